@@ -34,9 +34,9 @@ TEST(Value, yaml_quotes_what_could_be_read_as_something_else) {
   EXPECT_EQ(to_yaml(Value("plain text")), "plain text\n");
   EXPECT_EQ(to_yaml(Value("a: b")), "\"a: b\"\n");
   EXPECT_EQ(to_yaml(Value::object({{"name", "shop"},
-                                   {"members", Value::list({Value::object({{"n", 1}, {"s", "on"}}), 2})},
+                                   {"members", Value::list({Value::object({{"count", 1}, {"s", "on"}}), 2})},
                                    {"none", Value::list()}})),
-            "name: shop\nmembers:\n  - n: 1\n    s: \"on\"\n  - 2\nnone: []\n");
+            "name: shop\nmembers:\n  - count: 1\n    s: \"on\"\n  - 2\nnone: []\n");
 }
 
 }  // namespace
