@@ -200,7 +200,8 @@ int Output::finish(const Status& status) {
     case Format::yaml: result_text(codec::to_yaml(envelope(status))); break;
     case Format::jsonl: {
       auto last = codec::Value::object({{"type", "result"}});
-      for (const auto& [name, value] : envelope(status).members()) last.set(name, value);
+      const auto whole = envelope(status);
+      for (const auto& [name, value] : whole.members()) last.set(name, value);
       result_text(codec::to_json(last) + "\n");
       break;
     }

@@ -234,7 +234,7 @@ Result<Invocation> parse(const std::vector<std::string>& all, const Environment&
   const Words words = find_words(args);
   const bool wants_help = std::ranges::count(args, "--help") + std::ranges::count(args, "-h") > 0;
   if (words.path.empty() && std::ranges::count(args, "--version") > 0) {
-    args = {"version"};
+    std::ranges::replace(args, "--version", "version");
     return parse(args, env);
   }
   if (!words.unknown.empty() && !find_command(words.path)) return unknown_command(words);
