@@ -4,5 +4,6 @@
 
 int main(int argc, char** argv) {
   auto stop = holdfast::cli::install_signal_handlers();
-  return holdfast::cli::run({argv + 1, argv + argc}, holdfast::cli::Environment::process(), holdfast::cli::Streams::process(), stop);
+  return holdfast::cli::run({argv + 1, argv + argc}, holdfast::cli::Environment::process(),
+                            holdfast::cli::Streams::process(), stop);
 }

@@ -53,8 +53,8 @@ struct Command {
   std::string_view path;     ///< "get snapshots"
   std::string_view summary;  ///< one line, no full stop
   std::string_view description;
-  std::vector<Flag> flags = {};                   ///< its own
-  std::vector<const FlagGroup*> groups = {};      ///< shared ones
+  std::vector<Flag> flags = {};               ///< its own
+  std::vector<const FlagGroup*> groups = {};  ///< shared ones
   std::vector<Positional> positionals = {};
   std::vector<Example> examples = {};
   bool takes_command = false;  ///< accepts `-- program arguments...`

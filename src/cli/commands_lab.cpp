@@ -3,6 +3,8 @@
 
 namespace holdfast::cli {
 
-std::vector<Command> lab_commands() { return {}; }
+std::vector<Command> lab_commands() {
+  return {};
+}
 
 }  // namespace holdfast::cli

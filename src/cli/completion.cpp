@@ -39,10 +39,13 @@ _holdfast() {
 )";
   std::string known;
   for (const auto& [prefix, words] : words_by_prefix()) {
-    for (const auto& word : words) known += fmt::format("{}\"{}\"", known.empty() ? "" : "|", prefix.empty() ? word : prefix + " " + word);
+    for (const auto& word : words)
+      known += fmt::format("{}\"{}\"", known.empty() ? "" : "|", prefix.empty() ? word : prefix + " " + word);
   }
-  script += fmt::format("      {}) path=\"$next\" ;;\n    esac\n  done\n  local words=\"\" choices=\"\"\n  case \"$path\" in\n", known);
-  for (const auto& [prefix, words] : words_by_prefix()) script += fmt::format("    \"{}\") words=\"{}\" ;;\n", prefix, fmt::join(words, " "));
+  script += fmt::format(
+      "      {}) path=\"$next\" ;;\n    esac\n  done\n  local words=\"\" choices=\"\"\n  case \"$path\" in\n", known);
+  for (const auto& [prefix, words] : words_by_prefix())
+    script += fmt::format("    \"{}\") words=\"{}\" ;;\n", prefix, fmt::join(words, " "));
   for (const auto* command : shown_commands()) {
     std::string names, choices;
     for (const auto& flag : flags_of(*command)) {
@@ -53,7 +56,8 @@ _holdfast() {
       if (flag.shorthand) pattern += fmt::format("|-{}", flag.shorthand);
       choices += fmt::format("        {}) choices=\"{}\" ;;\n", pattern, fmt::join(flag.choices, " "));
     }
-    script += fmt::format("    \"{}\")\n      words=\"{}\"\n      case \"$previous\" in\n{}      esac ;;\n", command->path, names, choices);
+    script += fmt::format("    \"{}\")\n      words=\"{}\"\n      case \"$previous\" in\n{}      esac ;;\n",
+                          command->path, names, choices);
   }
   script += R"(  esac
   if [[ -n $choices ]]; then
@@ -70,7 +74,9 @@ complete -o filenames -F _holdfast holdfast
 }
 
 std::string zsh() {
-  return "#compdef holdfast\n# zsh completion for holdfast, through its bash form\nautoload -U +X bashcompinit && bashcompinit\n" + bash();
+  return "#compdef holdfast\n# zsh completion for holdfast, through its bash form\nautoload -U +X bashcompinit && "
+         "bashcompinit\n" +
+         bash();
 }
 
 std::string fish_quote(std::string_view text) {
@@ -98,13 +104,16 @@ std::string fish() {
       const auto* command = find_command(prefix.empty() ? word : prefix + " " + word);
       const auto* group = find_group(prefix.empty() ? word : prefix + " " + word);
       script += fmt::format("complete -c holdfast -n 'test (__holdfast_path) = \"{}\"' -a {} -d {}\n", prefix, word,
-                            fish_quote(command ? command->summary : group ? group->summary : ""));
+                            fish_quote(command ? command->summary
+                                       : group ? group->summary
+                                               : ""));
     }
   }
   for (const auto* command : shown_commands()) {
     for (const auto& flag : flags_of(*command)) {
       if (flag.hidden) continue;
-      script += fmt::format("complete -c holdfast -n 'string match -q -- \"{}*\" (__holdfast_path)' -l {}", command->path, flag.name);
+      script += fmt::format("complete -c holdfast -n 'string match -q -- \"{}*\" (__holdfast_path)' -l {}",
+                            command->path, flag.name);
       if (flag.shorthand) script += fmt::format(" -s {}", flag.shorthand);
       if (!flag.value_name.empty()) script += " -r";
       if (!flag.choices.empty()) {
@@ -130,7 +139,8 @@ Exit run_completion(Context& context) {
   } else if (shell == "fish") {
     script = fish();
   } else {
-    return fail(ErrorClass::usage, "cli.value", fmt::format("completion: no script for '{}'", shell), "one of bash, zsh, fish");
+    return fail(ErrorClass::usage, "cli.value", fmt::format("completion: no script for '{}'", shell),
+                "one of bash, zsh, fish");
   }
   context.out.set_data(codec::Value::object({{"shell", shell}, {"script", script}}));
   script.pop_back();

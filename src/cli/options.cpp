@@ -20,7 +20,9 @@ int Options::count(std::string_view name) const {
   return values.empty() ? 0 : std::stoi(values.back());
 }
 
-std::string Options::text(std::string_view name) const { return maybe(name).value_or(""); }
+std::string Options::text(std::string_view name) const {
+  return maybe(name).value_or("");
+}
 
 std::optional<std::string> Options::maybe(std::string_view name) const {
   const auto& values = entry(name).values;
@@ -28,7 +30,9 @@ std::optional<std::string> Options::maybe(std::string_view name) const {
   return values.back();
 }
 
-std::vector<std::string> Options::list(std::string_view name) const { return entry(name).values; }
+std::vector<std::string> Options::list(std::string_view name) const {
+  return entry(name).values;
+}
 
 std::optional<int64_t> Options::integer(std::string_view name) const {
   const auto& values = entry(name).values;

@@ -196,8 +196,12 @@ int Output::finish(const Status& status) {
         }
       }
       break;
-    case Format::json: result_text(codec::to_json(envelope(status), 2) + "\n"); break;
-    case Format::yaml: result_text(codec::to_yaml(envelope(status))); break;
+    case Format::json:
+      result_text(codec::to_json(envelope(status), 2) + "\n");
+      break;
+    case Format::yaml:
+      result_text(codec::to_yaml(envelope(status)));
+      break;
     case Format::jsonl: {
       auto last = codec::Value::object({{"type", "result"}});
       const auto whole = envelope(status);

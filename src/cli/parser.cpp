@@ -103,11 +103,14 @@ std::unexpected<Error> replaced_force(const std::string& path, const std::string
   return fail(ErrorClass::refused, "cli.force_replaced", fmt::format("{} is not a thing here", origin), hint);
 }
 
-bool is_count_or_boolean(FlagType type) { return type == FlagType::boolean || type == FlagType::count; }
+bool is_count_or_boolean(FlagType type) {
+  return type == FlagType::boolean || type == FlagType::count;
+}
 
 Status check_value(const Flag& flag, const std::string& origin, const std::string& value) {
   if (flag.type == FlagType::integer) {
-    if (value.empty() || value.size() > 18 || !std::ranges::all_of(value, [](unsigned char c) { return std::isdigit(c); })) {
+    if (value.empty() || value.size() > 18 ||
+        !std::ranges::all_of(value, [](unsigned char c) { return std::isdigit(c); })) {
       return usage("cli.value", fmt::format("{} needs a whole number, not '{}'", origin, value));
     }
   }
@@ -187,7 +190,8 @@ class Parser {
       entry.values = bound[i]->results();
       if (flags_[i].type == FlagType::count) entry.values = {std::to_string(bound[i]->count())};
       if (flags_[i].type == FlagType::boolean) {
-        entry.values = {TRY(parse_boolean(entry.values.empty() ? "true" : entry.values.back(), entry.origin)) ? "true" : "false"};
+        entry.values = {
+            TRY(parse_boolean(entry.values.empty() ? "true" : entry.values.back(), entry.origin)) ? "true" : "false"};
       }
     }
     return {};
@@ -206,7 +210,8 @@ class Parser {
         if (flag.type == FlagType::boolean) {
           entry.values = {TRY(parse_boolean(*value, entry.origin)) ? "true" : "false"};
         }
-        if (flag.type == FlagType::count && !std::ranges::all_of(*value, [](unsigned char c) { return std::isdigit(c); })) {
+        if (flag.type == FlagType::count &&
+            !std::ranges::all_of(*value, [](unsigned char c) { return std::isdigit(c); })) {
           entry.values = {TRY(parse_boolean(*value, entry.origin)) ? "1" : "0"};
         }
         break;
@@ -242,14 +247,16 @@ Result<Invocation> parse(const std::vector<std::string>& all, const Environment&
   if (command && !has_verb(command->path)) {
     Words missing = words;
     missing.unknown = command->path.substr(command->path.rfind(' ') + 1);
-    missing.path = command->path.find(' ') == std::string_view::npos ? "" : command->path.substr(0, command->path.rfind(' '));
+    missing.path =
+        command->path.find(' ') == std::string_view::npos ? "" : command->path.substr(0, command->path.rfind(' '));
     return unknown_command(missing);
   }
   Invocation invocation;
   if (wants_help || words.path.empty()) {
     for (size_t i = 0; words.path.empty() && i < args.size(); ++i) {
       if (args[i].size() > 1 && args[i][0] == '-' && !wants_help) {
-        return usage("cli.no_command", fmt::format("no command beside {}", args[i]), "holdfast help lists the commands");
+        return usage("cli.no_command", fmt::format("no command beside {}", args[i]),
+                     "holdfast help lists the commands");
       }
     }
     invocation.kind = Invocation::Kind::help;
@@ -283,15 +290,17 @@ Result<Invocation> parse(const std::vector<std::string>& all, const Environment&
   size_t required = 0;
   for (const auto& positional : command->positionals) required += positional.required;
   if (positionals.size() < required) {
-    return usage("cli.missing_argument", fmt::format("{}: {} is missing", command->path, command->positionals[positionals.size()].name),
+    return usage("cli.missing_argument",
+                 fmt::format("{}: {} is missing", command->path, command->positionals[positionals.size()].name),
                  fmt::format("holdfast help {}", command->path));
   }
-  const bool open_ended = !command->positionals.empty() &&
-                          (command->positionals.back().name.ends_with("...") || command->path == "help");
+  const bool open_ended =
+      !command->positionals.empty() && (command->positionals.back().name.ends_with("...") || command->path == "help");
   if (!open_ended && positionals.size() > command->positionals.size()) {
     return usage("cli.extra_argument",
                  fmt::format("{}: what is '{}'?", command->path, positionals[command->positionals.size()]),
-                 command->path == "backup" ? "directories are given with --tree DIR" : fmt::format("holdfast help {}", command->path));
+                 command->path == "backup" ? "directories are given with --tree DIR"
+                                           : fmt::format("holdfast help {}", command->path));
   }
   invocation.options.set_positionals(std::move(positionals));
   return invocation;
@@ -311,6 +320,8 @@ std::string output_format_hint(const std::vector<std::string>& args, const Envir
   return format;
 }
 
-std::string command_words(const std::vector<std::string>& args) { return find_words(args).path; }
+std::string command_words(const std::vector<std::string>& args) {
+  return find_words(args).path;
+}
 
 }  // namespace holdfast::cli

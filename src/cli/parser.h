@@ -13,9 +13,9 @@ namespace holdfast::cli {
 /// What a command line asks for.
 struct Invocation {
   enum class Kind {
-    run,           ///< a command with its options
-    help,          ///< --help, or no command at all: help for `topic` ("" = overview)
-    list_group,    ///< a group without a command ("get"): list what it has
+    run,         ///< a command with its options
+    help,        ///< --help, or no command at all: help for `topic` ("" = overview)
+    list_group,  ///< a group without a command ("get"): list what it has
   };
   Kind kind = Kind::run;
   std::string topic;

@@ -25,17 +25,19 @@ std::unexpected<Error> usage(std::string id, std::string message, std::string hi
   return fail(ErrorClass::usage, std::move(id), std::move(message), std::move(hint));
 }
 
-// One line end at the end goes, as restic does it (it trims the line ends of a text editor, not the password's spaces).
-Secret without_line_end(std::string_view text) {
-  if (text.ends_with('\n')) text.remove_suffix(1);
-  if (text.ends_with('\r')) text.remove_suffix(1);
-  return Secret(std::string(text));
+// White space around the password goes, and so does a byte order mark: restic reads files and commands like that, and
+// both programs must open a repository with the same file.
+Secret trimmed(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  const auto first = text.find_first_not_of(" \t\r\n\v\f");
+  if (first == std::string_view::npos) return {};
+  return Secret(std::string(text.substr(first, text.find_last_not_of(" \t\r\n\v\f") - first + 1)));
 }
 
 Result<Secret> from_file(const std::string& path) {
   auto text = sys::read_file(path);
   if (!text) return usage("cli.password_file", "password file " + path + ": " + text.error().message);
-  Secret secret = without_line_end(as_text(*text));
+  Secret secret = trimmed(as_text(*text));
   if (secret.empty()) return usage("cli.password_file", "password file " + path + " is empty");
   return secret;
 }
@@ -57,7 +59,9 @@ Result<Secret> from_command(const std::string& command, std::stop_token stop) {
   const int problem = ::posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   write_end.reset();
-  if (problem != 0) return usage("cli.password_command", fmt::format("password command {}: {}", words[0], sys::errno_error(problem, "start").message));
+  if (problem != 0)
+    return usage("cli.password_command",
+                 fmt::format("password command {}: {}", words[0], sys::errno_error(problem, "start").message));
 
   std::string text;
   const auto deadline = Deadline::in(std::chrono::seconds(60));
@@ -80,12 +84,13 @@ Result<Secret> from_command(const std::string& command, std::stop_token stop) {
   }
   if (!trouble.empty()) return usage("cli.password_command", fmt::format("password command {}: {}", words[0], trouble));
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    return usage("cli.password_command",
-                 fmt::format("password command {} failed ({})", words[0],
-                             WIFEXITED(status) ? fmt::format("exit {}", WEXITSTATUS(status)) : fmt::format("signal {}", WTERMSIG(status))));
+    return usage("cli.password_command", fmt::format("password command {} failed ({})", words[0],
+                                                     WIFEXITED(status) ? fmt::format("exit {}", WEXITSTATUS(status))
+                                                                       : fmt::format("signal {}", WTERMSIG(status))));
   }
-  Secret secret = without_line_end(text);
-  if (secret.empty()) return usage("cli.password_command", fmt::format("password command {} printed nothing", words[0]));
+  Secret secret = trimmed(text);
+  if (secret.empty())
+    return usage("cli.password_command", fmt::format("password command {} printed nothing", words[0]));
   return secret;
 }
 
@@ -147,12 +152,17 @@ Result<Secret> from_prompt(const std::string& prompt, bool confirm, std::stop_to
 
 }  // namespace
 
-Result<Secret> resolve_password(const PasswordSource& source, const std::string& prompt, bool confirm, std::stop_token stop) {
+Result<Secret> resolve_password(const PasswordSource& source, const std::string& prompt, bool confirm,
+                                std::stop_token stop) {
   switch (source.kind) {
-    case PasswordSource::Kind::literal: return source.literal;
-    case PasswordSource::Kind::file: return from_file(source.file);
-    case PasswordSource::Kind::command: return from_command(source.command, stop);
-    case PasswordSource::Kind::prompt: return from_prompt(prompt, confirm, stop);
+    case PasswordSource::Kind::literal:
+      return source.literal;
+    case PasswordSource::Kind::file:
+      return from_file(source.file);
+    case PasswordSource::Kind::command:
+      return from_command(source.command, stop);
+    case PasswordSource::Kind::prompt:
+      return from_prompt(prompt, confirm, stop);
   }
   return usage("cli.no_password", "no password is given");
 }

@@ -11,7 +11,8 @@ std::string progress_text(std::string_view what, std::string_view phase, uint64_
   std::string text(what);
   if (!phase.empty()) text += fmt::format(": {}", phase);
   if (total > 0) {
-    text += fmt::format("  {} of {}, {}%", human_size(bytes), human_size(total), bytes >= total ? 100 : bytes * 100 / total);
+    text += fmt::format("  {} of {}, {}%", human_size(bytes), human_size(total),
+                        bytes >= total ? 100 : bytes * 100 / total);
   } else if (bytes > 0) {
     text += fmt::format("  {}", human_size(bytes));
   }
@@ -48,7 +49,9 @@ void Progress::set_phase(std::string phase) {
   phase_ = std::move(phase);
 }
 
-std::chrono::duration<double> Progress::elapsed() const { return std::chrono::steady_clock::now() - start_; }
+std::chrono::duration<double> Progress::elapsed() const {
+  return std::chrono::steady_clock::now() - start_;
+}
 
 void Progress::draw_until_done() {
   const auto period = out_.format() == Format::jsonl ? std::chrono::milliseconds(1000) : std::chrono::milliseconds(200);

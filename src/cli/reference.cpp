@@ -9,11 +9,14 @@ namespace holdfast::cli {
 namespace {
 
 std::string replace_all(std::string text, std::string_view from, std::string_view to) {
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
   return text;
 }
 
-std::string cell(std::string_view text) { return replace_all(std::string(text), "|", "\\|"); }
+std::string cell(std::string_view text) {
+  return replace_all(std::string(text), "|", "\\|");
+}
 
 std::string roff(std::string_view text) {
   std::string out = replace_all(std::string(text), "\\", "\\e");
@@ -27,11 +30,14 @@ std::string roff(std::string_view text) {
 void append_flags(std::string& page, const std::vector<TitledFlags>& groups) {
   for (const auto& group : groups) {
     page += fmt::format("\n| {} | |\n|---|---|\n", group.title);
-    for (const auto& flag : group.flags) page += fmt::format("| `{}` | {} |\n", cell(flag_names(flag)), cell(flag_help(flag)));
+    for (const auto& flag : group.flags)
+      page += fmt::format("| `{}` | {} |\n", cell(flag_names(flag)), cell(flag_help(flag)));
   }
 }
 
-std::string anchor(std::string_view path) { return "holdfast-" + replace_all(std::string(path), " ", "-"); }
+std::string anchor(std::string_view path) {
+  return "holdfast-" + replace_all(std::string(path), " ", "-");
+}
 
 }  // namespace
 
@@ -52,18 +58,22 @@ std::string reference_markdown() {
   page +=
       "\n## Output\n\n"
       "Standard output carries results only; errors (`holdfast: ...` and a `HINT: ...` naming the next command),\n"
-      "warnings and progress go to standard error. `--output json` and `yaml` print one envelope, also for every failure:\n"
+      "warnings and progress go to standard error. `--output json` and `yaml` print one envelope, also for every "
+      "failure:\n"
       "`schemaVersion`, `command`, `operation`, `result`, `exitCode`, `warnings[]` {id, message},\n"
-      "`errors[]` {id, class, message, hint, context}, `data`. `jsonl` prints typed events as they happen and the envelope\n"
+      "`errors[]` {id, class, message, hint, context}, `data`. `jsonl` prints typed events as they happen and the "
+      "envelope\n"
       "as its last line, of type `result`. A command whose standard output is the payload (`dump`) prints all that to\n"
       "standard error.\n"
       "\n## Exit codes\n\n| code | result | means |\n|---|---|---|\n";
   for (const auto& row : exit_codes()) page += fmt::format("| {} | {} | {} |\n", row.code, row.name, row.meaning);
   for (const auto* command : shown_commands()) {
-    page += fmt::format("\n## holdfast {}\n\n{}\n\n```\n{}\n```\n", command->path, command->description, synopsis(*command));
+    page += fmt::format("\n## holdfast {}\n\n{}\n\n```\n{}\n```\n", command->path, command->description,
+                        synopsis(*command));
     if (!command->positionals.empty()) {
       page += "\n| Arguments | |\n|---|---|\n";
-      for (const auto& positional : command->positionals) page += fmt::format("| `{}` | {} |\n", positional.name, cell(positional.help));
+      for (const auto& positional : command->positionals)
+        page += fmt::format("| `{}` | {} |\n", positional.name, cell(positional.help));
     }
     auto groups = titled_flags(*command);
     std::erase_if(groups, [](const TitledFlags& group) { return group.title == global_flags().title; });
@@ -87,7 +97,8 @@ std::string man_page(const Command* command) {
   page += fmt::format(".SH SYNOPSIS\n.B {}\n", roff(command ? synopsis(*command) : "holdfast COMMAND [flags]"));
   auto flags = [&](const std::string& heading, const std::vector<Flag>& list) {
     page += fmt::format(".SH {}\n", roff(heading));
-    for (const auto& flag : list) page += fmt::format(".TP\n.B {}\n{}\n", roff(flag_names(flag)), roff(flag_help(flag)));
+    for (const auto& flag : list)
+      page += fmt::format(".TP\n.B {}\n{}\n", roff(flag_names(flag)), roff(flag_help(flag)));
   };
   auto heading = [](std::string text) {
     std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::toupper(c); });
@@ -115,7 +126,8 @@ std::string man_page(const Command* command) {
     }
     flags("GLOBAL FLAGS", global.flags);
     page += ".SH EXIT STATUS\n";
-    for (const auto& row : exit_codes()) page += fmt::format(".TP\n{} ({})\n{}\n", row.code, roff(row.name), roff(row.meaning));
+    for (const auto& row : exit_codes())
+      page += fmt::format(".TP\n{} ({})\n{}\n", row.code, roff(row.name), roff(row.meaning));
   }
   return page;
 }

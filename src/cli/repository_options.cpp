@@ -27,7 +27,8 @@ Result<std::string> winner(const Options& options, std::initializer_list<const c
     for (const char* name : names) {
       if (options.source(name) != level) continue;
       if (!found.empty() && level == OptionSource::command_line) {
-        return usage("cli.conflicting_flags", fmt::format("{} is named twice: {} and {}", what, options.origin(found), options.origin(name)));
+        return usage("cli.conflicting_flags",
+                     fmt::format("{} is named twice: {} and {}", what, options.origin(found), options.origin(name)));
       }
       if (found.empty()) found = name;
     }
@@ -67,7 +68,8 @@ Status set_common(const Context& context, RepositoryAccess& access) {
   for (const auto& option : context.options.list("store-option")) {
     const auto equals = option.find('=');
     if (equals == 0 || equals == std::string::npos) {
-      return usage("cli.value", fmt::format("--store-option needs KEY=VALUE, not '{}'", option), "for example --store-option s3.bucket-lookup=path");
+      return usage("cli.value", fmt::format("--store-option needs KEY=VALUE, not '{}'", option),
+                   "for example --store-option s3.bucket-lookup=path");
     }
     access.store_options[option.substr(0, equals)] = option.substr(equals + 1);
   }
@@ -79,8 +81,10 @@ Status set_common(const Context& context, RepositoryAccess& access) {
 Result<RepositoryAccess> repository_access(Context& context) {
   const Options& options = context.options;
   RepositoryAccess access;
-  access.location = TRY(location_of(options, "backups-path", "repository-file", "name it with -r LOCATION or RESTIC_REPOSITORY"));
-  const std::string from = TRY(winner(options, {"password-file", "password-command", "restic-password"}, "the password"));
+  access.location =
+      TRY(location_of(options, "backups-path", "repository-file", "name it with -r LOCATION or RESTIC_REPOSITORY"));
+  const std::string from =
+      TRY(winner(options, {"password-file", "password-command", "restic-password"}, "the password"));
   if (from == "password-file") {
     access.password = {PasswordSource::Kind::file, {}, options.text(from), {}};
   } else if (from == "password-command") {
@@ -89,7 +93,8 @@ Result<RepositoryAccess> repository_access(Context& context) {
     access.password = {PasswordSource::Kind::literal, Secret(options.text(from)), {}, {}};
     if (options.source(from) == OptionSource::command_line) {
       context.out.warning("cli.password_in_arguments",
-                          "the password on the command line can be seen by others on this machine; use --password-file or --password-command");
+                          "the password on the command line can be seen by others on this machine; use --password-file "
+                          "or --password-command");
     }
   }
   access.key_hint = options.text("key-hint");
@@ -100,8 +105,10 @@ Result<RepositoryAccess> repository_access(Context& context) {
 Result<RepositoryAccess> source_repository_access(Context& context) {
   const Options& options = context.options;
   RepositoryAccess access;
-  access.location = TRY(location_of(options, "from-repo", "from-repository-file", "name the source with --from-repo LOCATION"));
-  const std::string from = TRY(winner(options, {"from-password-file", "from-password-command"}, "the source's password"));
+  access.location =
+      TRY(location_of(options, "from-repo", "from-repository-file", "name the source with --from-repo LOCATION"));
+  const std::string from =
+      TRY(winner(options, {"from-password-file", "from-password-command"}, "the source's password"));
   if (from == "from-password-file") {
     access.password = {PasswordSource::Kind::file, {}, options.text(from), {}};
   } else if (from == "from-password-command") {
@@ -116,7 +123,8 @@ Result<RepositoryAccess> source_repository_access(Context& context) {
 
 PasswordSource new_password_source(const Context& context) {
   if (auto file = context.options.maybe("new-password-file")) return {PasswordSource::Kind::file, {}, *file, {}};
-  if (auto command = context.options.maybe("new-password-command")) return {PasswordSource::Kind::command, {}, {}, *command};
+  if (auto command = context.options.maybe("new-password-command"))
+    return {PasswordSource::Kind::command, {}, {}, *command};
   return {};
 }
 
@@ -156,13 +164,16 @@ Result<std::vector<std::string>> split_words(std::string_view text) {
 }
 
 Result<std::chrono::seconds> parse_span(const std::string& text, const std::string& origin) {
-  auto bad = [&] { return usage("cli.value", fmt::format("{} needs a span such as 30s, 5m or 1h30m, not '{}'", origin, text)); };
+  auto bad = [&] {
+    return usage("cli.value", fmt::format("{} needs a span such as 30s, 5m or 1h30m, not '{}'", origin, text));
+  };
   double total = 0;
   size_t at = 0;
   if (text.empty()) return bad();
   while (at < text.size()) {
     size_t digits = text.find_first_not_of("0123456789.", at);
-    if (digits == at || digits - at > 9) return digits == std::string::npos && text == "0" ? Result<std::chrono::seconds>(std::chrono::seconds(0)) : bad();
+    if (digits == at || digits - at > 9)
+      return digits == std::string::npos && text == "0" ? Result<std::chrono::seconds>(std::chrono::seconds(0)) : bad();
     if (digits == std::string::npos) return text == "0" ? Result<std::chrono::seconds>(std::chrono::seconds(0)) : bad();
     const double number = std::strtod(text.substr(at, digits - at).c_str(), nullptr);
     size_t end = text.find_first_of("0123456789.", digits);

@@ -16,9 +16,9 @@ namespace holdfast::cli {
 struct PasswordSource {
   enum class Kind { literal, file, command, prompt };
   Kind kind = Kind::prompt;
-  Secret literal;      ///< kind literal
-  std::string file;    ///< kind file
-  std::string command; ///< kind command: words split as a shell splits them, run without a shell
+  Secret literal;       ///< kind literal
+  std::string file;     ///< kind file
+  std::string command;  ///< kind command: words split as a shell splits them, run without a shell
 };
 
 struct RepositoryAccess {
@@ -45,8 +45,9 @@ Result<RepositoryAccess> source_repository_access(Context& context);
 
 /// Reads the file, runs the command or asks on the terminal (echo off). `confirm` asks twice (a new password).
 /// Errors: "cli.no_password" (usage) where there is nobody to ask, "cli.password_file", "cli.password_command".
-/// Files and commands lose one line end, as with restic. Blocks; the command gets 60 s.
-Result<Secret> resolve_password(const PasswordSource& source, const std::string& prompt, bool confirm, std::stop_token stop);
+/// White space around it is dropped, as restic does. Blocks; the command gets 60 s.
+Result<Secret> resolve_password(const PasswordSource& source, const std::string& prompt, bool confirm,
+                                std::stop_token stop);
 
 /// Source of a new password: --new-password-file, --new-password-command, else the prompt.
 PasswordSource new_password_source(const Context& context);

@@ -47,9 +47,12 @@ int run(const std::vector<std::string>& args, const Environment& env, const Stre
   Status status = call(find_verb(options.command().path), context);
   if (!status && stop.stop_requested() && status.error().error_class != ErrorClass::bug) {
     // Whatever a stopped verb reports about its half-done calls, the cause is the user's signal.
-    status = Status(std::unexpected(Error{ErrorClass::interrupted, "cli.interrupted", "interrupted",
-                                          status.error().error_class == ErrorClass::interrupted ? status.error().hint : "",
-                                          {}}));
+    status =
+        Status(std::unexpected(Error{ErrorClass::interrupted,
+                                     "cli.interrupted",
+                                     "interrupted",
+                                     status.error().error_class == ErrorClass::interrupted ? status.error().hint : "",
+                                     {}}));
   }
   return out.finish(status);
 }

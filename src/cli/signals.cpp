@@ -34,7 +34,7 @@ std::stop_token install_signal_handlers() {
     }
     source.request_stop();
   }).detach();
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_stop;
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGINT, &action, nullptr);

@@ -1,4 +1,5 @@
-// The functions behind the commands, one file each. A command of the table that has no function here is unknown to users.
+// The functions behind the commands, one file each. A command of the table that has no function here is unknown to
+// users.
 #pragma once
 
 #include <string_view>
@@ -10,7 +11,9 @@ namespace holdfast::cli {
 using Verb = Exit (*)(Context&);
 
 Verb find_verb(std::string_view path);
-inline bool has_verb(std::string_view path) { return find_verb(path) != nullptr; }
+inline bool has_verb(std::string_view path) {
+  return find_verb(path) != nullptr;
+}
 
 Exit run_completion(Context&);
 Exit run_docs(Context&);

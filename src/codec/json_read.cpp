@@ -34,7 +34,8 @@ struct Reader : nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
-  // Containers under construction are held by value and attached when they close: pointers into growing vectors would move.
+  // Containers under construction are held by value and attached when they close: pointers into growing vectors would
+  // move.
   std::vector<Value> open_;
   std::vector<std::string> keys_;
 

@@ -15,7 +15,8 @@ bool Value::boolean(bool fallback) const {
 
 int64_t Value::integer(int64_t fallback) const {
   if (auto* number = std::get_if<int64_t>(&data_)) return *number;
-  if (auto* number = std::get_if<uint64_t>(&data_)) return *number <= INT64_MAX ? static_cast<int64_t>(*number) : fallback;
+  if (auto* number = std::get_if<uint64_t>(&data_))
+    return *number <= INT64_MAX ? static_cast<int64_t>(*number) : fallback;
   return fallback;
 }
 
@@ -37,7 +38,9 @@ const std::string& Value::text() const {
   return text ? *text : kNoText;
 }
 
-std::string Value::text_or(std::string_view fallback) const { return is_text() ? text() : std::string(fallback); }
+std::string Value::text_or(std::string_view fallback) const {
+  return is_text() ? text() : std::string(fallback);
+}
 
 const Value::List& Value::items() const {
   auto* list = std::get_if<List>(&data_);

@@ -6,7 +6,8 @@ namespace holdfast::codec {
 namespace {
 
 TEST(Value, json_round_trip_keeps_order_and_kinds) {
-  const std::string text = R"({"z":1,"a":-2,"big":18446744073709551615,"f":0.1,"s":"q\"\\\n","l":[true,false,null,{}],"o":{"x":[]}})";
+  const std::string text =
+      R"({"z":1,"a":-2,"big":18446744073709551615,"f":0.1,"s":"q\"\\\n","l":[true,false,null,{}],"o":{"x":[]}})";
   auto value = parse_json(text);
   ASSERT_TRUE(value.has_value()) << value.error().message;
   EXPECT_EQ(to_json(*value), text);
@@ -16,7 +17,10 @@ TEST(Value, json_round_trip_keeps_order_and_kinds) {
 }
 
 TEST(Value, json_replaces_bad_utf8) {
-  EXPECT_EQ(to_json(Value("a\xff" "b")), "\"a\xEF\xBF\xBD" "b\"");
+  EXPECT_EQ(to_json(Value("a\xff"
+                          "b")),
+            "\"a\xEF\xBF\xBD"
+            "b\"");
   EXPECT_EQ(to_json(Value("\xc3\xa4")), "\"\xc3\xa4\"");
   EXPECT_EQ(to_json(Value("\xed\xa0\x80")), "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");  // a surrogate is no UTF-8
 }

@@ -78,9 +78,11 @@ bool run_step(const Step& step, const RunOptions& options, const std::string& tr
   std::vector<std::string> problems;
   if (result.timed_out) problems.push_back("ran out of time");
   if (result.exit_code != step.exit_code) {
-    problems.push_back("exit code " + std::to_string(result.exit_code) + ", expected " + std::to_string(step.exit_code));
+    problems.push_back("exit code " + std::to_string(result.exit_code) + ", expected " +
+                       std::to_string(step.exit_code));
   }
-  if (!step.out.empty() && !all_match(step.out, 0, lines_of(result.out), 0)) problems.push_back("standard output differs");
+  if (!step.out.empty() && !all_match(step.out, 0, lines_of(result.out), 0))
+    problems.push_back("standard output differs");
   if (step.err.empty() ? !result.err.empty() : !all_match(step.err, 0, lines_of(result.err), 0)) {
     problems.push_back("standard error differs");
   }
@@ -106,9 +108,11 @@ int run_transcript(const std::string& path) {
   options.directory = folder->path();
   const std::string binary = holdfast::test::holdfast_binary();
   options.env = {{"PATH", binary.substr(0, binary.rfind('/')) + ":" + (std::getenv("PATH") ? std::getenv("PATH") : "")},
-                 {"HOME", folder->path()}, {"XDG_CACHE_HOME", folder->path() + "/.cache"}};
-  for (const char* name : {"RESTIC_REPOSITORY", "RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND",
-                           "HOLDFAST_BACKUPS_PATH", "HOLDFAST_OUTPUT", "HOLDFAST_CONFIG", "HOLDFAST_STATE_DIR", "NO_COLOR"}) {
+                 {"HOME", folder->path()},
+                 {"XDG_CACHE_HOME", folder->path() + "/.cache"}};
+  for (const char* name :
+       {"RESTIC_REPOSITORY", "RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND",
+        "HOLDFAST_BACKUPS_PATH", "HOLDFAST_OUTPUT", "HOLDFAST_CONFIG", "HOLDFAST_STATE_DIR", "NO_COLOR"}) {
     options.env[name] = "";
   }
   std::vector<Step> steps;
@@ -144,7 +148,8 @@ int run_transcript(const std::string& path) {
     } else if (line == "|..." || line == "!...") {
       (line[0] == '|' ? steps.back().out : steps.back().err).push_back(kAnyLines);
     } else if (line[0] == '|' || line[0] == '!') {
-      (line[0] == '|' ? steps.back().out : steps.back().err).push_back(after(line.size() > 1 && line[1] == ' ' ? 2 : 1));
+      (line[0] == '|' ? steps.back().out : steps.back().err)
+          .push_back(after(line.size() > 1 && line[1] == ' ' ? 2 : 1));
     } else {
       std::cerr << path << ":" << number << ": what is this: " << line << "\n";
       return 2;

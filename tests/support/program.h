@@ -9,10 +9,10 @@
 namespace holdfast::test {
 
 struct RunOptions {
-  std::string input;                         ///< standard input
-  std::map<std::string, std::string> env;    ///< added to, or replacing, this process's variables; "" removes one
-  std::string directory;                     ///< working directory; "" = this process's
-  std::chrono::seconds limit{120};           ///< then it is killed
+  std::string input;                       ///< standard input
+  std::map<std::string, std::string> env;  ///< added to, or replacing, this process's variables; "" removes one
+  std::string directory;                   ///< working directory; "" = this process's
+  std::chrono::seconds limit{120};         ///< then it is killed
 };
 
 struct RunResult {

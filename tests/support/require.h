@@ -1,5 +1,5 @@
-// What a test does when a peer (a server, restic, ...) is missing: it is skipped and says why; under HOLDFAST_REQUIRE=all
-// (or a comma list that names the peer) it fails instead.
+// What a test does when a peer (a server, restic, ...) is missing: it is skipped and says why; under
+// HOLDFAST_REQUIRE=all (or a comma list that names the peer) it fails instead.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,12 +19,12 @@ std::string peers_folder();
 }  // namespace holdfast::test
 
 /// Use in a test body: HOLDFAST_NEED("restic", !path.empty(), "no restic on PATH").
-#define HOLDFAST_NEED(peer, present, why)                                         \
-  do {                                                                            \
-    if (!(present)) {                                                             \
-      if (::holdfast::test::is_required(peer)) {                                  \
-        FAIL() << "HOLDFAST_REQUIRE asks for " << (peer) << ": " << (why);        \
-      }                                                                           \
-      GTEST_SKIP() << (peer) << " is missing: " << (why);                         \
-    }                                                                             \
+#define HOLDFAST_NEED(peer, present, why)                                  \
+  do {                                                                     \
+    if (!(present)) {                                                      \
+      if (::holdfast::test::is_required(peer)) {                           \
+        FAIL() << "HOLDFAST_REQUIRE asks for " << (peer) << ": " << (why); \
+      }                                                                    \
+      GTEST_SKIP() << (peer) << " is missing: " << (why);                  \
+    }                                                                      \
   } while (false)
