@@ -1,0 +1,22 @@
+#include "cli/verbs.h"
+
+#include <map>
+
+namespace holdfast::cli {
+
+Verb find_verb(std::string_view path) {
+  static const std::map<std::string_view, Verb> verbs = {
+      {"agent", run_agent},
+      {"completion", run_completion},
+      {"docs", run_docs},
+      {"help", run_help},
+      {"lab down", run_lab_down},
+      {"lab status", run_lab_status},
+      {"lab up", run_lab_up},
+      {"version", run_version},
+  };
+  auto found = verbs.find(path);
+  return found == verbs.end() ? nullptr : found->second;
+}
+
+}  // namespace holdfast::cli
