@@ -20,24 +20,21 @@
 #include "agent/line_socket.h"
 #include "agent/server.h"
 #include "base/log.h"
-#include "codec/json_values.h"
+#include "codec/value.h"
 
 namespace holdfast::agent {
 
-using codec::json_bool;
-using codec::json_int;
-using codec::json_string;
+using codec::Value;
 using std::chrono::seconds;
 
 namespace {
 
-Json error_json(const Error& error) {
-  return {{"ok", false},
-          {"error",
-           {{"class", error_class_name(error.error_class)},
-            {"id", error.id},
-            {"message", error.to_string()},
-            {"hint", error.hint}}}};
+Value error_reply(const Error& error) {
+  return Value::object({{"ok", false},
+                        {"error", Value::object({{"class", error_class_name(error.error_class)},
+                                                 {"id", error.id},
+                                                 {"message", error.to_string()},
+                                                 {"hint", error.hint}})}});
 }
 
 class Agent {
@@ -47,7 +44,7 @@ class Agent {
   Status run();
 
  private:
-  Result<Json> answer(const Json& request);
+  Result<Value> answer(const Value& request);
   Status take_lock();
   Status listen();
   void serve(int fd);
@@ -67,24 +64,26 @@ class Agent {
   std::list<Connection> connections_;  // main thread only
 };
 
-LaunchOptions launch_options(const Json& request) {
+LaunchOptions launch_options(const Value& request) {
   LaunchOptions options;
-  if (json_string(request, "mode") == "isolated") options.mode = StartMode::isolated;
-  options.new_cluster = json_bool(request, "newCluster");
-  if (const Json& extra = codec::json_at(request, "extraArgs"); extra.is_array())
-    for (const auto& arg : extra)
-      if (arg.is_string()) options.extra_args.push_back(arg.get<std::string>());
+  if (request["mode"].text() == "isolated") options.mode = StartMode::isolated;
+  options.new_cluster = request["newCluster"].boolean();
+  for (const auto& arg : request["extraArgs"].items())
+    if (arg.is_text()) options.extra_args.push_back(arg.text());
   return options;
 }
 
-Result<Json> Agent::answer(const Json& request) {
-  const std::string op = json_string(request, "op");
-  const Deadline deadline = Deadline::in(seconds(json_int(request, "timeoutSeconds", 120)));
+Result<Value> Agent::answer(const Value& request) {
+  const std::string op = request["op"].text();
+  const Deadline deadline = Deadline::in(seconds(request["timeoutSeconds"].integer(120)));
   const MemberConfig config = server_.config();
-  Json agent = {{"pid", ::getpid()}, {"member", config.member}, {"startedAt", started_at_}, {"committed", !options_.leashed || commit_}};
-  if (op == "ping") return Json{{"agent", agent}};
+  const Value agent = Value::object({{"pid", ::getpid()},
+                                    {"member", config.member},
+                                    {"startedAt", started_at_},
+                                    {"committed", !options_.leashed || commit_}});
+  if (op == "ping") return Value::object({{"agent", agent}});
   if (op == "status") {
-    return Json{{"agent", agent},
+    return Value::object({{"agent", agent},
                 {"cluster", config.cluster},
                 {"namespace", config.ns},
                 {"member", config.member},
@@ -95,52 +94,52 @@ Result<Json> Agent::answer(const Json& request) {
                 {"socket", config.server_socket()},
                 {"host", config.host},
                 {"port", config.port},
-                {"server", server_.status()}};
+                {"server", server_.status()}});
   }
   if (op == "start") {
     TRY_VOID(server_.start(launch_options(request), deadline, stop_.get_token()));
-    return Json{{"pid", server_.pid()}};
+    return Value::object({{"pid", server_.pid()}});
   }
   if (op == "restart") {
     TRY_VOID(server_.restart(launch_options(request), deadline, stop_.get_token()));
-    return Json{{"pid", server_.pid()}};
+    return Value::object({{"pid", server_.pid()}});
   }
   if (op == "stop") {
-    TRY_VOID(server_.stop(json_string(request, "mode") == "immediate" ? StopMode::immediate : StopMode::fast, deadline));
-    return Json::object();
+    TRY_VOID(server_.stop(request["mode"].text() == "immediate" ? StopMode::immediate : StopMode::fast, deadline));
+    return Value::object();
   }
   if (op == "initialise") {
-    const std::string from = json_string(request, "from", "empty");
+    const std::string from = request["from"].text_or("empty");
     if (from != "empty" && from != "copy" && from != "basebackup")
       return fail(ErrorClass::usage, "agent.request", "initialise from what? " + from, "empty, copy or basebackup");
     auto kind = from == "copy" ? Server::From::copy : from == "basebackup" ? Server::From::basebackup : Server::From::empty;
-    TRY_VOID(server_.initialise(kind, json_string(request, "path"), deadline, stop_.get_token()));
-    return Json::object();
+    TRY_VOID(server_.initialise(kind, request["path"].text(), deadline, stop_.get_token()));
+    return Value::object();
   }
-  if (op == "set_aside") return Json{{"path", TRY(server_.set_aside())}};
+  if (op == "set_aside") return Value::object({{"path", TRY(server_.set_aside())}});
   if (op == "put_back") {
-    TRY_VOID(server_.put_back(json_string(request, "path")));
-    return Json::object();
+    TRY_VOID(server_.put_back(request["path"].text()));
+    return Value::object();
   }
-  if (op == "recover_position") return Json{{"position", TRY(server_.recover_position(deadline, stop_.get_token()))}};
-  if (op == "galera_position") return Json{{"position", TRY(server_.galera_position(deadline, stop_.get_token()))}};
+  if (op == "recover_position") return Value::object({{"position", TRY(server_.recover_position(deadline, stop_.get_token()))}});
+  if (op == "galera_position") return Value::object({{"position", TRY(server_.galera_position(deadline, stop_.get_token()))}});
   if (op == "configure") {
     TRY_VOID(server_.reconfigure(request));
-    return Json::object();
+    return Value::object();
   }
-  if (op == "files") return Json{{"files", list_files(config)}};
+  if (op == "files") return Value::object({{"files", list_files(config)}});
   if (op == "read_file")
-    return TRY(read_named_file(config, json_string(request, "name"), static_cast<uint64_t>(json_int(request, "offset")),
-                               static_cast<uint64_t>(json_int(request, "limit")), static_cast<uint64_t>(json_int(request, "tail"))));
+    return TRY(read_named_file(config, request["name"].text(), static_cast<uint64_t>(request["offset"].integer()),
+                               static_cast<uint64_t>(request["limit"].integer()), static_cast<uint64_t>(request["tail"].integer())));
   if (op == "commit") {
     commit_ = true;
     wake();
-    return Json::object();
+    return Value::object();
   }
   if (op == "shutdown") {
-    TRY_VOID(server_.stop(json_string(request, "mode") == "immediate" ? StopMode::immediate : StopMode::fast, deadline));
+    TRY_VOID(server_.stop(request["mode"].text() == "immediate" ? StopMode::immediate : StopMode::fast, deadline));
     ending_ = true;
-    return Json::object();
+    return Value::object();
   }
   return fail(ErrorClass::usage, "agent.request", "the agent knows no request '" + op + "'");
 }
@@ -150,20 +149,20 @@ void Agent::serve(int fd) {
   for (;;) {
     auto line = socket.read_line(Deadline::never(), stop_.get_token());
     if (!line || line->empty()) break;
-    Json reply;
-    auto request = codec::parse_json(*line, {1 << 20, 32});
+    Value reply;
+    auto request = codec::parse_json(*line);
     if (!request) {
-      reply = error_json(request.error());
+      reply = error_reply(request.error());
     } else {
       auto result = answer(*request);
       if (result) {
-        reply = {{"ok", true}};
-        for (auto& [key, value] : result->items()) reply[key] = value;
+        reply = Value::object({{"ok", true}});
+        for (const auto& [key, value] : result->members()) reply.set(key, value);
       } else {
-        reply = error_json(result.error());
+        reply = error_reply(result.error());
       }
     }
-    if (!socket.write_line(codec::print_json(reply), Deadline::in(seconds(10)))) break;
+    if (!socket.write_line(codec::to_json(reply), Deadline::in(seconds(10)))) break;
     if (ending_) {
       wake();
       break;

@@ -6,7 +6,6 @@
 
 #include <cstring>
 
-#include "codec/json_values.h"
 
 namespace holdfast::agent {
 
@@ -33,19 +32,20 @@ Result<Client> Client::connect(const std::string& path, Deadline) {
   return Client(LineSocket(std::move(fd)));
 }
 
-Result<Json> Client::call(const std::string& op, Json arguments, Deadline deadline, std::stop_token stop) {
-  if (!arguments.is_object()) arguments = Json::object();
-  arguments["op"] = op;
-  TRY_VOID(socket_.write_line(codec::print_json(arguments), deadline, stop));
+Result<codec::Value> Client::call(const std::string& op, codec::Value arguments, Deadline deadline, std::stop_token stop) {
+  arguments.set("op", op);
+  TRY_VOID(socket_.write_line(codec::to_json(arguments), deadline, stop));
   const std::string line = TRY(socket_.read_line(deadline, stop));
   if (line.empty()) return fail(ErrorClass::unavailable, "agent.gone", "the agent ended before it answered '" + op + "'");
-  Json reply = TRY(codec::parse_json(line));
-  if (codec::json_bool(reply, "ok")) return reply;
-  const Json& error = codec::json_at(reply, "error");
-  return fail(class_of(codec::json_string(error, "class")), codec::json_string(error, "id", "agent.error"),
-              codec::json_string(error, "message", "the agent gave no reason"), codec::json_string(error, "hint"));
+  codec::Value reply = TRY(codec::parse_json(line));
+  if (reply["ok"].boolean()) return reply;
+  const codec::Value& error = reply["error"];
+  return fail(class_of(error["class"].text()), error["id"].text_or("agent.error"),
+              error["message"].text_or("the agent gave no reason"), error["hint"].text());
 }
 
-Result<Json> Client::call(const std::string& op, Deadline deadline) { return call(op, Json::object(), deadline); }
+Result<codec::Value> Client::call(const std::string& op, Deadline deadline) {
+  return call(op, codec::Value::object(), deadline);
+}
 
 }  // namespace holdfast::agent

@@ -8,7 +8,7 @@
 #include "agent/line_socket.h"
 #include "base/deadline.h"
 #include "base/result.h"
-#include "codec/json.h"
+#include "codec/value.h"
 
 namespace holdfast::agent {
 
@@ -18,8 +18,8 @@ class Client {
   static Result<Client> connect(const std::string& socket_path, Deadline deadline);
 
   /// One request; the answer's fields, or the agent's own error (same class, id and hint as it had there).
-  Result<Json> call(const std::string& op, Json arguments, Deadline deadline, std::stop_token stop = {});
-  Result<Json> call(const std::string& op, Deadline deadline);
+  Result<codec::Value> call(const std::string& op, codec::Value arguments, Deadline deadline, std::stop_token stop = {});
+  Result<codec::Value> call(const std::string& op, Deadline deadline);
 
  private:
   explicit Client(LineSocket socket) : socket_(std::move(socket)) {}

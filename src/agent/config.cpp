@@ -2,14 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "codec/json_values.h"
+#include "codec/value.h"
 #include "sys/file.h"
 
 namespace holdfast::agent {
-
-using codec::json_at;
-using codec::json_int;
-using codec::json_string;
 
 std::string MemberConfig::server_socket() const {
   if (engine == cluster::Engine::postgres) return fmt::format("{}/.s.PGSQL.{}", socket_dir, port);
@@ -29,53 +25,65 @@ const Peer* MemberConfig::find_peer(const std::string& name) const {
   return nullptr;
 }
 
+codec::Value peers_value(const std::vector<Peer>& peers) {
+  codec::Value list{codec::Value::List()};
+  for (const auto& peer : peers)
+    list.push(codec::Value::object(
+        {{"name", peer.name}, {"host", peer.host}, {"port", peer.port}, {"groupPort", peer.group_port}}));
+  return list;
+}
+
+std::vector<Peer> peers_from(const codec::Value& list) {
+  std::vector<Peer> peers;
+  for (const auto& peer : list.items())
+    peers.push_back(Peer{peer["name"].text(), peer["host"].text(), static_cast<int>(peer["port"].integer()),
+                         static_cast<int>(peer["groupPort"].integer())});
+  return peers;
+}
+
 Result<MemberConfig> read_config(const std::string& dir) {
   const std::string path = dir + "/agent.json";
   auto text = TRY(sys::read_file(path));
   auto parsed = codec::parse_json(as_text(text.span()));
   if (!parsed) return fail(std::move(parsed).error().with_context("reading " + path));
-  const Json& json = *parsed;
+  const codec::Value& json = *parsed;
+  auto text_of = [&json](std::string_view key) { return json[key].text(); };
+  auto number_of = [&json](std::string_view key) { return json[key].integer(); };
   MemberConfig c;
-  c.cluster = json_string(json, "cluster");
-  c.ns = json_string(json, "namespace");
-  c.member = json_string(json, "member");
-  c.ordinal = static_cast<int>(json_int(json, "ordinal"));
-  auto engine = cluster::parse_engine(json_string(json, "engine"));
-  auto mode = cluster::parse_replication_mode(json_string(json, "replication"));
+  c.cluster = text_of("cluster");
+  c.ns = text_of("namespace");
+  c.member = text_of("member");
+  c.ordinal = static_cast<int>(number_of("ordinal"));
+  auto engine = cluster::parse_engine(text_of("engine"));
+  auto mode = cluster::parse_replication_mode(text_of("replication"));
   if (!engine || !mode || c.member.empty())
     return fail(ErrorClass::failed, "agent.config", path + " is no agent configuration",
                 "the lab writes it: `holdfast lab down` and `holdfast lab up` make it anew");
   c.engine = *engine;
   c.replication = *mode;
-  c.role = json_string(json, "role") == "replica" ? Role::replica : Role::primary;
+  c.role = text_of("role") == "replica" ? Role::replica : Role::primary;
   c.dir = dir;
-  c.socket_dir = json_string(json, "socketDir");
-  c.host = json_string(json, "host", "127.0.0.1");
-  c.port = static_cast<int>(json_int(json, "port"));
-  c.group_port = static_cast<int>(json_int(json, "groupPort"));
-  c.ist_port = static_cast<int>(json_int(json, "istPort"));
-  c.sst_port = static_cast<int>(json_int(json, "sstPort"));
-  c.uid = static_cast<uid_t>(json_int(json, "uid"));
-  c.gid = static_cast<gid_t>(json_int(json, "gid"));
-  c.server_id = static_cast<unsigned>(json_int(json, "serverId"));
-  c.admin_user = json_string(json, "adminUser");
-  c.admin_password_file = json_string(json, "adminPasswordFile");
-  c.replication_user = json_string(json, "replicationUser");
-  c.replication_password_file = json_string(json, "replicationPasswordFile");
-  c.server_program = json_string(json, "serverProgram");
-  c.upstream = json_string(json, "upstream");
-  if (const Json& peers = json_at(json, "peers"); peers.is_array())
-    for (const auto& peer : peers)
-      c.peers.push_back(Peer{json_string(peer, "name"), json_string(peer, "host"), static_cast<int>(json_int(peer, "port")),
-                             static_cast<int>(json_int(peer, "groupPort"))});
+  c.socket_dir = text_of("socketDir");
+  c.host = json["host"].text_or("127.0.0.1");
+  c.port = static_cast<int>(number_of("port"));
+  c.group_port = static_cast<int>(number_of("groupPort"));
+  c.ist_port = static_cast<int>(number_of("istPort"));
+  c.sst_port = static_cast<int>(number_of("sstPort"));
+  c.uid = static_cast<uid_t>(number_of("uid"));
+  c.gid = static_cast<gid_t>(number_of("gid"));
+  c.server_id = static_cast<unsigned>(number_of("serverId"));
+  c.admin_user = text_of("adminUser");
+  c.admin_password_file = text_of("adminPasswordFile");
+  c.replication_user = text_of("replicationUser");
+  c.replication_password_file = text_of("replicationPasswordFile");
+  c.server_program = text_of("serverProgram");
+  c.upstream = text_of("upstream");
+  c.peers = peers_from(json["peers"]);
   return c;
 }
 
 Status write_config(const MemberConfig& c) {
-  Json peers = Json::array();
-  for (const auto& peer : c.peers)
-    peers.push_back({{"name", peer.name}, {"host", peer.host}, {"port", peer.port}, {"groupPort", peer.group_port}});
-  Json json = {{"cluster", c.cluster},
+  codec::Value json = codec::Value::object({{"cluster", c.cluster},
                {"namespace", c.ns},
                {"member", c.member},
                {"ordinal", c.ordinal},
@@ -97,8 +105,8 @@ Status write_config(const MemberConfig& c) {
                {"replicationPasswordFile", c.replication_password_file},
                {"serverProgram", c.server_program},
                {"upstream", c.upstream},
-               {"peers", peers}};
-  return sys::publish_file(c.dir + "/agent.json", as_bytes(codec::print_json(json, true) + "\n"), 0600);
+               {"peers", peers_value(c.peers)}});
+  return sys::publish_file(c.dir + "/agent.json", as_bytes(codec::to_json(json, 2) + "\n"), 0600);
 }
 
 Result<std::string> read_password(const std::string& path) {

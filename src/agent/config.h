@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "cluster/types.h"
+#include "codec/value.h"
 
 namespace holdfast::agent {
 
@@ -25,6 +26,9 @@ struct Peer {
   int port = 0;
   int group_port = 0;  ///< Galera group communication
 };
+
+codec::Value peers_value(const std::vector<Peer>& peers);
+std::vector<Peer> peers_from(const codec::Value& list);
 
 struct MemberConfig {
   std::string cluster, ns, member;

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 
-#include "codec/json_values.h"
 #include "sys/file.h"
 
 namespace holdfast::agent {
@@ -50,16 +49,16 @@ std::vector<std::pair<std::string, std::string>> known_files(const MemberConfig&
 
 }  // namespace
 
-Json list_files(const MemberConfig& config) {
-  Json result = Json::array();
+codec::Value list_files(const MemberConfig& config) {
+  codec::Value result{codec::Value::List()};
   for (const auto& [name, path] : known_files(config)) {
     struct stat info {};
-    if (::stat(path.c_str(), &info) == 0) result.push_back({{"name", name}, {"size", info.st_size}});
+    if (::stat(path.c_str(), &info) == 0) result.push(codec::Value::object({{"name", name}, {"size", info.st_size}}));
   }
   return result;
 }
 
-Result<Json> read_named_file(const MemberConfig& config, const std::string& name, uint64_t offset, uint64_t limit, uint64_t tail) {
+Result<codec::Value> read_named_file(const MemberConfig& config, const std::string& name, uint64_t offset, uint64_t limit, uint64_t tail) {
   std::string names;
   for (const auto& [known, path] : known_files(config)) {
     names += (names.empty() ? "" : ", ") + known;
@@ -80,7 +79,8 @@ Result<Json> read_named_file(const MemberConfig& config, const std::string& name
     ssize_t got = limit ? ::pread(fd.get(), text.data(), text.size(), static_cast<off_t>(offset)) : 0;
     if (got < 0) return fail(sys::errno_error(errno, "read " + path));
     text.resize(static_cast<size_t>(got));
-    return Json{{"name", name}, {"size", size}, {"offset", offset}, {"nextOffset", offset + text.size()}, {"text", text}};
+    return codec::Value::object(
+        {{"name", name}, {"size", size}, {"offset", offset}, {"nextOffset", offset + text.size()}, {"text", text}});
   }
   return fail(ErrorClass::usage, "agent.no_file", "there is no file named " + name, "one of: " + names);
 }

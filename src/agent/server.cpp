@@ -11,7 +11,6 @@
 #include <filesystem>
 
 #include "base/log.h"
-#include "codec/json_values.h"
 #include "sys/file.h"
 
 namespace holdfast::agent {
@@ -284,38 +283,32 @@ Result<std::string> Server::recover_locked(const MemberConfig& config, Deadline 
   return text.substr(at, text.find_first_of(" \r\n,", at) - at);
 }
 
-Status Server::reconfigure(const Json& changes) {
+Status Server::reconfigure(const codec::Value& changes) {
   auto lock = TRY(begin());
   MemberConfig c = config();
-  if (changes.contains("role")) c.role = codec::json_string(changes, "role") == "replica" ? Role::replica : Role::primary;
-  if (changes.contains("upstream")) c.upstream = codec::json_string(changes, "upstream");
-  if (const Json& peers = codec::json_at(changes, "peers"); peers.is_array()) {
-    c.peers.clear();
-    for (const auto& peer : peers)
-      c.peers.push_back(Peer{codec::json_string(peer, "name"), codec::json_string(peer, "host"),
-                             static_cast<int>(codec::json_int(peer, "port")),
-                             static_cast<int>(codec::json_int(peer, "groupPort"))});
-  }
+  if (changes.find("role")) c.role = changes["role"].text() == "replica" ? Role::replica : Role::primary;
+  if (changes.find("upstream")) c.upstream = changes["upstream"].text();
+  if (changes["peers"].is_list()) c.peers = peers_from(changes["peers"]);
   TRY_VOID(write_config(c));
   std::lock_guard guard(mutex_);
   config_ = std::move(c);
   return {};
 }
 
-Json Server::status() const {
+codec::Value Server::status() const {
   std::lock_guard lock(mutex_);
-  Json json = {{"state", server_state_name(state_)},
-               {"pid", process_ && state_ != ServerState::stopped && state_ != ServerState::failed ? process_.pid() : -1},
-               {"mode", options_.mode == StartMode::isolated ? "isolated" : "normal"},
-               {"startedAt", started_at_},
-               {"lastExit", last_exit_},
-               {"lastExitAt", last_exit_at_},
-               {"initialised", is_initialised(config_)}};
-  Json env = Json::object();
-  for (const auto& [name, value] : command_.env) env[name] = value;
-  json["argv"] = command_.argv;
-  json["env"] = env;
-  return json;
+  const bool alive = process_ && state_ != ServerState::stopped && state_ != ServerState::failed;
+  auto env = codec::Value::object();
+  for (const auto& [name, value] : command_.env) env.set(name, value);
+  return codec::Value::object({{"state", server_state_name(state_)},
+                               {"pid", alive ? process_.pid() : -1},
+                               {"mode", options_.mode == StartMode::isolated ? "isolated" : "normal"},
+                               {"startedAt", started_at_},
+                               {"lastExit", last_exit_},
+                               {"lastExitAt", last_exit_at_},
+                               {"initialised", is_initialised(config_)},
+                               {"argv", codec::Value::list_of(command_.argv)},
+                               {"env", env}});
 }
 
 }  // namespace holdfast::agent

@@ -11,7 +11,7 @@
 #include "agent/config.h"
 #include "agent/launch.h"
 #include "base/deadline.h"
-#include "codec/json.h"
+#include "codec/value.h"
 
 namespace holdfast::agent {
 
@@ -49,11 +49,11 @@ class Server {
   Result<std::string> galera_position(Deadline deadline, std::stop_token stop = {});
 
   /// Changes the configuration (role, upstream, ports, peers); takes effect at the next start.
-  Status reconfigure(const Json& changes);
+  Status reconfigure(const codec::Value& changes);
 
   MemberConfig config() const;
   /// state, pid, mode, startedAt, lastExit, initialised, argv, env...: the "server" part of the agent's status.
-  Json status() const;
+  codec::Value status() const;
   pid_t pid() const;
 
  private:

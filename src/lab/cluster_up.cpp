@@ -14,7 +14,7 @@
 
 #include "agent/client.h"
 #include "cluster/resource.h"
-#include "codec/json_values.h"
+#include "codec/value.h"
 #include "engine/programs.h"
 #include "lab/ports.h"
 #include "sys/process.h"
@@ -26,6 +26,7 @@ using agent::Client;
 using agent::MemberConfig;
 using agent::Role;
 using cluster::Engine;
+using codec::Value;
 using std::chrono::seconds;
 
 namespace {
@@ -152,10 +153,11 @@ Status start_agent(const UpContext& context, Starting& member) {
   return fail(ErrorClass::failed, "lab.agent", fmt::format("the agent of {} did not start: {}", c.member, tail));
 }
 
-Result<Json> ask(const UpContext& context, const MemberConfig& c, const std::string& op, Json arguments = {}) {
+Result<Value> ask(const UpContext& context, const MemberConfig& c, const std::string& op,
+                  std::initializer_list<Value::Member> fields = {}) {
   auto client = TRY(agent_client(c, context.deadline));
-  if (arguments.is_null()) arguments = Json::object();
-  arguments["timeoutSeconds"] = context.deadline.left().count() / 1000 + 1;
+  Value arguments = Value::object(fields);
+  arguments.set("timeoutSeconds", context.deadline.left().count() / 1000 + 1);
   return client.call(op, std::move(arguments), context.deadline, context.stop).context(c.member);
 }
 
@@ -185,13 +187,13 @@ Status make_data(const UpContext& context, std::vector<Starting>& members) {
 
 bool is_running(const UpContext& context, const MemberConfig& c) {
   auto status = ask(context, c, "status");
-  return status && codec::json_string(codec::json_at(*status, "server"), "state") == "running";
+  return status && (*status)["server"]["state"].text() == "running";
 }
 
 /// "seqno:" of grastate.dat, or what the server recovers; the lineage goes to `uuid`.
 Result<int64_t> galera_position(const UpContext& context, const MemberConfig& c, std::string& uuid) {
   auto reply = TRY(ask(context, c, "galera_position"));
-  std::string position = codec::json_string(reply, "position");
+  std::string position = reply["position"].text();
   auto colon = position.find(':');
   if (colon == std::string::npos) return fail(ErrorClass::failed, "lab.galera", c.member + " told no position: " + position);
   uuid = position.substr(0, colon);
@@ -277,13 +279,10 @@ Status bring_up(const UpContext& context, const ClusterPlan& plan) {
   std::vector<agent::Peer> peers;
   for (const auto& member : members)
     peers.push_back({member.config.member, member.config.host, member.config.port, member.config.group_port});
-  Json peers_json = Json::array();
-  for (const auto& peer : peers)
-    peers_json.push_back({{"name", peer.name}, {"host", peer.host}, {"port", peer.port}, {"groupPort", peer.group_port}});
   TRY_VOID(for_all(members, [&](Starting& member) -> Status {
     member.config.peers = peers;
     if (!member.had_agent) return start_agent(context, member);
-    TRY(ask(context, member.config, "configure", {{"peers", peers_json}}));
+    TRY(ask(context, member.config, "configure", {{"peers", agent::peers_value(peers)}}));
     return {};
   }));
   if (fresh) {

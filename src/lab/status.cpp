@@ -3,7 +3,6 @@
 #include <thread>
 
 #include "agent/client.h"
-#include "codec/json_values.h"
 #include "lab/layout.h"
 
 namespace holdfast::lab {
@@ -30,10 +29,10 @@ MemberStatus observe(const agent::MemberConfig& c, std::chrono::milliseconds lim
   if (!client) return s;
   auto reply = client->call("status", Deadline::in(limit));
   if (!reply) return s;
-  const Json& server = codec::json_at(*reply, "server");
-  s.state = codec::json_string(server, "state", "unknown");
-  s.pid = static_cast<int>(codec::json_int(server, "pid", -1));
-  s.agent_pid = static_cast<int>(codec::json_int(codec::json_at(*reply, "agent"), "pid", -1));
+  const codec::Value& server = (*reply)["server"];
+  s.state = server["state"].text_or("unknown");
+  s.pid = static_cast<int>(server["pid"].integer(-1));
+  s.agent_pid = static_cast<int>((*reply)["agent"]["pid"].integer(-1));
   return s;
 }
 
