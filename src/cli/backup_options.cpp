@@ -58,6 +58,5 @@ Result<repo::SnapshotOptions> snapshot_options(const Options& options, std::stri
 }
 
 Exit backup_trees(Context&) { return fail(ErrorClass::bug, "x", "x"); }
-Exit backup_cluster(Context&) { return fail(ErrorClass::bug, "x", "x"); }
 
 }  // namespace holdfast::cli
