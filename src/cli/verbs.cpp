@@ -9,6 +9,7 @@ Verb find_verb(std::string_view path) {
       {"agent", run_agent},
       {"completion", run_completion},
       {"docs", run_docs},
+      {"get status", run_get_status},
       {"help", run_help},
       {"lab down", run_lab_down},
       {"lab status", run_lab_status},

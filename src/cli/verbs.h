@@ -18,6 +18,7 @@ inline bool has_verb(std::string_view path) {
 Exit run_agent(Context&);
 Exit run_completion(Context&);
 Exit run_docs(Context&);
+Exit run_get_status(Context&);
 Exit run_help(Context&);
 Exit run_lab_down(Context&);
 Exit run_lab_status(Context&);
