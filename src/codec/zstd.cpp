@@ -1,0 +1,113 @@
+#include "codec/zstd.h"
+
+#include <fmt/format.h>
+#include <zstd.h>
+
+#include <algorithm>
+
+namespace holdfast::codec {
+
+struct ZstdCompressor::State {
+  ZSTD_CCtx* context = ZSTD_createCCtx();
+  ~State() { ZSTD_freeCCtx(context); }
+};
+
+ZstdCompressor::ZstdCompressor(ZstdProfile profile) : state_(std::make_unique<State>()) {
+  const auto set = [&](ZSTD_cParameter parameter, int value) {
+    ZSTD_CCtx_setParameter(state_->context, parameter, value);
+  };
+  switch (profile) {
+    case ZstdProfile::stream:
+      set(ZSTD_c_compressionLevel, 1);
+      set(ZSTD_c_strategy, ZSTD_fast);
+      set(ZSTD_c_windowLog, 20);
+      set(ZSTD_c_hashLog, 17);
+      set(ZSTD_c_minMatch, 7);
+      break;
+    case ZstdProfile::small: set(ZSTD_c_compressionLevel, 3); break;
+    case ZstdProfile::best: set(ZSTD_c_compressionLevel, 11); break;
+  }
+  set(ZSTD_c_contentSizeFlag, 1);
+  set(ZSTD_c_checksumFlag, 0);
+}
+
+ZstdCompressor::~ZstdCompressor() = default;
+ZstdCompressor::ZstdCompressor(ZstdCompressor&&) noexcept = default;
+ZstdCompressor& ZstdCompressor::operator=(ZstdCompressor&&) noexcept = default;
+
+size_t ZstdCompressor::bound(size_t size) { return ZSTD_compressBound(size); }
+
+Result<size_t> ZstdCompressor::compress(ByteSpan plain, MutableByteSpan into) {
+  const size_t size = ZSTD_compress2(state_->context, into.data(), into.size(), plain.data(), plain.size());
+  if (ZSTD_isError(size)) return fail(ErrorClass::bug, "codec.zstd", fmt::format("zstd: {}", ZSTD_getErrorName(size)));
+  return size;
+}
+
+Buffer ZstdCompressor::compress(ByteSpan plain) {
+  Buffer frame(bound(plain.size()));
+  auto size = compress(plain, {frame.data(), frame.size()});
+  frame.resize(size.value());
+  return frame;
+}
+
+struct ZstdDecompressor::State {
+  ZSTD_DCtx* context = ZSTD_createDCtx();
+  ~State() { ZSTD_freeDCtx(context); }
+};
+
+ZstdDecompressor::ZstdDecompressor() : state_(std::make_unique<State>()) {}
+ZstdDecompressor::~ZstdDecompressor() = default;
+ZstdDecompressor::ZstdDecompressor(ZstdDecompressor&&) noexcept = default;
+ZstdDecompressor& ZstdDecompressor::operator=(ZstdDecompressor&&) noexcept = default;
+
+Status ZstdDecompressor::decompress(ByteSpan frame, MutableByteSpan into) {
+  const size_t size = ZSTD_decompressDCtx(state_->context, into.data(), into.size(), frame.data(), frame.size());
+  if (ZSTD_isError(size)) {
+    return fail(ErrorClass::verification_failed, "codec.zstd", fmt::format("zstd: {}", ZSTD_getErrorName(size)));
+  }
+  if (size != into.size()) {
+    return fail(ErrorClass::verification_failed, "codec.zstd",
+                fmt::format("zstd frame holds {} bytes, {} were expected", size, into.size()));
+  }
+  return {};
+}
+
+Result<Buffer> ZstdDecompressor::decompress(ByteSpan frame, size_t limit) {
+  const auto too_large = [&] {
+    return fail(ErrorClass::verification_failed, "codec.zstd", fmt::format("zstd frame holds more than {} bytes", limit));
+  };
+  Buffer out;
+  const unsigned long long known = ZSTD_getFrameContentSize(frame.data(), frame.size());
+  if (known != ZSTD_CONTENTSIZE_UNKNOWN && known != ZSTD_CONTENTSIZE_ERROR) {
+    if (known > limit) return too_large();
+    // The header's word is not trusted for more memory than the frame could plausibly fill.
+    if (known <= frame.size() * 1024 + (1 << 20)) {
+      out.resize(known);
+      TRY_VOID(decompress(frame, {out.data(), out.size()}));
+      return out;
+    }
+  }
+  ZSTD_DCtx_reset(state_->context, ZSTD_reset_session_only);
+  ZSTD_inBuffer in{frame.data(), frame.size(), 0};
+  size_t have = 0;
+  for (;;) {
+    if (have == out.size()) out.resize(std::max<size_t>(out.size() * 2, 1 << 16));
+    ZSTD_outBuffer step{out.data(), out.size(), have};
+    const size_t left = ZSTD_decompressStream(state_->context, &step, &in);
+    if (ZSTD_isError(left)) {
+      return fail(ErrorClass::verification_failed, "codec.zstd", fmt::format("zstd: {}", ZSTD_getErrorName(left)));
+    }
+    const bool moved = step.pos != have;
+    have = step.pos;
+    if (have > limit) return too_large();
+    if (left == 0) break;
+    if (in.pos == in.size && !moved && have < out.size()) {
+      return fail(ErrorClass::verification_failed, "codec.zstd", "zstd frame ends too soon");
+    }
+  }
+  if (in.pos != in.size) return fail(ErrorClass::verification_failed, "codec.zstd", "bytes follow the zstd frame");
+  out.resize(have);
+  return out;
+}
+
+}  // namespace holdfast::codec

@@ -1,0 +1,85 @@
+#include "crypto/seal.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "crypto/scrypt.h"
+
+namespace holdfast::crypto {
+namespace {
+
+std::string hex(ByteSpan bytes) {
+  std::string text;
+  for (uint8_t byte : bytes) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
+}
+
+template <size_t N>
+std::array<uint8_t, N> unhex(std::string_view text) {
+  std::array<uint8_t, N> out{};
+  for (size_t i = 0; i < N; ++i) out[i] = static_cast<uint8_t>(std::stoi(std::string(text.substr(2 * i, 2)), nullptr, 16));
+  return out;
+}
+
+// Bernstein, "The Poly1305-AES message-authentication code" (2005), appendix B: the third example has a message of
+// 32 bytes. Here it stands as the ciphertext, since the MAC covers the ciphertext alone.
+TEST(Seal, authenticates_by_bernsteins_poly1305_aes) {
+  SealKey key;
+  key.mac_k = unhex<16>("6acb5f61a7176dd320c5c1eb2edcdc74");
+  key.mac_r = unhex<16>("48443d0bb0d21109c89a100b5ce2c208");
+  key.encrypt[0] = 1;
+  Buffer sealed;
+  sealed.append(unhex<16>("ae212a55399729595dea458bc621ff0e"));
+  sealed.append(unhex<32>("663cea190ffb83d89593f3f476b6bc24d7e679107ea26adb8caf6652d0656136"));
+  sealed.append(unhex<16>("0ee1c16bb73f0f4fd19881753c01cdbe"));
+  EXPECT_TRUE(Sealer(key).open_in_place({sealed.data(), sealed.size()}).has_value());
+  sealed[20] ^= 1;
+  EXPECT_EQ(Sealer(key).open_in_place({sealed.data(), sealed.size()}).error().id, "crypto.mac");
+}
+
+TEST(Seal, opening_gives_the_text_back_and_no_two_seals_are_alike) {
+  Sealer sealer(random_seal_key());
+  for (size_t size : {size_t{0}, size_t{1}, size_t{15}, size_t{16}, size_t{17}, size_t{100000}}) {
+    Buffer plain(size);
+    std::memset(plain.data(), 0x5a, size);
+    Buffer one = sealer.seal(plain), two = sealer.seal(plain);
+    EXPECT_NE(hex(one), hex(two));
+    auto opened = sealer.open_in_place({one.data(), one.size()});
+    ASSERT_TRUE(opened.has_value());
+    EXPECT_EQ(hex(*opened), hex(plain));
+  }
+}
+
+TEST(Seal, every_flipped_bit_is_refused_and_the_bytes_stay) {
+  SealKey key = random_seal_key();
+  Sealer sealer(key);
+  const Buffer sealed = sealer.seal(as_bytes("a message of more than sixteen bytes"));
+  for (size_t bit = kNonceSize * 8; bit < sealed.size() * 8; ++bit) {
+    Buffer damaged = Buffer::copy_of(sealed);
+    damaged[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
+    const Buffer before = Buffer::copy_of(damaged);
+    EXPECT_FALSE(sealer.open_in_place({damaged.data(), damaged.size()}).has_value()) << bit;
+    EXPECT_EQ(hex(before), hex(damaged));
+  }
+  for (size_t size = 0; size < kSealOverhead; ++size) {
+    Buffer cut = Buffer::copy_of(sealed.span(0, size));
+    EXPECT_FALSE(sealer.open_in_place({cut.data(), cut.size()}).has_value());
+  }
+}
+
+TEST(Scrypt, matches_the_published_vector_and_refuses_mad_costs) {  // RFC 7914, section 12
+  auto key = scrypt(Secret("pleaseletmein"), as_bytes("SodiumChloride"), {16384, 8, 1});
+  ASSERT_TRUE(key.has_value());
+  EXPECT_EQ(hex(*key),
+            "7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2"
+            "d5432955613f0fcf62d49705242a9af9e61e85dc0d651e40dfcf017b45575887");
+  EXPECT_FALSE(scrypt(Secret("x"), as_bytes("salt"), {1000, 8, 1}).has_value());
+  EXPECT_FALSE(scrypt(Secret("x"), as_bytes("salt"), {1ull << 40, 8, 1}).has_value());
+}
+
+}  // namespace
+}  // namespace holdfast::crypto
