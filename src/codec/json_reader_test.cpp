@@ -46,7 +46,8 @@ TEST(JsonReader, refuses_what_is_not_json) {
 }
 
 TEST(JsonReader, a_document_nested_without_end_is_refused_not_followed) {
-  JsonReader reader(std::string(1000000, '['));
+  const std::string text(1000000, '[');  // must outlive the reader
+  JsonReader reader(text);
   reader.skip();
   EXPECT_NE(reader.problem().find("nested too deep"), std::string::npos);
 }

@@ -6,6 +6,9 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "tests/support/require.h"
+#include "tests/support/program.h"
+
 namespace holdfast::test {
 namespace {
 
@@ -33,27 +36,14 @@ Command command(std::optional<std::string> program, const std::string& name, std
 
 std::string holdfast_program() {
   const auto set = variable("HOLDFAST_BIN");
-  return set.empty() ? HOLDFAST_DEFAULT_BIN : set;
+  return set.empty() ? holdfast_binary() : set;
 }
 
 std::optional<std::string> peer_program(const std::string& name) {
-  std::vector<std::string> folders;
-  if (const auto peers = variable("HOLDFAST_PEERS"); !peers.empty()) {
-    folders.push_back(peers);
-  } else {
-    folders.push_back("/opt/holdfast/peers");
-    if (const auto home = variable("HOME"); !home.empty()) folders.push_back(home + "/.local/share/holdfast/peers");
-  }
-  for (const auto& folder : folders) {
-    const auto path = folder + "/bin/" + name;
-    if (::access(path.c_str(), X_OK) == 0) return path;
-  }
+  const auto path = peers_folder() + "/bin/" + name;
+  if (::access(path.c_str(), X_OK) == 0) return path;
   return std::nullopt;
 }
-
-std::string missing_peer(const std::string& name) { return name + " is not installed: run tools/peers/" + name; }
-
-bool peers_required() { return variable("HOLDFAST_REQUIRE") == "all"; }
 
 Sandbox::Sandbox(const std::string& name) : directory_(make_directory(name)) {
   for (const char* folder : {"home", "cache", "tmp"}) std::filesystem::create_directory(path(folder));

@@ -8,16 +8,14 @@
 
 #include "sys/file.h"
 #include "tests/cli_support/command.h"
+#include "tests/support/require.h"
 
 namespace holdfast::test {
 
-/// $HOLDFAST_BIN, else build/holdfast.
+/// $HOLDFAST_BIN, else build/holdfast of this build.
 std::string holdfast_program();
 /// A program installed by tools/peers ("restic", "rustic", "weed"); nullopt when it is not there.
 std::optional<std::string> peer_program(const std::string& name);
-/// Why a test that needs `name` cannot run, for GTEST_SKIP; HOLDFAST_REQUIRE=all turns it into a failure.
-std::string missing_peer(const std::string& name);
-bool peers_required();
 
 /// A temporary directory, and an environment in which programs find their caches, homes and temporary files below it.
 class Sandbox {
@@ -42,13 +40,5 @@ inline constexpr char kPassword[] = "correct horse battery staple";
 
 }  // namespace holdfast::test
 
-/// Skips the test (or fails it where peers are required) when a peer is not installed.
-#define NEED_PEER(name)                                                      \
-  do {                                                                       \
-    if (!::holdfast::test::peer_program(name)) {                             \
-      if (::holdfast::test::peers_required())                                \
-        FAIL() << ::holdfast::test::missing_peer(name);                      \
-      else                                                                   \
-        GTEST_SKIP() << ::holdfast::test::missing_peer(name);                \
-    }                                                                        \
-  } while (false)
+/// In a test body: skips, or fails where HOLDFAST_REQUIRE asks for it, when a peer is not installed.
+#define NEED_PEER(name) HOLDFAST_NEED(name, ::holdfast::test::peer_program(name).has_value(), "run tools/peers/" name)

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+#include <map>
+
 namespace holdfast::test {
 namespace {
 
@@ -65,18 +68,31 @@ Outcome Interop::restic_stream(const std::string& content, const std::string& na
   return expecting(command, 0);
 }
 
+void Interop::init_by(const std::string& tool, const Args& init) {
+  // An init costs a second or two of key derivation on purpose: each kind is made once and then copied.
+  static Sandbox kept("interop-made");
+  static std::map<Args, std::string> made;
+  Args kind = init;
+  kind.push_back(tool);
+  auto& original = made[kind];
+  if (original.empty()) {
+    const auto place = kept.path(std::to_string(made.size()));
+    tool == "restic" ? restic_at(place, init) : holdfast_at(place, init);
+    if (HasFailure()) return;
+    use_cheap_key(box, place);
+    original = place;
+  }
+  std::filesystem::copy(original, repo, std::filesystem::copy_options::recursive);
+}
+
 void Interop::init_by_holdfast(Args more) {
-  Args args = {"repo", "init"};
-  args.insert(args.end(), more.begin(), more.end());
-  holdfast(args);
-  use_cheap_key(box, repo);
+  more.insert(more.begin(), {"repo", "init"});
+  init_by("holdfast", more);
 }
 
 void Interop::init_by_restic(Args more) {
-  Args args = {"init"};
-  args.insert(args.end(), more.begin(), more.end());
-  restic(args);
-  use_cheap_key(box, repo);
+  more.insert(more.begin(), "init");
+  init_by("restic", more);
 }
 
 void Interop::expect_clean() {

@@ -33,6 +33,8 @@ class Interop : public ::testing::Test {
   /// `check --read-data` of both programs finds nothing wrong.
   void expect_clean();
 
+  void init_by(const std::string& tool, const Args& init);
+
   std::string path(const std::string& name) const { return box.path(name); }
 
   Sandbox box{"interop"};

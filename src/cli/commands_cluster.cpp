@@ -1,0 +1,63 @@
+// Commands that work on database clusters and their backups.
+#include "cli/command_table.h"
+
+namespace holdfast::cli {
+
+std::vector<Command> cluster_commands() {
+  const Flag type{.name = "type",
+                  .type = FlagType::choice,
+                  .help = "which kind of snapshots",
+                  .shorthand = 't',
+                  .value_name = "TYPE",
+                  .default_value = "all",
+                  .choices = {"backup", "diverged", "escrow", "all"}};
+  const Flag all{.name = "all-namespaces", .type = FlagType::boolean, .help = "of all namespaces", .shorthand = 'A'};
+  return {
+      {.path = "get status",
+       .summary = "every member: role, position, lag, size, one sentence",
+       .description = "Asks every member of the known clusters. Exit 4 when something is unhealthy.",
+       .flags = {all},
+       .groups = {&cluster_flags()}},
+      {.path = "get backups",
+       .summary = "list backups of clusters",
+       .description = "Lists the backups in the repository, newest last, with cluster, member, position and size.",
+       .flags = {type, all},
+       .groups = {&cluster_flags(), &repository_flags()},
+       .examples = {{"holdfast get backups -o wide -r ./repo", "with positions"}}},
+      {.path = "get policies",
+       .summary = "list backup policies",
+       .description = "Lists the BackupPolicy resources of --config.",
+       .flags = {all}},
+      {.path = "get repositories",
+       .summary = "list repositories",
+       .description = "Lists the BackupRepository resources of --config and the lab.",
+       .flags = {all}},
+      {.path = "export",
+       .summary = "write a backup's dump to a file",
+       .description = "Writes the dump of a snapshot to a file, compressed when its name ends in .gz. The file appears "
+                      "complete or not at all.",
+       .flags = {{.name = "file",
+                  .type = FlagType::text,
+                  .help = "the file to write",
+                  .shorthand = 'o',
+                  .value_name = "FILE"},
+                 {.name = "snapshot",
+                  .type = FlagType::text,
+                  .help = "id (or its first digits) of a snapshot, or latest",
+                  .value_name = "ID|latest",
+                  .default_value = "latest",
+                  .env = {"HOLDFAST_SNAPSHOT"}},
+                 {.name = "type",
+                  .type = FlagType::choice,
+                  .help = "which kind of snapshots",
+                  .shorthand = 't',
+                  .value_name = "TYPE",
+                  .default_value = "backup",
+                  .choices = {"backup", "diverged", "escrow"}}},
+       .groups = {&cluster_flags(), &repository_flags()},
+       .examples = {{"holdfast export -c shop-postgres --snapshot latest -o dump.sql.gz -r ./repo",
+                     "a compressed dump"}}},
+  };
+}
+
+}  // namespace holdfast::cli

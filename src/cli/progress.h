@@ -1,0 +1,57 @@
+// Progress of a long verb: bytes and items done, rate and time left; a line on a terminal, events in jsonl.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "cli/output.h"
+
+namespace holdfast::cli {
+
+/// Draws from its own thread a few times per second; the counting functions are lock-free and safe from any thread.
+class Progress {
+ public:
+  /// `what` leads the line: "backing up shop/dump.sql".
+  Progress(Output& out, std::string what);
+  ~Progress();  ///< clears the line
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// Bytes expected in all; 0 while unknown (then there is a rate but no time left).
+  void set_total(uint64_t bytes) { total_ = bytes; }
+  void add_bytes(uint64_t bytes) { bytes_ += bytes; }
+  void set_bytes(uint64_t bytes) { bytes_ = bytes; }
+  void add_items(uint64_t items = 1) { items_ += items; }
+  void set_phase(std::string phase);
+
+  uint64_t bytes() const { return bytes_; }
+  /// Since construction.
+  std::chrono::duration<double> elapsed() const;
+
+ private:
+  void draw_until_done();
+
+  Output& out_;
+  const std::string what_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::atomic<uint64_t> total_{0};
+  std::atomic<uint64_t> bytes_{0};
+  std::atomic<uint64_t> items_{0};
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::string phase_;  // guarded by mutex_
+  bool done_ = false;  // guarded by mutex_
+  std::thread drawer_;
+};
+
+/// "backing up x: writing  1.2 GiB of 2.0 GiB, 61%, 310.0 MiB/s, 3s left"; a pure function for tests.
+std::string progress_text(std::string_view what, std::string_view phase, uint64_t bytes, uint64_t total, uint64_t items,
+                          std::chrono::duration<double> elapsed);
+
+}  // namespace holdfast::cli

@@ -1,0 +1,48 @@
+#include "cli/signals.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+namespace holdfast::cli {
+namespace {
+
+int g_pipe[2];
+std::atomic<int> g_seen{0};
+
+void on_stop(int) {
+  if (g_seen.fetch_add(1) > 0) ::_exit(130);
+  const char byte = 1;
+  // A full pipe is as good as a written one.
+  [[maybe_unused]] auto written = ::write(g_pipe[1], &byte, 1);
+}
+
+void on_pipe(int) {}
+
+}  // namespace
+
+std::stop_token install_signal_handlers() {
+  static std::stop_source source;
+  if (::pipe2(g_pipe, O_CLOEXEC) != 0) ::_exit(1);
+  // request_stop() runs callbacks and takes locks, so it must not run inside a handler.
+  std::thread([] {
+    char byte;
+    while (::read(g_pipe[0], &byte, 1) != 1) {
+    }
+    source.request_stop();
+  }).detach();
+  struct sigaction action{};
+  action.sa_handler = on_stop;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  ::sigaction(SIGHUP, &action, nullptr);
+  action.sa_handler = on_pipe;
+  ::sigaction(SIGPIPE, &action, nullptr);
+  return source.get_token();
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,23 @@
+// The functions behind the commands, one file each. A command of the table that has no function here is unknown to
+// users.
+#pragma once
+
+#include <string_view>
+
+#include "cli/context.h"
+
+namespace holdfast::cli {
+
+using Verb = Exit (*)(Context&);
+
+Verb find_verb(std::string_view path);
+inline bool has_verb(std::string_view path) {
+  return find_verb(path) != nullptr;
+}
+
+Exit run_completion(Context&);
+Exit run_docs(Context&);
+Exit run_help(Context&);
+Exit run_version(Context&);
+
+}  // namespace holdfast::cli

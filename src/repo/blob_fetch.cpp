@@ -1,0 +1,72 @@
+#include "repo/blob_fetch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "crypto/sha256.h"
+
+namespace holdfast::repo {
+
+std::vector<Fetch> plan_fetches(std::vector<WantedBlob> wanted, uint32_t max_gap, uint32_t max_length) {
+  std::sort(wanted.begin(), wanted.end(), [](const WantedBlob& a, const WantedBlob& b) {
+    if (a.pack != b.pack) return a.pack < b.pack;
+    return a.blob.offset != b.blob.offset ? a.blob.offset < b.blob.offset : a.tag < b.tag;
+  });
+  std::vector<Fetch> fetches;
+  for (const WantedBlob& want : wanted) {
+    const uint64_t end = uint64_t{want.blob.offset} + want.blob.length;
+    if (!fetches.empty()) {
+      Fetch& last = fetches.back();
+      const uint64_t last_end = uint64_t{last.offset} + last.length;
+      if (last.pack == want.pack && want.blob.offset <= last_end + max_gap && end - last.offset <= max_length) {
+        last.length = static_cast<uint32_t>(std::max(last_end, end) - last.offset);
+        last.items.push_back({want.blob, want.tag});
+        continue;
+      }
+    }
+    fetches.push_back({want.pack, want.blob.offset, want.blob.length, {{want.blob, want.tag}}});
+  }
+  const auto first_tag = [](const Fetch& fetch) {
+    size_t lowest = SIZE_MAX;
+    for (const auto& item : fetch.items) lowest = std::min(lowest, item.tag);
+    return lowest;
+  };
+  std::sort(fetches.begin(), fetches.end(),
+            [&](const Fetch& a, const Fetch& b) { return first_tag(a) < first_tag(b); });
+  return fetches;
+}
+
+Status decode_fetch(const Fetch& fetch, MutableByteSpan raw, Codec& codec, std::span<Buffer> plain) {
+  const size_t count = fetch.items.size();
+  const auto broken = [&](const PackedBlob& blob, const std::string& why) {
+    return damaged(fmt::format("blob {} in pack {}: {}", blob.id.short_hex(), fetch.pack.hex(), why));
+  };
+  std::vector<ByteSpan> messages(count);
+  for (size_t i = 0; i < count; ++i) {
+    const PackedBlob& blob = fetch.items[i].blob;
+    // The same blob may be wanted twice; its bytes are opened in place, so the second takes the first's result.
+    if (i > 0 && fetch.items[i - 1].blob.offset == blob.offset && fetch.items[i - 1].blob.id == blob.id) {
+      plain[i] = Buffer::copy_of(plain[i - 1]);
+    } else {
+      plain[i].resize(blob.plain_length());
+      auto decoded = Repository::decode_blob(blob, raw.subspan(blob.offset - fetch.offset, blob.length),
+                                             {plain[i].data(), plain[i].size()}, codec);
+      if (!decoded) return broken(blob, decoded.error().message);
+    }
+    messages[i] = plain[i];
+  }
+  std::vector<crypto::Digest> digests(count);
+  crypto::sha256_many(messages, digests);
+  for (size_t i = 0; i < count; ++i) {
+    if (digests[i] != fetch.items[i].blob.id.bytes) return broken(fetch.items[i].blob, "content does not match its id");
+  }
+  return {};
+}
+
+Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, std::span<Buffer> plain) {
+  TRY_VOID(repository.store().get(object_key(ObjectType::pack, fetch.pack), fetch.offset, fetch.length, scratch));
+  return decode_fetch(fetch, {scratch.data(), scratch.size()}, codec, plain);
+}
+
+}  // namespace holdfast::repo

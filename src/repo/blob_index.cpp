@@ -1,0 +1,80 @@
+#include "repo/blob_index.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace holdfast::repo {
+namespace {
+
+bool by_id(const BlobIndex::Entry& a, const BlobIndex::Entry& b) {
+  const uint64_t pa = a.id.prefix(), pb = b.id.prefix();
+  if (pa != pb) return pa < pb;
+  if (a.id != b.id) return a.id < b.id;
+  return a.type() < b.type();
+}
+
+}  // namespace
+
+void BlobIndex::load_pack(const Id& pack, std::span<const PackedBlob> blobs) {
+  std::lock_guard lock(load_mutex_);
+  const auto number = static_cast<uint32_t>(packs_.size());
+  packs_.push_back(pack);
+  for (const auto& blob : blobs) {
+    Entry entry{blob.id, number << 1 | static_cast<uint32_t>(blob.type), blob.offset, blob.length, blob.raw_length};
+    entries_.append(ByteSpan(reinterpret_cast<const uint8_t*>(&entry), sizeof entry));
+  }
+}
+
+void BlobIndex::finish_loading() {
+  auto* first = reinterpret_cast<Entry*>(entries_.data());
+  const size_t count = entries_.size() / sizeof(Entry);
+  std::sort(first, first + count, by_id);
+  // About 16 entries a bucket: a lookup touches one bucket bound and a few neighbouring entries.
+  bucket_bits_ = count < 32 ? 0 : static_cast<unsigned>(std::bit_width(count / 16)) - 1;
+  buckets_.assign((size_t{1} << bucket_bits_) + 1, static_cast<uint32_t>(count));
+  size_t next = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t bucket = bucket_bits_ == 0 ? 0 : first[i].id.prefix() >> (64 - bucket_bits_);
+    while (next <= bucket) buckets_[next++] = static_cast<uint32_t>(i);
+  }
+}
+
+std::optional<size_t> BlobIndex::position(BlobType type, const Id& id) const {
+  if (buckets_.empty()) return std::nullopt;
+  const size_t bucket = bucket_bits_ == 0 ? 0 : id.prefix() >> (64 - bucket_bits_);
+  const auto all = entries();
+  const Entry wanted{id, static_cast<uint32_t>(type), 0, 0, 0};
+  const auto from = all.begin() + buckets_[bucket], to = all.begin() + buckets_[bucket + 1];
+  const auto at = std::lower_bound(from, to, wanted, by_id);
+  if (at == to || at->id != id || at->type() != type) return std::nullopt;
+  return static_cast<size_t>(at - all.begin());
+}
+
+std::optional<BlobLocation> BlobIndex::find(BlobType type, const Id& id) const {
+  if (const auto at = position(type, id)) {
+    const Entry& entry = entries()[*at];
+    return BlobLocation{packs_[entry.pack()], {entry.id, entry.type(), entry.offset, entry.length, entry.raw_length}};
+  }
+  std::lock_guard lock(added_mutex_);
+  const auto at = added_.find(Key{id, type});
+  return at == added_.end() ? std::nullopt : at->second;
+}
+
+bool BlobIndex::contains(BlobType type, const Id& id) const {
+  if (position(type, id)) return true;
+  std::lock_guard lock(added_mutex_);
+  return added_.contains(Key{id, type});
+}
+
+bool BlobIndex::claim(BlobType type, const Id& id) {
+  if (position(type, id)) return false;
+  std::lock_guard lock(added_mutex_);
+  return added_.try_emplace(Key{id, type}).second;
+}
+
+void BlobIndex::add_pack(const Id& pack, std::span<const PackedBlob> blobs) {
+  std::lock_guard lock(added_mutex_);
+  for (const auto& blob : blobs) added_[Key{blob.id, blob.type}] = BlobLocation{pack, blob};
+}
+
+}  // namespace holdfast::repo

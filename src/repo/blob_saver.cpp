@@ -1,0 +1,254 @@
+#include "repo/blob_saver.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "crypto/sha256.h"
+#include "repo/parallel.h"
+
+namespace holdfast::repo {
+namespace {
+
+constexpr size_t kBatch = 4;                       // blobs hashed together
+constexpr size_t kMaxQueued = 1024;                // tasks
+constexpr size_t kMaxQueuedBytes = 32 * 1024 * 1024;
+constexpr size_t kMaxBlobsInPack = 50'000;         // keeps the header far below its 16 MiB limit
+
+codec::ZstdProfile data_profile(Compression compression) {
+  return compression == Compression::max ? codec::ZstdProfile::best : codec::ZstdProfile::stream;
+}
+
+}  // namespace
+
+BlobSaver::Worker::Worker(BlobSaver& saver, const crypto::SealKey& key, Compression compression)
+    : saver_(saver),
+      sealer_(key),
+      data_compressor_(data_profile(compression)),
+      tree_compressor_(codec::ZstdProfile::small) {}
+
+Result<Id> BlobSaver::Worker::save_now(BlobType type, ByteSpan plain) {
+  const Id id{crypto::sha256(plain)};
+  TRY_VOID(saver_.save(*this, type, id, plain));
+  return id;
+}
+
+BlobSaver::BlobSaver(Repository& repository, const SaverOptions& options, std::stop_token stop)
+    : repository_(repository), options_(options), stop_(std::move(stop)), index_writer_(repository) {
+  const unsigned workers = options_.workers ? options_.workers : cpu_threads();
+  const unsigned uploaders = std::max(2u, repository_.store().connections());
+  // Each worker fills one pack of data and one of trees; beside those, one pack per uploader is on its way.
+  max_packs_ = 2 * workers + std::min(uploaders, repository_.store().is_remote() ? 4u : 2u);
+  for (unsigned i = 0; i < workers; ++i) {
+    workers_.emplace_back(new Worker(*this, repository_.master_key(), options_.compression));
+    threads_.emplace_back([this, worker = workers_.back().get()] { work(*worker); });
+  }
+  for (unsigned i = 0; i < uploaders; ++i) {
+    threads_.emplace_back([this](std::stop_token token) { upload(std::move(token)); });
+  }
+}
+
+BlobSaver::~BlobSaver() {
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_all();
+  threads_.clear();  // joins
+}
+
+void BlobSaver::set_error(Error error) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::move(error);
+    failed_ = true;
+  }
+  changed_.notify_all();
+}
+
+Status BlobSaver::status() const {
+  std::lock_guard lock(mutex_);
+  if (error_) return std::unexpected(*error_);
+  return {};
+}
+
+Status BlobSaver::submit(Task task) {
+  if (stop_.stop_requested()) set_error({ErrorClass::interrupted, "interrupted", "stopped", "", {}});
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] {
+      return error_ || (queue_.size() < kMaxQueued && (queue_.empty() || queued_bytes_ < kMaxQueuedBytes));
+    });
+    if (error_) return std::unexpected(*error_);
+    queued_bytes_ += task.plain.size();
+    queue_.push_back(std::move(task));
+  }
+  changed_.notify_all();
+  return {};
+}
+
+void BlobSaver::work(Worker& worker) {
+  std::vector<Task> batch;
+  for (;;) {
+    batch.clear();
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return closing_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      while (!queue_.empty() && batch.size() < kBatch) {
+        queued_bytes_ -= queue_.front().plain.size();
+        batch.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+      busy_ += batch.size();
+    }
+    changed_.notify_all();
+
+    if (!failed()) {
+      ByteSpan messages[kBatch];
+      crypto::Digest digests[kBatch];
+      Id* ids[kBatch];
+      size_t unknown = 0;
+      for (Task& task : batch) {
+        if (task.id_known) continue;
+        messages[unknown] = task.plain;
+        ids[unknown++] = task.id;
+      }
+      crypto::sha256_many({messages, unknown}, {digests, unknown});
+      for (size_t i = 0; i < unknown; ++i) ids[i]->bytes = digests[i];
+    }
+    for (Task& task : batch) {
+      if (!failed()) {
+        Status saved = save(worker, task.type, *task.id, task.plain);
+        if (saved && task.done) saved = task.done(worker);
+        if (!saved) set_error(std::move(saved).error());
+      }
+      task.done = nullptr;
+      task.keep.reset();
+    }
+    {
+      std::lock_guard lock(mutex_);
+      busy_ -= batch.size();
+    }
+    changed_.notify_all();
+  }
+}
+
+Status BlobSaver::save(Worker& worker, BlobType type, const Id& id, ByteSpan plain) {
+  if (!repository_.index().claim(type, id)) return {};
+  OpenPack& pack = worker.open_[static_cast<size_t>(type)];
+  if (pack.empty()) TRY_VOID(start_pack(pack));
+  codec::ZstdCompressor* compressor =
+      type == BlobType::tree ? &worker.tree_compressor_ : &worker.data_compressor_;
+  // Version 1 knows no compression; with "off" trees are still compressed, as restic does.
+  if (repository_.config().version < 2 || (options_.compression == Compression::off && type == BlobType::data)) {
+    compressor = nullptr;
+  }
+  TRY_VOID(append_blob(pack, type, id, plain, compressor, worker.sealer_));
+  (type == BlobType::data ? stats_.data_blobs : stats_.tree_blobs) += 1;
+  stats_.bytes_added += plain.size();
+  stats_.bytes_packed += pack.blobs.back().length;
+  if (pack.bytes.size() >= options_.pack_size || pack.blobs.size() >= kMaxBlobsInPack) return hand_over(pack);
+  return {};
+}
+
+// Gives an empty pack its buffer; waits while too many packs are in memory.
+Status BlobSaver::start_pack(OpenPack& pack) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return error_ || packs_alive_ < max_packs_; });
+  if (error_) return std::unexpected(*error_);
+  ++packs_alive_;
+  if (!spare_.empty()) {
+    pack.bytes = std::move(spare_.back());
+    spare_.pop_back();
+  } else {
+    lock.unlock();
+    pack.bytes.reserve(options_.pack_size + options_.pack_size / 8);
+  }
+  pack.bytes.clear();
+  return {};
+}
+
+Status BlobSaver::hand_over(OpenPack& pack) {
+  {
+    std::lock_guard lock(mutex_);
+    full_.push_back(std::move(pack));
+  }
+  pack = OpenPack{};
+  changed_.notify_all();
+  return {};
+}
+
+void BlobSaver::upload(std::stop_token) {
+  crypto::Sealer sealer(repository_.master_key());
+  for (;;) {
+    OpenPack pack;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return closing_ || !full_.empty(); });
+      if (full_.empty()) return;
+      pack = std::move(full_.front());
+      full_.pop_front();
+      ++uploading_;
+    }
+    if (!failed()) {
+      Status stored = store_pack(pack, sealer);
+      if (!stored) set_error(std::move(stored).error().with_context("writing a pack"));
+    }
+    {
+      std::lock_guard lock(mutex_);
+      --uploading_;
+      --packs_alive_;
+      spare_.push_back(std::move(pack.bytes));
+    }
+    changed_.notify_all();
+  }
+}
+
+Status BlobSaver::store_pack(OpenPack& pack, crypto::Sealer& sealer) {
+  close_pack(pack, sealer);
+  const Id id{crypto::sha256(pack.bytes)};
+  TRY_VOID(repository_.store().put(object_key(ObjectType::pack, id), pack.bytes, {.sha256 = id.bytes}));
+  stats_.bytes_uploaded += pack.bytes.size();
+  repository_.index().add_pack(id, pack.blobs);
+  return index_writer_.add(id, pack.blobs);
+}
+
+Status BlobSaver::drain() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return queue_.empty() && busy_ == 0; });
+  if (error_) return std::unexpected(*error_);
+  return {};
+}
+
+Status BlobSaver::flush() {
+  TRY_VOID(drain());
+  // The workers wait for tasks now, so their open packs are still.
+  for (const BlobType type : {BlobType::data, BlobType::tree}) {
+    OpenPack last;
+    for (auto& worker : workers_) {
+      OpenPack& open = worker->open_[static_cast<size_t>(type)];
+      if (open.empty()) continue;
+      if (last.empty()) {
+        last = std::move(open);
+      } else if (last.bytes.size() + open.bytes.size() <= options_.pack_size) {
+        append_pack(last, open);
+        std::lock_guard lock(mutex_);
+        spare_.push_back(std::move(open.bytes));
+        --packs_alive_;
+      } else {
+        TRY_VOID(hand_over(open));
+      }
+      open = OpenPack{};
+    }
+    if (!last.empty()) TRY_VOID(hand_over(last));
+  }
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return full_.empty() && uploading_ == 0; });
+    if (error_) return std::unexpected(*error_);
+  }
+  return index_writer_.flush();
+}
+
+}  // namespace holdfast::repo

@@ -1,0 +1,26 @@
+// Where a stream's bytes come from.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace holdfast::repo {
+
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+  /// Fills at least one byte of `into` and returns how many; 0 means the stream has ended well. A producer that failed
+  /// is an error, never an end. Called from one thread, not necessarily the one that made the source.
+  virtual Result<size_t> read(MutableByteSpan into) = 0;
+};
+
+/// Reads a descriptor that stays owned by the caller. Pipes are widened to 1 MiB, so that the producer is not woken for
+/// every 64 KiB.
+std::unique_ptr<ByteSource> read_descriptor(int fd);
+/// Reads bytes in memory, which must outlive the source.
+std::unique_ptr<ByteSource> read_memory(ByteSpan bytes);
+
+}  // namespace holdfast::repo

@@ -1,0 +1,150 @@
+#include "repo/dump.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "repo/blob_fetch.h"
+#include "repo/parallel.h"
+
+namespace holdfast::repo {
+namespace {
+
+// Blobs are planned in batches of this many plain bytes: far enough ahead to join reads, near enough to the place of
+// writing that few finished blobs wait.
+constexpr size_t kBatchBytes = 12 * 1024 * 1024;
+constexpr uint32_t kLocalGap = 0, kLocalRead = 4 * 1024 * 1024;
+constexpr uint32_t kRemoteGap = 512 * 1024, kRemoteRead = 8 * 1024 * 1024;
+
+class Dump {
+ public:
+  Dump(Repository& repository, std::span<const Id> content, const DumpOptions& options)
+      : repository_(repository), content_(content), options_(options) {}
+
+  Status run(const std::function<Status(ByteSpan)>& write, const std::stop_token& stop) {
+    const unsigned threads =
+        repository_.store().is_remote() ? std::max(cpu_threads(), repository_.store().connections()) : cpu_threads();
+    std::vector<std::jthread> pool;
+    for (unsigned i = 0; i < threads; ++i) pool.emplace_back([this] { work(); });
+    Status done = write_all(write, stop);
+    {
+      std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    changed_.notify_all();
+    return done;
+  }
+
+ private:
+  struct Slot {
+    Buffer bytes;
+    bool ready = false;
+  };
+
+  // Plans the next batch; called by the writer only, with mutex_ held.
+  Status plan_more() {
+    std::vector<WantedBlob> wanted;
+    size_t bytes = 0;
+    while (planned_ < content_.size() && bytes < kBatchBytes) {
+      const auto location = repository_.index().find(BlobType::data, content_[planned_]);
+      if (!location) return damaged(fmt::format("data blob {} is in no index", content_[planned_].short_hex()));
+      wanted.push_back({location->pack, location->blob, planned_});
+      bytes += location->blob.plain_length();
+      slots_.emplace_back();
+      ++planned_;
+    }
+    in_flight_ += bytes;
+    const bool remote = repository_.store().is_remote();
+    for (Fetch& fetch : plan_fetches(std::move(wanted), remote ? kRemoteGap : kLocalGap, remote ? kRemoteRead : kLocalRead)) {
+      fetches_.push_back(std::move(fetch));
+    }
+    return {};
+  }
+
+  Status write_all(const std::function<Status(ByteSpan)>& write, const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (written_ < content_.size()) {
+      bool planned = false;
+      while (planned_ < content_.size() && (in_flight_ + kBatchBytes <= options_.window || slots_.empty())) {
+        TRY_VOID(plan_more());
+        planned = true;
+      }
+      if (planned) changed_.notify_all();
+      changed_.wait(lock, [&] { return error_ || slots_.front().ready; });
+      if (error_) return std::unexpected(*error_);
+      if (stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped");
+      Buffer bytes = std::move(slots_.front().bytes);
+      slots_.pop_front();
+      ++written_;
+      lock.unlock();
+      const Status done = write(bytes);
+      if (options_.progress) *options_.progress += bytes.size();
+      lock.lock();
+      in_flight_ -= bytes.size();
+      spare_.push_back(std::move(bytes));
+      if (!done) return done;
+    }
+    return {};
+  }
+
+  void work() {
+    Codec codec(repository_.master_key());
+    Buffer scratch;
+    std::vector<Buffer> plain;
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [&] { return closing_ || error_ || !fetches_.empty(); });
+      if (closing_ || error_) return;
+      const Fetch fetch = std::move(fetches_.front());
+      fetches_.pop_front();
+      plain.clear();
+      plain.resize(fetch.items.size());
+      for (Buffer& buffer : plain) {
+        if (spare_.empty()) break;
+        buffer = std::move(spare_.back());
+        spare_.pop_back();
+      }
+      lock.unlock();
+      Status done = run_fetch(repository_, fetch, codec, scratch, plain);
+      lock.lock();
+      if (!done && !error_) error_ = std::move(done).error();
+      for (size_t i = 0; done && i < fetch.items.size(); ++i) {
+        Slot& slot = slots_[fetch.items[i].tag - written_];
+        slot.bytes = std::move(plain[i]);
+        slot.ready = true;
+      }
+      changed_.notify_all();
+    }
+  }
+
+  Repository& repository_;
+  const std::span<const Id> content_;
+  const DumpOptions options_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_:
+  std::deque<Fetch> fetches_;
+  std::deque<Slot> slots_;  // of blobs [written_, planned_)
+  std::vector<Buffer> spare_;
+  size_t planned_ = 0;
+  size_t written_ = 0;
+  size_t in_flight_ = 0;  // plain bytes of blobs planned and not written
+  bool closing_ = false;
+  std::optional<Error> error_;
+};
+
+}  // namespace
+
+Status dump_blobs(Repository& repository, std::span<const Id> content, const std::function<Status(ByteSpan)>& write,
+                  const DumpOptions& options, std::stop_token stop) {
+  return Dump(repository, content, options).run(write, stop);
+}
+
+}  // namespace holdfast::repo

@@ -1,0 +1,36 @@
+// Index objects: which pack holds which blobs.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "repo/format/blob.h"
+
+namespace holdfast::repo {
+
+struct PackContents {
+  Id id;
+  std::vector<PackedBlob> blobs;
+};
+
+/// A pack that rustic's prune marked for deletion. Kept word for word when an index is rewritten.
+struct MarkedPack {
+  std::string json;
+};
+
+/// Calls `visit` for each pack of an index; packs of rustic's `packs_to_delete` go to `marked`, which may be empty.
+/// Malformed text is "repo.index.format" (verification_failed).
+Status parse_index(std::string_view json, const std::function<void(PackContents&&)>& visit,
+                   const std::function<void(MarkedPack&&)>& marked = {});
+
+/// Appends one pack's entry, as in the "packs" array.
+void append_index_pack(std::string& json, const Id& pack, std::span<const PackedBlob> blobs);
+
+/// The index's text from entries made by append_index_pack(), joined by commas.
+std::string index_text(std::string_view packs, std::span<const MarkedPack> marked);
+
+}  // namespace holdfast::repo

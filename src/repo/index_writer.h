@@ -1,0 +1,41 @@
+// Collects the packs a run wrote and turns them into index objects.
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "repo/repository.h"
+
+namespace holdfast::repo {
+
+/// Thread-safe. A pack is handed in only after it is durable in the store, so that no index ever names a pack that a
+/// crash could take away.
+class IndexWriter {
+ public:
+  explicit IndexWriter(Repository& repository) : repository_(repository) {}
+
+  /// Records a pack; writes an index object when 50,000 blobs or ten minutes have gathered.
+  Status add(const Id& pack, std::span<const PackedBlob> blobs);
+  /// Writes what is left.
+  Status flush();
+  /// Index objects written so far.
+  std::vector<Id> written() const;
+
+ private:
+  static constexpr size_t kMaxBlobs = 50'000;
+  static constexpr std::chrono::minutes kMaxAge{10};
+
+  Status write(std::string packs);
+
+  Repository& repository_;
+  mutable std::mutex mutex_;
+  std::string packs_;   // guarded by mutex_
+  size_t blobs_ = 0;    // guarded by mutex_
+  std::chrono::steady_clock::time_point first_;  // guarded by mutex_; when packs_ got its first entry
+  std::vector<Id> written_;                      // guarded by mutex_
+};
+
+}  // namespace holdfast::repo

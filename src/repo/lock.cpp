@@ -1,0 +1,192 @@
+#include "repo/lock.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/log.h"
+#include "repo/environment.h"
+
+namespace holdfast::repo {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr minutes kRefreshEvery{5};
+constexpr minutes kStaleAfter{30};
+constexpr seconds kGiveUpAfter{22 * 60 + 30};  // the age at which a holder stops trusting its own lock
+constexpr milliseconds kSettle{200};           // between writing a lock and looking again
+
+LockFile own_lock(LockKind kind) {
+  const Environment environment = Environment::of_process();
+  LockFile lock;
+  lock.time = now();
+  lock.exclusive = kind == LockKind::exclusive;
+  lock.hostname = environment.host;
+  lock.username = environment.user;
+  lock.pid = environment.pid;
+  lock.uid = environment.uid;
+  lock.gid = environment.gid;
+  return lock;
+}
+
+std::string owner(const HeldLock& lock) {
+  if (!lock.readable) return fmt::format("lock {} cannot be read", lock.id.short_hex());
+  return fmt::format("{} lock {} of {}@{} (pid {}), renewed {}", lock.file.exclusive ? "exclusive" : "shared",
+                     lock.id.short_hex(), lock.file.username, lock.file.hostname, lock.file.pid,
+                     lock.file.time.to_string());
+}
+
+// The lock that forbids ours, if there is one. Stale locks count as well: they go only by `repo unlock`, which proves
+// them stale, except those whose process on this host is provably gone.
+Result<std::optional<HeldLock>> find_conflict(Repository& repository, LockKind kind, const std::optional<Id>& own) {
+  for (const HeldLock& lock : TRY(list_locks(repository))) {
+    if (own && lock.id == *own) continue;
+    if (!lock.readable || kind == LockKind::exclusive || lock.file.exclusive) return std::optional<HeldLock>(lock);
+  }
+  return std::optional<HeldLock>{};
+}
+
+std::unexpected<Error> locked(Repository& repository, const HeldLock& lock) {
+  const bool stale = lock.readable && is_stale(lock.file, now());
+  return fail(ErrorClass::conflict, "repo.locked",
+              fmt::format("{} is locked: {}{}", repository.store().location(), owner(lock),
+                          stale ? "; it is stale" : ""),
+              stale ? "holdfast repo unlock -r " + repository.store().location()
+                    : "wait, or give --retry-lock 10m; if that process is gone: holdfast repo unlock -r " +
+                          repository.store().location());
+}
+
+}  // namespace
+
+bool is_stale(const LockFile& lock, const Timestamp& now) {
+  if (now.seconds - lock.time.seconds > std::chrono::duration_cast<seconds>(kStaleAfter).count()) return true;
+  const Environment environment = Environment::of_process();
+  if (lock.hostname != environment.host || lock.pid <= 0) return false;
+  if (lock.pid == environment.pid) return false;
+  return ::kill(static_cast<pid_t>(lock.pid), 0) != 0 && errno == ESRCH;
+}
+
+Result<std::vector<HeldLock>> list_locks(Repository& repository) {
+  std::vector<HeldLock> locks;
+  Codec codec(repository.master_key());
+  for (const ObjectRef& object : TRY(repository.list(ObjectType::lock))) {
+    if (object.size == 0) continue;  // left by a writer that died; restic ignores it as well
+    HeldLock lock{object.id, {}, true};
+    auto text = repository.load(ObjectType::lock, object.id, codec);
+    if (!text && text.error().id == store::kNotFound) continue;  // released meanwhile
+    if (!text && text.error().error_class != ErrorClass::verification_failed) {
+      return std::unexpected(std::move(text).error());
+    }
+    auto file = text ? parse_lock(as_text(*text)) : Result<LockFile>(std::unexpected(text.error()));
+    lock.readable = file.has_value();
+    if (file) lock.file = *file;
+    locks.push_back(std::move(lock));
+  }
+  return locks;
+}
+
+Result<size_t> remove_locks(Repository& repository, bool all) {
+  size_t removed = 0;
+  for (const HeldLock& lock : TRY(list_locks(repository))) {
+    if (!all && !(lock.readable && is_stale(lock.file, now()))) continue;
+    TRY_VOID(repository.remove(ObjectType::lock, lock.id));
+    ++removed;
+  }
+  return removed;
+}
+
+struct Lock::State {
+  Repository& repository;
+  LockKind kind;
+  Id id;
+  std::stop_source lost;
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::jthread refresher;
+
+  State(Repository& r, LockKind k) : repository(r), kind(k) {}
+
+  void refresh(std::stop_token stop) {
+    auto last = steady_clock::now();
+    while (!stop.stop_requested()) {
+      {
+        std::unique_lock lock(mutex);
+        // Short naps while renewing fails, the full pause otherwise.
+        const auto pause = steady_clock::now() - last > kRefreshEvery ? milliseconds(10'000)
+                                                                      : std::chrono::duration_cast<milliseconds>(kRefreshEvery);
+        wake.wait_for(lock, stop, pause, [] { return false; });
+        if (stop.stop_requested()) return;
+      }
+      Codec codec(repository.master_key());
+      auto renewed = repository.save(ObjectType::lock, lock_text(own_lock(kind)), codec);
+      if (renewed) {
+        const Id old = std::exchange(id, *renewed);
+        (void)repository.remove(ObjectType::lock, old);
+        last = steady_clock::now();
+      } else {
+        log(LogLevel::warn, "renewing the repository lock: {}", renewed.error().to_string());
+        if (steady_clock::now() - last > kGiveUpAfter) {
+          lost.request_stop();
+          return;
+        }
+      }
+    }
+  }
+};
+
+Lock::Lock(std::unique_ptr<State> state) : state_(std::move(state)) {
+  state_->refresher = std::jthread([state = state_.get()](std::stop_token stop) { state->refresh(std::move(stop)); });
+}
+
+Lock::~Lock() {
+  state_->refresher.request_stop();
+  state_->refresher.join();
+  auto removed = state_->repository.remove(ObjectType::lock, state_->id);
+  if (!removed) log(LogLevel::warn, "removing the repository lock: {}", removed.error().to_string());
+}
+
+std::stop_token Lock::lost() const { return state_->lost.get_token(); }
+
+Result<std::unique_ptr<Lock>> Lock::acquire(Repository& repository, LockKind kind, seconds patience,
+                                            std::stop_token stop) {
+  const auto until = steady_clock::now() + patience;
+  milliseconds pause{500};
+  for (;;) {
+    auto conflict = TRY(find_conflict(repository, kind, std::nullopt));
+    // A process of this host that is gone holds nothing: its lock is removed on the way.
+    if (conflict && conflict->readable && conflict->file.hostname == Environment::of_process().host &&
+        is_stale(conflict->file, now())) {
+      TRY_VOID(repository.remove(ObjectType::lock, conflict->id));
+      continue;
+    }
+    if (!conflict) {
+      auto state = std::make_unique<State>(repository, kind);
+      Codec codec(repository.master_key());
+      state->id = TRY(repository.save(ObjectType::lock, lock_text(own_lock(kind)), codec).context("locking the repository"));
+      std::this_thread::sleep_for(kSettle);
+      auto again = find_conflict(repository, kind, state->id);
+      if (again && !*again) return std::unique_ptr<Lock>(new Lock(std::move(state)));
+      TRY_VOID(repository.remove(ObjectType::lock, state->id));
+      conflict = TRY(std::move(again));
+      if (!conflict) continue;
+    }
+    if (steady_clock::now() + pause > until) return locked(repository, *conflict);
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
+    wake.wait_for(lock, stop, pause, [] { return false; });
+    if (stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped while waiting for a lock");
+    pause = std::min(pause * 2, milliseconds(30'000));
+  }
+}
+
+}  // namespace holdfast::repo

@@ -1,0 +1,56 @@
+// Holding a repository lock by restic's protocol.
+//
+// A lock is an object of its own: written, looked at again after 200 ms (two writers that start at once see each other),
+// renewed every 5 minutes under a new id, stale after 30 minutes without renewal or when its process on this host is
+// gone. A holder that could not renew in time must stop: `lost` is requested.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "repo/format/lock_file.h"
+#include "repo/repository.h"
+
+namespace holdfast::repo {
+
+enum class LockKind {
+  shared,     ///< reading, and backups: many at once
+  exclusive,  ///< anything that deletes: alone
+};
+
+struct HeldLock {
+  Id id;
+  LockFile file;
+  bool readable = true;  ///< false: the object could not be decoded; it counts as somebody's lock
+};
+
+class Lock {
+ public:
+  /// Waits up to `patience` for a conflicting lock to go, then fails with "repo.locked" (conflict), which names its
+  /// owner. `stop` ends the waiting early.
+  static Result<std::unique_ptr<Lock>> acquire(Repository& repository, LockKind kind, std::chrono::seconds patience,
+                                               std::stop_token stop);
+  /// Removes the lock.
+  ~Lock();
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+  /// Requested when the lock could not be renewed and others may take it for stale.
+  std::stop_token lost() const;
+
+ private:
+  struct State;
+  explicit Lock(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// All locks there are.
+Result<std::vector<HeldLock>> list_locks(Repository& repository);
+/// True if nobody can hold this lock any more: too old, or its process on this host is gone.
+bool is_stale(const LockFile& lock, const Timestamp& now);
+/// Removes stale locks, or all of them; how many.
+Result<size_t> remove_locks(Repository& repository, bool all);
+
+}  // namespace holdfast::repo

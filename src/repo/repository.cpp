@@ -1,0 +1,318 @@
+#include "repo/repository.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+
+#include "crypto/random.h"
+#include "crypto/sha256.h"
+#include "repo/environment.h"
+#include "repo/format/chunker.h"
+#include "repo/parallel.h"
+
+namespace holdfast::repo {
+namespace {
+
+constexpr uint8_t kCompressedMark = 2;            // first plain byte of a compressed object
+constexpr size_t kMaxObject = size_t{1} << 30;    // plain bytes of one index, snapshot or lock
+constexpr int kMaxKeys = 20;                      // key files tried, as restic does: each costs a scrypt
+
+
+}  // namespace
+
+std::unexpected<Error> damaged(std::string what) {
+  return fail(ErrorClass::verification_failed, "repo.object.damaged", std::move(what),
+              "holdfast check --read-data -r REPO names every damaged object");
+}
+
+const char* object_directory(ObjectType type) {
+  switch (type) {
+    case ObjectType::key: return "keys";
+    case ObjectType::lock: return "locks";
+    case ObjectType::snapshot: return "snapshots";
+    case ObjectType::index: return "index";
+    case ObjectType::pack: return "data";
+  }
+  return "";
+}
+
+std::string object_key(ObjectType type, const Id& id) {
+  const std::string hex = id.hex();
+  if (type == ObjectType::pack) return fmt::format("data/{}/{}", std::string_view(hex).substr(0, 2), hex);
+  return fmt::format("{}/{}", object_directory(type), hex);
+}
+
+Result<std::unique_ptr<Repository>> Repository::init(std::shared_ptr<store::ObjectStore> store, const Secret& password,
+                                                     const InitOptions& options) {
+  const auto exists = [&](const char* what) {
+    return fail(ErrorClass::refused, "repo.exists", fmt::format("{} already holds a {}", store->location(), what),
+                "holdfast get snapshots -r " + store->location());
+  };
+  if (password.empty()) {
+    return fail(ErrorClass::usage, "repo.key.empty_password", "an empty password protects nothing",
+                "set RESTIC_PASSWORD_FILE to a file with the password");
+  }
+  if (options.version != 1 && options.version != 2) {
+    return fail(ErrorClass::usage, "repo.config.version", "a repository's version is 1 or 2", "--repository-version 2");
+  }
+  std::unique_ptr<Repository> repository(new Repository(store));
+  if (TRY(store->stat("config"))) return exists("repository (config)");
+  if (!TRY(repository->list(ObjectType::key)).empty()) return exists("key");
+  if (!TRY(repository->list(ObjectType::snapshot)).empty()) return exists("snapshot");
+  TRY_VOID(store->create());
+
+  repository->master_key_ = crypto::random_seal_key();
+  repository->config_.version = options.version;
+  crypto::fill_random(repository->config_.id.bytes);
+  repository->config_.polynomial = options.polynomial ? *options.polynomial : find_chunker_polynomial([] {
+    uint64_t value;
+    crypto::fill_random({reinterpret_cast<uint8_t*>(&value), sizeof value});
+    return value;
+  });
+  const Environment environment = Environment::of_process();
+  repository->key_id_ = TRY(repository->add_key(password, environment.user, environment.host));
+  // The config comes last: only with it does the place count as a repository.
+  crypto::Sealer sealer(repository->master_key_);
+  const Buffer sealed = sealer.seal(as_bytes(config_text(repository->config_)));
+  auto written = store->put("config", sealed, {.if_absent = true});
+  if (!written) {
+    if (written.error().id == store::kExists) {
+      // Somebody else was faster; their repository stays theirs.
+      (void)repository->remove(ObjectType::key, repository->key_id_);
+      return exists("repository (config)");
+    }
+    return std::unexpected(std::move(written).error());
+  }
+  repository->index_->finish_loading();
+  return repository;
+}
+
+Result<std::unique_ptr<Repository>> Repository::open(std::shared_ptr<store::ObjectStore> store, const Secret& password,
+                                                     const std::string& key_hint) {
+  std::unique_ptr<Repository> repository(new Repository(std::move(store)));
+  TRY_VOID(repository->open_key(password, key_hint));
+  TRY_VOID(repository->load_config());
+  return repository;
+}
+
+Result<KeyFile> Repository::load_key_file(const Id& id) {
+  Buffer text;
+  TRY_VOID(store_->get_all(object_key(ObjectType::key, id), text));
+  if (crypto::sha256(text) != id.bytes) return damaged(fmt::format("key {} does not match its name", id.short_hex()));
+  return parse_key_file(as_text(text));
+}
+
+Status Repository::open_key(const Secret& password, const std::string& key_hint) {
+  std::vector<ObjectRef> keys = TRY(list(ObjectType::key));
+  if (keys.empty()) {
+    return fail(ErrorClass::refused, "repo.not_found", fmt::format("there is no repository at {}", store_->location()),
+                fmt::format("holdfast repo init -r {}", store_->location()));
+  }
+  std::stable_partition(keys.begin(), keys.end(), [&](const ObjectRef& key) {
+    return !key_hint.empty() && key.id.hex().starts_with(key_hint);
+  });
+  std::optional<Error> problem;
+  int tried = 0;
+  for (const auto& key : keys) {
+    if (tried++ == kMaxKeys) break;
+    auto file = load_key_file(key.id);
+    if (!file) {
+      // Another key may still open the repository; a store that cannot be reached will not answer for that one either.
+      if (file.error().error_class == ErrorClass::unavailable) return std::unexpected(std::move(file).error());
+      problem = std::move(file).error();
+      continue;
+    }
+    auto derived = crypto::scrypt(password, file->salt, file->cost);
+    if (!derived) {
+      problem = std::move(derived).error();
+      continue;
+    }
+    crypto::SealKey user_key;
+    std::memcpy(user_key.encrypt.data(), derived->data(), 32);
+    std::memcpy(user_key.mac_k.data(), derived->data() + 32, 16);
+    std::memcpy(user_key.mac_r.data(), derived->data() + 48, 16);
+    auto text = crypto::Sealer(user_key).open_in_place({file->sealed_key.data(), file->sealed_key.size()});
+    if (!text) continue;
+    master_key_ = TRY(parse_master_key(as_text(*text)));
+    key_id_ = key.id;
+    return {};
+  }
+  if (problem) return std::unexpected(std::move(*problem).with_context("opening " + store_->location()));
+  return fail(ErrorClass::refused, "repo.key.wrong_password",
+              fmt::format("the password opens none of the {} keys of {}", keys.size(), store_->location()),
+              "check RESTIC_PASSWORD, RESTIC_PASSWORD_FILE or RESTIC_PASSWORD_COMMAND");
+}
+
+Status Repository::load_config() {
+  Buffer sealed;
+  auto got = store_->get_all("config", sealed);
+  if (!got) {
+    if (got.error().id != store::kNotFound) return got;
+    return fail(ErrorClass::refused, "repo.not_found",
+                fmt::format("{} holds keys but no config: it is not a whole repository", store_->location()),
+                "restore the config object from a copy of the repository");
+  }
+  auto text = crypto::Sealer(master_key_).open_in_place({sealed.data(), sealed.size()});
+  if (!text) return damaged("config: " + text.error().message);
+  config_ = TRY(parse_config(as_text(*text)));
+  return {};
+}
+
+Result<Id> Repository::add_key(const Secret& password, const std::string& user, const std::string& host) {
+  KeyFile file;
+  file.created = now();
+  file.username = user;
+  file.hostname = host;
+  file.salt.resize(64);
+  crypto::fill_random({file.salt.data(), file.salt.size()});
+  const auto derived = TRY(crypto::scrypt(password, file.salt, file.cost));
+  crypto::SealKey user_key;
+  std::memcpy(user_key.encrypt.data(), derived.data(), 32);
+  std::memcpy(user_key.mac_k.data(), derived.data() + 32, 16);
+  std::memcpy(user_key.mac_r.data(), derived.data() + 48, 16);
+  file.sealed_key = crypto::Sealer(user_key).seal(as_bytes(master_key_text(master_key_)));
+  const std::string text = key_file_text(file);
+  const Id id{crypto::sha256(as_bytes(text))};
+  TRY_VOID(store_->put(object_key(ObjectType::key, id), as_bytes(text), {.sha256 = id.bytes}));
+  return id;
+}
+
+Result<std::vector<ObjectRef>> Repository::list(ObjectType type) {
+  std::vector<ObjectRef> objects;
+  TRY_VOID(store_->list(std::string(object_directory(type)) + "/", [&](const store::ObjectInfo& info) -> Status {
+    const size_t slash = info.key.rfind('/');
+    if (const auto id = Id::parse(std::string_view(info.key).substr(slash + 1))) objects.push_back({*id, info.size});
+    return {};
+  }));
+  return objects;
+}
+
+Result<Buffer> Repository::load(ObjectType type, const Id& id, Codec& codec) {
+  const std::string key = object_key(type, id);
+  Buffer sealed;
+  TRY_VOID(store_->get_all(key, sealed));
+  if (crypto::sha256(sealed) != id.bytes) return damaged(key + " does not match its name");
+  auto text = codec.sealer.open_in_place({sealed.data(), sealed.size()});
+  if (!text) return damaged(key + ": " + text.error().message);
+  if (!text->empty() && text->front() == kCompressedMark) {
+    auto plain = codec.decompressor.decompress(text->subspan(1), kMaxObject);
+    if (!plain) return damaged(key + ": " + plain.error().message);
+    return plain;
+  }
+  return Buffer::copy_of(*text);
+}
+
+Result<Id> Repository::save(ObjectType type, std::string_view text, Codec& codec) {
+  Buffer plain;
+  if (config_.version >= 2) {
+    plain.append(ByteSpan(&kCompressedMark, 1));
+    plain.append(codec.small.compress(as_bytes(text)).span());
+  } else {
+    plain.append(text);
+  }
+  const Buffer sealed = codec.sealer.seal(plain);
+  const Id id{crypto::sha256(sealed)};
+  TRY_VOID(store_->put(object_key(type, id), sealed, {.sha256 = id.bytes}));
+  return id;
+}
+
+Status Repository::remove(ObjectType type, const Id& id) { return store_->remove(object_key(type, id)); }
+
+Status Repository::load_index(unsigned threads) {
+  const auto objects = TRY(list(ObjectType::index));
+  if (threads == 0) threads = std::max(cpu_threads(), store_->connections());
+  TRY_VOID(parallel_for(
+      objects.size(), threads, [&] { return Codec(master_key_); },
+      [&](size_t i, Codec& codec) -> Status {
+        const Buffer text = TRY(load(ObjectType::index, objects[i].id, codec).context("reading the index"));
+        return parse_index(as_text(text), [&](PackContents&& pack) { index_->load_pack(pack.id, pack.blobs); });
+      }));
+  index_->finish_loading();
+  return {};
+}
+
+Result<std::vector<Snapshot>> Repository::load_snapshots(unsigned threads) {
+  const auto objects = TRY(list(ObjectType::snapshot));
+  std::vector<Snapshot> snapshots;
+  std::mutex mutex;
+  if (threads == 0) threads = std::max(cpu_threads(), store_->connections());
+  TRY_VOID(parallel_for(
+      objects.size(), threads, [&] { return Codec(master_key_); },
+      [&](size_t i, Codec& codec) -> Status {
+        auto text = load(ObjectType::snapshot, objects[i].id, codec);
+        if (!text && text.error().id == store::kNotFound) return {};
+        if (!text) return std::unexpected(std::move(text).error());
+        Snapshot snapshot = TRY(parse_snapshot(as_text(*text)).context("snapshot " + objects[i].id.short_hex()));
+        snapshot.id = objects[i].id;
+        std::lock_guard lock(mutex);
+        snapshots.push_back(std::move(snapshot));
+        return {};
+      }));
+  std::sort(snapshots.begin(), snapshots.end(), [](const Snapshot& a, const Snapshot& b) {
+    if (!a.time.same_instant(b.time)) return a.time.before(b.time);
+    return a.id < b.id;
+  });
+  return snapshots;
+}
+
+Result<Snapshot> Repository::find_snapshot(const std::string& name,
+                                           const std::function<bool(const Snapshot&)>& matches) {
+  const auto none = [&](std::string what) {
+    return fail(ErrorClass::refused, "repo.snapshot.not_found", std::move(what),
+                "holdfast get snapshots -r " + store_->location());
+  };
+  if (name == "latest") {
+    auto snapshots = TRY(load_snapshots());
+    for (auto it = snapshots.rbegin(); it != snapshots.rend(); ++it) {
+      if (!matches || matches(*it)) return std::move(*it);
+    }
+    return none(snapshots.empty() ? "the repository holds no snapshot" : "no snapshot matches");
+  }
+  const bool digits = name.size() >= 4 && name.size() <= 64 &&
+                      name.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!digits) {
+    return fail(ErrorClass::usage, "repo.snapshot.name",
+                fmt::format("\"{}\" is neither \"latest\" nor at least 4 hexadecimal digits of a snapshot's id", name),
+                "holdfast get snapshots -r " + store_->location());
+  }
+  std::optional<Id> found;
+  for (const auto& object : TRY(list(ObjectType::snapshot))) {
+    if (!object.id.hex().starts_with(name)) continue;
+    if (found) return none(fmt::format("more than one snapshot starts with {}", name));
+    found = object.id;
+  }
+  if (!found) return none(fmt::format("no snapshot starts with {}", name));
+  Codec codec(master_key_);
+  const Buffer text = TRY(load(ObjectType::snapshot, *found, codec));
+  Snapshot snapshot = TRY(parse_snapshot(as_text(text)).context("snapshot " + found->short_hex()));
+  snapshot.id = *found;
+  return snapshot;
+}
+
+Status Repository::decode_blob(const PackedBlob& blob, MutableByteSpan sealed, MutableByteSpan plain, Codec& codec) {
+  if (!blob.compressed()) return codec.sealer.open(sealed, plain);
+  auto frame = codec.sealer.open_in_place(sealed);
+  if (!frame) return std::unexpected(std::move(frame).error());
+  return codec.decompressor.decompress(*frame, plain);
+}
+
+Result<Buffer> Repository::load_blob(BlobType type, const Id& id, Codec& codec) {
+  const auto location = index_->find(type, id);
+  if (!location) {
+    return damaged(fmt::format("{} blob {} is in no index", blob_type_name(type), id.short_hex()));
+  }
+  const std::string key = object_key(ObjectType::pack, location->pack);
+  Buffer sealed;
+  TRY_VOID(store_->get(key, location->blob.offset, location->blob.length, sealed));
+  Buffer plain(location->blob.plain_length());
+  auto decoded = decode_blob(location->blob, {sealed.data(), sealed.size()}, {plain.data(), plain.size()}, codec);
+  if (!decoded || crypto::sha256(plain) != id.bytes) {
+    return damaged(fmt::format("blob {} in pack {}: {}", id.short_hex(), location->pack.short_hex(),
+                               decoded ? "content does not match its id" : decoded.error().message));
+  }
+  return plain;
+}
+
+}  // namespace holdfast::repo

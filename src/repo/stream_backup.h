@@ -1,0 +1,54 @@
+// A snapshot made of streams: dumps and other bytes that never were files, at paths of their own.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "repo/blob_saver.h"
+#include "repo/byte_source.h"
+#include "repo/stream_saver.h"
+
+namespace holdfast::repo {
+
+struct SnapshotOptions {
+  Timestamp time;  ///< start of the job
+  std::vector<std::string> tags;
+  std::string hostname;          ///< empty: this host's
+  std::optional<Id> parent;      ///< whose blobs predict the cuts; found by path when empty
+  std::string program_version;
+};
+
+class StreamBackup {
+ public:
+  /// The repository's index must be loaded; the caller holds a shared lock.
+  StreamBackup(Repository& repository, const SaverOptions& saver, SnapshotOptions options, std::stop_token stop);
+
+  /// Stores the whole stream at `path` ("ns/app/dump.sql"). Nothing is visible before commit(). `progress` may be null.
+  Result<StoredStream> add(const std::string& path, ByteSource& source, std::atomic<uint64_t>* progress = nullptr);
+
+  /// Makes everything durable, then publishes the snapshot: packs, index, snapshot, in this order. A stream whose
+  /// producer turned out to have failed is dropped by never calling this.
+  Result<Snapshot> commit();
+
+  const SaverStats& stats() const { return saver_.stats(); }
+
+ private:
+  struct File {
+    std::vector<std::string> path;
+    StoredStream stream;
+  };
+  Result<std::vector<Id>> parent_content(const std::string& path);
+  Result<Id> store_directory(size_t first, size_t last, size_t depth);
+
+  Repository& repository_;
+  SnapshotOptions options_;
+  BlobSaver saver_;
+  std::vector<File> files_;
+  std::optional<Id> parent_used_;
+};
+
+}  // namespace holdfast::repo

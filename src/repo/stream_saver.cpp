@@ -1,0 +1,152 @@
+#include "repo/stream_saver.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <unordered_map>
+
+#include "repo/block_reader.h"
+#include "repo/format/chunker.h"
+#include "repo/hash_team.h"
+#include "repo/parallel.h"
+
+namespace holdfast::repo {
+namespace {
+
+constexpr size_t kGroup = 32;  // predicted ranges hashed together
+constexpr size_t kNear = 32;   // parent blobs looked at behind the place where a prediction failed
+
+// The parent's blobs, as a guess of what comes next.
+class Prediction {
+ public:
+  Prediction(const BlobIndex& index, const std::vector<Id>& parent) : ids_(parent) {
+    lengths_.reserve(parent.size());
+    for (size_t i = 0; i < parent.size(); ++i) {
+      const auto location = index.find(BlobType::data, parent[i]);
+      lengths_.push_back(location ? location->blob.plain_length() : 0);
+      positions_.try_emplace(parent[i], i);
+    }
+    next_ = 0;
+  }
+
+  bool active() const { return next_ < ids_.size() && lengths_[next_] > 0 && lengths_[next_] <= kMaxChunk; }
+  bool has_parent() const { return !ids_.empty(); }
+  void lose() {
+    lost_ = next_;
+    next_ = ids_.size();
+  }
+  void advance(size_t count) { next_ += count; }
+  const Id& id(size_t ahead) const { return ids_[next_ + ahead]; }
+
+  /// Ranges of `data` that the next parent blobs would cover; `at_end`: the stream ends with `data`.
+  void ranges(ByteSpan data, bool at_end, std::vector<ByteSpan>& out) const {
+    out.clear();
+    size_t at = 0;
+    for (size_t i = next_; i < ids_.size() && out.size() < kGroup; ++i) {
+      const size_t length = lengths_[i];
+      if (length == 0 || length > data.size() - at) break;
+      // A file's last blob ended because the file did; only another end at the same place makes it a cut.
+      if (i + 1 == ids_.size() && !(at_end && at + length == data.size())) break;
+      out.push_back(data.subspan(at, length));
+      at += length;
+    }
+  }
+  /// True if more data could make a range fit.
+  bool wants_more(ByteSpan data) const { return active() && next_ + 1 < ids_.size() && lengths_[next_] > data.size(); }
+
+  /// Continues behind a blob that was found by other means.
+  void follow(const Id& id) {
+    // Near the place where the streams parted first: the same blob may stand in many places (runs of zeros).
+    for (size_t i = lost_; i < std::min(lost_ + kNear, ids_.size()); ++i) {
+      if (ids_[i] == id) {
+        next_ = i + 1;
+        return;
+      }
+    }
+    const auto at = positions_.find(id);
+    next_ = at == positions_.end() ? ids_.size() : at->second + 1;
+  }
+
+ private:
+  const std::vector<Id>& ids_;
+  std::vector<uint32_t> lengths_;  // plain bytes; 0 = not in the index
+  std::unordered_map<Id, size_t> positions_;
+  size_t next_ = 0;
+  size_t lost_ = 0;  // where the last prediction failed
+};
+
+}  // namespace
+
+Result<StoredStream> store_stream(Repository& repository, BlobSaver& saver, ByteSource& source,
+                                  const std::vector<Id>& parent, std::atomic<uint64_t>* progress) {
+  const Chunker chunker(repository.config().polynomial);
+  Prediction prediction(repository.index(), parent);
+  HashTeam team(prediction.has_parent() ? std::min(cpu_threads(), 4u) - 1 : 0);
+  BlockReader reader(source);
+
+  std::deque<Id> ids;  // a deque, because workers write into it while it grows
+  StoredStream stored;
+  std::vector<ByteSpan> ranges;
+  std::vector<crypto::Digest> digests(kGroup);
+  std::shared_ptr<Block> previous;
+  ByteSpan rest;            // of `previous`: not cut yet
+  size_t first_length = 0;  // of the chunk at the front of `rest`: shorter lengths are known to be no cuts
+
+  for (;;) {
+    std::shared_ptr<Block> block = TRY(reader.next());
+    stored.size += block->size;
+    if (progress) *progress += block->size;
+    uint8_t* start = block->begin() - rest.size();
+    if (!rest.empty()) std::memcpy(start, rest.data(), rest.size());
+    ByteSpan data(start, rest.size() + block->size);
+    previous = block;
+
+    while (!data.empty()) {
+      if (prediction.active() && first_length == 0) {
+        prediction.ranges(data, block->last, ranges);
+        if (!ranges.empty()) {
+          team.hash(ranges, {digests.data(), ranges.size()});
+          size_t same = 0;
+          while (same < ranges.size() && digests[same] == prediction.id(same).bytes) {
+            ids.push_back(prediction.id(same));
+            stored.predicted_bytes += ranges[same].size();
+            data = data.subspan(ranges[same].size());
+            ++same;
+          }
+          if (same < ranges.size()) {
+            prediction.lose();
+          } else {
+            prediction.advance(same);
+          }
+          continue;
+        }
+        if (!block->last && prediction.wants_more(data)) break;
+        prediction.lose();
+      }
+      const auto cut = chunker.next_cut(data, block->last, first_length);
+      if (!cut) {
+        first_length = data.size() + 1;
+        break;
+      }
+      first_length = 0;
+      BlobSaver::Task task;
+      task.plain = data.first(*cut);
+      task.keep = block;
+      task.id = &ids.emplace_back();
+      if (prediction.has_parent()) {
+        task.id->bytes = crypto::sha256(task.plain);
+        task.id_known = true;
+        prediction.follow(*task.id);
+      }
+      TRY_VOID(saver.submit(std::move(task)));
+      data = data.subspan(*cut);
+    }
+    rest = data;
+    if (block->last) break;
+  }
+  TRY_VOID(saver.drain());
+  stored.content.assign(ids.begin(), ids.end());
+  return stored;
+}
+
+}  // namespace holdfast::repo

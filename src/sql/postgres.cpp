@@ -1,0 +1,212 @@
+#include "sql/postgres.h"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <filesystem>
+
+#include "sys/process.h"
+
+namespace holdfast::sql {
+
+struct PostgresConnection::State {
+  PGconn* conn = nullptr;
+  bool broken = false;
+
+  ~State() { close(); }
+  void close() {
+    if (conn) PQfinish(conn);
+    conn = nullptr;
+  }
+  Error lost(Error error) {
+    broken = true;
+    close();
+    return error;
+  }
+  Error timeout() {
+    return lost(Error{ErrorClass::unavailable, "sql.timeout", "the server did not answer in time", {}, {}});
+  }
+
+  static std::string trimmed(const char* text) {
+    std::string result(text ? text : "");
+    while (!result.empty() && (result.back() == '\n' || result.back() == ' ')) result.pop_back();
+    return result;
+  }
+
+  Error connect_error() {
+    std::string message = trimmed(PQerrorMessage(conn));
+    Error error{ErrorClass::unavailable, "sql.unreachable", message, {}, {}};
+    if (message.find("authentication failed") != message.npos || message.find("no password supplied") != message.npos ||
+        message.find("pg_hba.conf") != message.npos) {
+      error.error_class = ErrorClass::refused;
+      error.id = "sql.denied";
+      error.hint = "check the user and the password file of this member";
+    }
+    return error;
+  }
+
+  Error result_error(PGresult* result) {
+    if (PQstatus(conn) == CONNECTION_BAD)
+      return lost(Error{ErrorClass::unavailable, "sql.lost", trimmed(PQerrorMessage(conn)), {}, {}});
+    const char* code = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
+    const char* text = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : nullptr;
+    return Error{ErrorClass::failed, "sql.error",
+                 fmt::format("[{}] {}", code ? code : "?", text ? std::string(text) : trimmed(PQerrorMessage(conn))), {}, {}};
+  }
+
+  /// Sends what is pending and waits for input until a result is complete.
+  Status pump(Deadline deadline, std::stop_token stop) {
+    for (;;) {
+      int pending = PQflush(conn);
+      if (pending < 0) return fail(result_error(nullptr));
+      if (!pending && !PQisBusy(conn)) return {};
+      auto ready = sys::wait_fd(PQsocket(conn), static_cast<short>(POLLIN | (pending ? POLLOUT : 0)), deadline, stop);
+      if (!ready) return fail(lost(std::move(ready).error()));
+      if (!*ready) return fail(timeout());
+      if (!PQconsumeInput(conn)) return fail(result_error(nullptr));
+    }
+  }
+};
+
+PostgresConnection::PostgresConnection(std::unique_ptr<State> state) : state_(std::move(state)) {}
+PostgresConnection::PostgresConnection(PostgresConnection&&) noexcept = default;
+PostgresConnection& PostgresConnection::operator=(PostgresConnection&&) noexcept = default;
+PostgresConnection::~PostgresConnection() = default;
+
+Result<PostgresConnection> PostgresConnection::connect(const Target& target, Deadline deadline, std::stop_token stop) {
+  auto state = std::make_unique<State>();
+  // libpq wants the socket's directory and the port in its name: DIR/.s.PGSQL.PORT
+  std::string host = target.host, port = std::to_string(target.port);
+  if (!target.socket.empty()) {
+    std::filesystem::path path(target.socket);
+    std::string name = path.filename().string();
+    if (name.starts_with(".s.PGSQL.")) {
+      host = path.parent_path().string();
+      port = name.substr(9);
+    } else {
+      host = target.socket;
+    }
+  }
+  const std::string database = target.database.empty() ? "postgres" : target.database;
+  const std::string password(target.password.reveal());
+  std::vector<const char*> keys, values;
+  auto set = [&](const char* key, const std::string& value) {
+    keys.push_back(key);
+    values.push_back(value.c_str());
+  };
+  const std::string sslmode = target.tls ? "verify-full" : "prefer", utf8 = "UTF8";
+  set("host", host);
+  set("port", port);
+  set("user", target.user);
+  set("password", password);
+  set("dbname", database);
+  set("application_name", target.app_name);
+  set("client_encoding", utf8);
+  if (host.empty() || host[0] != '/') set("sslmode", sslmode);
+  if (!target.tls_ca.empty()) set("sslrootcert", target.tls_ca);
+  keys.push_back(nullptr);
+  values.push_back(nullptr);
+  state->conn = PQconnectStartParams(keys.data(), values.data(), 0);
+  if (!state->conn) return fail(ErrorClass::bug, "sql.init", "libpq gave no connection object");
+  if (PQstatus(state->conn) == CONNECTION_BAD) return fail(state->connect_error());
+  auto want = PGRES_POLLING_WRITING;
+  for (;;) {
+    if (want == PGRES_POLLING_OK) break;
+    if (want == PGRES_POLLING_FAILED) return fail(state->connect_error());
+    short events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+    auto ready = sys::wait_fd(PQsocket(state->conn), events, deadline, stop);
+    if (!ready) return fail(state->lost(std::move(ready).error()));
+    if (!*ready) return fail(state->timeout());
+    want = PQconnectPoll(state->conn);
+  }
+  PQsetnonblocking(state->conn, 1);
+  PQsetNoticeProcessor(state->conn, [](void*, const char*) {}, nullptr);
+  return PostgresConnection(std::move(state));
+}
+
+Result<Rows> PostgresConnection::query(std::string_view statement, Deadline deadline, std::stop_token stop) {
+  State& s = *state_;
+  if (s.broken) return fail(ErrorClass::unavailable, "sql.lost", "the connection was lost earlier");
+  if (!PQsendQuery(s.conn, std::string(statement).c_str())) return fail(s.result_error(nullptr));
+  Rows rows;
+  std::optional<Error> error;
+  for (;;) {
+    TRY_VOID(s.pump(deadline, stop));
+    PGresult* result = PQgetResult(s.conn);
+    if (!result) break;
+    auto status = PQresultStatus(result);
+    if (status == PGRES_TUPLES_OK || status == PGRES_SINGLE_TUPLE) {
+      rows.columns.clear();
+      rows.rows.clear();
+      int columns = PQnfields(result), count = PQntuples(result);
+      for (int c = 0; c < columns; ++c) rows.columns.emplace_back(PQfname(result, c));
+      rows.rows.reserve(static_cast<size_t>(count));
+      for (int r = 0; r < count; ++r) {
+        Row row(static_cast<size_t>(columns));
+        for (int c = 0; c < columns; ++c)
+          if (!PQgetisnull(result, r, c))
+            row[static_cast<size_t>(c)].emplace(PQgetvalue(result, r, c), static_cast<size_t>(PQgetlength(result, r, c)));
+        rows.rows.push_back(std::move(row));
+      }
+    } else if (status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
+      if (!error) error = s.result_error(result);
+      if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) s.broken = true;
+    }
+    if (const char* affected = PQcmdTuples(result); affected && *affected) rows.affected = std::strtoull(affected, nullptr, 10);
+    PQclear(result);
+    if (s.broken) break;
+  }
+  if (error) return fail(std::move(*error));
+  return rows;
+}
+
+Result<uint64_t> PostgresConnection::copy_in(std::string_view statement, const std::function<std::string_view()>& produce,
+                                             Deadline deadline, std::stop_token stop) {
+  State& s = *state_;
+  if (s.broken) return fail(ErrorClass::unavailable, "sql.lost", "the connection was lost earlier");
+  if (!PQsendQuery(s.conn, std::string(statement).c_str())) return fail(s.result_error(nullptr));
+  TRY_VOID(s.pump(deadline, stop));
+  PGresult* result = PQgetResult(s.conn);
+  bool copying = PQresultStatus(result) == PGRES_COPY_IN;
+  if (!copying) {
+    Error error = s.result_error(result);
+    PQclear(result);
+    while (s.conn && (result = PQgetResult(s.conn))) PQclear(result);
+    return fail(std::move(error));
+  }
+  PQclear(result);
+  for (;;) {
+    std::string_view chunk = produce();
+    if (chunk.empty()) break;
+    int sent;
+    while ((sent = PQputCopyData(s.conn, chunk.data(), static_cast<int>(chunk.size()))) == 0) TRY_VOID(s.pump(deadline, stop));
+    if (sent < 0) return fail(s.result_error(nullptr));
+    // Flushed here, so that a large load never piles up in libpq's memory.
+    for (int pending; (pending = PQflush(s.conn)) != 0;) {
+      if (pending < 0) return fail(s.result_error(nullptr));
+      auto ready = sys::wait_fd(PQsocket(s.conn), POLLIN | POLLOUT, deadline, stop);
+      if (!ready) return fail(s.lost(std::move(ready).error()));
+      if (!*ready) return fail(s.timeout());
+      if (!PQconsumeInput(s.conn)) return fail(s.result_error(nullptr));
+    }
+  }
+  while (PQputCopyEnd(s.conn, nullptr) == 0) TRY_VOID(s.pump(deadline, stop));
+  uint64_t rows = 0;
+  std::optional<Error> error;
+  for (;;) {
+    TRY_VOID(s.pump(deadline, stop));
+    result = PQgetResult(s.conn);
+    if (!result) break;
+    if (PQresultStatus(result) == PGRES_COMMAND_OK) rows = std::strtoull(PQcmdTuples(result), nullptr, 10);
+    else if (!error) error = s.result_error(result);
+    PQclear(result);
+  }
+  if (error) return fail(std::move(*error));
+  return rows;
+}
+
+int PostgresConnection::server_version() const { return state_->conn ? PQserverVersion(state_->conn) : 0; }
+int PostgresConnection::backend_pid() const { return state_->conn ? PQbackendPID(state_->conn) : 0; }
+
+}  // namespace holdfast::sql

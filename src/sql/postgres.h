@@ -1,0 +1,41 @@
+// One connection to a PostgreSQL server (libpq), every step bounded by a deadline and a stop request.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+
+#include "sql/rows.h"
+
+namespace holdfast::sql {
+
+/// Not thread-safe. After "sql.timeout", "sql.lost" or "sys.interrupted" the connection is closed and every later call
+/// answers "sql.lost": what the server did with the statement is then unknown.
+class PostgresConnection {
+ public:
+  PostgresConnection(PostgresConnection&&) noexcept;
+  PostgresConnection& operator=(PostgresConnection&&) noexcept;
+  ~PostgresConnection();
+
+  /// Connects and signs in; target.database defaults to "postgres". With target.tls the certificate and the host name are
+  /// verified (sslmode=verify-full), otherwise TLS is used when the server offers it (prefer).
+  static Result<PostgresConnection> connect(const Target& target, Deadline deadline, std::stop_token stop = {});
+
+  /// Runs one or more statements; the rows of the last one that has any are kept.
+  Result<Rows> query(std::string_view statement, Deadline deadline, std::stop_token stop = {});
+
+  /// COPY ... FROM STDIN: calls `produce` for chunks until it gives an empty one. Returns the rows copied.
+  Result<uint64_t> copy_in(std::string_view statement, const std::function<std::string_view()>& produce, Deadline deadline,
+                           std::stop_token stop = {});
+
+  /// 150020 for 15.20
+  int server_version() const;
+  int backend_pid() const;
+
+ private:
+  struct State;
+  explicit PostgresConnection(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace holdfast::sql
