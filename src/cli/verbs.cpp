@@ -6,9 +6,13 @@ namespace holdfast::cli {
 
 Verb find_verb(std::string_view path) {
   static const std::map<std::string_view, Verb> verbs = {
+      {"backup", run_backup},
       {"completion", run_completion},
       {"docs", run_docs},
+      {"dump", run_dump},
+      {"get snapshots", run_get_snapshots},
       {"help", run_help},
+      {"repo init", run_repo_init},
       {"version", run_version},
   };
   auto found = verbs.find(path);
