@@ -15,11 +15,15 @@ inline bool has_verb(std::string_view path) {
   return find_verb(path) != nullptr;
 }
 
+Exit run_backup(Context&);
 Exit run_agent(Context&);
 Exit run_completion(Context&);
 Exit run_docs(Context&);
 Exit run_get_status(Context&);
+Exit run_dump(Context&);
+Exit run_get_snapshots(Context&);
 Exit run_help(Context&);
+Exit run_repo_init(Context&);
 Exit run_lab_down(Context&);
 Exit run_lab_status(Context&);
 Exit run_lab_up(Context&);
