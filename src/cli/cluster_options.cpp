@@ -2,58 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <filesystem>
-
 #include "cli/suggest.h"
-#include "cluster/resource.h"
 #include "engine/members.h"
 #include "lab/lab.h"
-#include "sys/file.h"
+#include "provider/provider.h"
 
 namespace holdfast::cli {
 
-namespace fs = std::filesystem;
 using cluster::DatabaseCluster;
 
-namespace {
-
-Status read_file_into(const std::string& path, std::vector<DatabaseCluster>& clusters) {
-  auto text = sys::read_file(path);
-  if (!text) return fail(ErrorClass::usage, "config.unreadable", text.error().message, "see --config and HOLDFAST_CONFIG");
-  auto found = TRY(cluster::parse_clusters(as_text(*text), fs::absolute(path).parent_path().string()).context(path));
-  for (auto& item : found) {
-    const bool known = std::ranges::any_of(clusters, [&](const DatabaseCluster& other) { return other.full_name() == item.full_name(); });
-    if (!known) clusters.push_back(std::move(item));
-  }
-  return {};
-}
-
-Status read_folder_into(const std::string& folder, std::vector<DatabaseCluster>& clusters) {
-  std::error_code error;
-  std::vector<std::string> files;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string extension = entry.path().extension().string();
-    if (extension == ".yaml" || extension == ".yml") files.push_back(entry.path().string());
-  }
-  if (error) return fail(sys::errno_error(error.value(), "read " + folder));
-  std::ranges::sort(files);
-  for (const auto& file : files) TRY_VOID(read_file_into(file, clusters));
-  return {};
-}
-
-}  // namespace
-
 Result<std::vector<DatabaseCluster>> known_clusters(Context& context) {
-  std::vector<DatabaseCluster> clusters;
-  std::error_code ignored;
-  for (const auto& path : context.options.list("config")) {
-    TRY_VOID(fs::is_directory(path, ignored) ? read_folder_into(path, clusters) : read_file_into(path, clusters));
-  }
   std::string state = context.options.text("state-dir");
   if (state.empty()) state = lab::default_state_dir();
-  if (fs::is_directory(state + "/clusters", ignored)) TRY_VOID(read_folder_into(state + "/clusters", clusters));
-  return clusters;
+  return provider::load_clusters(context.options.list("config"), state);
 }
 
 ClusterSelector cluster_selector(const Options& options) {

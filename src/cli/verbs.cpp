@@ -10,6 +10,7 @@ Verb find_verb(std::string_view path) {
       {"agent", run_agent},
       {"completion", run_completion},
       {"docs", run_docs},
+      {"get status", run_get_status},
       {"dump", run_dump},
       {"get snapshots", run_get_snapshots},
       {"help", run_help},
