@@ -19,6 +19,10 @@ Verb find_verb(std::string_view path) {
       {"lab down", run_lab_down},
       {"lab status", run_lab_status},
       {"lab up", run_lab_up},
+      {"export", run_export},
+      {"get backups", run_get_backups},
+      {"get policies", run_get_policies},
+      {"get repositories", run_get_repositories},
       {"version", run_version},
   };
   auto found = verbs.find(path);

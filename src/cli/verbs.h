@@ -28,6 +28,13 @@ Exit run_restore(Context&);
 Exit run_lab_down(Context&);
 Exit run_lab_status(Context&);
 Exit run_lab_up(Context&);
+Exit run_export(Context&);
+Exit run_get_backups(Context&);
+Exit run_get_policies(Context&);
+Exit run_get_repositories(Context&);
 Exit run_version(Context&);
+
+/// `restore` with a cluster.
+Exit restore_cluster(Context&);
 
 }  // namespace holdfast::cli
