@@ -7,6 +7,7 @@ namespace holdfast::cli {
 Verb find_verb(std::string_view path) {
   static const std::map<std::string_view, Verb> verbs = {
       {"backup", run_backup},
+      {"check", run_check},
       {"completion", run_completion},
       {"docs", run_docs},
       {"dump", run_dump},
