@@ -10,7 +10,8 @@
 namespace holdfast::repo {
 
 VerifyBudget VerifyBudget::for_threads(unsigned threads) {
-  if (threads <= 4) return {};
+  if (threads <= 2) return {};
+  if (threads <= 4) return {.group = 24 * 1024 * 1024};
   return {.section = 4 * 1024 * 1024, .group = 4 * 1024 * 1024};
 }
 

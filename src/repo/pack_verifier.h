@@ -13,7 +13,7 @@ namespace holdfast::repo {
 /// How much of a pack is in memory at once. A verifier needs about `section` + `group` + two of the largest blobs.
 struct VerifyBudget {
   size_t section = 20 * 1024 * 1024;  ///< bytes of the pack; packs up to this size are hashed together with their blobs
-  size_t group = 16 * 1024 * 1024;    ///< plain bytes of blobs hashed together
+  size_t group = 40 * 1024 * 1024;    ///< plain bytes of blobs hashed together: enough to fill the lanes beside the pack's
 
   /// For that many verifiers at once within about 200 MiB.
   static VerifyBudget for_threads(unsigned threads);
