@@ -11,6 +11,7 @@ Verb find_verb(std::string_view path) {
       {"check", run_check},
       {"completion", run_completion},
       {"docs", run_docs},
+      {"get status", run_get_status},
       {"dump", run_dump},
       {"get snapshots", run_get_snapshots},
       {"help", run_help},
