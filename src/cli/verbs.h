@@ -16,12 +16,16 @@ inline bool has_verb(std::string_view path) {
 }
 
 Exit run_backup(Context&);
+Exit run_agent(Context&);
 Exit run_completion(Context&);
 Exit run_docs(Context&);
 Exit run_dump(Context&);
 Exit run_get_snapshots(Context&);
 Exit run_help(Context&);
 Exit run_repo_init(Context&);
+Exit run_lab_down(Context&);
+Exit run_lab_status(Context&);
+Exit run_lab_up(Context&);
 Exit run_version(Context&);
 
 }  // namespace holdfast::cli

@@ -34,6 +34,7 @@ struct Exchange {
   HttpResponse response;
   size_t sent = 0;
   uint64_t received = 0;
+  bool headers_complete = false;
   std::optional<Error> failure;  // why a callback ended the transfer
   SteadyTime moved_at = std::chrono::steady_clock::now();
   curl_off_t moved_bytes = 0;
@@ -44,12 +45,14 @@ size_t on_header(char* data, size_t, size_t length, void* user) {
   std::string_view line(data, length);
   while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.remove_suffix(1);
   if (line.starts_with("HTTP/")) {
+    exchange.headers_complete = false;
     exchange.response.headers.clear();  // those before belong to an interim 1xx answer
     long status = 0;
     curl_easy_getinfo(exchange.curl, CURLINFO_RESPONSE_CODE, &status);
     exchange.response.status = static_cast<int>(status);
     return length;
   }
+  if (line.empty()) exchange.headers_complete = true;
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return length;
   std::string name(line.substr(0, colon));
@@ -155,7 +158,7 @@ class CurlClient final : public HttpClient {
     if (request.deadline.passed()) return fail(unavailable("net.timeout", request, "no time left"));
     std::unique_ptr<Handle> handle = take();
     CURL* curl = handle->curl;
-    Exchange exchange{request, options_.stall_timeout, curl, {}, 0, 0, {}, std::chrono::steady_clock::now(), 0};
+    Exchange exchange{.request = request, .stall_timeout = options_.stall_timeout, .curl = curl};
     if (request.into) request.into->clear();
 
     struct Headers {
@@ -180,6 +183,7 @@ class CurlClient final : public HttpClient {
       return fail(std::move(error));
     }
     if (code != CURLE_OK) return fail(error_of(code, detail, request));
+    if (!is_whole(exchange)) return fail(unavailable("net.closed", request, "the answer was cut short"));
     return std::move(exchange.response);
   }
 
@@ -244,6 +248,14 @@ class CurlClient final : public HttpClient {
     } else if (request.method != "GET") {
       set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
     }
+  }
+
+  // libcurl takes a connection closed within the headers, or a body that ends with it, for the end of the answer.
+  static bool is_whole(const Exchange& exchange) {
+    if (!exchange.headers_complete) return false;
+    const HttpResponse& response = exchange.response;
+    if (exchange.request.method == "HEAD" || response.status == 204 || response.status == 304) return true;
+    return !response.header("content-length").empty() || !response.header("transfer-encoding").empty();
   }
 
   static Error unavailable(const char* id, const HttpRequest& request, std::string_view why) {

@@ -15,7 +15,8 @@ Status check_key(std::string_view key) {
     if (slash == std::string_view::npos) break;
     rest.remove_prefix(slash + 1);
   }
-  for (const unsigned char c : key) good = good && c >= ' ' && c != 0x7f;
+  // SeaweedFS turns a backslash into a slash.
+  for (const unsigned char c : key) good = good && c >= ' ' && c != 0x7f && c != '\\';
   if (good) return {};
   return fail(ErrorClass::usage, "store.key", fmt::format("'{}' cannot be the name of an object", key));
 }
@@ -44,7 +45,8 @@ Status check_range(const std::string& key, uint64_t offset, uint64_t length, con
     return fail(ErrorClass::failed, "store.protocol", fmt::format("{}: the server answered a range request with {}", key, why));
   };
   if (answer.status == 200) {
-    if (offset != 0) return wrong("the whole object");
+    // Some servers ignore the range where there is nothing to send (Go's file server with an empty file).
+    if (offset != 0) return received < offset ? Status(fail(short_read(key, offset, length))) : wrong("the whole object");
   } else if (answer.status != 206) {
     return wrong(fmt::format("HTTP {}", answer.status));
   } else {

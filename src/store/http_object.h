@@ -1,4 +1,4 @@
-// What the stores behind HTTP share: keys, ranges, and errors made from answers.
+// What several stores share: keys, ranges, and errors made from HTTP answers.
 #pragma once
 
 #include <string>
@@ -10,7 +10,8 @@
 
 namespace holdfast::store {
 
-/// "store.key" (usage) unless the key is names joined by single '/', none of them "." or "..".
+/// "store.key" (usage) unless the key is names joined by single '/', none of them "." or "..", without control
+/// characters and backslashes.
 Status check_key(std::string_view key);
 
 /// "bytes=5-9", "bytes=5-"; "" for the whole object. `length` is not 0.

@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::string_view kTypes[] = {"data", "index", "keys", "locks", "snapshots"};
 
+// The server lists its own temporary files, too.
+bool is_id(std::string_view name) {
+  return name.size() == 64 && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 bool is_type(std::string_view name) { return std::find(std::begin(kTypes), std::end(kTypes), name) != std::end(kTypes); }
 
 class RestStore final : public ObjectStore {
@@ -119,6 +124,7 @@ class RestStore final : public ObjectStore {
     if (answer.status == 404) return {};
     if (!answer.ok()) return fail(error_of("list " + type, answer));
     for (RestEntry& entry : TRY(parse_rest_listing(as_text(body)))) {
+      if (!is_id(entry.name)) continue;
       ObjectInfo object;
       object.key = type == "data" ? fmt::format("data/{}/{}", entry.name.substr(0, 2), entry.name) : type + "/" + entry.name;
       if (!object.key.starts_with(prefix)) continue;
