@@ -14,6 +14,7 @@ Verb find_verb(std::string_view path) {
       {"get snapshots", run_get_snapshots},
       {"help", run_help},
       {"repo init", run_repo_init},
+      {"restore", run_restore},
       {"lab down", run_lab_down},
       {"lab status", run_lab_status},
       {"lab up", run_lab_up},

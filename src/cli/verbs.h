@@ -23,6 +23,7 @@ Exit run_dump(Context&);
 Exit run_get_snapshots(Context&);
 Exit run_help(Context&);
 Exit run_repo_init(Context&);
+Exit run_restore(Context&);
 Exit run_lab_down(Context&);
 Exit run_lab_status(Context&);
 Exit run_lab_up(Context&);
