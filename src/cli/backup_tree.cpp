@@ -23,6 +23,7 @@ Exit backup_trees(Context& context) {
   repo::Repository& repository = *session.repository;
   if (!parent_name.empty()) snapshot.parent = TRY(repository.find_snapshot(parent_name)).id;
   TRY_VOID(repository.load_index());
+  if (session.lock) TRY_VOID(session.lock->confirm());
 
   const bool publish = !options.flag("dry-run");
   repo::TreeBackupProgress counted;
