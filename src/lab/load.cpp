@@ -239,6 +239,7 @@ Result<WriteResult> write_rows(const Options& options, const WriteOptions& write
   sys::Fd lock = TRY(sys::open_file(folder + "/writer.lock", O_RDWR | O_CREAT, 0600));
   if (!sys::lock_file(lock.get()))
     return fail(ErrorClass::conflict, "lab.writer", "another writer works on " + primary.config.cluster, "wait for it, or end it");
+  TRY_VOID(sys::write_all(lock.get(), as_bytes(fmt::format("{:<12}\n", ::getpid()))));  // `lab down` ends us by it
   // Ids are never used twice, also not those whose answer was lost: the next run leaves a gap after the last one.
   int64_t id = TRY(last_id(result.journal)) + 1000;
   sys::Fd journal = TRY(sys::open_file(result.journal, O_WRONLY | O_CREAT | O_APPEND, 0644));
