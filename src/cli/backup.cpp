@@ -19,7 +19,8 @@ Exit run_backup(Context& context) {
   if (tree) return backup_trees(context);
   if (program) return backup_program(context);
   if (standard_input) return backup_stdin(context);
-  return backup_cluster(context);
+  return fail(ErrorClass::refused, "backup.cluster", "backups of clusters are not built in yet",
+              "dump it into a stream: holdfast backup --path ns/app/dump.sql -r REPO -- mysqldump ...");
 }
 
 }  // namespace holdfast::cli

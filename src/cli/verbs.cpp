@@ -8,6 +8,7 @@ Verb find_verb(std::string_view path) {
   static const std::map<std::string_view, Verb> verbs = {
       {"backup", run_backup},
       {"agent", run_agent},
+      {"check", run_check},
       {"completion", run_completion},
       {"docs", run_docs},
       {"get status", run_get_status},
@@ -16,6 +17,7 @@ Verb find_verb(std::string_view path) {
       {"help", run_help},
       {"repo init", run_repo_init},
       {"lab break", run_lab_break},
+      {"restore", run_restore},
       {"lab down", run_lab_down},
       {"lab heal", run_lab_heal},
       {"lab load", run_lab_load},

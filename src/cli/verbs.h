@@ -17,6 +17,7 @@ inline bool has_verb(std::string_view path) {
 
 Exit run_backup(Context&);
 Exit run_agent(Context&);
+Exit run_check(Context&);
 Exit run_completion(Context&);
 Exit run_docs(Context&);
 Exit run_get_status(Context&);
@@ -25,6 +26,7 @@ Exit run_get_snapshots(Context&);
 Exit run_help(Context&);
 Exit run_repo_init(Context&);
 Exit run_lab_break(Context&);
+Exit run_restore(Context&);
 Exit run_lab_down(Context&);
 Exit run_lab_heal(Context&);
 Exit run_lab_load(Context&);

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <map>
@@ -11,6 +12,7 @@
 #include <string>
 #include <system_error>
 
+#include "tests/bench/growth_data.h"
 #include "tests/bench/innodb_data.h"
 #include "tests/bench/sql_data.h"
 #include "tests/bench/tree_data.h"
@@ -21,6 +23,7 @@ namespace {
 constexpr char kUsage[] =
     "usage: bench_data sql    [--size BYTES] [--seed N] [--change-runs | --change-random] [--share F] [--out FILE]\n"
     "       bench_data tree   [--size BYTES] [--files N] [--seed N] --out DIRECTORY\n"
+    "       bench_data growth [--blobs N] [--snapshots N] [--seed N] --out REPOSITORY   (password: $RESTIC_PASSWORD)\n"
     "       bench_data innodb [--size BYTES] [--seed N] [--zeros F] [--changed F] [--out FILE]\n"
     "BYTES may end in k, m, g (powers of 1000) or K, M, G (powers of 1024). Without --out: standard output.\n";
 
@@ -45,6 +48,7 @@ int run(int argc, char** argv) {
   SqlOptions sql;
   TreeOptions tree;
   InnodbOptions innodb;
+  GrowthOptions growth;
   std::string path;
   bool share_given = false;
   for (int i = 2; i < argc; ++i) {
@@ -57,9 +61,11 @@ int run(int argc, char** argv) {
     const std::string value = argv[++i];
     if (flag == "--out") path = value;
     else if (flag == "--size") sql.size = tree.size = innodb.size = parse_size(value);
-    else if (flag == "--seed") sql.seed = tree.seed = innodb.seed = parse_size(value);
+    else if (flag == "--seed") sql.seed = tree.seed = innodb.seed = growth.seed = parse_size(value);
     else if (flag == "--files") tree.files = parse_size(value);
     else if (flag == "--share") sql.share = std::stod(value), share_given = true;
+    else if (flag == "--blobs") growth.blobs = parse_size(value);
+    else if (flag == "--snapshots") growth.snapshots = parse_size(value);
     else if (flag == "--zeros") innodb.zero_share = std::stod(value);
     else if (flag == "--changed") innodb.changed_share = std::stod(value);
     else throw std::runtime_error("unknown flag: " + flag);
@@ -68,6 +74,12 @@ int run(int argc, char** argv) {
   if (kind == "tree") {
     if (path.empty()) throw std::runtime_error("tree needs --out DIRECTORY");
     write_tree(tree, path);
+    return 0;
+  }
+  if (kind == "growth") {
+    const char* password = std::getenv("RESTIC_PASSWORD");
+    if (path.empty() || !password) throw std::runtime_error("growth needs --out REPOSITORY and RESTIC_PASSWORD");
+    write_grown_repository(growth, path, password);
     return 0;
   }
   const int fd = path.empty() ? STDOUT_FILENO : ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

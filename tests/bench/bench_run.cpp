@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "tests/bench/scenarios.h"
+#include "tests/support/servers/store_servers.h"
 
 namespace holdfast::bench {
 namespace {
@@ -18,7 +19,8 @@ namespace {
 constexpr char kUsage[] =
     "usage: bench_run [--short] [--only NAME,NAME...] [--repetitions N] [--json FILE] [--without TOOL]...\n"
     "                 [--stream-bytes N] [--tree-bytes N] [--tree-files N] [--innodb-bytes N] [--work DIRECTORY]\n"
-    "                 [--s3 s3:http://HOST:PORT/BUCKET/PREFIX-]  (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are passed on)\n"
+    "                 [--s3 auto|none|s3:http://HOST:PORT/BUCKET/PREFIX-]  auto, the default: a SeaweedFS of our own, if installed;\n"
+    "                 for another server AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are passed on\n"
     "       bench_run --list\n"
     "The program measured is $HOLDFAST_BIN or build/holdfast. Ends with 10 when a bar is missed.\n";
 
@@ -74,6 +76,28 @@ Call parse(int argc, char** argv) {
   return call;
 }
 
+bool wants_s3(const BenchOptions& options) {
+  return options.only.empty() || options.only.contains("s3-first") || options.only.contains("s3-dump");
+}
+
+/// A SeaweedFS for the S3 scenarios, where they are wanted and no other server was named; its data goes with the object.
+std::unique_ptr<test::StoreServer> start_s3(BenchOptions& options, test::Sandbox& sandbox) {
+  if (options.s3_prefix == "none" || !wants_s3(options)) options.s3_prefix.clear();
+  if (options.s3_prefix != "auto" || !wants_s3(options)) return nullptr;
+  options.s3_prefix.clear();
+  auto server = test::make_seaweedfs();
+  if (const auto why = server->missing(); !why.empty()) {
+    std::fprintf(stderr, "bench_run: no S3 scenarios: %s\n", why.c_str());
+    return nullptr;
+  }
+  server->start();
+  for (const char* name : {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"}) {
+    sandbox.env()[name] = server->options().env(name).value_or("");
+  }
+  options.s3_prefix = server->location("bench-");
+  return server;
+}
+
 int run(int argc, char** argv) {
   if (argc == 2 && std::string(argv[1]) == "--list") {
     for (const auto& name : scenario_names()) std::puts(name.c_str());
@@ -82,8 +106,9 @@ int run(int argc, char** argv) {
   auto call = parse(argc, argv);
   call.options.data_program = std::filesystem::canonical("/proc/self/exe").parent_path() / "bench_data";
   test::Sandbox sandbox("bench");
+  const auto weed = start_s3(call.options, sandbox);
   for (const char* name : {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}) {
-    if (const char* value = std::getenv(name)) sandbox.env()[name] = value;
+    if (const char* value = std::getenv(name); value && !weed) sandbox.env()[name] = value;
   }
   std::vector<Tool> tools;
   std::map<std::string, std::string> versions;

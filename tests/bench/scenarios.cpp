@@ -192,7 +192,7 @@ void Bench::run_streams(std::vector<ScenarioResult>& results) {
     }));
   }
   if (wanted("stream-runs")) {
-    results.push_back(scenario("stream-runs", size, {.times_restic = 4, .stored = 1.03}, [&](const Tool& tool, unsigned) {
+    results.push_back(scenario("stream-runs", size, {.times_restic = 4}, [&](const Tool& tool, unsigned) {
       const auto repository = copy(stream_base(tool));
       const auto sample = timed(reading(tool.backup_stream(repository), changed_stream()), repository);
       keep(changed_bases_, tool, repository);
