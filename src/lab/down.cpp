@@ -44,6 +44,20 @@ Status end_agent(const Layout& layout, const ClusterPlan& plan, int ordinal, boo
   return fail(ErrorClass::needs_operator, "lab.agent_stuck", fmt::format("the agent of {} (pid {}) does not end", dir, pid));
 }
 
+/// Ends a writer that `lab load --background` left: its lock holds its pid while it lives.
+void end_writer(const Layout& layout, const ClusterPlan& plan) {
+  auto lock = sys::open_file(layout.cluster_dir(plan.name) + "/writer.lock", O_RDWR);
+  if (!lock || sys::lock_file(lock->get())) return;
+  auto text = sys::read_file(layout.cluster_dir(plan.name) + "/writer.lock");
+  if (!text) return;
+  const pid_t pid = static_cast<pid_t>(std::strtol(std::string(as_text(text->span())).c_str(), nullptr, 10));
+  auto pidfd = pid > 1 ? sys::open_pidfd(pid) : Result<sys::Fd>(fail(ErrorClass::failed, "lab.writer", "no pid"));
+  if (!pidfd) return;
+  (void)::syscall(SYS_pidfd_send_signal, pidfd->get(), SIGTERM, nullptr, 0);
+  auto ended = sys::wait_fd(pidfd->get(), POLLIN, Deadline::in(seconds(5)));
+  if (!ended || !*ended) (void)::syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0);
+}
+
 }  // namespace
 
 Status down(const Options& options, const std::vector<std::string>& clusters, bool keep_data, Deadline deadline, std::stop_token stop) {
@@ -57,6 +71,7 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < plans.size(); ++i)
       threads.emplace_back([&, i] {
+        end_writer(layout, plans[i]);
         // One after the other, the first member last: it is then the one a Galera cluster starts from again.
         for (int ordinal = plans[i].members - 1; ordinal >= 0; --ordinal) {
           auto ended = end_agent(layout, plans[i], ordinal, keep_data, deadline, stop);
