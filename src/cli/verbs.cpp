@@ -13,7 +13,15 @@ Verb find_verb(std::string_view path) {
       {"dump", run_dump},
       {"get snapshots", run_get_snapshots},
       {"help", run_help},
+      {"prune", run_prune},
+      {"repo copy", run_repo_copy},
       {"repo init", run_repo_init},
+      {"repo key add", run_repo_key_add},
+      {"repo key list", run_repo_key_list},
+      {"repo key remove", run_repo_key_remove},
+      {"repo repair-index", run_repo_repair_index},
+      {"repo stats", run_repo_stats},
+      {"repo unlock", run_repo_unlock},
       {"version", run_version},
   };
   auto found = verbs.find(path);

@@ -22,7 +22,15 @@ Exit run_docs(Context&);
 Exit run_dump(Context&);
 Exit run_get_snapshots(Context&);
 Exit run_help(Context&);
+Exit run_prune(Context&);
+Exit run_repo_copy(Context&);
 Exit run_repo_init(Context&);
+Exit run_repo_key_add(Context&);
+Exit run_repo_key_list(Context&);
+Exit run_repo_key_remove(Context&);
+Exit run_repo_repair_index(Context&);
+Exit run_repo_stats(Context&);
+Exit run_repo_unlock(Context&);
 Exit run_version(Context&);
 
 }  // namespace holdfast::cli
