@@ -79,10 +79,7 @@ Exit restore_files(Context& context) {
 }  // namespace
 
 Exit run_restore(Context& context) {
-  if (context.options.given("cluster")) {
-    return fail(ErrorClass::refused, "restore.cluster", "restores of clusters are not built in yet",
-                "restore the dump and replay it: holdfast dump SNAPSHOT PATH -r REPO | mysql");
-  }
+  if (context.options.given("cluster")) return restore_cluster(context);
   return restore_files(context);
 }
 

@@ -31,6 +31,10 @@ Verb find_verb(std::string_view path) {
       {"repo repair-index", run_repo_repair_index},
       {"repo stats", run_repo_stats},
       {"repo unlock", run_repo_unlock},
+      {"export", run_export},
+      {"get backups", run_get_backups},
+      {"get policies", run_get_policies},
+      {"get repositories", run_get_repositories},
       {"version", run_version},
   };
   auto found = verbs.find(path);

@@ -40,6 +40,13 @@ Exit run_repo_key_remove(Context&);
 Exit run_repo_repair_index(Context&);
 Exit run_repo_stats(Context&);
 Exit run_repo_unlock(Context&);
+Exit run_export(Context&);
+Exit run_get_backups(Context&);
+Exit run_get_policies(Context&);
+Exit run_get_repositories(Context&);
 Exit run_version(Context&);
+
+/// `restore` with a cluster.
+Exit restore_cluster(Context&);
 
 }  // namespace holdfast::cli
