@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
+#include <charconv>
+#include <cmath>
+
 namespace holdfast {
 
 std::string human_size(uint64_t bytes) {
@@ -14,6 +18,25 @@ std::string human_size(uint64_t bytes) {
     ++unit;
   }
   return fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::optional<uint64_t> parse_size(std::string_view text) {
+  double value = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (problem != std::errc{} || !(value >= 0)) return std::nullopt;
+  std::string unit(end, text.data() + text.size());
+  for (char& c : unit) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (unit.ends_with("ib")) {
+    unit.resize(unit.size() - 2);
+    if (unit.empty()) return std::nullopt;
+  } else if (unit.ends_with('b')) {
+    unit.pop_back();
+  }
+  static constexpr std::string_view kLetters = "kmgtp";
+  if (unit.size() > 1 || (unit.size() == 1 && kLetters.find(unit[0]) == std::string_view::npos)) return std::nullopt;
+  if (!unit.empty()) value *= std::exp2(10.0 * static_cast<double>(kLetters.find(unit[0]) + 1));
+  if (value >= 1.8e19) return std::nullopt;
+  return static_cast<uint64_t>(value);
 }
 
 std::string human_rate(uint64_t bytes, std::chrono::duration<double> span) {

@@ -8,8 +8,10 @@ Verb find_verb(std::string_view path) {
   static const std::map<std::string_view, Verb> verbs = {
       {"backup", run_backup},
       {"agent", run_agent},
+      {"check", run_check},
       {"completion", run_completion},
       {"docs", run_docs},
+      {"get status", run_get_status},
       {"dump", run_dump},
       {"get snapshots", run_get_snapshots},
       {"help", run_help},

@@ -17,8 +17,10 @@ inline bool has_verb(std::string_view path) {
 
 Exit run_backup(Context&);
 Exit run_agent(Context&);
+Exit run_check(Context&);
 Exit run_completion(Context&);
 Exit run_docs(Context&);
+Exit run_get_status(Context&);
 Exit run_dump(Context&);
 Exit run_get_snapshots(Context&);
 Exit run_help(Context&);

@@ -134,8 +134,11 @@ int on_progress(void* user, curl_off_t, curl_off_t down, curl_off_t, curl_off_t 
     exchange.moved_bytes = down + up;
     exchange.moved_at = now;
   } else if (now - exchange.moved_at > exchange.stall_timeout) {
-    exchange.failure = Error{ErrorClass::unavailable, "net.timeout",
-                             fmt::format("no byte for {} ms", exchange.stall_timeout.count()), "", {}};
+    exchange.failure = Error{ErrorClass::unavailable,
+                             "net.timeout",
+                             fmt::format("no byte for {} ms", exchange.stall_timeout.count()),
+                             "",
+                             {}};
     return 1;
   }
   return 0;
@@ -243,7 +246,8 @@ class CurlClient final : public HttpClient {
       set(CURLOPT_READDATA, &exchange);
       set(CURLOPT_SEEKFUNCTION, on_seek);
       set(CURLOPT_SEEKDATA, &exchange);
-      set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.source ? request.source_size : request.body.size()));
+      set(CURLOPT_INFILESIZE_LARGE,
+          static_cast<curl_off_t>(request.source ? request.source_size : request.body.size()));
       if (request.method != "PUT") set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
     } else if (request.method != "GET") {
       set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
@@ -259,34 +263,48 @@ class CurlClient final : public HttpClient {
   }
 
   static Error unavailable(const char* id, const HttpRequest& request, std::string_view why) {
-    return Error{ErrorClass::unavailable, id, fmt::format("{} {}: {}", request.method, request.url, why),
-                 "check that the server runs and can be reached, then run the same command again", {}};
+    return Error{ErrorClass::unavailable,
+                 id,
+                 fmt::format("{} {}: {}", request.method, request.url, why),
+                 "check that the server runs and can be reached, then run the same command again",
+                 {}};
   }
 
   static Error error_of(CURLcode code, const char* detail, const HttpRequest& request) {
     const char* why = *detail ? detail : curl_easy_strerror(code);
     switch (code) {
       case CURLE_COULDNT_RESOLVE_HOST:
-      case CURLE_COULDNT_RESOLVE_PROXY: return unavailable("net.resolve", request, why);
-      case CURLE_COULDNT_CONNECT: return unavailable("net.connect", request, why);
-      case CURLE_OPERATION_TIMEDOUT: return unavailable("net.timeout", request, why);
+      case CURLE_COULDNT_RESOLVE_PROXY:
+        return unavailable("net.resolve", request, why);
+      case CURLE_COULDNT_CONNECT:
+        return unavailable("net.connect", request, why);
+      case CURLE_OPERATION_TIMEDOUT:
+        return unavailable("net.timeout", request, why);
       case CURLE_GOT_NOTHING:
       case CURLE_SEND_ERROR:
       case CURLE_RECV_ERROR:
       case CURLE_PARTIAL_FILE:
       case CURLE_SEND_FAIL_REWIND:
-      case CURLE_SSL_CONNECT_ERROR: return unavailable("net.closed", request, why);
+      case CURLE_SSL_CONNECT_ERROR:
+        return unavailable("net.closed", request, why);
       case CURLE_PEER_FAILED_VERIFICATION:
       case CURLE_SSL_CACERT_BADFILE:
       case CURLE_SSL_CERTPROBLEM:
       case CURLE_SSL_CIPHER:
       case CURLE_SSL_ENGINE_INITFAILED:
-        return Error{ErrorClass::refused, "net.tls", fmt::format("{} {}: {}", request.method, request.url, why),
-                     "give the authority that signed the server's certificate with --cacert FILE or RESTIC_CACERT", {}};
+        return Error{ErrorClass::refused,
+                     "net.tls",
+                     fmt::format("{} {}: {}", request.method, request.url, why),
+                     "give the authority that signed the server's certificate with --cacert FILE or RESTIC_CACERT",
+                     {}};
       case CURLE_URL_MALFORMAT:
-      case CURLE_UNSUPPORTED_PROTOCOL: return Error{ErrorClass::usage, "net.url", fmt::format("{}: {}", request.url, why), "", {}};
-      case CURLE_OUT_OF_MEMORY: throw std::bad_alloc();
-      default: return Error{ErrorClass::failed, "net.protocol", fmt::format("{} {}: {}", request.method, request.url, why), "", {}};
+      case CURLE_UNSUPPORTED_PROTOCOL:
+        return Error{ErrorClass::usage, "net.url", fmt::format("{}: {}", request.url, why), "", {}};
+      case CURLE_OUT_OF_MEMORY:
+        throw std::bad_alloc();
+      default:
+        return Error{
+            ErrorClass::failed, "net.protocol", fmt::format("{} {}: {}", request.method, request.url, why), "", {}};
     }
   }
 
@@ -307,6 +325,8 @@ std::string_view HttpResponse::header(std::string_view name) const {
   return {};
 }
 
-std::unique_ptr<HttpClient> make_http_client(HttpOptions options) { return std::make_unique<CurlClient>(std::move(options)); }
+std::unique_ptr<HttpClient> make_http_client(HttpOptions options) {
+  return std::make_unique<CurlClient>(std::move(options));
+}
 
 }  // namespace holdfast::net

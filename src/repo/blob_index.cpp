@@ -10,25 +10,42 @@ bool by_id(const BlobIndex::Entry& a, const BlobIndex::Entry& b) {
   const uint64_t pa = a.id.prefix(), pb = b.id.prefix();
   if (pa != pb) return pa < pb;
   if (a.id != b.id) return a.id < b.id;
-  return a.type() < b.type();
+  if (a.type() != b.type()) return a.type() < b.type();
+  return a.pack_and_type != b.pack_and_type ? a.pack_and_type < b.pack_and_type : a.offset < b.offset;
+}
+
+bool same_place(const BlobIndex::Entry& a, const BlobIndex::Entry& b) {
+  return a.id == b.id && a.pack_and_type == b.pack_and_type && a.offset == b.offset && a.length == b.length &&
+         a.raw_length == b.raw_length;
 }
 
 }  // namespace
 
-void BlobIndex::load_pack(const Id& pack, std::span<const PackedBlob> blobs) {
+uint32_t BlobIndex::load_pack(const Id& pack, std::span<const PackedBlob> blobs) {
   std::lock_guard lock(load_mutex_);
-  const auto number = static_cast<uint32_t>(packs_.size());
-  packs_.push_back(pack);
+  const auto [at, is_new] = pack_numbers_.try_emplace(pack, static_cast<uint32_t>(packs_.size()));
+  const uint32_t number = at->second;
+  if (is_new) {
+    packs_.push_back(pack);
+  } else {
+    repeated_packs_ = true;
+  }
   for (const auto& blob : blobs) {
     Entry entry{blob.id, number << 1 | static_cast<uint32_t>(blob.type), blob.offset, blob.length, blob.raw_length};
     entries_.append(ByteSpan(reinterpret_cast<const uint8_t*>(&entry), sizeof entry));
   }
+  return number;
 }
 
 void BlobIndex::finish_loading() {
   auto* first = reinterpret_cast<Entry*>(entries_.data());
-  const size_t count = entries_.size() / sizeof(Entry);
+  size_t count = entries_.size() / sizeof(Entry);
   std::sort(first, first + count, by_id);
+  if (repeated_packs_) {
+    count = static_cast<size_t>(std::unique(first, first + count, same_place) - first);
+    entries_.resize(count * sizeof(Entry));
+  }
+  pack_numbers_ = {};
   // About 16 entries a bucket: a lookup touches one bucket bound and a few neighbouring entries.
   bucket_bits_ = count < 32 ? 0 : static_cast<unsigned>(std::bit_width(count / 16)) - 1;
   buckets_.assign((size_t{1} << bucket_bits_) + 1, static_cast<uint32_t>(count));

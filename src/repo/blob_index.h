@@ -38,8 +38,9 @@ class BlobIndex {
   BlobIndex(const BlobIndex&) = delete;
   BlobIndex& operator=(const BlobIndex&) = delete;
 
-  /// Adds the blobs of one pack; thread-safe, before finish_loading().
-  void load_pack(const Id& pack, std::span<const PackedBlob> blobs);
+  /// Adds the blobs of one pack; thread-safe, before finish_loading(). Returns the pack's number, an index into packs(),
+  /// which stays the same when several index objects name the pack.
+  uint32_t load_pack(const Id& pack, std::span<const PackedBlob> blobs);
   /// Sorts; from here on the loaded part is read-only.
   void finish_loading();
 
@@ -77,6 +78,8 @@ class BlobIndex {
   std::mutex load_mutex_;
   Buffer entries_;  // of Entry; grows by realloc, which moves pages instead of holding two copies
   std::vector<Id> packs_;
+  std::unordered_map<Id, uint32_t> pack_numbers_;  // while loading
+  bool repeated_packs_ = false;
   std::vector<uint32_t> buckets_;  // first entry whose id starts with these bits
   unsigned bucket_bits_ = 0;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -19,7 +20,7 @@ namespace {
 // Blobs are planned in batches of this many plain bytes: far enough ahead to join reads, near enough to the place of
 // writing that few finished blobs wait.
 constexpr size_t kBatchBytes = 12 * 1024 * 1024;
-constexpr uint32_t kLocalGap = 0, kLocalRead = 4 * 1024 * 1024;
+constexpr uint32_t kLocalGap = 0, kLocalRead = 2 * 1024 * 1024;
 constexpr uint32_t kRemoteGap = 512 * 1024, kRemoteRead = 8 * 1024 * 1024;
 
 class Dump {
@@ -42,8 +43,10 @@ class Dump {
   }
 
  private:
+  // A blob's plain bytes inside the buffer of the read that brought it.
   struct Slot {
-    Buffer bytes;
+    std::shared_ptr<Buffer> buffer;
+    ByteSpan bytes;
     bool ready = false;
   };
 
@@ -79,15 +82,15 @@ class Dump {
       changed_.wait(lock, [&] { return error_ || slots_.front().ready; });
       if (error_) return std::unexpected(*error_);
       if (stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped");
-      Buffer bytes = std::move(slots_.front().bytes);
+      Slot slot = std::move(slots_.front());
       slots_.pop_front();
       ++written_;
       lock.unlock();
-      const Status done = write(bytes);
-      if (options_.progress) *options_.progress += bytes.size();
+      const Status done = write(slot.bytes);
+      if (options_.progress) *options_.progress += slot.bytes.size();
       lock.lock();
-      in_flight_ -= bytes.size();
-      spare_.push_back(std::move(bytes));
+      in_flight_ -= slot.bytes.size();
+      if (slot.buffer.use_count() == 1) spare_.push_back(std::move(*slot.buffer));
       if (!done) return done;
     }
     return {};
@@ -96,28 +99,29 @@ class Dump {
   void work() {
     Codec codec(repository_.master_key());
     Buffer scratch;
-    std::vector<Buffer> plain;
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [&] { return closing_ || error_ || !fetches_.empty(); });
       if (closing_ || error_) return;
       const Fetch fetch = std::move(fetches_.front());
       fetches_.pop_front();
-      plain.clear();
-      plain.resize(fetch.items.size());
-      for (Buffer& buffer : plain) {
-        if (spare_.empty()) break;
-        buffer = std::move(spare_.back());
+      auto plain = std::make_shared<Buffer>();
+      if (!spare_.empty()) {
+        *plain = std::move(spare_.back());
         spare_.pop_back();
       }
       lock.unlock();
-      Status done = run_fetch(repository_, fetch, codec, scratch, plain);
+      plain->resize(plain_size(fetch));
+      Status done = run_fetch(repository_, fetch, codec, scratch, {plain->data(), plain->size()});
       lock.lock();
       if (!done && !error_) error_ = std::move(done).error();
+      size_t at = 0;
       for (size_t i = 0; done && i < fetch.items.size(); ++i) {
         Slot& slot = slots_[fetch.items[i].tag - written_];
-        slot.bytes = std::move(plain[i]);
+        slot.buffer = plain;
+        slot.bytes = plain->span(at, fetch.items[i].blob.plain_length());
         slot.ready = true;
+        at += slot.bytes.size();
       }
       changed_.notify_all();
     }

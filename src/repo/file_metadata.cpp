@@ -20,20 +20,26 @@ unsigned posix_mode(const Node& node) {
   return mode;
 }
 
-void apply_metadata(const std::string& path, const Node& node, std::vector<std::string>& problems) {
+void apply_metadata(const std::string& path, const Node& node, std::vector<std::string>& problems, int fd) {
   const auto note = [&](const char* what) {
     problems.push_back(fmt::format("{}: {}: {}", path, what, std::strerror(errno)));
   };
-  if (::geteuid() == 0 && ::lchown(path.c_str(), node.uid, node.gid) != 0) note("owner");
+  const bool root = ::geteuid() == 0;
+  if (root && (fd >= 0 ? ::fchown(fd, node.uid, node.gid) : ::lchown(path.c_str(), node.uid, node.gid)) != 0) note("owner");
   for (const auto& attribute : node.xattrs) {
     if (::lsetxattr(path.c_str(), attribute.name.c_str(), attribute.value.data(), attribute.value.size(), 0) != 0 &&
-        !(errno == EPERM && ::geteuid() != 0)) {
+        !(errno == EPERM && !root)) {
       note(("attribute " + attribute.name).c_str());
     }
   }
-  if (node.type != NodeType::symlink && ::chmod(path.c_str(), posix_mode(node)) != 0) note("mode");
+  if (node.type != NodeType::symlink &&
+      (fd >= 0 ? ::fchmod(fd, posix_mode(node)) : ::chmod(path.c_str(), posix_mode(node))) != 0) {
+    note("mode");
+  }
   const timespec times[2] = {{node.atime.seconds, node.atime.nanoseconds}, {node.mtime.seconds, node.mtime.nanoseconds}};
-  if (::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) note("times");
+  if ((fd >= 0 ? ::futimens(fd, times) : ::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW)) != 0) {
+    note("times");
+  }
 }
 
 Status create_special(const std::string& path, const Node& node) {

@@ -12,6 +12,7 @@
 #include "codec/zstd.h"
 #include "crypto/seal.h"
 #include "repo/blob_index.h"
+#include "repo/cache.h"
 #include "repo/format/config.h"
 #include "repo/format/snapshot.h"
 #include "store/object_store.h"
@@ -52,6 +53,9 @@ class Repository {
   /// (refused) when no key fits. `key_hint` names a key (prefix of its id) to try first.
   static Result<std::unique_ptr<Repository>> open(std::shared_ptr<store::ObjectStore> store, const Secret& password,
                                                   const std::string& key_hint = {});
+
+  /// Keeps indexes, snapshots and tree packs in `directory`/<repository id>; for remote stores.
+  void use_cache(const std::string& directory);
 
   store::ObjectStore& store() { return *store_; }
   const std::shared_ptr<store::ObjectStore>& shared_store() const { return store_; }
@@ -94,10 +98,14 @@ class Repository {
   Repository(std::shared_ptr<store::ObjectStore> store) : store_(std::move(store)) {}
   Status open_key(const Secret& password, const std::string& key_hint);
   Status load_config();
+  void forget_cached(ObjectType type, const std::vector<ObjectRef>& present);
+  Status read_sealed(ObjectType type, const Id& id, Buffer& sealed);
+  Result<Buffer> read_blob(const BlobLocation& location, Codec& codec, bool from_cache);
 
   std::shared_ptr<store::ObjectStore> store_;
   crypto::SealKey master_key_;
   Id key_id_;
+  std::optional<Cache> cache_;
   Config config_;
   std::unique_ptr<BlobIndex> index_ = std::make_unique<BlobIndex>();
 };

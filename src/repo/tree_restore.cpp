@@ -22,7 +22,7 @@
 namespace holdfast::repo {
 namespace {
 
-constexpr uint32_t kMaxRead = 8 * 1024 * 1024;
+constexpr uint32_t kMaxRead = 4 * 1024 * 1024;
 constexpr uint32_t kLocalGap = 64 * 1024, kRemoteGap = 1024 * 1024;
 
 struct File {
@@ -71,10 +71,10 @@ class Restore {
   void add_file(Node&& node, std::string path);
   bool keep_existing(const std::string& path, const Node& node) const;
   Status write_contents();
-  Status write_fetch(const Fetch& fetch, Codec& codec, Buffer& scratch, std::vector<Buffer>& plain);
+  Status write_fetch(const Fetch& fetch, Codec& codec, Buffer& scratch, Buffer& plain);
   void write_blob(size_t number, ByteSpan bytes);
   void fail_uses(size_t number);
-  void finish_file(File& file);
+  void finish_file(File& file, int fd = -1);
   void finish_links();
   Status verify();
   void problem(std::string what) {
@@ -227,7 +227,7 @@ Status Restore::write_contents() {
   struct Tools {
     Codec codec;
     Buffer scratch;
-    std::vector<Buffer> plain;
+    Buffer plain;
   };
   const unsigned threads = remote ? std::max(cpu_threads(), repository_.store().connections()) : cpu_threads();
   return parallel_for(
@@ -238,12 +238,15 @@ Status Restore::write_contents() {
       });
 }
 
-Status Restore::write_fetch(const Fetch& fetch, Codec& codec, Buffer& scratch, std::vector<Buffer>& plain) {
-  if (plain.size() < fetch.items.size()) plain.resize(fetch.items.size());
-  const std::span<Buffer> out(plain.data(), fetch.items.size());
-  Status done = run_fetch(repository_, fetch, codec, scratch, out);
+Status Restore::write_fetch(const Fetch& fetch, Codec& codec, Buffer& scratch, Buffer& plain) {
+  plain.resize(plain_size(fetch));
+  Status done = run_fetch(repository_, fetch, codec, scratch, {plain.data(), plain.size()});
   if (done) {
-    for (size_t i = 0; i < fetch.items.size(); ++i) write_blob(fetch.items[i].tag, out[i]);
+    size_t at = 0;
+    for (const auto& item : fetch.items) {
+      write_blob(item.tag, plain.span(at, item.blob.plain_length()));
+      at += item.blob.plain_length();
+    }
     return {};
   }
   if (done.error().error_class != ErrorClass::verification_failed && done.error().id != store::kNotFound) return done;
@@ -263,8 +266,9 @@ void Restore::write_blob(size_t number, ByteSpan bytes) {
   const bool hole = options_.sparse && all_zero(bytes);
   for (const Use& use : uses_[number]) {
     File& file = files_[use.file];
+    sys::Fd fd;
     if (!file.failed) {
-      sys::Fd fd(::open(file.path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+      fd = sys::Fd(::open(file.path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
       bool ok = static_cast<bool>(fd);
       for (size_t have = 0; ok && !hole && have < bytes.size();) {
         const ssize_t n =
@@ -277,7 +281,7 @@ void Restore::write_blob(size_t number, ByteSpan bytes) {
       if (!ok && !file.failed.exchange(true)) problem(fmt::format("{}: {}", file.path, std::strerror(errno)));
     }
     progress_.bytes += bytes.size();
-    if (file.missing.fetch_sub(1) == 1) finish_file(file);
+    if (file.missing.fetch_sub(1) == 1) finish_file(file, fd.get());
   }
 }
 
@@ -292,17 +296,18 @@ void Restore::fail_uses(size_t number) {
   }
 }
 
-void Restore::finish_file(File& file) {
+// `fd`, if the file is open at hand, saves looking its path up again.
+void Restore::finish_file(File& file, int fd) {
   if (file.failed) {
     ::unlink(file.path.c_str());
     return;
   }
   std::vector<std::string> problems;
   struct stat info {};
-  if (::lstat(file.path.c_str(), &info) != 0 || static_cast<uint64_t>(info.st_size) != file.node.size) {
+  if ((fd >= 0 ? ::fstat(fd, &info) : ::lstat(file.path.c_str(), &info)) != 0 || static_cast<uint64_t>(info.st_size) != file.node.size) {
     problems.push_back(fmt::format("{}: {} bytes were restored, the snapshot says {}", file.path, info.st_size, file.node.size));
   }
-  apply_metadata(file.path, file.node, problems);
+  apply_metadata(file.path, file.node, problems, fd);
   std::lock_guard lock(mutex_);
   ++result_.files;
   result_.bytes += file.node.size;

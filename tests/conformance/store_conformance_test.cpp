@@ -1,4 +1,5 @@
-// One contract, five stores: every test here runs against a directory, memory, restic-rest-server, SeaweedFS and versitygw.
+// One contract, five stores: every test here runs against a directory, memory, restic-rest-server, SeaweedFS and
+// versitygw.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -74,7 +75,8 @@ class StoreConformance : public ::testing::TestWithParam<std::string> {
 
 TEST_P(StoreConformance, every_kind_of_object_comes_back_as_it_was_put) {
   std::vector<Object> objects;
-  for (const char* type : {"keys", "locks", "snapshots", "index", "data"}) objects.push_back(make_object(type, 1000, objects.size()));
+  for (const char* type : {"keys", "locks", "snapshots", "index", "data"})
+    objects.push_back(make_object(type, 1000, objects.size()));
   objects.push_back(make_object("data", 155, 99));
   objects.back().key = "config";
   for (const Object& each : objects) {
@@ -131,13 +133,25 @@ TEST_P(StoreConformance, ranges_bring_exactly_what_was_asked_or_a_short_read) {
     const uint64_t expected = length == kToEnd ? object.body.size() - offset : length;
     EXPECT_TRUE(std::ranges::equal(out.span(), object.body.span(offset, expected))) << offset << "+" << length;
   };
-  for (const auto& [offset, length] : std::vector<std::pair<uint64_t, uint64_t>>{
-           {0, 1}, {0, 100'000}, {99'999, 1}, {12'345, 54'321}, {500, kToEnd}, {99'999, kToEnd}, {100'000, kToEnd}, {100'000, 0}, {7, 0}}) {
+  for (const auto& [offset, length] : std::vector<std::pair<uint64_t, uint64_t>>{{0, 1},
+                                                                                 {0, 100'000},
+                                                                                 {99'999, 1},
+                                                                                 {12'345, 54'321},
+                                                                                 {500, kToEnd},
+                                                                                 {99'999, kToEnd},
+                                                                                 {100'000, kToEnd},
+                                                                                 {100'000, 0},
+                                                                                 {7, 0}}) {
     expect_range(offset, length);
   }
   Buffer out;
-  for (const auto& [offset, length] : std::vector<std::pair<uint64_t, uint64_t>>{
-           {0, 100'001}, {99'999, 2}, {100'000, 1}, {100'001, 0}, {100'001, kToEnd}, {1'000'000, 10}, {1'000'000, kToEnd}}) {
+  for (const auto& [offset, length] : std::vector<std::pair<uint64_t, uint64_t>>{{0, 100'001},
+                                                                                 {99'999, 2},
+                                                                                 {100'000, 1},
+                                                                                 {100'001, 0},
+                                                                                 {100'001, kToEnd},
+                                                                                 {1'000'000, 10},
+                                                                                 {1'000'000, kToEnd}}) {
     EXPECT_EQ(id_of(store_->get(object.key, offset, length, out)), store::kShortRead) << offset << "+" << length;
   }
 }
@@ -184,7 +198,8 @@ TEST_P(StoreConformance, of_many_who_race_for_a_key_exactly_one_wins) {
   constexpr int kThreads = 12;
   for (int round = 0; round < traits().race_rounds; ++round) {
     std::vector<Object> bodies;
-    for (int i = 0; i < kThreads; ++i) bodies.push_back(make_object("data", 300, static_cast<uint64_t>(1000 + round * kThreads + i)));
+    for (int i = 0; i < kThreads; ++i)
+      bodies.push_back(make_object("data", 300, static_cast<uint64_t>(1000 + round * kThreads + i)));
     std::atomic<int> winner = -1, winners = 0, others = 0;
     {
       std::vector<std::jthread> threads;
@@ -278,8 +293,8 @@ TEST_P(StoreConformance, a_prefix_is_a_folder_and_odd_names_survive) {
   }
   std::map<std::string, uint64_t> expected;
   uint64_t size = 0;
-  for (const char* name : {"a b", "a+b", "a%20b", "a&b=c;d", "k\xc3\xa9y", "~tilde", "q?x#y", "'quote\"", "<x>", "UPPER", "upper", "dot.", "..dots",
-                           "(paren)!*", "comma,colon:at@"}) {
+  for (const char* name : {"a b", "a+b", "a%20b", "a&b=c;d", "k\xc3\xa9y", "~tilde", "q?x#y", "'quote\"", "<x>",
+                           "UPPER", "upper", "dot.", "..dots", "(paren)!*", "comma,colon:at@"}) {
     const std::string key = std::string("holdfast/log/odd/") + name;
     const std::string body(++size, 'x');
     auto done = store_->put(key, as_bytes(body));
@@ -297,7 +312,8 @@ TEST_P(StoreConformance, a_prefix_is_a_folder_and_odd_names_survive) {
 
 TEST_P(StoreConformance, names_that_are_no_keys_are_refused) {
   Buffer out;
-  for (const char* key : {"", "/config", "keys/", "keys//a", "keys/../config", "./config", "keys/a\n", "keys/a\x7f", "keys\\a"}) {
+  for (const char* key :
+       {"", "/config", "keys/", "keys//a", "keys/../config", "./config", "keys/a\n", "keys/a\x7f", "keys\\a"}) {
     EXPECT_EQ(id_of(store_->put(key, as_bytes("x"))), "store.key") << key;
     EXPECT_EQ(id_of(store_->get_all(key, out)), "store.key") << key;
     EXPECT_EQ(id_of(store_->remove(key)), "store.key") << key;
@@ -339,7 +355,8 @@ TEST_P(StoreConformance, create_is_harmless_where_something_is) {
   expect_body(object.key, object.body);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, StoreConformance, ::testing::Values("directory", "memory", "rest_server", "seaweedfs", "versitygw"),
+INSTANTIATE_TEST_SUITE_P(All, StoreConformance,
+                         ::testing::Values("directory", "memory", "rest_server", "seaweedfs", "versitygw"),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

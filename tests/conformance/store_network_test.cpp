@@ -21,8 +21,12 @@ using namespace std::chrono_literals;
 using Kind = Behaviour::Kind;
 using Clock = std::chrono::steady_clock;
 
-std::string id_of(const Status& status) { return status ? "ok" : status.error().id; }
-int exit_of(const Status& status) { return status ? 0 : exit_code(status.error().error_class); }
+std::string id_of(const Status& status) {
+  return status ? "ok" : status.error().id;
+}
+int exit_of(const Status& status) {
+  return status ? 0 : exit_code(status.error().error_class);
+}
 
 struct Object {
   std::string key;
@@ -112,8 +116,8 @@ TEST_P(StoreNetwork, a_server_that_stays_busy_is_unavailable_within_the_budget) 
   auto store = through_proxy({{"HOLDFAST_RETRY_BUDGET", "2"}});
   Buffer out;
   const auto begin = Clock::now();
-  for (const Status& status : {store->put(object.key, object.body), store->get_all(object.key, out), store->remove(object.key),
-                               store->list("data/", [](const auto&) { return Status(); })}) {
+  for (const Status& status : {store->put(object.key, object.body), store->get_all(object.key, out),
+                               store->remove(object.key), store->list("data/", [](const auto&) { return Status(); })}) {
     EXPECT_EQ(id_of(status), "store.server");
     EXPECT_EQ(exit_of(status), 6);
     EXPECT_FALSE(status.error().hint.empty());
@@ -244,15 +248,17 @@ TEST_P(StoreNetwork, a_conditional_put_whose_answer_was_lost_recognises_its_own_
 
 TEST_P(StoreNetwork, wrong_credentials_are_refused_at_once_with_a_hint) {
   const Object object = make_object(1000, 12), pack = make_object(17 << 20, 13);
-  auto opened = store::open_store(peer_->server->location(place_), with_env(peer_->server->options(), {{"AWS_SECRET_ACCESS_KEY", "wrong-secret"},
-                                                                                                       {"RESTIC_REST_PASSWORD", "wrong"}}));
+  auto opened = store::open_store(peer_->server->location(place_),
+                                  with_env(peer_->server->options(), {{"AWS_SECRET_ACCESS_KEY", "wrong-secret"},
+                                                                      {"RESTIC_REST_PASSWORD", "wrong"}}));
   ASSERT_TRUE(opened);
   auto& store = **opened;
   Buffer out;
   const auto begin = Clock::now();
   auto info = store.stat(object.key);
-  for (const Status& status : {store.put(object.key, object.body), store.get_all(object.key, out), store.remove(object.key),
-                               store.list("data/", [](const auto&) { return Status(); }), info ? Status() : Status(fail(info.error()))}) {
+  for (const Status& status :
+       {store.put(object.key, object.body), store.get_all(object.key, out), store.remove(object.key),
+        store.list("data/", [](const auto&) { return Status(); }), info ? Status() : Status(fail(info.error()))}) {
     EXPECT_EQ(id_of(status), "store.denied");
     EXPECT_EQ(exit_of(status), 3);
     ASSERT_FALSE(status);
@@ -312,7 +318,8 @@ void check_tls(StoreServer& server) {
   EXPECT_TRUE((*insecure)->get_all(object.key, out));
 
   options = server.options();
-  auto other_name = store::open_store(server.location("tls", fmt::format("https://other.localhost:{}", server.port())), options);
+  auto other_name =
+      store::open_store(server.location("tls", fmt::format("https://other.localhost:{}", server.port())), options);
   done = (*other_name)->get_all(object.key, out);
   EXPECT_EQ(id_of(done), "net.tls");
   options.ca_file = "/does/not/exist.pem";
@@ -406,7 +413,8 @@ TEST_P(S3Only, bucket_names_may_be_host_names) {
   EXPECT_EQ(seen, 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, S3Only, ::testing::Values("seaweedfs", "versitygw"), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(All, S3Only, ::testing::Values("seaweedfs", "versitygw"),
+                         [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace holdfast::test

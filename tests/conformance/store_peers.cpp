@@ -34,7 +34,9 @@ StorePeer make_peer(const std::string& name) {
   if (name == "seaweedfs") peer.traits.race_rounds = 2;  // it stalls for seconds on a contended key
   peer.missing = peer.server->missing();
   if (peer.missing.empty()) peer.server->start();
-  peer.open = [server = peer.server.get()](const std::string& place) { return open_or_fail(server->location(place), server->options()); };
+  peer.open = [server = peer.server.get()](const std::string& place) {
+    return open_or_fail(server->location(place), server->options());
+  };
   return peer;
 }
 

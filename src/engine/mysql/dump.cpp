@@ -24,7 +24,15 @@ class GtidPurged {
       done_ = head_.size() >= 256 << 10;
       return;
     }
-    const size_t open = head_.find('\'', at);
+    // SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ 'uuid:1-5,...'
+    size_t from = at + 12;
+    if (head_.compare(from, 2, "/*") == 0) {
+      from = head_.find("*/", from);
+      if (from == std::string::npos) return;
+    } else if (head_.size() < from + 2) {
+      return;
+    }
+    const size_t open = head_.find('\'', from);
     const size_t close = open == std::string::npos ? open : head_.find('\'', open + 1);
     if (close == std::string::npos) return;
     for (char c : head_.substr(open + 1, close - open - 1)) {

@@ -103,6 +103,33 @@ Status parse_index(std::string_view json, const std::function<void(PackContents&
   return {};
 }
 
+std::optional<PackMark> parse_mark(const MarkedPack& marked) {
+  PackMark mark;
+  bool has_id = false;
+  JsonReader reader(marked.json);
+  reader.enter_object();
+  while (auto key = reader.next_key()) {
+    if (*key == "id") {
+      mark.id = read_id(reader);
+      has_id = true;
+    } else if (*key == "time") {
+      if (!reader.null()) mark.time = Timestamp::parse(reader.string_view());
+    } else {
+      reader.skip();
+    }
+  }
+  if (!reader.finished() || !has_id) return std::nullopt;
+  return mark;
+}
+
+MarkedPack mark_pack(const Id& pack, uint64_t size, const Timestamp& time, std::span<const PackedBlob> blobs) {
+  MarkedPack marked;
+  append_index_pack(marked.json, pack, blobs);
+  marked.json.pop_back();
+  marked.json += fmt::format(R"(,"time":"{}","size":{}}})", time.to_string(), size);
+  return marked;
+}
+
 void append_index_pack(std::string& json, const Id& pack, std::span<const PackedBlob> blobs) {
   auto out = std::back_inserter(json);
   fmt::format_to(out, R"({{"id":"{}","blobs":[)", pack.hex());

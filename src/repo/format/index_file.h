@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "base/result.h"
 #include "repo/format/blob.h"
+#include "repo/format/timestamp.h"
 
 namespace holdfast::repo {
 
@@ -21,6 +23,16 @@ struct PackContents {
 struct MarkedPack {
   std::string json;
 };
+
+/// What a mark says.
+struct PackMark {
+  Id id;
+  std::optional<Timestamp> time;  ///< when it was marked
+};
+/// Nothing for a mark without an id.
+std::optional<PackMark> parse_mark(const MarkedPack& marked);
+/// A mark as rustic writes it, for a pack of `size` bytes.
+MarkedPack mark_pack(const Id& pack, uint64_t size, const Timestamp& time, std::span<const PackedBlob> blobs);
 
 /// Calls `visit` for each pack of an index; packs of rustic's `packs_to_delete` go to `marked`, which may be empty.
 /// Malformed text is "repo.index.format" (verification_failed).

@@ -115,6 +115,7 @@ void read_member(JsonReader& reader, std::string_view key, Node& node) {
     node.device = reader.unsigned_integer();
   } else if (key == "content") {
     if (reader.null()) return;
+    node.has_content = true;
     reader.enter_array();
     while (reader.next_element()) node.content.push_back(read_id(reader));
   } else if (key == "subtree") {
@@ -160,6 +161,7 @@ Result<Tree> parse_tree(std::string_view json) {
     reader.enter_array();
     while (reader.next_element()) {
       Node node;
+      node.has_content = false;
       reader.enter_object();
       while (auto member = reader.next_key()) {
         const std::string name(*member);

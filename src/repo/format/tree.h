@@ -49,6 +49,7 @@ struct Node {
   std::string generic_attributes;  ///< raw JSON object, kept for other platforms
   uint64_t device = 0;             ///< st_rdev of a device
   std::vector<Id> content;         ///< of a file
+  bool has_content = true;         ///< parsed: there was a list (a file without one is damaged)
   std::optional<Id> subtree;       ///< of a directory
   std::string error;
 };

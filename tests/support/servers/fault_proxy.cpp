@@ -61,7 +61,8 @@ void read_request(int fd, const std::stop_token& stop) {
 
 Behaviour Behaviour::answer(int status, const std::string& headers) {
   Behaviour behaviour{.kind = Kind::answer};
-  behaviour.text = fmt::format("HTTP/1.1 {} Injected\r\n{}Content-Length: 0\r\nConnection: close\r\n\r\n", status, headers);
+  behaviour.text =
+      fmt::format("HTTP/1.1 {} Injected\r\n{}Content-Length: 0\r\nConnection: close\r\n\r\n", status, headers);
   return behaviour;
 }
 
@@ -148,7 +149,8 @@ void FaultProxy::serve(int client, Behaviour behaviour, std::stop_token stop) {
         const ssize_t n = ::recv(client, block.data(), block.size(), 0);
         if (n <= 0) break;
         auto size = static_cast<size_t>(n);
-        if (behaviour.kind == Kind::flip_request_bit && up <= behaviour.after && behaviour.after < up + size) block[behaviour.after - up] ^= 4;
+        if (behaviour.kind == Kind::flip_request_bit && up <= behaviour.after && behaviour.after < up + size)
+          block[behaviour.after - up] ^= 4;
         if (behaviour.kind == Kind::close_request) size = std::min<uint64_t>(size, behaviour.after - up);
         if (!send_all(server, block.data(), size)) break;
         up += size;

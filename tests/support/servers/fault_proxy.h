@@ -16,7 +16,8 @@ struct Behaviour {
     pass,
     answer,            ///< reads one whole request, answers `text`, closes
     close_request,     ///< forwards `after` bytes of the request, then calls `hook` and closes both sides
-    close_response,    ///< forwards the request, then `after` bytes of the answer, then closes (`after` 0: no answer at all)
+    close_response,    ///< forwards the request, then `after` bytes of the answer, then closes (`after` 0: no answer at
+                       ///< all)
     stall,             ///< takes everything, answers nothing, until the proxy stops
     flip_request_bit,  ///< forwards, with one bit of request byte number `after` changed
   };
@@ -47,10 +48,10 @@ class FaultProxy {
   int port_ = 0;
   int listener_ = -1;
   mutable std::mutex mutex_;
-  std::deque<Behaviour> queue_;          // guarded by mutex_
-  Behaviour otherwise_;                  // guarded by mutex_
-  int connections_ = 0;                  // guarded by mutex_
-  std::vector<std::jthread> workers_;    // of the acceptor only, until it has ended
+  std::deque<Behaviour> queue_;        // guarded by mutex_
+  Behaviour otherwise_;                // guarded by mutex_
+  int connections_ = 0;                // guarded by mutex_
+  std::vector<std::jthread> workers_;  // of the acceptor only, until it has ended
   std::jthread acceptor_;
 };
 

@@ -77,8 +77,8 @@ int unused_port() {
   return ntohs(address.sin_port);
 }
 
-void ServerProcess::start(const std::vector<std::string>& argv, const std::vector<std::string>& env, const std::string& folder,
-                          const std::string& log) {
+void ServerProcess::start(const std::vector<std::string>& argv, const std::vector<std::string>& env,
+                          const std::string& folder, const std::string& log) {
   kill();
   std::vector<char*> arguments, variables;
   for (const auto& each : argv) arguments.push_back(const_cast<char*>(each.c_str()));

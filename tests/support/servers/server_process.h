@@ -23,7 +23,8 @@ class ServerProcess {
   ServerProcess& operator=(const ServerProcess&) = delete;
 
   /// Output goes to `log`. Call from the main thread: the child dies with the thread that started it.
-  void start(const std::vector<std::string>& argv, const std::vector<std::string>& env, const std::string& folder, const std::string& log);
+  void start(const std::vector<std::string>& argv, const std::vector<std::string>& env, const std::string& folder,
+             const std::string& log);
   bool running();
   /// SIGKILL, then waits for the end.
   void kill();

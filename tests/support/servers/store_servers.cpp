@@ -28,7 +28,9 @@ void run(const std::string& command) {
   if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
 }
 
-void write_file(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
+void write_file(const std::string& path, const std::string& text) {
+  std::ofstream(path) << text;
+}
 
 std::string log_end(const std::string& path) {
   std::ifstream file(path);
@@ -71,18 +73,25 @@ class RestServer final : public StoreServer {
   void launch() override {
     // {SHA} of the password: rest-server accepts it besides bcrypt, and it needs no tool to make.
     if (!std::filesystem::exists(folder_ + "/htpasswd")) {
-      run(fmt::format("printf '%s:{{SHA}}%s\\n' {} \"$(printf %s {} | openssl dgst -sha1 -binary | openssl base64)\" > {}/htpasswd", kUser,
-                      kPassword, folder_));
+      run(fmt::format(
+          "printf '%s:{{SHA}}%s\\n' {} \"$(printf %s {} | openssl dgst -sha1 -binary | openssl base64)\" > {}/htpasswd",
+          kUser, kPassword, folder_));
     }
-    std::vector<std::string> argv{peers_folder() + "/bin/rest-server", "--listen", fmt::format("127.0.0.1:{}", port_), "--path",
-                                  folder_ + "/data", "--htpasswd-file", folder_ + "/htpasswd"};
+    std::vector<std::string> argv{peers_folder() + "/bin/rest-server",
+                                  "--listen",
+                                  fmt::format("127.0.0.1:{}", port_),
+                                  "--path",
+                                  folder_ + "/data",
+                                  "--htpasswd-file",
+                                  folder_ + "/htpasswd"};
     if (tls_) argv.insert(argv.end(), {"--tls", "--tls-cert", tls_->certificate, "--tls-key", tls_->key});
     process_.start(argv, {"PATH=/usr/bin:/bin"}, folder_, folder_ + "/log");
   }
 };
 
 store::StoreOptions s3_options(const std::optional<Certificates>& tls) {
-  return options_with({{"AWS_ACCESS_KEY_ID", kUser}, {"AWS_SECRET_ACCESS_KEY", kPassword}, {"AWS_DEFAULT_REGION", "us-east-1"}}, tls);
+  return options_with(
+      {{"AWS_ACCESS_KEY_ID", kUser}, {"AWS_SECRET_ACCESS_KEY", kPassword}, {"AWS_DEFAULT_REGION", "us-east-1"}}, tls);
 }
 
 class SeaweedFs final : public StoreServer {
@@ -105,13 +114,24 @@ class SeaweedFs final : public StoreServer {
 
  protected:
   void launch() override {
-    static constexpr const char* kPorts[] = {"s3.port.grpc",     "master.port", "master.port.grpc", "volume.port", "volume.port.grpc",
-                                             "filer.port", "filer.port.grpc", "admin.port", "admin.port.grpc"};
-    std::vector<std::string> argv{peers_folder() + "/bin/weed", "mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=" + folder_ + "/data",
-                                  fmt::format("-s3.port={}", port_), "-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0",
-                                  "-s3.port.lance=0", "-s3.config=" + folder_ + "/s3.json", "-master.telemetry=false"};
+    static constexpr const char* kPorts[] = {"s3.port.grpc",    "master.port",      "master.port.grpc",
+                                             "volume.port",     "volume.port.grpc", "filer.port",
+                                             "filer.port.grpc", "admin.port",       "admin.port.grpc"};
+    std::vector<std::string> argv{peers_folder() + "/bin/weed",
+                                  "mini",
+                                  "-ip=127.0.0.1",
+                                  "-ip.bind=127.0.0.1",
+                                  "-dir=" + folder_ + "/data",
+                                  fmt::format("-s3.port={}", port_),
+                                  "-admin.ui=false",
+                                  "-webdav=false",
+                                  "-s3.port.iceberg=0",
+                                  "-s3.port.lance=0",
+                                  "-s3.config=" + folder_ + "/s3.json",
+                                  "-master.telemetry=false"};
     for (size_t i = 0; i < std::size(kPorts); ++i) argv.push_back(fmt::format("-{}={}", kPorts[i], ports_[i]));
-    process_.start(argv, {"PATH=/usr/bin:/bin", "HOME=" + folder_, "TMPDIR=" + folder_ + "/tmp"}, folder_, folder_ + "/log");
+    process_.start(argv, {"PATH=/usr/bin:/bin", "HOME=" + folder_, "TMPDIR=" + folder_ + "/tmp"}, folder_,
+                   folder_ + "/log");
   }
 
  private:
@@ -120,7 +140,9 @@ class SeaweedFs final : public StoreServer {
 
 class VersityGw final : public StoreServer {
  public:
-  explicit VersityGw(Tls tls) : StoreServer("versitygw", tls == Tls::on) { std::filesystem::create_directory(folder_ + "/data"); }
+  explicit VersityGw(Tls tls) : StoreServer("versitygw", tls == Tls::on) {
+    std::filesystem::create_directory(folder_ + "/data");
+  }
   std::string missing() const override { return peer_missing("versitygw", "versitygw"); }
   std::string location(const std::string& name, const std::string& origin) const override {
     return fmt::format("s3:{}/conformance/{}", origin.empty() ? this->origin() : origin, name);
@@ -129,12 +151,19 @@ class VersityGw final : public StoreServer {
 
  protected:
   void launch() override {
-    std::vector<std::string> argv{peers_folder() + "/bin/versitygw", "--port", fmt::format("127.0.0.1:{}", port_), "--keep-alive",
-                                  "--virtual-domain", fmt::format("localhost:{}", port_), "--quiet"};
+    std::vector<std::string> argv{peers_folder() + "/bin/versitygw",
+                                  "--port",
+                                  fmt::format("127.0.0.1:{}", port_),
+                                  "--keep-alive",
+                                  "--virtual-domain",
+                                  fmt::format("localhost:{}", port_),
+                                  "--quiet"};
     if (tls_) argv.insert(argv.end(), {"--cert", tls_->certificate, "--key", tls_->key});
     argv.insert(argv.end(), {"posix", folder_ + "/data"});
-    process_.start(argv, {"PATH=/usr/bin:/bin", fmt::format("ROOT_ACCESS_KEY={}", kUser), fmt::format("ROOT_SECRET_KEY={}", kPassword)},
-                   folder_, folder_ + "/log");
+    process_.start(
+        argv,
+        {"PATH=/usr/bin:/bin", fmt::format("ROOT_ACCESS_KEY={}", kUser), fmt::format("ROOT_SECRET_KEY={}", kPassword)},
+        folder_, folder_ + "/log");
   }
 };
 
@@ -145,20 +174,29 @@ Certificates make_certificates() {
   const auto at = [&](const char* name) { return folder + "/" + name; };
   write_file(at("ext"), "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n");
   const std::string quiet = " >>" + at("log") + " 2>&1";
-  run(fmt::format("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=Holdfast test CA' -days 2 "
-                  "-addext basicConstraints=critical,CA:TRUE -keyout {0}/ca.key -out {0}/ca.pem{1}", folder, quiet));
-  run(fmt::format("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=127.0.0.1 -keyout {0}/server.key -out {0}/server.csr{1}",
+  run(fmt::format(
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=Holdfast test CA' -days 2 "
+      "-addext basicConstraints=critical,CA:TRUE -keyout {0}/ca.key -out {0}/ca.pem{1}",
+      folder, quiet));
+  run(
+      fmt::format("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=127.0.0.1 -keyout "
+                  "{0}/server.key -out {0}/server.csr{1}",
                   folder, quiet));
-  run(fmt::format("openssl x509 -req -in {0}/server.csr -CA {0}/ca.pem -CAkey {0}/ca.key -CAcreateserial -days 2 -extfile {0}/ext "
-                  "-out {0}/server.pem{1}", folder, quiet));
+  run(fmt::format(
+      "openssl x509 -req -in {0}/server.csr -CA {0}/ca.pem -CAkey {0}/ca.key -CAcreateserial -days 2 -extfile {0}/ext "
+      "-out {0}/server.pem{1}",
+      folder, quiet));
   return {at("ca.pem"), at("server.pem"), at("server.key")};
 }
 
-StoreServer::StoreServer(std::string name, bool tls) : name_(std::move(name)), folder_(make_folder(name_)), port_(unused_port()) {
+StoreServer::StoreServer(std::string name, bool tls)
+    : name_(std::move(name)), folder_(make_folder(name_)), port_(unused_port()) {
   if (tls) tls_ = make_certificates();
 }
 
-std::string StoreServer::origin_at(int port) const { return fmt::format("{}://127.0.0.1:{}", tls_ ? "https" : "http", port); }
+std::string StoreServer::origin_at(int port) const {
+  return fmt::format("{}://127.0.0.1:{}", tls_ ? "https" : "http", port);
+}
 
 void StoreServer::start() {
   launch();
@@ -168,7 +206,9 @@ void StoreServer::start() {
   for (auto wait = 20ms; !deadline.passed(); wait = std::min(wait * 2, std::chrono::milliseconds(500))) {
     if (!process_.running()) break;
     store::StoreOptions quick = options();
-    quick.env = [inner = quick.env](const std::string& name) { return name == "HOLDFAST_RETRY_BUDGET" ? std::optional<std::string>("0") : inner(name); };
+    quick.env = [inner = quick.env](const std::string& name) {
+      return name == "HOLDFAST_RETRY_BUDGET" ? std::optional<std::string>("0") : inner(name);
+    };
     auto store = store::open_store(location("start-probe"), quick);
     Status up = store ? (*store)->create() : Status(std::unexpected(store.error()));
     static constexpr char kProbe[] = "locks/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -180,8 +220,14 @@ void StoreServer::start() {
   throw std::runtime_error(fmt::format("{} did not come up: {}\n{}", name_, why, log_end(folder_ + "/log")));
 }
 
-std::unique_ptr<StoreServer> make_rest_server(Tls tls) { return std::make_unique<RestServer>(tls); }
-std::unique_ptr<StoreServer> make_seaweedfs() { return std::make_unique<SeaweedFs>(); }
-std::unique_ptr<StoreServer> make_versitygw(Tls tls) { return std::make_unique<VersityGw>(tls); }
+std::unique_ptr<StoreServer> make_rest_server(Tls tls) {
+  return std::make_unique<RestServer>(tls);
+}
+std::unique_ptr<StoreServer> make_seaweedfs() {
+  return std::make_unique<SeaweedFs>();
+}
+std::unique_ptr<StoreServer> make_versitygw(Tls tls) {
+  return std::make_unique<VersityGw>(tls);
+}
 
 }  // namespace holdfast::test

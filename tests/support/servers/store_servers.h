@@ -21,7 +21,8 @@ class StoreServer {
 
   /// "" when the server can be started, else what is missing and how to get it.
   virtual std::string missing() const = 0;
-  /// Starts it and waits until it answers; throws with the end of its log if it does not. Keeps data and port of before.
+  /// Starts it and waits until it answers; throws with the end of its log if it does not. Keeps data and port of
+  /// before.
   void start();
   bool running() { return process_.running(); }
   void kill() { process_.kill(); }
