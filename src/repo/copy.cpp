@@ -92,19 +92,23 @@ Result<CopyReport> copy_snapshots(Repository& source, Repository& destination, c
           list.push_back({index.packs()[pack], {entry.id, entry.type(), entry.offset, entry.length, entry.raw_length}, list.size()});
         }
         for (const Fetch& fetch : plan_fetches(std::move(list), kReadGap, kReadLength)) {
-          std::vector<Buffer> plain(fetch.items.size());
-          TRY_VOID(run_fetch(source, fetch, reader->codec, reader->raw, plain));
-          for (size_t i = 0; i < plain.size(); ++i) {
-            struct Held {
-              Buffer bytes;
-              Id id;
-            };
-            auto held = std::make_shared<Held>(Held{std::move(plain[i]), fetch.items[i].blob.id});
-            const uint64_t size = held->bytes.size();
+          // The blobs of one read share its memory until the last of them is stored.
+          struct Held {
+            Buffer bytes;
+            std::vector<Id> ids;
+          };
+          auto held = std::make_shared<Held>();
+          held->bytes.resize(plain_size(fetch));
+          TRY_VOID(run_fetch(source, fetch, reader->codec, reader->raw, {held->bytes.data(), held->bytes.size()}));
+          for (const auto& item : fetch.items) held->ids.push_back(item.blob.id);
+          size_t at = 0;
+          for (size_t i = 0; i < fetch.items.size(); ++i) {
+            const uint64_t size = fetch.items[i].blob.plain_length();
             BlobSaver::Task task;
             task.type = fetch.items[i].blob.type;
-            task.plain = held->bytes.span();
-            task.id = &held->id;
+            task.plain = held->bytes.span(at, size);
+            at += size;
+            task.id = &held->ids[i];
             task.id_known = true;
             task.keep = held;
             TRY_VOID(saver.submit(std::move(task)));
