@@ -83,6 +83,8 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
   if (keep_data) return {};
   for (const auto& plan : plans) {
     for (int i = 0; i < plan.members; ++i) fs::remove_all(layout.socket_dir(plan.name, i), error);
+    const std::string sockets = fs::path(layout.socket_dir(plan.name, 0)).parent_path().string();
+    if (sockets.starts_with("/tmp/holdfast-")) fs::remove(sockets, error);  // only when empty: other clusters use it too
     fs::remove(layout.yaml_file(plan.name), error);
     fs::remove_all(layout.cluster_dir(plan.name), error);
     if (error) return fail(sys::errno_error(error.value(), "remove " + layout.cluster_dir(plan.name)));

@@ -32,6 +32,7 @@ std::string Damage::load(const std::string& relative) const {
 }
 
 void Damage::store(const std::string& relative, const std::string& bytes) {
+  std::filesystem::create_directories(std::filesystem::path(repo + "/" + relative).parent_path());
   ASSERT_TRUE(sys::publish_file(repo + "/" + relative, as_bytes(bytes), 0600));
 }
 

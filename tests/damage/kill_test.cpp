@@ -100,6 +100,7 @@ TEST_F(Kill, a_stopped_backup_answers_a_signal_and_leaves_nothing) {
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   const sys::Fd read_end(ends[0]), write_end(ends[1]);
   for (const int signal : {SIGINT, SIGTERM}) {
+    for (const auto& lock : files("locks")) std::filesystem::remove(repo + "/" + lock);
     auto command = with_repo({"backup", "--stdin", "--path", "/endless"});
     command.stdin_fd = read_end.get();
     Running running(std::move(command));
