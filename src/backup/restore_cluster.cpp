@@ -102,7 +102,7 @@ Result<codec::Value> read_sidecar(repo::Repository& repository, const SnapshotCh
     text += as_text(bytes);
     return {};
   }, {}, {}));
-  return codec::parse_json(text);
+  return codec::parse_value(text);
 }
 
 Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request, MemberControl& server, std::stop_token stop) {

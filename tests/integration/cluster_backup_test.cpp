@@ -80,13 +80,13 @@ class ClusterBackup : public testing::TestWithParam<Case> {
   size_t snapshots() {
     const auto listed = lab_->holdfast({"get", "snapshots", "-r", repository_, "-o", "json"});
     EXPECT_EQ(listed.exit_code, 0) << listed.err;
-    return codec::parse_json(listed.out).value()["data"]["snapshots"].items().size();
+    return codec::parse_value(listed.out).value()["data"]["snapshots"].items().size();
   }
 
   Value backup() {
     const auto done = lab_->holdfast({"backup", "-c", GetParam().cluster, "-r", repository_, "-o", "json"});
     EXPECT_EQ(done.exit_code, 0) << done.out << done.err;
-    auto envelope = codec::parse_json(done.out);
+    auto envelope = codec::parse_value(done.out);
     return envelope ? (*envelope)["data"] : Value();
   }
 
@@ -114,7 +114,7 @@ TEST_P(ClusterBackup, RestoresIntoTheLiveClusterEqualByContent) {
 
   const auto restored = lab_->holdfast({"restore", "-c", GetParam().cluster, "-r", repository_, "--accept=replace-data", "-o", "json"});
   ASSERT_EQ(restored.exit_code, 0) << restored.out << restored.err;
-  const Value data = codec::parse_json(restored.out).value()["data"];
+  const Value data = codec::parse_value(restored.out).value()["data"];
   EXPECT_TRUE(data["proof"]["endMarker"].boolean());
   EXPECT_GT(data["proof"]["rowsCounted"].integer(), 100);
   EXPECT_EQ(data["setAside"].items().size(), GetParam().members);
@@ -145,7 +145,7 @@ TEST_P(ClusterBackup, RestoresIntoAFolderAndExports) {
   const auto restored = lab_->holdfast({"restore", "-c", GetParam().cluster, "-r", repository_, "--into", into, "-o", "json"});
   ASSERT_EQ(restored.exit_code, 0) << restored.out << restored.err;
   EXPECT_TRUE(fs::is_directory(into + "/data"));
-  EXPECT_GT(codec::parse_json(restored.out).value()["data"]["proof"]["rowsCounted"].integer(), 100);
+  EXPECT_GT(codec::parse_value(restored.out).value()["data"]["proof"]["rowsCounted"].integer(), 100);
   const auto twice = lab_->holdfast({"restore", "-c", GetParam().cluster, "-r", repository_, "--into", into});
   EXPECT_EQ(twice.exit_code, 3) << twice.err;
 
