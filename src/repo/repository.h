@@ -53,6 +53,11 @@ class Repository {
   static Result<std::unique_ptr<Repository>> open(std::shared_ptr<store::ObjectStore> store, const Secret& password,
                                                   const std::string& key_hint = {});
 
+  /// Opens with a master key that the caller holds already (from an earlier open), without a password and its costly
+  /// derivation. `key_id` may be empty.
+  static Result<std::unique_ptr<Repository>> open_with_key(std::shared_ptr<store::ObjectStore> store,
+                                                           const crypto::SealKey& master_key, const Id& key_id = {});
+
   store::ObjectStore& store() { return *store_; }
   const std::shared_ptr<store::ObjectStore>& shared_store() const { return store_; }
   const Config& config() const { return config_; }
