@@ -45,7 +45,7 @@ RunResult LabGuard::holdfast(std::vector<std::string> args, std::chrono::seconds
 
 codec::Value LabGuard::members() {
   auto result = holdfast({"lab", "status", "-o", "json"});
-  auto value = codec::parse_json(result.out);
+  auto value = codec::parse_value(result.out);
   return value ? (*value)["data"]["members"] : codec::Value();
 }
 
