@@ -19,8 +19,7 @@ Exit run_backup(Context& context) {
   if (tree) return backup_trees(context);
   if (program) return backup_program(context);
   if (standard_input) return backup_stdin(context);
-  return fail(ErrorClass::refused, "backup.cluster", "backups of clusters are not built in yet",
-              "dump it into a stream: holdfast backup --path ns/app/dump.sql -r REPO -- mysqldump ...");
+  return backup_cluster(context);
 }
 
 }  // namespace holdfast::cli

@@ -10,6 +10,7 @@ namespace holdfast::cli {
 Exit backup_stdin(Context& context);
 Exit backup_program(Context& context);
 Exit backup_trees(Context& context);
+Exit backup_cluster(Context& context);
 
 /// --compression and --pack-size.
 Result<repo::SaverOptions> saver_options(const Options& options);

@@ -41,6 +41,11 @@ const Flag kRepackCacheable{
     .name = "repack-cacheable-only", .type = FlagType::boolean, .help = "rewrite only packs that hold trees"};
 const Flag kRepackUncompressed{
     .name = "repack-uncompressed", .type = FlagType::boolean, .help = "also rewrite uncompressed data"};
+const Flag kOrphanGrace{.name = "orphan-grace",
+                        .type = FlagType::text,
+                        .help = "how long packs that are in no index stay after a prune has first seen them",
+                        .value_name = "SPAN",
+                        .default_value = "1h"};
 const Flag kType{.name = "type",
                  .type = FlagType::choice,
                  .help = "which kind of snapshots",
@@ -56,7 +61,7 @@ std::vector<Command> repository_commands() {
       {.path = "repo init",
        .summary = "create a repository",
        .description =
-           "Creates an empty repository of format version 2 and its first key. Refuses (exit 7) where one exists.",
+           "Creates an empty repository of format version 2 and its first key. Refuses (exit 3) where one exists.",
        .flags = {{.name = "copy-chunker-params",
                   .type = FlagType::boolean,
                   .help = "take the cut-point polynomial of --from-repo, so that copies share data"},
@@ -208,7 +213,7 @@ std::vector<Command> repository_commands() {
            "Forgets snapshots by the retention rules, then removes data that no snapshot needs. With -c only snapshots "
            "of that\n"
            "cluster are looked at. Without any --keep rule nothing is forgotten and only unneeded data is removed.",
-       .flags = {kType, kMaxUnused, kMaxRepack, kRepackSmall, kRepackCacheable, kRepackUncompressed},
+       .flags = {kType, kMaxUnused, kMaxRepack, kRepackSmall, kRepackCacheable, kRepackUncompressed, kOrphanGrace},
        .groups = {&retention_flags(), &cluster_flags(), &snapshot_filter_flags(), &repository_flags()},
        .examples = {{"holdfast prune -c shop-mariadb --keep-last 7 --keep-daily 30 --keep-weekly 12 --keep-monthly 24 "
                      "-r ./repo",

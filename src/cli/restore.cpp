@@ -42,6 +42,8 @@ Exit restore_files(Context& context) {
 
   repo::RestoreProgress counted;
   Progress progress(context.out, "restoring " + snapshot.id.short_hex());
+  progress.watch_bytes(counted.bytes);
+  progress.set_total(snapshot.summary ? snapshot.summary->total_bytes_processed : 0);
   const repo::RestoreResult result = TRY(
       repo::restore_tree(repository, snapshot, target, restore_options(options), counted, context.stop));
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
@@ -79,10 +81,7 @@ Exit restore_files(Context& context) {
 }  // namespace
 
 Exit run_restore(Context& context) {
-  if (context.options.given("cluster")) {
-    return fail(ErrorClass::refused, "restore.cluster", "restores of clusters are not built in yet",
-                "restore the dump and replay it: holdfast dump SNAPSHOT PATH -r REPO | mysql");
-  }
+  if (context.options.given("cluster")) return restore_cluster(context);
   return restore_files(context);
 }
 

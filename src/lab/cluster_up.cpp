@@ -122,6 +122,11 @@ Status start_agent(const UpContext& context, Starting& member) {
   const MemberConfig& c = member.config;
   TRY_VOID(sys::make_directories(c.dir, 0755));
   TRY_VOID(sys::make_directories(c.socket_dir, 0755));
+  // Under /tmp somebody else may have made the folder first; sockets and root's chown do not go through a stranger's.
+  struct stat parent {};
+  const std::string above = fs::path(c.socket_dir).parent_path().string();
+  if (::lstat(above.c_str(), &parent) != 0 || !S_ISDIR(parent.st_mode) || parent.st_uid != ::geteuid())
+    return fail(ErrorClass::refused, "lab.socket_dir", above + " is not ours", "remove it, or choose a shorter --state-dir");
   // Others may pass through the folders above to reach the sockets; what is inside them is closed by its own mode.
   if (::geteuid() == 0 && ::chown(c.socket_dir.c_str(), c.uid, c.gid) != 0)
     return fail(sys::errno_error(errno, "chown " + c.socket_dir));

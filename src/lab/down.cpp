@@ -44,6 +44,20 @@ Status end_agent(const Layout& layout, const ClusterPlan& plan, int ordinal, boo
   return fail(ErrorClass::needs_operator, "lab.agent_stuck", fmt::format("the agent of {} (pid {}) does not end", dir, pid));
 }
 
+/// Ends a writer that `lab load --background` left: its lock holds its pid while it lives.
+void end_writer(const Layout& layout, const ClusterPlan& plan) {
+  auto lock = sys::open_file(layout.cluster_dir(plan.name) + "/writer.lock", O_RDWR);
+  if (!lock || sys::lock_file(lock->get())) return;
+  auto text = sys::read_file(layout.cluster_dir(plan.name) + "/writer.lock");
+  if (!text) return;
+  const pid_t pid = static_cast<pid_t>(std::strtol(std::string(as_text(text->span())).c_str(), nullptr, 10));
+  auto pidfd = pid > 1 ? sys::open_pidfd(pid) : Result<sys::Fd>(fail(ErrorClass::failed, "lab.writer", "no pid"));
+  if (!pidfd) return;
+  (void)::syscall(SYS_pidfd_send_signal, pidfd->get(), SIGTERM, nullptr, 0);
+  auto ended = sys::wait_fd(pidfd->get(), POLLIN, Deadline::in(seconds(5)));
+  if (!ended || !*ended) (void)::syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0);
+}
+
 }  // namespace
 
 Status down(const Options& options, const std::vector<std::string>& clusters, bool keep_data, Deadline deadline, std::stop_token stop) {
@@ -57,6 +71,7 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < plans.size(); ++i)
       threads.emplace_back([&, i] {
+        end_writer(layout, plans[i]);
         // One after the other, the first member last: it is then the one a Galera cluster starts from again.
         for (int ordinal = plans[i].members - 1; ordinal >= 0; --ordinal) {
           auto ended = end_agent(layout, plans[i], ordinal, keep_data, deadline, stop);
@@ -68,6 +83,8 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
   if (keep_data) return {};
   for (const auto& plan : plans) {
     for (int i = 0; i < plan.members; ++i) fs::remove_all(layout.socket_dir(plan.name, i), error);
+    const std::string sockets = fs::path(layout.socket_dir(plan.name, 0)).parent_path().string();
+    if (sockets.starts_with("/tmp/holdfast-")) fs::remove(sockets, error);  // only when empty: other clusters use it too
     fs::remove(layout.yaml_file(plan.name), error);
     fs::remove_all(layout.cluster_dir(plan.name), error);
     if (error) return fail(sys::errno_error(error.value(), "remove " + layout.cluster_dir(plan.name)));

@@ -6,7 +6,7 @@
 //
 // Under the state directory ($HOLDFAST_STATE_DIR, else /var/lib/holdfast as root, ~/.local/state/holdfast otherwise):
 //   clusters/<cluster>.yaml            the DatabaseCluster of each: what every other command reads
-//   lab/lab.json, lab/lab.lock         which lab this is; held by `up` and `down`
+//   lab/lab.lock                       held by `up` and `down`
 //   lab/<cluster>/admin.password ...   generated, 0600
 //   lab/<cluster>/<member>/            see agent/config.h
 // `up` returns and leaves the agents running, each in a session of its own; `down` stops all of them. Until a cluster is

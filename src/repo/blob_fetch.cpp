@@ -72,7 +72,11 @@ Status decode_fetch(const Fetch& fetch, MutableByteSpan raw, Codec& codec, Mutab
 }
 
 Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, MutableByteSpan plain) {
-  TRY_VOID(repository.store().get(object_key(ObjectType::pack, fetch.pack), fetch.offset, fetch.length, scratch));
+  auto got = repository.store().get(object_key(ObjectType::pack, fetch.pack), fetch.offset, fetch.length, scratch);
+  if (!got && (got.error().id == store::kNotFound || got.error().id == store::kShortRead)) {
+    return damaged(fmt::format("pack {}: {}", fetch.pack.hex(), got.error().message));
+  }
+  TRY_VOID(std::move(got));
   return decode_fetch(fetch, {scratch.data(), scratch.size()}, codec, plain);
 }
 

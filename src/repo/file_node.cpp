@@ -80,10 +80,9 @@ Node node_from_stat(const struct stat& info, std::string name, NameCache& names)
   node.user = names.user(info.st_uid);
   node.group = names.group(info.st_gid);
   node.inode = info.st_ino;
-  if (node.type != NodeType::dir) {
-    node.links = info.st_nlink;
-    if (info.st_nlink > 1) node.device_id = info.st_dev;
-  }
+  node.device_id = info.st_dev;
+  // restic counts the links of files, symbolic links and devices only; equal nodes make equal trees.
+  if (node.type != NodeType::dir && node.type != NodeType::fifo) node.links = info.st_nlink;
   if (node.type == NodeType::file) node.size = static_cast<uint64_t>(info.st_size);
   if (node.type == NodeType::dev || node.type == NodeType::chardev) node.device = info.st_rdev;
   return node;

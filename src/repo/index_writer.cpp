@@ -20,22 +20,29 @@ Status IndexWriter::add(const Id& pack, std::span<const PackedBlob> blobs) {
     full = std::exchange(packs_, {});
     blobs_ = 0;
   }
-  return write(std::move(full));
+  return write(std::move(full), {});
+}
+
+void IndexWriter::add_marks(std::vector<MarkedPack> marks) {
+  std::lock_guard lock(mutex_);
+  for (MarkedPack& mark : marks) marks_.push_back(std::move(mark));
 }
 
 Status IndexWriter::flush() {
   std::string rest;
+  std::vector<MarkedPack> marks;
   {
     std::lock_guard lock(mutex_);
     rest = std::exchange(packs_, {});
+    marks = std::exchange(marks_, {});
     blobs_ = 0;
   }
-  return rest.empty() ? Status{} : write(std::move(rest));
+  return rest.empty() && marks.empty() ? Status{} : write(std::move(rest), marks);
 }
 
-Status IndexWriter::write(std::string packs) {
+Status IndexWriter::write(std::string packs, const std::vector<MarkedPack>& marks) {
   Codec codec(repository_.master_key());
-  const Id id = TRY(repository_.save(ObjectType::index, index_text(packs, {}), codec).context("writing the index"));
+  const Id id = TRY(repository_.save(ObjectType::index, index_text(packs, marks), codec).context("writing the index"));
   std::lock_guard lock(mutex_);
   written_.push_back(id);
   return {};

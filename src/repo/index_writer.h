@@ -19,6 +19,8 @@ class IndexWriter {
 
   /// Records a pack; writes an index object when 50,000 blobs or ten minutes have gathered.
   Status add(const Id& pack, std::span<const PackedBlob> blobs);
+  /// Marks of packs (packs_to_delete) that the next flush writes along.
+  void add_marks(std::vector<MarkedPack> marks);
   /// Writes what is left.
   Status flush();
   /// Index objects written so far.
@@ -28,12 +30,13 @@ class IndexWriter {
   static constexpr size_t kMaxBlobs = 50'000;
   static constexpr std::chrono::minutes kMaxAge{10};
 
-  Status write(std::string packs);
+  Status write(std::string packs, const std::vector<MarkedPack>& marks);
 
   Repository& repository_;
   mutable std::mutex mutex_;
   std::string packs_;   // guarded by mutex_
   size_t blobs_ = 0;    // guarded by mutex_
+  std::vector<MarkedPack> marks_;  // guarded by mutex_
   std::chrono::steady_clock::time_point first_;  // guarded by mutex_; when packs_ got its first entry
   std::vector<Id> written_;                      // guarded by mutex_
 };

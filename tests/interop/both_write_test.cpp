@@ -92,7 +92,7 @@ TEST_F(BothWrite, prune_by_turns) {
   }
   holdfast({"prune", "--keep-last", "4", "--max-unused", "0"});
   expect_clean();
-  EXPECT_EQ(parse_json(restic({"snapshots", "--json"}).out).size(), 4u);
+  EXPECT_EQ(parse_value(restic({"snapshots", "--json"}).out).size(), 4u);
   EXPECT_TRUE(restic({"dump", "latest", "/s"}).out == contents[5]);
   restic({"forget", "--keep-last", "3", "--prune", "--max-unused", "0"});
   expect_clean();
@@ -145,7 +145,7 @@ TEST_F(BothWrite, our_copy_is_complete_for_restic) {
   sys::publish_file(path("pw"), as_bytes(kPassword), 0600).value();
   holdfast_at(path("second"), {"repo", "copy", "--from-repo", repo, "--from-password-file", path("pw")});
   restic_at(path("second"), {"check", "--read-data"});
-  const auto copied = parse_json(restic_at(path("second"), {"snapshots", "--json"}).out);
+  const auto copied = parse_value(restic_at(path("second"), {"snapshots", "--json"}).out);
   ASSERT_EQ(copied.size(), 2u);
   EXPECT_EQ(copied[0]["tags"], Json({"x", "y"}));
   restic_at(path("second"), {"restore", copied[0]["id"], "--target", path("out")});
@@ -153,7 +153,7 @@ TEST_F(BothWrite, our_copy_is_complete_for_restic) {
   EXPECT_TRUE(differences.empty()) << summary(differences);
   // Once more copies nothing.
   holdfast_at(path("second"), {"repo", "copy", "--from-repo", repo, "--from-password-file", path("pw")});
-  EXPECT_EQ(parse_json(restic_at(path("second"), {"snapshots", "--json"}).out).size(), 2u);
+  EXPECT_EQ(parse_value(restic_at(path("second"), {"snapshots", "--json"}).out).size(), 2u);
 }
 
 TEST_F(BothWrite, a_foreign_exclusive_lock_stops_us_and_is_left_alone) {

@@ -17,7 +17,7 @@ class ResticReadsOurs : public Interop {
     Interop::SetUp();
     if (!HasFatalFailure() && !IsSkipped()) init_by_holdfast();
   }
-  Json restic_snapshots() { return parse_json(restic({"snapshots", "--json"}).out); }
+  Json restic_snapshots() { return parse_value(restic({"snapshots", "--json"}).out); }
   /// Backs the awkward tree up by holdfast.
   std::string tree_backup(unsigned many_files = 3000) {
     make_awkward_tree(path("tree"), {.many_files = many_files});
@@ -28,7 +28,7 @@ class ResticReadsOurs : public Interop {
 
 TEST_F(ResticReadsOurs, an_empty_repository) {
   expect_clean();
-  const auto config = parse_json(restic({"cat", "config"}).out);
+  const auto config = parse_value(restic({"cat", "config"}).out);
   EXPECT_EQ(config["version"], 2);
   EXPECT_EQ(config["id"].get<std::string>().size(), 64u);
   restic({"init"}, 1);  // refuses: there is one already
@@ -80,7 +80,7 @@ TEST_F(ResticReadsOurs, cuts_streams_where_restic_does) {
   const auto added = parse_lines(restic_stream(content, "a", {"--json"}).out);
   ASSERT_FALSE(added.empty());
   EXPECT_EQ(added.back()["data_blobs"], 0) << "restic had to store blobs anew: cut points differ";
-  EXPECT_GT(parse_json(ours)["total_blob_count"], 5);
+  EXPECT_GT(parse_value(ours)["total_blob_count"], 5);
 }
 
 TEST_F(ResticReadsOurs, the_awkward_tree_comes_back_unchanged) {
@@ -141,7 +141,7 @@ TEST_F(ResticReadsOurs, copy_into_a_restic_repository_and_back) {
   copy.insert(copy.end(), from.begin(), from.end());
   restic_at(path("other"), copy);
   restic_at(path("other"), {"check", "--read-data"});
-  EXPECT_EQ(parse_json(restic_at(path("other"), {"snapshots", "--json"}).out).size(), 2u);
+  EXPECT_EQ(parse_value(restic_at(path("other"), {"snapshots", "--json"}).out).size(), 2u);
   holdfast_at(path("other"), {"check", "--read-data"});
 }
 

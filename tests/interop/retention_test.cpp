@@ -45,7 +45,7 @@ class Retention : public Interop {
     init_by_restic();
     restic_stream("x", "x");
     key_ = master_key(box, repo);
-    const auto first = parse_json(restic({"snapshots", "--json"}).out)[0];
+    const auto first = parse_value(restic({"snapshots", "--json"}).out)[0];
     tree_ = first["tree"];
     std::filesystem::remove(repo + "/snapshots/" + first["id"].get<std::string>());
   }
@@ -97,7 +97,7 @@ class Retention : public Interop {
     Args args = {"forget", "--dry-run", "--json"};
     args.insert(args.end(), policy.begin(), policy.end());
     std::set<std::string> kept;
-    for (const auto& group : parse_json(restic(args).out)) {
+    for (const auto& group : parse_value(restic(args).out)) {
       if (!group["keep"].is_array()) continue;
       for (const auto& snapshot : group["keep"]) kept.insert(snapshot["id"]);
     }
@@ -107,7 +107,7 @@ class Retention : public Interop {
   std::set<std::string> kept_by_us(const Args& policy) {
     Args args = {"prune", "--dry-run", "-o", "json"};
     args.insert(args.end(), policy.begin(), policy.end());
-    const auto envelope = parse_json(holdfast(args).out);
+    const auto envelope = parse_value(holdfast(args).out);
     std::set<std::string> kept;
     if (!envelope.is_object()) return kept;
     for (const auto& group : envelope["data"]["groups"]) {
@@ -139,7 +139,7 @@ TEST_F(Retention, random_policies_on_random_histories_keep_what_restic_keeps) {
       EXPECT_FALSE(theirs.empty());
       if (theirs == ours) continue;
       std::string differences;
-      for (const auto& snapshot : parse_json(restic({"snapshots", "--json"}).out)) {
+      for (const auto& snapshot : parse_value(restic({"snapshots", "--json"}).out)) {
         const std::string id = snapshot["id"];
         if (theirs.contains(id) != ours.contains(id)) differences += snapshot["time"].get<std::string>() + (ours.contains(id) ? " kept by us only\n" : " kept by restic only\n");
       }
@@ -156,7 +156,7 @@ TEST_F(Retention, a_policy_that_keeps_nothing_is_refused) {
   const auto outcome = run(command);
   EXPECT_EQ(outcome.code, 3) << outcome.describe();
   EXPECT_NE(outcome.err.find("HINT:"), std::string::npos) << outcome.describe();
-  EXPECT_GT(parse_json(restic({"snapshots", "--json"}).out).size(), 3u);
+  EXPECT_GT(parse_value(restic({"snapshots", "--json"}).out).size(), 3u);
 }
 
 }  // namespace

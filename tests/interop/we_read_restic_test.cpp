@@ -31,7 +31,7 @@ TEST_F(WeReadRestic, snapshots_with_every_field) {
   restic_stream(some_dump(200'000, 2), "b");
   restic({"tag", "--add", "later", "latest"});
   const auto ours = snapshots_of(holdfast({"get", "snapshots", "-o", "json"}).out);
-  const auto theirs = parse_json(restic({"snapshots", "--json"}).out);
+  const auto theirs = parse_value(restic({"snapshots", "--json"}).out);
   ASSERT_EQ(ours.size(), 2u);
   for (size_t i = 0; i < 2; ++i) {
     for (const auto& [name, value] : theirs[i].items()) {
