@@ -57,7 +57,4 @@ Result<repo::SnapshotOptions> snapshot_options(const Options& options, std::stri
   return snapshot;
 }
 
-Exit backup_trees(Context&) { return fail(ErrorClass::bug, "x", "x"); }
-Exit backup_cluster(Context&) { return fail(ErrorClass::bug, "x", "x"); }
-
 }  // namespace holdfast::cli

@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "cli/repository_session.h"
 #include "cli/snapshot_view.h"
+#include "cli/watched_source.h"
 #include "repo/environment.h"
 #include "sys/process.h"
 
@@ -19,7 +20,7 @@ namespace {
 using std::chrono::steady_clock;
 
 // Stores the stream, asks `verdict` whether its producer ended well, and only then lets the snapshot become visible.
-Exit back_up_stream(Context& context, int fd, const std::function<Status()>& verdict) {
+Exit back_up_stream(Context& context, repo::ByteSource& source, const std::function<Status()>& verdict) {
   const std::string path = context.options.text("path").empty() ? "stdin" : context.options.text("path");
   const auto start = steady_clock::now();
   std::string parent_name;
@@ -31,16 +32,16 @@ Exit back_up_stream(Context& context, int fd, const std::function<Status()>& ver
   TRY_VOID(repository.load_index());
 
   Progress progress(context.out, "backing up " + path);
-  auto source = repo::read_descriptor(fd);
   repo::StreamBackup backup(repository, saver, std::move(snapshot), context.stop);
   std::atomic<uint64_t> bytes{0};
-  const repo::StoredStream stored = TRY(backup.add(path, *source, &bytes));
+  const repo::StoredStream stored = TRY(backup.add(path, source, &bytes));
   TRY_VOID(verdict());
   if (stored.size == 0) {
     return fail(ErrorClass::failed, "backup.empty", "the input was empty; no snapshot was made",
                 "check the program that should have written it");
   }
   if (context.stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped; no snapshot was made");
+  if (session.lock) TRY_VOID(session.lock->confirm());
   if (session.lock && session.lock->lost().stop_requested()) {
     return fail(ErrorClass::conflict, "repo.lock_lost", "the repository lock could not be renewed in time; no snapshot was made",
                 "check the connection to the repository and run the backup again");
@@ -61,7 +62,8 @@ Exit backup_stdin(Context& context) {
     return fail(ErrorClass::usage, "backup.stdin_terminal", "standard input is a terminal",
                 "pipe the producer into it: mysqldump ... | holdfast backup --stdin --path ns/app/dump.sql");
   }
-  return back_up_stream(context, STDIN_FILENO, [] { return Status{}; });
+  const auto source = watched_source(STDIN_FILENO, nullptr, context.stop);
+  return back_up_stream(context, *source, [] { return Status{}; });
 }
 
 Exit backup_program(Context& context) {
@@ -74,12 +76,9 @@ Exit backup_program(Context& context) {
   command.die_with_parent = SIGKILL;
   sys::Process producer = TRY(sys::spawn(command));
   const sys::Fd output = producer.take_stdout();
-  return back_up_stream(context, output.get(), [&]() -> Status {
-    const sys::ExitStatus status = TRY(producer.wait(Deadline::never(), context.stop));
-    if (status.ok()) return {};
-    return fail(ErrorClass::failed, "backup.producer_failed",
-                fmt::format("{} ended with {}; no snapshot was made", command.argv[0], status.to_string()),
-                "see its messages above; the backup can be run again");
+  const auto source = watched_source(output.get(), &producer, context.stop);
+  return back_up_stream(context, *source, [&]() -> Status {
+    return producer_verdict(TRY(producer.wait(Deadline::never(), context.stop)));
   });
 }
 

@@ -19,7 +19,10 @@ Exit run_check(Context& context) {
     }
     options.read = TRY(repo::parse_read_selection(*part));
   }
-  RepositorySession session = TRY(open_repository(context, LockNeed::shared));
+  RepositoryAccess access = TRY(repository_access(context));
+  access.no_cache = true;  // what counts is what the store holds
+  RepositorySession session = TRY(open_repository(context, access, LockNeed::shared));
+  if (session.lock) TRY_VOID(session.lock->confirm());
   const std::string location = session.repository->store().location();
 
   repo::CheckReport report;

@@ -61,7 +61,7 @@ std::vector<Command> repository_commands() {
       {.path = "repo init",
        .summary = "create a repository",
        .description =
-           "Creates an empty repository of format version 2 and its first key. Refuses (exit 7) where one exists.",
+           "Creates an empty repository of format version 2 and its first key. Refuses (exit 3) where one exists.",
        .flags = {{.name = "copy-chunker-params",
                   .type = FlagType::boolean,
                   .help = "take the cut-point polynomial of --from-repo, so that copies share data"},

@@ -116,7 +116,7 @@ TEST(Parser, usage_errors_name_what_is_wrong) {
     machine.push_back("--json");
     if (args.back() == "--output") continue;
     captured = run_in_process(machine);
-    auto envelope = codec::parse_json(captured.out);
+    auto envelope = codec::parse_value(captured.out);
     ASSERT_TRUE(envelope.has_value()) << captured.out;
     EXPECT_EQ((*envelope)["exitCode"].integer(), code);
     ASSERT_EQ((*envelope)["errors"].items().size(), 1u);

@@ -26,6 +26,8 @@ class Progress {
   void set_total(uint64_t bytes) { total_ = bytes; }
   void add_bytes(uint64_t bytes) { bytes_ += bytes; }
   void set_bytes(uint64_t bytes) { bytes_ = bytes; }
+  /// For those who count by themselves.
+  std::atomic<uint64_t>& byte_counter() { return bytes_; }
   void add_items(uint64_t items = 1) { items_ += items; }
   void set_phase(std::string phase);
 

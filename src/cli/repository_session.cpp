@@ -22,6 +22,15 @@ Result<RepositorySession> open_repository(Context& context, const RepositoryAcce
       resolve_password(access.password, "password for " + store->location(), false, context.stop));
   RepositorySession session;
   session.repository = TRY(repo::Repository::open(std::move(store), password, access.key_hint));
+  if (session.repository->store().is_remote() && !access.no_cache) {
+    std::string directory = access.cache_dir;
+    if (directory.empty()) {
+      const auto base = context.env.get("XDG_CACHE_HOME");
+      const auto home = context.env.get("HOME");
+      directory = base ? *base + "/holdfast" : home ? *home + "/.cache/holdfast" : "";
+    }
+    if (!directory.empty()) session.repository->use_cache(directory);
+  }
   if (need == LockNeed::exclusive && access.no_lock) {
     return fail(ErrorClass::usage, "cli.no_lock", "this command deletes objects and never works without a lock",
                 "leave out --no-lock");

@@ -16,21 +16,37 @@ inline bool has_verb(std::string_view path) {
 }
 
 Exit run_backup(Context&);
+Exit run_agent(Context&);
 Exit run_check(Context&);
 Exit run_completion(Context&);
 Exit run_docs(Context&);
+Exit run_get_status(Context&);
 Exit run_dump(Context&);
 Exit run_get_snapshots(Context&);
 Exit run_help(Context&);
 Exit run_prune(Context&);
 Exit run_repo_copy(Context&);
 Exit run_repo_init(Context&);
+Exit run_lab_break(Context&);
+Exit run_restore(Context&);
+Exit run_lab_down(Context&);
+Exit run_lab_heal(Context&);
+Exit run_lab_load(Context&);
+Exit run_lab_status(Context&);
+Exit run_lab_up(Context&);
 Exit run_repo_key_add(Context&);
 Exit run_repo_key_list(Context&);
 Exit run_repo_key_remove(Context&);
 Exit run_repo_repair_index(Context&);
 Exit run_repo_stats(Context&);
 Exit run_repo_unlock(Context&);
+Exit run_export(Context&);
+Exit run_get_backups(Context&);
+Exit run_get_policies(Context&);
+Exit run_get_repositories(Context&);
 Exit run_version(Context&);
+
+/// `restore` with a cluster.
+Exit restore_cluster(Context&);
 
 }  // namespace holdfast::cli

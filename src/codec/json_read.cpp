@@ -68,7 +68,7 @@ struct Reader : nlohmann::json_sax<nlohmann::json> {
 
 }  // namespace
 
-Result<Value> parse_json(std::string_view text) {
+Result<Value> parse_value(std::string_view text) {
   if (text.size() > kMaxBytes) return fail(ErrorClass::failed, "codec.json", "JSON text is larger than 64 MiB");
   Reader reader;
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &reader)) {

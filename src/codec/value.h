@@ -88,6 +88,6 @@ std::string to_json(const Value& value, int indent = 0);
 /// Block style, strings quoted whenever YAML 1.1 or 1.2 could read them as something else; ends in a newline.
 std::string to_yaml(const Value& value);
 /// Refuses more than 64 MiB and nesting deeper than 200; trailing bytes are an error. Error id "codec.json".
-Result<Value> parse_json(std::string_view text);
+Result<Value> parse_value(std::string_view text);
 
 }  // namespace holdfast::codec

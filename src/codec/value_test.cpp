@@ -8,7 +8,7 @@ namespace {
 TEST(Value, json_round_trip_keeps_order_and_kinds) {
   const std::string text =
       R"({"z":1,"a":-2,"big":18446744073709551615,"f":0.1,"s":"q\"\\\n","l":[true,false,null,{}],"o":{"x":[]}})";
-  auto value = parse_json(text);
+  auto value = parse_value(text);
   ASSERT_TRUE(value.has_value()) << value.error().message;
   EXPECT_EQ(to_json(*value), text);
   EXPECT_EQ((*value)["big"].unsigned_integer(), UINT64_MAX);
@@ -27,9 +27,9 @@ TEST(Value, json_replaces_bad_utf8) {
 
 TEST(Value, json_refuses_bad_text) {
   for (const char* text : {"", "{", "[1,]", "{\"a\":1} x", "nul", "\"\x01\""}) {
-    EXPECT_FALSE(parse_json(text).has_value()) << text;
+    EXPECT_FALSE(parse_value(text).has_value()) << text;
   }
-  EXPECT_FALSE(parse_json(std::string(100000, '[')).has_value());
+  EXPECT_FALSE(parse_value(std::string(100000, '[')).has_value());
 }
 
 TEST(Value, yaml_quotes_what_could_be_read_as_something_else) {

@@ -16,7 +16,8 @@ constexpr size_t kMaxBytes = 256u << 20;
 struct Builder {
   XML_Parser parser = nullptr;
   XmlElement root;
-  // Open elements, outermost first. A parent's children vector grows only while no child of it is open, so they stay put.
+  // Open elements, outermost first. A parent's children vector grows only while no child of it is open, so they stay
+  // put.
   std::vector<XmlElement*> open;
   size_t elements = 0;
   const char* refused = nullptr;
@@ -60,7 +61,8 @@ void on_doctype(void* user, const XML_Char*, const XML_Char*, const XML_Char*, i
 }  // namespace
 
 const XmlElement* XmlElement::child(std::string_view child_name) const {
-  auto found = std::find_if(children.begin(), children.end(), [&](const XmlElement& each) { return each.name == child_name; });
+  auto found =
+      std::find_if(children.begin(), children.end(), [&](const XmlElement& each) { return each.name == child_name; });
   return found == children.end() ? nullptr : &*found;
 }
 
@@ -79,7 +81,8 @@ Result<XmlElement> parse_xml(ByteSpan document) {
   XML_SetElementHandler(parser.get(), on_start, on_end);
   XML_SetCharacterDataHandler(parser.get(), on_text);
   XML_SetStartDoctypeDeclHandler(parser.get(), on_doctype);
-  const auto done = XML_Parse(parser.get(), reinterpret_cast<const char*>(document.data()), static_cast<int>(document.size()), XML_TRUE);
+  const auto done = XML_Parse(parser.get(), reinterpret_cast<const char*>(document.data()),
+                              static_cast<int>(document.size()), XML_TRUE);
   if (done != XML_STATUS_OK) {
     return fail(ErrorClass::failed, "codec.xml",
                 fmt::format("not well-formed XML at byte {}: {}", XML_GetCurrentByteIndex(parser.get()),

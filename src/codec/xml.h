@@ -21,8 +21,8 @@ struct XmlElement {
   std::string_view text_of(std::string_view child_name) const;
 };
 
-/// The root element. Refuses document types (no entity ever expands), more than 32 levels and more than 200,000 elements
-/// with the error "codec.xml".
+/// The root element. Refuses document types (no entity ever expands), more than 32 levels and more than 200,000
+/// elements with the error "codec.xml".
 Result<XmlElement> parse_xml(ByteSpan document);
 
 }  // namespace holdfast::codec

@@ -5,7 +5,9 @@
 namespace holdfast::codec {
 namespace {
 
-Result<XmlElement> parse(std::string_view text) { return parse_xml(as_bytes(text)); }
+Result<XmlElement> parse(std::string_view text) {
+  return parse_xml(as_bytes(text));
+}
 
 TEST(Xml, reads_elements_text_and_prefixes) {
   auto root = parse(
@@ -22,7 +24,8 @@ TEST(Xml, reads_elements_text_and_prefixes) {
 }
 
 TEST(Xml, refuses_damage_and_every_kind_of_bomb) {
-  for (const char* text : {"", " ", "text", "<a>", "<a></b>", "<a/><b/>", "<a>\xff</a>", "<a>&undefined;</a>", "{\"json\":1}"}) {
+  for (const char* text :
+       {"", " ", "text", "<a>", "<a></b>", "<a/><b/>", "<a>\xff</a>", "<a>&undefined;</a>", "{\"json\":1}"}) {
     auto root = parse(text);
     ASSERT_FALSE(root) << text;
     EXPECT_EQ(root.error().id, "codec.xml");

@@ -34,6 +34,7 @@ struct Exchange {
   HttpResponse response;
   size_t sent = 0;
   uint64_t received = 0;
+  bool headers_complete = false;
   std::optional<Error> failure;  // why a callback ended the transfer
   SteadyTime moved_at = std::chrono::steady_clock::now();
   curl_off_t moved_bytes = 0;
@@ -44,12 +45,14 @@ size_t on_header(char* data, size_t, size_t length, void* user) {
   std::string_view line(data, length);
   while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.remove_suffix(1);
   if (line.starts_with("HTTP/")) {
+    exchange.headers_complete = false;
     exchange.response.headers.clear();  // those before belong to an interim 1xx answer
     long status = 0;
     curl_easy_getinfo(exchange.curl, CURLINFO_RESPONSE_CODE, &status);
     exchange.response.status = static_cast<int>(status);
     return length;
   }
+  if (line.empty()) exchange.headers_complete = true;
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return length;
   std::string name(line.substr(0, colon));
@@ -131,8 +134,11 @@ int on_progress(void* user, curl_off_t, curl_off_t down, curl_off_t, curl_off_t 
     exchange.moved_bytes = down + up;
     exchange.moved_at = now;
   } else if (now - exchange.moved_at > exchange.stall_timeout) {
-    exchange.failure = Error{ErrorClass::unavailable, "net.timeout",
-                             fmt::format("no byte for {} ms", exchange.stall_timeout.count()), "", {}};
+    exchange.failure = Error{ErrorClass::unavailable,
+                             "net.timeout",
+                             fmt::format("no byte for {} ms", exchange.stall_timeout.count()),
+                             "",
+                             {}};
     return 1;
   }
   return 0;
@@ -155,7 +161,7 @@ class CurlClient final : public HttpClient {
     if (request.deadline.passed()) return fail(unavailable("net.timeout", request, "no time left"));
     std::unique_ptr<Handle> handle = take();
     CURL* curl = handle->curl;
-    Exchange exchange{request, options_.stall_timeout, curl, {}, 0, 0, {}, std::chrono::steady_clock::now(), 0};
+    Exchange exchange{.request = request, .stall_timeout = options_.stall_timeout, .curl = curl};
     if (request.into) request.into->clear();
 
     struct Headers {
@@ -180,6 +186,7 @@ class CurlClient final : public HttpClient {
       return fail(std::move(error));
     }
     if (code != CURLE_OK) return fail(error_of(code, detail, request));
+    if (!is_whole(exchange)) return fail(unavailable("net.closed", request, "the answer was cut short"));
     return std::move(exchange.response);
   }
 
@@ -239,42 +246,65 @@ class CurlClient final : public HttpClient {
       set(CURLOPT_READDATA, &exchange);
       set(CURLOPT_SEEKFUNCTION, on_seek);
       set(CURLOPT_SEEKDATA, &exchange);
-      set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.source ? request.source_size : request.body.size()));
+      set(CURLOPT_INFILESIZE_LARGE,
+          static_cast<curl_off_t>(request.source ? request.source_size : request.body.size()));
       if (request.method != "PUT") set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
     } else if (request.method != "GET") {
       set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
     }
   }
 
+  // libcurl takes a connection closed within the headers, or a body that ends with it, for the end of the answer.
+  static bool is_whole(const Exchange& exchange) {
+    if (!exchange.headers_complete) return false;
+    const HttpResponse& response = exchange.response;
+    if (exchange.request.method == "HEAD" || response.status == 204 || response.status == 304) return true;
+    return !response.header("content-length").empty() || !response.header("transfer-encoding").empty();
+  }
+
   static Error unavailable(const char* id, const HttpRequest& request, std::string_view why) {
-    return Error{ErrorClass::unavailable, id, fmt::format("{} {}: {}", request.method, request.url, why),
-                 "check that the server runs and can be reached, then run the same command again", {}};
+    return Error{ErrorClass::unavailable,
+                 id,
+                 fmt::format("{} {}: {}", request.method, request.url, why),
+                 "check that the server runs and can be reached, then run the same command again",
+                 {}};
   }
 
   static Error error_of(CURLcode code, const char* detail, const HttpRequest& request) {
     const char* why = *detail ? detail : curl_easy_strerror(code);
     switch (code) {
       case CURLE_COULDNT_RESOLVE_HOST:
-      case CURLE_COULDNT_RESOLVE_PROXY: return unavailable("net.resolve", request, why);
-      case CURLE_COULDNT_CONNECT: return unavailable("net.connect", request, why);
-      case CURLE_OPERATION_TIMEDOUT: return unavailable("net.timeout", request, why);
+      case CURLE_COULDNT_RESOLVE_PROXY:
+        return unavailable("net.resolve", request, why);
+      case CURLE_COULDNT_CONNECT:
+        return unavailable("net.connect", request, why);
+      case CURLE_OPERATION_TIMEDOUT:
+        return unavailable("net.timeout", request, why);
       case CURLE_GOT_NOTHING:
       case CURLE_SEND_ERROR:
       case CURLE_RECV_ERROR:
       case CURLE_PARTIAL_FILE:
       case CURLE_SEND_FAIL_REWIND:
-      case CURLE_SSL_CONNECT_ERROR: return unavailable("net.closed", request, why);
+      case CURLE_SSL_CONNECT_ERROR:
+        return unavailable("net.closed", request, why);
       case CURLE_PEER_FAILED_VERIFICATION:
       case CURLE_SSL_CACERT_BADFILE:
       case CURLE_SSL_CERTPROBLEM:
       case CURLE_SSL_CIPHER:
       case CURLE_SSL_ENGINE_INITFAILED:
-        return Error{ErrorClass::refused, "net.tls", fmt::format("{} {}: {}", request.method, request.url, why),
-                     "give the authority that signed the server's certificate with --cacert FILE or RESTIC_CACERT", {}};
+        return Error{ErrorClass::refused,
+                     "net.tls",
+                     fmt::format("{} {}: {}", request.method, request.url, why),
+                     "give the authority that signed the server's certificate with --cacert FILE or RESTIC_CACERT",
+                     {}};
       case CURLE_URL_MALFORMAT:
-      case CURLE_UNSUPPORTED_PROTOCOL: return Error{ErrorClass::usage, "net.url", fmt::format("{}: {}", request.url, why), "", {}};
-      case CURLE_OUT_OF_MEMORY: throw std::bad_alloc();
-      default: return Error{ErrorClass::failed, "net.protocol", fmt::format("{} {}: {}", request.method, request.url, why), "", {}};
+      case CURLE_UNSUPPORTED_PROTOCOL:
+        return Error{ErrorClass::usage, "net.url", fmt::format("{}: {}", request.url, why), "", {}};
+      case CURLE_OUT_OF_MEMORY:
+        throw std::bad_alloc();
+      default:
+        return Error{
+            ErrorClass::failed, "net.protocol", fmt::format("{} {}: {}", request.method, request.url, why), "", {}};
     }
   }
 
@@ -295,6 +325,8 @@ std::string_view HttpResponse::header(std::string_view name) const {
   return {};
 }
 
-std::unique_ptr<HttpClient> make_http_client(HttpOptions options) { return std::make_unique<CurlClient>(std::move(options)); }
+std::unique_ptr<HttpClient> make_http_client(HttpOptions options) {
+  return std::make_unique<CurlClient>(std::move(options));
+}
 
 }  // namespace holdfast::net

@@ -67,9 +67,10 @@ class HttpClient {
  public:
   virtual ~HttpClient() = default;
 
-  /// Any complete answer is a value, whatever its status. Errors: "net.resolve", "net.connect", "net.timeout",
-  /// "net.closed" (all unavailable: a retry is safe where the request is repeatable), "net.tls" (refused),
-  /// "net.interrupted", "net.too_long", "net.protocol", or what `source` and `sink` returned.
+  /// Any complete answer is a value, whatever its status; one that only the end of the connection delimits is not
+  /// complete. Errors: "net.resolve", "net.connect", "net.timeout", "net.closed" (all unavailable: a retry is safe
+  /// where the request is repeatable), "net.tls" (refused), "net.interrupted", "net.too_long", "net.protocol", or what
+  /// `source` and `sink` returned.
   virtual Result<HttpResponse> send(const HttpRequest& request) = 0;
 };
 

@@ -41,8 +41,10 @@ bool is_retryable_status(int status) {
     case 502:
     case 503:
     case 504:
-    case 509: return true;
-    default: return false;
+    case 509:
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -40,7 +40,8 @@ class Backoff {
 bool is_retryable_status(int status);
 
 /// The Retry-After header: seconds or an HTTP date.
-std::optional<std::chrono::milliseconds> retry_after(const HttpResponse& response, std::chrono::system_clock::time_point now);
+std::optional<std::chrono::milliseconds> retry_after(const HttpResponse& response,
+                                                     std::chrono::system_clock::time_point now);
 
 struct RetryHooks {
   /// Responses to try again besides is_retryable_status(), e.g. 400 with the code RequestTimeout.
@@ -49,9 +50,9 @@ struct RetryHooks {
   bool* uncertain = nullptr;
 };
 
-/// Sends what `build` returns (called for each attempt, so that it can sign anew) until an answer is final or the budget
-/// is spent; then the last answer or error. Blocks up to the budget plus one attempt; a stop request in the built request
-/// ends it within a second.
+/// Sends what `build` returns (called for each attempt, so that it can sign anew) until an answer is final or the
+/// budget is spent; then the last answer or error. Blocks up to the budget plus one attempt; a stop request in the
+/// built request ends it within a second.
 Result<HttpResponse> send_with_retry(HttpClient& client, const RetryPolicy& policy,
                                      const std::function<HttpRequest()>& build, const RetryHooks& hooks = {});
 

@@ -57,8 +57,12 @@ class Script : public HttpClient {
   }
 };
 
-Result<HttpResponse> status(int code) { return HttpResponse{code, {}, ""}; }
-Result<HttpResponse> broken(ErrorClass error_class) { return fail(error_class, "net.closed", "closed"); }
+Result<HttpResponse> status(int code) {
+  return HttpResponse{code, {}, ""};
+}
+Result<HttpResponse> broken(ErrorClass error_class) {
+  return fail(error_class, "net.closed", "closed");
+}
 
 TEST(SendWithRetry, tries_again_until_the_answer_is_final_and_builds_each_attempt_anew) {
   Script client;
@@ -73,7 +77,8 @@ TEST(SendWithRetry, tries_again_until_the_answer_is_final_and_builds_each_attemp
 }
 
 TEST(SendWithRetry, does_not_repeat_what_cannot_get_better) {
-  for (const auto& answer : {status(403), status(501), status(507), broken(ErrorClass::refused), broken(ErrorClass::interrupted)}) {
+  for (const auto& answer :
+       {status(403), status(501), status(507), broken(ErrorClass::refused), broken(ErrorClass::interrupted)}) {
     Script client;
     client.answers = {answer};
     bool uncertain = false;

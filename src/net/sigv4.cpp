@@ -49,7 +49,8 @@ std::string stamp_of(std::chrono::system_clock::time_point now) {
 std::string canonical_query(const NameValues& query) {
   NameValues encoded;
   encoded.reserve(query.size());
-  for (const auto& [name, value] : query) encoded.emplace_back(uri_encode(name, Slash::encode), uri_encode(value, Slash::encode));
+  for (const auto& [name, value] : query)
+    encoded.emplace_back(uri_encode(name, Slash::encode), uri_encode(value, Slash::encode));
   std::sort(encoded.begin(), encoded.end());
   std::string out;
   for (const auto& [name, value] : encoded) {
@@ -83,17 +84,20 @@ NameValues sign_v4(const SigV4Request& request, const AwsCredentials& credential
     names += (names.empty() ? "" : ";") + headers[i].first;
   }
 
-  const std::string canonical = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, request.path,
-                                            canonical_query(request.query), canonical_headers, names, request.payload_hash);
+  const std::string canonical =
+      fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, request.path, canonical_query(request.query),
+                  canonical_headers, names, request.payload_hash);
   const std::string scope = fmt::format("{}/{}/{}/aws4_request", date, region, service);
-  const std::string to_sign = fmt::format("AWS4-HMAC-SHA256\n{}\n{}\n{}", stamp, scope, codec::to_hex(crypto::sha256(as_bytes(canonical))));
+  const std::string to_sign =
+      fmt::format("AWS4-HMAC-SHA256\n{}\n{}\n{}", stamp, scope, codec::to_hex(crypto::sha256(as_bytes(canonical))));
 
   const Secret first(fmt::format("AWS4{}", credentials.secret_key.reveal()));
   crypto::Digest key = crypto::hmac_sha256(as_bytes(first.reveal()), date);
-  for (const std::string_view part : {region, service, std::string_view("aws4_request")}) key = crypto::hmac_sha256(key, part);
-  added.emplace_back("Authorization",
-                     fmt::format("AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}", credentials.access_key,
-                                 scope, names, codec::to_hex(crypto::hmac_sha256(key, to_sign))));
+  for (const std::string_view part : {region, service, std::string_view("aws4_request")})
+    key = crypto::hmac_sha256(key, part);
+  added.emplace_back("Authorization", fmt::format("AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}",
+                                                  credentials.access_key, scope, names,
+                                                  codec::to_hex(crypto::hmac_sha256(key, to_sign))));
   return added;
 }
 

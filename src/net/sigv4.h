@@ -1,7 +1,8 @@
-// AWS Signature Version 4 in the Authorization header, as S3 wants it: the path is encoded once, the payload hash is given.
+// AWS Signature Version 4 in the Authorization header, as S3 wants it: the path is encoded once, the payload hash is
+// given.
 //
-// Own code because libcurl 7.88's signer sends requests S3 refuses (empty payload hash, raw query order). PURE: the time
-// is an argument.
+// Own code because libcurl 7.88's signer sends requests S3 refuses (empty payload hash, raw query order). PURE: the
+// time is an argument.
 #pragma once
 
 #include <chrono>
@@ -24,10 +25,10 @@ using NameValues = std::vector<std::pair<std::string, std::string>>;
 
 struct SigV4Request {
   std::string method;
-  std::string host;  ///< as in the Host header
-  std::string path;  ///< already percent-encoded, starts with '/'
-  NameValues query;  ///< decoded, any order
-  NameValues headers;  ///< all of them are signed; without Host
+  std::string host;          ///< as in the Host header
+  std::string path;          ///< already percent-encoded, starts with '/'
+  NameValues query;          ///< decoded, any order
+  NameValues headers;        ///< all of them are signed; without Host
   std::string payload_hash;  ///< hex SHA-256 of the body, or "UNSIGNED-PAYLOAD"
 };
 

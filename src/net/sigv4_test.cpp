@@ -1,5 +1,5 @@
-// The signatures AWS publishes: the examples of "Authenticating Requests (Signature Version 4)" in the S3 API reference,
-// and the general test suite (aws-sig-v4-test-suite).
+// The signatures AWS publishes: the examples of "Authenticating Requests (Signature Version 4)" in the S3 API
+// reference, and the general test suite (aws-sig-v4-test-suite).
 #include "net/sigv4.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +12,9 @@ namespace {
 
 constexpr char kEmptyHash[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-std::chrono::system_clock::time_point at(time_t seconds) { return std::chrono::system_clock::from_time_t(seconds); }
+std::chrono::system_clock::time_point at(time_t seconds) {
+  return std::chrono::system_clock::from_time_t(seconds);
+}
 
 std::string signature_of(const NameValues& added) {
   const std::string& value = added.back().second;
@@ -41,8 +43,12 @@ TEST(SigV4, s3_example_get_with_range) {
 TEST(SigV4, s3_example_put_with_a_key_that_needs_encoding) {
   const std::string hash = codec::to_hex(crypto::sha256(as_bytes("Welcome to Amazon S3.")));
   EXPECT_EQ(hash, "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072");
-  EXPECT_EQ(sign_s3_example({"PUT", "", "/test%24file.text", {},
-                             {{"Date", "Fri, 24 May 2013 00:00:00 GMT"}, {"x-amz-storage-class", "REDUCED_REDUNDANCY"}}, hash}),
+  EXPECT_EQ(sign_s3_example({"PUT",
+                             "",
+                             "/test%24file.text",
+                             {},
+                             {{"Date", "Fri, 24 May 2013 00:00:00 GMT"}, {"x-amz-storage-class", "REDUCED_REDUNDANCY"}},
+                             hash}),
             "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
 }
 
@@ -60,9 +66,10 @@ TEST(SigV4, suite_get_vanilla) {
   const NameValues added = sign_suite({"GET", "", "/", {}, {}, ""});
   ASSERT_EQ(added.size(), 2u);
   EXPECT_EQ(added[0].second, "20150830T123600Z");
-  EXPECT_EQ(added[1].second,
-            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
-            "SignedHeaders=host;x-amz-date, Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
+  EXPECT_EQ(
+      added[1].second,
+      "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+      "SignedHeaders=host;x-amz-date, Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
 }
 
 TEST(SigV4, suite_get_vanilla_query_order_key_case) {
@@ -78,14 +85,17 @@ TEST(SigV4, suite_get_utf8) {
 TEST(SigV4, suite_post_vanilla_and_header_values) {
   EXPECT_EQ(signature_of(sign_suite({"POST", "", "/", {}, {}, ""})),
             "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b");
-  EXPECT_EQ(signature_of(sign_suite({"GET", "", "/", {}, {{"My-Header1", " value1"}, {"My-Header2", " \"a   b   c\""}}, ""})),
-            "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736");
+  EXPECT_EQ(
+      signature_of(sign_suite({"GET", "", "/", {}, {{"My-Header1", " value1"}, {"My-Header2", " \"a   b   c\""}}, ""})),
+      "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736");
 }
 
 TEST(SigV4, suite_session_token_is_sent_and_signed) {
   const std::string token =
-      "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7m"
-      "SEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo"
+      "AQoDYXdzEPT//////////"
+      "wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7m"
+      "SEI/qkPpKPi/"
+      "kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo"
       "0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA==";
   const NameValues added = sign_suite({"POST", "", "/", {}, {}, ""}, token);
   ASSERT_EQ(added.size(), 3u);

@@ -31,9 +31,11 @@ Result<Url> parse_url(std::string_view text) {
   const size_t colon = text.find("://");
   if (colon == std::string_view::npos) return bad_url("no scheme in the URL");
   url.scheme = text.substr(0, colon);
-  if (url.scheme != "http" && url.scheme != "https") return bad_url("URL scheme " + url.scheme + " is not http or https");
+  if (url.scheme != "http" && url.scheme != "https")
+    return bad_url("URL scheme " + url.scheme + " is not http or https");
   text.remove_prefix(colon + 3);
-  if (text.find_first_of("?#") != std::string_view::npos) return bad_url("a query or fragment has no place in this URL");
+  if (text.find_first_of("?#") != std::string_view::npos)
+    return bad_url("a query or fragment has no place in this URL");
 
   std::string_view authority = text.substr(0, text.find('/'));
   url.path = TRY(uri_decode(text.substr(authority.size())));
@@ -50,7 +52,8 @@ Result<Url> parse_url(std::string_view text) {
   std::transform(url.host.begin(), url.host.end(), url.host.begin(), [](unsigned char c) { return std::tolower(c); });
   if (url.host.empty()) return bad_url("no host in the URL");
   for (unsigned char c : url.host) {
-    if (c <= ' ' || c == 0x7f || c == '%' || c == '\\' || c == '"') return bad_url("the URL's host holds a strange character");
+    if (c <= ' ' || c == 0x7f || c == '%' || c == '\\' || c == '"')
+      return bad_url("the URL's host holds a strange character");
   }
   if (split != std::string_view::npos) {
     const std::string_view digits = authority.substr(split + 1);

@@ -22,8 +22,9 @@ TEST(Url, leaves_out_the_port_the_scheme_implies_and_keeps_ipv6_brackets) {
 }
 
 TEST(Url, refuses_what_it_would_have_to_guess) {
-  for (const char* text : {"host/path", "ftp://h/", "http://", "http://h:/", "http://h:0/", "http://h:65536/", "http://h:8x/",
-                           "http://h/%zz", "http://h/%2", "http://h/?q", "http://h/#f", "http://a b/", "http:///path"}) {
+  for (const char* text :
+       {"host/path", "ftp://h/", "http://", "http://h:/", "http://h:0/", "http://h:65536/", "http://h:8x/",
+        "http://h/%zz", "http://h/%2", "http://h/?q", "http://h/#f", "http://a b/", "http:///path"}) {
     EXPECT_FALSE(parse_url(text)) << text;
   }
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "crypto/sha256.h"
 
@@ -37,7 +38,13 @@ std::vector<Fetch> plan_fetches(std::vector<WantedBlob> wanted, uint32_t max_gap
   return fetches;
 }
 
-Status decode_fetch(const Fetch& fetch, MutableByteSpan raw, Codec& codec, std::span<Buffer> plain) {
+size_t plain_size(const Fetch& fetch) {
+  size_t size = 0;
+  for (const auto& item : fetch.items) size += item.blob.plain_length();
+  return size;
+}
+
+Status decode_fetch(const Fetch& fetch, MutableByteSpan raw, Codec& codec, MutableByteSpan plain) {
   const size_t count = fetch.items.size();
   const auto broken = [&](const PackedBlob& blob, const std::string& why) {
     return damaged(fmt::format("blob {} in pack {}: {}", blob.id.short_hex(), fetch.pack.hex(), why));
@@ -45,16 +52,16 @@ Status decode_fetch(const Fetch& fetch, MutableByteSpan raw, Codec& codec, std::
   std::vector<ByteSpan> messages(count);
   for (size_t i = 0; i < count; ++i) {
     const PackedBlob& blob = fetch.items[i].blob;
+    const MutableByteSpan out = plain.first(blob.plain_length());
+    plain = plain.subspan(out.size());
     // The same blob may be wanted twice; its bytes are opened in place, so the second takes the first's result.
-    if (i > 0 && fetch.items[i - 1].blob.offset == blob.offset && fetch.items[i - 1].blob.id == blob.id) {
-      plain[i] = Buffer::copy_of(plain[i - 1]);
+    if (i > 0 && fetch.items[i - 1].blob == blob) {
+      std::memcpy(out.data(), messages[i - 1].data(), out.size());
     } else {
-      plain[i].resize(blob.plain_length());
-      auto decoded = Repository::decode_blob(blob, raw.subspan(blob.offset - fetch.offset, blob.length),
-                                             {plain[i].data(), plain[i].size()}, codec);
+      auto decoded = Repository::decode_blob(blob, raw.subspan(blob.offset - fetch.offset, blob.length), out, codec);
       if (!decoded) return broken(blob, decoded.error().message);
     }
-    messages[i] = plain[i];
+    messages[i] = out;
   }
   std::vector<crypto::Digest> digests(count);
   crypto::sha256_many(messages, digests);
@@ -64,8 +71,12 @@ Status decode_fetch(const Fetch& fetch, MutableByteSpan raw, Codec& codec, std::
   return {};
 }
 
-Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, std::span<Buffer> plain) {
-  TRY_VOID(repository.store().get(object_key(ObjectType::pack, fetch.pack), fetch.offset, fetch.length, scratch));
+Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, MutableByteSpan plain) {
+  auto got = repository.store().get(object_key(ObjectType::pack, fetch.pack), fetch.offset, fetch.length, scratch);
+  if (!got && (got.error().id == store::kNotFound || got.error().id == store::kShortRead)) {
+    return damaged(fmt::format("pack {}: {}", fetch.pack.hex(), got.error().message));
+  }
+  TRY_VOID(std::move(got));
   return decode_fetch(fetch, {scratch.data(), scratch.size()}, codec, plain);
 }
 

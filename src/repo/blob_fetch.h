@@ -30,11 +30,14 @@ struct WantedBlob {
 /// fetches come in the order of their lowest tag.
 std::vector<Fetch> plan_fetches(std::vector<WantedBlob> wanted, uint32_t max_gap, uint32_t max_length);
 
-/// Reads one fetch and decodes its blobs: plain[i] becomes the bytes of items[i]; MAC, size and SHA-256 are checked.
-/// A damaged blob is "repo.object.damaged" naming blob and pack. `scratch` keeps its memory between calls.
-Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, std::span<Buffer> plain);
+/// Plain bytes of all items together.
+size_t plain_size(const Fetch& fetch);
 
-/// What of `fetch`'s raw bytes (already read) is wrong is told by the same error.
-Status decode_fetch(const Fetch& fetch, MutableByteSpan raw, Codec& codec, std::span<Buffer> plain);
+/// Reads one fetch and decodes its blobs one after the other into `plain` (plain_size() bytes); MAC, size and SHA-256
+/// are checked. A damaged blob is "repo.object.damaged" naming blob and pack. `scratch` keeps its memory between calls.
+Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, MutableByteSpan plain);
+
+/// The same for bytes of the pack that were read before; they are opened in place.
+Status decode_fetch(const Fetch& fetch, MutableByteSpan raw, Codec& codec, MutableByteSpan plain);
 
 }  // namespace holdfast::repo

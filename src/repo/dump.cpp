@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -18,18 +19,25 @@ namespace {
 
 // Blobs are planned in batches of this many plain bytes: far enough ahead to join reads, near enough to the place of
 // writing that few finished blobs wait.
-constexpr size_t kBatchBytes = 12 * 1024 * 1024;
-constexpr uint32_t kLocalGap = 0, kLocalRead = 4 * 1024 * 1024;
-constexpr uint32_t kRemoteGap = 512 * 1024, kRemoteRead = 8 * 1024 * 1024;
+constexpr size_t kLocalBatch = 12 * 1024 * 1024;
+// Across a network a read's cost is its round trip; four times as much is planned at once, so that reads grow.
+constexpr size_t kRemoteBatch = 48 * 1024 * 1024;
+constexpr uint32_t kLocalGap = 0, kLocalRead = 2 * 1024 * 1024;
+constexpr uint32_t kRemoteGap = 512 * 1024, kRemoteRead = 16 * 1024 * 1024;
 
 class Dump {
  public:
   Dump(Repository& repository, std::span<const Id> content, const DumpOptions& options)
-      : repository_(repository), content_(content), options_(options) {}
+      : repository_(repository),
+        content_(content),
+        options_(options),
+        remote_(repository.store().is_remote()),
+        batch_(remote_ ? kRemoteBatch : kLocalBatch),
+        window_(std::max(options.window, 3 * batch_)) {}
 
   Status run(const std::function<Status(ByteSpan)>& write, const std::stop_token& stop) {
     const unsigned threads =
-        repository_.store().is_remote() ? std::max(cpu_threads(), repository_.store().connections()) : cpu_threads();
+        remote_ ? std::max(cpu_threads(), repository_.store().connections()) : cpu_threads();
     std::vector<std::jthread> pool;
     for (unsigned i = 0; i < threads; ++i) pool.emplace_back([this] { work(); });
     Status done = write_all(write, stop);
@@ -42,8 +50,10 @@ class Dump {
   }
 
  private:
+  // A blob's plain bytes inside the buffer of the read that brought it.
   struct Slot {
-    Buffer bytes;
+    std::shared_ptr<Buffer> buffer;
+    ByteSpan bytes;
     bool ready = false;
   };
 
@@ -51,7 +61,7 @@ class Dump {
   Status plan_more() {
     std::vector<WantedBlob> wanted;
     size_t bytes = 0;
-    while (planned_ < content_.size() && bytes < kBatchBytes) {
+    while (planned_ < content_.size() && bytes < batch_) {
       const auto location = repository_.index().find(BlobType::data, content_[planned_]);
       if (!location) return damaged(fmt::format("data blob {} is in no index", content_[planned_].short_hex()));
       wanted.push_back({location->pack, location->blob, planned_});
@@ -60,8 +70,8 @@ class Dump {
       ++planned_;
     }
     in_flight_ += bytes;
-    const bool remote = repository_.store().is_remote();
-    for (Fetch& fetch : plan_fetches(std::move(wanted), remote ? kRemoteGap : kLocalGap, remote ? kRemoteRead : kLocalRead)) {
+    for (Fetch& fetch :
+         plan_fetches(std::move(wanted), remote_ ? kRemoteGap : kLocalGap, remote_ ? kRemoteRead : kLocalRead)) {
       fetches_.push_back(std::move(fetch));
     }
     return {};
@@ -71,7 +81,7 @@ class Dump {
     std::unique_lock lock(mutex_);
     while (written_ < content_.size()) {
       bool planned = false;
-      while (planned_ < content_.size() && (in_flight_ + kBatchBytes <= options_.window || slots_.empty())) {
+      while (planned_ < content_.size() && (in_flight_ + batch_ <= window_ || slots_.empty())) {
         TRY_VOID(plan_more());
         planned = true;
       }
@@ -79,15 +89,15 @@ class Dump {
       changed_.wait(lock, [&] { return error_ || slots_.front().ready; });
       if (error_) return std::unexpected(*error_);
       if (stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped");
-      Buffer bytes = std::move(slots_.front().bytes);
+      Slot slot = std::move(slots_.front());
       slots_.pop_front();
       ++written_;
       lock.unlock();
-      const Status done = write(bytes);
-      if (options_.progress) *options_.progress += bytes.size();
+      const Status done = write(slot.bytes);
+      if (options_.progress) *options_.progress += slot.bytes.size();
       lock.lock();
-      in_flight_ -= bytes.size();
-      spare_.push_back(std::move(bytes));
+      in_flight_ -= slot.bytes.size();
+      if (slot.buffer.use_count() == 1) spare_.push_back(std::move(*slot.buffer));
       if (!done) return done;
     }
     return {};
@@ -96,28 +106,29 @@ class Dump {
   void work() {
     Codec codec(repository_.master_key());
     Buffer scratch;
-    std::vector<Buffer> plain;
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [&] { return closing_ || error_ || !fetches_.empty(); });
       if (closing_ || error_) return;
       const Fetch fetch = std::move(fetches_.front());
       fetches_.pop_front();
-      plain.clear();
-      plain.resize(fetch.items.size());
-      for (Buffer& buffer : plain) {
-        if (spare_.empty()) break;
-        buffer = std::move(spare_.back());
+      auto plain = std::make_shared<Buffer>();
+      if (!spare_.empty()) {
+        *plain = std::move(spare_.back());
         spare_.pop_back();
       }
       lock.unlock();
-      Status done = run_fetch(repository_, fetch, codec, scratch, plain);
+      plain->resize(plain_size(fetch));
+      Status done = run_fetch(repository_, fetch, codec, scratch, {plain->data(), plain->size()});
       lock.lock();
       if (!done && !error_) error_ = std::move(done).error();
+      size_t at = 0;
       for (size_t i = 0; done && i < fetch.items.size(); ++i) {
         Slot& slot = slots_[fetch.items[i].tag - written_];
-        slot.bytes = std::move(plain[i]);
+        slot.buffer = plain;
+        slot.bytes = plain->span(at, fetch.items[i].blob.plain_length());
         slot.ready = true;
+        at += slot.bytes.size();
       }
       changed_.notify_all();
     }
@@ -126,6 +137,9 @@ class Dump {
   Repository& repository_;
   const std::span<const Id> content_;
   const DumpOptions options_;
+  const bool remote_;
+  const size_t batch_;   // plain bytes planned at once
+  const size_t window_;  // plain bytes in memory at most
 
   std::mutex mutex_;
   std::condition_variable changed_;

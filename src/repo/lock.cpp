@@ -111,9 +111,30 @@ struct Lock::State {
   std::stop_source lost;
   std::mutex mutex;
   std::condition_variable_any wake;
+  std::optional<Status> settled;  // guarded by mutex
+  std::jthread settler;
   std::jthread refresher;
 
   State(Repository& r, LockKind k) : repository(r), kind(k) {}
+
+  // Looks again after a moment: of two writers that started at once, at least one sees the other.
+  void settle(std::stop_token stop) {
+    std::unique_lock guard(mutex);
+    wake.wait_for(guard, stop, kSettle, [] { return false; });
+    if (stop.stop_requested()) return;
+    const Id own = id;
+    guard.unlock();
+    auto conflict = find_conflict(repository, kind, own);
+    Status verdict;
+    if (!conflict) {
+      verdict = std::unexpected(std::move(conflict).error());
+    } else if (*conflict) {
+      verdict = locked(repository, **conflict);
+    }
+    guard.lock();
+    settled = std::move(verdict);
+    wake.notify_all();
+  }
 
   void refresh(std::stop_token stop) {
     auto last = steady_clock::now();
@@ -129,7 +150,11 @@ struct Lock::State {
       Codec codec(repository.master_key());
       auto renewed = repository.save(ObjectType::lock, lock_text(own_lock(kind)), codec);
       if (renewed) {
-        const Id old = std::exchange(id, *renewed);
+        Id old;
+        {
+          std::lock_guard guard(mutex);
+          old = std::exchange(id, *renewed);
+        }
         (void)repository.remove(ObjectType::lock, old);
         last = steady_clock::now();
       } else {
@@ -147,7 +172,15 @@ Lock::Lock(std::unique_ptr<State> state) : state_(std::move(state)) {
   state_->refresher = std::jthread([state = state_.get()](std::stop_token stop) { state->refresh(std::move(stop)); });
 }
 
+Status Lock::confirm() {
+  std::unique_lock guard(state_->mutex);
+  state_->wake.wait(guard, [&] { return state_->settled.has_value(); });
+  return *state_->settled;
+}
+
 Lock::~Lock() {
+  state_->settler.request_stop();
+  if (state_->settler.joinable()) state_->settler.join();
   state_->refresher.request_stop();
   state_->refresher.join();
   auto removed = state_->repository.remove(ObjectType::lock, state_->id);
@@ -172,14 +205,15 @@ Result<std::unique_ptr<Lock>> Lock::acquire(Repository& repository, LockKind kin
       auto state = std::make_unique<State>(repository, kind);
       Codec codec(repository.master_key());
       state->id = TRY(repository.save(ObjectType::lock, lock_text(own_lock(kind)), codec).context("locking the repository"));
-      std::this_thread::sleep_for(kSettle);
-      auto again = find_conflict(repository, kind, state->id);
-      if (again && !*again) return std::unique_ptr<Lock>(new Lock(std::move(state)));
-      TRY_VOID(repository.remove(ObjectType::lock, state->id));
-      conflict = TRY(std::move(again));
-      if (!conflict) continue;
+      state->settler = std::jthread([s = state.get()](std::stop_token token) { s->settle(std::move(token)); });
+      std::unique_ptr<Lock> lock(new Lock(std::move(state)));
+      if (kind == LockKind::shared) return lock;
+      auto settled = lock->confirm();
+      if (settled) return lock;
+      if (settled.error().id != "repo.locked" || steady_clock::now() + pause > until) return std::unexpected(settled.error());
+    } else if (steady_clock::now() + pause > until) {
+      return locked(repository, *conflict);
     }
-    if (steady_clock::now() + pause > until) return locked(repository, *conflict);
     std::mutex mutex;
     std::condition_variable_any wake;
     std::unique_lock lock(mutex);

@@ -29,9 +29,12 @@ struct HeldLock {
 class Lock {
  public:
   /// Waits up to `patience` for a conflicting lock to go, then fails with "repo.locked" (conflict), which names its
-  /// owner. `stop` ends the waiting early.
+  /// owner. `stop` ends the waiting early. An exclusive lock is confirmed on return, a shared one must be: confirm().
   static Result<std::unique_ptr<Lock>> acquire(Repository& repository, LockKind kind, std::chrono::seconds patience,
                                                std::stop_token stop);
+  /// Waits for the second look (a shared lock takes it in the background, so that work can begin): ok if the lock
+  /// holds, "repo.locked" if somebody else was faster. Call it before anything becomes visible to others.
+  Status confirm();
   /// Removes the lock.
   ~Lock();
   Lock(const Lock&) = delete;

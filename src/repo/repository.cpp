@@ -198,11 +198,34 @@ Result<std::vector<ObjectRef>> Repository::list(ObjectType type) {
   return objects;
 }
 
+void Repository::use_cache(const std::string& directory) {
+  cache_.emplace(directory + "/" + config_.id.hex());
+}
+
+// Indexes and snapshots never change, so a copy that hashes to its name is as good as the original.
+Status Repository::read_sealed(ObjectType type, const Id& id, Buffer& sealed) {
+  const bool cached = cache_ && (type == ObjectType::index || type == ObjectType::snapshot);
+  if (cached) {
+    if (auto bytes = cache_->read(object_directory(type), id)) {
+      sealed = std::move(*bytes);
+      return {};
+    }
+  }
+  const std::string key = object_key(type, id);
+  TRY_VOID(store_->get_all(key, sealed));
+  if (crypto::sha256(sealed) != id.bytes) {
+    // Once more: what a network garbled is not damage.
+    TRY_VOID(store_->get_all(key, sealed));
+    if (crypto::sha256(sealed) != id.bytes) return damaged(key + " does not match its name");
+  }
+  if (cached) cache_->write(object_directory(type), id, sealed);
+  return {};
+}
+
 Result<Buffer> Repository::load(ObjectType type, const Id& id, Codec& codec) {
   const std::string key = object_key(type, id);
   Buffer sealed;
-  TRY_VOID(store_->get_all(key, sealed));
-  if (crypto::sha256(sealed) != id.bytes) return damaged(key + " does not match its name");
+  TRY_VOID(read_sealed(type, id, sealed));
   auto text = codec.sealer.open_in_place({sealed.data(), sealed.size()});
   if (!text) return damaged(key + ": " + text.error().message);
   if (!text->empty() && text->front() == kCompressedMark) {
@@ -224,13 +247,26 @@ Result<Id> Repository::save(ObjectType type, std::string_view text, Codec& codec
   const Buffer sealed = codec.sealer.seal(plain);
   const Id id{crypto::sha256(sealed)};
   TRY_VOID(store_->put(object_key(type, id), sealed, {.sha256 = id.bytes}));
+  if (cache_ && (type == ObjectType::index || type == ObjectType::snapshot)) {
+    cache_->write(object_directory(type), id, sealed);
+  }
   return id;
 }
 
 Status Repository::remove(ObjectType type, const Id& id) { return store_->remove(object_key(type, id)); }
 
+// Drops cached objects that the repository no longer has.
+void Repository::forget_cached(ObjectType type, const std::vector<ObjectRef>& present) {
+  if (!cache_) return;
+  std::vector<Id> ids;
+  for (const ObjectRef& object : present) ids.push_back(object.id);
+  std::sort(ids.begin(), ids.end());
+  cache_->keep_only(object_directory(type), ids);
+}
+
 Status Repository::load_index(unsigned threads) {
   const auto objects = TRY(list(ObjectType::index));
+  forget_cached(ObjectType::index, objects);
   if (threads == 0) threads = std::max(cpu_threads(), store_->connections());
   TRY_VOID(parallel_for(
       objects.size(), threads, [&] { return Codec(master_key_); },
@@ -244,6 +280,7 @@ Status Repository::load_index(unsigned threads) {
 
 Result<std::vector<Snapshot>> Repository::load_snapshots(unsigned threads) {
   const auto objects = TRY(list(ObjectType::snapshot));
+  forget_cached(ObjectType::snapshot, objects);
   std::vector<Snapshot> snapshots;
   std::mutex mutex;
   if (threads == 0) threads = std::max(cpu_threads(), store_->connections());
@@ -312,13 +349,36 @@ Result<Buffer> Repository::load_blob(BlobType type, const Id& id, Codec& codec) 
   if (!location) {
     return damaged(fmt::format("{} blob {} is in no index", blob_type_name(type), id.short_hex()));
   }
-  const std::string key = object_key(ObjectType::pack, location->pack);
+  if (cache_ && type == BlobType::tree) {
+    if (auto plain = read_blob(*location, codec, true)) return plain;
+  }
+  return read_blob(*location, codec, false);
+}
+
+Result<Buffer> Repository::read_blob(const BlobLocation& location, Codec& codec, bool from_cache) {
+  const PackedBlob& blob = location.blob;
+  const std::string key = object_key(ObjectType::pack, location.pack);
   Buffer sealed;
-  TRY_VOID(store_->get(key, location->blob.offset, location->blob.length, sealed));
-  Buffer plain(location->blob.plain_length());
-  auto decoded = decode_blob(location->blob, {sealed.data(), sealed.size()}, {plain.data(), plain.size()}, codec);
-  if (!decoded || crypto::sha256(plain) != id.bytes) {
-    return damaged(fmt::format("blob {} in pack {}: {}", id.short_hex(), location->pack.short_hex(),
+  if (from_cache) {
+    auto bytes = cache_->read_range("packs", location.pack, blob.offset, blob.length);
+    if (!bytes) {
+      // One directory is rarely read alone: take the whole pack of them.
+      Buffer pack;
+      TRY_VOID(store_->get_all(key, pack));
+      if (crypto::sha256(pack) != location.pack.bytes) return damaged(key + " does not match its name");
+      cache_->write("packs", location.pack, pack);
+      if (uint64_t{blob.offset} + blob.length > pack.size()) return damaged(key + " is shorter than its index says");
+      bytes = Buffer::copy_of(pack.span(blob.offset, blob.length));
+    }
+    sealed = std::move(*bytes);
+  } else {
+    TRY_VOID(store_->get(key, blob.offset, blob.length, sealed));
+  }
+  Buffer plain(blob.plain_length());
+  auto decoded = decode_blob(blob, {sealed.data(), sealed.size()}, {plain.data(), plain.size()}, codec);
+  if (!decoded || crypto::sha256(plain) != blob.id.bytes) {
+    if (from_cache) cache_->remove("packs", location.pack);
+    return damaged(fmt::format("blob {} in pack {}: {}", blob.id.short_hex(), location.pack.short_hex(),
                                decoded ? "content does not match its id" : decoded.error().message));
   }
   return plain;

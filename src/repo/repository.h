@@ -12,6 +12,7 @@
 #include "codec/zstd.h"
 #include "crypto/seal.h"
 #include "repo/blob_index.h"
+#include "repo/cache.h"
 #include "repo/format/config.h"
 #include "repo/format/snapshot.h"
 #include "store/object_store.h"
@@ -57,6 +58,8 @@ class Repository {
   /// derivation. `key_id` may be empty.
   static Result<std::unique_ptr<Repository>> open_with_key(std::shared_ptr<store::ObjectStore> store,
                                                            const crypto::SealKey& master_key, const Id& key_id = {});
+  /// Keeps indexes, snapshots and tree packs in `directory`/<repository id>; for remote stores.
+  void use_cache(const std::string& directory);
 
   store::ObjectStore& store() { return *store_; }
   const std::shared_ptr<store::ObjectStore>& shared_store() const { return store_; }
@@ -99,10 +102,14 @@ class Repository {
   Repository(std::shared_ptr<store::ObjectStore> store) : store_(std::move(store)) {}
   Status open_key(const Secret& password, const std::string& key_hint);
   Status load_config();
+  void forget_cached(ObjectType type, const std::vector<ObjectRef>& present);
+  Status read_sealed(ObjectType type, const Id& id, Buffer& sealed);
+  Result<Buffer> read_blob(const BlobLocation& location, Codec& codec, bool from_cache);
 
   std::shared_ptr<store::ObjectStore> store_;
   crypto::SealKey master_key_;
   Id key_id_;
+  std::optional<Cache> cache_;
   Config config_;
   std::unique_ptr<BlobIndex> index_ = std::make_unique<BlobIndex>();
 };

@@ -34,6 +34,9 @@ class StreamBackup {
   /// producer turned out to have failed is dropped by never calling this.
   Result<Snapshot> commit();
 
+  /// Replaces the tags: some are known only when a stream has ended. Call before commit().
+  void set_tags(std::vector<std::string> tags) { options_.tags = std::move(tags); }
+
   const SaverStats& stats() const { return saver_.stats(); }
 
  private:

@@ -75,17 +75,35 @@ class Prediction {
   size_t lost_ = 0;  // where the last prediction failed
 };
 
+// A stream whose blobs are on their way through the saver.
+struct PendingStream {
+  explicit PendingStream(std::function<Status(StoredStream&&, BlobSaver::Worker*)> f) : done(std::move(f)) {}
+
+  Status finish_one(BlobSaver::Worker* worker) {
+    if (--unfinished > 0) return {};
+    stored.content.assign(ids.begin(), ids.end());
+    return done(std::move(stored), worker);
+  }
+
+  std::function<Status(StoredStream&&, BlobSaver::Worker*)> done;
+  std::deque<Id> ids;  // a deque, because workers write into it while it grows
+  StoredStream stored;
+  std::atomic<size_t> unfinished{1};  // tasks, and the reading itself
+};
+
 }  // namespace
 
-Result<StoredStream> store_stream(Repository& repository, BlobSaver& saver, ByteSource& source,
-                                  const std::vector<Id>& parent, std::atomic<uint64_t>* progress) {
+Status queue_stream(Repository& repository, BlobSaver& saver, ByteSource& source, const std::vector<Id>& parent,
+                    std::atomic<uint64_t>* progress,
+                    std::function<Status(StoredStream&&, BlobSaver::Worker*)> done) {
   const Chunker chunker(repository.config().polynomial);
   Prediction prediction(repository.index(), parent);
   HashTeam team(prediction.has_parent() ? std::min(cpu_threads(), 4u) - 1 : 0);
   BlockReader reader(source);
 
-  std::deque<Id> ids;  // a deque, because workers write into it while it grows
-  StoredStream stored;
+  auto pending = std::make_shared<PendingStream>(std::move(done));
+  auto& ids = pending->ids;
+  StoredStream& stored = pending->stored;
   std::vector<ByteSpan> ranges;
   std::vector<crypto::Digest> digests(kGroup);
   std::shared_ptr<Block> previous;
@@ -138,15 +156,26 @@ Result<StoredStream> store_stream(Repository& repository, BlobSaver& saver, Byte
         task.id_known = true;
         prediction.follow(*task.id);
       }
+      ++pending->unfinished;
+      task.done = [pending](BlobSaver::Worker& worker) { return pending->finish_one(&worker); };
       TRY_VOID(saver.submit(std::move(task)));
       data = data.subspan(*cut);
     }
     rest = data;
     if (block->last) break;
   }
+  return pending->finish_one(nullptr);
+}
+
+Result<StoredStream> store_stream(Repository& repository, BlobSaver& saver, ByteSource& source,
+                                  const std::vector<Id>& parent, std::atomic<uint64_t>* progress) {
+  StoredStream result;
+  TRY_VOID(queue_stream(repository, saver, source, parent, progress, [&](StoredStream&& stored, BlobSaver::Worker*) {
+    result = std::move(stored);
+    return Status{};
+  }));
   TRY_VOID(saver.drain());
-  stored.content.assign(ids.begin(), ids.end());
-  return stored;
+  return result;
 }
 
 }  // namespace holdfast::repo

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "repo/blob_saver.h"
@@ -20,6 +21,12 @@ struct StoredStream {
   uint64_t size = 0;             ///< bytes
   uint64_t predicted_bytes = 0;  ///< of `size`, confirmed by a parent's prediction
 };
+
+/// Reads `source` to its end and queues its blobs, without waiting for them. `done` gets the result as soon as every id
+/// is known and every blob is with the saver: on a worker's thread, or (worker null) on this one before returning.
+Status queue_stream(Repository& repository, BlobSaver& saver, ByteSource& source, const std::vector<Id>& parent,
+                    std::atomic<uint64_t>* progress,
+                    std::function<Status(StoredStream&&, BlobSaver::Worker*)> done);
 
 /// Reads `source` to its end and queues its blobs; when it returns, every id is known and every blob is with the saver
 /// (a flush makes them durable). `progress` (may be null) counts bytes read. Errors: the source's, the saver's.

@@ -58,7 +58,8 @@ Result<AwsProfile> find_aws_profile(const EnvLookup& env) {
   found.secret_key = Secret(get("AWS_SECRET_ACCESS_KEY"));
   found.session_token = get("AWS_SESSION_TOKEN");
   if (found.access_key.empty() != found.secret_key.empty()) {
-    return fail(ErrorClass::usage, "store.credentials", "only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set", "set both or none");
+    return fail(ErrorClass::usage, "store.credentials",
+                "only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set", "set both or none");
   }
   if (!found.access_key.empty() && !profile.region.empty()) return profile;
 
@@ -70,7 +71,8 @@ Result<AwsProfile> find_aws_profile(const EnvLookup& env) {
   if (!credentials_path.empty()) credentials = TRY(read_section(credentials_path, name));
   if (!config_path.empty()) config = TRY(read_section(config_path, name == "default" ? name : "profile " + name));
   if (!asked.empty() && !credentials && !config && found.access_key.empty()) {
-    return fail(ErrorClass::usage, "store.credentials", "AWS_PROFILE names " + asked + ", which is not in " + credentials_path,
+    return fail(ErrorClass::usage, "store.credentials",
+                "AWS_PROFILE names " + asked + ", which is not in " + credentials_path,
                 "check the name, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
   }
   for (const auto* section : {&credentials, &config}) {

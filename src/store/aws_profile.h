@@ -18,7 +18,8 @@ struct AwsProfile {
 };
 
 /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN) win; then the
-/// profile (default: "default") of ~/.aws/credentials and ~/.aws/config. An AWS_PROFILE that is nowhere is a usage error.
+/// profile (default: "default") of ~/.aws/credentials and ~/.aws/config. An AWS_PROFILE that is nowhere is a usage
+/// error.
 Result<AwsProfile> find_aws_profile(const EnvLookup& env);
 
 }  // namespace holdfast::store

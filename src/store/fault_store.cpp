@@ -7,18 +7,28 @@
 namespace holdfast::store {
 namespace {
 
-Error crash_error() { return Error{ErrorClass::failed, "store.crashed", "the process is dead (fault injection)", "", {}}; }
+Error crash_error() {
+  return Error{ErrorClass::failed, "store.crashed", "the process is dead (fault injection)", "", {}};
+}
 
 Error error_for(FaultKind kind, const std::string& key) {
   switch (kind) {
-    case FaultKind::server_error: return {ErrorClass::unavailable, "store.server", key + ": HTTP 500 (injected)", "", {}};
-    case FaultKind::timeout: return {ErrorClass::unavailable, "net.timeout", key + ": timed out (injected)", "", {}};
-    case FaultKind::lost_answer: return {ErrorClass::unavailable, "net.closed", key + ": connection closed (injected)", "", {}};
-    case FaultKind::denied: return {ErrorClass::refused, "store.denied", key + ": denied (injected)", "", {}};
-    case FaultKind::no_space: return {ErrorClass::unavailable, kNoSpace, key + ": no space (injected)", "", {}};
-    case FaultKind::missing: return not_found(key);
-    case FaultKind::short_read: return short_read(key, 0, kToEnd);
-    case FaultKind::bit_flip: break;
+    case FaultKind::server_error:
+      return {ErrorClass::unavailable, "store.server", key + ": HTTP 500 (injected)", "", {}};
+    case FaultKind::timeout:
+      return {ErrorClass::unavailable, "net.timeout", key + ": timed out (injected)", "", {}};
+    case FaultKind::lost_answer:
+      return {ErrorClass::unavailable, "net.closed", key + ": connection closed (injected)", "", {}};
+    case FaultKind::denied:
+      return {ErrorClass::refused, "store.denied", key + ": denied (injected)", "", {}};
+    case FaultKind::no_space:
+      return {ErrorClass::unavailable, kNoSpace, key + ": no space (injected)", "", {}};
+    case FaultKind::missing:
+      return not_found(key);
+    case FaultKind::short_read:
+      return short_read(key, 0, kToEnd);
+    case FaultKind::bit_flip:
+      break;
   }
   return {ErrorClass::bug, "store.fault", "a fault that is no error", "", {}};
 }
@@ -27,12 +37,18 @@ Error error_for(FaultKind kind, const std::string& key) {
 
 std::string_view store_op_name(StoreOp op) {
   switch (op) {
-    case StoreOp::create: return "create";
-    case StoreOp::put: return "put";
-    case StoreOp::get: return "get";
-    case StoreOp::stat: return "stat";
-    case StoreOp::list: return "list";
-    case StoreOp::remove: return "remove";
+    case StoreOp::create:
+      return "create";
+    case StoreOp::put:
+      return "put";
+    case StoreOp::get:
+      return "get";
+    case StoreOp::stat:
+      return "stat";
+    case StoreOp::list:
+      return "list";
+    case StoreOp::remove:
+      return "remove";
   }
   return "?";
 }
@@ -99,7 +115,8 @@ void FaultStore::end(StoreOp op, const std::string& key, uint64_t bytes, bool ok
       lost_puts_ = 0;
     }
   }
-  for (const std::string& each : lost) [[maybe_unused]] auto gone = inner_->remove(each);
+  for (const std::string& each : lost) [[maybe_unused]]
+    auto gone = inner_->remove(each);
 }
 
 Status FaultStore::run(StoreOp op, const std::string& key, uint64_t bytes, const std::function<Status()>& act) {

@@ -26,7 +26,8 @@ enum class FaultKind {
   bit_flip,      ///< get: succeeds with one bit in the middle changed
 };
 
-/// Hits operations of that kind on keys (prefixes for list) that begin with `key`, after letting `skip` of them pass, `times` times.
+/// Hits operations of that kind on keys (prefixes for list) that begin with `key`, after letting `skip` of them pass,
+/// `times` times.
 struct Fault {
   StoreOp op = StoreOp::get;
   std::string key;

@@ -15,7 +15,8 @@ Status check_key(std::string_view key) {
     if (slash == std::string_view::npos) break;
     rest.remove_prefix(slash + 1);
   }
-  for (const unsigned char c : key) good = good && c >= ' ' && c != 0x7f;
+  // SeaweedFS turns a backslash into a slash.
+  for (const unsigned char c : key) good = good && c >= ' ' && c != 0x7f && c != '\\';
   if (good) return {};
   return fail(ErrorClass::usage, "store.key", fmt::format("'{}' cannot be the name of an object", key));
 }
@@ -32,19 +33,26 @@ Error already_exists(const std::string& key) {
   return Error{ErrorClass::conflict, kExists, key + " exists already", "", {}};
 }
 Error short_read(const std::string& key, uint64_t offset, uint64_t length) {
-  return Error{ErrorClass::verification_failed, kShortRead,
+  return Error{ErrorClass::verification_failed,
+               kShortRead,
                length == kToEnd ? fmt::format("{} ends before byte {}", key, offset)
-                                : fmt::format("{} ends before byte {}, {} from byte {} were expected", key, offset + length, length, offset),
-               "holdfast check -r REPO", {}};
+                                : fmt::format("{} ends before byte {}, {} from byte {} were expected", key,
+                                              offset + length, length, offset),
+               "holdfast check -r REPO",
+               {}};
 }
 
-Status check_range(const std::string& key, uint64_t offset, uint64_t length, const net::HttpResponse& answer, size_t received) {
+Status check_range(const std::string& key, uint64_t offset, uint64_t length, const net::HttpResponse& answer,
+                   size_t received) {
   if (offset == 0 && length == kToEnd) return {};  // libcurl has held the body to its Content-Length
   const auto wrong = [&](std::string_view why) {
-    return fail(ErrorClass::failed, "store.protocol", fmt::format("{}: the server answered a range request with {}", key, why));
+    return fail(ErrorClass::failed, "store.protocol",
+                fmt::format("{}: the server answered a range request with {}", key, why));
   };
   if (answer.status == 200) {
-    if (offset != 0) return wrong("the whole object");
+    // Some servers ignore the range where there is nothing to send (Go's file server with an empty file).
+    if (offset != 0)
+      return received < offset ? Status(fail(short_read(key, offset, length))) : wrong("the whole object");
   } else if (answer.status != 206) {
     return wrong(fmt::format("HTTP {}", answer.status));
   } else {
@@ -55,9 +63,11 @@ Status check_range(const std::string& key, uint64_t offset, uint64_t length, con
   return {};
 }
 
-Error answer_error(std::string_view what, const net::HttpResponse& answer, std::string_view code, std::string_view detail) {
+Error answer_error(std::string_view what, const net::HttpResponse& answer, std::string_view code,
+                   std::string_view detail) {
   Error error;
-  error.message = fmt::format("{}: HTTP {}{}{}{}{}", what, answer.status, code.empty() ? "" : " ", code, detail.empty() ? "" : ": ", detail);
+  error.message = fmt::format("{}: HTTP {}{}{}{}{}", what, answer.status, code.empty() ? "" : " ", code,
+                              detail.empty() ? "" : ": ", detail);
   const int status = answer.status;
   if (status == 507 || code == "QuotaExceeded" || code == "XMinioStorageFull" || code == "InsufficientStorage") {
     error.error_class = ErrorClass::unavailable;
@@ -71,14 +81,16 @@ Error answer_error(std::string_view what, const net::HttpResponse& answer, std::
     error.error_class = ErrorClass::refused;
     error.id = "store.denied";
     error.hint = "check the credentials and what they are allowed to do there";
-  } else if (code == "BadDigest" || code == "InvalidDigest" || code == "XAmzContentSHA256Mismatch" || code == "XAmzContentChecksumMismatch") {
+  } else if (code == "BadDigest" || code == "InvalidDigest" || code == "XAmzContentSHA256Mismatch" ||
+             code == "XAmzContentChecksumMismatch") {
     error.error_class = ErrorClass::verification_failed;
     error.id = "store.bad_digest";
-    error.hint = "the body changed on its way: check memory and network of this machine, then run the same command again";
+    error.hint =
+        "the body changed on its way: check memory and network of this machine, then run the same command again";
   } else if (status == 501) {
     error.error_class = ErrorClass::failed;
     error.id = "store.unsupported";
-  } else if (status >= 500 || status == 429 || status == 408) {
+  } else if (status >= 500 || status == 429 || status == 408 || code == "RequestTimeout") {
     error.error_class = ErrorClass::unavailable;
     error.id = "store.server";
     error.hint = "the server could not do it now; run the same command again later";
@@ -115,7 +127,8 @@ Status settle_uncertain_put(ObjectStore& store, const std::string& key, ByteSpan
   Buffer there;
   auto read = store.get(key, 0, kToEnd, there);
   if (!read && read.error().id != kNotFound) return read;
-  if (!read || there.size() != body.size() || (!body.empty() && std::memcmp(there.data(), body.data(), body.size()) != 0)) {
+  if (!read || there.size() != body.size() ||
+      (!body.empty() && std::memcmp(there.data(), body.data(), body.size()) != 0)) {
     return fail(already_exists(key));
   }
   return {};

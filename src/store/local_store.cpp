@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "store/http_object.h"
 #include "sys/file.h"
 
 namespace holdfast::store {
@@ -18,7 +19,7 @@ class LocalStore final : public ObjectStore {
  public:
   explicit LocalStore(std::string root) : root_(std::move(root)) {
     while (root_.size() > 1 && root_.ends_with('/')) root_.pop_back();
-    struct stat info {};
+    struct stat info{};
     if (::stat((root_ + "/config").c_str(), &info) == 0 && (info.st_mode & S_IRGRP)) {
       file_mode_ = 0440;
       directory_mode_ = 0750;
@@ -32,6 +33,7 @@ class LocalStore final : public ObjectStore {
   Status create() override { return sys::make_directories(root_, directory_mode_); }
 
   Status put(const std::string& key, ByteSpan body, const PutOptions& options) override {
+    TRY_VOID(check_key(key));
     const std::string path = path_of(key);
     const auto how = options.if_absent ? sys::Publish::create_only : sys::Publish::replace;
     auto done = sys::publish_file(path, body, file_mode_, how);
@@ -48,14 +50,15 @@ class LocalStore final : public ObjectStore {
   }
 
   Status get(const std::string& key, uint64_t offset, uint64_t length, Buffer& out) override {
+    TRY_VOID(check_key(key));
     const std::string path = path_of(key);
     sys::Fd fd = TRY(sys::open_file(path, O_RDONLY));
-    if (length == kToEnd) {
-      struct stat info {};
+    if (length == kToEnd || length == 0) {
+      struct stat info{};
       if (::fstat(fd.get(), &info) != 0) return fail(sys::errno_error(errno, "stat " + path));
       const auto size = static_cast<uint64_t>(info.st_size);
       if (offset > size) return short_read(key, offset, 0);
-      length = size - offset;
+      if (length == kToEnd) length = size - offset;
     }
     out.resize(length);
     uint64_t have = 0;
@@ -70,7 +73,8 @@ class LocalStore final : public ObjectStore {
   }
 
   Result<std::optional<ObjectInfo>> stat(const std::string& key) override {
-    struct stat info {};
+    TRY_VOID(check_key(key));
+    struct stat info{};
     if (::stat(path_of(key).c_str(), &info) != 0) {
       if (errno == ENOENT || errno == ENOTDIR) return std::optional<ObjectInfo>{};
       return fail(sys::errno_error(errno, "stat " + path_of(key)));
@@ -85,6 +89,7 @@ class LocalStore final : public ObjectStore {
   }
 
   Status remove(const std::string& key) override {
+    TRY_VOID(check_key(key));
     if (::unlink(path_of(key).c_str()) != 0 && errno != ENOENT) {
       return fail(sys::errno_error(errno, "remove " + path_of(key)));
     }
@@ -117,7 +122,7 @@ class LocalStore final : public ObjectStore {
       const std::string_view name = entry->d_name;
       if (name == "." || name == "..") continue;
       const std::string key = relative.empty() ? std::string(name) : fmt::format("{}/{}", relative, name);
-      struct stat info {};
+      struct stat info{};
       if (::fstatat(::dirfd(directory.get()), entry->d_name, &info, 0) != 0) {
         if (errno == ENOENT) continue;  // removed meanwhile
         return fail(sys::errno_error(errno, "stat " + path_of(key)));
@@ -137,6 +142,8 @@ class LocalStore final : public ObjectStore {
 
 }  // namespace
 
-std::unique_ptr<ObjectStore> open_local_store(std::string root) { return std::make_unique<LocalStore>(std::move(root)); }
+std::unique_ptr<ObjectStore> open_local_store(std::string root) {
+  return std::make_unique<LocalStore>(std::move(root));
+}
 
 }  // namespace holdfast::store

@@ -18,7 +18,9 @@ namespace {
 
 using Opened = Result<std::unique_ptr<ObjectStore>>;
 
-std::unexpected<Error> bad_location(std::string why, std::string hint = "a repository is a path, s3:https://host/bucket/prefix or rest:https://host/path/") {
+std::unexpected<Error> bad_location(
+    std::string why,
+    std::string hint = "a repository is a path, s3:https://host/bucket/prefix or rest:https://host/path/") {
   return fail(ErrorClass::usage, "store.location", std::move(why), std::move(hint));
 }
 
@@ -30,12 +32,14 @@ Result<uint64_t> number_of(std::string_view text, std::string_view name, uint64_
 }
 
 Status check_extended(const StoreOptions& options) {
-  static constexpr std::string_view kKnown[] = {"s3.bucket-lookup", "s3.region", "s3.unsafe-anonymous-auth",
-                                                "s3.connections", "rest.connections", "local.connections"};
+  static constexpr std::string_view kKnown[] = {"s3.bucket-lookup", "s3.region",        "s3.unsafe-anonymous-auth",
+                                                "s3.connections",   "rest.connections", "local.connections"};
   for (const auto& [name, value] : options.extended) {
     bool known = false;
     for (const std::string_view each : kKnown) known = known || each == name;
-    if (!known) return fail(ErrorClass::usage, "store.option", "there is no option -o " + name, fmt::format("known: {}", fmt::join(kKnown, ", ")));
+    if (!known)
+      return fail(ErrorClass::usage, "store.option", "there is no option -o " + name,
+                  fmt::format("known: {}", fmt::join(kKnown, ", ")));
   }
   return {};
 }
@@ -55,7 +59,8 @@ Result<unsigned> connections_of(const StoreOptions& options, const std::string& 
 
 // A variable in seconds.
 Status seconds_from(const StoreOptions& options, const char* name, std::chrono::milliseconds& into) {
-  if (const auto text = options.env(name); text && !text->empty()) into = std::chrono::seconds(TRY(number_of(*text, name, 86'400)));
+  if (const auto text = options.env(name); text && !text->empty())
+    into = std::chrono::seconds(TRY(number_of(*text, name, 86'400)));
   return {};
 }
 
@@ -66,7 +71,9 @@ Result<net::RetryPolicy> retry_of(const StoreOptions& options) {
 }
 
 Result<std::shared_ptr<net::HttpClient>> http_of(const StoreOptions& options, const std::string& scheme) {
-  const auto either_case = [&](const char* lower, const char* upper) { return options.env(lower).value_or(options.env(upper).value_or("")); };
+  const auto either_case = [&](const char* lower, const char* upper) {
+    return options.env(lower).value_or(options.env(upper).value_or(""));
+  };
   net::HttpOptions http;
   http.ca_file = options.ca_file.empty() ? options.env("RESTIC_CACERT").value_or("") : options.ca_file;
   http.insecure_tls = options.insecure_tls;
@@ -76,7 +83,8 @@ Result<std::shared_ptr<net::HttpClient>> http_of(const StoreOptions& options, co
   TRY_VOID(seconds_from(options, "HOLDFAST_CONNECT_TIMEOUT", http.connect_timeout));
   TRY_VOID(seconds_from(options, "HOLDFAST_STALL_TIMEOUT", http.stall_timeout));
   if (http.connect_timeout.count() == 0 || http.stall_timeout.count() == 0) {
-    return fail(ErrorClass::usage, "store.option", "a timeout of 0 seconds lets nothing through", "unset it, or give 1 or more");
+    return fail(ErrorClass::usage, "store.option", "a timeout of 0 seconds lets nothing through",
+                "unset it, or give 1 or more");
   }
   return std::shared_ptr<net::HttpClient>(net::make_http_client(std::move(http)));
 }
@@ -147,7 +155,8 @@ Opened open_s3(std::string_view rest, const StoreOptions& options) {
 Opened open_rest(std::string_view rest, const StoreOptions& options) {
   RestOptions opened;
   auto url = net::parse_url(rest);
-  if (!url) return bad_location("rest: " + url.error().message, "write it as rest:https://user:password@host:port/path/");
+  if (!url)
+    return bad_location("rest: " + url.error().message, "write it as rest:https://user:password@host:port/path/");
   opened.url = std::move(*url);
   if (opened.url.user.empty()) {
     opened.url.user = options.env("RESTIC_REST_USERNAME").value_or("");
@@ -168,10 +177,16 @@ class SharedMemory final : public ObjectStore {
   unsigned connections() const override { return inner_->connections(); }
   bool is_remote() const override { return false; }
   Status create() override { return inner_->create(); }
-  Status put(const std::string& key, ByteSpan body, const PutOptions& options) override { return inner_->put(key, body, options); }
-  Status get(const std::string& key, uint64_t offset, uint64_t length, Buffer& out) override { return inner_->get(key, offset, length, out); }
+  Status put(const std::string& key, ByteSpan body, const PutOptions& options) override {
+    return inner_->put(key, body, options);
+  }
+  Status get(const std::string& key, uint64_t offset, uint64_t length, Buffer& out) override {
+    return inner_->get(key, offset, length, out);
+  }
   Result<std::optional<ObjectInfo>> stat(const std::string& key) override { return inner_->stat(key); }
-  Status list(const std::string& prefix, const std::function<Status(const ObjectInfo&)>& visit) override { return inner_->list(prefix, visit); }
+  Status list(const std::string& prefix, const std::function<Status(const ObjectInfo&)>& visit) override {
+    return inner_->list(prefix, visit);
+  }
   Status remove(const std::string& key) override { return inner_->remove(key); }
 
  private:
@@ -199,7 +214,8 @@ std::string_view scheme_of(std::string_view location) {
 
 Opened open_plain(const std::string& location, const StoreOptions& options) {
   const std::string_view scheme = scheme_of(location);
-  const std::string_view rest = scheme.empty() ? std::string_view() : std::string_view(location).substr(scheme.size() + 1);
+  const std::string_view rest =
+      scheme.empty() ? std::string_view() : std::string_view(location).substr(scheme.size() + 1);
   if (location.empty()) return bad_location("no repository location", "give one with --repo or RESTIC_REPOSITORY");
   if (scheme.empty()) return open_local_store(location);
   if (scheme == "local") {
@@ -210,7 +226,8 @@ Opened open_plain(const std::string& location, const StoreOptions& options) {
   if (scheme == "rest") return open_rest(rest, options);
   if (scheme == "memory") return open_memory(location);
   if (scheme == "http" || scheme == "https") {
-    return bad_location("a plain URL does not say what kind of server it is", fmt::format("write rest:{0} or s3:{0}", shown_location(location)));
+    return bad_location("a plain URL does not say what kind of server it is",
+                        fmt::format("write rest:{0} or s3:{0}", shown_location(location)));
   }
   return bad_location(fmt::format("repositories of the kind '{}:' are not supported", scheme),
                       "use a path, s3:, or rest: (a directory with that name is ./" + shown_location(location) + ")");

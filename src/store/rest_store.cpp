@@ -15,11 +15,19 @@ namespace {
 
 constexpr std::string_view kTypes[] = {"data", "index", "keys", "locks", "snapshots"};
 
-bool is_type(std::string_view name) { return std::find(std::begin(kTypes), std::end(kTypes), name) != std::end(kTypes); }
+// The server lists its own temporary files, too.
+bool is_id(std::string_view name) {
+  return name.size() == 64 && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+bool is_type(std::string_view name) {
+  return std::find(std::begin(kTypes), std::end(kTypes), name) != std::end(kTypes);
+}
 
 class RestStore final : public ObjectStore {
  public:
-  RestStore(std::shared_ptr<net::HttpClient> http, RestOptions options) : http_(std::move(http)), options_(std::move(options)) {
+  RestStore(std::shared_ptr<net::HttpClient> http, RestOptions options)
+      : http_(std::move(http)), options_(std::move(options)) {
     std::string path = options_.url.path;
     while (path.ends_with('/')) path.pop_back();
     base_ = options_.url.origin() + net::uri_encode(path, net::Slash::keep) + "/";
@@ -49,7 +57,8 @@ class RestStore final : public ObjectStore {
     // Taken, or not allowed at all.
     const auto there = stat(key);
     if (!there || !*there) return fail(error_of(key, answer));
-    if (options.if_absent) return uncertain ? settle_uncertain_put(*this, key, body) : Status(fail(already_exists(key)));
+    if (options.if_absent)
+      return uncertain ? settle_uncertain_put(*this, key, body) : Status(fail(already_exists(key)));
     const crypto::Digest digest = options.sha256 ? *options.sha256 : crypto::sha256(body);
     const bool same = key.ends_with("/" + codec::to_hex(digest)) && (*there)->size == body.size();
     return same ? Status() : Status(fail(already_exists(key)));
@@ -58,7 +67,8 @@ class RestStore final : public ObjectStore {
   Status get(const std::string& key, uint64_t offset, uint64_t length, Buffer& out) override {
     const std::string path = TRY(path_of(key));
     const auto fetch = [&](const std::string& range, uint64_t limit) {
-      return send("GET", path, {}, range.empty() ? net::HttpHeaders{} : net::HttpHeaders{{"Range", range}}, &out, limit);
+      return send("GET", path, {}, range.empty() ? net::HttpHeaders{} : net::HttpHeaders{{"Range", range}}, &out,
+                  limit);
     };
     return get_range(*this, key, offset, length, out, fetch, [&](const auto& answer) { return error_of(key, answer); });
   }
@@ -107,20 +117,24 @@ class RestStore final : public ObjectStore {
       if (good) name.erase(0, 3);
     }
     if (!good || name.empty() || name.find('/') != std::string::npos) {
-      return fail(ErrorClass::usage, "store.key", key + " is not a name of restic's layout, the only one a REST server holds",
+      return fail(ErrorClass::usage, "store.key",
+                  key + " is not a name of restic's layout, the only one a REST server holds",
                   "use a repository in a directory or on S3 for this");
     }
     return type + "/" + net::uri_encode(name, net::Slash::encode);
   }
 
-  Status list_type(const std::string& type, const std::string& prefix, const std::function<Status(const ObjectInfo&)>& visit) {
+  Status list_type(const std::string& type, const std::string& prefix,
+                   const std::function<Status(const ObjectInfo&)>& visit) {
     Buffer body;
     const auto answer = TRY(send("GET", type + "/", {}, {}, &body, 1ull << 30));
     if (answer.status == 404) return {};
     if (!answer.ok()) return fail(error_of("list " + type, answer));
     for (RestEntry& entry : TRY(parse_rest_listing(as_text(body)))) {
+      if (!is_id(entry.name)) continue;
       ObjectInfo object;
-      object.key = type == "data" ? fmt::format("data/{}/{}", entry.name.substr(0, 2), entry.name) : type + "/" + entry.name;
+      object.key =
+          type == "data" ? fmt::format("data/{}/{}", entry.name.substr(0, 2), entry.name) : type + "/" + entry.name;
       if (!object.key.starts_with(prefix)) continue;
       if (entry.size) {
         object.size = *entry.size;
@@ -134,24 +148,28 @@ class RestStore final : public ObjectStore {
     return {};
   }
 
-  Result<net::HttpResponse> send(const char* method, const std::string& path, ByteSpan body = {}, net::HttpHeaders headers = {},
-                                 Buffer* into = nullptr, uint64_t limit = UINT64_MAX, bool* uncertain = nullptr) {
+  Result<net::HttpResponse> send(const char* method, const std::string& path, ByteSpan body = {},
+                                 net::HttpHeaders headers = {}, Buffer* into = nullptr, uint64_t limit = UINT64_MAX,
+                                 bool* uncertain = nullptr) {
     net::RetryHooks hooks;
     hooks.uncertain = uncertain;
-    return net::send_with_retry(*http_, options_.retry, [&] {
-      net::HttpRequest request;
-      request.method = method;
-      request.url = base_ + path;
-      request.headers = headers;
-      request.headers.emplace_back("Accept", "application/vnd.x.restic.rest.v2");
-      if (!authorization_.empty()) request.headers.emplace_back("Authorization", authorization_.reveal());
-      if (request.method == "POST") request.headers.emplace_back("Content-Type", "binary/octet-stream");
-      request.body = body;
-      request.into = into;
-      request.limit = limit;
-      request.stop = options_.stop;
-      return request;
-    }, hooks);
+    return net::send_with_retry(
+        *http_, options_.retry,
+        [&] {
+          net::HttpRequest request;
+          request.method = method;
+          request.url = base_ + path;
+          request.headers = headers;
+          request.headers.emplace_back("Accept", "application/vnd.x.restic.rest.v2");
+          if (!authorization_.empty()) request.headers.emplace_back("Authorization", authorization_.reveal());
+          if (request.method == "POST") request.headers.emplace_back("Content-Type", "binary/octet-stream");
+          request.body = body;
+          request.into = into;
+          request.limit = limit;
+          request.stop = options_.stop;
+          return request;
+        },
+        hooks);
   }
 
   Error error_of(const std::string& what, const net::HttpResponse& answer) const {
@@ -163,10 +181,13 @@ class RestStore final : public ObjectStore {
     if (answer.status == 400) {
       error.error_class = ErrorClass::verification_failed;
       error.id = "store.bad_digest";
-      error.hint = "the body changed on its way: check memory and network of this machine, then run the same command again";
+      error.hint =
+          "the body changed on its way: check memory and network of this machine, then run the same command again";
     }
-    if (answer.status == 401) error.hint = "check RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, or the login in the URL";
-    if (answer.status == 403) error.hint = "the server does not allow this: it may be append-only, or that path another user's";
+    if (answer.status == 401)
+      error.hint = "check RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, or the login in the URL";
+    if (answer.status == 403)
+      error.hint = "the server does not allow this: it may be append-only, or that path another user's";
     return error;
   }
 

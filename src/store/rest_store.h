@@ -22,10 +22,11 @@ struct RestOptions {
   std::stop_token stop;
 };
 
-/// Holds restic's layout only: "config", "{keys,locks,snapshots,index}/<name>", "data/<first two>/<name>"; other keys are
-/// the usage error "store.key", other prefixes are empty. The server refuses to overwrite; put() of an object that is
-/// there already succeeds if it is the same one (equal SHA-256 name and size). restic-rest-server (0.13) decides
-/// `if_absent` exactly for "config" only.
+/// Holds restic's layout only: "config", "{keys,locks,snapshots,index}/<name>", "data/<first two>/<name>"; other keys
+/// are the usage error "store.key", other prefixes are empty, and listings name objects with SHA-256 names only. The
+/// server refuses to overwrite; put() of an object that is there already succeeds if it is the same one (equal SHA-256
+/// name and size). Whether `if_absent` is exact under a race is the server's affair; restic-rest-server's is for
+/// "config".
 std::unique_ptr<ObjectStore> make_rest_store(std::shared_ptr<net::HttpClient> http, RestOptions options);
 
 struct RestEntry {

@@ -20,7 +20,8 @@ class RetryStore final : public ObjectStore {
   Status put(const std::string& key, ByteSpan body, const PutOptions& options) override {
     bool uncertain = false;
     auto done = retry([&] { return inner_->put(key, body, options); }, &uncertain);
-    if (!done && uncertain && options.if_absent && done.error().id == kExists) return settle_uncertain_put(*this, key, body);
+    if (!done && uncertain && options.if_absent && done.error().id == kExists)
+      return settle_uncertain_put(*this, key, body);
     return done;
   }
   Status get(const std::string& key, uint64_t offset, uint64_t length, Buffer& out) override {
@@ -69,7 +70,8 @@ class RetryStore final : public ObjectStore {
 
 }  // namespace
 
-std::unique_ptr<ObjectStore> make_retry_store(std::unique_ptr<ObjectStore> inner, net::RetryPolicy policy, std::stop_token stop) {
+std::unique_ptr<ObjectStore> make_retry_store(std::unique_ptr<ObjectStore> inner, net::RetryPolicy policy,
+                                              std::stop_token stop) {
   return std::make_unique<RetryStore>(std::move(inner), policy, std::move(stop));
 }
 

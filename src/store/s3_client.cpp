@@ -13,7 +13,9 @@ namespace {
 constexpr char kEmptyHash[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 constexpr char kDefaultRegion[] = "us-east-1";
 
-bool is_amazon(const std::string& host) { return host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"); }
+bool is_amazon(const std::string& host) {
+  return host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
+}
 
 // Wildcard certificates cover one label, so a bucket with dots cannot be a host name under TLS.
 bool can_be_host_name(const std::string& bucket, bool tls) {
@@ -25,7 +27,8 @@ bool can_be_host_name(const std::string& bucket, bool tls) {
 bool use_dns_style(const S3Options& options) {
   if (options.lookup != BucketLookup::automatic) return options.lookup == BucketLookup::dns;
   const std::string& host = options.endpoint.host;
-  return (is_amazon(host) || host.ends_with(".aliyuncs.com")) && can_be_host_name(options.bucket, options.endpoint.scheme == "https");
+  return (is_amazon(host) || host.ends_with(".aliyuncs.com")) &&
+         can_be_host_name(options.bucket, options.endpoint.scheme == "https");
 }
 
 }  // namespace
@@ -42,7 +45,9 @@ S3ErrorBody read_s3_error(std::string_view body) {
 }
 
 S3Client::S3Client(std::shared_ptr<net::HttpClient> http, S3Options options)
-    : http_(std::move(http)), options_(std::move(options)), dns_style_(use_dns_style(options_)),
+    : http_(std::move(http)),
+      options_(std::move(options)),
+      dns_style_(use_dns_style(options_)),
       region_(options_.region.empty() ? kDefaultRegion : options_.region) {}
 
 std::string S3Client::region() const {
@@ -54,7 +59,8 @@ net::HttpRequest S3Client::build(const S3Call& call) const {
   const std::string region = this->region();
   net::Url endpoint = options_.endpoint;
   // The global endpoint serves us-east-1; a bucket elsewhere is reached at its own.
-  if (endpoint.host == "s3.amazonaws.com" && region != kDefaultRegion) endpoint.host = fmt::format("s3.{}.amazonaws.com", region);
+  if (endpoint.host == "s3.amazonaws.com" && region != kDefaultRegion)
+    endpoint.host = fmt::format("s3.{}.amazonaws.com", region);
   if (dns_style_) endpoint.host = options_.bucket + "." + endpoint.host;
   std::string path = dns_style_ ? "/" : "/" + net::uri_encode(options_.bucket, net::Slash::encode);
   if (!call.key.empty()) path += (dns_style_ ? "" : "/") + net::uri_encode(call.key, net::Slash::keep);
@@ -107,16 +113,24 @@ Error S3Client::error_of(const S3Call& call, const net::HttpResponse& answer) co
   const S3ErrorBody body = read_s3_error(answer.body);
   const std::string what = fmt::format("{} {}/{}", call.method, options_.bucket, call.key);
   if (body.code == "NoSuchBucket") {
-    return Error{ErrorClass::usage, "store.no_bucket", fmt::format("bucket {} does not exist at {}", options_.bucket, options_.endpoint.origin()),
-                 "check its name; `holdfast repo init` creates it together with a new repository", {}};
+    return Error{ErrorClass::usage,
+                 "store.no_bucket",
+                 fmt::format("bucket {} does not exist at {}", options_.bucket, options_.endpoint.origin()),
+                 "check its name; `holdfast repo init` creates it together with a new repository",
+                 {}};
   }
   if (answer.status == 404) return not_found(call.key);
   if (answer.status == 412) return already_exists(call.key);
   if (answer.status == 409 && body.code == "ConditionalRequestConflict") {
-    return Error{ErrorClass::unavailable, "store.server", what + ": other writers of this key are at work", "run the same command again", {}};
+    return Error{ErrorClass::unavailable,
+                 "store.server",
+                 what + ": other writers of this key are at work",
+                 "run the same command again",
+                 {}};
   }
   Error error = answer_error(what, answer, body.code, body.message);
-  if (error.id == "store.denied") error.hint = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (or AWS_PROFILE) and what they may do in that bucket";
+  if (error.id == "store.denied")
+    error.hint = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (or AWS_PROFILE) and what they may do in that bucket";
   return error;
 }
 

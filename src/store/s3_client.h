@@ -21,7 +21,7 @@ enum class BucketLookup { automatic, path, dns };
 struct S3Options {
   net::Url endpoint;  ///< path empty
   std::string bucket;
-  std::string prefix;  ///< without outer slashes, may be ""
+  std::string prefix;               ///< without outer slashes, may be ""
   net::AwsCredentials credentials;  ///< empty access key: requests are not signed
   std::string region;               ///< "" asks the server's answers, beginning with us-east-1
   BucketLookup lookup = BucketLookup::automatic;

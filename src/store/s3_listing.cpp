@@ -27,7 +27,8 @@ Result<S3Listing> parse_s3_listing(ByteSpan body) {
     }
     const std::string_view size = each.text_of("Size");
     auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), object.size);
-    if (object.key.empty() || error != std::errc() || end != size.data() + size.size()) return bad("an entry without key or size");
+    if (object.key.empty() || error != std::errc() || end != size.data() + size.size())
+      return bad("an entry without key or size");
     listing.objects.push_back(std::move(object));
   }
   if (root.text_of("IsTruncated") == "true") {

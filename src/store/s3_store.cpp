@@ -22,7 +22,8 @@ class S3Store final : public ObjectStore {
 
   std::string location() const override {
     const S3Options& options = client_.options();
-    return fmt::format("s3:{}/{}{}{}", options.endpoint.origin(), options.bucket, options.prefix.empty() ? "" : "/", options.prefix);
+    return fmt::format("s3:{}/{}{}{}", options.endpoint.origin(), options.bucket, options.prefix.empty() ? "" : "/",
+                       options.prefix);
   }
   unsigned connections() const override { return client_.options().connections; }
   bool is_remote() const override { return true; }
@@ -35,13 +36,16 @@ class S3Store final : public ObjectStore {
     if (there.status != 404) return fail(client_.error_of(call, there));
     std::string body;
     if (const std::string region = client_.region(); region != "us-east-1") {
-      body = fmt::format("<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
-                         "<LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>", region);
+      body = fmt::format(
+          "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+          "<LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>",
+          region);
     }
     call.body = as_bytes(body);
     call.payload_hash = codec::to_hex(crypto::sha256(call.body));
     const auto answer = TRY(client_.send(call));
-    if (answer.ok() || (answer.status == 409 && read_s3_error(answer.body).code == "BucketAlreadyOwnedByYou")) return {};
+    if (answer.ok() || (answer.status == 409 && read_s3_error(answer.body).code == "BucketAlreadyOwnedByYou"))
+      return {};
     return fail(client_.error_of(call, answer));
   }
 
@@ -67,7 +71,8 @@ class S3Store final : public ObjectStore {
       call.limit = limit;
       return client_.send(call);
     };
-    return get_range(*this, key, offset, length, out, fetch, [&](const auto& answer) { return client_.error_of(call, answer); });
+    return get_range(*this, key, offset, length, out, fetch,
+                     [&](const auto& answer) { return client_.error_of(call, answer); });
   }
 
   Result<std::optional<ObjectInfo>> stat(const std::string& key) override {
@@ -138,7 +143,8 @@ class S3Store final : public ObjectStore {
     if (bucket_seen_) return {};
     const auto answer = TRY(client_.send({.method = "HEAD"}));
     if (answer.status == 404) {
-      return fail(client_.error_of({.method = "HEAD"}, net::HttpResponse{404, {}, "<Error><Code>NoSuchBucket</Code></Error>"}));
+      return fail(
+          client_.error_of({.method = "HEAD"}, net::HttpResponse{404, {}, "<Error><Code>NoSuchBucket</Code></Error>"}));
     }
     return seen({});
   }
@@ -152,7 +158,8 @@ class S3Store final : public ObjectStore {
     auto done = send_parts(key, upload, body, options);
     if (!done) {
       // Best effort: what stays behind is invisible and ends with the bucket's own rule for unfinished uploads.
-      [[maybe_unused]] auto ignored = client_.send({.method = "DELETE", .key = full(key), .query = {{"uploadId", upload}}});
+      [[maybe_unused]] auto ignored =
+          client_.send({.method = "DELETE", .key = full(key), .query = {{"uploadId", upload}}});
     }
     return done;
   }
@@ -179,7 +186,8 @@ class S3Store final : public ObjectStore {
     // 200 may still carry an error: the server keeps the connection alive while it puts the parts together.
     const S3ErrorBody error = read_s3_error(answer.body);
     if (answer.ok() && error.code.empty()) return seen({});
-    if (uncertain && (answer.status == 412 || error.code == "NoSuchUpload")) return settle_uncertain_put(*this, key, body);
+    if (uncertain && (answer.status == 412 || error.code == "NoSuchUpload"))
+      return settle_uncertain_put(*this, key, body);
     return fail(client_.error_of(call, answer));
   }
 

@@ -114,6 +114,13 @@ Status make_directories(const std::string& path, unsigned mode) {
   return {};
 }
 
+bool lock_file(int fd) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
 Status publish_file(const std::string& path, ByteSpan body, unsigned mode, Publish how) {
   static std::atomic<uint64_t> counter{0};
   const std::string directory = std::filesystem::path(path).parent_path().string();

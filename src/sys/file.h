@@ -55,6 +55,10 @@ Status sync_directory(const std::string& path);
 /// Creates `path` and its parents; existing ones are fine.
 Status make_directories(const std::string& path, unsigned mode = 0700);
 
+/// Takes a whole-file write lock that belongs to this open file: it goes when the descriptor is closed, so also with the
+/// process. False when somebody else has it. Children do not inherit it (descriptors close at exec).
+bool lock_file(int fd);
+
 enum class Publish { replace, create_only };
 /// Puts `body` at `path` so that a crash leaves the old state or the new one, never a mix: temporary file in the same
 /// directory, fsync, rename (or link for create_only, which fails with "store.exists"), fsync of the directory.

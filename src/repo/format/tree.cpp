@@ -62,7 +62,7 @@ std::vector<ExtendedAttribute> read_xattrs(JsonReader& reader) {
       if (*key == "name") {
         attribute.name = reader.string();
       } else if (*key == "value") {
-        attribute.value = read_base64(reader);
+        attribute.value = as_text(read_base64(reader));
       } else {
         reader.skip();
       }
@@ -204,7 +204,7 @@ void append_node(std::string& json, const Node& node) {
     for (size_t i = 0; i < node.xattrs.size(); ++i) {
       json += i > 0 ? R"(,{"name":)" : R"({"name":)";
       codec::append_json_string(json, node.xattrs[i].name);
-      fmt::format_to(out, R"(,"value":"{}"}})", codec::to_base64(node.xattrs[i].value));
+      fmt::format_to(out, R"(,"value":"{}"}})", codec::to_base64(as_bytes(node.xattrs[i].value)));
     }
     json += ']';
   }

@@ -30,7 +30,7 @@ inline constexpr uint32_t kModeSticky = 1u << 20;
 
 struct ExtendedAttribute {
   std::string name;
-  Buffer value;
+  std::string value;  ///< raw bytes
 };
 
 struct Node {

@@ -1,0 +1,260 @@
+#include "agent/agent.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <list>
+#include <thread>
+
+#include "agent/files.h"
+#include "agent/line_socket.h"
+#include "agent/server.h"
+#include "base/log.h"
+#include "codec/value.h"
+
+namespace holdfast::agent {
+
+using codec::Value;
+using std::chrono::seconds;
+
+namespace {
+
+Value error_reply(const Error& error) {
+  return Value::object({{"ok", false},
+                        {"error", Value::object({{"class", error_class_name(error.error_class)},
+                                                 {"id", error.id},
+                                                 {"message", error.to_string()},
+                                                 {"hint", error.hint}})}});
+}
+
+class Agent {
+ public:
+  Agent(const AgentOptions& options, MemberConfig config) : options_(options), server_(std::move(config)) {}
+
+  Status run();
+
+ private:
+  Result<Value> answer(const Value& request);
+  Status take_lock();
+  Status listen();
+  void serve(int fd);
+  void wake() { (void)!::write(wake_.get(), "\1\0\0\0\0\0\0\0", 8); }
+
+  const AgentOptions options_;
+  Server server_;
+  sys::Fd lock_, listener_, wake_, signals_;
+  std::string started_at_ = utc_now();
+  std::atomic<bool> commit_ = false, ending_ = false;
+  std::stop_source stop_;
+  struct Connection {
+    sys::Fd fd;
+    std::atomic<bool> done = false;
+    std::jthread thread;
+  };
+  std::list<Connection> connections_;  // main thread only
+};
+
+LaunchOptions launch_options(const Value& request) {
+  LaunchOptions options;
+  if (request["mode"].text() == "isolated") options.mode = StartMode::isolated;
+  options.new_cluster = request["newCluster"].boolean();
+  for (const auto& arg : request["extraArgs"].items())
+    if (arg.is_text()) options.extra_args.push_back(arg.text());
+  return options;
+}
+
+Result<Value> Agent::answer(const Value& request) {
+  const std::string op = request["op"].text();
+  const Deadline deadline = Deadline::in(seconds(request["timeoutSeconds"].integer(120)));
+  const MemberConfig config = server_.config();
+  const Value agent = Value::object({{"pid", ::getpid()},
+                                    {"member", config.member},
+                                    {"startedAt", started_at_},
+                                    {"committed", !options_.leashed || commit_}});
+  if (op == "ping") return Value::object({{"agent", agent}});
+  if (op == "status") {
+    return Value::object({{"agent", agent},
+                {"cluster", config.cluster},
+                {"namespace", config.ns},
+                {"member", config.member},
+                {"engine", cluster::engine_name(config.engine)},
+                {"role", config.role == Role::replica ? "replica" : "primary"},
+                {"upstream", config.upstream},
+                {"dataDir", config.data_dir()},
+                {"socket", config.server_socket()},
+                {"host", config.host},
+                {"port", config.port},
+                {"server", server_.status()}});
+  }
+  if (op == "start") {
+    TRY_VOID(server_.start(launch_options(request), deadline, stop_.get_token()));
+    return Value::object({{"pid", server_.pid()}});
+  }
+  if (op == "restart") {
+    TRY_VOID(server_.restart(launch_options(request), deadline, stop_.get_token()));
+    return Value::object({{"pid", server_.pid()}});
+  }
+  if (op == "stop") {
+    TRY_VOID(server_.stop(request["mode"].text() == "immediate" ? StopMode::immediate : StopMode::fast, deadline));
+    return Value::object();
+  }
+  if (op == "initialise") {
+    const std::string from = request["from"].text_or("empty");
+    if (from != "empty" && from != "copy" && from != "basebackup")
+      return fail(ErrorClass::usage, "agent.request", "initialise from what? " + from, "empty, copy or basebackup");
+    auto kind = from == "copy" ? Server::From::copy : from == "basebackup" ? Server::From::basebackup : Server::From::empty;
+    TRY_VOID(server_.initialise(kind, request["path"].text(), deadline, stop_.get_token()));
+    return Value::object();
+  }
+  if (op == "set_aside") return Value::object({{"path", TRY(server_.set_aside())}});
+  if (op == "put_back") {
+    TRY_VOID(server_.put_back(request["path"].text()));
+    return Value::object();
+  }
+  if (op == "recover_position") return Value::object({{"position", TRY(server_.recover_position(deadline, stop_.get_token()))}});
+  if (op == "galera_position") return Value::object({{"position", TRY(server_.galera_position(deadline, stop_.get_token()))}});
+  if (op == "configure") {
+    TRY_VOID(server_.reconfigure(request));
+    return Value::object();
+  }
+  if (op == "files") return Value::object({{"files", list_files(config)}});
+  if (op == "read_file")
+    return TRY(read_named_file(config, request["name"].text(), static_cast<uint64_t>(request["offset"].integer()),
+                               static_cast<uint64_t>(request["limit"].integer()), static_cast<uint64_t>(request["tail"].integer())));
+  if (op == "commit") {
+    commit_ = true;
+    wake();
+    return Value::object();
+  }
+  if (op == "shutdown") {
+    TRY_VOID(server_.stop(request["mode"].text() == "immediate" ? StopMode::immediate : StopMode::fast, deadline));
+    ending_ = true;
+    return Value::object();
+  }
+  return fail(ErrorClass::usage, "agent.request", "the agent knows no request '" + op + "'");
+}
+
+void Agent::serve(int fd) {
+  LineSocket socket{sys::Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 3))};
+  for (;;) {
+    auto line = socket.read_line(Deadline::never(), stop_.get_token());
+    if (!line || line->empty()) break;
+    Value reply;
+    auto request = codec::parse_json(*line);
+    if (!request) {
+      reply = error_reply(request.error());
+    } else {
+      auto result = answer(*request);
+      if (result) {
+        reply = Value::object({{"ok", true}});
+        for (const auto& [key, value] : result->members()) reply.set(key, value);
+      } else {
+        reply = error_reply(result.error());
+      }
+    }
+    if (!socket.write_line(codec::to_json(reply), Deadline::in(seconds(10)))) break;
+    if (ending_) {
+      wake();
+      break;
+    }
+  }
+}
+
+Status Agent::take_lock() {
+  const std::string path = options_.dir + "/agent.lock";
+  lock_ = TRY(sys::open_file(path, O_RDWR | O_CREAT, 0600));
+  if (!sys::lock_file(lock_.get()))
+    return fail(ErrorClass::conflict, "agent.locked", "another agent runs in " + options_.dir, "`holdfast lab status` shows it");
+  const std::string pid = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(lock_.get(), 0) != 0) return fail(sys::errno_error(errno, "truncate " + path));
+  return sys::write_all(lock_.get(), as_bytes(pid));
+}
+
+Status Agent::listen() {
+  const MemberConfig config = server_.config();
+  const std::string path = config.agent_socket();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return fail(ErrorClass::usage, "agent.socket_path", path + " is too long for a unix socket (107 bytes)");
+  std::memcpy(address.sun_path, path.c_str(), path.size());
+  ::unlink(path.c_str());
+  listener_ = sys::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const mode_t before = ::umask(0177);
+  int bound = ::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+  int bind_error = errno;
+  ::umask(before);
+  if (bound != 0) return fail(sys::errno_error(bind_error, "bind " + path));
+  if (::listen(listener_.get(), 64) != 0) return fail(sys::errno_error(errno, "listen " + path));
+  return {};
+}
+
+Status Agent::run() {
+  TRY_VOID(take_lock());
+  wake_ = sys::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
+  sigaddset(&set, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signals_ = sys::Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  TRY_VOID(listen());
+  log(LogLevel::info, "agent of {} listens", server_.config().member);
+  bool committed = false;
+  while (!ending_) {
+    pollfd fds[3] = {{listener_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+    if (::poll(fds, 3, -1) < 0 && errno != EINTR) return fail(sys::errno_error(errno, "poll"));
+    if (fds[1].revents) {
+      uint64_t count;
+      (void)!::read(wake_.get(), &count, sizeof count);
+    }
+    if (commit_ && !committed) {
+      ::prctl(PR_SET_PDEATHSIG, 0);  // belongs to the thread: only the main one can take its own leash off
+      committed = true;
+    }
+    if (fds[2].revents) {
+      signalfd_siginfo info{};
+      while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info))
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) ending_ = true;
+    }
+    if (fds[0].revents) {
+      int fd = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
+      if (fd >= 0) {
+        auto& connection = connections_.emplace_back();
+        connection.fd = sys::Fd(fd);
+        connection.thread = std::jthread([this, &connection] {
+          serve(connection.fd.get());
+          connection.done = true;
+        });
+      }
+    }
+    std::erase_if(connections_, [](const Connection& c) { return c.done.load(); });
+  }
+  stop_.request_stop();
+  connections_.clear();
+  auto stopped = server_.stop(StopMode::fast, Deadline::in(seconds(60)));
+  ::unlink(server_.config().agent_socket().c_str());
+  return stopped;
+}
+
+}  // namespace
+
+Status run_agent(const AgentOptions& options) {
+  auto config = TRY(read_config(options.dir));
+  Agent agent(options, std::move(config));
+  return agent.run();
+}
+
+}  // namespace holdfast::agent

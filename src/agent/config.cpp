@@ -1,0 +1,121 @@
+#include "agent/config.h"
+
+#include <fmt/format.h>
+
+#include "codec/value.h"
+#include "sys/file.h"
+
+namespace holdfast::agent {
+
+std::string MemberConfig::server_socket() const {
+  if (engine == cluster::Engine::postgres) return fmt::format("{}/.s.PGSQL.{}", socket_dir, port);
+  return socket_dir + "/server.sock";
+}
+
+std::string MemberConfig::slot_name() const {
+  std::string name = member;
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  return name;
+}
+
+const Peer* MemberConfig::find_peer(const std::string& name) const {
+  for (const auto& peer : peers)
+    if (peer.name == name) return &peer;
+  return nullptr;
+}
+
+codec::Value peers_value(const std::vector<Peer>& peers) {
+  codec::Value list{codec::Value::List()};
+  for (const auto& peer : peers)
+    list.push(codec::Value::object(
+        {{"name", peer.name}, {"host", peer.host}, {"port", peer.port}, {"groupPort", peer.group_port}}));
+  return list;
+}
+
+std::vector<Peer> peers_from(const codec::Value& list) {
+  std::vector<Peer> peers;
+  for (const auto& peer : list.items())
+    peers.push_back(Peer{peer["name"].text(), peer["host"].text(), static_cast<int>(peer["port"].integer()),
+                         static_cast<int>(peer["groupPort"].integer())});
+  return peers;
+}
+
+Result<MemberConfig> read_config(const std::string& dir) {
+  const std::string path = dir + "/agent.json";
+  auto text = TRY(sys::read_file(path));
+  auto parsed = codec::parse_json(as_text(text.span()));
+  if (!parsed) return fail(std::move(parsed).error().with_context("reading " + path));
+  const codec::Value& json = *parsed;
+  auto text_of = [&json](std::string_view key) { return json[key].text(); };
+  auto number_of = [&json](std::string_view key) { return json[key].integer(); };
+  MemberConfig c;
+  c.cluster = text_of("cluster");
+  c.ns = text_of("namespace");
+  c.member = text_of("member");
+  c.ordinal = static_cast<int>(number_of("ordinal"));
+  auto engine = cluster::parse_engine(text_of("engine"));
+  auto mode = cluster::parse_replication_mode(text_of("replication"));
+  if (!engine || !mode || c.member.empty())
+    return fail(ErrorClass::failed, "agent.config", path + " is no agent configuration",
+                "the lab writes it: `holdfast lab down` and `holdfast lab up` make it anew");
+  c.engine = *engine;
+  c.replication = *mode;
+  c.role = text_of("role") == "replica" ? Role::replica : Role::primary;
+  c.dir = dir;
+  c.socket_dir = text_of("socketDir");
+  c.host = json["host"].text_or("127.0.0.1");
+  c.port = static_cast<int>(number_of("port"));
+  c.group_port = static_cast<int>(number_of("groupPort"));
+  c.ist_port = static_cast<int>(number_of("istPort"));
+  c.sst_port = static_cast<int>(number_of("sstPort"));
+  c.uid = static_cast<uid_t>(number_of("uid"));
+  c.gid = static_cast<gid_t>(number_of("gid"));
+  c.server_id = static_cast<unsigned>(number_of("serverId"));
+  c.admin_user = text_of("adminUser");
+  c.admin_password_file = text_of("adminPasswordFile");
+  c.replication_user = text_of("replicationUser");
+  c.replication_password_file = text_of("replicationPasswordFile");
+  c.server_program = text_of("serverProgram");
+  c.upstream = text_of("upstream");
+  c.peers = peers_from(json["peers"]);
+  return c;
+}
+
+Status write_config(const MemberConfig& c) {
+  codec::Value json = codec::Value::object({{"cluster", c.cluster},
+               {"namespace", c.ns},
+               {"member", c.member},
+               {"ordinal", c.ordinal},
+               {"engine", cluster::engine_name(c.engine)},
+               {"replication", cluster::replication_mode_name(c.replication)},
+               {"role", c.role == Role::replica ? "replica" : "primary"},
+               {"socketDir", c.socket_dir},
+               {"host", c.host},
+               {"port", c.port},
+               {"groupPort", c.group_port},
+               {"istPort", c.ist_port},
+               {"sstPort", c.sst_port},
+               {"uid", c.uid},
+               {"gid", c.gid},
+               {"serverId", c.server_id},
+               {"adminUser", c.admin_user},
+               {"adminPasswordFile", c.admin_password_file},
+               {"replicationUser", c.replication_user},
+               {"replicationPasswordFile", c.replication_password_file},
+               {"serverProgram", c.server_program},
+               {"upstream", c.upstream},
+               {"peers", peers_value(c.peers)}});
+  return sys::publish_file(c.dir + "/agent.json", as_bytes(codec::to_json(json, 2) + "\n"), 0600);
+}
+
+Result<std::string> read_password(const std::string& path) {
+  auto text = sys::read_file(path);
+  if (!text) return fail(std::move(text).error().with_context("reading a password"));
+  std::string password(as_text(text->span()));
+  password = password.substr(0, password.find_first_of("\r\n"));
+  if (password.empty()) return fail(ErrorClass::refused, "agent.password", path + " holds no password");
+  return password;
+}
+
+}  // namespace holdfast::agent

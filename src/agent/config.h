@@ -1,0 +1,70 @@
+// What one agent knows about its member: the file agent.json in the member's directory.
+//
+//   <dir>/agent.json            this file (0600)           <dir>/agent.lock   held while an agent runs; holds its pid
+//   <dir>/agent.log             the agent's own words      <dir>/etc/         server configuration, written at each start
+//   <dir>/data/                 the data directory         <dir>/log/server.log
+//   <socket_dir>/server.sock (or .s.PGSQL.<port>), <socket_dir>/agent.sock
+// dir and etc belong to who runs the agent; data, log and socket_dir to the user the server runs as.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cluster/types.h"
+#include "codec/value.h"
+
+namespace holdfast::agent {
+
+enum class Role { primary, replica };
+
+/// Another member of the same cluster, as this one must reach it.
+struct Peer {
+  std::string name, host;
+  int port = 0;
+  int group_port = 0;  ///< Galera group communication
+};
+
+codec::Value peers_value(const std::vector<Peer>& peers);
+std::vector<Peer> peers_from(const codec::Value& list);
+
+struct MemberConfig {
+  std::string cluster, ns, member;
+  int ordinal = 0;
+  cluster::Engine engine = cluster::Engine::mariadb;
+  cluster::ReplicationMode replication = cluster::ReplicationMode::async;
+  Role role = Role::primary;  ///< a replica starts read-only and in replica role
+
+  std::string dir, socket_dir;
+  std::string host = "127.0.0.1";
+  int port = 0, group_port = 0, ist_port = 0, sst_port = 0;  ///< the last three: Galera only
+  uid_t uid = 0;                                             ///< who the server runs as
+  gid_t gid = 0;
+  unsigned server_id = 0;
+
+  std::string admin_user, admin_password_file;
+  std::string replication_user, replication_password_file;
+  std::string server_program;  ///< mariadbd, mysqld or postgres, full path
+  std::vector<Peer> peers;     ///< all members, this one too
+  std::string upstream;        ///< name of the peer a replica follows
+
+  std::string data_dir() const { return dir + "/data"; }
+  std::string etc_dir() const { return dir + "/etc"; }
+  std::string log_file() const { return dir + "/log/server.log"; }
+  std::string agent_socket() const { return socket_dir + "/agent.sock"; }
+  std::string server_socket() const;
+  /// PostgreSQL: the physical replication slot this member uses on its upstream.
+  std::string slot_name() const;
+  const Peer* find_peer(const std::string& name) const;
+};
+
+/// The file "agent.json" of a member directory.
+Result<MemberConfig> read_config(const std::string& dir);
+Status write_config(const MemberConfig& config);
+
+/// Reads a password file: its first line. "agent.password" when it is missing or empty.
+Result<std::string> read_password(const std::string& path);
+
+}  // namespace holdfast::agent

@@ -1,0 +1,79 @@
+// How a server of each engine is made and started: the one place that knows data directories and command lines.
+#pragma once
+
+#include <stop_token>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/config.h"
+#include "base/deadline.h"
+#include "sys/process.h"
+
+namespace holdfast::agent {
+
+enum class StartMode {
+  normal,    ///< serves its clients and follows its upstream
+  isolated,  ///< unix socket only, no replication: for restores and repairs
+};
+
+struct LaunchOptions {
+  StartMode mode = StartMode::normal;
+  bool new_cluster = false;             ///< Galera: become the first member of a new primary component
+  std::vector<std::string> extra_args;  ///< appended to the server's arguments
+};
+
+/// Who the server runs as; nullopt when that is who we are already.
+std::optional<sys::Identity> server_identity(const MemberConfig& config);
+
+/// The server's command, ready to spawn: writes its configuration files under etc_dir() first.
+Result<sys::Command> prepare_launch(const MemberConfig& config, const LaunchOptions& options);
+
+/// Makes an empty data directory at data_dir() with the administrator and replication accounts of this member. Refuses
+/// ("agent.not_empty") when the directory holds anything. A half-made directory is removed again on failure.
+Status initialise_empty(const MemberConfig& config, Deadline deadline, std::stop_token stop);
+/// Makes data_dir() a copy of a stopped server's data directory, with its own server identity (auto.cnf is left out).
+Status initialise_copy(const MemberConfig& config, const std::string& from, Deadline deadline, std::stop_token stop);
+/// PostgreSQL: makes data_dir() a base backup of the upstream.
+Status initialise_basebackup(const MemberConfig& config, Deadline deadline, std::stop_token stop);
+/// Is there a data directory that a server could start on?
+bool is_initialised(const MemberConfig& config);
+
+/// Galera's own note of where a node stands: <dataDir>/grastate.dat.
+struct Grastate {
+  std::string uuid;
+  int64_t seqno = -1;
+  bool safe_to_bootstrap = false;
+};
+std::optional<Grastate> read_grastate(const MemberConfig& config);
+Status write_grastate(const MemberConfig& config, const Grastate& state);
+/// Marks this node as the one to form a new cluster from; the caller has compared all members.
+Status allow_bootstrap(const MemberConfig& config, Grastate state);
+
+/// Removes what a crash leaves behind and would stop the next start (stale socket locks, postmaster.pid).
+Status clear_stale(const MemberConfig& config);
+
+/// Signs in once over the unix socket and asks whether the server serves; "agent.not_ready" or an sql error when not.
+Status probe_ready(const MemberConfig& config, Deadline deadline);
+
+/// The signal that asks this engine's server to end: without waiting for clients, data safe.
+int stop_signal(cluster::Engine engine);
+
+// One set per engine, called by the functions above.
+namespace detail {
+Result<sys::Command> launch_mariadb(const MemberConfig& config, const LaunchOptions& options);
+Result<sys::Command> launch_mysql(const MemberConfig& config, const LaunchOptions& options);
+Result<sys::Command> launch_postgres(const MemberConfig& config, const LaunchOptions& options);
+Status initialise_mariadb(const MemberConfig& config, Deadline deadline, std::stop_token stop);
+Status initialise_mysql(const MemberConfig& config, Deadline deadline, std::stop_token stop);
+Status initialise_postgres(const MemberConfig& config, Deadline deadline, std::stop_token stop);
+/// Writes a configuration file readable by the server only: etc_dir()/name, returns its path.
+Result<std::string> write_etc(const MemberConfig& config, const std::string& name, const std::string& body);
+/// A directory that belongs to the server.
+Status make_server_dir(const MemberConfig& config, const std::string& path, unsigned mode);
+sys::Command base_command(const MemberConfig& config, std::vector<std::string> argv);
+/// CREATE USER statements of the administrator and replication accounts, for MariaDB and MySQL.
+Result<std::string> mysql_accounts(const MemberConfig& config);
+}  // namespace detail
+
+}  // namespace holdfast::agent

@@ -1,0 +1,62 @@
+// MySQL with GTID replication.
+#include <fmt/format.h>
+
+#include "agent/launch.h"
+#include "sys/file.h"
+
+namespace holdfast::agent::detail {
+
+namespace {
+
+std::string server_config(const MemberConfig& c) {
+  std::string text = fmt::format(
+      "[mysqld]\n"
+      "datadir={data}\nsocket={socket}\npid-file={dir}/log/server.pid\nlog-error={log}\n"
+      "bind-address={host}\nport={port}\nskip-name-resolve=ON\n"
+      "server-id={id}\nreport-host={host}\nreport-port={port}\n"
+      "log-bin={data}/binlog\nrelay-log={data}/relay\nsync-binlog=1\ngtid-mode=ON\nenforce-gtid-consistency=ON\n"
+      "log-replica-updates=ON\nlog-bin-trust-function-creators=ON\n"
+      "innodb-flush-log-at-trx-commit=1\ninnodb-buffer-pool-size=64M\ninnodb-redo-log-capacity=64M\n"
+      "innodb-log-buffer-size=4M\nkey-buffer-size=1M\nperformance-schema=OFF\nmax-connections=60\ntable-open-cache=300\n"
+      "max-allowed-packet=64M\n",
+      fmt::arg("data", c.data_dir()), fmt::arg("socket", c.server_socket()), fmt::arg("dir", c.dir),
+      fmt::arg("log", c.log_file()), fmt::arg("host", c.host), fmt::arg("port", c.port), fmt::arg("id", c.server_id));
+  if (c.role == Role::replica) text += "read-only=ON\nsuper-read-only=ON\n";
+  return text;
+}
+
+}  // namespace
+
+Result<sys::Command> launch_mysql(const MemberConfig& c, const LaunchOptions& options) {
+  const std::string file = TRY(write_etc(c, "server.cnf", server_config(c)));
+  std::vector<std::string> argv = {c.server_program, "--defaults-file=" + file};
+  if (options.mode == StartMode::isolated) {
+    argv.insert(argv.end(), {"--skip-networking", "--skip-replica-start", "--event-scheduler=OFF", "--super-read-only=OFF",
+                             "--read-only=OFF"});
+  } else {
+    argv.push_back(c.role == Role::primary ? "--event-scheduler=ON" : "--event-scheduler=OFF");
+  }
+  argv.insert(argv.end(), options.extra_args.begin(), options.extra_args.end());
+  return base_command(c, std::move(argv));
+}
+
+Status initialise_mysql(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+  // The accounts are part of the first state of the server: no start with an empty root password, nothing in a binary log.
+  const std::string init = TRY(write_etc(
+      c, "init.sql", TRY(mysql_accounts(c)) + "DROP USER 'root'@'localhost';\n"));
+  auto command =
+      base_command(c, {c.server_program, "--no-defaults", "--initialize-insecure", "--datadir=" + c.data_dir(),
+                       "--init-file=" + init, "--innodb-redo-log-capacity=64M", "--innodb-buffer-pool-size=32M",
+                       "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--log-error=" + c.dir + "/log/initialise.log"});
+  auto ran = sys::run(std::move(command), deadline, stop);
+  (void)write_etc(c, "init.sql", "");  // it held passwords
+  auto result = TRY(std::move(ran));
+  if (result.status.ok()) return {};
+  auto log = sys::read_file(c.dir + "/log/initialise.log");
+  std::string why = log ? std::string(as_text(log->span())) : result.err;
+  if (why.size() > 800) why = why.substr(why.size() - 800);
+  return fail(ErrorClass::failed, "agent.initialise",
+              fmt::format("mysqld --initialize ended with {}: {}", result.status.to_string(), why));
+}
+
+}  // namespace holdfast::agent::detail

@@ -1,0 +1,134 @@
+// PostgreSQL with streaming replication.
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "agent/launch.h"
+#include "engine/programs.h"
+#include "sql/rows.h"
+#include "sys/file.h"
+
+namespace holdfast::agent {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string tool(const MemberConfig& c, const char* name) {
+  return (fs::path(c.server_program).parent_path() / name).string();
+}
+
+/// 'text' for postgresql.conf.
+std::string setting(std::string_view text) {
+  std::string result = "'";
+  for (char ch : text) {
+    if (ch == '\'' || ch == '\\') result += ch;
+    result += ch;
+  }
+  return result + "'";
+}
+
+/// Connection to the upstream, with the password in a file of its own.
+Result<std::string> upstream_conninfo(const MemberConfig& c) {
+  const Peer* upstream = c.find_peer(c.upstream);
+  if (!upstream) return fail(ErrorClass::bug, "agent.config", "a replica without an upstream: " + c.member);
+  const std::string password = TRY(read_password(c.replication_password_file));
+  const std::string passfile = TRY(detail::write_etc(c, "pgpass", fmt::format("*:*:*:{}:{}\n", c.replication_user, password)));
+  return fmt::format("host={} port={} user={} passfile={} application_name={} connect_timeout=5", upstream->host,
+                     upstream->port, c.replication_user, passfile, c.member);
+}
+
+Result<std::string> server_config(const MemberConfig& c, StartMode mode) {
+  std::string text = fmt::format(
+      "listen_addresses = {listen}\nport = {port}\nunix_socket_directories = {sockets}\nunix_socket_permissions = 0777\n"
+      "hba_file = {hba}\nident_file = {ident}\nexternal_pid_file = {pid}\n"
+      "logging_collector = off\nlog_line_prefix = '%m [%p] %q%u@%d '\nlog_timezone = 'UTC'\ntimezone = 'UTC'\n"
+      "max_connections = 100\nshared_buffers = 48MB\nwork_mem = 4MB\nmaintenance_work_mem = 32MB\n"
+      "wal_level = replica\nmax_wal_senders = 10\nmax_replication_slots = 10\nwal_keep_size = 64MB\nmax_wal_size = 256MB\n"
+      "min_wal_size = 48MB\nmax_slot_wal_keep_size = 2GB\nwal_log_hints = on\nhot_standby = on\n"
+      "password_encryption = 'scram-sha-256'\ncluster_name = {member}\n",
+      fmt::arg("listen", mode == StartMode::isolated ? "''" : setting(c.host)), fmt::arg("port", c.port),
+      fmt::arg("sockets", setting(c.socket_dir)), fmt::arg("hba", setting(c.etc_dir() + "/pg_hba.conf")),
+      fmt::arg("ident", setting(c.etc_dir() + "/pg_ident.conf")), fmt::arg("pid", setting(c.dir + "/log/server.pid")),
+      fmt::arg("member", setting(c.member)));
+  if (c.role == Role::replica && mode == StartMode::normal)
+    text += fmt::format("primary_conninfo = {}\nprimary_slot_name = {}\n", setting(TRY(upstream_conninfo(c))),
+                        setting(c.slot_name()));
+  return text;
+}
+
+}  // namespace
+
+namespace detail {
+
+Result<sys::Command> launch_postgres(const MemberConfig& c, const LaunchOptions& options) {
+  const std::string file = TRY(write_etc(c, "postgresql.conf", TRY(server_config(c, options.mode))));
+  TRY(write_etc(c, "pg_hba.conf",
+                "local all all scram-sha-256\nlocal replication all scram-sha-256\n"
+                "host all all 127.0.0.0/8 scram-sha-256\nhost replication all 127.0.0.0/8 scram-sha-256\n"));
+  TRY(write_etc(c, "pg_ident.conf", ""));
+  const std::string standby = c.data_dir() + "/standby.signal";
+  std::error_code ignored;
+  if (c.role == Role::replica && options.mode == StartMode::normal) {
+    TRY_VOID(sys::publish_file(standby, {}, 0600));
+    if (server_identity(c) && ::chown(standby.c_str(), c.uid, c.gid) != 0) return fail(sys::errno_error(errno, "chown " + standby));
+  } else if (c.role == Role::primary) {
+    fs::remove(standby, ignored);
+  }
+  std::vector<std::string> argv = {c.server_program, "-D", c.data_dir(), "-c", "config_file=" + file};
+  argv.insert(argv.end(), options.extra_args.begin(), options.extra_args.end());
+  auto command = base_command(c, std::move(argv));
+  command.umask = 0077;
+  return command;
+}
+
+Status initialise_postgres(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+  const std::string admin = TRY(read_password(c.admin_password_file));
+  const std::string replication = TRY(read_password(c.replication_password_file));
+  const std::string pwfile = TRY(write_etc(c, "initdb.password", admin + "\n"));
+  auto command = base_command(c, {tool(c, "initdb"), "-D", c.data_dir(), "-U", c.admin_user, "--data-checksums", "-E", "UTF8",
+                                  "--locale=C.UTF-8", "-A", "scram-sha-256", "--no-sync", "--no-instructions",
+                                  "--pwfile=" + pwfile});
+  command.umask = 0077;
+  auto made = sys::run_ok(std::move(command), deadline, stop);
+  (void)write_etc(c, "initdb.password", "");
+  if (!made) return fail(std::move(made).error());
+  auto single = base_command(c, {c.server_program, "--single", "-D", c.data_dir(), "postgres"});
+  const std::string sql = fmt::format("CREATE ROLE {} LOGIN REPLICATION PASSWORD {};\n",
+                                      sql::quote_postgres_name(c.replication_user), sql::quote_postgres(replication));
+  auto result = TRY(sys::run_ok(std::move(single), deadline, stop, sql));
+  if (result.err.find("ERROR:") != std::string::npos || result.out.find("ERROR:") != std::string::npos)
+    return fail(ErrorClass::failed, "agent.initialise", "creating the replication role failed: " + result.err);
+  return {};
+}
+
+}  // namespace detail
+
+Status initialise_basebackup(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+  if (c.engine != cluster::Engine::postgres)
+    return fail(ErrorClass::usage, "agent.initialise", "a base backup is PostgreSQL's way; this member is another engine");
+  std::error_code error;
+  const std::string marker = c.dir + "/initialising";
+  if (fs::exists(c.data_dir(), error) && !fs::is_empty(c.data_dir(), error) && !fs::exists(marker, error))
+    return fail(ErrorClass::refused, "agent.not_empty", c.data_dir() + " holds data already",
+                "move it aside first (agent request set_aside)");
+  TRY_VOID(sys::publish_file(marker, {}, 0600));
+  fs::remove_all(c.data_dir(), error);
+  TRY_VOID(detail::make_server_dir(c, c.data_dir(), 0700));
+  // -X fetch keeps it one process: the streaming way forks a child that a SIGKILL of its parent would leave behind.
+  auto command = detail::base_command(c, {tool(c, "pg_basebackup"), "-d", TRY(upstream_conninfo(c)), "-D", c.data_dir(), "-X",
+                                          "fetch", "-c", "fast", "--no-sync", "--no-password"});
+  command.umask = 0077;
+  auto made = sys::run_ok(std::move(command), deadline, stop);
+  if (!made) {
+    fs::remove_all(c.data_dir(), error);
+    if (!error) fs::remove(marker, error);
+    return fail(std::move(made).error());
+  }
+  fs::remove(marker, error);
+  return sys::sync_directory(c.dir);
+}
+
+}  // namespace holdfast::agent

@@ -1,0 +1,314 @@
+#include "agent/server.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <ctime>
+#include <filesystem>
+
+#include "base/log.h"
+#include "sys/file.h"
+
+namespace holdfast::agent {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+std::string utc_now() {
+  std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+std::string_view server_state_name(ServerState state) {
+  switch (state) {
+    case ServerState::stopped: return "stopped";
+    case ServerState::starting: return "starting";
+    case ServerState::running: return "running";
+    case ServerState::stopping: return "stopping";
+    case ServerState::failed: return "failed";
+  }
+  return "?";
+}
+
+Server::Server(MemberConfig config) : config_(std::move(config)) {}
+
+Server::~Server() {
+  {
+    std::lock_guard lock(mutex_);
+    if (process_) (void)process_.signal_group(SIGKILL);
+  }
+  if (watcher_.joinable()) watcher_.join();
+}
+
+MemberConfig Server::config() const {
+  std::lock_guard lock(mutex_);
+  return config_;
+}
+
+pid_t Server::pid() const {
+  std::lock_guard lock(mutex_);
+  return state_ == ServerState::stopped || state_ == ServerState::failed ? -1 : process_.pid();
+}
+
+Result<std::unique_lock<std::mutex>> Server::begin() {
+  std::unique_lock lock(changing_, std::try_to_lock);
+  if (!lock.owns_lock())
+    return fail(ErrorClass::conflict, "agent.busy", "another change of this server is under way", "wait for it, then ask again");
+  return lock;
+}
+
+std::string Server::log_tail() const {
+  auto text = sys::read_file(config().log_file());
+  if (!text) return {};
+  std::string_view view = as_text(text->span());
+  if (view.size() > 1500) view = view.substr(view.size() - 1500);
+  return std::string(view);
+}
+
+/// Runs in its own thread for as long as one server process lives.
+void Server::watch(int pidfd) {
+  (void)sys::wait_fd(pidfd, POLLIN, Deadline::never());
+  std::lock_guard lock(mutex_);
+  // What the server started (SST scripts, archivers) must not outlive it. Its pid is ours until it is reaped below.
+  (void)process_.signal_group(SIGKILL);
+  auto ended = process_.poll();
+  last_exit_ = ended ? ended->to_string() : "unknown";
+  last_exit_at_ = utc_now();
+  log(LogLevel::info, "server of {} ended: {}", config_.member, last_exit_);
+  const bool asked = state_ == ServerState::stopping;
+  state_ = asked || (ended && ended->ok()) ? ServerState::stopped : ServerState::failed;
+}
+
+Status Server::start(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
+  auto lock = TRY(begin());
+  return start_locked(options, deadline, stop);
+}
+
+Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
+  const MemberConfig config = this->config();
+  if (pid() > 0) {
+    std::lock_guard lock(mutex_);
+    if (options_.mode == options.mode) return {};
+    return fail(ErrorClass::refused, "agent.running", config.member + " runs already, in another mode", "stop it first");
+  }
+  if (watcher_.joinable()) watcher_.join();
+  if (!is_initialised(config))
+    return fail(ErrorClass::refused, "agent.no_data", config.member + " has no data directory to start on",
+                "initialise it first, or restore into it");
+  TRY_VOID(clear_stale(config));
+  LaunchOptions launch = options;
+  if (config.engine == cluster::Engine::galera && options.mode == StartMode::normal) {
+    // The server must be told where it stands, as galera_recovery does; after a crash only InnoDB knows.
+    auto saved = read_grastate(config);
+    if (saved) launch.extra_args.push_back("--wsrep-start-position=" + TRY(galera_position_locked(config, deadline, stop)));
+    if (saved && options.new_cluster && !saved->safe_to_bootstrap) TRY_VOID(allow_bootstrap(config, *saved));
+  }
+  auto command = TRY(prepare_launch(config, launch));
+  sys::Fd out = TRY(sys::open_file(config.log_file(), O_WRONLY | O_CREAT | O_APPEND, 0640));
+  if (server_identity(config)) (void)::fchown(out.get(), config.uid, config.gid);
+  command.out = command.err = sys::Stdio::to(out.get());
+  auto process = sys::spawn(command);
+  if (!process) return fail(std::move(process).error().with_context("starting " + config.member));
+  int pidfd = process->pidfd();
+  {
+    std::lock_guard lock(mutex_);
+    state_ = ServerState::starting;
+    process_ = std::move(*process);
+    options_ = launch;
+    command_ = command;
+    started_at_ = utc_now();
+  }
+  watcher_ = std::jthread([this, pidfd] { watch(pidfd); });
+  Error last{ErrorClass::unavailable, "agent.not_ready", "the server did not get ready in time", {}, {}};
+  auto ready = sys::wait_until(
+      [&] {
+        if (pid() < 0) return true;
+        auto probed = probe_ready(config, Deadline::in(seconds(2)));
+        if (probed) {
+          std::lock_guard lock(mutex_);
+          if (state_ == ServerState::starting) state_ = ServerState::running;
+          return true;
+        }
+        last = std::move(probed).error();
+        return false;
+      },
+      deadline, stop);
+  if (ready && *ready && pid() > 0) return {};
+  if (pid() < 0) {
+    std::lock_guard lock(mutex_);
+    last = Error{ErrorClass::failed, "agent.start_failed", fmt::format("the server ended with {}", last_exit_), {}, {}};
+  } else {
+    (void)stop_locked(StopMode::immediate, Deadline::in(seconds(10)), {});
+  }
+  if (!ready) last = std::move(ready).error();
+  last.message += "\nend of " + config.log_file() + ":\n" + log_tail();
+  return fail(std::move(last).with_context("starting " + config.member));
+}
+
+Status Server::stop(StopMode mode, Deadline deadline, std::stop_token stop) {
+  auto lock = TRY(begin());
+  return stop_locked(mode, deadline, stop);
+}
+
+Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token stop) {
+  const MemberConfig config = this->config();
+  {
+    std::lock_guard lock(mutex_);
+    if (state_ == ServerState::stopped || state_ == ServerState::failed) {
+      state_ = ServerState::stopped;
+      return {};
+    }
+    state_ = ServerState::stopping;
+    TRY_VOID(mode == StopMode::fast ? process_.signal(stop_signal(config.engine)) : process_.signal(SIGKILL));
+    if (mode == StopMode::fast) (void)process_.signal(SIGCONT);  // a stopped process never sees it otherwise
+  }
+  auto ended = [&] { return pid() < 0; };
+  auto in_time = sys::wait_until(ended, deadline, stop);
+  if (!in_time || !*in_time) {
+    {
+      std::lock_guard lock(mutex_);
+      log(LogLevel::warn, "server of {} did not stop in time and is killed", config.member);
+      (void)process_.signal(SIGKILL);
+    }
+    if (!TRY(sys::wait_until(ended, Deadline::in(seconds(20)))))
+      return fail(ErrorClass::needs_operator, "agent.unkillable", "the server does not end even by SIGKILL (a hung disk?)");
+  }
+  if (watcher_.joinable()) watcher_.join();
+  // A killed PostgreSQL leaves its workers for a moment; the data directory is free only when they are gone.
+  return {};
+}
+
+Status Server::restart(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
+  auto lock = TRY(begin());
+  TRY_VOID(stop_locked(StopMode::fast, deadline, stop));
+  return start_locked(options, deadline, stop);
+}
+
+Status Server::initialise(From from, const std::string& path, Deadline deadline, std::stop_token stop) {
+  auto lock = TRY(begin());
+  if (pid() > 0) return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
+  const MemberConfig config = this->config();
+  switch (from) {
+    case From::empty: return initialise_empty(config, deadline, stop);
+    case From::copy: return initialise_copy(config, path, deadline, stop);
+    case From::basebackup: return initialise_basebackup(config, deadline, stop);
+  }
+  return {};
+}
+
+Result<std::string> Server::set_aside() {
+  auto lock = TRY(begin());
+  if (pid() > 0) return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
+  const std::string data = config().data_dir();
+  struct stat info {};
+  if (::lstat(data.c_str(), &info) != 0) {
+    if (errno == ENOENT) return std::string();
+    return fail(sys::errno_error(errno, "stat " + data));
+  }
+  std::string stamp = utc_now();
+  std::erase_if(stamp, [](char c) { return c == '-' || c == ':'; });
+  for (int attempt = 0;; ++attempt) {
+    std::string target = fmt::format("{}.replaced-{}{}", data, stamp, attempt ? fmt::format("-{}", attempt) : "");
+    if (::lstat(target.c_str(), &info) == 0) continue;
+    if (::rename(data.c_str(), target.c_str()) != 0) return fail(sys::errno_error(errno, "rename " + data));
+    TRY_VOID(sys::sync_directory(config().dir));
+    return target;
+  }
+}
+
+Status Server::put_back(const std::string& aside) {
+  auto lock = TRY(begin());
+  if (pid() > 0) return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
+  const std::string data = config().data_dir();
+  if (!aside.starts_with(data + ".replaced-") || aside.find('/', data.size()) != std::string::npos)
+    return fail(ErrorClass::usage, "agent.put_back", aside + " is no directory that was set aside here");
+  std::error_code error;
+  if (!fs::is_directory(aside, error)) return fail(ErrorClass::failed, "agent.put_back", aside + " is not there");
+  if (fs::exists(data, error)) {
+    lock.unlock();
+    TRY(set_aside());
+    lock.lock();
+  }
+  if (::rename(aside.c_str(), data.c_str()) != 0) return fail(sys::errno_error(errno, "rename " + aside));
+  return sys::sync_directory(config().dir);
+}
+
+Result<std::string> Server::recover_position(Deadline deadline, std::stop_token stop) {
+  auto lock = TRY(begin());
+  return recover_locked(config(), deadline, stop);
+}
+
+Result<std::string> Server::galera_position(Deadline deadline, std::stop_token stop) {
+  auto lock = TRY(begin());
+  return galera_position_locked(config(), deadline, stop);
+}
+
+Result<std::string> Server::galera_position_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
+  if (config.engine != cluster::Engine::galera)
+    return fail(ErrorClass::usage, "agent.recover", "only a Galera node has a position to recover");
+  if (!is_initialised(config)) return fail(ErrorClass::refused, "agent.no_data", config.member + " has no data directory");
+  auto saved = read_grastate(config);
+  if (saved && saved->seqno >= 0) return fmt::format("{}:{}", saved->uuid, saved->seqno);
+  return recover_locked(config, deadline, stop);
+}
+
+Result<std::string> Server::recover_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
+  if (config.engine != cluster::Engine::galera)
+    return fail(ErrorClass::usage, "agent.recover", "only a Galera node has a position to recover");
+  if (pid() > 0) return fail(ErrorClass::refused, "agent.running", "the server runs", "ask it by SQL");
+  TRY_VOID(clear_stale(config));
+  LaunchOptions options;
+  const std::string log_file = config.dir + "/log/recover.log";
+  options.extra_args = {"--wsrep-recover", "--log-error=" + log_file};
+  auto command = TRY(prepare_launch(config, options));
+  std::error_code ignored;
+  fs::remove(log_file, ignored);
+  auto result = TRY(sys::run(std::move(command), deadline, stop));
+  std::string text = result.err;
+  if (auto log = sys::read_file(log_file)) text += as_text(log->span());
+  const std::string_view mark = "WSREP: Recovered position:";
+  auto at = text.rfind(mark);
+  if (at == std::string::npos)
+    return fail(ErrorClass::failed, "agent.recover", "mariadbd --wsrep-recover told no position (" + result.status.to_string() + ")");
+  at = text.find_first_not_of(' ', at + mark.size());
+  return text.substr(at, text.find_first_of(" \r\n,", at) - at);
+}
+
+Status Server::reconfigure(const codec::Value& changes) {
+  auto lock = TRY(begin());
+  MemberConfig c = config();
+  if (changes.find("role")) c.role = changes["role"].text() == "replica" ? Role::replica : Role::primary;
+  if (changes.find("upstream")) c.upstream = changes["upstream"].text();
+  if (changes["peers"].is_list()) c.peers = peers_from(changes["peers"]);
+  TRY_VOID(write_config(c));
+  std::lock_guard guard(mutex_);
+  config_ = std::move(c);
+  return {};
+}
+
+codec::Value Server::status() const {
+  std::lock_guard lock(mutex_);
+  const bool alive = process_ && state_ != ServerState::stopped && state_ != ServerState::failed;
+  auto env = codec::Value::object();
+  for (const auto& [name, value] : command_.env) env.set(name, value);
+  return codec::Value::object({{"state", server_state_name(state_)},
+                               {"pid", alive ? process_.pid() : -1},
+                               {"mode", options_.mode == StartMode::isolated ? "isolated" : "normal"},
+                               {"startedAt", started_at_},
+                               {"lastExit", last_exit_},
+                               {"lastExitAt", last_exit_at_},
+                               {"initialised", is_initialised(config_)},
+                               {"argv", codec::Value::list_of(command_.argv)},
+                               {"env", env}});
+}
+
+}  // namespace holdfast::agent

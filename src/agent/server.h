@@ -1,0 +1,82 @@
+// One database server under supervision: initialised, started, watched through its pidfd, stopped, moved aside.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+
+#include "agent/config.h"
+#include "agent/launch.h"
+#include "base/deadline.h"
+#include "codec/value.h"
+
+namespace holdfast::agent {
+
+enum class ServerState { stopped, starting, running, stopping, failed };
+std::string_view server_state_name(ServerState state);
+
+enum class StopMode {
+  fast,       ///< an orderly shutdown, clients are not waited for
+  immediate,  ///< SIGKILL: the next start recovers from the logs
+};
+
+/// Thread-safe. Requests that change the server (start, stop, initialise, ...) exclude each other: a second one is
+/// refused with "agent.busy" (conflict) instead of waiting. status() never waits for them.
+class Server {
+ public:
+  explicit Server(MemberConfig config);
+  ~Server();  ///< kills a server that still runs
+
+  /// Spawns the server and waits until it serves; on failure the server is stopped and the end of its log is in the error.
+  Status start(const LaunchOptions& options, Deadline deadline, std::stop_token stop = {});
+  /// Fine when it does not run. In fast mode SIGKILL follows when the deadline passes.
+  Status stop(StopMode mode, Deadline deadline, std::stop_token stop = {});
+  Status restart(const LaunchOptions& options, Deadline deadline, std::stop_token stop = {});
+
+  enum class From { empty, copy, basebackup };
+  Status initialise(From from, const std::string& path, Deadline deadline, std::stop_token stop = {});
+  /// Renames the data directory of a stopped server to "<dataDir>.replaced-<UTC time>"; returns the new path, or an empty
+  /// one when there was none.
+  Result<std::string> set_aside();
+  /// The reverse: puts a directory that set_aside() returned back as the data directory (which must not exist, or is set aside).
+  Status put_back(const std::string& aside);
+  /// Galera: what `mariadbd --wsrep-recover` says of a stopped server: "uuid:seqno".
+  Result<std::string> recover_position(Deadline deadline, std::stop_token stop = {});
+  /// Galera: the position of a stopped server: what grastate.dat says, or what recover_position() finds after a crash.
+  Result<std::string> galera_position(Deadline deadline, std::stop_token stop = {});
+
+  /// Changes the configuration (role, upstream, ports, peers); takes effect at the next start.
+  Status reconfigure(const codec::Value& changes);
+
+  MemberConfig config() const;
+  /// state, pid, mode, startedAt, lastExit, initialised, argv, env...: the "server" part of the agent's status.
+  codec::Value status() const;
+  pid_t pid() const;
+
+ private:
+  Result<std::unique_lock<std::mutex>> begin();
+  Status start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop);
+  Status stop_locked(StopMode mode, Deadline deadline, std::stop_token stop);
+  Result<std::string> recover_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop);
+  Result<std::string> galera_position_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop);
+  void watch(int pidfd);
+  std::string log_tail() const;
+
+  std::mutex changing_;  ///< held through one whole change
+  mutable std::mutex mutex_;  ///< guards what follows
+  MemberConfig config_;
+  ServerState state_ = ServerState::stopped;
+  sys::Process process_;
+  LaunchOptions options_;
+  sys::Command command_;
+  std::string started_at_, last_exit_, last_exit_at_;
+  std::jthread watcher_;
+};
+
+/// "2026-11-21T14:56:21Z"
+std::string utc_now();
+
+}  // namespace holdfast::agent

@@ -1,0 +1,49 @@
+// A member's server as a restore needs it: stopped, moved aside, made anew, started. Implemented where agents are known.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/deadline.h"
+#include "base/result.h"
+#include "cluster/types.h"
+#include "sql/rows.h"
+
+namespace holdfast::backup {
+
+/// What a restore must know of a member.
+struct MemberSetup {
+  std::string name;
+  bool is_primary = true;  ///< Galera: the one that is rebuilt first
+  std::string data_dir;
+  sql::Target socket;      ///< administrator, over the unix socket
+  std::string upstream_host;
+  int upstream_port = 0;
+  std::string replication_user;
+  Secret replication_password;
+  std::string slot;  ///< PostgreSQL
+};
+
+struct StartRequest {
+  bool isolated = false;     ///< unix socket only, no replication
+  bool new_cluster = false;  ///< Galera
+  std::vector<std::string> extra_args;
+};
+
+class MemberControl {
+ public:
+  virtual ~MemberControl() = default;
+  virtual const MemberSetup& setup() const = 0;
+  virtual Result<bool> is_running(Deadline deadline) = 0;
+  virtual Status start(const StartRequest& request, Deadline deadline) = 0;
+  virtual Status stop(Deadline deadline) = 0;
+  /// Empty data directory with the administrator's and the replication account.
+  virtual Status initialise_empty(Deadline deadline) = 0;
+  virtual Status initialise_copy(const std::string& from, Deadline deadline) = 0;
+  virtual Status initialise_basebackup(Deadline deadline) = 0;
+  /// Moves the data directory away; where to ("" when there was none).
+  virtual Result<std::string> set_aside(Deadline deadline) = 0;
+  virtual Status put_back(const std::string& path, Deadline deadline) = 0;
+};
+
+}  // namespace holdfast::backup

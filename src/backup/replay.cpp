@@ -1,0 +1,228 @@
+#include "backup/replay.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "engine/dump.h"
+#include "engine/private_files.h"
+#include "engine/programs.h"
+#include "repo/dump.h"
+#include "repo/tree_access.h"
+#include "sql/mariadb.h"
+#include "sql/postgres.h"
+#include "sys/process.h"
+
+namespace holdfast::backup {
+namespace {
+
+using cluster::Engine;
+using std::chrono::seconds;
+
+constexpr auto kStallLimit = std::chrono::minutes(30);  // an ALTER TABLE or CREATE INDEX of the dump may take long
+
+struct ClientCommand {
+  sys::Command command;
+  engine::PrivateFile file;
+};
+
+Result<ClientCommand> client_command(Engine engine, const sql::Target& target) {
+  sys::Command command;
+  if (engine == Engine::postgres) {
+    auto file = TRY(engine::PrivateFile::create("pgpass", engine::postgres_password_file(target)));
+    command.argv = {TRY(engine::find_program(engine, "psql")), "-X", "-q", "-v", "ON_ERROR_STOP=1", "--no-password", "-d",
+                    engine::postgres_conninfo(target, file.path(), "postgres"), "-f", "-"};
+    // Reconnects of \connect must find the password too; the file's path is no secret.
+    command.env = {{"PGPASSFILE", file.path()}};
+    return ClientCommand{std::move(command), std::move(file)};
+  }
+  auto file = TRY(engine::PrivateFile::create("client.cnf", engine::mysql_option_file(target)));
+  command.argv = {TRY(engine::find_program(engine, engine == Engine::mysql ? "mysql" : "mariadb")), "--defaults-file=" + file.path(), "--batch",
+                  "--binary-mode", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"};
+  return ClientCommand{std::move(command), std::move(file)};
+}
+
+// The client at work: bytes go to its standard input, its complaints are collected.
+class Client {
+ public:
+  Client(sys::Process process, std::stop_token stop) : process_(std::move(process)), stop_(std::move(stop)), in_(process_.take_stdin()) {
+    (void)::fcntl(in_.get(), F_SETPIPE_SZ, 1 << 20);
+    (void)::fcntl(in_.get(), F_SETFL, O_NONBLOCK);
+    listener_ = std::thread([this, err = process_.take_stderr()] {
+      char block[4096];
+      while (true) {
+        const ssize_t got = ::read(err.get(), block, sizeof block);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return;
+        std::lock_guard lock(mutex_);
+        if (said_.size() < 8192) said_.append(block, static_cast<size_t>(got));
+      }
+    });
+  }
+  ~Client() {
+    (void)process_.signal_group(SIGKILL);
+    (void)process_.kill();
+    if (listener_.joinable()) listener_.join();
+  }
+
+  Status write(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t wrote = ::write(in_.get(), bytes.data(), bytes.size());
+      if (wrote > 0) {
+        bytes.remove_prefix(static_cast<size_t>(wrote));
+        continue;
+      }
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote < 0 && errno == EPIPE) return finish();
+      if (wrote < 0 && errno != EAGAIN) return fail(sys::errno_error(errno, "writing to the client"));
+      if (!TRY(sys::wait_fd(in_.get(), POLLOUT, Deadline::in(kStallLimit), stop_))) {
+        return fail(ErrorClass::unavailable, "backup.replay_stalled", "the server has taken no statement for 30 minutes");
+      }
+    }
+    return {};
+  }
+
+  /// Closes the input and waits; a failure tells what the client said.
+  Status finish() {
+    in_.reset();
+    auto status = TRY(process_.wait(Deadline::in(kStallLimit), stop_));
+    if (listener_.joinable()) listener_.join();
+    if (status.ok()) return {};
+    std::string said = said_.substr(0, 600);
+    while (!said.empty() && said.back() == '\n') said.pop_back();
+    return fail(ErrorClass::failed, "backup.replay_failed", fmt::format("the replay stopped at the first error ({}): {}", status.to_string(), said));
+  }
+
+ private:
+  sys::Process process_;
+  std::stop_token stop_;
+  sys::Fd in_;
+  std::thread listener_;
+  std::mutex mutex_;
+  std::string said_;  // guarded by mutex_ while the listener runs
+};
+
+Result<std::vector<std::string>> existing_roles(const sql::Target& target, std::stop_token stop) {
+  auto connection = TRY(sql::PostgresConnection::connect(target, Deadline::in(seconds(30)), stop));
+  auto rows = TRY(connection.query("SELECT quote_ident(rolname) AS r FROM pg_roles", Deadline::in(seconds(30)), stop));
+  std::vector<std::string> names;
+  for (size_t i = 0; i < rows.rows.size(); ++i) names.push_back(rows.text("r", i));
+  return names;
+}
+
+}  // namespace
+
+bool RoleFilter::drop(std::string_view line) const {
+  if (!line.starts_with("CREATE ROLE ")) return false;
+  line.remove_prefix(12);
+  if (!line.ends_with(";\n")) return false;
+  line.remove_suffix(2);
+  return std::ranges::count(existing_, line) > 0;
+}
+
+std::string RoleFilter::feed(std::string_view bytes) {
+  if (!in_globals_) return held_.empty() ? std::string(bytes) : std::exchange(held_, {}) + std::string(bytes);
+  held_ += bytes;
+  std::string out;
+  size_t from = 0;
+  for (size_t end = held_.find('\n'); end != std::string::npos; end = held_.find('\n', from)) {
+    const std::string_view line(held_.data() + from, end + 1 - from);
+    if (!drop(line)) out += line;
+    const bool last = line.starts_with("\\connect ");
+    from = end + 1;
+    if (last) {
+      in_globals_ = false;
+      out += held_.substr(from);
+      held_.clear();
+      return out;
+    }
+  }
+  held_.erase(0, from);
+  return out;
+}
+
+Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo::Snapshot& snapshot, const std::string& path, Engine engine,
+                                       const sql::Target& target, std::atomic<uint64_t>* progress, std::stop_token stop) {
+  repo::Codec codec(repository.master_key());
+  const auto node = TRY(repo::find_node(repository, snapshot.tree, path, codec));
+  if (!node || node->type != repo::NodeType::file) {
+    return fail(ErrorClass::refused, "restore.no_dump", fmt::format("snapshot {} holds no {}", snapshot.id.short_hex(), path),
+                "holdfast get backups lists what there is");
+  }
+  std::optional<RoleFilter> filter;
+  if (engine == Engine::postgres) filter.emplace(TRY(existing_roles(target, stop)));
+  auto client_parts = TRY(client_command(engine, target));
+  client_parts.command.in = sys::Stdio::pipe();
+  client_parts.command.out = sys::Stdio::null();
+  client_parts.command.err = sys::Stdio::pipe();
+  client_parts.command.new_session = true;
+  client_parts.command.die_with_parent = SIGKILL;
+  Client client(TRY(sys::spawn(client_parts.command)), stop);
+  engine::DumpScanner scanner(engine::dump_flavour(engine));
+  const auto write = [&](ByteSpan bytes) -> Status {
+    scanner.feed(bytes);
+    if (progress) *progress += bytes.size();
+    return filter ? client.write(filter->feed(as_text(bytes))) : client.write(as_text(bytes));
+  };
+  TRY_VOID(repo::dump_blobs(repository, node->content, write, {}, stop));
+  if (!scanner.complete()) {
+    return fail(ErrorClass::verification_failed, "restore.incomplete_dump", fmt::format("{} of snapshot {} has no end marker", path, snapshot.id.short_hex()),
+                "restore another snapshot");
+  }
+  if (filter) TRY_VOID(client.write(filter->finish()));
+  TRY_VOID(client.finish());
+  return scanner.counts();
+}
+
+Result<uint64_t> verify_rows(Engine engine, const sql::Target& target, const engine::DumpCounts& counts, std::stop_token stop) {
+  uint64_t total = 0;
+  std::string differing;
+  size_t differ = 0;
+  auto compare = [&](const std::string& name, uint64_t expected, uint64_t found) {
+    total += found;
+    if (expected == found) return;
+    if (++differ <= 5) differing += fmt::format("{}{}: {} in the dump, {} restored", differing.empty() ? "" : "; ", name, expected, found);
+  };
+  const auto deadline = Deadline::in(std::chrono::hours(6));
+  if (engine == Engine::postgres) {
+    std::optional<sql::PostgresConnection> connection;
+    std::string connected;
+    for (const auto& [name, expected] : counts.table_rows) {
+      const auto first = name.find('.'), second = name.find('.', first + 1);
+      if (second == std::string::npos) continue;
+      const std::string database = name.substr(0, first);
+      if (!connection || database != connected) {
+        sql::Target there = target;
+        there.database = connected = database;
+        connection.emplace(TRY(sql::PostgresConnection::connect(there, Deadline::in(seconds(30)), stop)));
+      }
+      auto rows = TRY(connection->query(fmt::format("SELECT count(*) AS n FROM ONLY {}.{}", sql::quote_postgres_name(name.substr(first + 1, second - first - 1)),
+                                                    sql::quote_postgres_name(name.substr(second + 1))),
+                                        deadline, stop));
+      compare(name, expected, std::strtoull(rows.text("n").c_str(), nullptr, 10));
+    }
+  } else {
+    auto connection = TRY(sql::MariadbConnection::connect(target, Deadline::in(seconds(30)), stop));
+    for (const auto& [name, expected] : counts.table_rows) {
+      const auto dot = name.find('.');
+      const std::string database = name.substr(0, dot);
+      if (database == "mysql" || database == "sys" || database == "performance_schema") continue;
+      auto rows = TRY(connection.query(fmt::format("SELECT COUNT(*) AS n FROM {}.{}", sql::quote_mysql_name(database), sql::quote_mysql_name(name.substr(dot + 1))),
+                                       deadline, stop));
+      compare(name, expected, std::strtoull(rows.text("n").c_str(), nullptr, 10));
+    }
+  }
+  if (differ > 0) {
+    return fail(ErrorClass::verification_failed, "restore.rows_differ", fmt::format("{} tables hold another number of rows than the dump: {}", differ, differing));
+  }
+  return total;
+}
+
+}  // namespace holdfast::backup

@@ -1,0 +1,167 @@
+#include "backup/restore_cluster.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backup/rebuild.h"
+#include "engine/dump.h"
+#include "repo/dump.h"
+#include "repo/tree_access.h"
+
+namespace holdfast::backup {
+namespace {
+
+using cluster::Engine;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+Deadline step() { return Deadline::in(minutes(5)); }
+
+void say(const RestoreRequest& request, const std::string& line) {
+  if (request.say) request.say(line);
+}
+
+// Makes the server of `primary` from the dump, alone and unreachable for clients; stopped again at the end.
+Result<RestoreReport> fill(repo::Repository& repository, const RestoreRequest& request, MemberControl& primary, std::stop_token stop) {
+  RestoreReport report;
+  report.position = request.sidecar["position"].text();
+  const sql::Target& target = primary.setup().socket;
+  TRY_VOID(primary.initialise_empty(step()));
+  TRY_VOID(primary.start({.isolated = true, .extra_args = loading_args(request.engine)}, step()));
+  auto keeper = TRY(AccountKeeper::open(request.engine, primary.setup(), stop));
+  report.counts = TRY(replay_dump(repository, request.choice.snapshot, request.choice.path, request.engine, target, request.progress, stop));
+  TRY_VOID(keeper->restore_accounts(stop));
+  say(request, fmt::format("{}: replayed {} tables, {} rows; end marker seen", primary.setup().name, report.counts.tables, report.counts.rows));
+  report.rows_verified = TRY(verify_rows(request.engine, target, report.counts, stop));
+  say(request, fmt::format("{}: counted {} rows, as many as the dump has", primary.setup().name, report.rows_verified));
+  TRY_VOID(keeper->set_position(report.position, stop));
+  keeper.reset();
+  TRY_VOID(primary.stop(step()));
+  return report;
+}
+
+struct Aside {
+  MemberControl* member = nullptr;
+  bool was_running = false;
+  bool moved = false;
+  std::string path;
+};
+
+// Everything as it was: the data directories that were moved aside return, and what ran runs again.
+Status undo(const RestoreRequest& request, std::vector<Aside>& asides) {
+  say(request, "putting the old data back");
+  for (auto& aside : asides) {
+    TRY_VOID(aside.member->stop(step()));
+    if (aside.moved && !aside.path.empty()) TRY_VOID(aside.member->put_back(aside.path, step()));
+  }
+  bool first = true;
+  for (auto& aside : asides) {  // the primary is the first of them
+    if (!aside.was_running) continue;
+    TRY_VOID(aside.member->start({.new_cluster = request.engine == Engine::galera && first}, step()));
+    first = false;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<SnapshotChoice> choose_snapshot(repo::Repository& repository, const std::string& ns, const std::string& cluster,
+                                       std::optional<Engine> engine, const std::string& name, const std::string& type) {
+  auto fits = [&](const repo::Snapshot& snapshot) {
+    return snapshot.tag_value("cluster") == cluster && (ns.empty() || snapshot.tag_value("namespace") == ns) &&
+           snapshot.tag_value("type") == type && (!engine || snapshot.tag_value("engine") == cluster::engine_name(*engine));
+  };
+  auto found = repository.find_snapshot(name, name == "latest" ? std::function<bool(const repo::Snapshot&)>(fits) : nullptr);
+  if (!found) {
+    Error error = std::move(found).error();
+    if (name == "latest") error.hint = fmt::format("holdfast get backups -c {}", cluster);
+    return fail(std::move(error));
+  }
+  SnapshotChoice choice{std::move(*found), {}};
+  if (!fits(choice.snapshot)) {
+    return fail(ErrorClass::refused, "restore.wrong_snapshot",
+                fmt::format("snapshot {} is not a {} of {}{}", choice.snapshot.id.short_hex(), type, ns.empty() ? "" : ns + "/", cluster),
+                fmt::format("holdfast get backups -c {}", cluster));
+  }
+  for (const auto& path : choice.snapshot.paths) {
+    if (path.ends_with("/mysqldump.sql") || path.ends_with("/pgdumpall.sql")) choice.path = path;
+  }
+  if (choice.path.empty()) {
+    return fail(ErrorClass::refused, "restore.wrong_snapshot", fmt::format("snapshot {} holds no dump", choice.snapshot.id.short_hex()));
+  }
+  return choice;
+}
+
+Result<codec::Value> read_sidecar(repo::Repository& repository, const SnapshotChoice& choice) {
+  repo::Codec codec(repository.master_key());
+  const auto node = TRY(repo::find_node(repository, choice.snapshot.tree, choice.path + ".json", codec));
+  if (!node) return codec::Value();
+  std::string text;
+  TRY_VOID(repo::dump_blobs(repository, node->content, [&](ByteSpan bytes) -> Status {
+    text += as_text(bytes);
+    return {};
+  }, {}, {}));
+  return codec::parse_value(text);
+}
+
+Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request, MemberControl& server, std::stop_token stop) {
+  auto report = fill(repository, request, server, stop);
+  if (!report) {
+    (void)server.stop(step());
+    return fail(std::move(report).error());
+  }
+  report->members.push_back(server.setup().name);
+  return report;
+}
+
+Result<RestoreReport> restore_cluster(repo::Repository& repository, const RestoreRequest& request,
+                                      std::vector<std::unique_ptr<MemberControl>>& members, std::stop_token stop) {
+  std::ranges::stable_sort(members, [](const auto& a, const auto& b) { return a->setup().is_primary > b->setup().is_primary; });
+  MemberControl& primary = *members.front();
+  std::vector<Aside> asides;
+  // Every agent must answer before anything is touched.
+  for (auto& member : members) {
+    asides.push_back({member.get(), TRY(member->is_running(step()).context(member->setup().name)), false, {}});
+  }
+  auto change = [&]() -> Result<RestoreReport> {
+    say(request, "stopping all members");
+    for (size_t i = members.size(); i-- > 0;) TRY_VOID(members[i]->stop(step()));
+    for (auto& aside : asides) {
+      aside.path = TRY(aside.member->set_aside(step()));
+      aside.moved = true;
+      if (!aside.path.empty()) say(request, fmt::format("{}: old data is in {}", aside.member->setup().name, aside.path));
+    }
+    auto report = TRY(fill(repository, request, primary, stop));
+    TRY_VOID(copy_to_replicas(request.engine, members, report.position, request.say));
+    return report;
+  };
+  auto report = change();
+  if (!report) {
+    Error error = std::move(report).error();
+    if (auto undone = undo(request, asides); !undone) {
+      error.message += "; putting the old data back failed too: " + undone.error().to_string();
+      error.error_class = ErrorClass::needs_operator;
+      error.hint = "the old data directories are beside the new ones, named *.replaced-TIME";
+      return fail(std::move(error));
+    }
+    if (error.error_class != ErrorClass::interrupted && error.error_class != ErrorClass::verification_failed) error.error_class = ErrorClass::failed;
+    error.message += " (the old data is back and serves)";
+    return fail(std::move(error));
+  }
+  // Point of no return: from here the new data serves; what fails now is repaired forward.
+  auto serve = start_cluster(request.engine, members, request.say, stop);
+  if (!serve) {
+    Error error = std::move(serve).error();
+    error.error_class = ErrorClass::needs_operator;
+    error.hint = "the restored data is in place; holdfast get status shows which member is missing";
+    return fail(std::move(error));
+  }
+  for (auto& aside : asides) {
+    if (!aside.path.empty()) report->set_aside.push_back(aside.path);
+    report->members.push_back(aside.member->setup().name);
+  }
+  return report;
+}
+
+}  // namespace holdfast::backup

@@ -1,0 +1,48 @@
+// A cluster brought back from a dump: the old data directories are moved aside, the primary is made anew from the dump, the
+// others from it. Until the new primary serves, any failure puts everything back as it was.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "backup/member_control.h"
+#include "backup/replay.h"
+#include "codec/value.h"
+
+namespace holdfast::backup {
+
+/// Newest (or named) snapshot of exactly this kind of backup: by type tag and by the dump's path, never another kind.
+/// "restore.no_snapshot" (refused) when there is none, "restore.wrong_snapshot" (refused) when the named one is not it.
+struct SnapshotChoice {
+  repo::Snapshot snapshot;
+  std::string path;  ///< of the dump in it
+};
+Result<SnapshotChoice> choose_snapshot(repo::Repository& repository, const std::string& ns, const std::string& cluster,
+                                       std::optional<cluster::Engine> engine, const std::string& name, const std::string& type);
+/// The sidecar beside the dump; null when there is none.
+Result<codec::Value> read_sidecar(repo::Repository& repository, const SnapshotChoice& choice);
+
+struct RestoreReport {
+  engine::DumpCounts counts;
+  uint64_t rows_verified = 0;
+  std::string position;
+  std::vector<std::string> set_aside;  ///< where the old data directories are
+  std::vector<std::string> members;    ///< healthy again
+};
+
+struct RestoreRequest {
+  cluster::Engine engine = cluster::Engine::mariadb;
+  SnapshotChoice choice;
+  codec::Value sidecar;
+  std::function<void(const std::string&)> say;  ///< one line per step
+  std::atomic<uint64_t>* progress = nullptr;
+};
+
+/// All members of the cluster, one of them primary. Errors: class failed when everything was put back, needs_operator when not.
+Result<RestoreReport> restore_cluster(repo::Repository& repository, const RestoreRequest& request,
+                                      std::vector<std::unique_ptr<MemberControl>>& members, std::stop_token stop);
+
+/// A fresh stand-alone server in an empty place: made, filled, verified, stopped.
+Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request, MemberControl& server, std::stop_token stop);
+
+}  // namespace holdfast::backup

@@ -1,0 +1,71 @@
+// holdfast backup -c CLUSTER.
+#include "backup/backup_cluster.h"
+
+#include <fmt/format.h>
+
+#include "base/units.h"
+#include "cli/backup_sources.h"
+#include "cli/cluster_options.h"
+#include "cli/progress.h"
+#include "cli/repository_session.h"
+#include "cli/snapshot_view.h"
+
+namespace holdfast::cli {
+
+Exit backup_cluster(Context& context) {
+  const auto start = std::chrono::steady_clock::now();
+  backup::BackupRequest request;
+  request.cluster = TRY(selected_cluster(context));
+  request.password = TRY(password_of(context, request.cluster));
+  request.member = context.options.text("instance");
+  request.saver = TRY(saver_options(context.options));
+  request.hostname = context.options.text("host");
+  request.extra_tags = split_commas(context.options.list("tag"));
+  request.program_version = "holdfast " HOLDFAST_VERSION;
+  request.dry_run = context.options.flag("dry-run");
+
+  RepositorySession session = TRY(open_repository(context, LockNeed::shared));
+  TRY_VOID(session.repository->load_index());
+  Progress progress(context.out, "backing up " + request.cluster.full_name());
+  const auto may_commit = [&]() -> Status {
+    if (context.stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped; no snapshot was made");
+    if (session.lock && session.lock->lost().stop_requested()) {
+      return fail(ErrorClass::conflict, "repo.lock_lost", "the repository lock could not be renewed in time; no snapshot was made",
+                  "check the connection to the repository and run the backup again");
+    }
+    return {};
+  };
+  auto report = TRY(backup::back_up_cluster(*session.repository, request, &progress.byte_counter(), may_commit, context.stop));
+  if (request.dry_run) {
+    context.out.line(fmt::format("would back up {} from {} ({})", request.cluster.full_name(), report.member,
+                                 report.from_replica ? "a replica" : "the primary"));
+    context.out.set_data(codec::Value::object({{"member", report.member}, {"dryRun", true}}));
+    return {};
+  }
+  const auto elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start);
+  const auto& counts = report.info.counts;
+  for (const auto& remark : report.info.remarks) context.out.warning("backup.remark", remark);
+  context.out.set_data(codec::Value::object({{"snapshot", snapshot_value(report.snapshot)},
+                                             {"cluster", request.cluster.name.str()},
+                                             {"namespace", request.cluster.ns},
+                                             {"engine", cluster::engine_name(request.cluster.engine)},
+                                             {"member", report.member},
+                                             {"position", report.info.position},
+                                             {"positionExact", report.info.position_exact},
+                                             {"lineage", report.info.lineage},
+                                             {"serverVersion", report.info.server_version},
+                                             {"rows", counts.rows},
+                                             {"objects", counts.objects()},
+                                             {"bytes", counts.bytes},
+                                             {"seconds", elapsed.count()}}));
+  const auto& summary = *report.snapshot.summary;
+  context.out.line(fmt::format("snapshot {} of {} from {} ({})", report.snapshot.id.short_hex(), request.cluster.full_name(), report.member,
+                               report.from_replica ? "replica" : "primary"));
+  context.out.note(fmt::format("  {} in {} ({}); {} new, {} stored", human_size(counts.bytes), human_span(elapsed),
+                               human_rate(counts.bytes, elapsed), human_size(summary.data_added), human_size(summary.data_added_packed)));
+  context.out.note(fmt::format("  position {}{}; {} tables, {} rows; end marker seen", report.info.position,
+                               report.info.position_exact ? "" : " (at least)", counts.tables, counts.rows));
+  return {};
+}
+
+}  // namespace holdfast::cli

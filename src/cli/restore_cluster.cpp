@@ -1,0 +1,112 @@
+// holdfast restore -c CLUSTER: into the live cluster (--accept=replace-data) or as a stand-alone server (--into DIR).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backup/restore_cluster.h"
+#include "base/units.h"
+#include "cli/cluster_options.h"
+#include "cli/progress.h"
+#include "cli/repository_session.h"
+#include "cli/snapshot_view.h"
+#include "cli/verbs.h"
+#include "provider/member_agent.h"
+
+namespace holdfast::cli {
+namespace {
+
+bool accepted(const Options& options, std::string_view name, const std::string& argument) {
+  return std::ranges::any_of(options.list("accept"), [&](const std::string& given) {
+    return given == name || given == fmt::format("{}:{}", name, argument);
+  });
+}
+
+void show(Context& context, const backup::RestoreRequest& request, const backup::RestoreReport& report, const std::string& target,
+          std::chrono::duration<double> elapsed) {
+  const auto& counts = report.counts;
+  context.out.set_data(codec::Value::object({
+      {"snapshot", request.choice.snapshot.id.hex()},
+      {"path", request.choice.path},
+      {"target", target},
+      {"members", codec::Value::list_of(report.members)},
+      {"position", report.position},
+      {"bytes", counts.bytes},
+      {"seconds", elapsed.count()},
+      {"setAside", codec::Value::list_of(report.set_aside)},
+      {"proof", codec::Value::object({{"endMarker", true},
+                                      {"objects", counts.objects()},
+                                      {"tables", counts.tables},
+                                      {"rowsReplayed", counts.rows},
+                                      {"rowsCounted", report.rows_verified}})},
+  }));
+  context.out.line(fmt::format("restored {} from snapshot {} in {} ({})", target, request.choice.snapshot.id.short_hex(), human_span(elapsed),
+                               human_rate(counts.bytes, elapsed)));
+  context.out.line(fmt::format("  proved: end marker seen, {} tables and {} other objects, {} rows replayed, {} counted in the server{}", counts.tables,
+                               counts.objects() - counts.tables, counts.rows, report.rows_verified,
+                               report.position.empty() ? "" : ", position " + report.position));
+  for (const auto& path : report.set_aside) context.out.note("  old data: " + path);
+}
+
+}  // namespace
+
+Exit restore_cluster(Context& context) {
+  const Options& options = context.options;
+  const auto start = std::chrono::steady_clock::now();
+  const ClusterSelector selector = cluster_selector(options);
+  const std::string into = options.text("into");
+  std::optional<cluster::DatabaseCluster> cluster;
+  backup::RestoreRequest request;
+  std::vector<std::unique_ptr<backup::MemberControl>> members;
+  std::string ns = selector.ns;
+  if (into.empty()) {
+    cluster = TRY(selected_cluster(context));
+    ns = cluster->ns;
+    members = TRY(provider::control_members(*cluster, context.stop));
+  }
+
+  RepositorySession session = TRY(open_repository(context, LockNeed::shared));
+  repo::Repository& repository = *session.repository;
+  std::optional<cluster::Engine> engine = cluster ? std::optional(cluster->engine) : cluster::parse_engine(selector.engine);
+  const std::string type = options.text("type") == "all" ? "backup" : options.text("type");
+  request.choice = TRY(backup::choose_snapshot(repository, ns, selector.cluster, engine, options.text("snapshot"), type));
+  TRY_VOID(repository.load_index());
+  request.sidecar = TRY(backup::read_sidecar(repository, request.choice));
+  if (!engine) engine = cluster::parse_engine(request.choice.snapshot.tag_value("engine"));
+  if (!engine) return fail(ErrorClass::refused, "restore.wrong_snapshot", "the snapshot does not say of which engine it is", "name it with -e");
+  request.engine = *engine;
+
+  const std::string what = fmt::format("snapshot {} ({}) of {}", request.choice.snapshot.id.short_hex(), local_time(request.choice.snapshot.time),
+                                       request.choice.path.substr(1, request.choice.path.rfind('/') - 1));
+  if (cluster && !accepted(options, "replace-data", cluster->name.str())) {
+    return fail(ErrorClass::refused, "restore.replace_data",
+                fmt::format("this would replace the data of all {} members of {} by {}; what was written since is not in it", cluster->members.size(),
+                            cluster->full_name(), what),
+                fmt::format("add --accept=replace-data (the old data directories are moved aside), or restore beside it with --into DIR"));
+  }
+  if (options.flag("dry-run")) {
+    context.out.line(fmt::format("would restore {} {}", what, cluster ? "into " + cluster->full_name() : "as a stand-alone server in " + into));
+    context.out.set_data(codec::Value::object({{"snapshot", request.choice.snapshot.id.hex()}, {"dryRun", true}}));
+    return {};
+  }
+  context.out.note("restoring " + what);
+  Progress progress(context.out, "replaying " + request.choice.path);
+  progress.set_total(request.sidecar["bytes"].unsigned_integer());
+  request.progress = &progress.byte_counter();
+  request.say = [&](const std::string& line) {
+    context.out.event("step", codec::Value::object({{"message", line}}));
+    context.out.note("  " + line);
+  };
+  if (cluster) {
+    auto report = TRY(backup::restore_cluster(repository, request, members, context.stop).context("restoring " + cluster->full_name()));
+    show(context, request, report, cluster->full_name(), std::chrono::steady_clock::now() - start);
+    return {};
+  }
+  auto server = TRY(provider::control_folder(into, request.engine, selector.cluster, context.stop));
+  auto report = TRY(backup::restore_into(repository, request, *server, context.stop).context("restoring into " + into));
+  show(context, request, report, into, std::chrono::steady_clock::now() - start);
+  context.out.note(fmt::format("  data directory {}, administrator {} with the password in {}/admin.password", server->setup().data_dir,
+                               server->setup().socket.user, into));
+  return {};
+}
+
+}  // namespace holdfast::cli

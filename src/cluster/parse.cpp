@@ -1,0 +1,224 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "cluster/resource.h"
+#include "codec/yaml.h"
+
+namespace holdfast::cluster {
+
+using codec::Value;
+
+namespace {
+
+constexpr std::string_view kVersion = "holdfast.dev/v1alpha1";
+
+/// Reads one document and collects everything wrong with it.
+class Reader {
+ public:
+  explicit Reader(std::string folder) : folder_(std::move(folder)) {}
+
+  DatabaseCluster read(const Value& document);
+  const std::vector<std::string>& problems() const { return problems_; }
+
+ private:
+  void problem(const std::string& path, std::string what) { problems_.push_back(path + ": " + std::move(what)); }
+
+  /// Complains about every key that is not in `known`.
+  const Value& object(const Value& parent, const std::string& path, std::string_view key, std::initializer_list<std::string_view> known) {
+    const Value& value = parent[key];
+    if (!value.is_null() && !value.is_object()) problem(path, "must be a mapping");
+    check_keys(value, path, known);
+    return value;
+  }
+  void check_keys(const Value& value, const std::string& path, std::initializer_list<std::string_view> known) {
+    for (const auto& [name, ignored] : value.members()) {
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      problem(path + "." + name, fmt::format("is not a field here; there are: {}", fmt::join(known, ", ")));
+    }
+  }
+  std::string text(const Value& parent, const std::string& path, std::string_view key) {
+    const Value& value = parent[key];
+    if (value.is_null() || value.is_text()) return value.text();
+    problem(fmt::format("{}.{}", path, key), "must be a text (quote it)");
+    return {};
+  }
+  std::string file(const Value& parent, const std::string& path, std::string_view key) {
+    std::string name = text(parent, path, key);
+    return name.empty() || name[0] == '/' ? name : folder_ + "/" + name;
+  }
+  int integer(const Value& parent, const std::string& path, std::string_view key, int otherwise, int low, int high) {
+    const Value& value = parent[key];
+    if (value.is_null()) return otherwise;
+    if (!value.is_integer() || value.integer() < low || value.integer() > high) {
+      problem(fmt::format("{}.{}", path, key), fmt::format("must be a whole number from {} to {}", low, high));
+      return otherwise;
+    }
+    return static_cast<int>(value.integer());
+  }
+  std::string name(const Value& parent, const std::string& path, std::string_view key, bool required) {
+    std::string value = text(parent, path, key);
+    const std::string full = fmt::format("{}.{}", path, key);
+    if (value.empty()) {
+      if (required) problem(full, "is missing");
+      return value;
+    }
+    auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+    bool fine = value.size() <= 63 && plain(value.front()) && plain(value.back());
+    for (char c : value) fine = fine && (plain(c) || c == '-' || c == '.');
+    if (!fine) problem(full, fmt::format("'{}' must be lower-case letters, digits, '-' and '.', at most 63", value));
+    return value;
+  }
+  std::map<std::string, std::string> labels(const Value& metadata, std::string_view key) {
+    std::map<std::string, std::string> result;
+    const std::string path = fmt::format("metadata.{}", key);
+    if (!metadata[key].is_null() && !metadata[key].is_object()) problem(path, "must be a mapping");
+    for (const auto& [name, value] : metadata[key].members()) {
+      if (value.is_text()) result[name] = value.text();
+      else problem(path + "." + name, "must be a text (quote it)");
+    }
+    return result;
+  }
+  void read_spec(const Value& spec, DatabaseCluster& cluster);
+  Member read_member(const Value& value, const std::string& path, int index, const DatabaseCluster& cluster);
+
+  const std::string folder_;
+  std::vector<std::string> problems_;
+};
+
+int default_port(Engine engine) { return engine == Engine::postgres ? 5432 : 3306; }
+
+ReplicationMode default_mode(Engine engine) {
+  switch (engine) {
+    case Engine::galera: return ReplicationMode::galera;
+    case Engine::postgres: return ReplicationMode::streaming;
+    default: return ReplicationMode::async;
+  }
+}
+
+bool mode_fits(Engine engine, ReplicationMode mode) {
+  if (mode == ReplicationMode::none) return true;
+  switch (engine) {
+    case Engine::galera: return mode == ReplicationMode::galera;
+    case Engine::postgres: return mode == ReplicationMode::streaming;
+    default: return mode == ReplicationMode::async || mode == ReplicationMode::semi_sync;
+  }
+}
+
+Member Reader::read_member(const Value& value, const std::string& path, int index, const DatabaseCluster& cluster) {
+  Member member;
+  if (!value.is_object()) {
+    problem(path, "must be a mapping with name and host (or socket)");
+    return member;
+  }
+  check_keys(value, path, {"name", "ordinal", "host", "port", "socket", "dataDir", "agentSocket"});
+  member.name = MemberName(name(value, path, "name", false));
+  if (member.name.empty()) member.name = MemberName(fmt::format("{}-{}", cluster.name.str(), index));
+  member.ordinal = integer(value, path, "ordinal", index, 0, 9999);
+  member.host = text(value, path, "host");
+  member.socket = text(value, path, "socket");
+  if (member.host.empty() && member.socket.empty()) problem(path, "needs host, or socket");
+  member.port = integer(value, path, "port", default_port(cluster.engine), 1, 65535);
+  member.data_dir = text(value, path, "dataDir");
+  member.agent_socket = text(value, path, "agentSocket");
+  if (cluster.provider == Provider::host && member.agent_socket.empty()) problem(path + ".agentSocket", "is missing (provider host)");
+  return member;
+}
+
+void Reader::read_spec(const Value& spec, DatabaseCluster& cluster) {
+  const std::string engine = text(spec, "spec", "engine");
+  if (auto known = parse_engine(engine)) cluster.engine = *known;
+  else problem("spec.engine", engine.empty() ? "is missing; one of " + engine_names() : fmt::format("'{}' is not one of {}", engine, engine_names()));
+  const std::string provider = text(spec, "spec", "provider");
+  if (auto known = parse_provider(provider)) cluster.provider = *known;
+  else if (!provider.empty()) problem("spec.provider", fmt::format("'{}' is not one of host, external", provider));
+
+  const Value& replication = object(spec, "spec.replication", "replication", {"mode"});
+  const std::string mode = text(replication, "spec.replication", "mode");
+  cluster.replication = default_mode(cluster.engine);
+  if (!mode.empty()) {
+    auto known = parse_replication_mode(mode);
+    if (!known) problem("spec.replication.mode", fmt::format("'{}' is not one of none, async, semi-sync, galera, streaming", mode));
+    else if (!mode_fits(cluster.engine, *known)) problem("spec.replication.mode", fmt::format("'{}' does not go with engine {}", mode, engine));
+    else cluster.replication = *known;
+  }
+
+  const Value& credentials = object(spec, "spec.credentials", "credentials", {"user", "passwordFile", "passwordEnv"});
+  cluster.credentials.user = text(credentials, "spec.credentials", "user");
+  cluster.credentials.password.file = file(credentials, "spec.credentials", "passwordFile");
+  cluster.credentials.password.env = text(credentials, "spec.credentials", "passwordEnv");
+  if (cluster.credentials.user.empty()) problem("spec.credentials.user", "is missing");
+  if (cluster.credentials.password.file.empty() == cluster.credentials.password.env.empty())
+    problem("spec.credentials", "needs passwordFile or passwordEnv, one of them; the password itself never stands here");
+
+  const Value& tls = object(spec, "spec.tls", "tls", {"required", "ca"});
+  if (!tls["required"].is_null() && !tls["required"].is_bool()) problem("spec.tls.required", "must be true or false");
+  cluster.tls.ca = file(tls, "spec.tls", "ca");
+  cluster.tls.required = tls["required"].boolean(!cluster.tls.ca.empty());
+
+  const Value& members = spec["members"];
+  if (!members.is_list() || members.items().empty()) {
+    problem("spec.members", "must be a list with at least one member");
+    return;
+  }
+  std::set<std::string> names;
+  std::set<int> ordinals;
+  for (size_t i = 0; i < members.items().size(); ++i) {
+    const std::string path = fmt::format("spec.members[{}]", i);
+    Member member = read_member(members.items()[i], path, static_cast<int>(i), cluster);
+    if (!names.insert(member.name.str()).second) problem(path + ".name", fmt::format("'{}' comes twice", member.name.str()));
+    if (!ordinals.insert(member.ordinal).second) problem(path + ".ordinal", fmt::format("{} comes twice", member.ordinal));
+    cluster.members.push_back(std::move(member));
+  }
+  std::sort(cluster.members.begin(), cluster.members.end(), [](const Member& a, const Member& b) { return a.ordinal < b.ordinal; });
+}
+
+DatabaseCluster Reader::read(const Value& document) {
+  DatabaseCluster cluster;
+  check_keys(document, "", {"apiVersion", "kind", "metadata", "spec", "status"});
+  if (!document["metadata"].is_object()) problem("metadata", "is missing");
+  const Value& metadata = document["metadata"];
+  cluster.name = ClusterName(name(metadata, "metadata", "name", true));
+  if (std::string ns = name(metadata, "metadata", "namespace", false); !ns.empty()) cluster.ns = ns;
+  cluster.labels = labels(metadata, "labels");
+  cluster.annotations = labels(metadata, "annotations");
+  if (!document["spec"].is_object()) {
+    problem("spec", "is missing");
+    return cluster;
+  }
+  check_keys(document["spec"], "spec", {"engine", "provider", "replication", "credentials", "tls", "members"});
+  read_spec(document["spec"], cluster);
+  return cluster;
+}
+
+}  // namespace
+
+Result<DatabaseCluster> parse_cluster(const Value& document, const std::string& folder) {
+  Reader reader(folder);
+  DatabaseCluster cluster = reader.read(document);
+  if (reader.problems().empty()) return cluster;
+  return fail(ErrorClass::usage, "config.invalid",
+              fmt::format("DatabaseCluster {}: {}", cluster.name.empty() ? "without a name" : cluster.name.str(),
+                          fmt::join(reader.problems(), "; ")),
+              "a DatabaseCluster as it should be stands in <state-dir>/clusters after `holdfast lab up`");
+}
+
+Result<std::vector<DatabaseCluster>> parse_clusters(std::string_view yaml, const std::string& folder) {
+  std::vector<DatabaseCluster> clusters;
+  for (const Value& document : TRY(codec::parse_yaml(yaml))) {
+    const std::string version = document["apiVersion"].text(), kind = document["kind"].text();
+    if (version != kVersion)
+      return fail(ErrorClass::usage, "config.version",
+                  version.empty() ? "a document without apiVersion" : fmt::format("apiVersion {} is not known here", version),
+                  fmt::format("write apiVersion: {}", kVersion));
+    if (kind == "DatabaseCluster") {
+      clusters.push_back(TRY(parse_cluster(document, folder)));
+    } else if (kind.empty()) {
+      return fail(ErrorClass::usage, "config.kind", "a document without kind", "write kind: DatabaseCluster");
+    }
+  }
+  return clusters;
+}
+
+}  // namespace holdfast::cluster

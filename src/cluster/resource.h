@@ -1,0 +1,36 @@
+// The `DatabaseCluster` resource (holdfast.dev/v1alpha1) as text and as documents.
+//
+//   apiVersion: holdfast.dev/v1alpha1
+//   kind: DatabaseCluster
+//   metadata: {name: shop-db, namespace: shop}        # namespace defaults to "default"
+//   spec:
+//     engine: mariadb                                 # mariadb, galera, mysql, postgres
+//     provider: external                              # external (default) or host
+//     replication: {mode: semi-sync}                  # none, async, semi-sync, galera, streaming; default by engine
+//     credentials: {user: backup, passwordFile: db.password}   # or passwordEnv: VARIABLE; a relative file is relative
+//     tls: {required: true, ca: ca.pem}                        # to the file that names it
+//     members:
+//       - {name: db-0, host: 10.0.0.4, port: 3306}    # or socket: /run/mysqld/mysqld.sock; also ordinal, dataDir, agentSocket
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "cluster/types.h"
+#include "codec/value.h"
+
+namespace holdfast::cluster {
+
+/// One YAML document, readable by parse_clusters().
+std::string print_cluster(const DatabaseCluster& cluster);
+
+/// One document. Every mistake found is in the message, each with its path ("spec.members[1].port: ..."); id
+/// "config.invalid" (usage). `folder` is what relative file names are relative to.
+Result<DatabaseCluster> parse_cluster(const codec::Value& document, const std::string& folder);
+
+/// All DatabaseCluster documents of a YAML text; other kinds of holdfast.dev are left to others, anything else is refused.
+Result<std::vector<DatabaseCluster>> parse_clusters(std::string_view yaml, const std::string& folder);
+
+}  // namespace holdfast::cluster

@@ -1,0 +1,71 @@
+// What a database cluster is, as the `DatabaseCluster` resource (holdfast.dev/v1alpha1) says it. Pure values.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/strong_id.h"
+
+namespace holdfast::cluster {
+
+enum class Engine { mariadb, galera, mysql, postgres };
+enum class Provider { host, external };
+/// How members of one cluster stay equal. `semi_sync`: a commit waits for one replica's receipt.
+enum class ReplicationMode { none, async, semi_sync, galera, streaming };
+
+std::string_view engine_name(Engine engine);
+std::string_view provider_name(Provider provider);
+std::string_view replication_mode_name(ReplicationMode mode);
+std::optional<Engine> parse_engine(std::string_view name);
+std::optional<Provider> parse_provider(std::string_view name);
+std::optional<ReplicationMode> parse_replication_mode(std::string_view name);
+/// "mariadb, galera, mysql, postgres", for messages.
+std::string engine_names();
+
+/// Where a secret is kept; never the secret itself. Exactly one is set.
+struct SecretRef {
+  std::string file;
+  std::string env;
+  bool empty() const { return file.empty() && env.empty(); }
+};
+
+struct Credentials {
+  std::string user;
+  SecretRef password;
+};
+
+struct TlsSettings {
+  bool required = false;  ///< verify the server's certificate and refuse plaintext
+  std::string ca;         ///< file of trusted certificates; empty = the system's
+};
+
+struct Member {
+  MemberName name;
+  int ordinal = 0;
+  std::string host = "127.0.0.1";
+  int port = 0;
+  std::string socket;        ///< unix socket file of the server; empty = none reachable from here
+  std::string data_dir;      ///< empty = unknown (provider external)
+  std::string agent_socket;  ///< local API of the member's agent (provider host)
+};
+
+struct DatabaseCluster {
+  ClusterName name;
+  std::string ns = "default";  ///< metadata.namespace
+  std::map<std::string, std::string> labels, annotations;
+  Engine engine = Engine::mariadb;
+  Provider provider = Provider::external;
+  ReplicationMode replication = ReplicationMode::async;
+  Credentials credentials;
+  TlsSettings tls;
+  std::vector<Member> members;
+
+  /// "shop/shop-mariadb"
+  std::string full_name() const { return ns + "/" + name.str(); }
+  const Member* find(std::string_view member) const;
+};
+
+}  // namespace holdfast::cluster

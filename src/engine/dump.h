@@ -1,0 +1,63 @@
+// Logical dumps: one stream per cluster, taken from one member at one point of its history.
+//
+// Fail closed: the stream ends (read() gives 0) only after the dump program ended with status 0 and its end marker has
+// passed by. Anything else is an error, so whoever stores the stream has nothing to commit.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "cluster/types.h"
+#include "engine/dump_scan.h"
+#include "sql/rows.h"
+
+namespace holdfast::engine {
+
+struct DumpRequest {
+  cluster::Engine engine = cluster::Engine::mariadb;
+  std::string member;  ///< name, for messages and the report
+  bool is_replica = false;
+  sql::Target target;
+  std::chrono::seconds stall_limit{600};  ///< the program may be silent this long
+};
+
+/// What is known about a dump: the sidecar file says it.
+struct DumpInfo {
+  std::string server_version;
+  std::string tool_version;
+  std::string lineage;          ///< server uuid, system identifier/timeline, Galera uuid
+  std::string position;         ///< GTID set, LSN, uuid:seqno: what the dump holds, no more and no less
+  bool position_exact = false;  ///< false: it lies between position_from and position_to
+  std::string position_from, position_to;
+  std::string log_file;         ///< binary log coordinates of the dump; empty without a binary log
+  uint64_t log_offset = 0;
+  std::vector<std::string> remarks;  ///< "table a.b is MyISAM: not part of the consistent point"
+  DumpCounts counts;
+};
+
+class DumpStream {
+ public:
+  virtual ~DumpStream() = default;
+  virtual Result<size_t> read(MutableByteSpan into) = 0;
+  /// Complete once read() has given 0.
+  virtual const DumpInfo& info() const = 0;
+};
+
+/// Connects, prepares, starts the dump program. `stop` ends it.
+Result<std::unique_ptr<DumpStream>> open_dump(const DumpRequest& request, std::stop_token stop);
+
+/// Where a dump stands in a snapshot: "mysqldump.sql" or "pgdumpall.sql".
+std::string dump_file_name(cluster::Engine engine);
+DumpFlavour dump_flavour(cluster::Engine engine);
+
+// One per engine; open_dump() chooses.
+Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request, std::stop_token stop);
+Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, std::stop_token stop);
+Result<std::unique_ptr<DumpStream>> open_postgres_dump(const DumpRequest& request, std::stop_token stop);
+
+}  // namespace holdfast::engine

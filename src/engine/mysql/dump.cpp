@@ -1,0 +1,152 @@
+// mysqldump of a MySQL server. --single-transaction with GTIDs on takes the snapshot and the GTID set at one point (under a
+// short global read lock); the set stands in the dump, commented, as GTID_PURGED.
+#include <fmt/format.h>
+
+#include "engine/dump.h"
+#include "engine/private_files.h"
+#include "engine/producer.h"
+#include "engine/programs.h"
+#include "sql/mariadb.h"
+
+namespace holdfast::engine {
+namespace {
+
+using std::chrono::seconds;
+
+// The GTID_PURGED value may run over several lines; the scanner keeps the first only, so the set is read here.
+class GtidPurged {
+ public:
+  void feed(std::string_view text) {
+    if (done_) return;
+    head_.append(text.substr(0, (256 << 10) - std::min<size_t>(head_.size(), 256 << 10)));
+    const size_t at = head_.find("GTID_PURGED=");
+    if (at == std::string::npos) {
+      done_ = head_.size() >= 256 << 10;
+      return;
+    }
+    // SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ 'uuid:1-5,...'
+    size_t from = at + 12;
+    if (head_.compare(from, 2, "/*") == 0) {
+      from = head_.find("*/", from);
+      if (from == std::string::npos) return;
+    } else if (head_.size() < from + 2) {
+      return;
+    }
+    const size_t open = head_.find('\'', from);
+    const size_t close = open == std::string::npos ? open : head_.find('\'', open + 1);
+    if (close == std::string::npos) return;
+    for (char c : head_.substr(open + 1, close - open - 1)) {
+      if (c != '\n' && c != ' ') value_ += c;
+    }
+    done_ = true;
+    head_.clear();
+  }
+  const std::string& value() const { return value_; }
+
+ private:
+  std::string head_, value_;
+  bool done_ = false;
+};
+
+class MysqlDump : public DumpStream {
+ public:
+  MysqlDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options, Producer producer, DumpInfo info)
+      : request_(std::move(request)),
+        connection_(std::move(connection)),
+        options_(std::move(options)),
+        producer_(std::move(producer)),
+        info_(std::move(info)) {}
+
+  Result<size_t> read(MutableByteSpan into) override {
+    const size_t got = TRY(producer_.read(into));
+    if (got > 0) {
+      scanner_.feed({into.data(), got});
+      purged_.feed(as_text({into.data(), got}));
+      return got;
+    }
+    if (!done_) TRY_VOID(finish());
+    done_ = true;
+    return 0;
+  }
+  const DumpInfo& info() const override { return info_; }
+
+ private:
+  Status finish() {
+    if (!scanner_.complete()) {
+      return fail(ErrorClass::failed, "engine.dump_incomplete",
+                  fmt::format("the dump of {} ends without \"-- Dump completed\"", request_.member));
+    }
+    info_.counts = scanner_.counts();
+    const std::string& lines = scanner_.position_lines();
+    auto part = [&](std::string_view before, std::string_view after) -> std::string {
+      size_t at = lines.rfind(before);
+      if (at == std::string::npos) return "";
+      at += before.size();
+      return lines.substr(at, lines.find(after, at) - at);
+    };
+    info_.log_file = part("SOURCE_LOG_FILE='", "'");
+    info_.log_offset = std::strtoull(part("SOURCE_LOG_POS=", ";").c_str(), nullptr, 10);
+    if (!purged_.value().empty()) {
+      info_.position = purged_.value();
+      info_.position_exact = true;
+      return {};
+    }
+    auto rows = TRY(connection_.query("SELECT @@GLOBAL.gtid_executed AS p", Deadline::in(seconds(20))));
+    info_.position_to = rows.text("p");
+    info_.position = info_.position_from;
+    info_.position_exact = info_.position_from == info_.position_to;
+    return {};
+  }
+
+  const DumpRequest request_;
+  sql::MariadbConnection connection_;
+  PrivateFile options_;
+  Producer producer_;
+  DumpScanner scanner_{DumpFlavour::mysql};
+  GtidPurged purged_;
+  DumpInfo info_;
+  bool done_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, std::stop_token stop) {
+  const std::string program = TRY(find_program(request.engine, "mysqldump"));
+  auto connection = TRY(sql::MariadbConnection::connect(request.target, Deadline::in(seconds(20)), stop));
+  DumpInfo info;
+  info.server_version = connection.server_version();
+  auto version = TRY(sys::run_ok({.argv = {program, "--no-defaults", "--version"}}, Deadline::in(seconds(20)), stop));
+  info.tool_version = version.out.substr(0, version.out.find('\n'));
+  auto facts = TRY(connection.query(
+      "SELECT @@GLOBAL.log_bin AS b, @@GLOBAL.gtid_executed AS p, @@GLOBAL.server_uuid AS u, @@GLOBAL.gtid_mode AS m",
+      Deadline::in(seconds(20)), stop));
+  info.lineage = facts.text("u");
+  info.position_from = facts.text("p");
+  std::erase(info.position_from, '\n');
+
+  auto options = TRY(PrivateFile::create("client.cnf", mysql_option_file(request.target)));
+  sys::Command command;
+  command.argv = {program,
+                  "--defaults-file=" + options.path(),
+                  "--all-databases",
+                  "--single-transaction",
+                  "--quick",
+                  "--routines",
+                  "--triggers",
+                  "--events",
+                  "--hex-blob",
+                  "--skip-dump-date",
+                  "--flush-privileges",
+                  "--default-character-set=utf8mb4",
+                  "--max-allowed-packet=1G"};
+  if (facts.text("m") == "ON") command.argv.push_back("--set-gtid-purged=COMMENTED");
+  if (facts.text("b") == "1") command.argv.push_back("--source-data=2");
+  if (request.target.tls) {
+    command.argv.push_back("--ssl-mode=VERIFY_IDENTITY");
+    if (!request.target.tls_ca.empty()) command.argv.push_back("--ssl-ca=" + request.target.tls_ca);
+  }
+  auto producer = TRY(Producer::start(std::move(command), request.stall_limit, stop));
+  return std::make_unique<MysqlDump>(request, std::move(connection), std::move(options), std::move(producer), std::move(info));
+}
+
+}  // namespace holdfast::engine

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <stop_token>
+
+#include "base/deadline.h"
+#include "cluster/facts.h"
+#include "sql/rows.h"
+
+namespace holdfast::engine::mysql {
+
+/// Fills the facts of one mysql member.
+void observe(cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop);
+
+}  // namespace holdfast::engine::mysql

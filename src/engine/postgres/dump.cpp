@@ -1,0 +1,264 @@
+// A dump of a whole PostgreSQL cluster at one point.
+//
+// pg_dumpall gives each database its own moment. Here one snapshot per database is exported first, all at the same point:
+// on a standby while replay is paused (for milliseconds; the point is then the replay position, exactly), on a primary by
+// taking them in one go until all are equal, which needs a moment without a commit. Then pg_dumpall writes the roles and
+// pg_dump each database from its snapshot; the parts are joined the way pg_dumpall joins them, so psql restores the file.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "engine/dump.h"
+#include "engine/private_files.h"
+#include "engine/producer.h"
+#include "engine/programs.h"
+#include "sql/postgres.h"
+
+namespace holdfast::engine {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr int kAttempts = 50;
+
+struct Session {
+  std::string database;
+  std::optional<sql::PostgresConnection> connection;  ///< holds the transaction that keeps the snapshot
+  std::string snapshot;
+};
+
+Deadline soon() { return Deadline::in(seconds(30)); }
+
+// Resumes replay whatever happens between; a standby must not stay paused because a backup failed.
+class ReplayPause {
+ public:
+  static Result<std::unique_ptr<ReplayPause>> begin(sql::PostgresConnection& connection, std::stop_token stop) {
+    auto state = TRY(connection.query("SELECT pg_get_wal_replay_pause_state() AS s", soon(), stop));
+    if (state.text("s") != "not paused") {
+      return fail(ErrorClass::refused, "engine.replay_paused", "somebody has paused WAL replay on this standby",
+                  "SELECT pg_wal_replay_resume(), or name another member with -i");
+    }
+    TRY(connection.query("SELECT pg_wal_replay_pause()", soon(), stop));
+    auto pause = std::unique_ptr<ReplayPause>(new ReplayPause(connection));
+    const auto deadline = Deadline::in(seconds(20));
+    while (true) {
+      auto now = TRY(connection.query("SELECT pg_get_wal_replay_pause_state() AS s, pg_sleep(0.002)", soon(), stop));
+      if (now.text("s") == "paused") return pause;
+      if (deadline.passed()) {
+        return fail(ErrorClass::unavailable, "engine.replay_pause", "WAL replay does not pause on this standby");
+      }
+    }
+  }
+  Status end() {
+    if (!connection_) return {};
+    auto* connection = std::exchange(connection_, nullptr);
+    auto done = connection->query("SELECT pg_wal_replay_resume()", soon());
+    if (!done) return fail(std::move(done).error());
+    return {};
+  }
+  ~ReplayPause() { (void)end(); }
+
+ private:
+  explicit ReplayPause(sql::PostgresConnection& connection) : connection_(&connection) {}
+  sql::PostgresConnection* connection_;
+};
+
+class PostgresDump : public DumpStream {
+ public:
+  PostgresDump(DumpRequest request, std::stop_token stop, PrivateFile passfile)
+      : request_(std::move(request)), stop_(std::move(stop)), passfile_(std::move(passfile)) {}
+
+  Status open() {
+    pg_dump_ = TRY(find_program(request_.engine, "pg_dump"));
+    auto version = TRY(sys::run_ok({.argv = {pg_dump_, "--version"}}, soon(), stop_));
+    info_.tool_version = version.out.substr(0, version.out.find('\n'));
+    sql::Target target = request_.target;
+    target.database = "postgres";
+    main_ = TRY(sql::PostgresConnection::connect(target, soon(), stop_));
+    auto facts = TRY(main_->query(
+        "SELECT current_setting('server_version') AS v, pg_is_in_recovery() AS r, "
+        "(SELECT system_identifier FROM pg_control_system()) AS i, (SELECT timeline_id FROM pg_control_checkpoint()) AS t",
+        soon(), stop_));
+    info_.server_version = facts.text("v");
+    info_.lineage = facts.text("i") + "/" + facts.text("t");
+    const bool standby = facts.text("r") == "t";
+
+    auto databases = TRY(main_->query(
+        "SELECT datname AS d FROM pg_database WHERE datallowconn AND datname <> 'template0' "
+        "ORDER BY (datname <> 'template1'), datname",
+        soon(), stop_));
+    for (size_t i = 0; i < databases.rows.size(); ++i) {
+      Session session;
+      session.database = databases.text("d", i);
+      target.database = session.database;
+      session.connection = TRY(sql::PostgresConnection::connect(target, soon(), stop_).context("database " + session.database));
+      sessions_.push_back(std::move(session));
+    }
+    TRY_VOID(standby ? snapshots_on_standby() : snapshots_on_primary());
+    next_ = 0;
+    return {};
+  }
+
+  Result<size_t> read(MutableByteSpan into) override {
+    while (true) {
+      if (!pending_.empty()) {
+        const size_t part = std::min(pending_.size(), into.size());
+        std::copy_n(pending_.data(), part, into.data());
+        pending_.erase(0, part);
+        scanner_.feed({into.data(), part});
+        return part;
+      }
+      if (producer_) {
+        auto got = producer_->read(into);
+        if (!got) return fail(explained(std::move(got).error()));
+        if (*got > 0) {
+          scanner_.feed({into.data(), *got});
+          return *got;
+        }
+        producer_.reset();
+        sessions_[next_].connection.reset();
+        ++next_;
+        continue;
+      }
+      if (done_) return 0;
+      if (next_ < sessions_.size()) {
+        TRY_VOID(start_database());
+        continue;
+      }
+      if (!ended_) {
+        pending_ = "--\n-- PostgreSQL database cluster dump complete\n--\n\n";
+        ended_ = true;
+        continue;
+      }
+      if (!scanner_.complete()) {
+        return fail(ErrorClass::failed, "engine.dump_incomplete", fmt::format("the dump of {} is not complete", request_.member));
+      }
+      info_.counts = scanner_.counts();
+      done_ = true;
+    }
+  }
+  const DumpInfo& info() const override { return info_; }
+
+ private:
+  Status export_snapshots() {
+    for (auto& session : sessions_) {
+      TRY(session.connection->query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", soon(), stop_));
+      session.snapshot = TRY(session.connection->query("SELECT pg_export_snapshot() AS s", soon(), stop_)).text("s");
+    }
+    return {};
+  }
+
+  Status globals() {
+    const std::string program = TRY(find_program(request_.engine, "pg_dumpall"));
+    sys::Command command;
+    command.argv = {program, "--globals-only", "--no-password", "-d", postgres_conninfo(request_.target, passfile_.path(), "postgres")};
+    command.env = {{"PGTZ", "UTC"}};
+    auto done = TRY(sys::run_ok(std::move(command), Deadline::in(request_.stall_limit), stop_));
+    const std::string_view end = "-- PostgreSQL database cluster dump complete";
+    const size_t at = done.out.rfind(end);
+    if (at == std::string::npos) {
+      return fail(ErrorClass::failed, "engine.dump_incomplete", "pg_dumpall --globals-only did not write its end marker");
+    }
+    // The marker ends the whole file, so here it goes (with the "--" line above it).
+    pending_ = done.out.substr(0, at);
+    if (pending_.ends_with("--\n")) pending_.erase(pending_.size() - 3);
+    const size_t rest = done.out.find("--\n", at + end.size());
+    if (rest != std::string::npos) pending_ += done.out.substr(rest + 3);
+    if (pending_.find_first_not_of('\n') != std::string::npos && !pending_.ends_with('\n')) pending_ += '\n';
+    return {};
+  }
+
+  Status snapshots_on_standby() {
+    auto pause = TRY(ReplayPause::begin(*main_, stop_));
+    info_.position = TRY(main_->query("SELECT pg_last_wal_replay_lsn() AS l", soon(), stop_)).text("l");
+    TRY_VOID(export_snapshots());
+    TRY_VOID(globals());
+    TRY_VOID(pause->end());
+    info_.position_from = info_.position_to = info_.position;
+    info_.position_exact = true;
+    return {};
+  }
+
+  Status snapshots_on_primary() {
+    TRY_VOID(globals());
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      info_.position_from = TRY(main_->query("SELECT pg_current_wal_insert_lsn() AS l", soon(), stop_)).text("l");
+      TRY_VOID(export_snapshots());
+      info_.position_to = TRY(main_->query("SELECT pg_current_wal_insert_lsn() AS l", soon(), stop_)).text("l");
+      // Equal positions before and after: no WAL at all was written while the snapshots were taken.
+      info_.position = info_.position_to;
+      info_.position_exact = info_.position_from == info_.position_to;
+      if (info_.position_exact) return {};
+      if (TRY(same_snapshot())) return {};  // WAL was written, but nothing committed: one point, its LSN within bounds
+      for (auto& session : sessions_) TRY(session.connection->query("ROLLBACK", soon(), stop_));
+    }
+    TRY_VOID(export_snapshots());
+    info_.position_to = TRY(main_->query("SELECT pg_current_wal_insert_lsn() AS l", soon(), stop_)).text("l");
+    info_.position = info_.position_from;
+    if (sessions_.size() > 3) {
+      info_.remarks.push_back("databases were snapshotted some milliseconds apart: the server did not stop committing for a moment");
+    }
+    return {};
+  }
+
+  Result<bool> same_snapshot() {
+    std::string first;
+    for (auto& session : sessions_) {
+      const std::string text = TRY(session.connection->query("SELECT pg_current_snapshot()::text AS s", soon(), stop_)).text("s");
+      if (first.empty()) first = text;
+      if (text != first) return false;
+    }
+    return true;
+  }
+
+  Status start_database() {
+    const Session& session = sessions_[next_];
+    const bool exists_always = session.database == "template1" || session.database == "postgres";
+    std::string name;
+    for (char c : session.database) name += c == '\n' ? ' ' : c;
+    pending_ = fmt::format("--\n-- Databases\n--\n\n--\n-- Database \"{}\" dump\n--\n\n", name);
+    if (exists_always) pending_ += fmt::format("\\connect {}\n\n", session.database);
+    sys::Command command;
+    command.argv = {pg_dump_, "--no-password", "--snapshot=" + session.snapshot};
+    if (!exists_always) command.argv.push_back("--create");
+    command.argv.push_back("-d");
+    command.argv.push_back(postgres_conninfo(request_.target, passfile_.path(), session.database));
+    command.env = {{"PGTZ", "UTC"}};
+    producer_ = std::make_unique<Producer>(TRY(Producer::start(std::move(command), request_.stall_limit, stop_)));
+    return {};
+  }
+
+  Error explained(Error error) const {
+    if (error.message.find("conflict with recovery") != std::string::npos) {
+      error.error_class = ErrorClass::unavailable;
+      error.id = "engine.recovery_conflict";
+      error.hint = "the standby had to replay what the dump was reading: set hot_standby_feedback = on there, or name the primary with -i";
+    }
+    return error;
+  }
+
+  const DumpRequest request_;
+  const std::stop_token stop_;
+  PrivateFile passfile_;
+  std::string pg_dump_;
+  std::optional<sql::PostgresConnection> main_;
+  std::vector<Session> sessions_;
+  size_t next_ = 0;
+  std::string pending_;
+  std::unique_ptr<Producer> producer_;
+  DumpScanner scanner_{DumpFlavour::postgres};
+  DumpInfo info_;
+  bool ended_ = false, done_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<DumpStream>> open_postgres_dump(const DumpRequest& request, std::stop_token stop) {
+  auto passfile = TRY(PrivateFile::create("pgpass", postgres_password_file(request.target)));
+  auto dump = std::make_unique<PostgresDump>(request, std::move(stop), std::move(passfile));
+  TRY_VOID(dump->open());
+  return dump;
+}
+
+}  // namespace holdfast::engine

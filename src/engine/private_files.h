@@ -1,0 +1,34 @@
+// Short-lived files that hand a password to a client program: never in its arguments, never in its environment.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "sql/rows.h"
+#include "sys/file.h"
+
+namespace holdfast::engine {
+
+/// A directory of mode 0700 with one file of mode 0600; both are removed when the object goes.
+class PrivateFile {
+ public:
+  static Result<PrivateFile> create(const std::string& name, std::string_view text);
+  const std::string& path() const { return path_; }
+  const std::string& directory() const { return directory_->path(); }
+
+ private:
+  PrivateFile(std::unique_ptr<sys::TempDir> directory, std::string path)
+      : directory_(std::move(directory)), path_(std::move(path)) {}
+  std::unique_ptr<sys::TempDir> directory_;
+  std::string path_;
+};
+
+/// An option file for mariadb, mariadb-dump, mysql and mysqldump ([client] with user, password, socket or host and port).
+std::string mysql_option_file(const sql::Target& target);
+/// A .pgpass line that fits every host and database, for this user.
+std::string postgres_password_file(const sql::Target& target);
+/// Connection string for the programs of PostgreSQL, without password but with the password file's path.
+std::string postgres_conninfo(const sql::Target& target, const std::string& passfile, const std::string& database);
+
+}  // namespace holdfast::engine

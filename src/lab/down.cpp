@@ -1,0 +1,95 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "agent/client.h"
+#include "lab/layout.h"
+#include "sys/process.h"
+
+namespace holdfast::lab {
+
+namespace fs = std::filesystem;
+using std::chrono::seconds;
+
+namespace {
+
+/// Ends the agent of a member, and with it the server. Polite first; an agent that does not answer is killed.
+Status end_agent(const Layout& layout, const ClusterPlan& plan, int ordinal, bool orderly, Deadline deadline, std::stop_token stop) {
+  const std::string dir = layout.member_dir(plan.name, ordinal);
+  auto lock = sys::open_file(dir + "/agent.lock", O_RDWR);
+  if (!lock) return {};
+  if (sys::lock_file(lock->get())) return {};  // nobody has it
+  auto text = TRY(sys::read_file(dir + "/agent.lock"));
+  const pid_t pid = static_cast<pid_t>(std::strtol(std::string(as_text(text.span())).c_str(), nullptr, 10));
+  auto pidfd = pid > 1 ? sys::open_pidfd(pid) : Result<sys::Fd>(fail(ErrorClass::failed, "lab.agent", "no pid"));
+  auto config = agent::read_config(dir);
+  if (config) {
+    auto client = agent::Client::connect(config->agent_socket(), Deadline::in(seconds(2)));
+    if (client) {
+      auto ended = client->call("shutdown", codec::Value::object({{"mode", orderly ? "fast" : "immediate"}, {"timeoutSeconds", 60}}),
+                                deadline.at_most(seconds(orderly ? 90 : 10)), stop);
+      if (!ended && ended.error().error_class == ErrorClass::interrupted) return fail(std::move(ended).error());
+    }
+  }
+  auto gone = [&] { return sys::lock_file(lock->get()); };
+  if (TRY(sys::wait_until(gone, deadline.at_most(seconds(15)), stop))) return {};
+  if (pidfd) (void)::syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0);
+  if (TRY(sys::wait_until(gone, Deadline::in(seconds(15))))) return {};
+  return fail(ErrorClass::needs_operator, "lab.agent_stuck", fmt::format("the agent of {} (pid {}) does not end", dir, pid));
+}
+
+/// Ends a writer that `lab load --background` left: its lock holds its pid while it lives.
+void end_writer(const Layout& layout, const ClusterPlan& plan) {
+  auto lock = sys::open_file(layout.cluster_dir(plan.name) + "/writer.lock", O_RDWR);
+  if (!lock || sys::lock_file(lock->get())) return;
+  auto text = sys::read_file(layout.cluster_dir(plan.name) + "/writer.lock");
+  if (!text) return;
+  const pid_t pid = static_cast<pid_t>(std::strtol(std::string(as_text(text->span())).c_str(), nullptr, 10));
+  auto pidfd = pid > 1 ? sys::open_pidfd(pid) : Result<sys::Fd>(fail(ErrorClass::failed, "lab.writer", "no pid"));
+  if (!pidfd) return;
+  (void)::syscall(SYS_pidfd_send_signal, pidfd->get(), SIGTERM, nullptr, 0);
+  auto ended = sys::wait_fd(pidfd->get(), POLLIN, Deadline::in(seconds(5)));
+  if (!ended || !*ended) (void)::syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0);
+}
+
+}  // namespace
+
+Status down(const Options& options, const std::vector<std::string>& clusters, bool keep_data, Deadline deadline, std::stop_token stop) {
+  const Layout layout(options.state_dir);
+  auto plans = TRY(select_clusters(clusters));
+  std::error_code error;
+  if (!fs::exists(layout.lab_dir(), error)) return {};
+  auto lock = TRY(lock_lab(layout, deadline, stop));
+  std::vector<Status> results(plans.size());
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < plans.size(); ++i)
+      threads.emplace_back([&, i] {
+        end_writer(layout, plans[i]);
+        // One after the other, the first member last: it is then the one a Galera cluster starts from again.
+        for (int ordinal = plans[i].members - 1; ordinal >= 0; --ordinal) {
+          auto ended = end_agent(layout, plans[i], ordinal, keep_data, deadline, stop);
+          if (!ended && results[i]) results[i] = std::move(ended);
+        }
+      });
+  }
+  for (auto& result : results) TRY_VOID(std::move(result));
+  if (keep_data) return {};
+  for (const auto& plan : plans) {
+    for (int i = 0; i < plan.members; ++i) fs::remove_all(layout.socket_dir(plan.name, i), error);
+    const std::string sockets = fs::path(layout.socket_dir(plan.name, 0)).parent_path().string();
+    if (sockets.starts_with("/tmp/holdfast-")) fs::remove(sockets, error);  // only when empty: other clusters use it too
+    fs::remove(layout.yaml_file(plan.name), error);
+    fs::remove_all(layout.cluster_dir(plan.name), error);
+    if (error) return fail(sys::errno_error(error.value(), "remove " + layout.cluster_dir(plan.name)));
+  }
+  return {};
+}
+
+}  // namespace holdfast::lab

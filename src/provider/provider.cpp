@@ -1,0 +1,129 @@
+#include "provider/provider.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "cluster/resource.h"
+#include "sys/file.h"
+
+namespace holdfast::provider {
+
+namespace fs = std::filesystem;
+using cluster::DatabaseCluster;
+
+namespace {
+
+Status load_file(const std::string& path, std::vector<DatabaseCluster>& into) {
+  auto text = sys::read_file(path);
+  if (!text) return fail(std::move(text).error().with_context("reading configuration"));
+  auto parsed = cluster::parse_clusters(as_text(text->span()), fs::absolute(path).parent_path().string());
+  if (!parsed) return fail(std::move(parsed).error().with_context(path));
+  for (auto& cluster : *parsed) into.push_back(std::move(cluster));
+  return {};
+}
+
+Status load_path(const std::string& path, std::vector<DatabaseCluster>& into) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) return load_file(path, into);
+  std::vector<std::string> files;
+  for (const auto& entry : fs::directory_iterator(path, error)) {
+    auto extension = entry.path().extension();
+    if (extension == ".yaml" || extension == ".yml") files.push_back(entry.path().string());
+  }
+  if (error) return fail(sys::errno_error(error.value(), "reading " + path));
+  std::sort(files.begin(), files.end());
+  for (const auto& file : files) TRY_VOID(load_file(file, into));
+  return {};
+}
+
+std::string names(const std::vector<DatabaseCluster>& clusters) {
+  std::string result;
+  for (const auto& cluster : clusters) result += (result.empty() ? "" : ", ") + cluster.full_name();
+  return result;
+}
+
+}  // namespace
+
+Result<std::vector<DatabaseCluster>> load_clusters(const std::vector<std::string>& paths, const std::string& state_dir) {
+  std::vector<DatabaseCluster> clusters;
+  std::error_code error;
+  for (const auto& path : paths) {
+    if (!fs::exists(path, error))
+      return fail(ErrorClass::usage, "config.not_found", "there is no configuration at " + path, "check --config and $HOLDFAST_CONFIG");
+    TRY_VOID(load_path(path, clusters));
+  }
+  for (size_t i = 0; i < clusters.size(); ++i)
+    for (size_t k = 0; k < i; ++k)
+      if (clusters[i].full_name() == clusters[k].full_name())
+        return fail(ErrorClass::usage, "config.duplicate", "the cluster " + clusters[i].full_name() + " is described twice");
+  const std::string lab = state_dir + "/clusters";
+  if (!fs::is_directory(lab, error)) return clusters;
+  std::vector<DatabaseCluster> own;
+  TRY_VOID(load_path(lab, own));
+  for (auto& cluster : own) {
+    bool known = std::any_of(clusters.begin(), clusters.end(), [&](const auto& c) { return c.full_name() == cluster.full_name(); });
+    if (!known) clusters.push_back(std::move(cluster));
+  }
+  return clusters;
+}
+
+std::vector<DatabaseCluster> select(const std::vector<DatabaseCluster>& clusters, const Selection& selection) {
+  std::vector<DatabaseCluster> result;
+  for (const auto& cluster : clusters) {
+    if (!selection.engine.empty() && cluster::engine_name(cluster.engine) != selection.engine) continue;
+    if (!selection.ns.empty() && cluster.ns != selection.ns) continue;
+    if (!selection.name.empty() && cluster.name.str() != selection.name && cluster.full_name() != selection.name) continue;
+    result.push_back(cluster);
+  }
+  return result;
+}
+
+Result<DatabaseCluster> select_one(const std::vector<DatabaseCluster>& clusters, const Selection& selection) {
+  auto found = select(clusters, selection);
+  if (found.size() == 1) return std::move(found[0]);
+  if (clusters.empty())
+    return fail(ErrorClass::usage, "cluster.not_found", "no cluster is known here", "`holdfast lab up` starts some; --config names a file with yours");
+  if (found.empty())
+    return fail(ErrorClass::usage, "cluster.not_found", fmt::format("no cluster matches {}", selection.name), "known: " + names(clusters));
+  return fail(ErrorClass::usage, "cluster.ambiguous", "several clusters match: " + names(found), "name one with -c (and -n)");
+}
+
+Result<Secret> read_secret(const cluster::SecretRef& reference) {
+  std::string value;
+  if (!reference.env.empty()) {
+    const char* set = std::getenv(reference.env.c_str());
+    if (set) value = set;
+    if (value.empty())
+      return fail(ErrorClass::usage, "config.password", fmt::format("the environment variable {} with a password is not set", reference.env));
+    return Secret(std::move(value));
+  }
+  auto text = sys::read_file(reference.file);
+  if (!text) {
+    Error error = std::move(text).error();
+    error.id = "config.password";
+    return fail(std::move(error).with_context("reading a password file"));
+  }
+  value = as_text(text->span());
+  value = value.substr(0, value.find_first_of("\r\n"));
+  if (value.empty()) return fail(ErrorClass::usage, "config.password", reference.file + " holds no password");
+  return Secret(std::move(value));
+}
+
+Result<sql::Target> target_of(const DatabaseCluster& cluster, const cluster::Member& member) {
+  sql::Target target;
+  struct stat info {};
+  if (!member.socket.empty() && (member.host.empty() || ::stat(member.socket.c_str(), &info) == 0)) target.socket = member.socket;
+  target.host = member.host;
+  target.port = member.port;
+  target.user = cluster.credentials.user;
+  target.password = TRY(read_secret(cluster.credentials.password));
+  target.tls = cluster.tls.required && target.socket.empty();
+  target.tls_ca = cluster.tls.ca;
+  return target;
+}
+
+}  // namespace holdfast::provider

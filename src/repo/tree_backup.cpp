@@ -1,0 +1,527 @@
+#include "repo/tree_backup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+
+#include "base/log.h"
+#include "crypto/sha256.h"
+#include "repo/environment.h"
+#include "repo/file_node.h"
+#include "repo/format/chunker.h"
+#include "repo/tree_access.h"
+#include "sys/file.h"
+
+namespace holdfast::repo {
+namespace {
+
+constexpr size_t kWholeFile = kMaxChunk;  // files below this size are read in one piece
+
+// Where the targets hang in the snapshot: directories on the way to them, and the targets themselves.
+struct Planned {
+  std::string path;  // on this machine
+  bool target = false;
+  std::map<std::string, Planned> below;  // if not a target
+};
+
+// A directory in the making. Its tree is stored once the walk has left it and all its files and directories are stored;
+// whoever finishes last does that.
+struct Directory {
+  std::shared_ptr<Directory> parent;
+  size_t place = 0;  // index of this directory's node in parent->nodes
+  std::vector<Node> nodes;
+  std::vector<char> kept;  // per node: 1 if it is part of the tree
+  const Tree* old = nullptr;
+  std::atomic<size_t> unfinished{1};
+  std::optional<Id> old_id;
+};
+
+class TreeBackup {
+ public:
+  TreeBackup(Repository& repository, const TreeBackupOptions& options, const SaverOptions& saver,
+             TreeBackupProgress& progress, std::stop_token stop)
+      : repository_(repository),
+        options_(options),
+        filter_(options.excludes),
+        saver_(repository, saver, stop),
+        chunker_(repository.config().polynomial),
+        codec_(repository.master_key()),
+        progress_(progress),
+        stop_(std::move(stop)) {}
+
+  Status plan(const std::vector<std::string>& targets);
+  void use_parent(const Snapshot& parent) {
+    parent_start_ = parent.summary ? parent.summary->backup_start : parent.time;
+    parent_tree_ = parent.tree;
+  }
+  Result<Id> run();
+  Status flush() { return saver_.flush(); }
+
+  SnapshotSummary summary() const {
+    SnapshotSummary summary = counts_;
+    summary.data_blobs = saver_.stats().data_blobs;
+    summary.tree_blobs = saver_.stats().tree_blobs;
+    summary.data_added = saver_.stats().bytes_added;
+    summary.data_added_packed = saver_.stats().bytes_packed;
+    return summary;
+  }
+  std::vector<std::string> take_problems() { return std::move(problems_); }
+  const std::vector<std::string>& absolute_paths() const { return absolute_paths_; }
+  size_t stored_targets() const { return stored_targets_; }
+
+ private:
+  using DirectoryRef = std::shared_ptr<Directory>;
+
+  Status add_target(const std::string& target);
+  Status walk_planned(const Planned& planned, const DirectoryRef& directory);
+  Status walk_directory(const std::string& path, const DirectoryRef& directory, dev_t device);
+  Status add_entry(const std::string& path, const std::string& name, const DirectoryRef& directory, dev_t device,
+                   bool is_target);
+  Status add_file(const std::string& path, struct stat info, const std::string& name, const DirectoryRef& directory);
+  Status add_small_file(sys::Fd fd, const std::string& path, size_t place, const DirectoryRef& directory);
+  Status enter(const DirectoryRef& directory, size_t place, const Node* old, DirectoryRef& child);
+  Status finish_one(const DirectoryRef& directory, BlobSaver::Worker* worker);
+  Status finish_directory(const DirectoryRef& directory, const Id& id, BlobSaver::Worker* worker);
+  std::string encode(Directory& directory) const;
+
+  static size_t reserve_node(Directory& directory, Node node) {
+    directory.nodes.push_back(std::move(node));
+    directory.kept.push_back(1);
+    return directory.nodes.size() - 1;
+  }
+  const Node* old_node(const Directory& directory, const std::string& name) const {
+    if (!directory.old) return nullptr;
+    const auto& nodes = directory.old->nodes;
+    auto at = std::lower_bound(nodes.begin(), nodes.end(), name, [](const Node& n, const std::string& s) { return n.name < s; });
+    return at != nodes.end() && at->name == name ? &*at : nullptr;
+  }
+  bool unchanged(const Node& now, const Node& old) const;
+  void problem(const std::string& what) {
+    log(LogLevel::info, "{}", what);
+    problems_.push_back(what);
+  }
+
+  Repository& repository_;
+  const TreeBackupOptions options_;
+  const PathFilter filter_;
+  std::map<std::string, Planned> roots_;
+  std::vector<std::string> absolute_paths_;
+  std::optional<Timestamp> parent_start_;
+  std::optional<Id> parent_tree_;
+  Id root_id_;
+
+  // The walk's own; used by the walking thread only.
+  NameCache names_;
+  SnapshotSummary counts_;
+  std::vector<std::string> problems_;
+  size_t stored_targets_ = 0;
+
+  BlobSaver saver_;
+  const Chunker chunker_;
+  Codec codec_;
+  TreeBackupProgress& progress_;
+  const std::stop_token stop_;
+};
+
+Status TreeBackup::add_target(const std::string& target) {
+  struct stat info {};
+  if (::lstat(target.c_str(), &info) != 0) {
+    problem(fmt::format("{}: {}", target, std::strerror(errno)));
+    return {};
+  }
+  std::vector<std::string> parts = split_path(target);
+  std::erase(parts, "..");
+  if (parts.empty()) {  // "." and "/": their entries
+    DIR* directory = ::opendir(target.c_str());
+    if (!directory) return fail(sys::errno_error(errno, "list " + target));
+    std::vector<std::string> entries;
+    while (const dirent* entry = ::readdir(directory)) {
+      const std::string name = entry->d_name;
+      if (name != "." && name != "..") entries.push_back(name);
+    }
+    ::closedir(directory);
+    for (const auto& name : entries) TRY_VOID(add_target(target == "/" ? "/" + name : target + "/" + name));
+    return {};
+  }
+  std::string path = target.starts_with('/') ? "" : target.substr(0, target.find(parts[0]));
+  std::map<std::string, Planned>* level = &roots_;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    path += i == 0 && !target.starts_with('/') ? parts[i] : "/" + parts[i];
+    Planned& planned = (*level)[parts[i]];
+    planned.path = path;
+    if (planned.target) return {};  // inside a target that is there already
+    if (i + 1 == parts.size()) {
+      planned.target = true;
+      planned.below.clear();
+    }
+    level = &planned.below;
+  }
+  return {};
+}
+
+Status TreeBackup::plan(const std::vector<std::string>& targets) {
+  for (const std::string& raw : targets) {
+    std::string target = raw;
+    while (target.size() > 1 && target.ends_with('/')) target.pop_back();
+    if (target.empty()) return fail(ErrorClass::usage, "backup.no_target", "an empty path names nothing", "--tree DIR");
+    TRY_VOID(add_target(target));
+    char resolved[PATH_MAX];
+    std::string absolute = target;
+    if (!target.starts_with('/') && ::getcwd(resolved, sizeof resolved)) {
+      // Cleaned without following links, as the tree is.
+      std::vector<std::string> parts = split_path(resolved);
+      for (const auto& part : split_path(target)) {
+        if (part == "..") {
+          if (!parts.empty()) parts.pop_back();
+        } else {
+          parts.push_back(part);
+        }
+      }
+      absolute.clear();
+      for (const auto& part : parts) absolute += "/" + part;
+      if (absolute.empty()) absolute = "/";
+    }
+    absolute_paths_.push_back(absolute);
+  }
+  std::sort(absolute_paths_.begin(), absolute_paths_.end());
+  absolute_paths_.erase(std::unique(absolute_paths_.begin(), absolute_paths_.end()), absolute_paths_.end());
+  if (roots_.empty()) {
+    return fail(ErrorClass::refused, "backup.no_target",
+                problems_.empty() ? "there is nothing to back up" : problems_.front(), "check the path of --tree");
+  }
+  return {};
+}
+
+bool TreeBackup::unchanged(const Node& now, const Node& old) const {
+  if (old.type != NodeType::file || !old.error.empty()) return false;
+  if (now.size != old.size || now.inode != old.inode || !now.mtime.same_instant(old.mtime) ||
+      !now.ctime.same_instant(old.ctime)) {
+    return false;
+  }
+  // Changed while or after the parent snapshot read it: equal times prove nothing then. Two seconds cover the coarsest
+  // file system clocks.
+  if (!parent_start_ || now.ctime.seconds + 2 > parent_start_->seconds) return false;
+  return std::all_of(old.content.begin(), old.content.end(),
+                     [&](const Id& id) { return repository_.index().contains(BlobType::data, id); });
+}
+
+std::string TreeBackup::encode(Directory& directory) const {
+  std::vector<const Node*> sorted;
+  for (size_t i = 0; i < directory.nodes.size(); ++i) {
+    if (directory.kept[i]) sorted.push_back(&directory.nodes[i]);
+  }
+  std::sort(sorted.begin(), sorted.end(), [](const Node* a, const Node* b) { return a->name < b->name; });
+  std::string entries;
+  for (const Node* node : sorted) {
+    if (!entries.empty()) entries += ',';
+    append_node(entries, *node);
+  }
+  return tree_text(entries);
+}
+
+Status TreeBackup::finish_one(const DirectoryRef& directory, BlobSaver::Worker* worker) {
+  if (directory->unfinished.fetch_sub(1) != 1) return {};
+  auto text = std::make_shared<std::string>(encode(*directory));
+  if (worker) return finish_directory(directory, TRY(worker->save_now(BlobType::tree, as_bytes(*text))), worker);
+  auto id = std::make_shared<Id>();
+  BlobSaver::Task task;
+  task.type = BlobType::tree;
+  task.plain = as_bytes(*text);
+  task.keep = text;
+  task.id = id.get();
+  task.done = [this, directory, id](BlobSaver::Worker& on) { return finish_directory(directory, *id, &on); };
+  return saver_.submit(std::move(task));
+}
+
+Status TreeBackup::finish_directory(const DirectoryRef& directory, const Id& id, BlobSaver::Worker* worker) {
+  std::vector<Node>().swap(directory->nodes);
+  if (!directory->parent) {
+    root_id_ = id;
+    return {};
+  }
+  directory->parent->nodes[directory->place].subtree = id;
+  return finish_one(directory->parent, worker);
+}
+
+// Opens the child directory whose node stands at `place`.
+Status TreeBackup::enter(const DirectoryRef& directory, size_t place, const Node* old, DirectoryRef& child) {
+  child = std::make_shared<Directory>();
+  child->parent = directory;
+  child->place = place;
+  if (old && old->subtree) child->old_id = old->subtree;
+  ++directory->unfinished;
+  return {};
+}
+
+Status TreeBackup::walk_directory(const std::string& path, const DirectoryRef& directory, dev_t device) {
+  std::vector<std::string> names;
+  DIR* raw = ::opendir(path.c_str());
+  if (!raw) {
+    problem(fmt::format("{}: {}", path, std::strerror(errno)));
+    return finish_one(directory, nullptr);
+  }
+  {
+    std::unique_ptr<DIR, int (*)(DIR*)> open(raw, ::closedir);
+    errno = 0;
+    while (const dirent* entry = ::readdir(raw)) {
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+    }
+    if (errno != 0) problem(fmt::format("{}: {}", path, std::strerror(errno)));
+  }
+  std::sort(names.begin(), names.end());
+  Tree old;
+  if (directory->old_id) {
+    // A parent that cannot be read costs speed, not correctness.
+    if (auto tree = load_tree(repository_, *directory->old_id, codec_)) old = std::move(*tree);
+    directory->old = &old;
+  }
+  // Room for all: workers write into nodes while the walk goes on, so they must not move.
+  directory->nodes.reserve(names.size());
+  directory->kept.reserve(names.size());
+  for (const std::string& name : names) {
+    if (stop_.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped");
+    TRY_VOID(add_entry(path == "/" ? "/" + name : path + "/" + name, name, directory, device, false));
+  }
+  directory->old = nullptr;
+  return finish_one(directory, nullptr);
+}
+
+Status TreeBackup::add_entry(const std::string& path, const std::string& name, const DirectoryRef& directory,
+                             dev_t device, bool is_target) {
+  if (!is_target && !filter_.empty()) {
+    std::string absolute = path;
+    if (!path.starts_with('/')) absolute.insert(0, "/");
+    if (filter_.matches(absolute)) return {};
+  }
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) {
+    problem(fmt::format("{}: {}", path, std::strerror(errno)));
+    return {};
+  }
+  if (!is_target && options_.one_file_system && info.st_dev != device && S_ISDIR(info.st_mode)) return {};
+  if (S_ISSOCK(info.st_mode)) return {};  // means nothing without its process; restic leaves sockets out as well
+  if (S_ISREG(info.st_mode)) return add_file(path, info, name, directory);
+
+  Node node = node_from_stat(info, name, names_);
+  if (auto xattrs = read_xattrs(path)) node.xattrs = std::move(*xattrs);
+  if (node.type == NodeType::symlink) {
+    std::string target(static_cast<size_t>(info.st_size) + 1, '\0');
+    ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
+    while (length == static_cast<ssize_t>(target.size())) {
+      target.resize(target.size() * 2);
+      length = ::readlink(path.c_str(), target.data(), target.size());
+    }
+    if (length < 0) {
+      problem(fmt::format("{}: {}", path, std::strerror(errno)));
+      return {};
+    }
+    target.resize(static_cast<size_t>(length));
+    node.link_target = std::move(target);
+  }
+  const Node* old = old_node(*directory, name);
+  if (node.type != NodeType::dir) {
+    reserve_node(*directory, std::move(node));
+    return {};
+  }
+  (old && old->type == NodeType::dir ? counts_.dirs_unmodified : counts_.dirs_new) += 1;
+  const size_t place = reserve_node(*directory, std::move(node));
+  DirectoryRef child;
+  TRY_VOID(enter(directory, place, old, child));
+  return walk_directory(path, child, info.st_dev);
+}
+
+Status TreeBackup::add_file(const std::string& path, struct stat info, const std::string& name,
+                            const DirectoryRef& directory) {
+  const Node* old = old_node(*directory, name);
+  Node node = node_from_stat(info, name, names_);
+  ++counts_.total_files_processed;
+  if (old && unchanged(node, *old)) {
+    if (auto xattrs = read_xattrs(path)) node.xattrs = std::move(*xattrs);
+    node.content = old->content;
+    counts_.files_unmodified += 1;
+    counts_.total_bytes_processed += node.size;
+    progress_.bytes += node.size;
+    progress_.files += 1;
+    reserve_node(*directory, std::move(node));
+    return {};
+  }
+  auto fd = sys::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME);
+  if (!fd && fd.error().id == "sys.denied") fd = sys::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd || ::fstat(fd->get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+    problem(fmt::format("{}: {}", path, fd ? "changed while it was looked at" : fd.error().message));
+    return {};
+  }
+  node = node_from_stat(info, name, names_);
+  if (auto xattrs = read_xattrs(path)) node.xattrs = std::move(*xattrs);
+  (old ? counts_.files_changed : counts_.files_new) += 1;
+  progress_.files += 1;
+  const uint64_t size = node.size;
+  const size_t place = reserve_node(*directory, std::move(node));
+  if (size < kWholeFile) return add_small_file(std::move(*fd), path, place, directory);
+
+  ++directory->unfinished;
+  const auto source = read_descriptor(fd->get());
+  const std::vector<Id> hint = old && old->type == NodeType::file ? old->content : std::vector<Id>{};
+  uint64_t before = progress_.bytes;
+  auto queued = queue_stream(repository_, saver_, *source, hint, &progress_.bytes,
+                             [this, directory, place](StoredStream&& stored, BlobSaver::Worker* worker) {
+                               directory->nodes[place].content = std::move(stored.content);
+                               directory->nodes[place].size = stored.size;
+                               return finish_one(directory, worker);
+                             });
+  counts_.total_bytes_processed += progress_.bytes - before;
+  return queued;
+}
+
+// Reads a file in one piece and queues its chunks.
+Status TreeBackup::add_small_file(sys::Fd fd, const std::string& path, size_t place, const DirectoryRef& directory) {
+  auto bytes = std::make_shared<Buffer>();
+  Node& node = directory->nodes[place];
+  bytes->resize(node.size + 1);  // one byte more than known tells a file that grew
+  for (size_t have = 0;;) {
+    auto got = sys::read_full(fd.get(), {bytes->data() + have, bytes->size() - have});
+    if (!got) {
+      problem(fmt::format("{}: {}", path, got.error().message));
+      directory->kept[place] = 0;
+      return {};
+    }
+    have += *got;
+    if (have < bytes->size()) {
+      bytes->resize(have);
+      break;
+    }
+    bytes->resize(bytes->size() * 2);
+  }
+  fd.reset();
+  node.size = bytes->size();
+  progress_.bytes += bytes->size();
+  counts_.total_bytes_processed += bytes->size();
+
+  ByteSpan rest = *bytes;
+  std::vector<ByteSpan> chunks;
+  while (!rest.empty()) {
+    const size_t cut = *chunker_.next_cut(rest, true);
+    chunks.push_back(rest.first(cut));
+    rest = rest.subspan(cut);
+  }
+  node.content.resize(chunks.size());
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    ++directory->unfinished;
+    BlobSaver::Task task;
+    task.plain = chunks[i];
+    task.keep = bytes;
+    task.id = &node.content[i];
+    task.done = [this, directory](BlobSaver::Worker& worker) { return finish_one(directory, &worker); };
+    TRY_VOID(saver_.submit(std::move(task)));
+  }
+  return {};
+}
+
+Status TreeBackup::walk_planned(const Planned& planned, const DirectoryRef& directory) {
+  Tree old;
+  if (directory->old_id) {
+    if (auto tree = load_tree(repository_, *directory->old_id, codec_)) old = std::move(*tree);
+    directory->old = &old;
+  }
+  const auto& below = directory->parent ? planned.below : roots_;
+  directory->nodes.reserve(below.size());
+  directory->kept.reserve(below.size());
+  for (const auto& [name, next] : below) {
+    if (next.target) {
+      const size_t before = directory->nodes.size();
+      TRY_VOID(add_entry(next.path, name, directory, 0, true));
+      stored_targets_ += directory->nodes.size() - before;
+      continue;
+    }
+    struct stat info {};
+    if (::stat(next.path.c_str(), &info) != 0) {
+      problem(fmt::format("{}: {}", next.path, std::strerror(errno)));
+      continue;
+    }
+    Node node = node_from_stat(info, name, names_);
+    if (auto xattrs = read_xattrs(next.path)) node.xattrs = std::move(*xattrs);
+    const Node* old_child = old_node(*directory, name);
+    const size_t place = reserve_node(*directory, std::move(node));
+    DirectoryRef child;
+    TRY_VOID(enter(directory, place, old_child, child));
+    TRY_VOID(walk_planned(next, child));
+  }
+  directory->old = nullptr;
+  return finish_one(directory, nullptr);
+}
+
+Result<Id> TreeBackup::run() {
+  auto root = std::make_shared<Directory>();
+  root->old_id = parent_tree_;
+  Planned top;
+  const Status walked = walk_planned(top, root);
+  // Tasks hold references to this object: wait for them whatever the walk said.
+  const Status drained = saver_.drain();
+  TRY_VOID(Status(walked));
+  TRY_VOID(Status(drained));
+  return root_id_;
+}
+
+}  // namespace
+
+Result<TreeBackupResult> back_up_trees(Repository& repository, const std::vector<std::string>& targets,
+                                       const TreeBackupOptions& options, const SaverOptions& saver,
+                                       SnapshotOptions snapshot_options, bool publish, TreeBackupProgress& progress,
+                                       std::stop_token stop) {
+  const Environment environment = Environment::of_process();
+  TreeBackup backup(repository, options, saver, progress, stop);
+  TRY_VOID(backup.plan(targets));
+
+  Snapshot snapshot;
+  snapshot.hostname = snapshot_options.hostname.empty() ? environment.host : snapshot_options.hostname;
+  snapshot.paths = backup.absolute_paths();
+  std::optional<Snapshot> parent;
+  if (snapshot_options.parent) {
+    parent = TRY(repository.find_snapshot(snapshot_options.parent->hex()));
+  } else {
+    for (Snapshot& candidate : TRY(repository.load_snapshots())) {
+      if (candidate.hostname == snapshot.hostname && candidate.paths == snapshot.paths &&
+          candidate.time.before(snapshot_options.time)) {
+        parent = std::move(candidate);
+      }
+    }
+  }
+  if (parent) {
+    backup.use_parent(*parent);
+    snapshot.parent = parent->id;
+  }
+  snapshot.tree = TRY(backup.run());
+  TreeBackupResult result;
+  result.problems = backup.take_problems();
+  if (backup.stored_targets() == 0) {
+    return fail(ErrorClass::refused, "backup.no_target",
+                result.problems.empty() ? "there is nothing to back up" : result.problems.front(),
+                "check the path of --tree");
+  }
+  snapshot.time = snapshot_options.time;
+  snapshot.username = environment.user;
+  snapshot.uid = environment.uid;
+  snapshot.gid = environment.gid;
+  snapshot.excludes = options.excludes;
+  snapshot.tags = snapshot_options.tags;
+  snapshot.program_version = snapshot_options.program_version;
+  if (publish) TRY_VOID(backup.flush());
+  snapshot.summary = backup.summary();
+  snapshot.summary->backup_start = snapshot_options.time;
+  snapshot.summary->backup_end = now();
+  if (publish) {
+    Codec codec(repository.master_key());
+    snapshot.id = TRY(repository.save(ObjectType::snapshot, snapshot_text(snapshot), codec).context("writing the snapshot"));
+  }
+  result.snapshot = std::move(snapshot);
+  return result;
+}
+
+}  // namespace holdfast::repo

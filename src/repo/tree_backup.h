@@ -1,0 +1,42 @@
+// A snapshot of directories and files, stored as restic stores them.
+//
+// A file whose size, modification time, change time and inode are those of the parent snapshot is taken over without
+// reading, as long as it was last changed before that snapshot began; everything else is read in full.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "repo/path_filter.h"
+#include "repo/stream_backup.h"
+
+namespace holdfast::repo {
+
+struct TreeBackupOptions {
+  std::vector<std::string> excludes;
+  bool one_file_system = false;
+};
+
+struct TreeBackupResult {
+  Snapshot snapshot;
+  std::vector<std::string> problems;  ///< files that could not be read, and why; the snapshot lacks them
+};
+
+struct TreeBackupProgress {
+  std::atomic<uint64_t> bytes{0};
+  std::atomic<uint64_t> files{0};
+};
+
+/// Backs up `targets` (files or directories; absolute paths keep their parents, relative ones start at their first name,
+/// "." means its entries). The index must be loaded, the caller holds a shared lock. Without one readable target nothing
+/// is stored ("backup.no_target"). `publish` false stops before the snapshot (dry run).
+Result<TreeBackupResult> back_up_trees(Repository& repository, const std::vector<std::string>& targets,
+                                       const TreeBackupOptions& options, const SaverOptions& saver,
+                                       SnapshotOptions snapshot, bool publish, TreeBackupProgress& progress,
+                                       std::stop_token stop);
+
+}  // namespace holdfast::repo

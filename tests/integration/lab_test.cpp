@@ -1,0 +1,171 @@
+// The lab: four real clusters come up, replicate, survive restarts, and leave nothing behind.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "engine/programs.h"
+#include "sql/mariadb.h"
+#include "sql/postgres.h"
+#include "tests/support/lab_guard.h"
+#include "tests/support/require.h"
+
+namespace holdfast::test {
+namespace {
+
+using codec::Value;
+using std::chrono::seconds;
+
+bool have(cluster::Engine engine, const char* program) { return engine::find_program(engine, program).has_value(); }
+
+#define NEED_ALL_ENGINES()                                                                       \
+  HOLDFAST_NEED("mariadb", have(cluster::Engine::mariadb, "mariadbd"), "no mariadbd");           \
+  HOLDFAST_NEED("mysql", have(cluster::Engine::mysql, "mysqld"), "no mysqld of tools/peers");    \
+  HOLDFAST_NEED("postgres", have(cluster::Engine::postgres, "postgres"), "no postgres")
+
+sql::Target target_of(const Value& member) {
+  sql::Target target;
+  target.host = member["host"].text();
+  target.port = static_cast<int>(member["port"].integer());
+  target.user = member["user"].text();
+  auto password = sys::read_file(member["passwordFile"].text());
+  EXPECT_TRUE(password) << member["passwordFile"].text();
+  if (password) {
+    std::string text(as_text(password->span()));
+    target.password = Secret(text.substr(0, text.find('\n')));
+  }
+  return target;
+}
+
+/// First column of the first row, or the error.
+std::string ask(const Value& member, const std::string& statement) {
+  const Deadline deadline = Deadline::in(seconds(15));
+  Result<sql::Rows> rows = fail(ErrorClass::bug, "", "");
+  if (member["engine"].text() == "postgres") {
+    auto connection = sql::PostgresConnection::connect(target_of(member), deadline);
+    if (!connection) return connection.error().to_string();
+    rows = connection->query(statement, deadline);
+  } else {
+    auto connection = sql::MariadbConnection::connect(target_of(member), deadline);
+    if (!connection) return connection.error().to_string();
+    rows = connection->query(statement, deadline);
+  }
+  if (!rows) return rows.error().to_string();
+  return rows->empty() ? "" : rows->rows[0][0].value_or("NULL");
+}
+
+TEST(Lab, FourClustersReplicateAndGoWithoutATrace) {
+  NEED_ALL_ENGINES();
+  LabGuard lab;
+  auto up = lab.holdfast({"lab", "up"});
+  ASSERT_EQ(up.exit_code, 0) << up.out << up.err;
+  Value members = lab.members();
+  ASSERT_EQ(members.items().size(), 10u);
+  for (const auto& m : members.items()) {
+    EXPECT_EQ(m["state"].text(), "running") << m["member"].text();
+    EXPECT_TRUE(sys::process_start_time(static_cast<pid_t>(m["pid"].integer()))) << m["member"].text();
+    EXPECT_EQ(::access(m["socket"].text().c_str(), F_OK), 0) << m["socket"].text();
+  }
+  auto status = lab.holdfast({"get", "status"});
+  EXPECT_EQ(status.exit_code, 0) << status.out << status.err;
+
+  for (const char* cluster : {"shop-mariadb", "shop-galera", "shop-mysql", "shop-postgres"}) {
+    const std::string name(cluster);
+    const bool postgres = name == "shop-postgres";
+    const Value primary = lab.member(name + "-0");
+    if (!postgres) {
+      EXPECT_EQ(ask(primary, "CREATE DATABASE t"), "");
+    }
+    const std::string table = postgres ? "t" : "t.t";
+    EXPECT_EQ(ask(primary, "CREATE TABLE " + table + " (a int primary key)"), "") << name;
+    EXPECT_EQ(ask(primary, "INSERT INTO " + table + " VALUES (42)"), "") << name;
+    for (const auto& m : members.items()) {
+      if (m["cluster"].text() != name) continue;
+      std::string seen;
+      auto arrived = sys::wait_until([&] { return (seen = ask(m, "SELECT a FROM " + table)) == "42"; }, Deadline::in(seconds(20)));
+      EXPECT_TRUE(*arrived) << m["member"].text() << ": " << seen;
+    }
+  }
+  // A replica refuses writes.
+  EXPECT_NE(ask(lab.member("shop-mysql-1"), "INSERT INTO t.t VALUES (1)").find("read-only"), std::string::npos);
+
+  // The server goes with its agent, and up brings both back.
+  const Value victim = lab.member("shop-mariadb-1");
+  auto server = sys::open_pidfd(static_cast<pid_t>(victim["pid"].integer()));
+  ASSERT_TRUE(server);
+  ASSERT_EQ(::kill(static_cast<pid_t>(victim["agentPid"].integer()), SIGKILL), 0);
+  EXPECT_TRUE(*sys::wait_fd(server->get(), 1 /* POLLIN */, Deadline::in(seconds(10)))) << "the server outlived its agent";
+  status = lab.holdfast({"get", "status"});
+  EXPECT_EQ(status.exit_code, 4) << status.out;
+  up = lab.holdfast({"lab", "up"});
+  ASSERT_EQ(up.exit_code, 0) << up.err;
+  EXPECT_EQ(lab.member("shop-mariadb-0")["pid"].integer(), members.items()[0]["pid"].integer()) << "a healthy member was touched";
+  EXPECT_EQ(ask(lab.member("shop-mariadb-1"), "SELECT a FROM t.t"), "42");
+
+  // A restart finds everything again.
+  ASSERT_EQ(lab.holdfast({"lab", "down", "--keep-data"}).exit_code, 0);
+  EXPECT_TRUE(lab.processes().empty());
+  up = lab.holdfast({"lab", "up"});
+  ASSERT_EQ(up.exit_code, 0) << up.err;
+  for (const char* name : {"shop-mariadb-2", "shop-galera-2", "shop-mysql-1"}) EXPECT_EQ(ask(lab.member(name), "SELECT a FROM t.t"), "42") << name;
+  EXPECT_EQ(ask(lab.member("shop-postgres-1"), "SELECT a FROM t"), "42");
+
+  ASSERT_EQ(lab.holdfast({"lab", "down"}).exit_code, 0);
+  EXPECT_TRUE(lab.processes().empty());
+}
+
+TEST(Lab, KilledUpLeavesNoOrphan) {
+  HOLDFAST_NEED("mariadb", have(cluster::Engine::mariadb, "mariadbd"), "no mariadbd");
+  LabGuard lab;
+  // Killed at different depths: as soon as there are so many processes of it.
+  for (size_t depth : {2u, 5u}) {
+    sys::Command command;
+    command.argv = {holdfast_binary(), "lab", "up", "shop-mariadb", "--quiet", "--state-dir", lab.state_dir()};
+    auto up = sys::spawn(command);
+    ASSERT_TRUE(up);
+    ASSERT_TRUE(*sys::wait_until([&] { return lab.processes().size() >= depth || up->poll(); }, Deadline::in(seconds(30))));
+    ASSERT_FALSE(up->poll()) << "up ended before it could be killed";
+    ASSERT_TRUE(up->kill());
+    EXPECT_TRUE(*sys::wait_until([&] { return lab.processes().empty(); }, Deadline::in(seconds(10)))) << "after depth " << depth;
+  }
+  auto again = lab.holdfast({"lab", "up", "shop-mariadb"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+}
+
+TEST(Lab, TwoLabsSideBySide) {
+  HOLDFAST_NEED("postgres", have(cluster::Engine::postgres, "postgres"), "no postgres");
+  LabGuard one, two;
+  ASSERT_EQ(one.holdfast({"lab", "up", "shop-postgres"}).exit_code, 0);
+  ASSERT_EQ(two.holdfast({"lab", "up", "shop-postgres"}).exit_code, 0);
+  EXPECT_NE(one.member("shop-postgres-0")["port"].integer(), two.member("shop-postgres-0")["port"].integer());
+  EXPECT_EQ(ask(one.member("shop-postgres-0"), "CREATE TABLE only_one (a int)"), "");
+  EXPECT_EQ(ask(two.member("shop-postgres-0"), "SELECT to_regclass('only_one')"), "NULL");
+  ASSERT_EQ(one.holdfast({"lab", "down"}).exit_code, 0);
+  EXPECT_EQ(two.holdfast({"get", "status"}).exit_code, 0);
+}
+
+TEST(Lab, HungMemberIsUnhealthyAndHealed) {
+  HOLDFAST_NEED("postgres", have(cluster::Engine::postgres, "postgres"), "no postgres");
+  LabGuard lab;
+  ASSERT_EQ(lab.holdfast({"lab", "up", "shop-postgres"}).exit_code, 0);
+  ASSERT_EQ(lab.holdfast({"lab", "load", "-c", "shop-postgres", "--size", "2MB"}).exit_code, 0);
+  auto wrote = lab.holdfast({"lab", "load", "-c", "shop-postgres", "--write", "--seconds", "1"});
+  EXPECT_EQ(wrote.exit_code, 0) << wrote.err;
+  auto journal = sys::read_file(lab.state_dir() + "/lab/shop-postgres/acknowledged.journal");
+  ASSERT_TRUE(journal);
+  const auto lines = std::count(journal->data(), journal->data() + journal->size(), '\n');
+  EXPECT_GT(lines, 0);
+  ASSERT_EQ(lab.holdfast({"lab", "break", "delete-data", "shop-postgres-1"}).exit_code, 0);
+  ASSERT_EQ(lab.holdfast({"lab", "break", "stop", "shop-postgres-0"}).exit_code, 0);
+  auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(lab.holdfast({"get", "status"}).exit_code, 4);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(15));
+  ASSERT_EQ(lab.holdfast({"lab", "heal", "shop-postgres-0"}).exit_code, 0);
+  auto healed = lab.holdfast({"lab", "heal", "shop-postgres-1"});
+  ASSERT_EQ(healed.exit_code, 0) << healed.err;
+  EXPECT_EQ(lab.holdfast({"get", "status"}).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace holdfast::test
