@@ -150,7 +150,7 @@ void Agent::serve(int fd) {
     auto line = socket.read_line(Deadline::never(), stop_.get_token());
     if (!line || line->empty()) break;
     Value reply;
-    auto request = codec::parse_json(*line);
+    auto request = codec::parse_value(*line);
     if (!request) {
       reply = error_reply(request.error());
     } else {

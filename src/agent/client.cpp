@@ -37,7 +37,7 @@ Result<codec::Value> Client::call(const std::string& op, codec::Value arguments,
   TRY_VOID(socket_.write_line(codec::to_json(arguments), deadline, stop));
   const std::string line = TRY(socket_.read_line(deadline, stop));
   if (line.empty()) return fail(ErrorClass::unavailable, "agent.gone", "the agent ended before it answered '" + op + "'");
-  codec::Value reply = TRY(codec::parse_json(line));
+  codec::Value reply = TRY(codec::parse_value(line));
   if (reply["ok"].boolean()) return reply;
   const codec::Value& error = reply["error"];
   return fail(class_of(error["class"].text()), error["id"].text_or("agent.error"),

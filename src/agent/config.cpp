@@ -44,7 +44,7 @@ std::vector<Peer> peers_from(const codec::Value& list) {
 Result<MemberConfig> read_config(const std::string& dir) {
   const std::string path = dir + "/agent.json";
   auto text = TRY(sys::read_file(path));
-  auto parsed = codec::parse_json(as_text(text.span()));
+  auto parsed = codec::parse_value(as_text(text.span()));
   if (!parsed) return fail(std::move(parsed).error().with_context("reading " + path));
   const codec::Value& json = *parsed;
   auto text_of = [&json](std::string_view key) { return json[key].text(); };

@@ -77,6 +77,8 @@ Result<std::string> mysql_accounts(const MemberConfig& config) {
 
 Result<sys::Command> prepare_launch(const MemberConfig& config, const LaunchOptions& options) {
   TRY_VOID(detail::make_server_dir(config, config.dir + "/log", 0750));
+  // Of its own: a starting mariadbd deletes every #sql file in its temporary folder, also those of other servers.
+  TRY_VOID(detail::make_server_dir(config, config.dir + "/tmp", 0700));
   switch (config.engine) {
     case Engine::mysql: return detail::launch_mysql(config, options);
     case Engine::postgres: return detail::launch_postgres(config, options);
@@ -108,6 +110,8 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
                 "move it aside first (agent request set_aside)");
   TRY_VOID(sys::publish_file(marker, {}, 0600));
   TRY_VOID(detail::make_server_dir(config, config.dir + "/log", 0750));
+  // Of its own: a starting mariadbd deletes every #sql file in its temporary folder, also those of other servers.
+  TRY_VOID(detail::make_server_dir(config, config.dir + "/tmp", 0700));
   TRY_VOID(detail::make_server_dir(config, config.data_dir(), 0700));
   auto made = make();
   if (!made) {

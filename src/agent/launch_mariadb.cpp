@@ -22,7 +22,7 @@ constexpr const char* kShare = "/usr/share/mysql";
 std::string server_config(const MemberConfig& c) {
   std::string text = fmt::format(
       "[mysqld]\n"
-      "datadir={data}\nsocket={socket}\npid-file={dir}/log/server.pid\nlog-error={log}\n"
+      "datadir={data}\nsocket={socket}\npid-file={dir}/log/server.pid\ntmpdir={dir}/tmp\nlog-error={log}\n"
       "bind-address={host}\nport={port}\nskip-name-resolve=ON\n"
       "server-id={id}\nreport-host={host}\nreport-port={port}\n"
       "character-set-server=utf8mb4\ncollation-server=utf8mb4_unicode_ci\n"
@@ -86,7 +86,7 @@ Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_to
   }
   sql += "FLUSH PRIVILEGES;\n";
   sql += TRY(mysql_accounts(c));
-  auto command = base_command(c, {c.server_program, "--no-defaults", "--bootstrap", "--datadir=" + c.data_dir(),
+  auto command = base_command(c, {c.server_program, "--no-defaults", "--bootstrap", "--datadir=" + c.data_dir(), "--tmpdir=" + c.dir + "/tmp",
                                   "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=32M",
                                   fmt::format("--lc-messages-dir={}", kShare), "--character-set-server=utf8mb4",
                                   "--collation-server=utf8mb4_unicode_ci", "--max-allowed-packet=8M",

@@ -11,7 +11,7 @@ namespace {
 std::string server_config(const MemberConfig& c) {
   std::string text = fmt::format(
       "[mysqld]\n"
-      "datadir={data}\nsocket={socket}\npid-file={dir}/log/server.pid\nlog-error={log}\n"
+      "datadir={data}\nsocket={socket}\npid-file={dir}/log/server.pid\ntmpdir={dir}/tmp\nlog-error={log}\n"
       "bind-address={host}\nport={port}\nskip-name-resolve=ON\n"
       "server-id={id}\nreport-host={host}\nreport-port={port}\n"
       "log-bin={data}/binlog\nrelay-log={data}/relay\nsync-binlog=1\ngtid-mode=ON\nenforce-gtid-consistency=ON\n"
@@ -45,7 +45,7 @@ Status initialise_mysql(const MemberConfig& c, Deadline deadline, std::stop_toke
   const std::string init = TRY(write_etc(
       c, "init.sql", TRY(mysql_accounts(c)) + "DROP USER 'root'@'localhost';\n"));
   auto command =
-      base_command(c, {c.server_program, "--no-defaults", "--initialize-insecure", "--datadir=" + c.data_dir(),
+      base_command(c, {c.server_program, "--no-defaults", "--initialize-insecure", "--datadir=" + c.data_dir(), "--tmpdir=" + c.dir + "/tmp",
                        "--init-file=" + init, "--innodb-redo-log-capacity=64M", "--innodb-buffer-pool-size=32M",
                        "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--log-error=" + c.dir + "/log/initialise.log"});
   auto ran = sys::run(std::move(command), deadline, stop);

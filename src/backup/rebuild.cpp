@@ -152,7 +152,8 @@ Status start_postgres(std::vector<std::unique_ptr<MemberControl>>& members, cons
   }
   const bool streaming = TRY(wait_for(
       [&] {
-        auto rows = connection.query("SELECT count(*) AS n FROM pg_stat_replication WHERE state = 'streaming'", soon(), stop);
+        auto rows = connection.query("SELECT count(*) AS n FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn >= pg_current_wal_flush_lsn()",
+                                     soon(), stop);
         return rows && rows->text("n") == std::to_string(members.size() - 1);
       },
       stop));

@@ -109,17 +109,22 @@ class Client {
   std::string said_;  // guarded by mutex_ while the listener runs
 };
 
-Result<std::vector<std::string>> existing_roles(const sql::Target& target, std::stop_token stop) {
+Result<RoleFilter> role_filter(const sql::Target& target, std::stop_token stop) {
   auto connection = TRY(sql::PostgresConnection::connect(target, Deadline::in(seconds(30)), stop));
-  auto rows = TRY(connection.query("SELECT quote_ident(rolname) AS r FROM pg_roles", Deadline::in(seconds(30)), stop));
+  auto rows = TRY(connection.query("SELECT quote_ident(rolname) AS r, rolname = current_user AS own FROM pg_roles", Deadline::in(seconds(30)), stop));
   std::vector<std::string> names;
-  for (size_t i = 0; i < rows.rows.size(); ++i) names.push_back(rows.text("r", i));
-  return names;
+  std::string own;
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    names.push_back(rows.text("r", i));
+    if (rows.text("own", i) == "t") own = names.back();
+  }
+  return RoleFilter(std::move(names), std::move(own));
 }
 
 }  // namespace
 
 bool RoleFilter::drop(std::string_view line) const {
+  if (line.starts_with("ALTER ROLE " + own_ + " WITH ")) return true;
   if (!line.starts_with("CREATE ROLE ")) return false;
   line.remove_prefix(12);
   if (!line.ends_with(";\n")) return false;
@@ -157,7 +162,7 @@ Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo:
                 "holdfast get backups lists what there is");
   }
   std::optional<RoleFilter> filter;
-  if (engine == Engine::postgres) filter.emplace(TRY(existing_roles(target, stop)));
+  if (engine == Engine::postgres) filter.emplace(TRY(role_filter(target, stop)));
   auto client_parts = TRY(client_command(engine, target));
   client_parts.command.in = sys::Stdio::pipe();
   client_parts.command.out = sys::Stdio::null();

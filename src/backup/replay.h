@@ -26,10 +26,12 @@ Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo:
 Result<uint64_t> verify_rows(cluster::Engine engine, const sql::Target& target, const engine::DumpCounts& counts, std::stop_token stop);
 
 /// Drops the CREATE ROLE lines of roles that exist already from the head of a pg_dumpall stream: the ALTER ROLE behind each of
-/// them says everything, and CREATE ROLE of an existing one would end the replay. Pure.
+/// them says everything, and CREATE ROLE of an existing one would end the replay. Of the role the replay signs in as, the
+/// ALTER ROLE goes too: it brings the password of the backup's time, and the next \connect would be refused. Names are
+/// quoted as quote_ident() quotes them. Pure.
 class RoleFilter {
  public:
-  explicit RoleFilter(std::vector<std::string> existing) : existing_(std::move(existing)) {}
+  RoleFilter(std::vector<std::string> existing, std::string own) : existing_(std::move(existing)), own_(std::move(own)) {}
   /// What of `bytes` (and of what was held back before) is to be written now.
   std::string feed(std::string_view bytes);
   /// The rest, at the end of the stream.
@@ -38,6 +40,7 @@ class RoleFilter {
  private:
   bool drop(std::string_view line) const;
   std::vector<std::string> existing_;
+  std::string own_;
   std::string held_;
   bool in_globals_ = true;
 };

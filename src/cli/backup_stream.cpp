@@ -31,21 +31,21 @@ Exit back_up_stream(Context& context, repo::ByteSource& source, const std::funct
   if (!parent_name.empty()) snapshot.parent = TRY(repository.find_snapshot(parent_name)).id;
   TRY_VOID(repository.load_index());
 
-  Progress progress(context.out, "backing up " + path);
-  repo::StreamBackup backup(repository, saver, std::move(snapshot), context.stop);
+  repo::StreamBackup backup(repository, saver, std::move(snapshot), session.stop());
   std::atomic<uint64_t> bytes{0};
-  const repo::StoredStream stored = TRY(backup.add(path, source, &bytes));
+  Progress progress(context.out, "backing up " + path);
+  progress.watch_bytes(bytes);
+  progress.set_total(source.size_hint());
+  auto added = backup.add(path, source, &bytes);
+  if (!added) return session.explain(std::unexpected(std::move(added).error()));
+  const repo::StoredStream stored = std::move(*added);
   TRY_VOID(verdict());
   if (stored.size == 0) {
     return fail(ErrorClass::failed, "backup.empty", "the input was empty; no snapshot was made",
                 "check the program that should have written it");
   }
   if (context.stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped; no snapshot was made");
-  if (session.lock) TRY_VOID(session.lock->confirm());
-  if (session.lock && session.lock->lost().stop_requested()) {
-    return fail(ErrorClass::conflict, "repo.lock_lost", "the repository lock could not be renewed in time; no snapshot was made",
-                "check the connection to the repository and run the backup again");
-  }
+  TRY_VOID(session.confirm());
   if (context.options.flag("dry-run")) {
     context.out.line(fmt::format("would add a snapshot of {} ({})", path, human_size(stored.size)));
     return {};

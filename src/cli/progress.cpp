@@ -62,12 +62,12 @@ void Progress::draw_until_done() {
     if (out_.format() == Format::jsonl) {
       out_.event("progress", codec::Value::object({{"what", what_},
                                                    {"phase", phase},
-                                                   {"bytesDone", bytes_.load()},
+                                                   {"bytesDone", bytes()},
                                                    {"bytesTotal", total_.load()},
                                                    {"itemsDone", items_.load()},
                                                    {"secondsElapsed", elapsed().count()}}));
     } else {
-      out_.progress_line(progress_text(what_, phase, bytes_, total_, items_, elapsed()));
+      out_.progress_line(progress_text(what_, phase, bytes(), total_, items_, elapsed()));
     }
     lock.lock();
   }

@@ -29,9 +29,14 @@ class Progress {
   /// For those who count by themselves.
   std::atomic<uint64_t>& byte_counter() { return bytes_; }
   void add_items(uint64_t items = 1) { items_ += items; }
+  /// Takes the bytes done from a counter that the work itself keeps; it must outlive this object.
+  void watch_bytes(const std::atomic<uint64_t>& counter) { watched_ = &counter; }
   void set_phase(std::string phase);
 
-  uint64_t bytes() const { return bytes_; }
+  uint64_t bytes() const {
+    const auto* watched = watched_.load();
+    return watched ? watched->load() : bytes_.load();
+  }
   /// Since construction.
   std::chrono::duration<double> elapsed() const;
 
@@ -44,6 +49,7 @@ class Progress {
   std::atomic<uint64_t> total_{0};
   std::atomic<uint64_t> bytes_{0};
   std::atomic<uint64_t> items_{0};
+  std::atomic<const std::atomic<uint64_t>*> watched_{nullptr};
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -39,7 +39,24 @@ Result<RepositorySession> open_repository(Context& context, const RepositoryAcce
     const auto kind = need == LockNeed::exclusive ? repo::LockKind::exclusive : repo::LockKind::shared;
     session.lock = TRY(repo::Lock::acquire(*session.repository, kind, access.retry_lock, context.stop));
   }
+  session.stopping =
+      std::make_unique<StopJoin>(context.stop, session.lock ? session.lock->lost() : std::stop_token());
   return session;
+}
+
+Status RepositorySession::confirm() {
+  if (!lock) return {};
+  TRY_VOID(lock->confirm());
+  if (!lock->lost().stop_requested()) return {};
+  return fail(ErrorClass::conflict, "repo.lock_lost",
+              "the repository lock could not be renewed in time; nothing was published",
+              "check the connection to the repository, then run the command again");
+}
+
+Status RepositorySession::explain(Status failed) {
+  if (failed || failed.error().error_class != ErrorClass::interrupted) return failed;
+  if (lock && lock->lost().stop_requested()) TRY_VOID(confirm());
+  return failed;
 }
 
 Result<RepositorySession> open_repository(Context& context, LockNeed need) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 
 #include "cli/context.h"
 #include "cli/repository_options.h"
@@ -10,10 +11,30 @@
 
 namespace holdfast::cli {
 
+/// A stop request that is made when either of two others is.
+struct StopJoin {
+  struct Request {
+    std::stop_source* source;
+    void operator()() const { source->request_stop(); }
+  };
+  StopJoin(std::stop_token a, std::stop_token b)
+      : first(std::move(a), Request{&source}), second(std::move(b), Request{&source}) {}
+  std::stop_source source;
+  std::stop_callback<Request> first, second;
+};
+
 /// An open repository and, unless --no-lock was given, its lock. The lock goes before the repository.
 struct RepositorySession {
   std::unique_ptr<repo::Repository> repository;
   std::unique_ptr<repo::Lock> lock;
+  std::unique_ptr<StopJoin> stopping;
+
+  /// Requested by a signal, or when the lock turned out not to hold (any more): hand this to the work.
+  std::stop_token stop() const { return stopping->source.get_token(); }
+  /// Explains a failure: "interrupted" because of the lock becomes the lock's own error.
+  Status explain(Status failed);
+  /// Waits until the lock is known to hold. Before anything becomes visible to others.
+  Status confirm();
 };
 
 enum class LockNeed { none, shared, exclusive };

@@ -42,6 +42,8 @@ Exit restore_files(Context& context) {
 
   repo::RestoreProgress counted;
   Progress progress(context.out, "restoring " + snapshot.id.short_hex());
+  progress.watch_bytes(counted.bytes);
+  progress.set_total(snapshot.summary ? snapshot.summary->total_bytes_processed : 0);
   const repo::RestoreResult result = TRY(
       repo::restore_tree(repository, snapshot, target, restore_options(options), counted, context.stop));
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;

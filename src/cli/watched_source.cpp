@@ -16,6 +16,7 @@ class WatchedSource final : public repo::ByteSource {
       : source_(repo::read_descriptor(fd)), fd_(fd), producer_(producer), wake_(::eventfd(0, EFD_CLOEXEC)),
         on_stop_(std::move(stop), Wake{wake_.get()}) {}
 
+  uint64_t size_hint() const override { return source_->size_hint(); }
   Result<size_t> read(MutableByteSpan into) override {
     for (;;) {
       pollfd watched[3] = {{fd_, POLLIN, 0}, {wake_.get(), POLLIN, 0}, {producer_ ? producer_->pidfd() : -1, POLLIN, 0}};

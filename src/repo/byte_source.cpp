@@ -1,6 +1,7 @@
 #include "repo/byte_source.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,10 @@ class DescriptorSource final : public ByteSource {
     // Both fail harmlessly where they do not apply.
     (void)::fcntl(fd, F_SETPIPE_SZ, 1 << 20);
     (void)::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+  }
+  uint64_t size_hint() const override {
+    struct stat info {};
+    return ::fstat(fd_, &info) == 0 && S_ISREG(info.st_mode) ? static_cast<uint64_t>(info.st_size) : 0;
   }
   Result<size_t> read(MutableByteSpan into) override {
     for (;;) {

@@ -15,6 +15,8 @@ class ByteSource {
   /// Fills at least one byte of `into` and returns how many; 0 means the stream has ended well. A producer that failed
   /// is an error, never an end. Called from one thread, not necessarily the one that made the source.
   virtual Result<size_t> read(MutableByteSpan into) = 0;
+  /// Bytes to come, where that can be known (a regular file); 0 otherwise. For progress only.
+  virtual uint64_t size_hint() const { return 0; }
 };
 
 /// Reads a descriptor that stays owned by the caller. Pipes are widened to 1 MiB, so that the producer is not woken for

@@ -91,6 +91,7 @@ Result<CopyReport> copy_snapshots(Repository& source, Repository& destination, c
           list.push_back({index.packs()[pack], {entry.id, entry.type(), entry.offset, entry.length, entry.raw_length}, list.size()});
         }
         for (const Fetch& fetch : plan_fetches(std::move(list), kReadGap, kReadLength)) {
+          // The blobs of one read share its memory until the last of them is stored.
           struct Held {
             Buffer bytes;
             std::vector<Id> ids;
@@ -105,10 +106,10 @@ Result<CopyReport> copy_snapshots(Repository& source, Repository& destination, c
             BlobSaver::Task task;
             task.type = fetch.items[i].blob.type;
             task.plain = held->bytes.span(at, size);
+            at += size;
             task.id = &held->ids[i];
             task.id_known = true;
             task.keep = held;
-            at += size;
             TRY_VOID(saver.submit(std::move(task)));
             if (on_bytes) on_bytes(size);
           }

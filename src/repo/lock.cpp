@@ -132,6 +132,7 @@ struct Lock::State {
       verdict = locked(repository, **conflict);
     }
     guard.lock();
+    if (!verdict) lost.request_stop();
     settled = std::move(verdict);
     wake.notify_all();
   }

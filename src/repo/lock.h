@@ -40,7 +40,8 @@ class Lock {
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
 
-  /// Requested when the lock could not be renewed and others may take it for stale.
+  /// Requested when the second look found a conflict, or when the lock could not be renewed and others may take it for
+  /// stale: the work must end.
   std::stop_token lost() const;
 
  private:

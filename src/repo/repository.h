@@ -58,6 +58,7 @@ class Repository {
   /// derivation. `key_id` may be empty.
   static Result<std::unique_ptr<Repository>> open_with_key(std::shared_ptr<store::ObjectStore> store,
                                                            const crypto::SealKey& master_key, const Id& key_id = {});
+
   /// Keeps indexes, snapshots and tree packs in `directory`/<repository id>; for remote stores.
   void use_cache(const std::string& directory);
 

@@ -36,7 +36,7 @@ class GtidPurged {
     const size_t close = open == std::string::npos ? open : head_.find('\'', open + 1);
     if (close == std::string::npos) return;
     for (char c : head_.substr(open + 1, close - open - 1)) {
-      if (c != '\n' && c != ' ') value_ += c;
+      if (c != '\n' && c != ' ' && c != '+') value_ += c;  // a leading + only says "add to what is there"
     }
     done_ = true;
     head_.clear();
