@@ -19,7 +19,10 @@ Exit run_check(Context& context) {
     }
     options.read = TRY(repo::parse_read_selection(*part));
   }
-  RepositorySession session = TRY(open_repository(context, LockNeed::shared));
+  RepositoryAccess access = TRY(repository_access(context));
+  access.no_cache = true;  // what counts is what the store holds
+  RepositorySession session = TRY(open_repository(context, access, LockNeed::shared));
+  TRY_VOID(session.confirm());
   const std::string location = session.repository->store().location();
 
   repo::CheckReport report;
@@ -40,7 +43,9 @@ Exit run_check(Context& context) {
       progress.set_total(total);
     };
     options.on_bytes = [&](uint64_t count) { progress.add_bytes(count); };
-    report = TRY(repo::check_repository(*session.repository, options, context.stop));
+    auto checked = repo::check_repository(*session.repository, options, session.stop());
+    if (!checked) return session.explain(fail(std::move(checked).error()));
+    report = *checked;
   }
   context.out.set_data(codec::Value::object({{"repository", location},
                                              {"damaged", report.errors > 0},

@@ -192,17 +192,18 @@ Exit run_prune(Context& context) {
   };
   hooks.on_bytes = [&](uint64_t bytes) { progress.add_bytes(bytes); };
   hooks.still_locked = [&]() -> Status {
-    if (!session.lock || !session.lock->lost().stop_requested()) return {};
-    return fail(ErrorClass::conflict, "repo.lock_lost", "the repository lock could not be renewed in time; nothing was removed",
-                "check the connection to the repository and prune again");
+    if (!session.stop().stop_requested()) return {};
+    return session.explain(fail(ErrorClass::interrupted, "interrupted", "stopped; nothing was removed"));
   };
-  const repo::PrunePlan plan = TRY(repo::plan_prune(repository, forgotten, limits, hooks, context.stop));
+  auto planned = repo::plan_prune(repository, forgotten, limits, hooks, session.stop());
+  if (!planned) return session.explain(fail(std::move(planned).error()));
+  const repo::PrunePlan& plan = *planned;
   if (!dry_run) {
     TRY_VOID(hooks.still_locked());
     TRY_VOID(repo::parallel_for(
         forgotten.size(), std::max(2u, repository.store().connections()), [] { return 0; },
         [&](size_t i, int&) { return repository.remove(repo::ObjectType::snapshot, forgotten[i]); }));
-    if (plan.changes_anything()) TRY_VOID(repo::run_prune(repository, plan, limits, hooks, context.stop));
+    if (plan.changes_anything()) TRY_VOID(session.explain(repo::run_prune(repository, plan, limits, hooks, session.stop())));
   }
   data.set("forgotten", forgotten.size());
   data.set("prune", stats_value(plan.decision.stats));

@@ -35,11 +35,17 @@ Exit run_repo_copy(Context& context) {
   }
   TRY_VOID(source.repository->load_index());
   TRY_VOID(destination.repository->load_index());
+  const auto still_locked = [&]() -> Status {
+    TRY_VOID(source.confirm());
+    return destination.confirm();
+  };
   Progress progress(context.out, "copying");
-  const repo::CopyReport report =
-      TRY(repo::copy_snapshots(*source.repository, *destination.repository, snapshots, {},
-                               [&](uint64_t total) { progress.set_total(total); },
-                               [&](uint64_t bytes) { progress.add_bytes(bytes); }, context.stop));
+  const auto copied_or_not = repo::copy_snapshots(*source.repository, *destination.repository, snapshots, {},
+                                                  [&](uint64_t total) { progress.set_total(total); },
+                                                  [&](uint64_t bytes) { progress.add_bytes(bytes); }, still_locked,
+                                                  destination.stop());
+  if (!copied_or_not) return destination.explain(fail(copied_or_not.error()));
+  const repo::CopyReport& report = *copied_or_not;
   Value::List copied, skipped;
   for (const auto& snapshot : report.copied) copied.push_back(snapshot_value(snapshot));
   for (const auto& snapshot : report.skipped) skipped.push_back(Value(snapshot.id.hex()));

@@ -50,6 +50,7 @@ Exit run_repo_key_add(Context& context) {
     context.out.line(fmt::format("would add a key for {}@{}", user, host));
     return {};
   }
+  TRY_VOID(session.confirm());
   const repo::Id id = TRY(repository.add_key(password, user, host));
   context.out.set_data(Value::object({{"id", id.hex()}}));
   context.out.line(fmt::format("added key {} for {}@{}", id.short_hex(), user, host));

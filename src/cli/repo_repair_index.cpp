@@ -10,7 +10,9 @@ namespace holdfast::cli {
 
 Exit run_repo_repair_index(Context& context) {
   const bool dry_run = context.options.flag("dry-run");
-  RepositorySession session = TRY(open_repository(context, dry_run ? LockNeed::shared : LockNeed::exclusive));
+  RepositoryAccess access = TRY(repository_access(context));
+  access.no_cache = true;  // what counts is what the store holds
+  RepositorySession session = TRY(open_repository(context, access, dry_run ? LockNeed::shared : LockNeed::exclusive));
   repo::Repository& repository = *session.repository;
   repo::RepairReport report;
   {

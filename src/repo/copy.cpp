@@ -27,7 +27,8 @@ bool same_backup(const Snapshot& a, const Snapshot& b) {
 
 Result<CopyReport> copy_snapshots(Repository& source, Repository& destination, const std::vector<Snapshot>& snapshots,
                                   const SaverOptions& saver_options, const std::function<void(uint64_t)>& on_total,
-                                  const std::function<void(uint64_t)>& on_bytes, std::stop_token stop) {
+                                  const std::function<void(uint64_t)>& on_bytes,
+                                  const std::function<Status()>& still_locked, std::stop_token stop) {
   CopyReport report;
   std::multimap<Id, Snapshot> there;
   for (Snapshot& snapshot : TRY(destination.load_snapshots())) {
@@ -86,9 +87,7 @@ Result<CopyReport> copy_snapshots(Repository& source, Repository& destination, c
         std::vector<WantedBlob> list;
         for (const uint32_t at : table.positions(static_cast<uint32_t>(pack))) {
           const auto& entry = index.entries()[at];
-          // Copies of one blob stand side by side; the bit is at the first of them.
-          const auto first = index.position(entry.type(), entry.id);
-          if (*first != at || !wanted.contains(at)) continue;
+          if (!wanted.contains(at)) continue;
           list.push_back({index.packs()[pack], {entry.id, entry.type(), entry.offset, entry.length, entry.raw_length}, list.size()});
         }
         for (const Fetch& fetch : plan_fetches(std::move(list), kReadGap, kReadLength)) {
@@ -122,6 +121,7 @@ Result<CopyReport> copy_snapshots(Repository& source, Repository& destination, c
   report.bytes = total;
   report.bytes_stored = saver.stats().bytes_packed;
 
+  if (still_locked) TRY_VOID(still_locked());
   Codec codec(destination.master_key());
   for (const Snapshot* snapshot : todo) {
     if (stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped");

@@ -21,9 +21,11 @@ struct CopyReport {
 /// again, whatever the two repositories' chunkers are. A snapshot that the destination holds (same `original`, and
 /// equal in everything a backup records) is skipped. Blobs are durable and indexed before the first snapshot appears.
 /// Both indexes must be loaded; shared locks are enough. `on_bytes` (may be empty) counts plain bytes, from several
-/// threads; `on_total` tells how many there will be.
+/// threads; `on_total` tells how many there will be; `still_locked` (may be empty) is asked before the first snapshot
+/// becomes visible.
 Result<CopyReport> copy_snapshots(Repository& source, Repository& destination, const std::vector<Snapshot>& snapshots,
                                   const SaverOptions& saver, const std::function<void(uint64_t)>& on_total,
-                                  const std::function<void(uint64_t)>& on_bytes, std::stop_token stop);
+                                  const std::function<void(uint64_t)>& on_bytes,
+                                  const std::function<Status()>& still_locked, std::stop_token stop);
 
 }  // namespace holdfast::repo

@@ -97,6 +97,15 @@ Result<std::unique_ptr<Repository>> Repository::open(std::shared_ptr<store::Obje
   return repository;
 }
 
+Result<std::unique_ptr<Repository>> Repository::open_with_key(std::shared_ptr<store::ObjectStore> store,
+                                                              const crypto::SealKey& master_key, const Id& key_id) {
+  std::unique_ptr<Repository> repository(new Repository(std::move(store)));
+  repository->master_key_ = master_key;
+  repository->key_id_ = key_id;
+  TRY_VOID(repository->load_config());
+  return repository;
+}
+
 Result<KeyFile> Repository::load_key_file(const Id& id) {
   Buffer text;
   TRY_VOID(store_->get_all(object_key(ObjectType::key, id), text));

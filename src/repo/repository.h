@@ -54,6 +54,11 @@ class Repository {
   static Result<std::unique_ptr<Repository>> open(std::shared_ptr<store::ObjectStore> store, const Secret& password,
                                                   const std::string& key_hint = {});
 
+  /// Opens with a master key that the caller holds already (from an earlier open), without a password and its costly
+  /// derivation. `key_id` may be empty.
+  static Result<std::unique_ptr<Repository>> open_with_key(std::shared_ptr<store::ObjectStore> store,
+                                                           const crypto::SealKey& master_key, const Id& key_id = {});
+
   /// Keeps indexes, snapshots and tree packs in `directory`/<repository id>; for remote stores.
   void use_cache(const std::string& directory);
 
