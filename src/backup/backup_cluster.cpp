@@ -81,10 +81,28 @@ Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupR
                                      std::stop_token stop) {
   const repo::Timestamp started = repo::now();
   BackupReport report;
-  const auto source = TRY(engine::choose_source(request.cluster, request.password, request.member,
-                                                Deadline::in(std::chrono::seconds(30)), stop));
+  auto source = TRY(engine::choose_source(request.cluster, request.password, request.member,
+                                          Deadline::in(std::chrono::seconds(30)), stop));
   report.member = source.member->name.str();
   report.from_replica = source.is_replica;
+
+  // A replica may be behind; what was committed before this backup began must be in it.
+  std::vector<std::string> remarks;
+  auto caught_up = TRY(engine::catch_up(request.cluster, request.password, *source.member,
+                                        Deadline::in(std::chrono::seconds(60)), stop));
+  if (!caught_up && source.is_replica) {
+    auto primary =
+        engine::find_primary(request.cluster, request.password, Deadline::in(std::chrono::seconds(30)), stop);
+    if (primary && request.member.empty()) {
+      remarks.push_back(fmt::format("{} did not catch up within 60 s, so the primary was the source", report.member));
+      source = std::move(*primary);
+      report.member = source.member->name.str();
+      report.from_replica = false;
+    } else {
+      remarks.push_back(fmt::format(
+          "{} is behind, or no primary could be asked: what was committed last may be missing", report.member));
+    }
+  }
 
   engine::DumpRequest dump_request;
   dump_request.engine = request.cluster.engine;
@@ -104,6 +122,7 @@ Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupR
   TRY(backup.add(path, bytes, progress)
           .context("backing up " + request.cluster.full_name() + " from " + report.member));
   report.info = dump->info();
+  report.info.remarks.insert(report.info.remarks.end(), remarks.begin(), remarks.end());
   dump.reset();
 
   const std::string text =

@@ -171,6 +171,8 @@ Status start_postgres(std::vector<std::unique_ptr<MemberControl>>& members, cons
     TRY_VOID(members[i]->initialise_basebackup(Deadline::in(std::chrono::hours(6))));
     TRY_VOID(members[i]->start({}, step()));
   }
+  // A commit the standbys replay: until they have seen one, they cannot tell their lag.
+  TRY(connection.query("SELECT pg_logical_emit_message(true, 'holdfast', 'restored')", soon(), stop));
   const bool streaming = TRY(wait_for(
       [&] {
         auto rows = connection.query(

@@ -133,8 +133,14 @@ TEST_P(ClusterBackup, RestoresIntoTheLiveClusterEqualByContent) {
   for (size_t i = 0; i < GetParam().members; ++i) {
     EXPECT_EQ(content_of(GetParam().engine, target_of(member(i))), before) << "member " << i;
   }
-  const auto status = lab_->holdfast({"get", "status", "-c", GetParam().cluster});
-  EXPECT_EQ(status.exit_code, 0) << status.out;
+  RunResult status;
+  const auto healthy = sys::wait_until(
+      [&] {
+        status = lab_->holdfast({"get", "status", "-c", GetParam().cluster});
+        return status.exit_code == 0;
+      },
+      Deadline::in(seconds(15)));
+  EXPECT_TRUE(healthy && *healthy) << status.out;
 
   // Replication goes on: what is written now reaches the last member.
   const bool postgres = GetParam().engine == Engine::postgres;
