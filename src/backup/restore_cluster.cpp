@@ -126,7 +126,8 @@ Result<RestoreReport> restore_cluster(repo::Repository& repository, const Restor
   }
   auto change = [&]() -> Result<RestoreReport> {
     say(request, "stopping all members");
-    for (size_t i = members.size(); i-- > 0;) TRY_VOID(members[i]->stop(step()));
+    // Replicas first. A server too damaged to stop by itself is killed after this: its data is kept as it is, aside.
+    for (size_t i = members.size(); i-- > 0;) TRY_VOID(members[i]->stop(Deadline::in(seconds(90))));
     for (auto& aside : asides) {
       aside.path = TRY(aside.member->set_aside(step()));
       aside.moved = true;

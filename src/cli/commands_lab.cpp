@@ -47,6 +47,15 @@ std::vector<Command> lab_commands() {
                  {.name = "background", .type = FlagType::boolean, .help = "start the writer and return; it ends with the lab"}},
        .examples = {{"holdfast lab load -c shop-mariadb --size 50MB", "a small data set"},
                     {"holdfast lab load -c shop-postgres --background", "a writer that goes on"}}},
+      {.path = "lab manifest",
+       .summary = "what a cluster holds: per table the row count and a checksum that no order changes",
+       .description = "Reads every table of one member and prints one line per table. Two members, or one before and after a "
+                      "restore, hold the same when the lines are the same.",
+       .flags = {{.name = "cluster", .type = FlagType::text, .help = "name of the cluster", .shorthand = 'c', .value_name = "NAME"},
+                 {.name = "namespace", .type = FlagType::text, .help = "its namespace", .shorthand = 'n', .value_name = "NAME"},
+                 {.name = "engine", .type = FlagType::text, .help = "its engine", .shorthand = 'e', .value_name = "ENGINE"},
+                 {.name = "instance", .type = FlagType::text, .help = "member, by name or ordinal", .shorthand = 'i', .value_name = "MEMBER", .default_value = "0"}},
+       .examples = {{"holdfast lab manifest -c shop-mysql -i 1", "of the replica"}}},
       {.path = "lab break",
        .summary = "damage a member on purpose",
        .description = "Damages one member: kill, stop (SIGSTOP), continue, delete-data, corrupt-pages, truncate-file, "

@@ -23,6 +23,7 @@ Verb find_verb(std::string_view path) {
       {"lab down", run_lab_down},
       {"lab heal", run_lab_heal},
       {"lab load", run_lab_load},
+      {"lab manifest", run_lab_manifest},
       {"lab status", run_lab_status},
       {"lab up", run_lab_up},
       {"repo key add", run_repo_key_add},

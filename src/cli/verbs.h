@@ -32,6 +32,7 @@ Exit run_restore(Context&);
 Exit run_lab_down(Context&);
 Exit run_lab_heal(Context&);
 Exit run_lab_load(Context&);
+Exit run_lab_manifest(Context&);
 Exit run_lab_status(Context&);
 Exit run_lab_up(Context&);
 Exit run_repo_key_add(Context&);

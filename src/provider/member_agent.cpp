@@ -57,8 +57,8 @@ class AgentMember : public backup::MemberControl {
   Status start(const StartRequest& request, Deadline deadline) override {
     auto arguments = Value::object({{"mode", request.isolated ? "isolated" : "normal"}, {"newCluster", request.new_cluster}});
     arguments.set("extraArgs", Value::list_of(request.extra_args));
-    TRY(ask("start", std::move(arguments), deadline));
-    return {};
+    // A start for clients is the end of a restore or of its undoing: neither may stop half way.
+    return done(ask("start", std::move(arguments), deadline, request.isolated));
   }
   Status stop(Deadline deadline) override { return done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false)); }
   Status initialise_empty(Deadline deadline) override { return done(ask("initialise", Value::object({{"from", "empty"}}), deadline)); }

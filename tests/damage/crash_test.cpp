@@ -36,10 +36,11 @@ class Crash : public Damage {
     return read_oplog(path("oplog"));
   }
 
-  /// Builds the state after each operation (at most `limit` of them, evenly spread) under every kind of loss, and calls
-  /// `judge` with the repository in that state.
+  /// Builds the state after operations of the run under every kind of loss, and calls `judge` with the repository in that
+  /// state: after each one with HOLDFAST_ALL_OPERATIONS=1, else after a dozen, evenly spread, and the last.
   template <class Judge>
-  void at_every_operation(const std::vector<FileOp>& ops, size_t limit, Judge judge) {
+  void at_every_operation(const std::vector<FileOp>& ops, Judge judge) {
+    const size_t limit = std::getenv("HOLDFAST_ALL_OPERATIONS") ? ops.size() : 12;
     std::mt19937_64 random(20261121);
     CrashModel model(start_, repo);
     const size_t step = std::max<size_t>(1, ops.size() / limit);
@@ -78,7 +79,7 @@ TEST_F(Crash, backup) {
   auto command = with_repo({"backup", "--stdin", "--path", "/new"});
   command.stdin_text = content;
   const auto ops = recorded(command);
-  at_every_operation(ops, 40, [&](bool finished) {
+  at_every_operation(ops, [&](bool finished) {
     holdfast({"check", "--read-data"});
     expect_streams();
     size_t visible = 0;
@@ -98,7 +99,7 @@ TEST_F(Crash, prune) {
   streams["/pruned"] = some_dump(1'500'000, 12) + some_dump(1'500'000, 11);
   const auto command = with_repo({"prune", "--keep-last", "1", "--max-unused", "0"});
   const auto ops = recorded(command);
-  at_every_operation(ops, 40, [&](bool) {
+  at_every_operation(ops, [&](bool) {
     holdfast({"check", "--read-data"});
     expect_streams();
     const auto again = run(command);

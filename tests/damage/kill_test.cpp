@@ -14,6 +14,8 @@
 namespace holdfast::test {
 namespace {
 
+constexpr unsigned kRounds = 6;
+
 class Kill : public Damage {
  protected:
   /// Runs `command` once to its end to learn how long it takes.
@@ -46,7 +48,7 @@ TEST_F(Kill, a_backup_of_a_stream_killed_at_random_moments) {
   std::filesystem::copy(repo, original, std::filesystem::copy_options::recursive);
   const double whole = duration(command);
   unsigned killed = 0;
-  for (unsigned i = 0; i < 12; ++i) {
+  for (unsigned i = 0; i < kRounds; ++i) {
     std::filesystem::remove_all(repo);
     std::filesystem::copy(original, repo, std::filesystem::copy_options::recursive);
     killed += killed_after(command, whole * static_cast<double>(random() % 1000) / 1000);
@@ -62,7 +64,7 @@ TEST_F(Kill, a_backup_of_a_stream_killed_at_random_moments) {
     EXPECT_TRUE(holdfast({"dump", "latest", "/killed"}).out == some_dump(40'000'000, 100));
     if (HasFailure()) return;
   }
-  EXPECT_GT(killed, 6u) << "most kills should hit a running backup";
+  EXPECT_GE(killed, kRounds / 3) << "most kills should hit a running backup";
   restic({"unlock", "--remove-all"});
   expect_whole();
 }
@@ -78,7 +80,7 @@ TEST_F(Kill, a_prune_killed_at_random_moments) {
   const auto command = with_repo({"prune", "--keep-last", "1", "--max-unused", "0"});
   const double whole = duration(command);
   expect_whole();
-  for (unsigned i = 0; i < 12; ++i) {
+  for (unsigned i = 0; i < kRounds; ++i) {
     std::filesystem::remove_all(repo);
     std::filesystem::copy(original, repo, std::filesystem::copy_options::recursive);
     SCOPED_TRACE("kill number " + std::to_string(i));
@@ -102,6 +104,7 @@ TEST_F(Kill, a_stopped_backup_answers_a_signal_and_leaves_nothing) {
   for (const int signal : {SIGINT, SIGTERM}) {
     for (const auto& lock : files("locks")) std::filesystem::remove(repo + "/" + lock);
     auto command = with_repo({"backup", "--stdin", "--path", "/endless"});
+    command.timeout = std::chrono::seconds(25);
     command.stdin_fd = read_end.get();
     Running running(std::move(command));
     const auto deadline = Deadline::in(std::chrono::seconds(20));
@@ -110,7 +113,7 @@ TEST_F(Kill, a_stopped_backup_answers_a_signal_and_leaves_nothing) {
     running.signal(signal);
     const auto outcome = running.wait();
     EXPECT_EQ(outcome.code, 130) << outcome.describe();
-    EXPECT_LT(outcome.wall_seconds, 30);
+    EXPECT_LT(outcome.wall_seconds, 15);
     EXPECT_TRUE(files("locks").empty()) << "its lock stayed behind";
     EXPECT_EQ(snapshots_of(holdfast({"get", "snapshots", "-o", "json"}).out).size(), streams.size());
   }

@@ -6,9 +6,9 @@
 #include <optional>
 
 #include "engine/programs.h"
+#include "lab/content.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
-#include "tests/support/content.h"
 #include "tests/support/lab_guard.h"
 #include "tests/support/require.h"
 
@@ -46,6 +46,12 @@ void run_sql(Engine engine, const Value& member, const std::string& statement) {
   ASSERT_TRUE(connection) << connection.error().to_string();
   auto done = connection->query(statement, deadline);
   ASSERT_TRUE(done) << statement << ": " << done.error().to_string();
+}
+
+lab::Content content_of(Engine engine, const sql::Target& target) {
+  auto content = lab::content_of(engine, target);
+  EXPECT_TRUE(content) << content.error().to_string();
+  return content ? std::move(*content) : lab::Content();
 }
 
 struct Case {
