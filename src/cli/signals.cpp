@@ -20,7 +20,7 @@ void on_stop(int) {
   [[maybe_unused]] auto written = ::write(g_pipe[1], &byte, 1);
 }
 
-void on_pipe(int) {}
+void on_nothing(int) {}
 
 }  // namespace
 
@@ -39,8 +39,10 @@ std::stop_token install_signal_handlers() {
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+  // A handler that does nothing, not SIG_IGN, which children would inherit. SIGHUP: restic probes with it whether the
+  // owner of a lock on this host is alive. SIGPIPE: the write's own error tells more.
+  action.sa_handler = on_nothing;
   ::sigaction(SIGHUP, &action, nullptr);
-  action.sa_handler = on_pipe;
   ::sigaction(SIGPIPE, &action, nullptr);
   return source.get_token();
 }

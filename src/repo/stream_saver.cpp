@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <optional>
 #include <unordered_map>
 
 #include "repo/block_reader.h"
@@ -13,8 +14,23 @@
 namespace holdfast::repo {
 namespace {
 
-constexpr size_t kGroup = 32;  // predicted ranges hashed together
+constexpr size_t kGroup = 32;      // predicted ranges hashed together, at most
+constexpr size_t kFirstGroup = 4;  // and after a miss
 constexpr size_t kNear = 32;   // parent blobs looked at behind the place where a prediction failed
+
+bool all_zero(ByteSpan bytes) {
+  return bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
+// Files with holes, and databases with empty pages, are full of this chunk.
+const Id& zero_chunk_id() {
+  static const Id id = [] {
+    Buffer zeros(kMinChunk);
+    std::memset(zeros.data(), 0, zeros.size());
+    return Id{crypto::sha256(zeros)};
+  }();
+  return id;
+}
 
 // The parent's blobs, as a guess of what comes next.
 class Prediction {
@@ -35,14 +51,14 @@ class Prediction {
     lost_ = next_;
     next_ = ids_.size();
   }
-  void advance(size_t count) { next_ += count; }
-  const Id& id(size_t ahead) const { return ids_[next_ + ahead]; }
+  void advance() { ++next_; }
+  const Id& id() const { return ids_[next_]; }
 
-  /// Ranges of `data` that the next parent blobs would cover; `at_end`: the stream ends with `data`.
-  void ranges(ByteSpan data, bool at_end, std::vector<ByteSpan>& out) const {
+  /// Up to `most` ranges of `data` that the next parent blobs would cover; `at_end`: the stream ends with `data`.
+  void ranges(ByteSpan data, bool at_end, size_t most, std::vector<ByteSpan>& out) const {
     out.clear();
     size_t at = 0;
-    for (size_t i = next_; i < ids_.size() && out.size() < kGroup; ++i) {
+    for (size_t i = next_; i < ids_.size() && out.size() < most; ++i) {
       const size_t length = lengths_[i];
       if (length == 0 || length > data.size() - at) break;
       // A file's last blob ended because the file did; only another end at the same place makes it a cut.
@@ -104,11 +120,23 @@ Status queue_stream(Repository& repository, BlobSaver& saver, ByteSource& source
   auto pending = std::make_shared<PendingStream>(std::move(done));
   auto& ids = pending->ids;
   StoredStream& stored = pending->stored;
+  size_t group = kGroup;  // predicted ranges to hash together: few after a miss, more while they hold
   std::vector<ByteSpan> ranges;
   std::vector<crypto::Digest> digests(kGroup);
   std::shared_ptr<Block> previous;
   ByteSpan rest;            // of `previous`: not cut yet
   size_t first_length = 0;  // of the chunk at the front of `rest`: shorter lengths are known to be no cuts
+
+  const auto queue = [&](const std::shared_ptr<Block>& block, ByteSpan chunk, const std::optional<Id>& id) {
+    BlobSaver::Task task;
+    task.plain = chunk;
+    task.keep = block;
+    task.id = &ids.emplace_back(id.value_or(Id{}));
+    task.id_known = id.has_value();
+    ++pending->unfinished;
+    task.done = [pending](BlobSaver::Worker& worker) { return pending->finish_one(&worker); };
+    return saver.submit(std::move(task));
+  };
 
   for (;;) {
     std::shared_ptr<Block> block = TRY(reader.next());
@@ -121,20 +149,27 @@ Status queue_stream(Repository& repository, BlobSaver& saver, ByteSource& source
 
     while (!data.empty()) {
       if (prediction.active() && first_length == 0) {
-        prediction.ranges(data, block->last, ranges);
+        prediction.ranges(data, block->last, group, ranges);
         if (!ranges.empty()) {
           team.hash(ranges, {digests.data(), ranges.size()});
-          size_t same = 0;
-          while (same < ranges.size() && digests[same] == prediction.id(same).bytes) {
-            ids.push_back(prediction.id(same));
-            stored.predicted_bytes += ranges[same].size();
-            data = data.subspan(ranges[same].size());
-            ++same;
-          }
-          if (same < ranges.size()) {
-            prediction.lose();
-          } else {
-            prediction.advance(same);
+          group = std::min(group * 2, kGroup);
+          for (size_t i = 0; i < ranges.size(); ++i) {
+            const size_t length = ranges[i].size();
+            if (digests[i] == prediction.id().bytes) {
+              ids.push_back(prediction.id());
+              stored.predicted_bytes += length;
+            } else {
+              // Changed. If the chunk still ends where the parent's did, what was hashed behind it stays good.
+              const auto cut = chunker.next_cut(data, block->last);
+              if (!cut || *cut != length) {
+                prediction.lose();
+                group = kFirstGroup;
+                break;
+              }
+              TRY_VOID(queue(block, data.first(length), Id{digests[i]}));
+            }
+            prediction.advance();
+            data = data.subspan(length);
           }
           continue;
         }
@@ -147,18 +182,15 @@ Status queue_stream(Repository& repository, BlobSaver& saver, ByteSource& source
         break;
       }
       first_length = 0;
-      BlobSaver::Task task;
-      task.plain = data.first(*cut);
-      task.keep = block;
-      task.id = &ids.emplace_back();
-      if (prediction.has_parent()) {
-        task.id->bytes = crypto::sha256(task.plain);
-        task.id_known = true;
-        prediction.follow(*task.id);
+      const ByteSpan chunk = data.first(*cut);
+      std::optional<Id> id;
+      if (*cut == kMinChunk && all_zero(chunk)) {
+        id = zero_chunk_id();
+      } else if (prediction.has_parent()) {
+        id = Id{crypto::sha256(chunk)};
       }
-      ++pending->unfinished;
-      task.done = [pending](BlobSaver::Worker& worker) { return pending->finish_one(&worker); };
-      TRY_VOID(saver.submit(std::move(task)));
+      if (id) prediction.follow(*id);
+      TRY_VOID(queue(block, chunk, id));
       data = data.subspan(*cut);
     }
     rest = data;

@@ -38,6 +38,12 @@ Error errno_error(int error_number, std::string what) {
       error.id = "sys.denied";
       error.hint = "check the owner and mode of that path, or run as the user that owns it";
       break;
+    case ENOTDIR:
+    case EISDIR:
+      error.error_class = ErrorClass::refused;
+      error.id = "sys.in_the_way";
+      error.hint = "something else stands at that path: name another one, or move it away";
+      break;
     default:
       error.error_class = ErrorClass::failed;
       error.id = "sys.io";

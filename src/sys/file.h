@@ -41,7 +41,7 @@ class Fd {
 };
 
 /// Error of a failed system call: "what: No such file or directory". ENOSPC/EDQUOT get the id "store.no_space",
-/// ENOENT "store.not_found", EACCES/EPERM/EROFS "sys.denied", anything else "sys.io"; classes follow the ids.
+/// ENOENT "store.not_found", EACCES/EPERM/EROFS "sys.denied", ENOTDIR/EISDIR "sys.in_the_way", anything else "sys.io"; classes follow the ids.
 Error errno_error(int error_number, std::string what);
 
 /// open(2) with O_CLOEXEC.
