@@ -28,9 +28,12 @@ std::string tag_text(std::string text) {
 
 }  // namespace
 
-std::string snapshot_folder(const cluster::DatabaseCluster& cluster) { return cluster.ns + "/" + cluster.name.str(); }
+std::string snapshot_folder(const cluster::DatabaseCluster& cluster) {
+  return cluster.ns + "/" + cluster.name.str();
+}
 
-Value sidecar(const BackupRequest& request, const BackupReport& report, const std::string& started, const std::string& finished) {
+Value sidecar(const BackupRequest& request, const BackupReport& report, const std::string& started,
+              const std::string& finished) {
   const auto& info = report.info;
   const auto& counts = info.counts;
   auto objects = Value::object({{"databases", counts.databases},
@@ -51,7 +54,9 @@ Value sidecar(const BackupRequest& request, const BackupReport& report, const st
                         {"cluster", request.cluster.name.str()},
                         {"namespace", request.cluster.ns},
                         {"member", report.member},
-                        {"role", request.cluster.engine == cluster::Engine::galera ? "member" : report.from_replica ? "replica" : "primary"},
+                        {"role", request.cluster.engine == cluster::Engine::galera ? "member"
+                                 : report.from_replica                             ? "replica"
+                                                                                   : "primary"},
                         {"method", "dump"},
                         {"startedAt", started},
                         {"finishedAt", finished},
@@ -71,11 +76,13 @@ Value sidecar(const BackupRequest& request, const BackupReport& report, const st
                         {"remarks", Value::list_of(info.remarks)}});
 }
 
-Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupRequest& request, std::atomic<uint64_t>* progress,
-                                     const std::function<Status()>& may_commit, std::stop_token stop) {
+Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupRequest& request,
+                                     std::atomic<uint64_t>* progress, const std::function<Status()>& may_commit,
+                                     std::stop_token stop) {
   const repo::Timestamp started = repo::now();
   BackupReport report;
-  const auto source = TRY(engine::choose_source(request.cluster, request.password, request.member, Deadline::in(std::chrono::seconds(30)), stop));
+  const auto source = TRY(engine::choose_source(request.cluster, request.password, request.member,
+                                                Deadline::in(std::chrono::seconds(30)), stop));
   report.member = source.member->name.str();
   report.from_replica = source.is_replica;
 
@@ -94,11 +101,13 @@ Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupR
   repo::StreamBackup backup(repository, request.saver, snapshot, stop);
   DumpSource bytes(*dump);
   const std::string path = snapshot_folder(request.cluster) + "/" + engine::dump_file_name(request.cluster.engine);
-  TRY(backup.add(path, bytes, progress).context("backing up " + request.cluster.full_name() + " from " + report.member));
+  TRY(backup.add(path, bytes, progress)
+          .context("backing up " + request.cluster.full_name() + " from " + report.member));
   report.info = dump->info();
   dump.reset();
 
-  const std::string text = codec::to_json(sidecar(request, report, started.to_string(), repo::now().to_string()), 2) + "\n";
+  const std::string text =
+      codec::to_json(sidecar(request, report, started.to_string(), repo::now().to_string()), 2) + "\n";
   auto document = repo::read_memory(as_bytes(text));
   TRY(backup.add(path + ".json", *document));
   std::vector<std::string> tags = {

@@ -2,9 +2,9 @@
 // about it: mysqldump.sql.json.
 //
 // Tags: engine= cluster= namespace= type=backup method=dump member= position=. Snapshot time is the start of the job.
-// Sidecar: {schemaVersion, engine, cluster, namespace, member, role, method, startedAt, finishedAt, serverVersion, toolVersion,
-// lineage, position, positionExact, positionFrom, positionTo, logFile, logOffset, bytes, objects{...}, rows, tables{name: rows},
-// remarks[]}.
+// Sidecar: {schemaVersion, engine, cluster, namespace, member, role, method, startedAt, finishedAt, serverVersion,
+// toolVersion, lineage, position, positionExact, positionFrom, positionTo, logFile, logOffset, bytes, objects{...},
+// rows, tables{name: rows}, remarks[]}.
 #pragma once
 
 #include <atomic>
@@ -24,7 +24,7 @@ struct BackupRequest {
   Secret password;
   std::string member;  ///< -i; empty = choose
   repo::SaverOptions saver;
-  std::string hostname;             ///< of the snapshot; empty = this host
+  std::string hostname;  ///< of the snapshot; empty = this host
   std::vector<std::string> extra_tags;
   std::string program_version;
   bool dry_run = false;  ///< chooses and connects, stores nothing
@@ -40,11 +40,13 @@ struct BackupReport {
 /// "shop/shop-mariadb"
 std::string snapshot_folder(const cluster::DatabaseCluster& cluster);
 /// The sidecar's document.
-codec::Value sidecar(const BackupRequest& request, const BackupReport& report, const std::string& started, const std::string& finished);
+codec::Value sidecar(const BackupRequest& request, const BackupReport& report, const std::string& started,
+                     const std::string& finished);
 
-/// Nothing becomes visible unless the dump program ended well and its end marker was seen. The repository's index must be
-/// loaded; the caller holds a shared lock, and `may_commit` is asked right before the snapshot is published.
-Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupRequest& request, std::atomic<uint64_t>* progress,
-                                     const std::function<Status()>& may_commit, std::stop_token stop);
+/// Nothing becomes visible unless the dump program ended well and its end marker was seen. The repository's index must
+/// be loaded; the caller holds a shared lock, and `may_commit` is asked right before the snapshot is published.
+Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupRequest& request,
+                                     std::atomic<uint64_t>* progress, const std::function<Status()>& may_commit,
+                                     std::stop_token stop);
 
 }  // namespace holdfast::backup

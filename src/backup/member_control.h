@@ -1,4 +1,5 @@
-// A member's server as a restore needs it: stopped, moved aside, made anew, started. Implemented where agents are known.
+// A member's server as a restore needs it: stopped, moved aside, made anew, started. Implemented where agents are
+// known.
 #pragma once
 
 #include <string>
@@ -16,7 +17,7 @@ struct MemberSetup {
   std::string name;
   bool is_primary = true;  ///< Galera: the one that is rebuilt first
   std::string data_dir;
-  sql::Target socket;      ///< administrator, over the unix socket
+  sql::Target socket;  ///< administrator, over the unix socket
   std::string upstream_host;
   int upstream_port = 0;
   std::string replication_user;

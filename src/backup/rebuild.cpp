@@ -13,8 +13,12 @@ using cluster::Engine;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-Deadline soon() { return Deadline::in(seconds(60)); }
-Deadline step() { return Deadline::in(minutes(5)); }
+Deadline soon() {
+  return Deadline::in(seconds(60));
+}
+Deadline step() {
+  return Deadline::in(minutes(5));
+}
 
 class MysqlKeeper : public AccountKeeper {
  public:
@@ -38,7 +42,8 @@ class MysqlKeeper : public AccountKeeper {
   }
 
  private:
-  Status account(const std::string& user, const char* host, const Secret& password, const char* rights, const char* option, std::stop_token stop) {
+  Status account(const std::string& user, const char* host, const Secret& password, const char* rights,
+                 const char* option, std::stop_token stop) {
     const std::string name = fmt::format("{}@{}", sql::quote_mysql(user), sql::quote_mysql(host));
     const std::string by = sql::quote_mysql(password.reveal());
     TRY(connection_.query(fmt::format("CREATE USER IF NOT EXISTS {} IDENTIFIED BY {}", name, by), soon(), stop));
@@ -54,7 +59,8 @@ class MysqlKeeper : public AccountKeeper {
 
 class PostgresKeeper : public AccountKeeper {
  public:
-  PostgresKeeper(MemberSetup setup, sql::PostgresConnection connection) : setup_(std::move(setup)), connection_(std::move(connection)) {}
+  PostgresKeeper(MemberSetup setup, sql::PostgresConnection connection)
+      : setup_(std::move(setup)), connection_(std::move(connection)) {}
 
   Status restore_accounts(std::stop_token stop) override {
     TRY_VOID(account(setup_.socket.user, setup_.socket.password, "SUPERUSER LOGIN", stop));
@@ -65,9 +71,10 @@ class PostgresKeeper : public AccountKeeper {
 
  private:
   Status account(const std::string& user, const Secret& password, const char* rights, std::stop_token stop) {
-    auto there = TRY(connection_.query("SELECT 1 AS x FROM pg_roles WHERE rolname = " + sql::quote_postgres(user), soon(), stop));
-    TRY(connection_.query(fmt::format("{} ROLE {} WITH {} PASSWORD {}", there.empty() ? "CREATE" : "ALTER", sql::quote_postgres_name(user), rights,
-                                      sql::quote_postgres(password.reveal())),
+    auto there = TRY(
+        connection_.query("SELECT 1 AS x FROM pg_roles WHERE rolname = " + sql::quote_postgres(user), soon(), stop));
+    TRY(connection_.query(fmt::format("{} ROLE {} WITH {} PASSWORD {}", there.empty() ? "CREATE" : "ALTER",
+                                      sql::quote_postgres_name(user), rights, sql::quote_postgres(password.reveal())),
                           soon(), stop));
     return {};
   }
@@ -76,7 +83,9 @@ class PostgresKeeper : public AccountKeeper {
   sql::PostgresConnection connection_;
 };
 
-Result<bool> wait_for(const std::function<bool()>& done, std::stop_token stop) { return sys::wait_until(done, step(), stop); }
+Result<bool> wait_for(const std::function<bool()>& done, std::stop_token stop) {
+  return sys::wait_until(done, step(), stop);
+}
 
 Status follow(Engine engine, const MemberSetup& replica, std::stop_token stop) {
   const bool mysql = engine == Engine::mysql;
@@ -84,16 +93,19 @@ Status follow(Engine engine, const MemberSetup& replica, std::stop_token stop) {
   const std::string host = sql::quote_mysql(replica.upstream_host), user = sql::quote_mysql(replica.replication_user),
                     password = sql::quote_mysql(replica.replication_password.reveal());
   if (mysql) {
-    TRY(connection.query(fmt::format("CHANGE REPLICATION SOURCE TO SOURCE_HOST={}, SOURCE_PORT={}, SOURCE_USER={}, SOURCE_PASSWORD={}, "
-                                     "SOURCE_AUTO_POSITION=1, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000000, GET_SOURCE_PUBLIC_KEY=1",
-                                     host, replica.upstream_port, user, password),
-                         soon(), stop));
+    TRY(connection.query(
+        fmt::format(
+            "CHANGE REPLICATION SOURCE TO SOURCE_HOST={}, SOURCE_PORT={}, SOURCE_USER={}, SOURCE_PASSWORD={}, "
+            "SOURCE_AUTO_POSITION=1, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000000, GET_SOURCE_PUBLIC_KEY=1",
+            host, replica.upstream_port, user, password),
+        soon(), stop));
     TRY(connection.query("START REPLICA", soon(), stop));
   } else {
-    TRY(connection.query(fmt::format("CHANGE MASTER TO MASTER_HOST={}, MASTER_PORT={}, MASTER_USER={}, MASTER_PASSWORD={}, "
-                                     "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1",
-                                     host, replica.upstream_port, user, password),
-                         soon(), stop));
+    TRY(connection.query(
+        fmt::format("CHANGE MASTER TO MASTER_HOST={}, MASTER_PORT={}, MASTER_USER={}, MASTER_PASSWORD={}, "
+                    "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1",
+                    host, replica.upstream_port, user, password),
+        soon(), stop));
     TRY(connection.query("START SLAVE", soon(), stop));
   }
   std::string trouble;
@@ -107,11 +119,14 @@ Status follow(Engine engine, const MemberSetup& replica, std::stop_token stop) {
                status->text(mysql ? "Seconds_Behind_Source" : "Seconds_Behind_Master") == "0";
       },
       stop));
-  if (!runs) return fail(ErrorClass::needs_operator, "restore.replication", fmt::format("{} does not follow its primary: {}", replica.name, trouble));
+  if (!runs)
+    return fail(ErrorClass::needs_operator, "restore.replication",
+                fmt::format("{} does not follow its primary: {}", replica.name, trouble));
   return {};
 }
 
-Status start_mysql_family(Engine engine, std::vector<std::unique_ptr<MemberControl>>& members, const Say& say, std::stop_token stop) {
+Status start_mysql_family(Engine engine, std::vector<std::unique_ptr<MemberControl>>& members, const Say& say,
+                          std::stop_token stop) {
   for (auto& member : members) TRY_VOID(member->start({}, step()));
   for (size_t i = 1; i < members.size(); ++i) {
     TRY_VOID(follow(engine, members[i]->setup(), stop));
@@ -127,14 +142,18 @@ Status start_galera(std::vector<std::unique_ptr<MemberControl>>& members, const 
     auto connection = TRY(sql::MariadbConnection::connect(member->setup().socket, soon(), stop));
     const bool synced = TRY(wait_for(
         [&] {
-          auto status = connection.query("SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_local_state_comment','wsrep_cluster_size')", soon(), stop);
+          auto status = connection.query(
+              "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_local_state_comment','wsrep_cluster_size')", soon(),
+              stop);
           if (!status || status->rows.size() != 2) return false;
           std::string state, size;
-          for (const auto& row : status->rows) (row[0].value_or("") == "wsrep_cluster_size" ? size : state) = row[1].value_or("");
+          for (const auto& row : status->rows)
+            (row[0].value_or("") == "wsrep_cluster_size" ? size : state) = row[1].value_or("");
           return state == "Synced" && size == std::to_string(members.size());
         },
         stop));
-    if (!synced) return fail(ErrorClass::needs_operator, "restore.replication", member->setup().name + " did not reach Synced");
+    if (!synced)
+      return fail(ErrorClass::needs_operator, "restore.replication", member->setup().name + " did not reach Synced");
     if (say) say(fmt::format("{}: Synced", member->setup().name));
   }
   return {};
@@ -146,18 +165,23 @@ Status start_postgres(std::vector<std::unique_ptr<MemberControl>>& members, cons
   for (size_t i = 1; i < members.size(); ++i) {
     const std::string slot = sql::quote_postgres(members[i]->setup().slot);
     TRY(connection.query(fmt::format("SELECT pg_create_physical_replication_slot({0}, true) WHERE NOT EXISTS "
-                                     "(SELECT FROM pg_replication_slots WHERE slot_name = {0})", slot), soon(), stop));
+                                     "(SELECT FROM pg_replication_slots WHERE slot_name = {0})",
+                                     slot),
+                         soon(), stop));
     TRY_VOID(members[i]->initialise_basebackup(Deadline::in(std::chrono::hours(6))));
     TRY_VOID(members[i]->start({}, step()));
   }
   const bool streaming = TRY(wait_for(
       [&] {
-        auto rows = connection.query("SELECT count(*) AS n FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn >= pg_current_wal_flush_lsn()",
-                                     soon(), stop);
+        auto rows = connection.query(
+            "SELECT count(*) AS n FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn >= "
+            "pg_current_wal_flush_lsn()",
+            soon(), stop);
         return rows && rows->text("n") == std::to_string(members.size() - 1);
       },
       stop));
-  if (!streaming) return fail(ErrorClass::needs_operator, "restore.replication", "not every standby streams from the primary");
+  if (!streaming)
+    return fail(ErrorClass::needs_operator, "restore.replication", "not every standby streams from the primary");
   for (size_t i = 1; i < members.size(); ++i) {
     if (say) say(fmt::format("{}: streams", members[i]->setup().name));
   }
@@ -170,14 +194,18 @@ std::vector<std::string> loading_args(Engine engine) {
   switch (engine) {
     case Engine::mariadb:
     case Engine::galera:
-      return {"--skip-log-bin", "--sync-binlog=0", "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-log-at-timeout=5", "--skip-slave-start"};
-    case Engine::mysql: return {"--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--skip-replica-start"};
-    case Engine::postgres: return {"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_wal_size=2GB"};
+      return {"--skip-log-bin", "--sync-binlog=0", "--innodb-flush-log-at-trx-commit=0",
+              "--innodb-flush-log-at-timeout=5", "--skip-slave-start"};
+    case Engine::mysql:
+      return {"--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--skip-replica-start"};
+    case Engine::postgres:
+      return {"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_wal_size=2GB"};
   }
   return {};
 }
 
-Result<std::unique_ptr<AccountKeeper>> AccountKeeper::open(Engine engine, const MemberSetup& setup, std::stop_token stop) {
+Result<std::unique_ptr<AccountKeeper>> AccountKeeper::open(Engine engine, const MemberSetup& setup,
+                                                           std::stop_token stop) {
   if (engine == Engine::postgres) {
     auto connection = TRY(sql::PostgresConnection::connect(setup.socket, soon(), stop));
     return std::make_unique<PostgresKeeper>(setup, std::move(connection));
@@ -204,7 +232,8 @@ Status set_log_position(Engine engine, MemberControl& member, const std::string&
   return member.stop(step());
 }
 
-Status copy_to_replicas(Engine engine, std::vector<std::unique_ptr<MemberControl>>& members, const std::string& position, const Say& say) {
+Status copy_to_replicas(Engine engine, std::vector<std::unique_ptr<MemberControl>>& members,
+                        const std::string& position, const Say& say) {
   if (engine == Engine::postgres) return {};  // base backups, once the primary serves
   // The primary was filled without a binary log, so no copy carries one that names another member's files.
   MemberControl& primary = *members[0];
@@ -219,11 +248,15 @@ Status copy_to_replicas(Engine engine, std::vector<std::unique_ptr<MemberControl
   return {};
 }
 
-Status start_cluster(Engine engine, std::vector<std::unique_ptr<MemberControl>>& members, const Say& say, std::stop_token stop) {
+Status start_cluster(Engine engine, std::vector<std::unique_ptr<MemberControl>>& members, const Say& say,
+                     std::stop_token stop) {
   switch (engine) {
-    case Engine::galera: return start_galera(members, say, stop);
-    case Engine::postgres: return start_postgres(members, say, stop);
-    default: return start_mysql_family(engine, members, say, stop);
+    case Engine::galera:
+      return start_galera(members, say, stop);
+    case Engine::postgres:
+      return start_postgres(members, say, stop);
+    default:
+      return start_mysql_family(engine, members, say, stop);
   }
 }
 

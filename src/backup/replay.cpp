@@ -37,22 +37,35 @@ Result<ClientCommand> client_command(Engine engine, const sql::Target& target) {
   sys::Command command;
   if (engine == Engine::postgres) {
     auto file = TRY(engine::PrivateFile::create("pgpass", engine::postgres_password_file(target)));
-    command.argv = {TRY(engine::find_program(engine, "psql")), "-X", "-q", "-v", "ON_ERROR_STOP=1", "--no-password", "-d",
-                    engine::postgres_conninfo(target, file.path(), "postgres"), "-f", "-"};
+    command.argv = {TRY(engine::find_program(engine, "psql")),
+                    "-X",
+                    "-q",
+                    "-v",
+                    "ON_ERROR_STOP=1",
+                    "--no-password",
+                    "-d",
+                    engine::postgres_conninfo(target, file.path(), "postgres"),
+                    "-f",
+                    "-"};
     // Reconnects of \connect must find the password too; the file's path is no secret.
     command.env = {{"PGPASSFILE", file.path()}};
     return ClientCommand{std::move(command), std::move(file)};
   }
   auto file = TRY(engine::PrivateFile::create("client.cnf", engine::mysql_option_file(target)));
-  command.argv = {TRY(engine::find_program(engine, engine == Engine::mysql ? "mysql" : "mariadb")), "--defaults-file=" + file.path(), "--batch",
-                  "--binary-mode", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"};
+  command.argv = {TRY(engine::find_program(engine, engine == Engine::mysql ? "mysql" : "mariadb")),
+                  "--defaults-file=" + file.path(),
+                  "--batch",
+                  "--binary-mode",
+                  "--default-character-set=utf8mb4",
+                  "--max-allowed-packet=1G"};
   return ClientCommand{std::move(command), std::move(file)};
 }
 
 // The client at work: bytes go to its standard input, its complaints are collected.
 class Client {
  public:
-  Client(sys::Process process, std::stop_token stop) : process_(std::move(process)), stop_(std::move(stop)), in_(process_.take_stdin()) {
+  Client(sys::Process process, std::stop_token stop)
+      : process_(std::move(process)), stop_(std::move(stop)), in_(process_.take_stdin()) {
     (void)::fcntl(in_.get(), F_SETPIPE_SZ, 1 << 20);
     (void)::fcntl(in_.get(), F_SETFL, O_NONBLOCK);
     listener_ = std::thread([this, err = process_.take_stderr()] {
@@ -83,7 +96,8 @@ class Client {
       if (wrote < 0 && errno == EPIPE) return finish();
       if (wrote < 0 && errno != EAGAIN) return fail(sys::errno_error(errno, "writing to the client"));
       if (!TRY(sys::wait_fd(in_.get(), POLLOUT, Deadline::in(kStallLimit), stop_))) {
-        return fail(ErrorClass::unavailable, "backup.replay_stalled", "the server has taken no statement for 30 minutes");
+        return fail(ErrorClass::unavailable, "backup.replay_stalled",
+                    "the server has taken no statement for 30 minutes");
       }
     }
     return {};
@@ -97,7 +111,8 @@ class Client {
     if (status.ok()) return {};
     std::string said = said_.substr(0, 600);
     while (!said.empty() && said.back() == '\n') said.pop_back();
-    return fail(ErrorClass::failed, "backup.replay_failed", fmt::format("the replay stopped at the first error ({}): {}", status.to_string(), said));
+    return fail(ErrorClass::failed, "backup.replay_failed",
+                fmt::format("the replay stopped at the first error ({}): {}", status.to_string(), said));
   }
 
  private:
@@ -111,7 +126,8 @@ class Client {
 
 Result<RoleFilter> role_filter(const sql::Target& target, std::stop_token stop) {
   auto connection = TRY(sql::PostgresConnection::connect(target, Deadline::in(seconds(30)), stop));
-  auto rows = TRY(connection.query("SELECT quote_ident(rolname) AS r, rolname = current_user AS own FROM pg_roles", Deadline::in(seconds(30)), stop));
+  auto rows = TRY(connection.query("SELECT quote_ident(rolname) AS r, rolname = current_user AS own FROM pg_roles",
+                                   Deadline::in(seconds(30)), stop));
   std::vector<std::string> names;
   std::string own;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
@@ -153,12 +169,14 @@ std::string RoleFilter::feed(std::string_view bytes) {
   return out;
 }
 
-Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo::Snapshot& snapshot, const std::string& path, Engine engine,
-                                       const sql::Target& target, std::atomic<uint64_t>* progress, std::stop_token stop) {
+Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo::Snapshot& snapshot,
+                                       const std::string& path, Engine engine, const sql::Target& target,
+                                       std::atomic<uint64_t>* progress, std::stop_token stop) {
   repo::Codec codec(repository.master_key());
   const auto node = TRY(repo::find_node(repository, snapshot.tree, path, codec));
   if (!node || node->type != repo::NodeType::file) {
-    return fail(ErrorClass::refused, "restore.no_dump", fmt::format("snapshot {} holds no {}", snapshot.id.short_hex(), path),
+    return fail(ErrorClass::refused, "restore.no_dump",
+                fmt::format("snapshot {} holds no {}", snapshot.id.short_hex(), path),
                 "holdfast get backups lists what there is");
   }
   std::optional<RoleFilter> filter;
@@ -178,7 +196,8 @@ Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo:
   };
   TRY_VOID(repo::dump_blobs(repository, node->content, write, {}, stop));
   if (!scanner.complete()) {
-    return fail(ErrorClass::verification_failed, "restore.incomplete_dump", fmt::format("{} of snapshot {} has no end marker", path, snapshot.id.short_hex()),
+    return fail(ErrorClass::verification_failed, "restore.incomplete_dump",
+                fmt::format("{} of snapshot {} has no end marker", path, snapshot.id.short_hex()),
                 "restore another snapshot");
   }
   if (filter) TRY_VOID(client.write(filter->finish()));
@@ -186,14 +205,17 @@ Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo:
   return scanner.counts();
 }
 
-Result<uint64_t> verify_rows(Engine engine, const sql::Target& target, const engine::DumpCounts& counts, std::stop_token stop) {
+Result<uint64_t> verify_rows(Engine engine, const sql::Target& target, const engine::DumpCounts& counts,
+                             std::stop_token stop) {
   uint64_t total = 0;
   std::string differing;
   size_t differ = 0;
   auto compare = [&](const std::string& name, uint64_t expected, uint64_t found) {
     total += found;
     if (expected == found) return;
-    if (++differ <= 5) differing += fmt::format("{}{}: {} in the dump, {} restored", differing.empty() ? "" : "; ", name, expected, found);
+    if (++differ <= 5)
+      differing +=
+          fmt::format("{}{}: {} in the dump, {} restored", differing.empty() ? "" : "; ", name, expected, found);
   };
   const auto deadline = Deadline::in(std::chrono::hours(6));
   if (engine == Engine::postgres) {
@@ -208,9 +230,11 @@ Result<uint64_t> verify_rows(Engine engine, const sql::Target& target, const eng
         there.database = connected = database;
         connection.emplace(TRY(sql::PostgresConnection::connect(there, Deadline::in(seconds(30)), stop)));
       }
-      auto rows = TRY(connection->query(fmt::format("SELECT count(*) AS n FROM ONLY {}.{}", sql::quote_postgres_name(name.substr(first + 1, second - first - 1)),
-                                                    sql::quote_postgres_name(name.substr(second + 1))),
-                                        deadline, stop));
+      auto rows =
+          TRY(connection->query(fmt::format("SELECT count(*) AS n FROM ONLY {}.{}",
+                                            sql::quote_postgres_name(name.substr(first + 1, second - first - 1)),
+                                            sql::quote_postgres_name(name.substr(second + 1))),
+                                deadline, stop));
       compare(name, expected, std::strtoull(rows.text("n").c_str(), nullptr, 10));
     }
   } else {
@@ -219,13 +243,15 @@ Result<uint64_t> verify_rows(Engine engine, const sql::Target& target, const eng
       const auto dot = name.find('.');
       const std::string database = name.substr(0, dot);
       if (database == "mysql" || database == "sys" || database == "performance_schema") continue;
-      auto rows = TRY(connection.query(fmt::format("SELECT COUNT(*) AS n FROM {}.{}", sql::quote_mysql_name(database), sql::quote_mysql_name(name.substr(dot + 1))),
+      auto rows = TRY(connection.query(fmt::format("SELECT COUNT(*) AS n FROM {}.{}", sql::quote_mysql_name(database),
+                                                   sql::quote_mysql_name(name.substr(dot + 1))),
                                        deadline, stop));
       compare(name, expected, std::strtoull(rows.text("n").c_str(), nullptr, 10));
     }
   }
   if (differ > 0) {
-    return fail(ErrorClass::verification_failed, "restore.rows_differ", fmt::format("{} tables hold another number of rows than the dump: {}", differ, differing));
+    return fail(ErrorClass::verification_failed, "restore.rows_differ",
+                fmt::format("{} tables hold another number of rows than the dump: {}", differ, differing));
   }
   return total;
 }

@@ -17,21 +17,24 @@ namespace holdfast::backup {
 
 /// The dump must end with its end marker: a stream that is cut is never finished, the client is killed instead.
 /// "backup.replay_failed" (failed) tells what the client said. Returns what the dump held.
-Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo::Snapshot& snapshot, const std::string& path,
-                                       cluster::Engine engine, const sql::Target& target, std::atomic<uint64_t>* progress,
-                                       std::stop_token stop);
+Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo::Snapshot& snapshot,
+                                       const std::string& path, cluster::Engine engine, const sql::Target& target,
+                                       std::atomic<uint64_t>* progress, std::stop_token stop);
 
-/// Counts the rows of every table the dump named and compares. "restore.rows_differ" (verification_failed) names the first
-/// tables that differ. System schemas are left out: the server writes into them by itself. Returns the rows counted.
-Result<uint64_t> verify_rows(cluster::Engine engine, const sql::Target& target, const engine::DumpCounts& counts, std::stop_token stop);
+/// Counts the rows of every table the dump named and compares. "restore.rows_differ" (verification_failed) names the
+/// first tables that differ. System schemas are left out: the server writes into them by itself. Returns the rows
+/// counted.
+Result<uint64_t> verify_rows(cluster::Engine engine, const sql::Target& target, const engine::DumpCounts& counts,
+                             std::stop_token stop);
 
-/// Drops the CREATE ROLE lines of roles that exist already from the head of a pg_dumpall stream: the ALTER ROLE behind each of
-/// them says everything, and CREATE ROLE of an existing one would end the replay. Of the role the replay signs in as, the
-/// ALTER ROLE goes too: it brings the password of the backup's time, and the next \connect would be refused. Names are
-/// quoted as quote_ident() quotes them. Pure.
+/// Drops the CREATE ROLE lines of roles that exist already from the head of a pg_dumpall stream: the ALTER ROLE behind
+/// each of them says everything, and CREATE ROLE of an existing one would end the replay. Of the role the replay signs
+/// in as, the ALTER ROLE goes too: it brings the password of the backup's time, and the next \connect would be refused.
+/// Names are quoted as quote_ident() quotes them. Pure.
 class RoleFilter {
  public:
-  RoleFilter(std::vector<std::string> existing, std::string own) : existing_(std::move(existing)), own_(std::move(own)) {}
+  RoleFilter(std::vector<std::string> existing, std::string own)
+      : existing_(std::move(existing)), own_(std::move(own)) {}
   /// What of `bytes` (and of what was held back before) is to be written now.
   std::string feed(std::string_view bytes);
   /// The rest, at the end of the stream.

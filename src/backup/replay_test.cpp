@@ -7,7 +7,8 @@ namespace {
 
 constexpr std::string_view kDump =
     "SET x = y;\nCREATE ROLE admin;\nALTER ROLE admin WITH SUPERUSER PASSWORD 'old';\nCREATE ROLE \"Odd one\";\n"
-    "ALTER ROLE \"Odd one\" WITH LOGIN;\nCREATE ROLE app;\nALTER ROLE app WITH LOGIN PASSWORD 'x';\nALTER ROLE admin SET a TO 'b';\n"
+    "ALTER ROLE \"Odd one\" WITH LOGIN;\nCREATE ROLE app;\nALTER ROLE app WITH LOGIN PASSWORD 'x';\nALTER ROLE admin "
+    "SET a TO 'b';\n"
     "\\connect template1\nCREATE ROLE admin;\nno newline at the end";
 
 constexpr std::string_view kExpected =

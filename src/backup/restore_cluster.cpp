@@ -16,23 +16,28 @@ using cluster::Engine;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-Deadline step() { return Deadline::in(minutes(5)); }
+Deadline step() {
+  return Deadline::in(minutes(5));
+}
 
 void say(const RestoreRequest& request, const std::string& line) {
   if (request.say) request.say(line);
 }
 
 // Makes the server of `primary` from the dump, alone and unreachable for clients; stopped again at the end.
-Result<RestoreReport> fill(repo::Repository& repository, const RestoreRequest& request, MemberControl& primary, std::stop_token stop) {
+Result<RestoreReport> fill(repo::Repository& repository, const RestoreRequest& request, MemberControl& primary,
+                           std::stop_token stop) {
   RestoreReport report;
   report.position = request.sidecar["position"].text();
   const sql::Target& target = primary.setup().socket;
   TRY_VOID(primary.initialise_empty(step()));
   TRY_VOID(primary.start({.isolated = true, .extra_args = loading_args(request.engine)}, step()));
   auto keeper = TRY(AccountKeeper::open(request.engine, primary.setup(), stop));
-  report.counts = TRY(replay_dump(repository, request.choice.snapshot, request.choice.path, request.engine, target, request.progress, stop));
+  report.counts = TRY(replay_dump(repository, request.choice.snapshot, request.choice.path, request.engine, target,
+                                  request.progress, stop));
   TRY_VOID(keeper->restore_accounts(stop));
-  say(request, fmt::format("{}: replayed {} tables, {} rows; end marker seen", primary.setup().name, report.counts.tables, report.counts.rows));
+  say(request, fmt::format("{}: replayed {} tables, {} rows; end marker seen", primary.setup().name,
+                           report.counts.tables, report.counts.rows));
   report.rows_verified = TRY(verify_rows(request.engine, target, report.counts, stop));
   say(request, fmt::format("{}: counted {} rows, as many as the dump has", primary.setup().name, report.rows_verified));
   TRY_VOID(keeper->set_position(report.position, stop));
@@ -70,9 +75,11 @@ Result<SnapshotChoice> choose_snapshot(repo::Repository& repository, const std::
                                        std::optional<Engine> engine, const std::string& name, const std::string& type) {
   auto fits = [&](const repo::Snapshot& snapshot) {
     return snapshot.tag_value("cluster") == cluster && (ns.empty() || snapshot.tag_value("namespace") == ns) &&
-           snapshot.tag_value("type") == type && (!engine || snapshot.tag_value("engine") == cluster::engine_name(*engine));
+           snapshot.tag_value("type") == type &&
+           (!engine || snapshot.tag_value("engine") == cluster::engine_name(*engine));
   };
-  auto found = repository.find_snapshot(name, name == "latest" ? std::function<bool(const repo::Snapshot&)>(fits) : nullptr);
+  auto found =
+      repository.find_snapshot(name, name == "latest" ? std::function<bool(const repo::Snapshot&)>(fits) : nullptr);
   if (!found) {
     Error error = std::move(found).error();
     if (name == "latest") error.hint = fmt::format("holdfast get backups -c {}", cluster);
@@ -81,14 +88,16 @@ Result<SnapshotChoice> choose_snapshot(repo::Repository& repository, const std::
   SnapshotChoice choice{std::move(*found), {}};
   if (!fits(choice.snapshot)) {
     return fail(ErrorClass::refused, "restore.wrong_snapshot",
-                fmt::format("snapshot {} is not a {} of {}{}", choice.snapshot.id.short_hex(), type, ns.empty() ? "" : ns + "/", cluster),
+                fmt::format("snapshot {} is not a {} of {}{}", choice.snapshot.id.short_hex(), type,
+                            ns.empty() ? "" : ns + "/", cluster),
                 fmt::format("holdfast get backups -c {}", cluster));
   }
   for (const auto& path : choice.snapshot.paths) {
     if (path.ends_with("/mysqldump.sql") || path.ends_with("/pgdumpall.sql")) choice.path = path;
   }
   if (choice.path.empty()) {
-    return fail(ErrorClass::refused, "restore.wrong_snapshot", fmt::format("snapshot {} holds no dump", choice.snapshot.id.short_hex()));
+    return fail(ErrorClass::refused, "restore.wrong_snapshot",
+                fmt::format("snapshot {} holds no dump", choice.snapshot.id.short_hex()));
   }
   return choice;
 }
@@ -98,14 +107,17 @@ Result<codec::Value> read_sidecar(repo::Repository& repository, const SnapshotCh
   const auto node = TRY(repo::find_node(repository, choice.snapshot.tree, choice.path + ".json", codec));
   if (!node) return codec::Value();
   std::string text;
-  TRY_VOID(repo::dump_blobs(repository, node->content, [&](ByteSpan bytes) -> Status {
-    text += as_text(bytes);
-    return {};
-  }, {}, {}));
+  TRY_VOID(repo::dump_blobs(repository, node->content,
+                            [&](ByteSpan bytes) -> Status {
+                              text += as_text(bytes);
+                              return {};
+                            },
+                            {}, {}));
   return codec::parse_value(text);
 }
 
-Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request, MemberControl& server, std::stop_token stop) {
+Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request, MemberControl& server,
+                                   std::stop_token stop) {
   auto report = fill(repository, request, server, stop);
   if (!report) {
     (void)server.stop(step());
@@ -117,7 +129,8 @@ Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRe
 
 Result<RestoreReport> restore_cluster(repo::Repository& repository, const RestoreRequest& request,
                                       std::vector<std::unique_ptr<MemberControl>>& members, std::stop_token stop) {
-  std::ranges::stable_sort(members, [](const auto& a, const auto& b) { return a->setup().is_primary > b->setup().is_primary; });
+  std::ranges::stable_sort(members,
+                           [](const auto& a, const auto& b) { return a->setup().is_primary > b->setup().is_primary; });
   MemberControl& primary = *members.front();
   std::vector<Aside> asides;
   // Every agent must answer before anything is touched.
@@ -131,7 +144,8 @@ Result<RestoreReport> restore_cluster(repo::Repository& repository, const Restor
     for (auto& aside : asides) {
       aside.path = TRY(aside.member->set_aside(step()));
       aside.moved = true;
-      if (!aside.path.empty()) say(request, fmt::format("{}: old data is in {}", aside.member->setup().name, aside.path));
+      if (!aside.path.empty())
+        say(request, fmt::format("{}: old data is in {}", aside.member->setup().name, aside.path));
     }
     auto report = TRY(fill(repository, request, primary, stop));
     TRY_VOID(copy_to_replicas(request.engine, members, report.position, request.say));
@@ -146,7 +160,8 @@ Result<RestoreReport> restore_cluster(repo::Repository& repository, const Restor
       error.hint = "the old data directories are beside the new ones, named *.replaced-TIME";
       return fail(std::move(error));
     }
-    if (error.error_class != ErrorClass::interrupted && error.error_class != ErrorClass::verification_failed) error.error_class = ErrorClass::failed;
+    if (error.error_class != ErrorClass::interrupted && error.error_class != ErrorClass::verification_failed)
+      error.error_class = ErrorClass::failed;
     error.message += " (the old data is back and serves)";
     return fail(std::move(error));
   }

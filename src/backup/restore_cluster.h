@@ -1,5 +1,5 @@
-// A cluster brought back from a dump: the old data directories are moved aside, the primary is made anew from the dump, the
-// others from it. Until the new primary serves, any failure puts everything back as it was.
+// A cluster brought back from a dump: the old data directories are moved aside, the primary is made anew from the dump,
+// the others from it. Until the new primary serves, any failure puts everything back as it was.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,8 @@ struct SnapshotChoice {
   std::string path;  ///< of the dump in it
 };
 Result<SnapshotChoice> choose_snapshot(repo::Repository& repository, const std::string& ns, const std::string& cluster,
-                                       std::optional<cluster::Engine> engine, const std::string& name, const std::string& type);
+                                       std::optional<cluster::Engine> engine, const std::string& name,
+                                       const std::string& type);
 /// The sidecar beside the dump; null when there is none.
 Result<codec::Value> read_sidecar(repo::Repository& repository, const SnapshotChoice& choice);
 
@@ -38,11 +39,13 @@ struct RestoreRequest {
   std::atomic<uint64_t>* progress = nullptr;
 };
 
-/// All members of the cluster, one of them primary. Errors: class failed when everything was put back, needs_operator when not.
+/// All members of the cluster, one of them primary. Errors: class failed when everything was put back, needs_operator
+/// when not.
 Result<RestoreReport> restore_cluster(repo::Repository& repository, const RestoreRequest& request,
                                       std::vector<std::unique_ptr<MemberControl>>& members, std::stop_token stop);
 
 /// A fresh stand-alone server in an empty place: made, filled, verified, stopped.
-Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request, MemberControl& server, std::stop_token stop);
+Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request, MemberControl& server,
+                                   std::stop_token stop);
 
 }  // namespace holdfast::backup

@@ -28,14 +28,17 @@ Exit backup_cluster(Context& context) {
   TRY_VOID(session.repository->load_index());
   Progress progress(context.out, "backing up " + request.cluster.full_name());
   const auto may_commit = [&]() -> Status {
-    if (context.stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped; no snapshot was made");
+    if (context.stop.stop_requested())
+      return fail(ErrorClass::interrupted, "interrupted", "stopped; no snapshot was made");
     if (session.lock && session.lock->lost().stop_requested()) {
-      return fail(ErrorClass::conflict, "repo.lock_lost", "the repository lock could not be renewed in time; no snapshot was made",
+      return fail(ErrorClass::conflict, "repo.lock_lost",
+                  "the repository lock could not be renewed in time; no snapshot was made",
                   "check the connection to the repository and run the backup again");
     }
     return {};
   };
-  auto report = TRY(backup::back_up_cluster(*session.repository, request, &progress.byte_counter(), may_commit, context.stop));
+  auto report =
+      TRY(backup::back_up_cluster(*session.repository, request, &progress.byte_counter(), may_commit, context.stop));
   if (request.dry_run) {
     context.out.line(fmt::format("would back up {} from {} ({})", request.cluster.full_name(), report.member,
                                  report.from_replica ? "a replica" : "the primary"));
@@ -59,10 +62,12 @@ Exit backup_cluster(Context& context) {
                                              {"bytes", counts.bytes},
                                              {"seconds", elapsed.count()}}));
   const auto& summary = *report.snapshot.summary;
-  context.out.line(fmt::format("snapshot {} of {} from {} ({})", report.snapshot.id.short_hex(), request.cluster.full_name(), report.member,
+  context.out.line(fmt::format("snapshot {} of {} from {} ({})", report.snapshot.id.short_hex(),
+                               request.cluster.full_name(), report.member,
                                report.from_replica ? "replica" : "primary"));
   context.out.note(fmt::format("  {} in {} ({}); {} new, {} stored", human_size(counts.bytes), human_span(elapsed),
-                               human_rate(counts.bytes, elapsed), human_size(summary.data_added), human_size(summary.data_added_packed)));
+                               human_rate(counts.bytes, elapsed), human_size(summary.data_added),
+                               human_size(summary.data_added_packed)));
   context.out.note(fmt::format("  position {}{}; {} tables, {} rows; end marker seen", report.info.position,
                                report.info.position_exact ? "" : " (at least)", counts.tables, counts.rows));
   return {};

@@ -29,7 +29,8 @@ ClusterSelector cluster_selector(const Options& options) {
 
 Result<DatabaseCluster> selected_cluster(Context& context) {
   const ClusterSelector selector = cluster_selector(context.options);
-  if (selector.cluster.empty()) return fail(ErrorClass::usage, "cli.no_cluster", "no cluster is named", "name it with -c NAME");
+  if (selector.cluster.empty())
+    return fail(ErrorClass::usage, "cli.no_cluster", "no cluster is named", "name it with -c NAME");
   auto clusters = TRY(known_clusters(context));
   std::vector<std::string> names;
   std::vector<DatabaseCluster> fits;
@@ -39,12 +40,14 @@ Result<DatabaseCluster> selected_cluster(Context& context) {
   }
   if (fits.size() == 1) return std::move(fits[0]);
   if (fits.size() > 1) {
-    return fail(ErrorClass::usage, "cli.ambiguous_cluster", fmt::format("{} clusters are called {}", fits.size(), selector.cluster),
-                "add -n NAMESPACE");
+    return fail(ErrorClass::usage, "cli.ambiguous_cluster",
+                fmt::format("{} clusters are called {}", fits.size(), selector.cluster), "add -n NAMESPACE");
   }
   std::string hint = "describe it in a DatabaseCluster file and give --config FILE";
-  if (auto near = nearest(selector.cluster, names); !near.empty()) hint = "did you mean: -c " + near;
-  else if (!names.empty()) hint = fmt::format("known are: {}", fmt::join(names, ", "));
+  if (auto near = nearest(selector.cluster, names); !near.empty())
+    hint = "did you mean: -c " + near;
+  else if (!names.empty())
+    hint = fmt::format("known are: {}", fmt::join(names, ", "));
   return fail(ErrorClass::usage, "cli.no_cluster", fmt::format("no cluster {} is known", selector.cluster), hint);
 }
 

@@ -20,7 +20,8 @@ Result<Secret> password_of(const Context& context, const cluster::DatabaseCluste
 struct ClusterSelector {
   std::string cluster, ns, engine;
   bool matches(std::string_view its_cluster, std::string_view its_namespace, std::string_view its_engine) const {
-    return (cluster.empty() || cluster == its_cluster) && (ns.empty() || ns == its_namespace) && (engine.empty() || engine == its_engine);
+    return (cluster.empty() || cluster == its_cluster) && (ns.empty() || ns == its_namespace) &&
+           (engine.empty() || engine == its_engine);
   }
 };
 /// "-c shop/orders" names the namespace too.

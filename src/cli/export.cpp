@@ -53,18 +53,24 @@ class Target {
 Exit run_export(Context& context) {
   const Options& options = context.options;
   const std::string file = options.text("file");
-  if (file.empty()) return fail(ErrorClass::usage, "cli.missing_flag", "export: no file is named", "-o FILE; a name that ends in .gz is compressed");
+  if (file.empty())
+    return fail(ErrorClass::usage, "cli.missing_flag", "export: no file is named",
+                "-o FILE; a name that ends in .gz is compressed");
   const ClusterSelector selector = cluster_selector(options);
-  if (selector.cluster.empty()) return fail(ErrorClass::usage, "cli.no_cluster", "no cluster is named", "name it with -c NAME");
+  if (selector.cluster.empty())
+    return fail(ErrorClass::usage, "cli.no_cluster", "no cluster is named", "name it with -c NAME");
   const auto start = std::chrono::steady_clock::now();
   RepositorySession session = TRY(open_repository(context, LockNeed::shared));
   repo::Repository& repository = *session.repository;
-  const auto choice = TRY(backup::choose_snapshot(repository, selector.ns, selector.cluster, cluster::parse_engine(selector.engine),
-                                                  options.text("snapshot"), options.text("type")));
+  const auto choice =
+      TRY(backup::choose_snapshot(repository, selector.ns, selector.cluster, cluster::parse_engine(selector.engine),
+                                  options.text("snapshot"), options.text("type")));
   TRY_VOID(repository.load_index());
   repo::Codec codec(repository.master_key());
   const auto node = TRY(repo::find_node(repository, choice.snapshot.tree, choice.path, codec));
-  if (!node) return fail(ErrorClass::verification_failed, "repo.path.not_found", fmt::format("{} is not in the snapshot's tree", choice.path));
+  if (!node)
+    return fail(ErrorClass::verification_failed, "repo.path.not_found",
+                fmt::format("{} is not in the snapshot's tree", choice.path));
   if (options.flag("dry-run")) {
     context.out.line(fmt::format("would write {} ({}) to {}", choice.path, human_size(node->size), file));
     return {};
@@ -75,12 +81,13 @@ Exit run_export(Context& context) {
   if (file.ends_with(".gz")) gzip.emplace(to_file);
   Progress progress(context.out, "exporting " + choice.path);
   progress.set_total(node->size);
-  TRY_VOID(repo::dump_blobs(repository, node->content,
-                            [&](ByteSpan bytes) -> Status {
-                              progress.add_bytes(bytes.size());
-                              return gzip ? gzip->write(bytes) : to_file(bytes);
-                            },
-                            {}, context.stop));
+  TRY_VOID(repo::dump_blobs(
+      repository, node->content,
+      [&](ByteSpan bytes) -> Status {
+        progress.add_bytes(bytes.size());
+        return gzip ? gzip->write(bytes) : to_file(bytes);
+      },
+      {}, context.stop));
   if (gzip) TRY_VOID(gzip->finish());
   TRY_VOID(target.publish());
   std::error_code ignored;
@@ -90,8 +97,9 @@ Exit run_export(Context& context) {
                                              {"path", choice.path},
                                              {"bytes", progress.bytes()},
                                              {"fileBytes", written}}));
-  context.out.line(fmt::format("wrote {} of snapshot {} to {}: {}{} in {}", choice.path, choice.snapshot.id.short_hex(), file,
-                               human_size(progress.bytes()), gzip ? fmt::format(" ({} compressed)", human_size(written)) : "",
+  context.out.line(fmt::format("wrote {} of snapshot {} to {}: {}{} in {}", choice.path, choice.snapshot.id.short_hex(),
+                               file, human_size(progress.bytes()),
+                               gzip ? fmt::format(" ({} compressed)", human_size(written)) : "",
                                human_span(std::chrono::steady_clock::now() - start)));
   return {};
 }

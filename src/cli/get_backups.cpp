@@ -28,9 +28,11 @@ Exit run_get_backups(Context& context) {
   const auto snapshots = TRY(session.repository->load_snapshots());
   const std::string location = session.repository->store().location();
   const bool wide = context.out.is_wide();
-  Table table(wide ? std::vector<std::string>{"SNAPSHOT", "TIME", "TYPE", "ENGINE", "NAMESPACE", "CLUSTER", "MEMBER", "METHOD", "SIZE", "ADDED", "AGE", "POSITION"}
-                   : std::vector<std::string>{"SNAPSHOT", "TIME", "TYPE", "ENGINE", "NAMESPACE", "CLUSTER", "SIZE", "AGE"},
-              wide ? std::vector<size_t>{8, 9, 10} : std::vector<size_t>{6, 7});
+  Table table(
+      wide ? std::vector<std::string>{"SNAPSHOT", "TIME", "TYPE", "ENGINE", "NAMESPACE", "CLUSTER", "MEMBER", "METHOD",
+                                      "SIZE", "ADDED", "AGE", "POSITION"}
+           : std::vector<std::string>{"SNAPSHOT", "TIME", "TYPE", "ENGINE", "NAMESPACE", "CLUSTER", "SIZE", "AGE"},
+      wide ? std::vector<size_t>{8, 9, 10} : std::vector<size_t>{6, 7});
   const auto now = repo::now();
   codec::Value::List backups;
   for (const auto& snapshot : snapshots) {
@@ -58,10 +60,12 @@ Exit run_get_backups(Context& context) {
                                             {"age", age(snapshot.time, now)}}));
     const std::string shown = snapshot.summary ? human_size(size) : "-";
     if (wide) {
-      table.row({snapshot.id.short_hex(), local_time(snapshot.time), tag("type"), tag("engine"), tag("namespace"), cluster, tag("member"), tag("method"),
-                 shown, snapshot.summary ? human_size(added) : "-", age(snapshot.time, now), tag("position")});
+      table.row({snapshot.id.short_hex(), local_time(snapshot.time), tag("type"), tag("engine"), tag("namespace"),
+                 cluster, tag("member"), tag("method"), shown, snapshot.summary ? human_size(added) : "-",
+                 age(snapshot.time, now), tag("position")});
     } else {
-      table.row({snapshot.id.short_hex(), local_time(snapshot.time), tag("type"), tag("engine"), tag("namespace"), cluster, shown, age(snapshot.time, now)});
+      table.row({snapshot.id.short_hex(), local_time(snapshot.time), tag("type"), tag("engine"), tag("namespace"),
+                 cluster, shown, age(snapshot.time, now)});
     }
   }
   context.out.set_data(codec::Value::object({{"repository", location}, {"backups", codec::Value(std::move(backups))}}));

@@ -37,7 +37,8 @@ Result<std::vector<codec::Value>> documents_of_kind(Context& context, std::strin
   std::vector<codec::Value> found;
   for (const auto& file : files) {
     auto text = sys::read_file(file);
-    if (!text) return fail(ErrorClass::usage, "config.unreadable", text.error().message, "see --config and HOLDFAST_CONFIG");
+    if (!text)
+      return fail(ErrorClass::usage, "config.unreadable", text.error().message, "see --config and HOLDFAST_CONFIG");
     for (auto& document : TRY(codec::parse_yaml(as_text(*text)).context(file))) {
       if (document["kind"].text() == kind) found.push_back(std::move(document));
     }
@@ -57,8 +58,8 @@ Exit run_get_policies(Context& context) {
   Table table({"NAME", "MODE", "BACKUP SCHEDULE", "TRIAGE SCHEDULE", "RETENTION", "REPOSITORIES"});
   for (const auto& document : documents) {
     const auto& spec = document["spec"];
-    table.row({document["metadata"]["name"].text(), text_of(spec["mode"]), text_of(spec["backupSchedule"]), text_of(spec["triageSchedule"]),
-               text_of(spec["retention"]), text_of(spec["repositories"])});
+    table.row({document["metadata"]["name"].text(), text_of(spec["mode"]), text_of(spec["backupSchedule"]),
+               text_of(spec["triageSchedule"]), text_of(spec["retention"]), text_of(spec["repositories"])});
   }
   context.out.set_data(codec::Value::object({{"policies", codec::Value(documents)}}));
   table.empty() ? context.out.line("no policies") : table.print(context.out);

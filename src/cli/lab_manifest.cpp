@@ -20,7 +20,8 @@ Exit run_lab_manifest(Context& context) {
       tables.emplace_back(name, value);
       context.out.line(fmt::format("{} {}", name, value));
     }
-    context.out.set_data(codec::Value::object({{"member", member.name.str()}, {"content", codec::Value(std::move(tables))}}));
+    context.out.set_data(
+        codec::Value::object({{"member", member.name.str()}, {"content", codec::Value(std::move(tables))}}));
     return {};
   }
   return fail(ErrorClass::usage, "engine.no_member", fmt::format("{} has no member {}", cluster.full_name(), wanted));

@@ -21,8 +21,8 @@ bool accepted(const Options& options, std::string_view name, const std::string& 
   });
 }
 
-void show(Context& context, const backup::RestoreRequest& request, const backup::RestoreReport& report, const std::string& target,
-          std::chrono::duration<double> elapsed) {
+void show(Context& context, const backup::RestoreRequest& request, const backup::RestoreReport& report,
+          const std::string& target, std::chrono::duration<double> elapsed) {
   const auto& counts = report.counts;
   context.out.set_data(codec::Value::object({
       {"snapshot", request.choice.snapshot.id.hex()},
@@ -39,11 +39,13 @@ void show(Context& context, const backup::RestoreRequest& request, const backup:
                                       {"rowsReplayed", counts.rows},
                                       {"rowsCounted", report.rows_verified}})},
   }));
-  context.out.line(fmt::format("restored {} from snapshot {} in {} ({})", target, request.choice.snapshot.id.short_hex(), human_span(elapsed),
+  context.out.line(fmt::format("restored {} from snapshot {} in {} ({})", target,
+                               request.choice.snapshot.id.short_hex(), human_span(elapsed),
                                human_rate(counts.bytes, elapsed)));
-  context.out.line(fmt::format("  proved: end marker seen, {} tables and {} other objects, {} rows replayed, {} counted in the server{}", counts.tables,
-                               counts.objects() - counts.tables, counts.rows, report.rows_verified,
-                               report.position.empty() ? "" : ", position " + report.position));
+  context.out.line(fmt::format(
+      "  proved: end marker seen, {} tables and {} other objects, {} rows replayed, {} counted in the server{}",
+      counts.tables, counts.objects() - counts.tables, counts.rows, report.rows_verified,
+      report.position.empty() ? "" : ", position " + report.position));
   for (const auto& path : report.set_aside) context.out.note("  old data: " + path);
 }
 
@@ -66,25 +68,33 @@ Exit restore_cluster(Context& context) {
 
   RepositorySession session = TRY(open_repository(context, LockNeed::shared));
   repo::Repository& repository = *session.repository;
-  std::optional<cluster::Engine> engine = cluster ? std::optional(cluster->engine) : cluster::parse_engine(selector.engine);
+  std::optional<cluster::Engine> engine =
+      cluster ? std::optional(cluster->engine) : cluster::parse_engine(selector.engine);
   const std::string type = options.text("type") == "all" ? "backup" : options.text("type");
-  request.choice = TRY(backup::choose_snapshot(repository, ns, selector.cluster, engine, options.text("snapshot"), type));
+  request.choice =
+      TRY(backup::choose_snapshot(repository, ns, selector.cluster, engine, options.text("snapshot"), type));
   TRY_VOID(repository.load_index());
   request.sidecar = TRY(backup::read_sidecar(repository, request.choice));
   if (!engine) engine = cluster::parse_engine(request.choice.snapshot.tag_value("engine"));
-  if (!engine) return fail(ErrorClass::refused, "restore.wrong_snapshot", "the snapshot does not say of which engine it is", "name it with -e");
+  if (!engine)
+    return fail(ErrorClass::refused, "restore.wrong_snapshot", "the snapshot does not say of which engine it is",
+                "name it with -e");
   request.engine = *engine;
 
-  const std::string what = fmt::format("snapshot {} ({}) of {}", request.choice.snapshot.id.short_hex(), local_time(request.choice.snapshot.time),
+  const std::string what = fmt::format("snapshot {} ({}) of {}", request.choice.snapshot.id.short_hex(),
+                                       local_time(request.choice.snapshot.time),
                                        request.choice.path.substr(1, request.choice.path.rfind('/') - 1));
   if (cluster && !accepted(options, "replace-data", cluster->name.str())) {
-    return fail(ErrorClass::refused, "restore.replace_data",
-                fmt::format("this would replace the data of all {} members of {} by {}; what was written since is not in it", cluster->members.size(),
-                            cluster->full_name(), what),
-                fmt::format("add --accept=replace-data (the old data directories are moved aside), or restore beside it with --into DIR"));
+    return fail(
+        ErrorClass::refused, "restore.replace_data",
+        fmt::format("this would replace the data of all {} members of {} by {}; what was written since is not in it",
+                    cluster->members.size(), cluster->full_name(), what),
+        fmt::format("add --accept=replace-data (the old data directories are moved aside), or restore beside it with "
+                    "--into DIR"));
   }
   if (options.flag("dry-run")) {
-    context.out.line(fmt::format("would restore {} {}", what, cluster ? "into " + cluster->full_name() : "as a stand-alone server in " + into));
+    context.out.line(fmt::format("would restore {} {}", what,
+                                 cluster ? "into " + cluster->full_name() : "as a stand-alone server in " + into));
     context.out.set_data(codec::Value::object({{"snapshot", request.choice.snapshot.id.hex()}, {"dryRun", true}}));
     return {};
   }
@@ -97,15 +107,16 @@ Exit restore_cluster(Context& context) {
     context.out.note("  " + line);
   };
   if (cluster) {
-    auto report = TRY(backup::restore_cluster(repository, request, members, context.stop).context("restoring " + cluster->full_name()));
+    auto report = TRY(backup::restore_cluster(repository, request, members, context.stop)
+                          .context("restoring " + cluster->full_name()));
     show(context, request, report, cluster->full_name(), std::chrono::steady_clock::now() - start);
     return {};
   }
   auto server = TRY(provider::control_folder(into, request.engine, selector.cluster, context.stop));
   auto report = TRY(backup::restore_into(repository, request, *server, context.stop).context("restoring into " + into));
   show(context, request, report, into, std::chrono::steady_clock::now() - start);
-  context.out.note(fmt::format("  data directory {}, administrator {} with the password in {}/admin.password", server->setup().data_dir,
-                               server->setup().socket.user, into));
+  context.out.note(fmt::format("  data directory {}, administrator {} with the password in {}/admin.password",
+                               server->setup().data_dir, server->setup().socket.user, into));
   return {};
 }
 

@@ -18,7 +18,9 @@ GzipWriter::GzipWriter(std::function<Status(ByteSpan)> write) : state_(std::make
   deflateInit2(&state_->stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY);
 }
 
-GzipWriter::~GzipWriter() { deflateEnd(&state_->stream); }
+GzipWriter::~GzipWriter() {
+  deflateEnd(&state_->stream);
+}
 
 Status GzipWriter::deflate_all(ByteSpan bytes, bool last) {
   z_stream& stream = state_->stream;
@@ -41,7 +43,11 @@ Status GzipWriter::deflate_all(ByteSpan bytes, bool last) {
   return {};
 }
 
-Status GzipWriter::write(ByteSpan bytes) { return bytes.empty() ? Status{} : deflate_all(bytes, false); }
-Status GzipWriter::finish() { return deflate_all({}, true); }
+Status GzipWriter::write(ByteSpan bytes) {
+  return bytes.empty() ? Status{} : deflate_all(bytes, false);
+}
+Status GzipWriter::finish() {
+  return deflate_all({}, true);
+}
 
 }  // namespace holdfast::codec

@@ -21,7 +21,7 @@ ZstdCompressor::ZstdCompressor(ZstdProfile profile) : state_(std::make_unique<St
       set(ZSTD_c_compressionLevel, 1);
       set(ZSTD_c_strategy, ZSTD_fast);
       set(ZSTD_c_windowLog, 20);
-      set(ZSTD_c_hashLog, 17);
+      set(ZSTD_c_hashLog, 16);
       set(ZSTD_c_minMatch, 7);
       break;
     case ZstdProfile::small: set(ZSTD_c_compressionLevel, 3); break;

@@ -34,7 +34,7 @@ struct DumpInfo {
   std::string position;         ///< GTID set, LSN, uuid:seqno: what the dump holds, no more and no less
   bool position_exact = false;  ///< false: it lies between position_from and position_to
   std::string position_from, position_to;
-  std::string log_file;         ///< binary log coordinates of the dump; empty without a binary log
+  std::string log_file;  ///< binary log coordinates of the dump; empty without a binary log
   uint64_t log_offset = 0;
   std::vector<std::string> remarks;  ///< "table a.b is MyISAM: not part of the consistent point"
   DumpCounts counts;

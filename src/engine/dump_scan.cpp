@@ -124,14 +124,18 @@ size_t DumpScanner::skip_values(std::string_view text) {
       continue;
     }
     switch (text[i++]) {
-      case '\'': in_quote_ = true; break;
+      case '\'':
+        in_quote_ = true;
+        break;
       case '(':
         if (depth_++ == 0) {
           ++counts_.rows;
           if (rows_) ++*rows_;
         }
         break;
-      case ')': --depth_; break;
+      case ')':
+        --depth_;
+        break;
       case ';':
         if (depth_ == 0) {
           in_values_ = false;
@@ -139,7 +143,8 @@ size_t DumpScanner::skip_values(std::string_view text) {
           return i;
         }
         break;
-      default: break;
+      default:
+        break;
     }
   }
   return i;

@@ -47,17 +47,17 @@ class DumpScanner {
 
   const DumpFlavour flavour_;
   DumpCounts counts_;
-  std::string head_;            ///< start of the current line, as far as needed
-  bool at_line_start_ = true;   ///< the next byte starts a line, or continues head_
-  bool in_values_ = false;      ///< inside the rows of an INSERT
-  bool in_quote_ = false;       ///< ... inside a quoted string
-  bool escaped_ = false;        ///< ... right after a backslash
-  int depth_ = 0;               ///< ... parentheses
-  bool in_copy_ = false;        ///< inside COPY data
-  bool in_body_ = false;        ///< between DELIMITER ;; and DELIMITER ;
+  std::string head_;           ///< start of the current line, as far as needed
+  bool at_line_start_ = true;  ///< the next byte starts a line, or continues head_
+  bool in_values_ = false;     ///< inside the rows of an INSERT
+  bool in_quote_ = false;      ///< ... inside a quoted string
+  bool escaped_ = false;       ///< ... right after a backslash
+  int depth_ = 0;              ///< ... parentheses
+  bool in_copy_ = false;       ///< inside COPY data
+  bool in_body_ = false;       ///< between DELIMITER ;; and DELIMITER ;
   std::string database_;
-  uint64_t* rows_ = nullptr;    ///< of the table whose rows pass by
-  std::string tail_;            ///< last bytes of the stream
+  uint64_t* rows_ = nullptr;  ///< of the table whose rows pass by
+  std::string tail_;          ///< last bytes of the stream
   std::string position_lines_;
 };
 

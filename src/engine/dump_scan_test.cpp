@@ -16,10 +16,12 @@ constexpr std::string_view kMysql =
     "CREATE TABLE `o``dd` (\n  `i` int\n);\n"
     "INSERT INTO `o``dd` (`i`) VALUES (1);\n"
     "CREATE TABLE `empty` (\n  `i` int\n);\n"
-    "DELIMITER ;;\n/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`h`*/ /*!50003 trigger tr before insert on t for each row begin\n"
+    "DELIMITER ;;\n/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`h`*/ /*!50003 trigger tr before insert on t for each row "
+    "begin\n"
     "INSERT INTO `t` VALUES (9);\nCREATE TABLE `no` (i int);\nend */;;\nDELIMITER ;\n"
     "DELIMITER ;;\nCREATE DEFINER=`r`@`h` PROCEDURE `p`()\nbegin end ;;\nDELIMITER ;\n"
-    "DELIMITER ;;\n/*!50106 CREATE*/ /*!50117 DEFINER=`r`@`h`*/ /*!50106 EVENT `ev` ON SCHEDULE EVERY 1 DAY DO select 1 */ ;;\n"
+    "DELIMITER ;;\n/*!50106 CREATE*/ /*!50117 DEFINER=`r`@`h`*/ /*!50106 EVENT `ev` ON SCHEDULE EVERY 1 DAY DO select "
+    "1 */ ;;\n"
     "DELIMITER ;\n"
     "/*!50001 CREATE ALGORITHM=UNDEFINED */\n"
     "-- SET GLOBAL gtid_slave_pos='0-7-6';\n"
@@ -39,7 +41,8 @@ void expect_mysql(const DumpScanner& scanner) {
   EXPECT_EQ(counts.bytes, kMysql.size());
   EXPECT_TRUE(scanner.complete());
   EXPECT_EQ(scanner.position_lines(),
-            "-- CHANGE MASTER TO MASTER_LOG_FILE='binlog.000001', MASTER_LOG_POS=1402;\n-- SET GLOBAL gtid_slave_pos='0-7-6';\n");
+            "-- CHANGE MASTER TO MASTER_LOG_FILE='binlog.000001', MASTER_LOG_POS=1402;\n-- SET GLOBAL "
+            "gtid_slave_pos='0-7-6';\n");
 }
 
 TEST(DumpScanner, mysql_in_pieces_of_every_size) {
@@ -68,7 +71,8 @@ TEST(DumpScanner, a_cut_dump_is_never_complete) {
 constexpr std::string_view kPostgres =
     "CREATE ROLE admin;\nALTER ROLE admin WITH SUPERUSER;\n\\connect template1\n"
     "CREATE DATABASE shop WITH TEMPLATE = template0;\n\\unrestrict x\n\\connect shop\n\\restrict x\n"
-    "--\n-- Name: Orders; Type: TABLE; Schema: public; Owner: admin\n--\nCREATE TABLE public.\"Orders\" (\n id int\n);\n"
+    "--\n-- Name: Orders; Type: TABLE; Schema: public; Owner: admin\n--\nCREATE TABLE public.\"Orders\" (\n id "
+    "int\n);\n"
     "--\n-- Name: v; Type: VIEW; Schema: public; Owner: admin\n--\n"
     "--\n-- Name: none; Type: TABLE; Schema: s; Owner: admin\n--\n"
     "--\n-- Name: f(); Type: FUNCTION; Schema: public; Owner: admin\n--\n"

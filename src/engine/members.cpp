@@ -16,7 +16,8 @@ using cluster::DatabaseCluster;
 using cluster::Engine;
 using cluster::Member;
 
-Status look_mysql(const DatabaseCluster& cluster, const sql::Target& target, Deadline deadline, std::stop_token stop, MemberView& view) {
+Status look_mysql(const DatabaseCluster& cluster, const sql::Target& target, Deadline deadline, std::stop_token stop,
+                  MemberView& view) {
   auto connection = TRY(sql::MariadbConnection::connect(target, deadline, stop));
   const bool mysql = cluster.engine == Engine::mysql;
   auto status = TRY(connection.query(mysql ? "SHOW REPLICA STATUS" : "SHOW ALL SLAVES STATUS", deadline, stop));
@@ -31,8 +32,8 @@ Status look_mysql(const DatabaseCluster& cluster, const sql::Target& target, Dea
     const std::string sql = status.text(mysql ? "Replica_SQL_Running" : "Slave_SQL_Running", i);
     const auto lag = status.value(mysql ? "Seconds_Behind_Source" : "Seconds_Behind_Master", i);
     if (io != "Yes" || sql != "Yes" || !lag) {
-      view.problem = fmt::format("replication does not run (IO {}, SQL {}): {} {}", io, sql, status.text("Last_IO_Error", i),
-                                 status.text("Last_SQL_Error", i));
+      view.problem = fmt::format("replication does not run (IO {}, SQL {}): {} {}", io, sql,
+                                 status.text("Last_IO_Error", i), status.text("Last_SQL_Error", i));
       return {};
     }
     view.lag_seconds = std::max(view.lag_seconds, std::strtod(lag->c_str(), nullptr));
@@ -44,7 +45,8 @@ Status look_mysql(const DatabaseCluster& cluster, const sql::Target& target, Dea
 Status look_galera(const sql::Target& target, Deadline deadline, std::stop_token stop, MemberView& view) {
   auto connection = TRY(sql::MariadbConnection::connect(target, deadline, stop));
   auto rows = TRY(connection.query(
-      "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_local_state_comment','wsrep_cluster_status','wsrep_ready')", deadline, stop));
+      "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_local_state_comment','wsrep_cluster_status','wsrep_ready')",
+      deadline, stop));
   view.known = true;
   std::string state, component, ready;
   for (const auto& row : rows.rows) {
@@ -52,7 +54,8 @@ Status look_galera(const sql::Target& target, Deadline deadline, std::stop_token
     (name == "wsrep_ready" ? ready : name == "wsrep_cluster_status" ? component : state) = row[1].value_or("");
   }
   view.healthy = state == "Synced" && component == "Primary" && ready == "ON";
-  if (!view.healthy) view.problem = fmt::format("not ready for a backup: state {}, component {}, ready {}", state, component, ready);
+  if (!view.healthy)
+    view.problem = fmt::format("not ready for a backup: state {}, component {}, ready {}", state, component, ready);
   return {};
 }
 
@@ -81,12 +84,14 @@ Result<Secret> cluster_password(const DatabaseCluster& cluster, const Environmen
   const auto& from = cluster.credentials.password;
   if (!from.env.empty()) {
     if (auto value = env(from.env)) return Secret(*value);
-    return fail(ErrorClass::usage, "config.credentials", fmt::format("the password of {} is not in ${}", cluster.full_name(), from.env));
+    return fail(ErrorClass::usage, "config.credentials",
+                fmt::format("the password of {} is not in ${}", cluster.full_name(), from.env));
   }
   if (from.file.empty()) return Secret();
   auto text = sys::read_file(from.file);
   if (!text) {
-    return fail(ErrorClass::usage, "config.credentials", fmt::format("the password file of {}: {}", cluster.full_name(), text.error().message));
+    return fail(ErrorClass::usage, "config.credentials",
+                fmt::format("the password file of {}: {}", cluster.full_name(), text.error().message));
   }
   std::string_view line = as_text(*text);
   return Secret(std::string(line.substr(0, line.find_first_of("\r\n"))));
@@ -104,17 +109,23 @@ sql::Target member_target(const DatabaseCluster& cluster, const Member& member, 
   return target;
 }
 
-MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, const Secret& password, Deadline deadline,
-                          std::stop_token stop) {
+MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, const Secret& password,
+                          Deadline deadline, std::stop_token stop) {
   MemberView view;
   view.member = &member;
   const auto target = member_target(cluster, member, password);
   Status looked;
   switch (cluster.engine) {
     case Engine::mariadb:
-    case Engine::mysql: looked = look_mysql(cluster, target, deadline, stop, view); break;
-    case Engine::galera: looked = look_galera(target, deadline, stop, view); break;
-    case Engine::postgres: looked = look_postgres(target, deadline, stop, view); break;
+    case Engine::mysql:
+      looked = look_mysql(cluster, target, deadline, stop, view);
+      break;
+    case Engine::galera:
+      looked = look_galera(target, deadline, stop, view);
+      break;
+    case Engine::postgres:
+      looked = look_postgres(target, deadline, stop, view);
+      break;
   }
   if (!looked) {
     view.known = view.healthy = false;
@@ -123,24 +134,26 @@ MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, 
   return view;
 }
 
-Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& password, const std::string& wanted, Deadline deadline,
-                                 std::stop_token stop) {
+Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& password, const std::string& wanted,
+                                 Deadline deadline, std::stop_token stop) {
   std::vector<MemberView> views(cluster.members.size());
   {
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < views.size(); ++i) {
-      threads.emplace_back([&, i] { views[i] = look_at_member(cluster, cluster.members[i], password, deadline, stop); });
+      threads.emplace_back(
+          [&, i] { views[i] = look_at_member(cluster, cluster.members[i], password, deadline, stop); });
     }
   }
   std::string problems;
   size_t primaries = 0;
   const MemberView* best = nullptr;
   for (const auto& view : views) {
-    if (!view.problem.empty()) problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", view.member->name.str(), view.problem);
+    if (!view.problem.empty())
+      problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", view.member->name.str(), view.problem);
     if (!wanted.empty() && !is_called(*view.member, wanted)) continue;
     if (!view.healthy) continue;
     if (cluster.engine != Engine::galera && !view.is_replica) ++primaries;
-    const bool better = !best || (cluster.engine == Engine::galera ? view.member->ordinal > best->member->ordinal
+    const bool better = !best || (cluster.engine == Engine::galera      ? view.member->ordinal > best->member->ordinal
                                   : view.is_replica != best->is_replica ? view.is_replica
                                                                         : view.lag_seconds < best->lag_seconds);
     if (better) best = &view;
@@ -149,13 +162,15 @@ Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& p
     return fail(ErrorClass::usage, "engine.no_member", fmt::format("{} has no member {}", cluster.full_name(), wanted));
   }
   if (!best) {
-    return fail(ErrorClass::unavailable, "engine.no_source", fmt::format("no member of {} can be backed up from: {}", cluster.full_name(), problems),
+    return fail(ErrorClass::unavailable, "engine.no_source",
+                fmt::format("no member of {} can be backed up from: {}", cluster.full_name(), problems),
                 "holdfast get status shows every member");
   }
   if (primaries > 1 && !best->is_replica) {
-    return fail(ErrorClass::refused, "engine.two_primaries",
-                fmt::format("more than one member of {} is a writer; which history should be backed up?", cluster.full_name()),
-                "name the member with -i");
+    return fail(
+        ErrorClass::refused, "engine.two_primaries",
+        fmt::format("more than one member of {} is a writer; which history should be backed up?", cluster.full_name()),
+        "name the member with -i");
   }
   return *best;
 }

@@ -17,25 +17,28 @@ using EnvironmentLookup = std::function<std::optional<std::string>(const std::st
 /// Password of the cluster's credentials. "config.credentials" (usage) when it cannot be had.
 Result<Secret> cluster_password(const cluster::DatabaseCluster& cluster, const EnvironmentLookup& env);
 /// How to reach one member; the socket is used when it is there, host and port otherwise.
-sql::Target member_target(const cluster::DatabaseCluster& cluster, const cluster::Member& member, const Secret& password);
+sql::Target member_target(const cluster::DatabaseCluster& cluster, const cluster::Member& member,
+                          const Secret& password);
 
 /// What one look at a member gave. Unknown is not absent: an unreachable member has `known` false and says why.
 struct MemberView {
   const cluster::Member* member = nullptr;
   bool known = false;
-  std::string problem;     ///< why it is unknown, or why it is no source ("replication has stopped: ...")
+  std::string problem;  ///< why it is unknown, or why it is no source ("replication has stopped: ...")
   bool is_replica = false;
-  bool healthy = false;    ///< serves, and follows its upstream if it is a replica (Galera: Synced in the primary component)
+  bool healthy =
+      false;  ///< serves, and follows its upstream if it is a replica (Galera: Synced in the primary component)
   double lag_seconds = 0;
 };
 
-MemberView look_at_member(const cluster::DatabaseCluster& cluster, const cluster::Member& member, const Secret& password, Deadline deadline,
-                          std::stop_token stop);
+MemberView look_at_member(const cluster::DatabaseCluster& cluster, const cluster::Member& member,
+                          const Secret& password, Deadline deadline, std::stop_token stop);
 
-/// The member a backup reads from: the healthy replica with the least lag, else the primary; Galera: a Synced node, the one
-/// with the highest ordinal. `wanted` (name or ordinal) overrides the choice but not the health. Errors: "engine.no_source"
-/// (unavailable) tells each member's problem; "engine.two_primaries" (refused) when more than one writer shows itself.
-Result<MemberView> choose_source(const cluster::DatabaseCluster& cluster, const Secret& password, const std::string& wanted, Deadline deadline,
-                                 std::stop_token stop);
+/// The member a backup reads from: the healthy replica with the least lag, else the primary; Galera: a Synced node, the
+/// one with the highest ordinal. `wanted` (name or ordinal) overrides the choice but not the health. Errors:
+/// "engine.no_source" (unavailable) tells each member's problem; "engine.two_primaries" (refused) when more than one
+/// writer shows itself.
+Result<MemberView> choose_source(const cluster::DatabaseCluster& cluster, const Secret& password,
+                                 const std::string& wanted, Deadline deadline, std::stop_token stop);
 
 }  // namespace holdfast::engine

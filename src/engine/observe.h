@@ -10,8 +10,8 @@
 namespace holdfast::engine {
 
 /// Observes one member of any engine. Never fails: trouble is in the facts. Blocks until `deadline` at most.
-cluster::MemberFacts observe(cluster::Engine engine, const cluster::Member& member, const sql::Target& target, Deadline deadline,
-                             std::stop_token stop = {});
+cluster::MemberFacts observe(cluster::Engine engine, const cluster::Member& member, const sql::Target& target,
+                             Deadline deadline, std::stop_token stop = {});
 
 /// Puts a connection's failure into the facts (reach and error).
 void note_failure(cluster::MemberFacts& facts, const Error& error);

@@ -5,7 +5,8 @@
 namespace holdfast::engine {
 namespace {
 
-// A value of an option file: in double quotes, where a backslash starts an escape and everything else stands for itself.
+// A value of an option file: in double quotes, where a backslash starts an escape and everything else stands for
+// itself.
 std::string option_value(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
@@ -52,7 +53,8 @@ Result<PrivateFile> PrivateFile::create(const std::string& name, std::string_vie
 }
 
 std::string mysql_option_file(const sql::Target& target) {
-  std::string text = fmt::format("[client]\nuser={}\npassword={}\n", option_value(target.user), option_value(target.password.reveal()));
+  std::string text = fmt::format("[client]\nuser={}\npassword={}\n", option_value(target.user),
+                                 option_value(target.password.reveal()));
   if (!target.socket.empty()) {
     text += fmt::format("protocol=socket\nsocket={}\n", option_value(target.socket));
   } else {
@@ -68,9 +70,10 @@ std::string postgres_password_file(const sql::Target& target) {
 std::string postgres_conninfo(const sql::Target& target, const std::string& passfile, const std::string& database) {
   std::string host = target.host;
   if (!target.socket.empty()) host = target.socket.substr(0, target.socket.rfind('/'));
-  std::string text = fmt::format("host={} port={} user={} passfile={} dbname={} application_name=holdfast connect_timeout=15",
-                                 conninfo_value(host), target.port, conninfo_value(target.user), conninfo_value(passfile),
-                                 conninfo_value(database));
+  std::string text =
+      fmt::format("host={} port={} user={} passfile={} dbname={} application_name=holdfast connect_timeout=15",
+                  conninfo_value(host), target.port, conninfo_value(target.user), conninfo_value(passfile),
+                  conninfo_value(database));
   if (target.tls) {
     text += " sslmode=verify-full";
     if (!target.tls_ca.empty()) text += " sslrootcert=" + conninfo_value(target.tls_ca);

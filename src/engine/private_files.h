@@ -24,7 +24,8 @@ class PrivateFile {
   std::string path_;
 };
 
-/// An option file for mariadb, mariadb-dump, mysql and mysqldump ([client] with user, password, socket or host and port).
+/// An option file for mariadb, mariadb-dump, mysql and mysqldump ([client] with user, password, socket or host and
+/// port).
 std::string mysql_option_file(const sql::Target& target);
 /// A .pgpass line that fits every host and database, for this user.
 std::string postgres_password_file(const sql::Target& target);

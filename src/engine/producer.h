@@ -2,9 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <stop_token>
 #include <string>
-#include <memory>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -20,8 +20,9 @@ class Producer {
   Producer& operator=(Producer&&) = delete;
   ~Producer();
 
-  /// At least one byte, or 0 after the program has ended with status 0. Otherwise "engine.producer_failed" (failed) with the
-  /// last lines of its standard error; "engine.producer_stalled" (unavailable) when nothing came for the stall limit.
+  /// At least one byte, or 0 after the program has ended with status 0. Otherwise "engine.producer_failed" (failed)
+  /// with the last lines of its standard error; "engine.producer_stalled" (unavailable) when nothing came for the stall
+  /// limit.
   Result<size_t> read(MutableByteSpan into);
   /// What it said on standard error, at most the last 16 KiB; complete once read() gave 0 or an error.
   std::string messages() const;

@@ -25,7 +25,8 @@ std::string peers_dir() {
 namespace {
 
 Error missing(const std::string& name, std::string hint) {
-  return Error{ErrorClass::unavailable, "engine.no_program", fmt::format("{} is not installed here", name), std::move(hint), {}};
+  return Error{
+      ErrorClass::unavailable, "engine.no_program", fmt::format("{} is not installed here", name), std::move(hint), {}};
 }
 
 /// Debian keeps each major version of PostgreSQL in a folder of its own: the newest that has the program.

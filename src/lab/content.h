@@ -10,7 +10,8 @@
 
 namespace holdfast::lab {
 
-/// "database.table" -> "rows:checksum" of every table people made, and the names of views, routines, triggers, events, accounts.
+/// "database.table" -> "rows:checksum" of every table people made, and the names of views, routines, triggers, events,
+/// accounts.
 using Content = std::map<std::string, std::string>;
 
 /// Reads all of it; for a lab's sizes.

@@ -46,7 +46,8 @@ Result<MemberSetup> setup_of(const MemberConfig& config) {
 
 class AgentMember : public backup::MemberControl {
  public:
-  AgentMember(std::string socket, MemberSetup setup, std::stop_token stop) : socket_(std::move(socket)), setup_(std::move(setup)), stop_(std::move(stop)) {}
+  AgentMember(std::string socket, MemberSetup setup, std::stop_token stop)
+      : socket_(std::move(socket)), setup_(std::move(setup)), stop_(std::move(stop)) {}
 
   const MemberSetup& setup() const override { return setup_; }
   Result<bool> is_running(Deadline deadline) override {
@@ -55,18 +56,27 @@ class AgentMember : public backup::MemberControl {
     return state == "running" || state == "starting";
   }
   Status start(const StartRequest& request, Deadline deadline) override {
-    auto arguments = Value::object({{"mode", request.isolated ? "isolated" : "normal"}, {"newCluster", request.new_cluster}});
+    auto arguments =
+        Value::object({{"mode", request.isolated ? "isolated" : "normal"}, {"newCluster", request.new_cluster}});
     arguments.set("extraArgs", Value::list_of(request.extra_args));
     // A start for clients is the end of a restore or of its undoing: neither may stop half way.
     return done(ask("start", std::move(arguments), deadline, request.isolated));
   }
-  Status stop(Deadline deadline) override { return done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false)); }
-  Status initialise_empty(Deadline deadline) override { return done(ask("initialise", Value::object({{"from", "empty"}}), deadline)); }
+  Status stop(Deadline deadline) override {
+    return done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false));
+  }
+  Status initialise_empty(Deadline deadline) override {
+    return done(ask("initialise", Value::object({{"from", "empty"}}), deadline));
+  }
   Status initialise_copy(const std::string& from, Deadline deadline) override {
     return done(ask("initialise", Value::object({{"from", "copy"}, {"path", from}}), deadline));
   }
-  Status initialise_basebackup(Deadline deadline) override { return done(ask("initialise", Value::object({{"from", "basebackup"}}), deadline)); }
-  Result<std::string> set_aside(Deadline deadline) override { return TRY(ask("set_aside", Value::object(), deadline))["path"].text(); }
+  Status initialise_basebackup(Deadline deadline) override {
+    return done(ask("initialise", Value::object({{"from", "basebackup"}}), deadline));
+  }
+  Result<std::string> set_aside(Deadline deadline) override {
+    return TRY(ask("set_aside", Value::object(), deadline))["path"].text();
+  }
   Status put_back(const std::string& path, Deadline deadline) override {
     return done(ask("put_back", Value::object({{"path", path}}), deadline, false));
   }
@@ -80,7 +90,8 @@ class AgentMember : public backup::MemberControl {
   Result<Value> ask(const std::string& op, Value arguments, Deadline deadline, bool interruptible = true) {
     arguments.set("timeoutSeconds", deadline.left().count() / 1000 + 1);
     auto client = TRY(agent::Client::connect(socket_, Deadline::in(std::chrono::seconds(10))).context(setup_.name));
-    return client.call(op, std::move(arguments), deadline, interruptible ? stop_ : std::stop_token()).context(setup_.name);
+    return client.call(op, std::move(arguments), deadline, interruptible ? stop_ : std::stop_token())
+        .context(setup_.name);
   }
 
   const std::string socket_;
@@ -90,7 +101,8 @@ class AgentMember : public backup::MemberControl {
 
 class FolderServer : public backup::MemberControl {
  public:
-  FolderServer(MemberConfig config, MemberSetup setup, std::stop_token stop) : setup_(std::move(setup)), stop_(std::move(stop)), server_(std::move(config)) {}
+  FolderServer(MemberConfig config, MemberSetup setup, std::stop_token stop)
+      : setup_(std::move(setup)), stop_(std::move(stop)), server_(std::move(config)) {}
 
   const MemberSetup& setup() const override { return setup_; }
   Result<bool> is_running(Deadline) override { return server_.pid() > 0; }
@@ -101,14 +113,18 @@ class FolderServer : public backup::MemberControl {
     return server_.start(options, deadline, stop_);
   }
   Status stop(Deadline deadline) override { return server_.stop(agent::StopMode::fast, deadline); }
-  Status initialise_empty(Deadline deadline) override { return server_.initialise(agent::Server::From::empty, "", deadline, stop_); }
+  Status initialise_empty(Deadline deadline) override {
+    return server_.initialise(agent::Server::From::empty, "", deadline, stop_);
+  }
   Status initialise_copy(const std::string&, Deadline) override { return not_here(); }
   Status initialise_basebackup(Deadline) override { return not_here(); }
   Result<std::string> set_aside(Deadline) override { return std::string(); }
   Status put_back(const std::string&, Deadline) override { return not_here(); }
 
  private:
-  static Status not_here() { return fail(ErrorClass::bug, "provider.stand_alone", "a stand-alone server has no other members"); }
+  static Status not_here() {
+    return fail(ErrorClass::bug, "provider.stand_alone", "a stand-alone server has no other members");
+  }
   const MemberSetup setup_;
   const std::stop_token stop_;
   agent::Server server_;
@@ -125,13 +141,15 @@ Result<std::string> random_password() {
 
 }  // namespace
 
-Result<std::vector<std::unique_ptr<backup::MemberControl>>> control_members(const cluster::DatabaseCluster& cluster, std::stop_token stop) {
+Result<std::vector<std::unique_ptr<backup::MemberControl>>> control_members(const cluster::DatabaseCluster& cluster,
+                                                                            std::stop_token stop) {
   std::vector<std::unique_ptr<backup::MemberControl>> controls;
   for (const auto& member : cluster.members) {
     if (cluster.provider != cluster::Provider::host || member.agent_socket.empty() || member.data_dir.empty()) {
-      return fail(ErrorClass::refused, "provider.external",
-                  fmt::format("{} has no agent: its server and data directory cannot be replaced from here", member.name.str()),
-                  "restore --into DIR makes a stand-alone server, export writes the dump to a file");
+      return fail(
+          ErrorClass::refused, "provider.external",
+          fmt::format("{} has no agent: its server and data directory cannot be replaced from here", member.name.str()),
+          "restore --into DIR makes a stand-alone server, export writes the dump to a file");
     }
     auto config = TRY(agent::read_config(fs::path(member.data_dir).parent_path().string()).context(member.name.str()));
     controls.push_back(std::make_unique<AgentMember>(member.agent_socket, TRY(setup_of(config)), stop));
@@ -140,7 +158,8 @@ Result<std::vector<std::unique_ptr<backup::MemberControl>>> control_members(cons
   return controls;
 }
 
-Result<std::unique_ptr<backup::MemberControl>> control_folder(const std::string& folder, Engine engine, const std::string& name, std::stop_token stop) {
+Result<std::unique_ptr<backup::MemberControl>> control_folder(const std::string& folder, Engine engine,
+                                                              const std::string& name, std::stop_token stop) {
   std::error_code error;
   const std::string path = fs::absolute(folder).lexically_normal().string();
   if (fs::exists(path, error) && !fs::is_empty(path, error)) {
@@ -163,9 +182,11 @@ Result<std::unique_ptr<backup::MemberControl>> control_folder(const std::string&
     if (!user) return fail(std::move(user).error());
     config.uid = user->uid;
     config.gid = user->gid;
-    if (::chown(config.socket_dir.c_str(), config.uid, config.gid) != 0) return fail(sys::errno_error(errno, "chown " + config.socket_dir));
+    if (::chown(config.socket_dir.c_str(), config.uid, config.gid) != 0)
+      return fail(sys::errno_error(errno, "chown " + config.socket_dir));
   }
-  config.port = engine == Engine::postgres ? 5432 : 3306;  // written to its configuration; while restoring it listens nowhere
+  config.port =
+      engine == Engine::postgres ? 5432 : 3306;  // written to its configuration; while restoring it listens nowhere
   config.server_id = 1;
   config.admin_user = engine == Engine::postgres ? "postgres" : "holdfast";
   config.admin_password_file = path + "/admin.password";
@@ -173,7 +194,9 @@ Result<std::unique_ptr<backup::MemberControl>> control_folder(const std::string&
   config.replication_password_file = path + "/replication.password";
   TRY_VOID(sys::publish_file(config.admin_password_file, as_bytes(TRY(random_password()) + "\n"), 0600));
   TRY_VOID(sys::publish_file(config.replication_password_file, as_bytes(TRY(random_password()) + "\n"), 0600));
-  config.server_program = TRY(engine::find_program(config.engine, engine == Engine::postgres ? "postgres" : engine == Engine::mysql ? "mysqld" : "mariadbd"));
+  config.server_program = TRY(engine::find_program(config.engine, engine == Engine::postgres ? "postgres"
+                                                                  : engine == Engine::mysql  ? "mysqld"
+                                                                                             : "mariadbd"));
   auto setup = TRY(setup_of(config));
   return std::make_unique<FolderServer>(std::move(config), std::move(setup), stop);
 }

@@ -1,5 +1,5 @@
-// A cluster is backed up, its data destroyed, restored, and compared table by table, on every engine; and what must not leave
-// a snapshot or change a cluster does not.
+// A cluster is backed up, its data destroyed, restored, and compared table by table, on every engine; and what must not
+// leave a snapshot or change a cluster does not.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -62,12 +62,15 @@ struct Case {
   size_t members;
 };
 
-void PrintTo(const Case& c, std::ostream* out) { *out << c.cluster; }
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.cluster;
+}
 
 class ClusterBackup : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    HOLDFAST_NEED(std::string(cluster::engine_name(GetParam().engine)), engine::find_program(GetParam().engine, GetParam().server).has_value(),
+    HOLDFAST_NEED(std::string(cluster::engine_name(GetParam().engine)),
+                  engine::find_program(GetParam().engine, GetParam().server).has_value(),
                   "its server is not installed");
     ::setenv("RESTIC_PASSWORD", "test", 1);
     lab_.emplace();
@@ -118,7 +121,8 @@ TEST_P(ClusterBackup, RestoresIntoTheLiveClusterEqualByContent) {
   EXPECT_EQ(refused.exit_code, 3);
   EXPECT_NE(refused.err.find("--accept=replace-data"), std::string::npos) << refused.err;
 
-  const auto restored = lab_->holdfast({"restore", "-c", GetParam().cluster, "-r", repository_, "--accept=replace-data", "-o", "json"});
+  const auto restored =
+      lab_->holdfast({"restore", "-c", GetParam().cluster, "-r", repository_, "--accept=replace-data", "-o", "json"});
   ASSERT_EQ(restored.exit_code, 0) << restored.out << restored.err;
   const Value data = codec::parse_value(restored.out).value()["data"];
   EXPECT_TRUE(data["proof"]["endMarker"].boolean());
@@ -134,10 +138,14 @@ TEST_P(ClusterBackup, RestoresIntoTheLiveClusterEqualByContent) {
 
   // Replication goes on: what is written now reaches the last member.
   const bool postgres = GetParam().engine == Engine::postgres;
-  run_sql(GetParam().engine, first(), postgres ? "CREATE TABLE after_restore (i int)" : "CREATE TABLE shop.after_restore (i int primary key)");
+  run_sql(GetParam().engine, first(),
+          postgres ? "CREATE TABLE after_restore (i int)" : "CREATE TABLE shop.after_restore (i int primary key)");
   const sql::Target last = target_of(member(GetParam().members - 1));
   const auto arrived = sys::wait_until(
-      [&] { return content_of(GetParam().engine, last).contains(postgres ? "postgres.public.after_restore" : "shop.after_restore"); },
+      [&] {
+        return content_of(GetParam().engine, last)
+            .contains(postgres ? "postgres.public.after_restore" : "shop.after_restore");
+      },
       Deadline::in(seconds(30)));
   EXPECT_TRUE(arrived && *arrived);
   const auto again = lab_->holdfast({"backup", "-c", GetParam().cluster, "-r", repository_});
@@ -148,7 +156,8 @@ TEST_P(ClusterBackup, RestoresIntoTheLiveClusterEqualByContent) {
 TEST_P(ClusterBackup, RestoresIntoAFolderAndExports) {
   backup();
   const std::string into = lab_->state_dir() + "/fresh";
-  const auto restored = lab_->holdfast({"restore", "-c", GetParam().cluster, "-r", repository_, "--into", into, "-o", "json"});
+  const auto restored =
+      lab_->holdfast({"restore", "-c", GetParam().cluster, "-r", repository_, "--into", into, "-o", "json"});
   ASSERT_EQ(restored.exit_code, 0) << restored.out << restored.err;
   EXPECT_TRUE(fs::is_directory(into + "/data"));
   EXPECT_GT(codec::parse_value(restored.out).value()["data"]["proof"]["rowsCounted"].integer(), 100);
@@ -159,28 +168,34 @@ TEST_P(ClusterBackup, RestoresIntoAFolderAndExports) {
   const auto exported = lab_->holdfast({"export", "-c", GetParam().cluster, "-r", repository_, "-o", file});
   ASSERT_EQ(exported.exit_code, 0) << exported.err;
   const auto text = run_program({"/bin/sh", "-c", "zcat " + file + " | tail -n 6"});
-  EXPECT_NE(text.out.find(GetParam().engine == Engine::postgres ? "cluster dump complete" : "-- Dump completed"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find(GetParam().engine == Engine::postgres ? "cluster dump complete" : "-- Dump completed"),
+            std::string::npos)
+      << text.out;
 }
 
 TEST_P(ClusterBackup, AKilledProducerLeavesNoSnapshot) {
   // A dump program that dies in the middle: its output is cut, its status says so.
-  const std::string name = GetParam().engine == Engine::postgres ? "pg_dump" : GetParam().engine == Engine::mysql ? "mysqldump" : "mariadb-dump";
+  const std::string name = GetParam().engine == Engine::postgres ? "pg_dump"
+                           : GetParam().engine == Engine::mysql  ? "mysqldump"
+                                                                 : "mariadb-dump";
   RunOptions options;
   options.env = {{"HOLDFAST_STATE_DIR", lab_->state_dir()}};
   const std::string kill_child = "(" + holdfast_binary() + " backup -c " + GetParam().cluster + " -r " + repository_ +
                                  ") & p=$!; while kill -0 $p 2>/dev/null; do for c in $(pgrep -P $p); do "
-                                 "case \"$(cat /proc/$c/comm 2>/dev/null)\" in " + name.substr(0, 15) + "|ld-linux*) kill -9 $c;; esac; done; done; wait $p";
+                                 "case \"$(cat /proc/$c/comm 2>/dev/null)\" in " +
+                                 name.substr(0, 15) + "|ld-linux*) kill -9 $c;; esac; done; done; wait $p";
   const auto done = run_program({"/bin/bash", "-c", kill_child}, options);
   EXPECT_EQ(done.exit_code, 8) << done.err;
   EXPECT_NE(done.err.find("ended with signal 9"), std::string::npos) << done.err;
   EXPECT_EQ(snapshots(), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Engines, ClusterBackup,
-    testing::Values(Case{Engine::mariadb, "mariadbd", "shop-mariadb", "DROP DATABASE shop", 3}, Case{Engine::galera, "mariadbd", "shop-galera", "DROP DATABASE shop", 3},
-                    Case{Engine::mysql, "mysqld", "shop-mysql", "DROP DATABASE shop", 2}, Case{Engine::postgres, "postgres", "shop-postgres", "DROP DATABASE shop", 2}),
-    [](const auto& info) { return std::string(cluster::engine_name(info.param.engine)); });
+INSTANTIATE_TEST_SUITE_P(Engines, ClusterBackup,
+                         testing::Values(Case{Engine::mariadb, "mariadbd", "shop-mariadb", "DROP DATABASE shop", 3},
+                                         Case{Engine::galera, "mariadbd", "shop-galera", "DROP DATABASE shop", 3},
+                                         Case{Engine::mysql, "mysqld", "shop-mysql", "DROP DATABASE shop", 2},
+                                         Case{Engine::postgres, "postgres", "shop-postgres", "DROP DATABASE shop", 2}),
+                         [](const auto& info) { return std::string(cluster::engine_name(info.param.engine)); });
 
 }  // namespace
 }  // namespace holdfast::test

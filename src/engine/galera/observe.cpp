@@ -29,7 +29,9 @@ void observe(cluster::MemberFacts& facts, const sql::Target& target, Deadline de
   facts.lineage = uuid;
   if (!uuid.empty()) facts.position = uuid + ":" + committed;
   if (!queue.empty() && queue != "0") facts.galera_state += " (" + queue + " write sets waiting)";
-  auto size = connection->query("SELECT SUM(FILE_SIZE) AS bytes, @@read_only AS read_only FROM information_schema.INNODB_SYS_TABLESPACES", deadline, stop);
+  auto size = connection->query(
+      "SELECT SUM(FILE_SIZE) AS bytes, @@read_only AS read_only FROM information_schema.INNODB_SYS_TABLESPACES",
+      deadline, stop);
   if (!size) return note_failure(facts, size.error());
   if (size->value("bytes")) facts.data_bytes = std::strtoull(size->text("bytes").c_str(), nullptr, 10);
   facts.read_only = size->text("read_only") != "0";

@@ -1,8 +1,8 @@
 // mariadb-dump of a replicated or stand-alone MariaDB server, or of a Galera node.
 //
-// With the binary log on, --single-transaction --master-data gives the binary log position of the very snapshot the dump
-// reads (binlog_snapshot_position), without any global lock; --gtid turns it into a GTID position. Members log what they
-// replicate, so this holds on a replica too. Galera: the Xid event before that position carries the seqno.
+// With the binary log on, --single-transaction --master-data gives the binary log position of the very snapshot the
+// dump reads (binlog_snapshot_position), without any global lock; --gtid turns it into a GTID position. Members log
+// what they replicate, so this holds on a replica too. Galera: the Xid event before that position carries the seqno.
 #include <fmt/format.h>
 
 #include "engine/dump.h"
@@ -27,7 +27,8 @@ std::string between(const std::string& text, std::string_view before, std::strin
 
 class MariadbDump : public DumpStream {
  public:
-  MariadbDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options, Producer producer, DumpInfo info)
+  MariadbDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options, Producer producer,
+              DumpInfo info)
       : request_(std::move(request)),
         connection_(std::move(connection)),
         options_(std::move(options)),
@@ -77,10 +78,11 @@ class MariadbDump : public DumpStream {
     info_.position_exact = info_.position_from == info_.position_to;
     constexpr uint64_t kXidEvent = 31;  // 19 header + 8 xid + 4 checksum
     if (info_.position_exact || info_.log_file.empty() || info_.log_offset <= kXidEvent) return {};
-    auto events = connection_.query(fmt::format("SHOW BINLOG EVENTS IN {} FROM {} LIMIT 1", sql::quote_mysql(info_.log_file),
-                                                info_.log_offset - kXidEvent),
+    auto events = connection_.query(fmt::format("SHOW BINLOG EVENTS IN {} FROM {} LIMIT 1",
+                                                sql::quote_mysql(info_.log_file), info_.log_offset - kXidEvent),
                                     Deadline::in(seconds(20)));
-    if (!events || events->text("Event_type") != "Xid" || events->text("End_log_pos") != std::to_string(info_.log_offset)) {
+    if (!events || events->text("Event_type") != "Xid" ||
+        events->text("End_log_pos") != std::to_string(info_.log_offset)) {
       return {};  // the last event was no transaction's commit: the bounds must do
     }
     const std::string xid = events->text("Info").substr(events->text("Info").find('=') + 1);
@@ -107,26 +109,32 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   info.server_version = connection.server_version();
   auto version = TRY(sys::run_ok({.argv = {program, "--no-defaults", "--version"}}, Deadline::in(seconds(20)), stop));
   info.tool_version = version.out.substr(0, version.out.find('\n'));
-  auto facts = TRY(connection.query("SELECT @@GLOBAL.log_bin AS b, @@GLOBAL.gtid_current_pos AS p, @@GLOBAL.server_id AS i",
-                                    Deadline::in(seconds(20)), stop));
+  auto facts =
+      TRY(connection.query("SELECT @@GLOBAL.log_bin AS b, @@GLOBAL.gtid_current_pos AS p, @@GLOBAL.server_id AS i",
+                           Deadline::in(seconds(20)), stop));
   const bool log_bin = facts.text("b") == "1";
   info.position_from = facts.text("p");
   info.lineage = "server-id:" + facts.text("i");
-  if (auto uid = connection.query("SELECT @@GLOBAL.server_uid AS u", Deadline::in(seconds(20)), stop)) info.lineage = uid->text("u");
+  if (auto uid = connection.query("SELECT @@GLOBAL.server_uid AS u", Deadline::in(seconds(20)), stop))
+    info.lineage = uid->text("u");
   if (request.engine == Engine::galera) {
-    auto status = TRY(connection.query("SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_state_uuid','wsrep_last_committed')",
-                                       Deadline::in(seconds(20)), stop));
+    auto status = TRY(connection.query(
+        "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_state_uuid','wsrep_last_committed')",
+        Deadline::in(seconds(20)), stop));
     std::string seqno;
-    for (const auto& row : status.rows) (row[0].value_or("") == "wsrep_last_committed" ? seqno : info.lineage) = row[1].value_or("");
+    for (const auto& row : status.rows)
+      (row[0].value_or("") == "wsrep_last_committed" ? seqno : info.lineage) = row[1].value_or("");
     info.position_from = info.lineage + ":" + seqno;
   }
-  auto engines = TRY(connection.query(
-      "SELECT CONCAT(table_schema,'.',table_name) AS t, engine AS e FROM information_schema.tables WHERE table_type='BASE TABLE' AND "
-      "engine NOT IN ('InnoDB','ROCKSDB','MEMORY','BLACKHOLE') AND table_schema NOT IN "
-      "('mysql','information_schema','performance_schema','sys') LIMIT 20",
-      Deadline::in(seconds(60)), stop));
+  auto engines =
+      TRY(connection.query("SELECT CONCAT(table_schema,'.',table_name) AS t, engine AS e FROM "
+                           "information_schema.tables WHERE table_type='BASE TABLE' AND "
+                           "engine NOT IN ('InnoDB','ROCKSDB','MEMORY','BLACKHOLE') AND table_schema NOT IN "
+                           "('mysql','information_schema','performance_schema','sys') LIMIT 20",
+                           Deadline::in(seconds(60)), stop));
   for (size_t i = 0; i < engines.rows.size(); ++i) {
-    info.remarks.push_back(fmt::format("table {} is {}: it is not part of the consistent point", engines.text("t", i), engines.text("e", i)));
+    info.remarks.push_back(fmt::format("table {} is {}: it is not part of the consistent point", engines.text("t", i),
+                                       engines.text("e", i)));
   }
 
   auto options = TRY(PrivateFile::create("client.cnf", mysql_option_file(request.target)));
@@ -152,7 +160,8 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
     if (!request.target.tls_ca.empty()) command.argv.push_back("--ssl-ca=" + request.target.tls_ca);
   }
   auto producer = TRY(Producer::start(std::move(command), request.stall_limit, stop));
-  return std::make_unique<MariadbDump>(request, std::move(connection), std::move(options), std::move(producer), std::move(info));
+  return std::make_unique<MariadbDump>(request, std::move(connection), std::move(options), std::move(producer),
+                                       std::move(info));
 }
 
 }  // namespace holdfast::engine

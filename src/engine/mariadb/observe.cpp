@@ -21,7 +21,8 @@ void observe(cluster::MemberFacts& facts, const sql::Target& target, Deadline de
     note_failure(facts, rows.error());
     return std::nullopt;
   };
-  if (auto rows = ask("SELECT @@read_only AS read_only, @@server_uid AS uid, @@gtid_current_pos AS current_pos, @@gtid_binlog_pos AS binlog_pos")) {
+  if (auto rows = ask("SELECT @@read_only AS read_only, @@server_uid AS uid, @@gtid_current_pos AS current_pos, "
+                      "@@gtid_binlog_pos AS binlog_pos")) {
     facts.read_only = rows->text("read_only") != "0";
     facts.lineage = rows->text("uid");
     facts.position = rows->text("current_pos");
@@ -45,7 +46,8 @@ void observe(cluster::MemberFacts& facts, const sql::Target& target, Deadline de
     if (follow.last_error.empty()) follow.last_error = replication->text("Last_IO_Error");
     facts.following = follow;
   }
-  if (auto rows = ask("SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_SYS_TABLESPACES"); rows && rows->value("bytes"))
+  if (auto rows = ask("SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_SYS_TABLESPACES");
+      rows && rows->value("bytes"))
     facts.data_bytes = std::strtoull(rows->text("bytes").c_str(), nullptr, 10);
 }
 

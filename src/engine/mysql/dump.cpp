@@ -1,5 +1,5 @@
-// mysqldump of a MySQL server. --single-transaction with GTIDs on takes the snapshot and the GTID set at one point (under a
-// short global read lock); the set stands in the dump, commented, as GTID_PURGED.
+// mysqldump of a MySQL server. --single-transaction with GTIDs on takes the snapshot and the GTID set at one point
+// (under a short global read lock); the set stands in the dump, commented, as GTID_PURGED.
 #include <fmt/format.h>
 
 #include "engine/dump.h"
@@ -50,7 +50,8 @@ class GtidPurged {
 
 class MysqlDump : public DumpStream {
  public:
-  MysqlDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options, Producer producer, DumpInfo info)
+  MysqlDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options, Producer producer,
+            DumpInfo info)
       : request_(std::move(request)),
         connection_(std::move(connection)),
         options_(std::move(options)),
@@ -146,7 +147,8 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
     if (!request.target.tls_ca.empty()) command.argv.push_back("--ssl-ca=" + request.target.tls_ca);
   }
   auto producer = TRY(Producer::start(std::move(command), request.stall_limit, stop));
-  return std::make_unique<MysqlDump>(request, std::move(connection), std::move(options), std::move(producer), std::move(info));
+  return std::make_unique<MysqlDump>(request, std::move(connection), std::move(options), std::move(producer),
+                                     std::move(info));
 }
 
 }  // namespace holdfast::engine

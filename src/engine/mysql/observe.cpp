@@ -43,7 +43,8 @@ void observe(cluster::MemberFacts& facts, const sql::Target& target, Deadline de
     if (follow.last_error.empty()) follow.last_error = replication->text("Last_IO_Error");
     facts.following = follow;
   }
-  if (auto rows = ask("SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_TABLESPACES"); rows && rows->value("bytes"))
+  if (auto rows = ask("SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_TABLESPACES");
+      rows && rows->value("bytes"))
     facts.data_bytes = std::strtoull(rows->text("bytes").c_str(), nullptr, 10);
 }
 

@@ -1,9 +1,10 @@
 // A dump of a whole PostgreSQL cluster at one point.
 //
-// pg_dumpall gives each database its own moment. Here one snapshot per database is exported first, all at the same point:
-// on a standby while replay is paused (for milliseconds; the point is then the replay position, exactly), on a primary by
-// taking them in one go until all are equal, which needs a moment without a commit. Then pg_dumpall writes the roles and
-// pg_dump each database from its snapshot; the parts are joined the way pg_dumpall joins them, so psql restores the file.
+// pg_dumpall gives each database its own moment. Here one snapshot per database is exported first, all at the same
+// point: on a standby while replay is paused (for milliseconds; the point is then the replay position, exactly), on a
+// primary by taking them in one go until all are equal, which needs a moment without a commit. Then pg_dumpall writes
+// the roles and pg_dump each database from its snapshot; the parts are joined the way pg_dumpall joins them, so psql
+// restores the file.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,7 +29,9 @@ struct Session {
   std::string snapshot;
 };
 
-Deadline soon() { return Deadline::in(seconds(30)); }
+Deadline soon() {
+  return Deadline::in(seconds(30));
+}
 
 // Resumes replay whatever happens between; a standby must not stay paused because a backup failed.
 class ReplayPause {
@@ -76,23 +79,25 @@ class PostgresDump : public DumpStream {
     sql::Target target = request_.target;
     target.database = "postgres";
     main_ = TRY(sql::PostgresConnection::connect(target, soon(), stop_));
-    auto facts = TRY(main_->query(
-        "SELECT current_setting('server_version') AS v, pg_is_in_recovery() AS r, "
-        "(SELECT system_identifier FROM pg_control_system()) AS i, (SELECT timeline_id FROM pg_control_checkpoint()) AS t",
-        soon(), stop_));
+    auto facts =
+        TRY(main_->query("SELECT current_setting('server_version') AS v, pg_is_in_recovery() AS r, "
+                         "(SELECT system_identifier FROM pg_control_system()) AS i, (SELECT timeline_id FROM "
+                         "pg_control_checkpoint()) AS t",
+                         soon(), stop_));
     info_.server_version = facts.text("v");
     info_.lineage = facts.text("i") + "/" + facts.text("t");
     const bool standby = facts.text("r") == "t";
 
-    auto databases = TRY(main_->query(
-        "SELECT datname AS d FROM pg_database WHERE datallowconn AND datname <> 'template0' "
-        "ORDER BY (datname <> 'template1'), datname",
-        soon(), stop_));
+    auto databases =
+        TRY(main_->query("SELECT datname AS d FROM pg_database WHERE datallowconn AND datname <> 'template0' "
+                         "ORDER BY (datname <> 'template1'), datname",
+                         soon(), stop_));
     for (size_t i = 0; i < databases.rows.size(); ++i) {
       Session session;
       session.database = databases.text("d", i);
       target.database = session.database;
-      session.connection = TRY(sql::PostgresConnection::connect(target, soon(), stop_).context("database " + session.database));
+      session.connection =
+          TRY(sql::PostgresConnection::connect(target, soon(), stop_).context("database " + session.database));
       sessions_.push_back(std::move(session));
     }
     TRY_VOID(standby ? snapshots_on_standby() : snapshots_on_primary());
@@ -132,7 +137,8 @@ class PostgresDump : public DumpStream {
         continue;
       }
       if (!scanner_.complete()) {
-        return fail(ErrorClass::failed, "engine.dump_incomplete", fmt::format("the dump of {} is not complete", request_.member));
+        return fail(ErrorClass::failed, "engine.dump_incomplete",
+                    fmt::format("the dump of {} is not complete", request_.member));
       }
       info_.counts = scanner_.counts();
       done_ = true;
@@ -152,13 +158,15 @@ class PostgresDump : public DumpStream {
   Status globals() {
     const std::string program = TRY(find_program(request_.engine, "pg_dumpall"));
     sys::Command command;
-    command.argv = {program, "--globals-only", "--no-password", "-d", postgres_conninfo(request_.target, passfile_.path(), "postgres")};
+    command.argv = {program, "--globals-only", "--no-password", "-d",
+                    postgres_conninfo(request_.target, passfile_.path(), "postgres")};
     command.env = {{"PGTZ", "UTC"}};
     auto done = TRY(sys::run_ok(std::move(command), Deadline::in(request_.stall_limit), stop_));
     const std::string_view end = "-- PostgreSQL database cluster dump complete";
     const size_t at = done.out.rfind(end);
     if (at == std::string::npos) {
-      return fail(ErrorClass::failed, "engine.dump_incomplete", "pg_dumpall --globals-only did not write its end marker");
+      return fail(ErrorClass::failed, "engine.dump_incomplete",
+                  "pg_dumpall --globals-only did not write its end marker");
     }
     // The marker ends the whole file, so here it goes (with the "--" line above it).
     pending_ = done.out.substr(0, at);
@@ -197,7 +205,8 @@ class PostgresDump : public DumpStream {
     info_.position_to = TRY(main_->query("SELECT pg_current_wal_insert_lsn() AS l", soon(), stop_)).text("l");
     info_.position = info_.position_from;
     if (sessions_.size() > 3) {
-      info_.remarks.push_back("databases were snapshotted some milliseconds apart: the server did not stop committing for a moment");
+      info_.remarks.push_back(
+          "databases were snapshotted some milliseconds apart: the server did not stop committing for a moment");
     }
     return {};
   }
@@ -205,7 +214,8 @@ class PostgresDump : public DumpStream {
   Result<bool> same_snapshot() {
     std::string first;
     for (auto& session : sessions_) {
-      const std::string text = TRY(session.connection->query("SELECT pg_current_snapshot()::text AS s", soon(), stop_)).text("s");
+      const std::string text =
+          TRY(session.connection->query("SELECT pg_current_snapshot()::text AS s", soon(), stop_)).text("s");
       if (first.empty()) first = text;
       if (text != first) return false;
     }
@@ -233,7 +243,9 @@ class PostgresDump : public DumpStream {
     if (error.message.find("conflict with recovery") != std::string::npos) {
       error.error_class = ErrorClass::unavailable;
       error.id = "engine.recovery_conflict";
-      error.hint = "the standby had to replay what the dump was reading: set hot_standby_feedback = on there, or name the primary with -i";
+      error.hint =
+          "the standby had to replay what the dump was reading: set hot_standby_feedback = on there, or name the "
+          "primary with -i";
     }
     return error;
   }

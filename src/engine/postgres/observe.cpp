@@ -20,12 +20,15 @@ void observe(cluster::MemberFacts& facts, const sql::Target& target, Deadline de
     note_failure(facts, rows.error());
     return std::nullopt;
   };
-  auto state = ask(
-      "SELECT pg_is_in_recovery() AS in_recovery, current_setting('server_version') AS version, s.system_identifier AS system_id, "
-      "c.timeline_id AS checkpoint_timeline, CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn, "
-      "CASE WHEN pg_is_in_recovery() THEN NULL ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline_hex, "
-      "current_setting('transaction_read_only') AS read_only "
-      "FROM pg_control_system() s, pg_control_checkpoint() c");
+  auto state =
+      ask("SELECT pg_is_in_recovery() AS in_recovery, current_setting('server_version') AS version, "
+          "s.system_identifier AS system_id, "
+          "c.timeline_id AS checkpoint_timeline, CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE "
+          "pg_current_wal_lsn() END AS lsn, "
+          "CASE WHEN pg_is_in_recovery() THEN NULL ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS "
+          "timeline_hex, "
+          "current_setting('transaction_read_only') AS read_only "
+          "FROM pg_control_system() s, pg_control_checkpoint() c");
   if (!state) return;
   facts.version = state->text("version");
   facts.lineage = state->text("system_id");
@@ -46,9 +49,10 @@ void observe(cluster::MemberFacts& facts, const sql::Target& target, Deadline de
       }
     }
     // An idle primary sends nothing: all received and all applied is no lag, however old the last transaction is.
-    auto replay = ask(
-        "SELECT pg_is_wal_replay_paused() AS paused, CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0 "
-        "ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END AS lag");
+    auto replay =
+        ask("SELECT pg_is_wal_replay_paused() AS paused, CASE WHEN pg_last_wal_receive_lsn() = "
+            "pg_last_wal_replay_lsn() THEN 0 "
+            "ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END AS lag");
     if (replay) {
       follow.applying = replay->text("paused") == "f";
       if (follow.receiving == true)
@@ -57,7 +61,8 @@ void observe(cluster::MemberFacts& facts, const sql::Target& target, Deadline de
     facts.following = follow;
   } else {
     facts.role = MemberRole::primary;
-    if (auto rows = ask("SELECT count(*) AS n FROM pg_stat_replication WHERE state = 'streaming' AND application_name <> 'pg_basebackup'"))
+    if (auto rows = ask("SELECT count(*) AS n FROM pg_stat_replication WHERE state = 'streaming' AND application_name "
+                        "<> 'pg_basebackup'"))
       facts.followers = std::atoi(rows->text("n").c_str());
   }
   if (auto rows = ask("SELECT sum(pg_database_size(oid)) AS bytes FROM pg_database"); rows && rows->value("bytes"))
