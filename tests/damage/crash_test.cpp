@@ -84,8 +84,12 @@ TEST_F(Crash, backup) {
     expect_streams();
     size_t visible = 0;
     for (const auto& snapshot : snapshots_of(holdfast({"get", "snapshots", "-o", "json"}).out)) visible += snapshot["paths"][0] == "/new";
-    if (finished) EXPECT_EQ(visible, 1u) << "the run had said that it was done";
-    if (visible) EXPECT_TRUE(holdfast({"dump", "latest", "/new"}).out == content);
+    if (finished) {
+      EXPECT_EQ(visible, 1u) << "the run had said that it was done";
+    }
+    if (visible) {
+      EXPECT_TRUE(holdfast({"dump", "latest", "/new"}).out == content);
+    }
     const auto again = run(command);
     EXPECT_TRUE(again.ok()) << again.describe();
     EXPECT_TRUE(holdfast({"dump", "latest", "/new"}).out == content);
