@@ -18,7 +18,7 @@ class Secret {
     }
     return *this;
   }
-  Secret(Secret&& other) noexcept : value_(other.value_) { other.wipe(); }
+  Secret(Secret&& other) noexcept : value_(other.value_) { other.wipe(); }  // NOLINT: a moved-from string keeps bytes
   Secret& operator=(Secret&& other) noexcept {
     if (this != &other) {
       wipe();

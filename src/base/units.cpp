@@ -47,7 +47,7 @@ std::string human_rate(uint64_t bytes, std::chrono::duration<double> span) {
 std::string human_span(std::chrono::duration<double> span) {
   const double seconds = span.count();
   if (seconds < 59.95) return fmt::format("{:.1f}s", seconds);
-  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  const auto whole = static_cast<int64_t>(std::llround(seconds));
   if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
   return fmt::format("{}h{:02}m", whole / 3600, whole % 3600 / 60);
 }

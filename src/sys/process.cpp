@@ -98,8 +98,8 @@ struct ChildPlan {
 }
 
 __attribute__((noinline)) pid_t vfork_child(ChildPlan* plan) {
-  pid_t pid = ::vfork();
-  if (pid == 0) run_child(plan);
+  pid_t pid = ::vfork();  // NOLINT(bugprone-unsafe-functions,clang-analyzer-*): posix_spawn cannot change identity
+  if (pid == 0) run_child(plan);  // NOLINT(clang-analyzer-unix.Vfork): async-signal-safe calls only
   return pid;
 }
 
@@ -477,7 +477,7 @@ Identity current_identity() {
   Identity identity{::geteuid(), ::getegid(), {}};
   int count = ::getgroups(0, nullptr);
   identity.groups.resize(count > 0 ? static_cast<size_t>(count) : 0);
-  if (count > 0) count = ::getgroups(count, identity.groups.data());
+  if (count > 0) (void)!::getgroups(count, identity.groups.data());
   return identity;
 }
 
