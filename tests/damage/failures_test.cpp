@@ -76,11 +76,11 @@ TEST_F(Failures, no_password_at_all_is_a_usage_error_without_a_terminal) {
 TEST_F(Failures, init_over_an_existing_repository_is_refused) {
   const auto before = files();
   const auto outcome = attempt({"repo", "init"});
-  EXPECT_EQ(outcome.code, 7) << outcome.describe();
+  EXPECT_EQ(outcome.code, 3) << outcome.describe();
   EXPECT_EQ(files(), before);
   // Also when only the keys are left of it.
   std::filesystem::rename(repo + "/config", path("config"));
-  EXPECT_EQ(attempt({"repo", "init"}).code, 7);
+  EXPECT_EQ(attempt({"repo", "init"}).code, 3);
   std::filesystem::rename(path("config"), repo + "/config");
   expect_whole();
 }
