@@ -37,7 +37,7 @@ lint: $(BUILD)/build.ninja   ## format, tidy, layers, thread safety
 check: lint test
 
 docs: build       ## docs/reference and man pages from the command table
-	@$(BUILD)/holdfast docs . --quiet
+	@$(BUILD)/holdfast docs . --quiet >/dev/null
 
 clean:
 	@rm -rf build build-*
