@@ -108,7 +108,9 @@ Exit run_get_status(Context& context) {
   if (verdicts.empty()) context.out.note("no cluster is known here; `holdfast lab up` starts some, --config names a file with yours");
   print(context.out, verdicts);
   if (!unhealthy) return {};
-  return fail(ErrorClass::unhealthy, "status.unhealthy", fmt::format("{} of {} clusters not healthy: {}", unhealthy, verdicts.size(), names));
+  return fail(ErrorClass::unhealthy, "status.unhealthy",
+              fmt::format("{} of {} clusters not healthy: {}", unhealthy, verdicts.size(), names),
+              "the sentence beside each member marked ✗ says what is wrong with it");
 }
 
 }  // namespace holdfast::cli

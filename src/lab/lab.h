@@ -14,7 +14,7 @@
 // is killed takes its server with it; `up` starts what is missing and finds the rest.
 // Ports are leased by an abstract unix socket named after the port, held by the agent: labs of any user or state
 // directory on the machine never collide. Servers started by root run as mysql or postgres, each with a group id of its
-// own (that is how a partition tells one member's packets from another's); otherwise as the current user.
+// own (so that what one member sends can be told from what another sends); otherwise as the current user.
 #pragma once
 
 #include <functional>
