@@ -57,6 +57,8 @@ class BlobSaver {
 
   /// Queues a blob; waits while the queue is full. Returns the first error of the whole saver, or "interrupted".
   Status submit(Task task);
+  /// The first error so far, or "interrupted" once a stop was requested.
+  Status check();
   /// Waits until every task and every task its `done` started is finished.
   Status drain();
   /// Drains, uploads the packs that are not full, writes the index. The saver may be used again afterwards.
@@ -74,7 +76,7 @@ class BlobSaver {
   Status save(Worker& worker, BlobType type, const Id& id, ByteSpan plain);
   Status start_pack(OpenPack& pack);
   Status hand_over(OpenPack& pack);
-  Status store_pack(OpenPack& pack, crypto::Sealer& sealer);
+  Status store_pack(OpenPack& pack, const Id& id);
   void set_error(Error error);
   Status status() const;
   bool failed() const { return failed_.load(std::memory_order_relaxed); }

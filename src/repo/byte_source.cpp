@@ -24,6 +24,10 @@ class DescriptorSource final : public ByteSource {
     struct stat info {};
     return ::fstat(fd_, &info) == 0 && S_ISREG(info.st_mode) ? static_cast<uint64_t>(info.st_size) : 0;
   }
+  std::shared_ptr<const sys::MappedFile> mapped() override {
+    auto mapped = sys::MappedFile::map(fd_);
+    return mapped ? std::make_shared<const sys::MappedFile>(std::move(*mapped)) : nullptr;
+  }
   Result<size_t> read(MutableByteSpan into) override {
     for (;;) {
       const ssize_t n = ::read(fd_, into.data(), into.size());
