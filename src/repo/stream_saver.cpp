@@ -235,8 +235,9 @@ Status cut_mapped(Cutter& cutter, BlobSaver& saver, const std::shared_ptr<const 
     at += window.size();
     sys::MappedFile::will_need(all.subspan(at, std::min(4 * kMappedWindow, all.size() - at)));
     sys::MappedFile::need_now(window);
-    std::shared_ptr<const void> keep(window.data(), [window, file](const void*) { sys::MappedFile::release(window); });
+    // What the window before left over is read, and so comes into memory, again: it goes with this window.
     const ByteSpan data(rest.empty() ? window.data() : rest.data(), rest.size() + window.size());
+    std::shared_ptr<const void> keep(data.data(), [data, file](const void*) { sys::MappedFile::release(data); });
     rest = TRY(cutter.cut(data, at == all.size(), keep));
     cutter.count(window.size());
     if (progress) *progress += window.size();
