@@ -5,9 +5,9 @@
 #include <functional>
 #include <memory>
 
-#include "backup/member_control.h"
 #include "backup/replay.h"
 #include "codec/value.h"
+#include "engine/member_control.h"
 
 namespace holdfast::backup {
 
@@ -42,10 +42,11 @@ struct RestoreRequest {
 /// All members of the cluster, one of them primary. Errors: class failed when everything was put back, needs_operator
 /// when not.
 Result<RestoreReport> restore_cluster(repo::Repository& repository, const RestoreRequest& request,
-                                      std::vector<std::unique_ptr<MemberControl>>& members, std::stop_token stop);
+                                      std::vector<std::unique_ptr<engine::MemberControl>>& members,
+                                      std::stop_token stop);
 
 /// A fresh stand-alone server in an empty place: made, filled, verified, stopped.
-Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request, MemberControl& server,
-                                   std::stop_token stop);
+Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request,
+                                   engine::MemberControl& server, std::stop_token stop);
 
 }  // namespace holdfast::backup

@@ -352,7 +352,10 @@ Result<Buffer> Repository::load_blob(BlobType type, const Id& id, Codec& codec) 
   if (cache_ && type == BlobType::tree) {
     if (auto plain = read_blob(*location, codec, true)) return plain;
   }
-  return read_blob(*location, codec, false);
+  auto plain = read_blob(*location, codec, false);
+  if (!plain && (plain.error().id == store::kNotFound || plain.error().id == store::kShortRead))
+    return damaged(fmt::format("pack {}: {}", location->pack.hex(), plain.error().message));
+  return plain;
 }
 
 Result<Buffer> Repository::read_blob(const BlobLocation& location, Codec& codec, bool from_cache) {
