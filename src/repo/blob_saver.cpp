@@ -10,10 +10,10 @@
 namespace holdfast::repo {
 namespace {
 
-constexpr size_t kBatch = 4;                       // blobs hashed together
-constexpr size_t kMaxQueued = 1024;                // tasks
+constexpr size_t kBatch = 4;         // blobs hashed together
+constexpr size_t kMaxQueued = 1024;  // tasks
 constexpr size_t kMaxQueuedBytes = 16 * 1024 * 1024;
-constexpr size_t kMaxBlobsInPack = 50'000;         // keeps the header far below its 16 MiB limit
+constexpr size_t kMaxBlobsInPack = 50'000;  // keeps the header far below its 16 MiB limit
 
 codec::ZstdProfile data_profile(Compression compression) {
   return compression == Compression::max ? codec::ZstdProfile::best : codec::ZstdProfile::stream;
@@ -143,8 +143,7 @@ Status BlobSaver::save(Worker& worker, BlobType type, const Id& id, ByteSpan pla
   if (!repository_.index().claim(type, id)) return {};
   OpenPack& pack = worker.open_[static_cast<size_t>(type)];
   if (pack.empty()) TRY_VOID(start_pack(pack));
-  codec::ZstdCompressor* compressor =
-      type == BlobType::tree ? &worker.tree_compressor_ : &worker.data_compressor_;
+  codec::ZstdCompressor* compressor = type == BlobType::tree ? &worker.tree_compressor_ : &worker.data_compressor_;
   // Version 1 knows no compression; with "off" trees are still compressed, as restic does.
   if (repository_.config().version < 2 || (options_.compression == Compression::off && type == BlobType::data)) {
     compressor = nullptr;

@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kGroup = 32;      // predicted ranges hashed together, at most
 constexpr size_t kFirstGroup = 2;  // and after a miss
 constexpr size_t kMaxGuesses = 4;  // in a row
-constexpr size_t kNear = 32;   // parent blobs looked at behind the place where a prediction failed
+constexpr size_t kNear = 32;       // parent blobs looked at behind the place where a prediction failed
 
 bool all_zero(ByteSpan bytes) {
   return bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
@@ -224,7 +224,8 @@ Result<ByteSpan> Cutter::cut(ByteSpan data, bool at_end, const std::shared_ptr<c
 // Smaller than a block that is read: mapped pages count as this process's memory until the window goes.
 constexpr size_t kMappedWindow = 8 * 1024 * 1024;
 
-// A file in memory: windows over it, nothing is copied. What lies behind goes out of memory when its last chunk is done.
+// A file in memory: windows over it, nothing is copied. What lies behind goes out of memory when its last chunk is
+// done.
 Status cut_mapped(Cutter& cutter, BlobSaver& saver, const std::shared_ptr<const sys::MappedFile>& file,
                   std::atomic<uint64_t>* progress) {
   const ByteSpan all = file->bytes();
@@ -266,8 +267,7 @@ Status cut_read(Cutter& cutter, BlobSaver& saver, ByteSource& source, std::atomi
 }  // namespace
 
 Status queue_stream(Repository& repository, BlobSaver& saver, ByteSource& source, const std::vector<Id>& parent,
-                    std::atomic<uint64_t>* progress,
-                    std::function<Status(StoredStream&&, BlobSaver::Worker*)> done) {
+                    std::atomic<uint64_t>* progress, std::function<Status(StoredStream&&, BlobSaver::Worker*)> done) {
   const std::shared_ptr<const sys::MappedFile> file = source.mapped();
   if (!file) {
     Cutter cutter(repository, saver, parent, std::move(done));
@@ -275,11 +275,13 @@ Status queue_stream(Repository& repository, BlobSaver& saver, ByteSource& source
     return cutter.finish();
   }
   // Only when every chunk has been read is it known whether all of the file was there.
-  Cutter cutter(repository, saver, parent, [file, done = std::move(done)](StoredStream&& stored, BlobSaver::Worker* worker) -> Status {
-    if (!file->failed()) return done(std::move(stored), worker);
-    return fail(ErrorClass::failed, "backup.input_shrank", "the file became shorter, or unreadable, while it was read",
-                "back it up when nothing truncates it, or from a file system snapshot");
-  });
+  Cutter cutter(repository, saver, parent,
+                [file, done = std::move(done)](StoredStream&& stored, BlobSaver::Worker* worker) -> Status {
+                  if (!file->failed()) return done(std::move(stored), worker);
+                  return fail(ErrorClass::failed, "backup.input_shrank",
+                              "the file became shorter, or unreadable, while it was read",
+                              "back it up when nothing truncates it, or from a file system snapshot");
+                });
   TRY_VOID(cut_mapped(cutter, saver, file, progress));
   return cutter.finish();
 }
