@@ -78,23 +78,23 @@ Result<Value> Agent::answer(const Value& request) {
   const Deadline deadline = Deadline::in(seconds(request["timeoutSeconds"].integer(120)));
   const MemberConfig config = server_.config();
   const Value agent = Value::object({{"pid", ::getpid()},
-                                    {"member", config.member},
-                                    {"startedAt", started_at_},
-                                    {"committed", !options_.leashed || commit_}});
+                                     {"member", config.member},
+                                     {"startedAt", started_at_},
+                                     {"committed", !options_.leashed || commit_}});
   if (op == "ping") return Value::object({{"agent", agent}});
   if (op == "status") {
     return Value::object({{"agent", agent},
-                {"cluster", config.cluster},
-                {"namespace", config.ns},
-                {"member", config.member},
-                {"engine", cluster::engine_name(config.engine)},
-                {"role", config.role == Role::replica ? "replica" : "primary"},
-                {"upstream", config.upstream},
-                {"dataDir", config.data_dir()},
-                {"socket", config.server_socket()},
-                {"host", config.host},
-                {"port", config.port},
-                {"server", server_.status()}});
+                          {"cluster", config.cluster},
+                          {"namespace", config.ns},
+                          {"member", config.member},
+                          {"engine", cluster::engine_name(config.engine)},
+                          {"role", config.role == Role::replica ? "replica" : "primary"},
+                          {"upstream", config.upstream},
+                          {"dataDir", config.data_dir()},
+                          {"socket", config.server_socket()},
+                          {"host", config.host},
+                          {"port", config.port},
+                          {"server", server_.status()}});
   }
   if (op == "start") {
     TRY_VOID(server_.start(launch_options(request), deadline, stop_.get_token()));
@@ -112,7 +112,9 @@ Result<Value> Agent::answer(const Value& request) {
     const std::string from = request["from"].text_or("empty");
     if (from != "empty" && from != "copy" && from != "basebackup")
       return fail(ErrorClass::usage, "agent.request", "initialise from what? " + from, "empty, copy or basebackup");
-    auto kind = from == "copy" ? Server::From::copy : from == "basebackup" ? Server::From::basebackup : Server::From::empty;
+    auto kind = from == "copy"         ? Server::From::copy
+                : from == "basebackup" ? Server::From::basebackup
+                                       : Server::From::empty;
     TRY_VOID(server_.initialise(kind, request["path"].text(), deadline, stop_.get_token()));
     return Value::object();
   }
@@ -121,8 +123,10 @@ Result<Value> Agent::answer(const Value& request) {
     TRY_VOID(server_.put_back(request["path"].text()));
     return Value::object();
   }
-  if (op == "recover_position") return Value::object({{"position", TRY(server_.recover_position(deadline, stop_.get_token()))}});
-  if (op == "galera_position") return Value::object({{"position", TRY(server_.galera_position(deadline, stop_.get_token()))}});
+  if (op == "recover_position")
+    return Value::object({{"position", TRY(server_.recover_position(deadline, stop_.get_token()))}});
+  if (op == "galera_position")
+    return Value::object({{"position", TRY(server_.galera_position(deadline, stop_.get_token()))}});
   if (op == "configure") {
     TRY_VOID(server_.reconfigure(request));
     return Value::object();
@@ -130,7 +134,8 @@ Result<Value> Agent::answer(const Value& request) {
   if (op == "files") return Value::object({{"files", list_files(config)}});
   if (op == "read_file")
     return TRY(read_named_file(config, request["name"].text(), static_cast<uint64_t>(request["offset"].integer()),
-                               static_cast<uint64_t>(request["limit"].integer()), static_cast<uint64_t>(request["tail"].integer())));
+                               static_cast<uint64_t>(request["limit"].integer()),
+                               static_cast<uint64_t>(request["tail"].integer())));
   if (op == "commit") {
     commit_ = true;
     wake();
@@ -174,7 +179,8 @@ Status Agent::take_lock() {
   const std::string path = options_.dir + "/agent.lock";
   lock_ = TRY(sys::open_file(path, O_RDWR | O_CREAT, 0600));
   if (!sys::lock_file(lock_.get()))
-    return fail(ErrorClass::conflict, "agent.locked", "another agent runs in " + options_.dir, "`holdfast lab status` shows it");
+    return fail(ErrorClass::conflict, "agent.locked", "another agent runs in " + options_.dir,
+                "`holdfast lab status` shows it");
   const std::string pid = fmt::format("{}\n", ::getpid());
   if (::ftruncate(lock_.get(), 0) != 0) return fail(sys::errno_error(errno, "truncate " + path));
   return sys::write_all(lock_.get(), as_bytes(pid));

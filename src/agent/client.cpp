@@ -6,7 +6,6 @@
 
 #include <cstring>
 
-
 namespace holdfast::agent {
 
 namespace {
@@ -28,15 +27,18 @@ Result<Client> Client::connect(const std::string& path, Deadline) {
   sys::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
     return fail(ErrorClass::unavailable, "agent.unreachable",
-                std::string("no agent answers at ") + path + ": " + std::strerror(errno), "`holdfast lab up` starts it");
+                std::string("no agent answers at ") + path + ": " + std::strerror(errno),
+                "`holdfast lab up` starts it");
   return Client(LineSocket(std::move(fd)));
 }
 
-Result<codec::Value> Client::call(const std::string& op, codec::Value arguments, Deadline deadline, std::stop_token stop) {
+Result<codec::Value> Client::call(const std::string& op, codec::Value arguments, Deadline deadline,
+                                  std::stop_token stop) {
   arguments.set("op", op);
   TRY_VOID(socket_.write_line(codec::to_json(arguments), deadline, stop));
   const std::string line = TRY(socket_.read_line(deadline, stop));
-  if (line.empty()) return fail(ErrorClass::unavailable, "agent.gone", "the agent ended before it answered '" + op + "'");
+  if (line.empty())
+    return fail(ErrorClass::unavailable, "agent.gone", "the agent ended before it answered '" + op + "'");
   codec::Value reply = TRY(codec::parse_value(line));
   if (reply["ok"].boolean()) return reply;
   const codec::Value& error = reply["error"];

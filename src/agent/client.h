@@ -18,7 +18,8 @@ class Client {
   static Result<Client> connect(const std::string& socket_path, Deadline deadline);
 
   /// One request; the answer's fields, or the agent's own error (same class, id and hint as it had there).
-  Result<codec::Value> call(const std::string& op, codec::Value arguments, Deadline deadline, std::stop_token stop = {});
+  Result<codec::Value> call(const std::string& op, codec::Value arguments, Deadline deadline,
+                            std::stop_token stop = {});
   Result<codec::Value> call(const std::string& op, Deadline deadline);
 
  private:

@@ -1,9 +1,9 @@
 // What one agent knows about its member: the file agent.json in the member's directory.
 //
 //   <dir>/agent.json            this file (0600)           <dir>/agent.lock   held while an agent runs; holds its pid
-//   <dir>/agent.log             the agent's own words      <dir>/etc/         server configuration, written at each start
-//   <dir>/data/                 the data directory         <dir>/log/server.log
-//   <socket_dir>/server.sock (or .s.PGSQL.<port>), <socket_dir>/agent.sock
+//   <dir>/agent.log             the agent's own words      <dir>/etc/         server configuration, written at each
+//   start <dir>/data/                 the data directory         <dir>/log/server.log <socket_dir>/server.sock (or
+//   .s.PGSQL.<port>), <socket_dir>/agent.sock
 // dir and etc belong to who runs the agent; data, log and socket_dir to the user the server runs as.
 #pragma once
 

@@ -15,7 +15,8 @@ namespace {
 
 /// Name -> path. Configuration files are left out: they may hold passwords.
 std::vector<std::pair<std::string, std::string>> known_files(const MemberConfig& c) {
-  std::vector<std::pair<std::string, std::string>> files = {{"server.log", c.log_file()}, {"agent.log", c.dir + "/agent.log"}};
+  std::vector<std::pair<std::string, std::string>> files = {{"server.log", c.log_file()},
+                                                            {"agent.log", c.dir + "/agent.log"}};
   auto data = [&](const char* name) { files.emplace_back(name, c.data_dir() + "/" + name); };
   switch (c.engine) {
     case cluster::Engine::galera:
@@ -52,20 +53,21 @@ std::vector<std::pair<std::string, std::string>> known_files(const MemberConfig&
 codec::Value list_files(const MemberConfig& config) {
   codec::Value result{codec::Value::List()};
   for (const auto& [name, path] : known_files(config)) {
-    struct stat info {};
+    struct stat info{};
     if (::stat(path.c_str(), &info) == 0) result.push(codec::Value::object({{"name", name}, {"size", info.st_size}}));
   }
   return result;
 }
 
-Result<codec::Value> read_named_file(const MemberConfig& config, const std::string& name, uint64_t offset, uint64_t limit, uint64_t tail) {
+Result<codec::Value> read_named_file(const MemberConfig& config, const std::string& name, uint64_t offset,
+                                     uint64_t limit, uint64_t tail) {
   std::string names;
   for (const auto& [known, path] : known_files(config)) {
     names += (names.empty() ? "" : ", ") + known;
     if (known != name) continue;
     // The server's user owns the folder: no symbolic link may lead a root agent elsewhere, no fifo may hold it.
     sys::Fd fd = TRY(sys::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))
       return fail(ErrorClass::refused, "agent.no_file", name + " is no regular file");
     const auto size = static_cast<uint64_t>(info.st_size);

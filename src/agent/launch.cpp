@@ -68,7 +68,8 @@ Result<std::string> mysql_accounts(const MemberConfig& config) {
     sql += fmt::format("CREATE USER '{}'@'{}' IDENTIFIED BY {};\n", config.admin_user, host, sql::quote_mysql(admin));
     sql += fmt::format("GRANT ALL PRIVILEGES ON *.* TO '{}'@'{}' WITH GRANT OPTION;\n", config.admin_user, host);
   }
-  sql += fmt::format("CREATE USER '{}'@'%' IDENTIFIED BY {};\n", config.replication_user, sql::quote_mysql(replication));
+  sql +=
+      fmt::format("CREATE USER '{}'@'%' IDENTIFIED BY {};\n", config.replication_user, sql::quote_mysql(replication));
   sql += fmt::format("GRANT REPLICATION SLAVE ON *.* TO '{}'@'%';\n", config.replication_user);
   return sql;
 }
@@ -80,9 +81,12 @@ Result<sys::Command> prepare_launch(const MemberConfig& config, const LaunchOpti
   // Of its own: a starting mariadbd deletes every #sql file in its temporary folder, also those of other servers.
   TRY_VOID(detail::make_server_dir(config, config.dir + "/tmp", 0700));
   switch (config.engine) {
-    case Engine::mysql: return detail::launch_mysql(config, options);
-    case Engine::postgres: return detail::launch_postgres(config, options);
-    default: return detail::launch_mariadb(config, options);
+    case Engine::mysql:
+      return detail::launch_mysql(config, options);
+    case Engine::postgres:
+      return detail::launch_postgres(config, options);
+    default:
+      return detail::launch_mariadb(config, options);
   }
 }
 
@@ -90,8 +94,10 @@ bool is_initialised(const MemberConfig& config) {
   std::error_code ignored;
   if (fs::exists(config.dir + "/initialising", ignored)) return false;  // a crash in the middle of it
   switch (config.engine) {
-    case Engine::postgres: return fs::exists(config.data_dir() + "/PG_VERSION", ignored);
-    default: return fs::exists(config.data_dir() + "/ibdata1", ignored);
+    case Engine::postgres:
+      return fs::exists(config.data_dir() + "/PG_VERSION", ignored);
+    default:
+      return fs::exists(config.data_dir() + "/ibdata1", ignored);
   }
 }
 
@@ -128,9 +134,12 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
 Status initialise_empty(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
   return make_data_dir(config, [&]() -> Status {
     switch (config.engine) {
-      case Engine::mysql: return detail::initialise_mysql(config, deadline, stop);
-      case Engine::postgres: return detail::initialise_postgres(config, deadline, stop);
-      default: return detail::initialise_mariadb(config, deadline, stop);
+      case Engine::mysql:
+        return detail::initialise_mysql(config, deadline, stop);
+      case Engine::postgres:
+        return detail::initialise_postgres(config, deadline, stop);
+      default:
+        return detail::initialise_mariadb(config, deadline, stop);
     }
   });
 }
@@ -175,7 +184,9 @@ Status probe_ready(const MemberConfig& config, Deadline deadline) {
   return {};
 }
 
-int stop_signal(Engine engine) { return engine == Engine::postgres ? SIGINT : SIGTERM; }
+int stop_signal(Engine engine) {
+  return engine == Engine::postgres ? SIGINT : SIGTERM;
+}
 
 Status clear_stale(const MemberConfig& config) {
   // Only called while no server of this member runs (the agent holds the member's lock): every such file is stale.

@@ -1,8 +1,8 @@
 // How a server of each engine is made and started: the one place that knows data directories and command lines.
 #pragma once
 
-#include <stop_token>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 

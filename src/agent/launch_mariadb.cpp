@@ -28,26 +28,32 @@ std::string server_config(const MemberConfig& c) {
       "character-set-server=utf8mb4\ncollation-server=utf8mb4_unicode_ci\n"
       "log-bin={data}/binlog\nbinlog-format=ROW\nlog-slave-updates=ON\nsync-binlog=1\ngtid-strict-mode=ON\n"
       "relay-log={data}/relay\n"
-      "innodb-flush-log-at-trx-commit=1\ninnodb-buffer-pool-size=64M\ninnodb-log-file-size=32M\ninnodb-log-buffer-size=4M\n"
+      "innodb-flush-log-at-trx-commit=1\ninnodb-buffer-pool-size=64M\ninnodb-log-file-size=32M\ninnodb-log-buffer-size="
+      "4M\n"
       "key-buffer-size=1M\naria-pagecache-buffer-size=4M\nperformance-schema=OFF\nmax-connections=60\n"
       "table-open-cache=300\nthread-cache-size=8\nmax-allowed-packet=64M\nquery-cache-type=0\n",
       fmt::arg("data", c.data_dir()), fmt::arg("socket", c.server_socket()), fmt::arg("dir", c.dir),
       fmt::arg("log", c.log_file()), fmt::arg("host", c.host), fmt::arg("port", c.port), fmt::arg("id", c.server_id));
   if (c.engine == Engine::galera) {
     std::string address;
-    for (const auto& peer : c.peers) address += fmt::format("{}{}:{}", address.empty() ? "" : ",", peer.host, peer.group_port);
+    for (const auto& peer : c.peers)
+      address += fmt::format("{}{}:{}", address.empty() ? "" : ",", peer.host, peer.group_port);
     text += fmt::format(
         "default-storage-engine=InnoDB\ninnodb-autoinc-lock-mode=2\n"
         "wsrep-on=ON\nwsrep-provider=/usr/lib/galera/libgalera_smm.so\n"
         "wsrep-cluster-name={cluster}\nwsrep-cluster-address=gcomm://{address}\n"
         "wsrep-node-name={member}\nwsrep-node-address={host}:{group}\nwsrep-node-incoming-address={host}:{port}\n"
         "wsrep-sst-method=rsync\nwsrep-sst-receive-address={host}:{sst}\nwsrep-slave-threads=2\n"
-        "wsrep-provider-options=\"gmcast.listen_addr=tcp://{host}:{group};ist.recv_addr={host}:{ist};gcache.size=32M\"\n",
-        fmt::arg("cluster", c.cluster), fmt::arg("address", address), fmt::arg("member", c.member), fmt::arg("host", c.host),
-        fmt::arg("port", c.port), fmt::arg("group", c.group_port), fmt::arg("sst", c.sst_port), fmt::arg("ist", c.ist_port));
+        "wsrep-provider-options=\"gmcast.listen_addr=tcp://"
+        "{host}:{group};ist.recv_addr={host}:{ist};gcache.size=32M\"\n",
+        fmt::arg("cluster", c.cluster), fmt::arg("address", address), fmt::arg("member", c.member),
+        fmt::arg("host", c.host), fmt::arg("port", c.port), fmt::arg("group", c.group_port),
+        fmt::arg("sst", c.sst_port), fmt::arg("ist", c.ist_port));
   }
   if (c.replication == ReplicationMode::semi_sync) {
-    text += "rpl-semi-sync-slave-enabled=ON\nrpl-semi-sync-master-wait-point=AFTER_SYNC\nrpl-semi-sync-master-timeout=10000\n";
+    text +=
+        "rpl-semi-sync-slave-enabled=ON\nrpl-semi-sync-master-wait-point=AFTER_SYNC\nrpl-semi-sync-master-timeout="
+        "10000\n";
     text += fmt::format("rpl-semi-sync-master-enabled={}\n", c.role == Role::primary ? "ON" : "OFF");
   }
   if (c.engine == Engine::mariadb && c.role == Role::replica) text += "read-only=ON\n";
@@ -61,7 +67,8 @@ Result<sys::Command> launch_mariadb(const MemberConfig& c, const LaunchOptions& 
   std::vector<std::string> argv = {c.server_program, "--defaults-file=" + file};
   if (options.mode == StartMode::isolated) {
     argv.insert(argv.end(), {"--skip-networking", "--skip-slave-start", "--event-scheduler=OFF"});
-    if (c.engine == Engine::galera) argv.insert(argv.end(), {"--wsrep-on=OFF", "--wsrep-provider=none", "--wsrep-cluster-address="});
+    if (c.engine == Engine::galera)
+      argv.insert(argv.end(), {"--wsrep-on=OFF", "--wsrep-provider=none", "--wsrep-cluster-address="});
     if (c.replication == ReplicationMode::semi_sync) argv.push_back("--rpl-semi-sync-master-enabled=OFF");
   } else {
     if (c.engine == Engine::galera && options.new_cluster) argv.push_back("--wsrep-new-cluster");
@@ -86,11 +93,11 @@ Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_to
   }
   sql += "FLUSH PRIVILEGES;\n";
   sql += TRY(mysql_accounts(c));
-  auto command = base_command(c, {c.server_program, "--no-defaults", "--bootstrap", "--datadir=" + c.data_dir(), "--tmpdir=" + c.dir + "/tmp",
-                                  "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=32M",
-                                  fmt::format("--lc-messages-dir={}", kShare), "--character-set-server=utf8mb4",
-                                  "--collation-server=utf8mb4_unicode_ci", "--max-allowed-packet=8M",
-                                  "--innodb-flush-log-at-trx-commit=0"});
+  auto command = base_command(
+      c, {c.server_program, "--no-defaults", "--bootstrap", "--datadir=" + c.data_dir(), "--tmpdir=" + c.dir + "/tmp",
+          "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=32M", fmt::format("--lc-messages-dir={}", kShare),
+          "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci", "--max-allowed-packet=8M",
+          "--innodb-flush-log-at-trx-commit=0"});
   auto result = TRY(sys::run(std::move(command), deadline, stop, sql));
   if (!result.status.ok() || result.err.find("ERROR:") != std::string::npos) {
     auto at = result.err.find("ERROR:");
@@ -100,7 +107,8 @@ Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_to
   }
   auto version = TRY(sys::run_ok(base_command(c, {c.server_program, "--no-defaults", "--version"}), deadline, stop));
   auto at = version.out.find("Ver ");
-  std::string number = at == std::string::npos ? "" : version.out.substr(at + 4, version.out.find(' ', at + 4) - at - 4);
+  std::string number =
+      at == std::string::npos ? "" : version.out.substr(at + 4, version.out.find(' ', at + 4) - at - 4);
   TRY_VOID(sys::publish_file(c.data_dir() + "/mysql_upgrade_info", as_bytes(number), 0644));
   return {};
 }
@@ -127,8 +135,9 @@ std::optional<Grastate> read_grastate(const MemberConfig& config) {
 
 Status write_grastate(const MemberConfig& config, const Grastate& state) {
   const std::string path = config.data_dir() + "/grastate.dat";
-  const std::string body = fmt::format("# GALERA saved state\nversion: 2.1\nuuid:    {}\nseqno:   {}\nsafe_to_bootstrap: {}\n", state.uuid,
-                                       state.seqno, state.safe_to_bootstrap ? 1 : 0);
+  const std::string body =
+      fmt::format("# GALERA saved state\nversion: 2.1\nuuid:    {}\nseqno:   {}\nsafe_to_bootstrap: {}\n", state.uuid,
+                  state.seqno, state.safe_to_bootstrap ? 1 : 0);
   TRY_VOID(sys::publish_file(path, as_bytes(body), 0660));
   if (server_identity(config) && ::lchown(path.c_str(), config.uid, config.gid) != 0)
     return fail(sys::errno_error(errno, "chown " + path));

@@ -17,7 +17,8 @@ std::string server_config(const MemberConfig& c) {
       "log-bin={data}/binlog\nrelay-log={data}/relay\nsync-binlog=1\ngtid-mode=ON\nenforce-gtid-consistency=ON\n"
       "log-replica-updates=ON\nlog-bin-trust-function-creators=ON\n"
       "innodb-flush-log-at-trx-commit=1\ninnodb-buffer-pool-size=64M\ninnodb-redo-log-capacity=64M\n"
-      "innodb-log-buffer-size=4M\nkey-buffer-size=1M\nperformance-schema=OFF\nmax-connections=60\ntable-open-cache=300\n"
+      "innodb-log-buffer-size=4M\nkey-buffer-size=1M\nperformance-schema=OFF\nmax-connections=60\ntable-open-cache="
+      "300\n"
       "max-allowed-packet=64M\n",
       fmt::arg("data", c.data_dir()), fmt::arg("socket", c.server_socket()), fmt::arg("dir", c.dir),
       fmt::arg("log", c.log_file()), fmt::arg("host", c.host), fmt::arg("port", c.port), fmt::arg("id", c.server_id));
@@ -31,8 +32,8 @@ Result<sys::Command> launch_mysql(const MemberConfig& c, const LaunchOptions& op
   const std::string file = TRY(write_etc(c, "server.cnf", server_config(c)));
   std::vector<std::string> argv = {c.server_program, "--defaults-file=" + file};
   if (options.mode == StartMode::isolated) {
-    argv.insert(argv.end(), {"--skip-networking", "--skip-replica-start", "--event-scheduler=OFF", "--super-read-only=OFF",
-                             "--read-only=OFF"});
+    argv.insert(argv.end(), {"--skip-networking", "--skip-replica-start", "--event-scheduler=OFF",
+                             "--super-read-only=OFF", "--read-only=OFF"});
   } else {
     argv.push_back(c.role == Role::primary ? "--event-scheduler=ON" : "--event-scheduler=OFF");
   }
@@ -41,13 +42,14 @@ Result<sys::Command> launch_mysql(const MemberConfig& c, const LaunchOptions& op
 }
 
 Status initialise_mysql(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
-  // The accounts are part of the first state of the server: no start with an empty root password, nothing in a binary log.
-  const std::string init = TRY(write_etc(
-      c, "init.sql", TRY(mysql_accounts(c)) + "DROP USER 'root'@'localhost';\n"));
+  // The accounts are part of the first state of the server: no start with an empty root password, nothing in a binary
+  // log.
+  const std::string init = TRY(write_etc(c, "init.sql", TRY(mysql_accounts(c)) + "DROP USER 'root'@'localhost';\n"));
   auto command =
-      base_command(c, {c.server_program, "--no-defaults", "--initialize-insecure", "--datadir=" + c.data_dir(), "--tmpdir=" + c.dir + "/tmp",
-                       "--init-file=" + init, "--innodb-redo-log-capacity=64M", "--innodb-buffer-pool-size=32M",
-                       "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--log-error=" + c.dir + "/log/initialise.log"});
+      base_command(c, {c.server_program, "--no-defaults", "--initialize-insecure", "--datadir=" + c.data_dir(),
+                       "--tmpdir=" + c.dir + "/tmp", "--init-file=" + init, "--innodb-redo-log-capacity=64M",
+                       "--innodb-buffer-pool-size=32M", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0",
+                       "--log-error=" + c.dir + "/log/initialise.log"});
   auto ran = sys::run(std::move(command), deadline, stop);
   (void)write_etc(c, "init.sql", "");  // it held passwords
   auto result = TRY(std::move(ran));

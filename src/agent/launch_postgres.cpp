@@ -35,18 +35,21 @@ Result<std::string> upstream_conninfo(const MemberConfig& c) {
   const Peer* upstream = c.find_peer(c.upstream);
   if (!upstream) return fail(ErrorClass::bug, "agent.config", "a replica without an upstream: " + c.member);
   const std::string password = TRY(read_password(c.replication_password_file));
-  const std::string passfile = TRY(detail::write_etc(c, "pgpass", fmt::format("*:*:*:{}:{}\n", c.replication_user, password)));
+  const std::string passfile =
+      TRY(detail::write_etc(c, "pgpass", fmt::format("*:*:*:{}:{}\n", c.replication_user, password)));
   return fmt::format("host={} port={} user={} passfile={} application_name={} connect_timeout=5", upstream->host,
                      upstream->port, c.replication_user, passfile, c.member);
 }
 
 Result<std::string> server_config(const MemberConfig& c, StartMode mode) {
   std::string text = fmt::format(
-      "listen_addresses = {listen}\nport = {port}\nunix_socket_directories = {sockets}\nunix_socket_permissions = 0777\n"
+      "listen_addresses = {listen}\nport = {port}\nunix_socket_directories = {sockets}\nunix_socket_permissions = "
+      "0777\n"
       "hba_file = {hba}\nident_file = {ident}\nexternal_pid_file = {pid}\n"
       "logging_collector = off\nlog_line_prefix = '%m [%p] %q%u@%d '\nlog_timezone = 'UTC'\ntimezone = 'UTC'\n"
       "max_connections = 100\nshared_buffers = 48MB\nwork_mem = 4MB\nmaintenance_work_mem = 32MB\n"
-      "wal_level = replica\nmax_wal_senders = 10\nmax_replication_slots = 10\nwal_keep_size = 64MB\nmax_wal_size = 256MB\n"
+      "wal_level = replica\nmax_wal_senders = 10\nmax_replication_slots = 10\nwal_keep_size = 64MB\nmax_wal_size = "
+      "256MB\n"
       "min_wal_size = 48MB\nmax_slot_wal_keep_size = 2GB\nwal_log_hints = on\nhot_standby = on\n"
       "password_encryption = 'scram-sha-256'\ncluster_name = {member}\n",
       fmt::arg("listen", mode == StartMode::isolated ? "''" : setting(c.host)), fmt::arg("port", c.port),
@@ -73,7 +76,8 @@ Result<sys::Command> launch_postgres(const MemberConfig& c, const LaunchOptions&
   std::error_code ignored;
   if (c.role == Role::replica && options.mode == StartMode::normal) {
     TRY_VOID(sys::publish_file(standby, {}, 0600));
-    if (server_identity(c) && ::chown(standby.c_str(), c.uid, c.gid) != 0) return fail(sys::errno_error(errno, "chown " + standby));
+    if (server_identity(c) && ::chown(standby.c_str(), c.uid, c.gid) != 0)
+      return fail(sys::errno_error(errno, "chown " + standby));
   } else if (c.role == Role::primary) {
     fs::remove(standby, ignored);
   }
@@ -88,9 +92,9 @@ Status initialise_postgres(const MemberConfig& c, Deadline deadline, std::stop_t
   const std::string admin = TRY(read_password(c.admin_password_file));
   const std::string replication = TRY(read_password(c.replication_password_file));
   const std::string pwfile = TRY(write_etc(c, "initdb.password", admin + "\n"));
-  auto command = base_command(c, {tool(c, "initdb"), "-D", c.data_dir(), "-U", c.admin_user, "--data-checksums", "-E", "UTF8",
-                                  "--locale=C.UTF-8", "-A", "scram-sha-256", "--no-sync", "--no-instructions",
-                                  "--pwfile=" + pwfile});
+  auto command = base_command(
+      c, {tool(c, "initdb"), "-D", c.data_dir(), "-U", c.admin_user, "--data-checksums", "-E", "UTF8",
+          "--locale=C.UTF-8", "-A", "scram-sha-256", "--no-sync", "--no-instructions", "--pwfile=" + pwfile});
   command.umask = 0077;
   auto made = sys::run_ok(std::move(command), deadline, stop);
   (void)write_etc(c, "initdb.password", "");
@@ -108,7 +112,8 @@ Status initialise_postgres(const MemberConfig& c, Deadline deadline, std::stop_t
 
 Status initialise_basebackup(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
   if (c.engine != cluster::Engine::postgres)
-    return fail(ErrorClass::usage, "agent.initialise", "a base backup is PostgreSQL's way; this member is another engine");
+    return fail(ErrorClass::usage, "agent.initialise",
+                "a base backup is PostgreSQL's way; this member is another engine");
   std::error_code error;
   const std::string marker = c.dir + "/initialising";
   if (fs::exists(c.data_dir(), error) && !fs::is_empty(c.data_dir(), error) && !fs::exists(marker, error))
@@ -118,8 +123,8 @@ Status initialise_basebackup(const MemberConfig& c, Deadline deadline, std::stop
   fs::remove_all(c.data_dir(), error);
   TRY_VOID(detail::make_server_dir(c, c.data_dir(), 0700));
   // -X fetch keeps it one process: the streaming way forks a child that a SIGKILL of its parent would leave behind.
-  auto command = detail::base_command(c, {tool(c, "pg_basebackup"), "-d", TRY(upstream_conninfo(c)), "-D", c.data_dir(), "-X",
-                                          "fetch", "-c", "fast", "--no-sync", "--no-password"});
+  auto command = detail::base_command(c, {tool(c, "pg_basebackup"), "-d", TRY(upstream_conninfo(c)), "-D", c.data_dir(),
+                                          "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"});
   command.umask = 0077;
   auto made = sys::run_ok(std::move(command), deadline, stop);
   if (!made) {

@@ -9,7 +9,9 @@
 namespace holdfast::agent {
 
 namespace {
-Error timed_out() { return Error{ErrorClass::unavailable, "agent.timeout", "the agent did not answer in time", {}, {}}; }
+Error timed_out() {
+  return Error{ErrorClass::unavailable, "agent.timeout", "the agent did not answer in time", {}, {}};
+}
 }  // namespace
 
 Result<std::string> LineSocket::read_line(Deadline deadline, std::stop_token stop) {

@@ -30,11 +30,16 @@ std::string utc_now() {
 
 std::string_view server_state_name(ServerState state) {
   switch (state) {
-    case ServerState::stopped: return "stopped";
-    case ServerState::starting: return "starting";
-    case ServerState::running: return "running";
-    case ServerState::stopping: return "stopping";
-    case ServerState::failed: return "failed";
+    case ServerState::stopped:
+      return "stopped";
+    case ServerState::starting:
+      return "starting";
+    case ServerState::running:
+      return "running";
+    case ServerState::stopping:
+      return "stopping";
+    case ServerState::failed:
+      return "failed";
   }
   return "?";
 }
@@ -62,7 +67,8 @@ pid_t Server::pid() const {
 Result<std::unique_lock<std::mutex>> Server::begin() {
   std::unique_lock lock(changing_, std::try_to_lock);
   if (!lock.owns_lock())
-    return fail(ErrorClass::conflict, "agent.busy", "another change of this server is under way", "wait for it, then ask again");
+    return fail(ErrorClass::conflict, "agent.busy", "another change of this server is under way",
+                "wait for it, then ask again");
   return lock;
 }
 
@@ -98,7 +104,8 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
   if (pid() > 0) {
     std::lock_guard lock(mutex_);
     if (options_.mode == options.mode) return {};
-    return fail(ErrorClass::refused, "agent.running", config.member + " runs already, in another mode", "stop it first");
+    return fail(ErrorClass::refused, "agent.running", config.member + " runs already, in another mode",
+                "stop it first");
   }
   if (watcher_.joinable()) watcher_.join();
   if (!is_initialised(config))
@@ -109,7 +116,8 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
   if (config.engine == cluster::Engine::galera && options.mode == StartMode::normal) {
     // The server must be told where it stands, as galera_recovery does; after a crash only InnoDB knows.
     auto saved = read_grastate(config);
-    if (saved) launch.extra_args.push_back("--wsrep-start-position=" + TRY(galera_position_locked(config, deadline, stop)));
+    if (saved)
+      launch.extra_args.push_back("--wsrep-start-position=" + TRY(galera_position_locked(config, deadline, stop)));
     if (saved && options.new_cluster && !saved->safe_to_bootstrap) TRY_VOID(allow_bootstrap(config, *saved));
   }
   auto command = TRY(prepare_launch(config, launch));
@@ -180,7 +188,8 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
       (void)process_.signal(SIGKILL);
     }
     if (!TRY(sys::wait_until(ended, Deadline::in(seconds(20)))))
-      return fail(ErrorClass::needs_operator, "agent.unkillable", "the server does not end even by SIGKILL (a hung disk?)");
+      return fail(ErrorClass::needs_operator, "agent.unkillable",
+                  "the server does not end even by SIGKILL (a hung disk?)");
   }
   if (watcher_.joinable()) watcher_.join();
   // A killed PostgreSQL leaves its workers for a moment; the data directory is free only when they are gone.
@@ -195,21 +204,26 @@ Status Server::restart(const LaunchOptions& options, Deadline deadline, std::sto
 
 Status Server::initialise(From from, const std::string& path, Deadline deadline, std::stop_token stop) {
   auto lock = TRY(begin());
-  if (pid() > 0) return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
+  if (pid() > 0)
+    return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
   const MemberConfig config = this->config();
   switch (from) {
-    case From::empty: return initialise_empty(config, deadline, stop);
-    case From::copy: return initialise_copy(config, path, deadline, stop);
-    case From::basebackup: return initialise_basebackup(config, deadline, stop);
+    case From::empty:
+      return initialise_empty(config, deadline, stop);
+    case From::copy:
+      return initialise_copy(config, path, deadline, stop);
+    case From::basebackup:
+      return initialise_basebackup(config, deadline, stop);
   }
   return {};
 }
 
 Result<std::string> Server::set_aside() {
   auto lock = TRY(begin());
-  if (pid() > 0) return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
+  if (pid() > 0)
+    return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
   const std::string data = config().data_dir();
-  struct stat info {};
+  struct stat info{};
   if (::lstat(data.c_str(), &info) != 0) {
     if (errno == ENOENT) return std::string();
     return fail(sys::errno_error(errno, "stat " + data));
@@ -227,7 +241,8 @@ Result<std::string> Server::set_aside() {
 
 Status Server::put_back(const std::string& aside) {
   auto lock = TRY(begin());
-  if (pid() > 0) return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
+  if (pid() > 0)
+    return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
   const std::string data = config().data_dir();
   if (!aside.starts_with(data + ".replaced-") || aside.find('/', data.size()) != std::string::npos)
     return fail(ErrorClass::usage, "agent.put_back", aside + " is no directory that was set aside here");
@@ -252,10 +267,12 @@ Result<std::string> Server::galera_position(Deadline deadline, std::stop_token s
   return galera_position_locked(config(), deadline, stop);
 }
 
-Result<std::string> Server::galera_position_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
+Result<std::string> Server::galera_position_locked(const MemberConfig& config, Deadline deadline,
+                                                   std::stop_token stop) {
   if (config.engine != cluster::Engine::galera)
     return fail(ErrorClass::usage, "agent.recover", "only a Galera node has a position to recover");
-  if (!is_initialised(config)) return fail(ErrorClass::refused, "agent.no_data", config.member + " has no data directory");
+  if (!is_initialised(config))
+    return fail(ErrorClass::refused, "agent.no_data", config.member + " has no data directory");
   auto saved = read_grastate(config);
   if (saved && saved->seqno >= 0) return fmt::format("{}:{}", saved->uuid, saved->seqno);
   return recover_locked(config, deadline, stop);
@@ -278,7 +295,8 @@ Result<std::string> Server::recover_locked(const MemberConfig& config, Deadline 
   const std::string_view mark = "WSREP: Recovered position:";
   auto at = text.rfind(mark);
   if (at == std::string::npos)
-    return fail(ErrorClass::failed, "agent.recover", "mariadbd --wsrep-recover told no position (" + result.status.to_string() + ")");
+    return fail(ErrorClass::failed, "agent.recover",
+                "mariadbd --wsrep-recover told no position (" + result.status.to_string() + ")");
   at = text.find_first_not_of(' ', at + mark.size());
   return text.substr(at, text.find_first_of(" \r\n,", at) - at);
 }

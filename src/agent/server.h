@@ -30,7 +30,8 @@ class Server {
   explicit Server(MemberConfig config);
   ~Server();  ///< kills a server that still runs
 
-  /// Spawns the server and waits until it serves; on failure the server is stopped and the end of its log is in the error.
+  /// Spawns the server and waits until it serves; on failure the server is stopped and the end of its log is in the
+  /// error.
   Status start(const LaunchOptions& options, Deadline deadline, std::stop_token stop = {});
   /// Fine when it does not run. In fast mode SIGKILL follows when the deadline passes.
   Status stop(StopMode mode, Deadline deadline, std::stop_token stop = {});
@@ -38,10 +39,11 @@ class Server {
 
   enum class From { empty, copy, basebackup };
   Status initialise(From from, const std::string& path, Deadline deadline, std::stop_token stop = {});
-  /// Renames the data directory of a stopped server to "<dataDir>.replaced-<UTC time>"; returns the new path, or an empty
-  /// one when there was none.
+  /// Renames the data directory of a stopped server to "<dataDir>.replaced-<UTC time>"; returns the new path, or an
+  /// empty one when there was none.
   Result<std::string> set_aside();
-  /// The reverse: puts a directory that set_aside() returned back as the data directory (which must not exist, or is set aside).
+  /// The reverse: puts a directory that set_aside() returned back as the data directory (which must not exist, or is
+  /// set aside).
   Status put_back(const std::string& aside);
   /// Galera: what `mariadbd --wsrep-recover` says of a stopped server: "uuid:seqno".
   Result<std::string> recover_position(Deadline deadline, std::stop_token stop = {});
@@ -65,7 +67,7 @@ class Server {
   void watch(int pidfd);
   std::string log_tail() const;
 
-  std::mutex changing_;  ///< held through one whole change
+  std::mutex changing_;       ///< held through one whole change
   mutable std::mutex mutex_;  ///< guards what follows
   MemberConfig config_;
   ServerState state_ = ServerState::stopped;

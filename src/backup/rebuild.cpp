@@ -24,7 +24,7 @@ Deadline step() {
 
 class MysqlKeeper : public AccountKeeper {
  public:
-  MysqlKeeper(Engine engine, MemberSetup setup, sql::MariadbConnection connection)
+  MysqlKeeper(Engine engine, engine::MemberSetup setup, sql::MariadbConnection connection)
       : engine_(engine), setup_(std::move(setup)), connection_(std::move(connection)) {}
 
   Status restore_accounts(std::stop_token stop) override {
@@ -55,13 +55,13 @@ class MysqlKeeper : public AccountKeeper {
   }
 
   const Engine engine_;
-  const MemberSetup setup_;
+  const engine::MemberSetup setup_;
   sql::MariadbConnection connection_;
 };
 
 class PostgresKeeper : public AccountKeeper {
  public:
-  PostgresKeeper(MemberSetup setup, sql::PostgresConnection connection)
+  PostgresKeeper(engine::MemberSetup setup, sql::PostgresConnection connection)
       : setup_(std::move(setup)), connection_(std::move(connection)) {}
 
   Status restore_accounts(std::stop_token stop) override {
@@ -81,7 +81,7 @@ class PostgresKeeper : public AccountKeeper {
     return {};
   }
 
-  const MemberSetup setup_;
+  const engine::MemberSetup setup_;
   sql::PostgresConnection connection_;
 };
 
@@ -89,7 +89,7 @@ Result<bool> wait_for(const std::function<bool()>& done, std::stop_token stop) {
   return sys::wait_until(done, step(), stop);
 }
 
-Status follow(Engine engine, const MemberSetup& replica, std::stop_token stop) {
+Status follow(Engine engine, const engine::MemberSetup& replica, std::stop_token stop) {
   const bool mysql = engine == Engine::mysql;
   auto connection = TRY(sql::MariadbConnection::connect(replica.socket, soon(), stop));
   const std::string host = sql::quote_mysql(replica.upstream_host), user = sql::quote_mysql(replica.replication_user),
@@ -127,7 +127,7 @@ Status follow(Engine engine, const MemberSetup& replica, std::stop_token stop) {
   return {};
 }
 
-Status start_mysql_family(Engine engine, std::vector<std::unique_ptr<MemberControl>>& members, const Say& say,
+Status start_mysql_family(Engine engine, std::vector<std::unique_ptr<engine::MemberControl>>& members, const Say& say,
                           std::stop_token stop) {
   for (auto& member : members) TRY_VOID(member->start({}, step()));
   for (size_t i = 1; i < members.size(); ++i) {
@@ -137,7 +137,8 @@ Status start_mysql_family(Engine engine, std::vector<std::unique_ptr<MemberContr
   return {};
 }
 
-Status start_galera(std::vector<std::unique_ptr<MemberControl>>& members, const Say& say, std::stop_token stop) {
+Status start_galera(std::vector<std::unique_ptr<engine::MemberControl>>& members, const Say& say,
+                    std::stop_token stop) {
   TRY_VOID(members[0]->start({.new_cluster = true}, step()));
   for (size_t i = 1; i < members.size(); ++i) TRY_VOID(members[i]->start({}, step()));
   for (auto& member : members) {
@@ -162,7 +163,8 @@ Status start_galera(std::vector<std::unique_ptr<MemberControl>>& members, const 
   return {};
 }
 
-Status start_postgres(std::vector<std::unique_ptr<MemberControl>>& members, const Say& say, std::stop_token stop) {
+Status start_postgres(std::vector<std::unique_ptr<engine::MemberControl>>& members, const Say& say,
+                      std::stop_token stop) {
   TRY_VOID(members[0]->start({}, step()));
   auto connection = TRY(sql::PostgresConnection::connect(members[0]->setup().socket, soon(), stop));
   for (size_t i = 1; i < members.size(); ++i) {
@@ -210,7 +212,7 @@ std::vector<std::string> loading_args(Engine engine) {
   return {};
 }
 
-Result<std::unique_ptr<AccountKeeper>> AccountKeeper::open(Engine engine, const MemberSetup& setup,
+Result<std::unique_ptr<AccountKeeper>> AccountKeeper::open(Engine engine, const engine::MemberSetup& setup,
                                                            std::stop_token stop) {
   if (engine == Engine::postgres) {
     auto connection = TRY(sql::PostgresConnection::connect(setup.socket, soon(), stop));
@@ -223,7 +225,7 @@ Result<std::unique_ptr<AccountKeeper>> AccountKeeper::open(Engine engine, const 
 }
 
 // Tells a filled server where its history ends, before anybody can write: its fresh binary log starts there.
-Status set_log_position(Engine engine, MemberControl& member, const std::string& position) {
+Status set_log_position(Engine engine, engine::MemberControl& member, const std::string& position) {
   TRY_VOID(member.start({.isolated = true}, step()));
   {
     auto connection = TRY(sql::MariadbConnection::connect(member.setup().socket, soon()));
@@ -238,11 +240,11 @@ Status set_log_position(Engine engine, MemberControl& member, const std::string&
   return member.stop(step());
 }
 
-Status copy_to_replicas(Engine engine, std::vector<std::unique_ptr<MemberControl>>& members,
+Status copy_to_replicas(Engine engine, std::vector<std::unique_ptr<engine::MemberControl>>& members,
                         const std::string& position, const Say& say) {
   if (engine == Engine::postgres) return {};  // base backups, once the primary serves
   // The primary was filled without a binary log, so no copy carries one that names another member's files.
-  MemberControl& primary = *members[0];
+  engine::MemberControl& primary = *members[0];
   for (size_t i = 1; i < members.size(); ++i) {
     TRY_VOID(members[i]->initialise_copy(primary.setup().data_dir, Deadline::in(std::chrono::hours(6))));
     if (say) say(fmt::format("{}: copied from {}", members[i]->setup().name, primary.setup().name));
@@ -254,7 +256,7 @@ Status copy_to_replicas(Engine engine, std::vector<std::unique_ptr<MemberControl
   return {};
 }
 
-Status start_cluster(Engine engine, std::vector<std::unique_ptr<MemberControl>>& members, const Say& say,
+Status start_cluster(Engine engine, std::vector<std::unique_ptr<engine::MemberControl>>& members, const Say& say,
                      std::stop_token stop) {
   switch (engine) {
     case Engine::galera:

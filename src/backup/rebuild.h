@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "backup/member_control.h"
+#include "engine/member_control.h"
 
 namespace holdfast::backup {
 
@@ -19,7 +19,7 @@ std::vector<std::string> loading_args(cluster::Engine engine);
 class AccountKeeper {
  public:
   virtual ~AccountKeeper() = default;
-  static Result<std::unique_ptr<AccountKeeper>> open(cluster::Engine engine, const MemberSetup& setup,
+  static Result<std::unique_ptr<AccountKeeper>> open(cluster::Engine engine, const engine::MemberSetup& setup,
                                                      std::stop_token stop);
   virtual Status restore_accounts(std::stop_token stop) = 0;
   virtual Status set_position(const std::string& position, std::stop_token stop) = 0;
@@ -29,10 +29,10 @@ using Say = std::function<void(const std::string&)>;
 
 /// members[0] is filled and stopped. Gives the others their data where that is done by copying, and tells the servers
 /// the position their own history continues from.
-Status copy_to_replicas(cluster::Engine engine, std::vector<std::unique_ptr<MemberControl>>& members,
+Status copy_to_replicas(cluster::Engine engine, std::vector<std::unique_ptr<engine::MemberControl>>& members,
                         const std::string& position, const Say& say);
 /// Starts all members and waits until every one is healthy and replicates.
-Status start_cluster(cluster::Engine engine, std::vector<std::unique_ptr<MemberControl>>& members, const Say& say,
-                     std::stop_token stop);
+Status start_cluster(cluster::Engine engine, std::vector<std::unique_ptr<engine::MemberControl>>& members,
+                     const Say& say, std::stop_token stop);
 
 }  // namespace holdfast::backup

@@ -25,7 +25,7 @@ void say(const RestoreRequest& request, const std::string& line) {
 }
 
 // Makes the server of `primary` from the dump, alone and unreachable for clients; stopped again at the end.
-Result<RestoreReport> fill(repo::Repository& repository, const RestoreRequest& request, MemberControl& primary,
+Result<RestoreReport> fill(repo::Repository& repository, const RestoreRequest& request, engine::MemberControl& primary,
                            std::stop_token stop) {
   RestoreReport report;
   report.position = request.sidecar["position"].text();
@@ -47,7 +47,7 @@ Result<RestoreReport> fill(repo::Repository& repository, const RestoreRequest& r
 }
 
 struct Aside {
-  MemberControl* member = nullptr;
+  engine::MemberControl* member = nullptr;
   bool was_running = false;
   bool moved = false;
   std::string path;
@@ -117,8 +117,8 @@ Result<codec::Value> read_sidecar(repo::Repository& repository, const SnapshotCh
   return codec::parse_value(text);
 }
 
-Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request, MemberControl& server,
-                                   std::stop_token stop) {
+Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request,
+                                   engine::MemberControl& server, std::stop_token stop) {
   auto report = fill(repository, request, server, stop);
   if (!report) {
     (void)server.stop(step());
@@ -129,10 +129,11 @@ Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRe
 }
 
 Result<RestoreReport> restore_cluster(repo::Repository& repository, const RestoreRequest& request,
-                                      std::vector<std::unique_ptr<MemberControl>>& members, std::stop_token stop) {
+                                      std::vector<std::unique_ptr<engine::MemberControl>>& members,
+                                      std::stop_token stop) {
   std::ranges::stable_sort(members,
                            [](const auto& a, const auto& b) { return a->setup().is_primary > b->setup().is_primary; });
-  MemberControl& primary = *members.front();
+  engine::MemberControl& primary = *members.front();
   std::vector<Aside> asides;
   // Every agent must answer before anything is touched.
   for (auto& member : members) {

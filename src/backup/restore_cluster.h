@@ -5,14 +5,15 @@
 #include <functional>
 #include <memory>
 
-#include "backup/member_control.h"
 #include "backup/replay.h"
 #include "codec/value.h"
+#include "engine/member_control.h"
 
 namespace holdfast::backup {
 
 /// Newest (or named) snapshot of exactly this kind of backup: by type tag and by the dump's path, never another kind.
-/// "repo.snapshot.not_found" (refused) when there is none, "restore.wrong_snapshot" (refused) when the named one is not it.
+/// "repo.snapshot.not_found" (refused) when there is none, "restore.wrong_snapshot" (refused) when the named one is not
+/// it.
 struct SnapshotChoice {
   repo::Snapshot snapshot;
   std::string path;  ///< of the dump in it
@@ -42,10 +43,11 @@ struct RestoreRequest {
 /// All members of the cluster, one of them primary. Errors: class failed when everything was put back, needs_operator
 /// when not.
 Result<RestoreReport> restore_cluster(repo::Repository& repository, const RestoreRequest& request,
-                                      std::vector<std::unique_ptr<MemberControl>>& members, std::stop_token stop);
+                                      std::vector<std::unique_ptr<engine::MemberControl>>& members,
+                                      std::stop_token stop);
 
 /// A fresh stand-alone server in an empty place: made, filled, verified, stopped.
-Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request, MemberControl& server,
-                                   std::stop_token stop);
+Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request,
+                                   engine::MemberControl& server, std::stop_token stop);
 
 }  // namespace holdfast::backup

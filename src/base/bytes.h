@@ -1,4 +1,5 @@
-// Byte views, and a byte buffer whose growth leaves new bytes uninitialised (a vector would clear gigabytes for nothing).
+// Byte views, and a byte buffer whose growth leaves new bytes uninitialised (a vector would clear gigabytes for
+// nothing).
 #pragma once
 
 #include <cstddef>

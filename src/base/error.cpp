@@ -6,34 +6,56 @@ namespace holdfast {
 
 int exit_code(ErrorClass error_class) {
   switch (error_class) {
-    case ErrorClass::bug: return 1;
-    case ErrorClass::usage: return 2;
-    case ErrorClass::refused: return 3;
-    case ErrorClass::unhealthy: return 4;
-    case ErrorClass::partial: return 5;
-    case ErrorClass::unavailable: return 6;
-    case ErrorClass::conflict: return 7;
-    case ErrorClass::failed: return 8;
-    case ErrorClass::needs_operator: return 9;
-    case ErrorClass::verification_failed: return 10;
-    case ErrorClass::interrupted: return 130;
+    case ErrorClass::bug:
+      return 1;
+    case ErrorClass::usage:
+      return 2;
+    case ErrorClass::refused:
+      return 3;
+    case ErrorClass::unhealthy:
+      return 4;
+    case ErrorClass::partial:
+      return 5;
+    case ErrorClass::unavailable:
+      return 6;
+    case ErrorClass::conflict:
+      return 7;
+    case ErrorClass::failed:
+      return 8;
+    case ErrorClass::needs_operator:
+      return 9;
+    case ErrorClass::verification_failed:
+      return 10;
+    case ErrorClass::interrupted:
+      return 130;
   }
   return 1;
 }
 
 std::string_view error_class_name(ErrorClass error_class) {
   switch (error_class) {
-    case ErrorClass::bug: return "bug";
-    case ErrorClass::usage: return "usage";
-    case ErrorClass::refused: return "refused";
-    case ErrorClass::unhealthy: return "unhealthy";
-    case ErrorClass::partial: return "partial";
-    case ErrorClass::unavailable: return "unavailable";
-    case ErrorClass::conflict: return "conflict";
-    case ErrorClass::failed: return "failed";
-    case ErrorClass::needs_operator: return "needs_operator";
-    case ErrorClass::verification_failed: return "verification_failed";
-    case ErrorClass::interrupted: return "interrupted";
+    case ErrorClass::bug:
+      return "bug";
+    case ErrorClass::usage:
+      return "usage";
+    case ErrorClass::refused:
+      return "refused";
+    case ErrorClass::unhealthy:
+      return "unhealthy";
+    case ErrorClass::partial:
+      return "partial";
+    case ErrorClass::unavailable:
+      return "unavailable";
+    case ErrorClass::conflict:
+      return "conflict";
+    case ErrorClass::failed:
+      return "failed";
+    case ErrorClass::needs_operator:
+      return "needs_operator";
+    case ErrorClass::verification_failed:
+      return "verification_failed";
+    case ErrorClass::interrupted:
+      return "interrupted";
   }
   return "bug";
 }

@@ -29,16 +29,18 @@ inline std::unexpected<Error> fail(ErrorClass error_class, std::string id, std::
   return std::unexpected(Error{error_class, std::move(id), std::move(message), std::move(hint), {}});
 }
 
-inline std::unexpected<Error> fail(Error error) { return std::unexpected(std::move(error)); }
+inline std::unexpected<Error> fail(Error error) {
+  return std::unexpected(std::move(error));
+}
 
 }  // namespace holdfast
 
 /// Value of a Result, or return its error from the enclosing function.
-#define TRY(expression)                                                                     \
-  __extension__({                                                                           \
-    auto try_result_ = (expression);                                                        \
-    if (!try_result_.has_value()) return std::unexpected(std::move(try_result_).error());   \
-    std::move(*std::move(try_result_));                                                     \
+#define TRY(expression)                                                                   \
+  __extension__({                                                                         \
+    auto try_result_ = (expression);                                                      \
+    if (!try_result_.has_value()) return std::unexpected(std::move(try_result_).error()); \
+    std::move(*std::move(try_result_));                                                   \
   })
 /// The same for a Status.
 #define TRY_VOID(expression)                                                              \

@@ -19,7 +19,9 @@ TEST(Units, spans_carry_seconds_into_minutes) {
   EXPECT_EQ(human_span(duration<double>(3661)), "1h01m");
 }
 
-TEST(Units, a_rate_without_time_is_no_number) { EXPECT_EQ(human_rate(5, std::chrono::seconds(0)), "-"); }
+TEST(Units, a_rate_without_time_is_no_number) {
+  EXPECT_EQ(human_rate(5, std::chrono::seconds(0)), "-");
+}
 
 TEST(Units, sizes_are_read_as_people_write_them) {
   EXPECT_EQ(parse_size("500"), 500u);
@@ -27,7 +29,8 @@ TEST(Units, sizes_are_read_as_people_write_them) {
   EXPECT_EQ(parse_size("1.5G"), 1610612736u);
   EXPECT_EQ(parse_size("3MiB"), 3145728u);
   EXPECT_EQ(parse_size("7TB"), 7696581394432u);
-  for (const char* wrong : {"", "M", "-1", "1x", "1ib", "1 M", "nan", "1e3", "99999999P"}) EXPECT_FALSE(parse_size(wrong)) << wrong;
+  for (const char* wrong : {"", "M", "-1", "1x", "1ib", "1 M", "nan", "1e3", "99999999P"})
+    EXPECT_FALSE(parse_size(wrong)) << wrong;
 }
 
 }  // namespace holdfast

@@ -44,7 +44,8 @@ Exit back_up_stream(Context& context, repo::ByteSource& source, const std::funct
     return fail(ErrorClass::failed, "backup.empty", "the input was empty; no snapshot was made",
                 "check the program that should have written it");
   }
-  if (context.stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped; no snapshot was made");
+  if (context.stop.stop_requested())
+    return fail(ErrorClass::interrupted, "interrupted", "stopped; no snapshot was made");
   TRY_VOID(session.confirm());
   if (context.options.flag("dry-run")) {
     context.out.line(fmt::format("would add a snapshot of {} ({})", path, human_size(stored.size)));

@@ -29,8 +29,8 @@ Exit backup_trees(Context& context) {
   repo::TreeBackupProgress counted;
   Progress progress(context.out, "backing up " + options.list("tree").front());
   progress.watch_bytes(counted.bytes);
-  const repo::TreeBackupResult result = TRY(repo::back_up_trees(
-      repository, options.list("tree"), tree, saver, std::move(snapshot), publish, counted, session.stop()));
+  const repo::TreeBackupResult result = TRY(repo::back_up_trees(repository, options.list("tree"), tree, saver,
+                                                                std::move(snapshot), publish, counted, session.stop()));
   for (const auto& problem : result.problems) context.out.warning("backup.unreadable", problem);
   if (!publish) {
     const auto& summary = *result.snapshot.summary;

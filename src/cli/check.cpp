@@ -61,10 +61,10 @@ Exit run_check(Context& context) {
                                              {"packs_checked", report.packs},
                                              {"packs_read", report.packs_read},
                                              {"bytes_read", report.bytes_read}}));
-  const std::string looked_at =
-      fmt::format("{} snapshots, {} trees, {} packs{}", report.snapshots, report.trees, report.packs,
-                  report.packs_read ? fmt::format(", {} of data in {} packs read", human_size(report.bytes_read), report.packs_read)
-                                    : "");
+  const std::string looked_at = fmt::format(
+      "{} snapshots, {} trees, {} packs{}", report.snapshots, report.trees, report.packs,
+      report.packs_read ? fmt::format(", {} of data in {} packs read", human_size(report.bytes_read), report.packs_read)
+                        : "");
   if (report.errors > 0) {
     return fail(ErrorClass::verification_failed, "repo.check.damaged",
                 fmt::format("{} is damaged: {} errors found in {}", location, report.errors, looked_at),

@@ -14,8 +14,10 @@ std::vector<Command> lab_commands() {
       {.path = "lab up",
        .summary = "start real clusters on this machine",
        .description =
-           "Starts shop-mariadb (primary and two replicas, semi-sync), shop-galera (three nodes), shop-mysql (primary and "
-           "replica) and shop-postgres (primary and standby) as local processes on loopback, and waits until all serve. "
+           "Starts shop-mariadb (primary and two replicas, semi-sync), shop-galera (three nodes), shop-mysql (primary "
+           "and "
+           "replica) and shop-postgres (primary and standby) as local processes on loopback, and waits until all "
+           "serve. "
            "Members that run already are left alone. The servers stay when the command ends; `holdfast lab down` stops "
            "them. Started by root, servers run as the users mysql and postgres.",
        .flags = {timeout},
@@ -36,25 +38,53 @@ std::vector<Command> lab_commands() {
       {.path = "lab load",
        .summary = "write a realistic data set, or keep writing",
        .description =
-           "Writes a mixed data set of about --size into a lab cluster, through its primary: many types, views, routines, "
-           "triggers, events, users. The same --seed gives the same rows. With --write it inserts rows into shop.ledger one "
+           "Writes a mixed data set of about --size into a lab cluster, through its primary: many types, views, "
+           "routines, "
+           "triggers, events, users. The same --seed gives the same rows. With --write it inserts rows into "
+           "shop.ledger one "
            "by one instead and notes each acknowledged one in lab/CLUSTER/acknowledged.journal of the state directory.",
-       .flags = {{.name = "cluster", .type = FlagType::text, .help = "name of the lab cluster", .shorthand = 'c', .value_name = "NAME"},
-                 {.name = "size", .type = FlagType::text, .help = "how much data", .value_name = "SIZE", .default_value = "200MB"},
-                 {.name = "seed", .type = FlagType::integer, .help = "which data", .value_name = "N", .default_value = "1"},
-                 {.name = "write", .type = FlagType::boolean, .help = "keep writing rows and journal the acknowledged ones"},
-                 {.name = "seconds", .type = FlagType::integer, .help = "how long to write", .value_name = "N"},
-                 {.name = "background", .type = FlagType::boolean, .help = "start the writer and return; it ends with the lab"}},
+       .flags =
+           {{.name = "cluster",
+             .type = FlagType::text,
+             .help = "name of the lab cluster",
+             .shorthand = 'c',
+             .value_name = "NAME"},
+            {.name = "size",
+             .type = FlagType::text,
+             .help = "how much data",
+             .value_name = "SIZE",
+             .default_value = "200MB"},
+            {.name = "seed", .type = FlagType::integer, .help = "which data", .value_name = "N", .default_value = "1"},
+            {.name = "write", .type = FlagType::boolean, .help = "keep writing rows and journal the acknowledged ones"},
+            {.name = "seconds", .type = FlagType::integer, .help = "how long to write", .value_name = "N"},
+            {.name = "background",
+             .type = FlagType::boolean,
+             .help = "start the writer and return; it ends with the lab"}},
        .examples = {{"holdfast lab load -c shop-mariadb --size 50MB", "a small data set"},
                     {"holdfast lab load -c shop-postgres --background", "a writer that goes on"}}},
       {.path = "lab manifest",
        .summary = "what a cluster holds: per table the row count and a checksum that no order changes",
-       .description = "Reads every table of one member and prints one line per table. Two members, or one before and after a "
-                      "restore, hold the same when the lines are the same.",
-       .flags = {{.name = "cluster", .type = FlagType::text, .help = "name of the cluster", .shorthand = 'c', .value_name = "NAME"},
-                 {.name = "namespace", .type = FlagType::text, .help = "its namespace", .shorthand = 'n', .value_name = "NAME"},
-                 {.name = "engine", .type = FlagType::text, .help = "its engine", .shorthand = 'e', .value_name = "ENGINE"},
-                 {.name = "instance", .type = FlagType::text, .help = "member, by name or ordinal", .shorthand = 'i', .value_name = "MEMBER", .default_value = "0"}},
+       .description =
+           "Reads every table of one member and prints one line per table. Two members, or one before and after a "
+           "restore, hold the same when the lines are the same.",
+       .flags =
+           {{.name = "cluster",
+             .type = FlagType::text,
+             .help = "name of the cluster",
+             .shorthand = 'c',
+             .value_name = "NAME"},
+            {.name = "namespace",
+             .type = FlagType::text,
+             .help = "its namespace",
+             .shorthand = 'n',
+             .value_name = "NAME"},
+            {.name = "engine", .type = FlagType::text, .help = "its engine", .shorthand = 'e', .value_name = "ENGINE"},
+            {.name = "instance",
+             .type = FlagType::text,
+             .help = "member, by name or ordinal",
+             .shorthand = 'i',
+             .value_name = "MEMBER",
+             .default_value = "0"}},
        .examples = {{"holdfast lab manifest -c shop-mysql -i 1", "of the replica"}}},
       {.path = "lab break",
        .summary = "damage a member on purpose",
@@ -64,14 +94,19 @@ std::vector<Command> lab_commands() {
        .examples = {{"holdfast lab break corrupt-pages shop-galera-2", "then look at: holdfast get status"}}},
       {.path = "lab heal",
        .summary = "make a damaged member serve again",
-       .description = "Continues a stopped server, starts a dead one, and rebuilds a replica or Galera node from the other "
-                      "members; the old data directory is moved aside. A broken primary is refused: restore it.",
+       .description =
+           "Continues a stopped server, starts a dead one, and rebuilds a replica or Galera node from the other "
+           "members; the old data directory is moved aside. A broken primary is refused: restore it.",
        .positionals = {{"member", "which member"}}},
       {.path = "agent",
        .summary = "supervise one database server",
-       .description = "Runs in the foreground, starts and stops the server of one member on request and answers on a unix "
-                      "socket. `holdfast lab up` starts one for each member.",
-       .flags = {{.name = "dir", .type = FlagType::text, .help = "the member's directory, with agent.json", .value_name = "DIR"},
+       .description =
+           "Runs in the foreground, starts and stops the server of one member on request and answers on a unix "
+           "socket. `holdfast lab up` starts one for each member.",
+       .flags = {{.name = "dir",
+                  .type = FlagType::text,
+                  .help = "the member's directory, with agent.json",
+                  .value_name = "DIR"},
                  {.name = "leashed",
                   .type = FlagType::boolean,
                   .help = "end with the process that started it, until told otherwise"}}},

@@ -37,8 +37,8 @@ Exit run_dump(Context& context) {
     return sys::write_all(STDOUT_FILENO, bytes).context("writing to standard output");
   };
   TRY_VOID(repo::dump_blobs(repository, node->content, write, {}, context.stop));
-  context.out.set_data(codec::Value::object(
-      {{"snapshot", snapshot.id.hex()}, {"path", names[1]}, {"bytes", progress.bytes()}}));
+  context.out.set_data(
+      codec::Value::object({{"snapshot", snapshot.id.hex()}, {"path", names[1]}, {"bytes", progress.bytes()}}));
   return {};
 }
 

@@ -49,13 +49,15 @@ Exit run_get_snapshots(Context& context) {
   if (auto latest = context.options.integer("latest")) keep_latest(snapshots, static_cast<size_t>(*latest));
 
   codec::Value::List values;
-  Table table(context.out.is_wide() ? std::vector<std::string>{"ID", "TIME", "HOST", "TAGS", "PATHS", "SIZE", "ADDED", "PARENT"}
-                                    : std::vector<std::string>{"ID", "TIME", "HOST", "TAGS", "PATHS", "SIZE"},
+  Table table(context.out.is_wide()
+                  ? std::vector<std::string>{"ID", "TIME", "HOST", "TAGS", "PATHS", "SIZE", "ADDED", "PARENT"}
+                  : std::vector<std::string>{"ID", "TIME", "HOST", "TAGS", "PATHS", "SIZE"},
               {5, 6});
   for (const auto& snapshot : snapshots) {
     values.push_back(snapshot_value(snapshot));
     std::vector<std::string> row = {
-        snapshot.id.short_hex(), local_time(snapshot.time), snapshot.hostname, joined(snapshot.tags, ","),
+        snapshot.id.short_hex(),     local_time(snapshot.time),
+        snapshot.hostname,           joined(snapshot.tags, ","),
         joined(snapshot.paths, ","), snapshot.summary ? human_size(snapshot.summary->total_bytes_processed) : "-"};
     if (context.out.is_wide()) {
       row.push_back(snapshot.summary ? human_size(snapshot.summary->data_added_packed) : "-");

@@ -19,7 +19,9 @@ lab::Options lab_options(Context& context) {
   return options;
 }
 
-Deadline timeout_of(Context& context) { return Deadline::in(std::chrono::seconds(*context.options.integer("timeout"))); }
+Deadline timeout_of(Context& context) {
+  return Deadline::in(std::chrono::seconds(*context.options.integer("timeout")));
+}
 
 codec::Value member_value(const lab::MemberStatus& m) {
   return codec::Value::object({{"cluster", m.cluster},

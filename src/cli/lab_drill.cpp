@@ -43,13 +43,16 @@ lab::Options lab_options(Context& context) {
 
 Exit run_lab_load(Context& context) {
   const std::string cluster = context.options.text("cluster");
-  if (cluster.empty()) return fail(ErrorClass::usage, "cli.flag", "lab load: --cluster is missing", "for example -c shop-mariadb");
+  if (cluster.empty())
+    return fail(ErrorClass::usage, "cli.flag", "lab load: --cluster is missing", "for example -c shop-mariadb");
   const auto options = lab_options(context);
   const int64_t span = context.options.integer("seconds").value_or(10);
   if (context.options.flag("background")) {
     sys::Command command;
-    command.argv = {"/proc/self/exe", "lab", "load", "-c", cluster, "--write", "--seconds", std::to_string(context.options.given("seconds") ? span : 86400),
-                    "--quiet"};
+    command.argv = {
+        "/proc/self/exe", "lab",     "load",      "-c",
+        cluster,          "--write", "--seconds", std::to_string(context.options.given("seconds") ? span : 86400),
+        "--quiet"};
     if (!options.state_dir.empty()) command.argv.insert(command.argv.end(), {"--state-dir", options.state_dir});
     command.out = command.err = sys::Stdio::null();
     command.new_session = true;
@@ -69,7 +72,8 @@ Exit run_lab_load(Context& context) {
                                         {"acknowledged", result.acknowledged},
                                         {"indeterminate", result.indeterminate},
                                         {"journal", result.journal}}));
-    context.out.line(fmt::format("{} rows acknowledged, {} without an answer; journal: {}", result.acknowledged, result.indeterminate, result.journal));
+    context.out.line(fmt::format("{} rows acknowledged, {} without an answer; journal: {}", result.acknowledged,
+                                 result.indeterminate, result.journal));
     return {};
   }
   lab::LoadOptions load;
@@ -77,7 +81,8 @@ Exit run_lab_load(Context& context) {
   load.bytes = TRY(parse_size(context.options.text("size")));
   load.seed = static_cast<uint64_t>(context.options.integer("seed").value_or(1));
   auto result = TRY(lab::load(options, load, Deadline::never(), context.stop));
-  context.out.set_data(Value::object({{"cluster", cluster}, {"rows", result.rows}, {"bytes", result.bytes}, {"seconds", result.seconds}}));
+  context.out.set_data(Value::object(
+      {{"cluster", cluster}, {"rows", result.rows}, {"bytes", result.bytes}, {"seconds", result.seconds}}));
   context.out.line(fmt::format("{}: {} rows, {} in {} ({})", cluster, result.rows, human_size(result.bytes),
                                human_span(std::chrono::duration<double>(result.seconds)),
                                human_rate(result.bytes, std::chrono::duration<double>(result.seconds))));
@@ -86,7 +91,8 @@ Exit run_lab_load(Context& context) {
 
 Exit run_lab_break(Context& context) {
   const auto& words = context.options.positionals();
-  auto said = TRY(lab::break_member(lab_options(context), words[0], words[1], Deadline::in(std::chrono::seconds(60)), context.stop));
+  auto said = TRY(lab::break_member(lab_options(context), words[0], words[1], Deadline::in(std::chrono::seconds(60)),
+                                    context.stop));
   context.out.set_data(Value::object({{"what", words[0]}, {"member", words[1]}, {"done", said}}));
   context.out.line(said);
   return {};
@@ -94,7 +100,8 @@ Exit run_lab_break(Context& context) {
 
 Exit run_lab_heal(Context& context) {
   const auto& words = context.options.positionals();
-  auto said = TRY(lab::heal_member(lab_options(context), words[0], Deadline::in(std::chrono::seconds(180)), context.stop));
+  auto said =
+      TRY(lab::heal_member(lab_options(context), words[0], Deadline::in(std::chrono::seconds(180)), context.stop));
   context.out.set_data(Value::object({{"member", words[0]}, {"done", said}}));
   context.out.line(said);
   return {};

@@ -36,7 +36,8 @@ Result<std::vector<Decision>> decide(const Options& options, const Retention& re
   const bool by_cluster = options.given("cluster") || options.given("namespace") || options.given("engine");
   const std::string type = options.given("type") || by_cluster ? options.text("type") : "";
   if (type == "escrow") {
-    return fail(ErrorClass::refused, "prune.escrow", "escrow snapshots are what a repair destroyed; prune never removes them",
+    return fail(ErrorClass::refused, "prune.escrow",
+                "escrow snapshots are what a repair destroyed; prune never removes them",
                 "remove one by hand when its repair is proven: restic forget ID");
   }
   const auto matches = cluster_snapshot_filter(options);
@@ -54,8 +55,8 @@ Result<std::vector<Decision>> decide(const Options& options, const Retention& re
     decision.verdicts = repo::apply_retention(retention.policy, decision.snapshots, repo::now());
     if (std::none_of(decision.verdicts.begin(), decision.verdicts.end(), [](const auto& v) { return v.keep; })) {
       return fail(ErrorClass::refused, "prune.keeps_nothing",
-                  fmt::format("the rules would remove all {} snapshots of {}; nothing was changed", decision.snapshots.size(),
-                              decision.title),
+                  fmt::format("the rules would remove all {} snapshots of {}; nothing was changed",
+                              decision.snapshots.size(), decision.title),
                   "add --keep-last 1, or choose other snapshots with --host, --tag or --path");
     }
     decisions.push_back(std::move(decision));
@@ -77,8 +78,9 @@ Value show_decisions(Context& context, const std::vector<Decision>& decisions) {
       Value value = snapshot_value(snapshot);
       value.set("reasons", Value::list_of(verdict.reasons));
       (verdict.keep ? keep : remove).push_back(std::move(value));
-      table.row({verdict.keep ? "keep" : "remove", snapshot.id.short_hex(), local_time(snapshot.time), snapshot.hostname,
-                 joined(snapshot.tags), verdict.keep ? joined(verdict.reasons) : "no rule keeps it"});
+      table.row({verdict.keep ? "keep" : "remove", snapshot.id.short_hex(), local_time(snapshot.time),
+                 snapshot.hostname, joined(snapshot.tags),
+                 verdict.keep ? joined(verdict.reasons) : "no rule keeps it"});
     }
     context.out.line(fmt::format("{}: {} kept, {} removed", decision.title, keep.size(), remove.size()));
     if (!context.out.quiet()) table.print(context.out);
@@ -153,8 +155,9 @@ void show_stats(Context& context, const repo::PruneStats& stats, bool dry_run) {
                          dry_run ? "would be" : "were", human_size(stats.orphans_bytes)));
   }
   if (stats.orphans_waiting > 0) {
-    out.note(fmt::format("{} packs are in no index; a prune after --orphan-grace removes them, unless they were used by then",
-                         stats.orphans_waiting));
+    out.note(fmt::format(
+        "{} packs are in no index; a prune after --orphan-grace removes them, unless they were used by then",
+        stats.orphans_waiting));
   }
 }
 
@@ -203,7 +206,8 @@ Exit run_prune(Context& context) {
     TRY_VOID(repo::parallel_for(
         forgotten.size(), std::max(2u, repository.store().connections()), [] { return 0; },
         [&](size_t i, int&) { return repository.remove(repo::ObjectType::snapshot, forgotten[i]); }));
-    if (plan.changes_anything()) TRY_VOID(session.explain(repo::run_prune(repository, plan, limits, hooks, session.stop())));
+    if (plan.changes_anything())
+      TRY_VOID(session.explain(repo::run_prune(repository, plan, limits, hooks, session.stop())));
   }
   data.set("forgotten", forgotten.size());
   data.set("prune", stats_value(plan.decision.stats));

@@ -17,7 +17,8 @@ Exit run_repo_copy(Context& context) {
   RepositorySession source = TRY(open_repository(context, from, LockNeed::shared));
   RepositorySession destination = TRY(open_repository(context, to, LockNeed::shared));
   if (source.repository->config().id == destination.repository->config().id) {
-    return fail(ErrorClass::usage, "repo.copy.same", "source and destination are the same repository", "name two with --from-repo and -r");
+    return fail(ErrorClass::usage, "repo.copy.same", "source and destination are the same repository",
+                "name two with --from-repo and -r");
   }
   const auto filter = snapshot_filter(context.options);
   std::vector<repo::Snapshot> snapshots;
@@ -40,10 +41,9 @@ Exit run_repo_copy(Context& context) {
     return destination.confirm();
   };
   Progress progress(context.out, "copying");
-  const auto copied_or_not = repo::copy_snapshots(*source.repository, *destination.repository, snapshots, {},
-                                                  [&](uint64_t total) { progress.set_total(total); },
-                                                  [&](uint64_t bytes) { progress.add_bytes(bytes); }, still_locked,
-                                                  destination.stop());
+  const auto copied_or_not = repo::copy_snapshots(
+      *source.repository, *destination.repository, snapshots, {}, [&](uint64_t total) { progress.set_total(total); },
+      [&](uint64_t bytes) { progress.add_bytes(bytes); }, still_locked, destination.stop());
   if (!copied_or_not) return destination.explain(fail(copied_or_not.error()));
   const repo::CopyReport& report = *copied_or_not;
   Value::List copied, skipped;
@@ -57,7 +57,8 @@ Exit run_repo_copy(Context& context) {
                                       {"bytes", report.bytes},
                                       {"bytes_stored", report.bytes_stored}}));
   for (const auto& snapshot : report.copied) {
-    context.out.line(fmt::format("snapshot {} saved, copied from {}", snapshot.id.short_hex(), snapshot.original->short_hex()));
+    context.out.line(
+        fmt::format("snapshot {} saved, copied from {}", snapshot.id.short_hex(), snapshot.original->short_hex()));
   }
   context.out.line(fmt::format("{} snapshots copied, {} were there already; {} sent, {} stored", report.copied.size(),
                                report.skipped.size(), human_size(report.bytes), human_size(report.bytes_stored)));

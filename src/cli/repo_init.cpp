@@ -19,8 +19,8 @@ Exit run_repo_init(Context& context) {
     context.out.line(fmt::format("would create a repository at {}", store->location()));
     return {};
   }
-  const Secret password =
-      TRY(resolve_password(access.password, "password for the new repository " + store->location(), true, context.stop));
+  const Secret password = TRY(
+      resolve_password(access.password, "password for the new repository " + store->location(), true, context.stop));
   auto repository = TRY(repo::Repository::init(store, password, options));
   context.out.set_data(codec::Value::object({{"id", repository->config().id.hex()},
                                              {"repository", store->location()},

@@ -30,7 +30,8 @@ Exit run_repo_key_list(Context& context) {
     }
     values.push_back(std::move(value));
   }
-  context.out.set_data(Value::object({{"repository", repository.store().location()}, {"keys", Value(std::move(values))}}));
+  context.out.set_data(
+      Value::object({{"repository", repository.store().location()}, {"keys", Value(std::move(values))}}));
   table.print(context.out);
   return {};
 }
@@ -71,10 +72,12 @@ Exit run_repo_key_remove(Context& context) {
     found = object.id;
   }
   if (!found) {
-    return fail(ErrorClass::refused, "repo.key.not_found", fmt::format("no key starts with {}", name), "holdfast repo key list");
+    return fail(ErrorClass::refused, "repo.key.not_found", fmt::format("no key starts with {}", name),
+                "holdfast repo key list");
   }
   if (*found == repository.key_id()) {
-    return fail(ErrorClass::refused, "repo.key.in_use", fmt::format("key {} is the one that opened the repository", found->short_hex()),
+    return fail(ErrorClass::refused, "repo.key.in_use",
+                fmt::format("key {} is the one that opened the repository", found->short_hex()),
                 "add another key with holdfast repo key add, open the repository with it, then remove this one");
   }
   if (context.options.flag("dry-run")) {

@@ -35,10 +35,12 @@ Exit run_repo_repair_index(Context& context) {
                                report.packs_added, dry_run ? "would join" : "joined", report.packs_missing,
                                dry_run ? "would leave" : "left", report.headers_read));
   if (report.unreadable.empty()) return {};
-  return fail(ErrorClass::verification_failed, "repo.repair.unreadable",
-              fmt::format("{} packs cannot be read and are not in the index; what they held is lost unless another copy exists",
-                          report.unreadable.size()),
-              "bring the packs back from a copy of the repository and run it again; holdfast check names the snapshots' damage");
+  return fail(
+      ErrorClass::verification_failed, "repo.repair.unreadable",
+      fmt::format("{} packs cannot be read and are not in the index; what they held is lost unless another copy exists",
+                  report.unreadable.size()),
+      "bring the packs back from a copy of the repository and run it again; holdfast check names the snapshots' "
+      "damage");
 }
 
 }  // namespace holdfast::cli

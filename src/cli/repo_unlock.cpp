@@ -24,8 +24,8 @@ Exit run_repo_unlock(Context& context) {
   context.out.set_data(codec::Value::object({{"removed", removed}, {"left", left.size()}}));
   context.out.line(fmt::format("removed {} locks", removed));
   if (!left.empty()) {
-    context.out.note(fmt::format("{} locks are not stale and stay; --remove-all removes them too, if their owners are gone",
-                                 left.size()));
+    context.out.note(fmt::format(
+        "{} locks are not stale and stay; --remove-all removes them too, if their owners are gone", left.size()));
   }
   return {};
 }

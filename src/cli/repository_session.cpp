@@ -18,8 +18,8 @@ Result<std::shared_ptr<store::ObjectStore>> open_store(Context& context, const R
 
 Result<RepositorySession> open_repository(Context& context, const RepositoryAccess& access, LockNeed need) {
   auto store = TRY(open_store(context, access));
-  const Secret password = TRY(
-      resolve_password(access.password, "password for " + store->location(), false, context.stop));
+  const Secret password =
+      TRY(resolve_password(access.password, "password for " + store->location(), false, context.stop));
   RepositorySession session;
   session.repository = TRY(repo::Repository::open(std::move(store), password, access.key_hint));
   if (session.repository->store().is_remote() && !access.no_cache) {
@@ -39,8 +39,7 @@ Result<RepositorySession> open_repository(Context& context, const RepositoryAcce
     const auto kind = need == LockNeed::exclusive ? repo::LockKind::exclusive : repo::LockKind::shared;
     session.lock = TRY(repo::Lock::acquire(*session.repository, kind, access.retry_lock, context.stop));
   }
-  session.stopping =
-      std::make_unique<StopJoin>(context.stop, session.lock ? session.lock->lost() : std::stop_token());
+  session.stopping = std::make_unique<StopJoin>(context.stop, session.lock ? session.lock->lost() : std::stop_token());
   return session;
 }
 

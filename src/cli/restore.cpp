@@ -44,13 +44,16 @@ Exit restore_files(Context& context) {
   Progress progress(context.out, "restoring " + snapshot.id.short_hex());
   progress.watch_bytes(counted.bytes);
   progress.set_total(snapshot.summary ? snapshot.summary->total_bytes_processed : 0);
-  const repo::RestoreResult result = TRY(
-      repo::restore_tree(repository, snapshot, target, restore_options(options), counted, context.stop));
+  const repo::RestoreResult result =
+      TRY(repo::restore_tree(repository, snapshot, target, restore_options(options), counted, context.stop));
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   for (const auto& problem : result.problems) context.out.warning("restore.problem", problem);
   for (const auto& path : result.damaged) {
-    context.out.add_error({ErrorClass::verification_failed, "restore.damaged", path + " is damaged in the repository",
-                           "holdfast check --read-data -r " + repository.store().location(), {}});
+    context.out.add_error({ErrorClass::verification_failed,
+                           "restore.damaged",
+                           path + " is damaged in the repository",
+                           "holdfast check --read-data -r " + repository.store().location(),
+                           {}});
   }
   context.out.set_data(codec::Value::object({{"snapshot", snapshot.id.hex()},
                                              {"target", target},
@@ -62,10 +65,10 @@ Exit restore_files(Context& context) {
                                              {"verified_files", result.verified_files},
                                              {"damaged", codec::Value::list_of(result.damaged)},
                                              {"seconds", elapsed.count()}}));
-  context.out.line(fmt::format("{} {} files, {} in {} ({}) to {}{}", options.flag("dry-run") ? "would restore" : "restored",
-                               result.files, human_size(result.bytes), human_span(elapsed),
-                               human_rate(result.bytes, elapsed), target,
-                               options.flag("verify") ? fmt::format(", {} read back and equal", result.verified_files) : ""));
+  context.out.line(fmt::format(
+      "{} {} files, {} in {} ({}) to {}{}", options.flag("dry-run") ? "would restore" : "restored", result.files,
+      human_size(result.bytes), human_span(elapsed), human_rate(result.bytes, elapsed), target,
+      options.flag("verify") ? fmt::format(", {} read back and equal", result.verified_files) : ""));
   if (!result.damaged.empty()) {
     return fail(ErrorClass::verification_failed, "restore.incomplete",
                 fmt::format("{} files are damaged in the repository and were left out", result.damaged.size()),
@@ -73,7 +76,8 @@ Exit restore_files(Context& context) {
   }
   if (!result.problems.empty()) {
     return fail(ErrorClass::partial, "restore.problems",
-                fmt::format("{} things could not be restored as they were", result.problems.size()), "see the warnings");
+                fmt::format("{} things could not be restored as they were", result.problems.size()),
+                "see the warnings");
   }
   return {};
 }

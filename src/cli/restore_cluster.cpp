@@ -58,7 +58,7 @@ Exit restore_cluster(Context& context) {
   const std::string into = options.text("into");
   std::optional<cluster::DatabaseCluster> cluster;
   backup::RestoreRequest request;
-  std::vector<std::unique_ptr<backup::MemberControl>> members;
+  std::vector<std::unique_ptr<engine::MemberControl>> members;
   std::string ns = selector.ns;
   if (into.empty()) {
     cluster = TRY(selected_cluster(context));

@@ -11,7 +11,7 @@ namespace {
 
 struct Count {
   const char* flag;
-  int repo::RetentionPolicy::*field;
+  int repo::RetentionPolicy::* field;
 };
 constexpr Count kCounts[] = {
     {"keep-last", &repo::RetentionPolicy::last},       {"keep-hourly", &repo::RetentionPolicy::hourly},
@@ -20,7 +20,7 @@ constexpr Count kCounts[] = {
 };
 struct Within {
   const char* flag;
-  repo::CalendarSpan repo::RetentionPolicy::*field;
+  repo::CalendarSpan repo::RetentionPolicy::* field;
 };
 constexpr Within kWithins[] = {
     {"keep-within", &repo::RetentionPolicy::within},
@@ -55,7 +55,8 @@ Result<Retention> retention_options(const Options& options) {
     const auto span = repo::parse_calendar_span(options.text(within.flag));
     if (!span) {
       return fail(ErrorClass::usage, "cli.value",
-                  fmt::format("{} needs a span such as 2y5m7d3h, not '{}'", options.origin(within.flag), options.text(within.flag)));
+                  fmt::format("{} needs a span such as 2y5m7d3h, not '{}'", options.origin(within.flag),
+                              options.text(within.flag)));
     }
     retention.policy.*within.field = *span;
   }

@@ -81,8 +81,8 @@ std::function<bool(const repo::Snapshot&)> snapshot_filter(const Options& option
 
 std::string local_time(const repo::Timestamp& time) {
   const repo::CivilTime civil = repo::civil_time(time);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", civil.year, civil.month, civil.day, civil.hour, civil.minute,
-                     civil.second);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", civil.year, civil.month, civil.day, civil.hour,
+                     civil.minute, civil.second);
 }
 
 }  // namespace holdfast::cli

@@ -42,7 +42,9 @@ Value member_value(const MemberVerdict& v) {
   if (f.followers) value.set("followers", *f.followers);
   if (f.semi_sync) value.set("semiSync", *f.semi_sync);
   if (!f.galera_status.empty())
-    value.set("galera", Value::object({{"status", f.galera_status}, {"state", f.galera_state}, {"size", optional(f.galera_size)}}));
+    value.set(
+        "galera",
+        Value::object({{"status", f.galera_status}, {"state", f.galera_state}, {"size", optional(f.galera_size)}}));
   if (!f.server_state.empty()) value.set("server", Value::object({{"state", f.server_state}, {"pid", f.server_pid}}));
   if (!f.error.empty()) value.set("error", f.error);
   return value;
@@ -76,8 +78,10 @@ void print(Output& out, const std::vector<ClusterVerdict>& verdicts) {
       std::string lag = "-";
       if (f.following) lag = f.following->lag_seconds ? fmt::format("{:.0f} s", *f.following->lag_seconds) : "?";
       table.row({"  " + f.member.str(), std::string(cluster::member_role_name(f.role)),
-                 f.position.empty() ? "-" : out.is_wide() ? f.position : shortened(f.position, 30), lag,
-                 f.data_bytes ? human_size(*f.data_bytes) : "-", (m.healthy ? "✓ " : "✗ ") + m.sentence});
+                 f.position.empty() ? "-"
+                 : out.is_wide()    ? f.position
+                                    : shortened(f.position, 30),
+                 lag, f.data_bytes ? human_size(*f.data_bytes) : "-", (m.healthy ? "✓ " : "✗ ") + m.sentence});
     }
     table.print(out);
     out.line();
@@ -90,7 +94,8 @@ Exit run_get_status(Context& context) {
   std::string state_dir = context.options.text("state-dir");
   if (state_dir.empty()) state_dir = lab::default_state_dir();
   auto clusters = TRY(provider::load_clusters(context.options.list("config"), state_dir));
-  provider::Selection selection{context.options.text("engine"), context.options.text("namespace"), context.options.text("cluster")};
+  provider::Selection selection{context.options.text("engine"), context.options.text("namespace"),
+                                context.options.text("cluster")};
   if (!selection.name.empty()) (void)TRY(provider::select_one(clusters, selection));
   clusters = provider::select(clusters, selection);
   auto verdicts = provider::observe_clusters(clusters, std::chrono::seconds(5), context.stop);
@@ -105,12 +110,17 @@ Exit run_get_status(Context& context) {
     names += (names.empty() ? "" : ", ") + v.cluster.full_name();
   }
   context.out.set_data(Value::object({{"clusters", list}}));
-  if (verdicts.empty()) context.out.note("no cluster is known here; `holdfast lab up` starts some, --config names a file with yours");
+  if (verdicts.empty())
+    context.out.note("no cluster is known here; `holdfast lab up` starts some, --config names a file with yours");
   print(context.out, verdicts);
   if (!unhealthy) return {};
   return fail(ErrorClass::unhealthy, "status.unhealthy",
+<<<<<<< HEAD
               fmt::format("{} of {} clusters not healthy: {}", unhealthy, verdicts.size(), names),
               "the sentence beside each member marked ✗ says what is wrong with it");
+=======
+              fmt::format("{} of {} clusters not healthy: {}", unhealthy, verdicts.size(), names));
+>>>>>>> main
 }
 
 }  // namespace holdfast::cli

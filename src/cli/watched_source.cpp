@@ -13,13 +13,18 @@ namespace {
 class WatchedSource final : public repo::ByteSource {
  public:
   WatchedSource(int fd, sys::Process* producer, std::stop_token stop)
-      : source_(repo::read_descriptor(fd)), fd_(fd), producer_(producer), wake_(::eventfd(0, EFD_CLOEXEC)),
+      : source_(repo::read_descriptor(fd)),
+        fd_(fd),
+        producer_(producer),
+        wake_(::eventfd(0, EFD_CLOEXEC)),
         on_stop_(std::move(stop), Wake{wake_.get()}) {}
 
   uint64_t size_hint() const override { return source_->size_hint(); }
+  std::shared_ptr<const sys::MappedFile> mapped() override { return source_->mapped(); }
   Result<size_t> read(MutableByteSpan into) override {
     for (;;) {
-      pollfd watched[3] = {{fd_, POLLIN, 0}, {wake_.get(), POLLIN, 0}, {producer_ ? producer_->pidfd() : -1, POLLIN, 0}};
+      pollfd watched[3] = {
+          {fd_, POLLIN, 0}, {wake_.get(), POLLIN, 0}, {producer_ ? producer_->pidfd() : -1, POLLIN, 0}};
       if (::poll(watched, 3, -1) < 0) {
         if (errno == EINTR) continue;
         return fail(sys::errno_error(errno, "waiting for input"));

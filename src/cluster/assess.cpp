@@ -6,21 +6,30 @@ namespace holdfast::cluster {
 
 std::string_view reach_name(Reach reach) {
   switch (reach) {
-    case Reach::reachable: return "reachable";
-    case Reach::unreachable: return "unreachable";
-    case Reach::timeout: return "timeout";
-    case Reach::denied: return "denied";
-    case Reach::failed: return "failed";
+    case Reach::reachable:
+      return "reachable";
+    case Reach::unreachable:
+      return "unreachable";
+    case Reach::timeout:
+      return "timeout";
+    case Reach::denied:
+      return "denied";
+    case Reach::failed:
+      return "failed";
   }
   return "?";
 }
 
 std::string_view member_role_name(MemberRole role) {
   switch (role) {
-    case MemberRole::unknown: return "unknown";
-    case MemberRole::primary: return "primary";
-    case MemberRole::replica: return "replica";
-    case MemberRole::node: return "node";
+    case MemberRole::unknown:
+      return "unknown";
+    case MemberRole::primary:
+      return "primary";
+    case MemberRole::replica:
+      return "replica";
+    case MemberRole::node:
+      return "node";
   }
   return "?";
 }
@@ -41,10 +50,17 @@ constexpr double kLagLimit = 60;  ///< seconds behind from which a replica no lo
 void judge_unreached(MemberVerdict& v) {
   const MemberFacts& f = v.facts;
   switch (f.reach) {
-    case Reach::timeout: v.sentence = "gives no answer in time: hung, stopped or cut off"; break;
-    case Reach::denied: v.sentence = "serves, but refuses this user: " + first_line(f.error); break;
-    case Reach::failed: v.sentence = "answers with an error: " + first_line(f.error); break;
-    default: v.sentence = "is not reachable" + (f.error.empty() ? "" : ": " + first_line(f.error));
+    case Reach::timeout:
+      v.sentence = "gives no answer in time: hung, stopped or cut off";
+      break;
+    case Reach::denied:
+      v.sentence = "serves, but refuses this user: " + first_line(f.error);
+      break;
+    case Reach::failed:
+      v.sentence = "answers with an error: " + first_line(f.error);
+      break;
+    default:
+      v.sentence = "is not reachable" + (f.error.empty() ? "" : ": " + first_line(f.error));
   }
   if (f.server_state == "failed") v.sentence = "its server died; " + v.sentence;
   if (f.server_state == "stopped") v.sentence = "its server is stopped";
@@ -56,7 +72,8 @@ void judge_galera(MemberVerdict& v) {
   if (f.galera_status.empty()) {
     v.sentence = "its wsrep status could not be read" + (f.error.empty() ? "" : ": " + f.error);
   } else if (f.galera_status != "Primary") {
-    v.sentence = fmt::format("is in a component that is {}: it refuses queries until a majority is back", f.galera_status);
+    v.sentence =
+        fmt::format("is in a component that is {}: it refuses queries until a majority is back", f.galera_status);
   } else if (v.healthy) {
     v.sentence = fmt::format("synced, one of {} nodes in the primary component", f.galera_size.value_or(0));
   } else {
@@ -70,7 +87,8 @@ void judge_replica(MemberVerdict& v) {
   if (!follow.receiving || !follow.applying) {
     v.sentence = "its replication state could not be read" + why;
   } else if (!*follow.receiving) {
-    v.sentence = fmt::format("does not receive from {}{}", follow.upstream.empty() ? "its primary" : follow.upstream, why);
+    v.sentence =
+        fmt::format("does not receive from {}{}", follow.upstream.empty() ? "its primary" : follow.upstream, why);
   } else if (!*follow.applying) {
     v.sentence = "receives but does not apply" + why;
   } else if (v.facts.read_only == false) {
@@ -81,8 +99,9 @@ void judge_replica(MemberVerdict& v) {
     v.sentence = fmt::format("follows {}, {} behind", follow.upstream, seconds_text(*follow.lag_seconds));
   } else {
     v.healthy = true;
-    v.sentence = *follow.lag_seconds < 1 ? fmt::format("follows {}, up to date", follow.upstream)
-                                         : fmt::format("follows {}, {} behind", follow.upstream, seconds_text(*follow.lag_seconds));
+    v.sentence = *follow.lag_seconds < 1
+                     ? fmt::format("follows {}, up to date", follow.upstream)
+                     : fmt::format("follows {}, {} behind", follow.upstream, seconds_text(*follow.lag_seconds));
   }
 }
 

@@ -75,7 +75,12 @@ TEST(Assess, ReplicaTroubles) {
     EXPECT_FALSE(v.healthy) << word;
     EXPECT_NE(v.members[1].sentence.find(word), std::string::npos) << v.members[1].sentence;
   };
-  check([](MemberFacts& f) { f.following->receiving = false; f.following->last_error = "1236 purged"; }, "1236 purged");
+  check(
+      [](MemberFacts& f) {
+        f.following->receiving = false;
+        f.following->last_error = "1236 purged";
+      },
+      "1236 purged");
   check([](MemberFacts& f) { f.following->applying = false; }, "does not apply");
   check([](MemberFacts& f) { f.read_only = false; }, "writes of its own");
   check([](MemberFacts& f) { f.following->lag_seconds = 600; }, "600 s behind");
@@ -104,14 +109,18 @@ TEST(Assess, Galera) {
     return f;
   };
   auto c = cluster_of(Engine::galera, 3);
-  EXPECT_TRUE(assess(c, {node(0, "Primary", "Synced"), node(1, "Primary", "Synced"), node(2, "Primary", "Synced")}).healthy);
-  EXPECT_FALSE(assess(c, {node(0, "Primary", "Synced"), node(1, "Primary", "Joiner"), node(2, "Primary", "Synced")}).healthy);
-  auto split = assess(c, {node(0, "non-Primary", "Initialized"), node(1, "non-Primary", "Initialized"), node(2, "", "")});
+  EXPECT_TRUE(
+      assess(c, {node(0, "Primary", "Synced"), node(1, "Primary", "Synced"), node(2, "Primary", "Synced")}).healthy);
+  EXPECT_FALSE(
+      assess(c, {node(0, "Primary", "Synced"), node(1, "Primary", "Joiner"), node(2, "Primary", "Synced")}).healthy);
+  auto split =
+      assess(c, {node(0, "non-Primary", "Initialized"), node(1, "non-Primary", "Initialized"), node(2, "", "")});
   EXPECT_FALSE(split.healthy);
   EXPECT_EQ(split.sentence, "nobody takes writes");
   auto other = node(2, "Primary", "Synced");
   other.lineage = "w";
-  EXPECT_EQ(assess(c, {node(0, "Primary", "Synced"), node(1, "Primary", "Synced"), other}).sentence, "members belong to different histories");
+  EXPECT_EQ(assess(c, {node(0, "Primary", "Synced"), node(1, "Primary", "Synced"), other}).sentence,
+            "members belong to different histories");
 }
 
 }  // namespace

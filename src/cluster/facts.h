@@ -24,10 +24,10 @@ std::string_view member_role_name(MemberRole role);
 
 /// How a replica follows, as it tells itself.
 struct Following {
-  std::string upstream;                ///< host:port
-  std::optional<bool> receiving;       ///< IO thread, WAL receiver
-  std::optional<bool> applying;        ///< SQL thread, replay not paused
-  std::optional<double> lag_seconds;   ///< nullopt = not known, which is not 0
+  std::string upstream;               ///< host:port
+  std::optional<bool> receiving;      ///< IO thread, WAL receiver
+  std::optional<bool> applying;       ///< SQL thread, replay not paused
+  std::optional<double> lag_seconds;  ///< nullopt = not known, which is not 0
   std::string last_error;
 };
 

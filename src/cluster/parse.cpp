@@ -26,7 +26,8 @@ class Reader {
   void problem(const std::string& path, std::string what) { problems_.push_back(path + ": " + std::move(what)); }
 
   /// Complains about every key that is not in `known`.
-  const Value& object(const Value& parent, const std::string& path, std::string_view key, std::initializer_list<std::string_view> known) {
+  const Value& object(const Value& parent, const std::string& path, std::string_view key,
+                      std::initializer_list<std::string_view> known) {
     const Value& value = parent[key];
     if (!value.is_null() && !value.is_object()) problem(path, "must be a mapping");
     check_keys(value, path, known);
@@ -75,8 +76,10 @@ class Reader {
     const std::string path = fmt::format("metadata.{}", key);
     if (!metadata[key].is_null() && !metadata[key].is_object()) problem(path, "must be a mapping");
     for (const auto& [name, value] : metadata[key].members()) {
-      if (value.is_text()) result[name] = value.text();
-      else problem(path + "." + name, "must be a text (quote it)");
+      if (value.is_text())
+        result[name] = value.text();
+      else
+        problem(path + "." + name, "must be a text (quote it)");
     }
     return result;
   }
@@ -87,22 +90,30 @@ class Reader {
   std::vector<std::string> problems_;
 };
 
-int default_port(Engine engine) { return engine == Engine::postgres ? 5432 : 3306; }
+int default_port(Engine engine) {
+  return engine == Engine::postgres ? 5432 : 3306;
+}
 
 ReplicationMode default_mode(Engine engine) {
   switch (engine) {
-    case Engine::galera: return ReplicationMode::galera;
-    case Engine::postgres: return ReplicationMode::streaming;
-    default: return ReplicationMode::async;
+    case Engine::galera:
+      return ReplicationMode::galera;
+    case Engine::postgres:
+      return ReplicationMode::streaming;
+    default:
+      return ReplicationMode::async;
   }
 }
 
 bool mode_fits(Engine engine, ReplicationMode mode) {
   if (mode == ReplicationMode::none) return true;
   switch (engine) {
-    case Engine::galera: return mode == ReplicationMode::galera;
-    case Engine::postgres: return mode == ReplicationMode::streaming;
-    default: return mode == ReplicationMode::async || mode == ReplicationMode::semi_sync;
+    case Engine::galera:
+      return mode == ReplicationMode::galera;
+    case Engine::postgres:
+      return mode == ReplicationMode::streaming;
+    default:
+      return mode == ReplicationMode::async || mode == ReplicationMode::semi_sync;
   }
 }
 
@@ -122,26 +133,36 @@ Member Reader::read_member(const Value& value, const std::string& path, int inde
   member.port = integer(value, path, "port", default_port(cluster.engine), 1, 65535);
   member.data_dir = text(value, path, "dataDir");
   member.agent_socket = text(value, path, "agentSocket");
-  if (cluster.provider == Provider::host && member.agent_socket.empty()) problem(path + ".agentSocket", "is missing (provider host)");
+  if (cluster.provider == Provider::host && member.agent_socket.empty())
+    problem(path + ".agentSocket", "is missing (provider host)");
   return member;
 }
 
 void Reader::read_spec(const Value& spec, DatabaseCluster& cluster) {
   const std::string engine = text(spec, "spec", "engine");
-  if (auto known = parse_engine(engine)) cluster.engine = *known;
-  else problem("spec.engine", engine.empty() ? "is missing; one of " + engine_names() : fmt::format("'{}' is not one of {}", engine, engine_names()));
+  if (auto known = parse_engine(engine))
+    cluster.engine = *known;
+  else
+    problem("spec.engine", engine.empty() ? "is missing; one of " + engine_names()
+                                          : fmt::format("'{}' is not one of {}", engine, engine_names()));
   const std::string provider = text(spec, "spec", "provider");
-  if (auto known = parse_provider(provider)) cluster.provider = *known;
-  else if (!provider.empty()) problem("spec.provider", fmt::format("'{}' is not one of host, external", provider));
+  if (auto known = parse_provider(provider))
+    cluster.provider = *known;
+  else if (!provider.empty())
+    problem("spec.provider", fmt::format("'{}' is not one of host, external", provider));
 
   const Value& replication = object(spec, "spec.replication", "replication", {"mode"});
   const std::string mode = text(replication, "spec.replication", "mode");
   cluster.replication = default_mode(cluster.engine);
   if (!mode.empty()) {
     auto known = parse_replication_mode(mode);
-    if (!known) problem("spec.replication.mode", fmt::format("'{}' is not one of none, async, semi-sync, galera, streaming", mode));
-    else if (!mode_fits(cluster.engine, *known)) problem("spec.replication.mode", fmt::format("'{}' does not go with engine {}", mode, engine));
-    else cluster.replication = *known;
+    if (!known)
+      problem("spec.replication.mode",
+              fmt::format("'{}' is not one of none, async, semi-sync, galera, streaming", mode));
+    else if (!mode_fits(cluster.engine, *known))
+      problem("spec.replication.mode", fmt::format("'{}' does not go with engine {}", mode, engine));
+    else
+      cluster.replication = *known;
   }
 
   const Value& credentials = object(spec, "spec.credentials", "credentials", {"user", "passwordFile", "passwordEnv"});
@@ -150,7 +171,8 @@ void Reader::read_spec(const Value& spec, DatabaseCluster& cluster) {
   cluster.credentials.password.env = text(credentials, "spec.credentials", "passwordEnv");
   if (cluster.credentials.user.empty()) problem("spec.credentials.user", "is missing");
   if (cluster.credentials.password.file.empty() == cluster.credentials.password.env.empty())
-    problem("spec.credentials", "needs passwordFile or passwordEnv, one of them; the password itself never stands here");
+    problem("spec.credentials",
+            "needs passwordFile or passwordEnv, one of them; the password itself never stands here");
 
   const Value& tls = object(spec, "spec.tls", "tls", {"required", "ca"});
   if (!tls["required"].is_null() && !tls["required"].is_bool()) problem("spec.tls.required", "must be true or false");
@@ -167,11 +189,14 @@ void Reader::read_spec(const Value& spec, DatabaseCluster& cluster) {
   for (size_t i = 0; i < members.items().size(); ++i) {
     const std::string path = fmt::format("spec.members[{}]", i);
     Member member = read_member(members.items()[i], path, static_cast<int>(i), cluster);
-    if (!names.insert(member.name.str()).second) problem(path + ".name", fmt::format("'{}' comes twice", member.name.str()));
-    if (!ordinals.insert(member.ordinal).second) problem(path + ".ordinal", fmt::format("{} comes twice", member.ordinal));
+    if (!names.insert(member.name.str()).second)
+      problem(path + ".name", fmt::format("'{}' comes twice", member.name.str()));
+    if (!ordinals.insert(member.ordinal).second)
+      problem(path + ".ordinal", fmt::format("{} comes twice", member.ordinal));
     cluster.members.push_back(std::move(member));
   }
-  std::sort(cluster.members.begin(), cluster.members.end(), [](const Member& a, const Member& b) { return a.ordinal < b.ordinal; });
+  std::sort(cluster.members.begin(), cluster.members.end(),
+            [](const Member& a, const Member& b) { return a.ordinal < b.ordinal; });
 }
 
 DatabaseCluster Reader::read(const Value& document) {
@@ -209,9 +234,10 @@ Result<std::vector<DatabaseCluster>> parse_clusters(std::string_view yaml, const
   for (const Value& document : TRY(codec::parse_yaml(yaml))) {
     const std::string version = document["apiVersion"].text(), kind = document["kind"].text();
     if (version != kVersion)
-      return fail(ErrorClass::usage, "config.version",
-                  version.empty() ? "a document without apiVersion" : fmt::format("apiVersion {} is not known here", version),
-                  fmt::format("write apiVersion: {}", kVersion));
+      return fail(
+          ErrorClass::usage, "config.version",
+          version.empty() ? "a document without apiVersion" : fmt::format("apiVersion {} is not known here", version),
+          fmt::format("write apiVersion: {}", kVersion));
     if (kind == "DatabaseCluster") {
       clusters.push_back(TRY(parse_cluster(document, folder)));
     } else if (kind.empty()) {

@@ -45,10 +45,8 @@ std::string print_cluster(const DatabaseCluster& c) {
   Value members{Value::List()};
   for (const auto& member : c.members) members.push(member_value(member));
   spec.set("members", members);
-  return codec::to_yaml(Value::object({{"apiVersion", "holdfast.dev/v1alpha1"},
-                                       {"kind", "DatabaseCluster"},
-                                       {"metadata", metadata},
-                                       {"spec", spec}}));
+  return codec::to_yaml(Value::object(
+      {{"apiVersion", "holdfast.dev/v1alpha1"}, {"kind", "DatabaseCluster"}, {"metadata", metadata}, {"spec", spec}}));
 }
 
 }  // namespace holdfast::cluster

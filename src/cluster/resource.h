@@ -10,7 +10,8 @@
 //     credentials: {user: backup, passwordFile: db.password}   # or passwordEnv: VARIABLE; a relative file is relative
 //     tls: {required: true, ca: ca.pem}                        # to the file that names it
 //     members:
-//       - {name: db-0, host: 10.0.0.4, port: 3306}    # or socket: /run/mysqld/mysqld.sock; also ordinal, dataDir, agentSocket
+//       - {name: db-0, host: 10.0.0.4, port: 3306}    # or socket: /run/mysqld/mysqld.sock; also ordinal, dataDir,
+//       agentSocket
 #pragma once
 
 #include <string>
@@ -30,7 +31,8 @@ std::string print_cluster(const DatabaseCluster& cluster);
 /// "config.invalid" (usage). `folder` is what relative file names are relative to.
 Result<DatabaseCluster> parse_cluster(const codec::Value& document, const std::string& folder);
 
-/// All DatabaseCluster documents of a YAML text; other kinds of holdfast.dev are left to others, anything else is refused.
+/// All DatabaseCluster documents of a YAML text; other kinds of holdfast.dev are left to others, anything else is
+/// refused.
 Result<std::vector<DatabaseCluster>> parse_clusters(std::string_view yaml, const std::string& folder);
 
 }  // namespace holdfast::cluster

@@ -58,19 +58,21 @@ std::string problems_of(std::string spec) {
 
 TEST(ParseCluster, EveryMistakeIsNamed) {
   std::string all = problems_of("  engin: mariadb\n  provider: aws\n  members: []\n  tls: {required: 1}\n");
-  for (const char* part : {"spec.engin:", "spec.engine: is missing", "spec.provider: 'aws'", "spec.members: must", "spec.tls.required",
-                           "spec.credentials.user", "passwordFile or passwordEnv"})
+  for (const char* part : {"spec.engin:", "spec.engine: is missing", "spec.provider: 'aws'", "spec.members: must",
+                           "spec.tls.required", "spec.credentials.user", "passwordFile or passwordEnv"})
     EXPECT_NE(all.find(part), std::string::npos) << part << " not in: " << all;
   std::string members = problems_of(
       "  engine: postgres\n  replication: {mode: galera}\n  credentials: {user: u, passwordEnv: P}\n"
       "  members: [{name: A_b, host: h, port: 99999}, {name: d, port: 1}, {name: d, host: x, ordinal: 1}, 7]\n");
-  for (const char* part : {"spec.replication.mode: 'galera' does not go with engine postgres", "members[0].name", "members[0].port",
-                           "members[1]: needs host", "members[2].name: 'd' comes twice", "members[2].ordinal", "members[3]: must"})
+  for (const char* part :
+       {"spec.replication.mode: 'galera' does not go with engine postgres", "members[0].name", "members[0].port",
+        "members[1]: needs host", "members[2].name: 'd' comes twice", "members[2].ordinal", "members[3]: must"})
     EXPECT_NE(members.find(part), std::string::npos) << part << " not in: " << members;
 }
 
 TEST(ParseCluster, PasswordInlineIsRefused) {
-  std::string all = problems_of("  engine: mysql\n  credentials: {user: u, password: geheim}\n  members: [{host: h}]\n");
+  std::string all =
+      problems_of("  engine: mysql\n  credentials: {user: u, password: geheim}\n  members: [{host: h}]\n");
   EXPECT_NE(all.find("spec.credentials.password: is not a field"), std::string::npos) << all;
   EXPECT_EQ(all.find("geheim"), std::string::npos);
 }

@@ -37,12 +37,24 @@ std::optional<Enum> value_of(const Names<Enum, N>& names, std::string_view text)
 
 }  // namespace
 
-std::string_view engine_name(Engine engine) { return name_of(kEngines, engine); }
-std::string_view provider_name(Provider provider) { return name_of(kProviders, provider); }
-std::string_view replication_mode_name(ReplicationMode mode) { return name_of(kModes, mode); }
-std::optional<Engine> parse_engine(std::string_view name) { return value_of(kEngines, name); }
-std::optional<Provider> parse_provider(std::string_view name) { return value_of(kProviders, name); }
-std::optional<ReplicationMode> parse_replication_mode(std::string_view name) { return value_of(kModes, name); }
+std::string_view engine_name(Engine engine) {
+  return name_of(kEngines, engine);
+}
+std::string_view provider_name(Provider provider) {
+  return name_of(kProviders, provider);
+}
+std::string_view replication_mode_name(ReplicationMode mode) {
+  return name_of(kModes, mode);
+}
+std::optional<Engine> parse_engine(std::string_view name) {
+  return value_of(kEngines, name);
+}
+std::optional<Provider> parse_provider(std::string_view name) {
+  return value_of(kProviders, name);
+}
+std::optional<ReplicationMode> parse_replication_mode(std::string_view name) {
+  return value_of(kModes, name);
+}
 
 std::string engine_names() {
   std::string result;

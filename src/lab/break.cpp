@@ -37,11 +37,12 @@ Result<Found> find_member(const Layout& layout, const std::string& name) {
       all += (all.empty() ? "" : ", ") + config.member;
       if (config.member == name) return Found{plan, std::move(config)};
     }
-  return fail(ErrorClass::usage, "lab.no_member", "the lab has no member " + name, all.empty() ? "holdfast lab up" : "one of: " + all);
+  return fail(ErrorClass::usage, "lab.no_member", "the lab has no member " + name,
+              all.empty() ? "holdfast lab up" : "one of: " + all);
 }
 
-Result<Value> ask(const MemberConfig& c, const std::string& op, std::initializer_list<Value::Member> fields, Deadline deadline,
-                  std::stop_token stop) {
+Result<Value> ask(const MemberConfig& c, const std::string& op, std::initializer_list<Value::Member> fields,
+                  Deadline deadline, std::stop_token stop) {
   auto client = TRY(agent::Client::connect(c.agent_socket(), deadline));
   return client.call(op, Value::object(fields), deadline, stop).context(c.member);
 }
@@ -49,14 +50,17 @@ Result<Value> ask(const MemberConfig& c, const std::string& op, std::initializer
 Result<pid_t> server_pid(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
   auto status = TRY(ask(c, "status", {}, deadline, stop));
   auto pid = static_cast<pid_t>(status["server"]["pid"].integer(-1));
-  if (pid <= 1) return fail(ErrorClass::refused, "lab.not_running", "the server of " + c.member + " does not run", "holdfast lab up");
+  if (pid <= 1)
+    return fail(ErrorClass::refused, "lab.not_running", "the server of " + c.member + " does not run",
+                "holdfast lab up");
   return pid;
 }
 
 Status send_signal(const MemberConfig& c, int signal_number, Deadline deadline, std::stop_token stop) {
   const pid_t pid = TRY(server_pid(c, deadline, stop));
   auto pidfd = TRY(sys::open_pidfd(pid));
-  if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal_number, nullptr, 0) != 0) return fail(sys::errno_error(errno, "signal the server"));
+  if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal_number, nullptr, 0) != 0)
+    return fail(sys::errno_error(errno, "signal the server"));
   return {};
 }
 
@@ -77,9 +81,11 @@ Result<std::string> largest_table_file(const MemberConfig& c) {
     bool table = false;
     if (c.engine == Engine::postgres) {
       const std::string name = it->path().filename().string();
-      table = relative.starts_with("base/") && !name.empty() && name.find_first_not_of("0123456789.") == std::string::npos;
+      table =
+          relative.starts_with("base/") && !name.empty() && name.find_first_not_of("0123456789.") == std::string::npos;
     } else {
-      table = relative.ends_with(".ibd") && !relative.starts_with("mysql/") && !relative.starts_with("sys/") && relative.find('/') != std::string::npos;
+      table = relative.ends_with(".ibd") && !relative.starts_with("mysql/") && !relative.starts_with("sys/") &&
+              relative.find('/') != std::string::npos;
     }
     std::error_code ignored;
     if (!table || !it->is_regular_file(ignored)) continue;
@@ -88,7 +94,9 @@ Result<std::string> largest_table_file(const MemberConfig& c) {
       best = path;
     }
   }
-  if (best.empty()) return fail(ErrorClass::refused, "lab.no_tables", c.member + " has no table files to damage", "holdfast lab load -c " + c.cluster);
+  if (best.empty())
+    return fail(ErrorClass::refused, "lab.no_tables", c.member + " has no table files to damage",
+                "holdfast lab load -c " + c.cluster);
   return best;
 }
 
@@ -118,7 +126,8 @@ Result<std::string> by_sql(const Found& found, bool drop, Deadline deadline, std
       TRY(connection.query("DROP DATABASE shop WITH (FORCE)", deadline, stop));
       return std::string("dropped the database shop");
     }
-    auto tables = TRY(connection.query("SELECT format('%I.%I', schemaname, tablename) AS t FROM pg_tables WHERE schemaname = 'shop'", deadline, stop));
+    auto tables = TRY(connection.query(
+        "SELECT format('%I.%I', schemaname, tablename) AS t FROM pg_tables WHERE schemaname = 'shop'", deadline, stop));
     std::string list;
     for (size_t i = 0; i < tables.rows.size(); ++i) list += (i ? ", " : "") + tables.text("t", i);
     TRY(connection.query("TRUNCATE " + list, deadline, stop));
@@ -130,21 +139,27 @@ Result<std::string> by_sql(const Found& found, bool drop, Deadline deadline, std
     return std::string("dropped the schema shop");
   }
   TRY(connection.query("SET foreign_key_checks = 0", deadline, stop));
-  auto tables = TRY(connection.query("SELECT TABLE_NAME AS t FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop' AND TABLE_TYPE = 'BASE TABLE'", deadline, stop));
-  for (size_t i = 0; i < tables.rows.size(); ++i) TRY(connection.query("TRUNCATE TABLE shop." + sql::quote_mysql_name(tables.text("t", i)), deadline, stop));
+  auto tables = TRY(connection.query(
+      "SELECT TABLE_NAME AS t FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop' AND TABLE_TYPE = 'BASE TABLE'",
+      deadline, stop));
+  for (size_t i = 0; i < tables.rows.size(); ++i)
+    TRY(connection.query("TRUNCATE TABLE shop." + sql::quote_mysql_name(tables.text("t", i)), deadline, stop));
   return fmt::format("emptied {} tables of shop", tables.rows.size());
 }
 
 }  // namespace
 
 const std::vector<std::string>& break_kinds() {
-  static const std::vector<std::string> kinds = {"kill", "stop", "continue", "delete-data", "corrupt-pages", "truncate-file", "drop-schema", "truncate-tables"};
+  static const std::vector<std::string> kinds = {"kill",          "stop",          "continue",    "delete-data",
+                                                 "corrupt-pages", "truncate-file", "drop-schema", "truncate-tables"};
   return kinds;
 }
 
-Result<std::string> break_member(const Options& options, const std::string& kind, const std::string& member, Deadline deadline, std::stop_token stop) {
+Result<std::string> break_member(const Options& options, const std::string& kind, const std::string& member,
+                                 Deadline deadline, std::stop_token stop) {
   if (std::find(break_kinds().begin(), break_kinds().end(), kind) == break_kinds().end())
-    return fail(ErrorClass::usage, "lab.break", "the lab cannot break '" + kind + "'", fmt::format("one of: {}", fmt::join(break_kinds(), ", ")));
+    return fail(ErrorClass::usage, "lab.break", "the lab cannot break '" + kind + "'",
+                fmt::format("one of: {}", fmt::join(break_kinds(), ", ")));
   const Layout layout(options.state_dir);
   const Found found = TRY(find_member(layout, member));
   const MemberConfig& c = found.config;
@@ -169,13 +184,16 @@ Result<std::string> break_member(const Options& options, const std::string& kind
     return fmt::format("killed the server of {} and removed {} ({} files)", member, c.data_dir(), files);
   }
   const std::string path = TRY(largest_table_file(c));
-  if (kind == "corrupt-pages") return TRY(corrupt_pages(path, c.engine == Engine::postgres ? 8192 : 16384)) + "; the server is down";
+  if (kind == "corrupt-pages")
+    return TRY(corrupt_pages(path, c.engine == Engine::postgres ? 8192 : 16384)) + "; the server is down";
   const auto size = fs::file_size(path);
-  if (::truncate(path.c_str(), static_cast<off_t>(size / 2)) != 0) return fail(sys::errno_error(errno, "truncate " + path));
+  if (::truncate(path.c_str(), static_cast<off_t>(size / 2)) != 0)
+    return fail(sys::errno_error(errno, "truncate " + path));
   return fmt::format("cut {} from {} to {} bytes; the server is down", path, size, size / 2);
 }
 
-Result<std::string> heal_member(const Options& options, const std::string& member, Deadline deadline, std::stop_token stop) {
+Result<std::string> heal_member(const Options& options, const std::string& member, Deadline deadline,
+                                std::stop_token stop) {
   const Layout layout(options.state_dir);
   const Found found = TRY(find_member(layout, member));
   const MemberConfig& c = found.config;
@@ -186,10 +204,12 @@ Result<std::string> heal_member(const Options& options, const std::string& membe
   auto started = ask(c, "start", {}, deadline, stop);
   if (started) return "started " + member;
   if (c.engine != Engine::galera && c.role == agent::Role::primary)
-    return fail(ErrorClass::refused, "lab.needs_restore", member + " is the primary and does not start: " + started.error().message,
+    return fail(ErrorClass::refused, "lab.needs_restore",
+                member + " is the primary and does not start: " + started.error().message,
                 "restore it: holdfast restore -c " + c.cluster + " --snapshot latest --accept=replace-data");
   auto aside = TRY(ask(c, "set_aside", {}, deadline, stop));
-  TRY(ask(c, "initialise", {{"from", c.engine == Engine::postgres ? "basebackup" : "empty"}, {"timeoutSeconds", 120}}, deadline, stop));
+  TRY(ask(c, "initialise", {{"from", c.engine == Engine::postgres ? "basebackup" : "empty"}, {"timeoutSeconds", 120}},
+          deadline, stop));
   TRY(ask(c, "start", {{"timeoutSeconds", 120}}, deadline, stop));
   UpContext context{layout, "", [](const std::string&) {}, deadline, stop};
   TRY_VOID(connect_replication(context, found.plan, existing_members(layout, found.plan)));

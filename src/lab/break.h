@@ -16,12 +16,13 @@ namespace holdfast::lab {
 const std::vector<std::string>& break_kinds();
 
 /// Breaks one member of the lab. Returns one sentence about what was done. "lab.no_member", "lab.break" (usage).
-Result<std::string> break_member(const Options& options, const std::string& kind, const std::string& member, Deadline deadline,
-                                 std::stop_token stop = {});
+Result<std::string> break_member(const Options& options, const std::string& kind, const std::string& member,
+                                 Deadline deadline, std::stop_token stop = {});
 
-/// Makes a member serve again: continues a stopped one, starts a dead one, and rebuilds a replica or Galera node whose data
-/// is gone or whose server does not start from the other members (the old directory is moved aside). The primary of a
-/// replicated cluster is never rebuilt: "lab.needs_restore" (refused).
-Result<std::string> heal_member(const Options& options, const std::string& member, Deadline deadline, std::stop_token stop = {});
+/// Makes a member serve again: continues a stopped one, starts a dead one, and rebuilds a replica or Galera node whose
+/// data is gone or whose server does not start from the other members (the old directory is moved aside). The primary
+/// of a replicated cluster is never rebuilt: "lab.needs_restore" (refused).
+Result<std::string> heal_member(const Options& options, const std::string& member, Deadline deadline,
+                                std::stop_token stop = {});
 
 }  // namespace holdfast::lab

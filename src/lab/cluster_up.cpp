@@ -110,23 +110,27 @@ Status choose_identity(const ClusterPlan& plan, MemberConfig& c) {
   if (c.uid != 0) return {};
   auto user = sys::find_user(plan.unix_user);
   if (!user) user = sys::find_user("nobody");
-  if (!user) return fail(std::move(user).error().with_hint("run the lab as an ordinary user, or install the server's package"));
+  if (!user)
+    return fail(std::move(user).error().with_hint("run the lab as an ordinary user, or install the server's package"));
   c.uid = user->uid;
   c.gid = static_cast<gid_t>(200000 + c.port);
   return {};
 }
 
-Result<Client> agent_client(const MemberConfig& c, Deadline deadline) { return Client::connect(c.agent_socket(), deadline); }
+Result<Client> agent_client(const MemberConfig& c, Deadline deadline) {
+  return Client::connect(c.agent_socket(), deadline);
+}
 
 Status start_agent(const UpContext& context, Starting& member) {
   const MemberConfig& c = member.config;
   TRY_VOID(sys::make_directories(c.dir, 0755));
   TRY_VOID(sys::make_directories(c.socket_dir, 0755));
   // Under /tmp somebody else may have made the folder first; sockets and root's chown do not go through a stranger's.
-  struct stat parent {};
+  struct stat parent{};
   const std::string above = fs::path(c.socket_dir).parent_path().string();
   if (::lstat(above.c_str(), &parent) != 0 || !S_ISDIR(parent.st_mode) || parent.st_uid != ::geteuid())
-    return fail(ErrorClass::refused, "lab.socket_dir", above + " is not ours", "remove it, or choose a shorter --state-dir");
+    return fail(ErrorClass::refused, "lab.socket_dir", above + " is not ours",
+                "remove it, or choose a shorter --state-dir");
   // Others may pass through the folders above to reach the sockets; what is inside them is closed by its own mode.
   if (::geteuid() == 0 && ::chown(c.socket_dir.c_str(), c.uid, c.gid) != 0)
     return fail(sys::errno_error(errno, "chown " + c.socket_dir));
@@ -181,7 +185,8 @@ Status make_data(const UpContext& context, std::vector<Starting>& members) {
   // One is made, the others are copies of it: fast, and all of them start from the very same state.
   TRY(ask(context, members[0].config, "initialise", {{"from", "empty"}}));
   if (members[0].config.engine == Engine::galera) {
-    // A Galera history begins when its first node bootstraps; copies taken after that join by IST, without a full transfer.
+    // A Galera history begins when its first node bootstraps; copies taken after that join by IST, without a full
+    // transfer.
     TRY(ask(context, members[0].config, "start", {{"newCluster", true}}));
     TRY(ask(context, members[0].config, "stop"));
   }
@@ -200,7 +205,8 @@ Result<int64_t> galera_position(const UpContext& context, const MemberConfig& c,
   auto reply = TRY(ask(context, c, "galera_position"));
   std::string position = reply["position"].text();
   auto colon = position.find(':');
-  if (colon == std::string::npos) return fail(ErrorClass::failed, "lab.galera", c.member + " told no position: " + position);
+  if (colon == std::string::npos)
+    return fail(ErrorClass::failed, "lab.galera", c.member + " told no position: " + position);
   uuid = position.substr(0, colon);
   return std::strtoll(position.c_str() + colon + 1, nullptr, 10);
 }
@@ -220,7 +226,8 @@ Status start_galera(const UpContext& context, std::vector<Starting>& members) {
         return fail(std::move(seqno).error());
       }
       if (!lineage.empty() && lineage != uuid && *seqno >= 0)
-        return fail(ErrorClass::refused, "lab.galera_lineage", "the members of " + members[i].config.cluster + " belong to different histories",
+        return fail(ErrorClass::refused, "lab.galera_lineage",
+                    "the members of " + members[i].config.cluster + " belong to different histories",
                     "`holdfast lab down` and `holdfast lab up` make the cluster anew");
       lineage = uuid;
       if (*seqno > best) {
@@ -228,7 +235,8 @@ Status start_galera(const UpContext& context, std::vector<Starting>& members) {
         first = i;
       }
     }
-    if (first == members.size()) return fail(ErrorClass::refused, "lab.no_data", "no Galera member has data to start from");
+    if (first == members.size())
+      return fail(ErrorClass::refused, "lab.no_data", "no Galera member has data to start from");
     TRY(ask(context, members[first].config, "start", {{"newCluster", true}}));
   }
   std::vector<Status> results(members.size());
@@ -308,7 +316,8 @@ Status bring_up(const UpContext& context, const ClusterPlan& plan) {
   TRY_VOID(connect_replication(context, plan, configs));
 
   TRY_VOID(sys::make_directories(layout.state_dir() + "/clusters", 0755));
-  TRY_VOID(sys::publish_file(layout.yaml_file(plan.name), as_bytes(cluster::print_cluster(describe(plan, configs))), 0644));
+  TRY_VOID(
+      sys::publish_file(layout.yaml_file(plan.name), as_bytes(cluster::print_cluster(describe(plan, configs))), 0644));
   TRY_VOID(sys::publish_file(complete, {}, 0644));
   for (auto& member : members) {
     TRY(ask(context, member.config, "commit"));

@@ -20,6 +20,7 @@ struct UpContext {
 Status bring_up(const UpContext& context, const ClusterPlan& plan);
 
 /// Points replicas at their upstream and waits until they follow: CHANGE MASTER, CHANGE REPLICATION SOURCE, slots.
-Status connect_replication(const UpContext& context, const ClusterPlan& plan, const std::vector<agent::MemberConfig>& members);
+Status connect_replication(const UpContext& context, const ClusterPlan& plan,
+                           const std::vector<agent::MemberConfig>& members);
 
 }  // namespace holdfast::lab

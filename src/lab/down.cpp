@@ -20,7 +20,8 @@ using std::chrono::seconds;
 namespace {
 
 /// Ends the agent of a member, and with it the server. Polite first; an agent that does not answer is killed.
-Status end_agent(const Layout& layout, const ClusterPlan& plan, int ordinal, bool orderly, Deadline deadline, std::stop_token stop) {
+Status end_agent(const Layout& layout, const ClusterPlan& plan, int ordinal, bool orderly, Deadline deadline,
+                 std::stop_token stop) {
   const std::string dir = layout.member_dir(plan.name, ordinal);
   auto lock = sys::open_file(dir + "/agent.lock", O_RDWR);
   if (!lock) return {};
@@ -32,8 +33,9 @@ Status end_agent(const Layout& layout, const ClusterPlan& plan, int ordinal, boo
   if (config) {
     auto client = agent::Client::connect(config->agent_socket(), Deadline::in(seconds(2)));
     if (client) {
-      auto ended = client->call("shutdown", codec::Value::object({{"mode", orderly ? "fast" : "immediate"}, {"timeoutSeconds", 60}}),
-                                deadline.at_most(seconds(orderly ? 90 : 10)), stop);
+      auto ended = client->call(
+          "shutdown", codec::Value::object({{"mode", orderly ? "fast" : "immediate"}, {"timeoutSeconds", 60}}),
+          deadline.at_most(seconds(orderly ? 90 : 10)), stop);
       if (!ended && ended.error().error_class == ErrorClass::interrupted) return fail(std::move(ended).error());
     }
   }
@@ -41,7 +43,8 @@ Status end_agent(const Layout& layout, const ClusterPlan& plan, int ordinal, boo
   if (TRY(sys::wait_until(gone, deadline.at_most(seconds(15)), stop))) return {};
   if (pidfd) (void)::syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0);
   if (TRY(sys::wait_until(gone, Deadline::in(seconds(15))))) return {};
-  return fail(ErrorClass::needs_operator, "lab.agent_stuck", fmt::format("the agent of {} (pid {}) does not end", dir, pid));
+  return fail(ErrorClass::needs_operator, "lab.agent_stuck",
+              fmt::format("the agent of {} (pid {}) does not end", dir, pid));
 }
 
 /// Ends a writer that `lab load --background` left: its lock holds its pid while it lives.
@@ -60,7 +63,8 @@ void end_writer(const Layout& layout, const ClusterPlan& plan) {
 
 }  // namespace
 
-Status down(const Options& options, const std::vector<std::string>& clusters, bool keep_data, Deadline deadline, std::stop_token stop) {
+Status down(const Options& options, const std::vector<std::string>& clusters, bool keep_data, Deadline deadline,
+            std::stop_token stop) {
   const Layout layout(options.state_dir);
   auto plans = TRY(select_clusters(clusters));
   std::error_code error;
@@ -84,7 +88,8 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
   for (const auto& plan : plans) {
     for (int i = 0; i < plan.members; ++i) fs::remove_all(layout.socket_dir(plan.name, i), error);
     const std::string sockets = fs::path(layout.socket_dir(plan.name, 0)).parent_path().string();
-    if (sockets.starts_with("/tmp/holdfast-")) fs::remove(sockets, error);  // only when empty: other clusters use it too
+    if (sockets.starts_with("/tmp/holdfast-"))
+      fs::remove(sockets, error);  // only when empty: other clusters use it too
     fs::remove(layout.yaml_file(plan.name), error);
     fs::remove_all(layout.cluster_dir(plan.name), error);
     if (error) return fail(sys::errno_error(error.value(), "remove " + layout.cluster_dir(plan.name)));

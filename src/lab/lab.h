@@ -2,19 +2,20 @@
 //
 // Four clusters in namespace `shop`, on loopback, each member under its own `holdfast agent`:
 //   shop-mariadb   3 x MariaDB, semi-sync, GTID (0 is the primary)      shop-galera     3 x MariaDB Galera
-//   shop-mysql     2 x MySQL, GTID                                      shop-postgres   primary + streaming standby, slot
+//   shop-mysql     2 x MySQL, GTID                                      shop-postgres   primary + streaming standby,
+//   slot
 //
 // Under the state directory ($HOLDFAST_STATE_DIR, else /var/lib/holdfast as root, ~/.local/state/holdfast otherwise):
 //   clusters/<cluster>.yaml            the DatabaseCluster of each: what every other command reads
 //   lab/lab.lock                       held by `up` and `down`
 //   lab/<cluster>/admin.password ...   generated, 0600
 //   lab/<cluster>/<member>/            see agent/config.h
-// `up` returns and leaves the agents running, each in a session of its own; `down` stops all of them. Until a cluster is
-// complete its agents are on a leash (PR_SET_PDEATHSIG): a killed `up` leaves complete clusters or nothing. An agent that
-// is killed takes its server with it; `up` starts what is missing and finds the rest.
-// Ports are leased by an abstract unix socket named after the port, held by the agent: labs of any user or state
-// directory on the machine never collide. Servers started by root run as mysql or postgres, each with a group id of its
-// own (so that what one member sends can be told from what another sends); otherwise as the current user.
+// `up` returns and leaves the agents running, each in a session of its own; `down` stops all of them. Until a cluster
+// is complete its agents are on a leash (PR_SET_PDEATHSIG): a killed `up` leaves complete clusters or nothing. An agent
+// that is killed takes its server with it; `up` starts what is missing and finds the rest. Ports are leased by an
+// abstract unix socket named after the port, held by the agent: labs of any user or state directory on the machine
+// never collide. Servers started by root run as mysql or postgres, each with a group id of its own (that is how a
+// partition tells one member's packets from another's); otherwise as the current user.
 #pragma once
 
 #include <functional>
@@ -43,9 +44,9 @@ std::vector<std::string> cluster_names();
 /// One member as it is now.
 struct MemberStatus {
   std::string cluster, ns, member, engine;
-  std::string role;         ///< primary or replica as configured; Galera: "member"
-  std::string state;        ///< running, stopped, starting, failed, ...; "no agent" when none answers
-  int pid = -1;             ///< of the server; -1 when it does not run
+  std::string role;   ///< primary or replica as configured; Galera: "member"
+  std::string state;  ///< running, stopped, starting, failed, ...; "no agent" when none answers
+  int pid = -1;       ///< of the server; -1 when it does not run
   int agent_pid = -1;
   std::string data_dir, socket, host, user, password_file, agent_socket, log_file;
   int port = 0;
@@ -58,10 +59,12 @@ struct LabStatus {
 
 /// Starts the named clusters (all of them when the list is empty) and waits until every member serves and replicates.
 /// Idempotent: running members are left alone. On failure what this call started of an incomplete cluster is stopped.
-Result<LabStatus> up(const Options& options, const std::vector<std::string>& clusters, Deadline deadline, std::stop_token stop = {});
+Result<LabStatus> up(const Options& options, const std::vector<std::string>& clusters, Deadline deadline,
+                     std::stop_token stop = {});
 
 /// What there is; never starts anything. A member whose agent does not answer within `per_member` is "no agent".
-Result<LabStatus> status(const Options& options, std::chrono::milliseconds per_member = std::chrono::milliseconds(2000));
+Result<LabStatus> status(const Options& options,
+                         std::chrono::milliseconds per_member = std::chrono::milliseconds(2000));
 
 /// Stops everything (or the named clusters) and removes the data unless `keep_data`.
 Status down(const Options& options, const std::vector<std::string>& clusters, bool keep_data, Deadline deadline,

@@ -37,7 +37,8 @@ Result<std::vector<ClusterPlan>> select_clusters(const std::vector<std::string>&
   for (const auto& name : names) {
     const ClusterPlan* found = nullptr;
     for (const auto& plan : cluster_plans())
-      if (plan.name == name || plan.name == "shop-" + name || fmt::format("{}/{}", kNamespace, plan.name) == name) found = &plan;
+      if (plan.name == name || plan.name == "shop-" + name || fmt::format("{}/{}", kNamespace, plan.name) == name)
+        found = &plan;
     if (!found) {
       std::string all;
       for (const auto& known : cluster_names()) all += (all.empty() ? "" : ", ") + known;
@@ -62,7 +63,9 @@ Layout::Layout(std::string state_dir) {
   while (state_dir_.size() > 1 && state_dir_.back() == '/') state_dir_.pop_back();
 }
 
-std::string Layout::member_name(const std::string& cluster, int ordinal) { return fmt::format("{}-{}", cluster, ordinal); }
+std::string Layout::member_name(const std::string& cluster, int ordinal) {
+  return fmt::format("{}-{}", cluster, ordinal);
+}
 
 std::string Layout::member_dir(const std::string& cluster, int ordinal) const {
   return cluster_dir(cluster) + "/" + member_name(cluster, ordinal);

@@ -43,7 +43,8 @@ class Layout {
   std::string state_dir_;
 };
 
-/// The lab's lock: one `up`, `down` or `break` at a time. "lab.locked" (conflict) when another holds it past the deadline.
+/// The lab's lock: one `up`, `down` or `break` at a time. "lab.locked" (conflict) when another holds it past the
+/// deadline.
 Result<sys::Fd> lock_lab(const Layout& layout, Deadline deadline, std::stop_token stop);
 
 /// Configurations of the members of a cluster that exist on disk, by ordinal; empty when it was never made.

@@ -40,14 +40,21 @@ Result<Primary> find_primary(const Layout& layout, const std::string& name) {
     primary.config = std::move(member);
     return primary;
   }
-  return fail(ErrorClass::unavailable, "lab.not_up", "the lab has no running " + plans[0].name, "holdfast lab up " + plans[0].name);
+  return fail(ErrorClass::unavailable, "lab.not_up", "the lab has no running " + plans[0].name,
+              "holdfast lab up " + plans[0].name);
 }
 
 void append_mysql(std::string& out, const Cell& cell) {
   switch (cell.kind) {
-    case Cell::Kind::null: out += "NULL"; break;
-    case Cell::Kind::number: out += cell.value; break;
-    case Cell::Kind::text: out += sql::quote_mysql(cell.value); break;
+    case Cell::Kind::null:
+      out += "NULL";
+      break;
+    case Cell::Kind::number:
+      out += cell.value;
+      break;
+    case Cell::Kind::text:
+      out += sql::quote_mysql(cell.value);
+      break;
     case Cell::Kind::bytes:
       out += "x'";
       for (unsigned char c : cell.value) fmt::format_to(std::back_inserter(out), "{:02x}", c);
@@ -57,19 +64,28 @@ void append_mysql(std::string& out, const Cell& cell) {
 
 void append_copy(std::string& out, const Cell& cell) {
   switch (cell.kind) {
-    case Cell::Kind::null: out += "\\N"; break;
-    case Cell::Kind::number: out += cell.value; break;
+    case Cell::Kind::null:
+      out += "\\N";
+      break;
+    case Cell::Kind::number:
+      out += cell.value;
+      break;
     case Cell::Kind::bytes:
       out += "\\\\x";
       for (unsigned char c : cell.value) fmt::format_to(std::back_inserter(out), "{:02x}", c);
       break;
     case Cell::Kind::text:
       for (char c : cell.value) {
-        if (c == '\\') out += "\\\\";
-        else if (c == '\n') out += "\\n";
-        else if (c == '\t') out += "\\t";
-        else if (c == '\r') out += "\\r";
-        else out += c;
+        if (c == '\\')
+          out += "\\\\";
+        else if (c == '\n')
+          out += "\\n";
+        else if (c == '\t')
+          out += "\\t";
+        else if (c == '\r')
+          out += "\\r";
+        else
+          out += c;
       }
   }
 }
@@ -84,7 +100,9 @@ size_t size_of(const Cells& cells) {
 class Rows {
  public:
   Rows(const TableData& table, uint64_t total_bytes, uint64_t seed)
-      : table_(table), random_(seed * 1000 + std::hash<std::string_view>{}(table.table) % 1000), share_(total_bytes / 100 * table.percent) {}
+      : table_(table),
+        random_(seed * 1000 + std::hash<std::string_view>{}(table.table) % 1000),
+        share_(total_bytes / 100 * table.percent) {}
   bool next(Cells& cells) {
     if (table_.fixed_rows ? rows >= table_.fixed_rows : bytes >= share_) return false;
     cells = table_.row(random_, ++rows);
@@ -99,7 +117,8 @@ class Rows {
   const uint64_t share_;
 };
 
-Status load_mysql(const Primary& primary, const LoadOptions& load, LoadResult& result, Deadline deadline, std::stop_token stop) {
+Status load_mysql(const Primary& primary, const LoadOptions& load, LoadResult& result, Deadline deadline,
+                  std::stop_token stop) {
   auto connection = TRY(sql::MariadbConnection::connect(primary.target, deadline, stop));
   auto run_all = [&](const std::vector<std::string>& statements) -> Status {
     for (const auto& statement : statements) {
@@ -136,7 +155,8 @@ Status load_mysql(const Primary& primary, const LoadOptions& load, LoadResult& r
   return run_all(mysql_objects(connection.is_mariadb()));
 }
 
-Status load_postgres(const Primary& primary, const LoadOptions& load, LoadResult& result, Deadline deadline, std::stop_token stop) {
+Status load_postgres(const Primary& primary, const LoadOptions& load, LoadResult& result, Deadline deadline,
+                     std::stop_token stop) {
   auto run_all = [&](sql::PostgresConnection& connection, const std::vector<std::string>& statements) -> Status {
     for (const auto& statement : statements) {
       auto done = connection.query(statement, deadline, stop);
@@ -165,7 +185,8 @@ Status load_postgres(const Primary& primary, const LoadOptions& load, LoadResult
       }
       return chunk;
     };
-    auto copied = connection.copy_in(fmt::format("COPY {} ({}) FROM STDIN", table.table, table.columns), produce, deadline, stop);
+    auto copied =
+        connection.copy_in(fmt::format("COPY {} ({}) FROM STDIN", table.table, table.columns), produce, deadline, stop);
     if (!copied) return fail(std::move(copied).error().with_context("filling " + std::string(table.table)));
     result.rows += rows.rows;
     result.bytes += rows.bytes;
@@ -180,8 +201,10 @@ Result<LoadResult> load(const Options& options, const LoadOptions& load, Deadlin
   const Primary primary = TRY(find_primary(layout, load.cluster));
   const auto begun = std::chrono::steady_clock::now();
   LoadResult result;
-  if (primary.config.engine == Engine::postgres) TRY_VOID(load_postgres(primary, load, result, deadline, stop));
-  else TRY_VOID(load_mysql(primary, load, result, deadline, stop));
+  if (primary.config.engine == Engine::postgres)
+    TRY_VOID(load_postgres(primary, load, result, deadline, stop));
+  else
+    TRY_VOID(load_mysql(primary, load, result, deadline, stop));
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return result;
 }
@@ -204,10 +227,13 @@ struct Writer {
     return {};
   }
   Status insert(int64_t id, std::stop_token stop) {
-    const std::string statement = fmt::format("INSERT INTO shop.ledger (id, payload) VALUES ({}, 'row {} 😀 of the writer')", id, id);
+    const std::string statement =
+        fmt::format("INSERT INTO shop.ledger (id, payload) VALUES ({}, 'row {} 😀 of the writer')", id, id);
     const Deadline deadline = Deadline::in(seconds(15));
-    if (postgres) TRY(postgres->query(statement, deadline, stop));
-    else TRY(mysql->query(statement, deadline, stop));
+    if (postgres)
+      TRY(postgres->query(statement, deadline, stop));
+    else
+      TRY(mysql->query(statement, deadline, stop));
     return {};
   }
   void drop() {
@@ -238,7 +264,8 @@ Result<WriteResult> write_rows(const Options& options, const WriteOptions& write
   result.journal = folder + "/acknowledged.journal";
   sys::Fd lock = TRY(sys::open_file(folder + "/writer.lock", O_RDWR | O_CREAT, 0600));
   if (!sys::lock_file(lock.get()))
-    return fail(ErrorClass::conflict, "lab.writer", "another writer works on " + primary.config.cluster, "wait for it, or end it");
+    return fail(ErrorClass::conflict, "lab.writer", "another writer works on " + primary.config.cluster,
+                "wait for it, or end it");
   TRY_VOID(sys::write_all(lock.get(), as_bytes(fmt::format("{:<12}\n", ::getpid()))));  // `lab down` ends us by it
   // Ids are never used twice, also not those whose answer was lost: the next run leaves a gap after the last one.
   int64_t id = TRY(last_id(result.journal)) + 1000;
@@ -258,7 +285,8 @@ Result<WriteResult> write_rows(const Options& options, const WriteOptions& write
     ++id;
     auto inserted = writer.insert(id, stop);
     if (inserted) {
-      auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+      auto now =
+          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
       TRY_VOID(sys::write_all(journal.get(), as_bytes(fmt::format("{} {}\n", id, now.count()))));
       ++result.acknowledged;
       continue;
@@ -266,7 +294,8 @@ Result<WriteResult> write_rows(const Options& options, const WriteOptions& write
     const std::string code = sql::error_code(inserted.error());
     if (code == "1146" || code == "1049" || code == "42P01" || code == "3D000") {
       if (!result.acknowledged)
-        return fail(ErrorClass::refused, "lab.no_ledger", primary.config.cluster + " has no table shop.ledger to write to",
+        return fail(ErrorClass::refused, "lab.no_ledger",
+                    primary.config.cluster + " has no table shop.ledger to write to",
                     "holdfast lab load -c " + primary.config.cluster + " makes it");
     }
     if (inserted.error().id != "sql.error") ++result.indeterminate;

@@ -20,9 +20,9 @@ struct LoadResult {
   double seconds = 0;
 };
 
-/// Writes schemas shop, crm and logs (PostgreSQL: databases shop and reports) anew through the primary: many column types,
-/// utf8mb4 and emoji, NULLs, decimals, dates, blobs, JSON, generated columns, foreign keys, views, routines, triggers,
-/// events, roles and users. What was there under these names is replaced.
+/// Writes schemas shop, crm and logs (PostgreSQL: databases shop and reports) anew through the primary: many column
+/// types, utf8mb4 and emoji, NULLs, decimals, dates, blobs, JSON, generated columns, foreign keys, views, routines,
+/// triggers, events, roles and users. What was there under these names is replaced.
 Result<LoadResult> load(const Options& options, const LoadOptions& load, Deadline deadline, std::stop_token stop = {});
 
 struct WriteOptions {

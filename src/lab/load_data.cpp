@@ -7,14 +7,17 @@ namespace holdfast::lab {
 namespace {
 
 constexpr std::string_view kWords[] = {
-    "order",  "shipped", "Zürich",  "naïve",  "the",    "payment", "of",     "and",     "customer", "東京",   "returned", "invoice",
-    "please", "Ärger",   "délai",   "not",    "parcel", "with",    "a",      "to",      "in",       "credit", "überall",  "stock",
-    "price",  "refund",  "señor",   "smile😀", "café",   "warehouse", "is",   "was",     "early",    "late",   "Привет",   "don't",
-    "\"quoted\"", "back\\slash", "100%", "semi;colon", "tab\there", "line", "🚚", "🎉party"};
+    "order",      "shipped",     "Zürich",    "naïve",      "the",       "payment", "of",    "and",    "customer",
+    "東京",       "returned",    "invoice",   "please",     "Ärger",     "délai",   "not",   "parcel", "with",
+    "a",          "to",          "in",        "credit",     "überall",   "stock",   "price", "refund", "señor",
+    "smile😀",    "café",        "warehouse", "is",         "was",       "early",   "late",  "Привет", "don't",
+    "\"quoted\"", "back\\slash", "100%",      "semi;colon", "tab\there", "line",    "🚚",    "🎉party"};
 
 constexpr uint64_t kCustomers = 2000, kProducts = 500;
 
-std::string decimal(Random& r, uint64_t limit) { return fmt::format("{}.{:02}", r.below(limit), r.below(100)); }
+std::string decimal(Random& r, uint64_t limit) {
+  return fmt::format("{}.{:02}", r.below(limit), r.below(100));
+}
 
 Cells customer(Random& r, uint64_t id) {
   return {Cell::number(id),
@@ -28,15 +31,24 @@ Cells customer(Random& r, uint64_t id) {
 }
 
 Cells product(Random& r, uint64_t id) {
-  return {Cell::number(id), Cell::text(fmt::format("SKU-{:06}", id)), Cell::text(r.words(40)), Cell::number(decimal(r, 900)),
-          Cell::text(fmt::format(R"({{"weight": {}, "color": "{}", "tags": ["a", "b{}"]}})", r.below(5000), r.chance(50) ? "red" : "grün", id)),
+  return {Cell::number(id),
+          Cell::text(fmt::format("SKU-{:06}", id)),
+          Cell::text(r.words(40)),
+          Cell::number(decimal(r, 900)),
+          Cell::text(fmt::format(R"({{"weight": {}, "color": "{}", "tags": ["a", "b{}"]}})", r.below(5000),
+                                 r.chance(50) ? "red" : "grün", id)),
           r.chance(40) ? Cell::null() : Cell::bytes(r.bytes(200 + r.below(2000)))};
 }
 
 Cells order(Random& r, uint64_t id) {
   static constexpr const char* kStates[] = {"new", "paid", "shipped", "returned"};
-  return {Cell::number(id), Cell::number(1 + r.below(kCustomers)), Cell::number(1 + r.below(kProducts)), Cell::number(1 + r.below(9)),
-          Cell::number(decimal(r, 5000)), Cell::text(kStates[r.below(4)]), Cell::text(r.moment()),
+  return {Cell::number(id),
+          Cell::number(1 + r.below(kCustomers)),
+          Cell::number(1 + r.below(kProducts)),
+          Cell::number(1 + r.below(9)),
+          Cell::number(decimal(r, 5000)),
+          Cell::text(kStates[r.below(4)]),
+          Cell::text(r.moment()),
           r.chance(80) ? Cell::null() : Cell::text(r.words(60))};
 }
 
@@ -68,13 +80,16 @@ std::string Random::bytes(size_t count) {
   return text;
 }
 
-std::string Random::date() { return fmt::format("{:04}-{:02}-{:02}", 1940 + below(70), 1 + below(12), 1 + below(28)); }
+std::string Random::date() {
+  return fmt::format("{:04}-{:02}-{:02}", 1940 + below(70), 1 + below(12), 1 + below(28));
+}
 std::string Random::moment() {
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}", 2018 + below(8), 1 + below(12), 1 + below(28), below(24), below(60),
-                     below(60), below(1'000'000));
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}", 2018 + below(8), 1 + below(12), 1 + below(28),
+                     below(24), below(60), below(60), below(1'000'000));
 }
 std::string Random::name() {
-  static constexpr std::string_view kFirst[] = {"Anna", "Zoë", "Björn", "O'Neil", "王芳", "Łukasz", "Jean-Luc", "Müller"};
+  static constexpr std::string_view kFirst[] = {"Anna", "Zoë",    "Björn",    "O'Neil",
+                                                "王芳", "Łukasz", "Jean-Luc", "Müller"};
   return fmt::format("{} {}", kFirst[below(std::size(kFirst))], kWords[below(std::size(kWords))]);
 }
 

@@ -47,7 +47,8 @@ Result<LabStatus> status(const Options& options, std::chrono::milliseconds per_m
     for (auto& config : existing_members(layout, plan)) configs.push_back(std::move(config));
   result.members.resize(configs.size());
   std::vector<std::jthread> threads;
-  for (size_t i = 0; i < configs.size(); ++i) threads.emplace_back([&, i] { result.members[i] = observe(configs[i], per_member); });
+  for (size_t i = 0; i < configs.size(); ++i)
+    threads.emplace_back([&, i] { result.members[i] = observe(configs[i], per_member); });
   threads.clear();
   return result;
 }

@@ -18,10 +18,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using agent::MemberConfig;
-using backup::MemberSetup;
-using backup::StartRequest;
 using cluster::Engine;
 using codec::Value;
+using engine::MemberSetup;
+using engine::StartRequest;
 
 Result<MemberSetup> setup_of(const MemberConfig& config) {
   MemberSetup setup;
@@ -44,7 +44,7 @@ Result<MemberSetup> setup_of(const MemberConfig& config) {
   return setup;
 }
 
-class AgentMember : public backup::MemberControl {
+class AgentMember : public engine::MemberControl {
  public:
   AgentMember(std::string socket, MemberSetup setup, std::stop_token stop)
       : socket_(std::move(socket)), setup_(std::move(setup)), stop_(std::move(stop)) {}
@@ -99,7 +99,7 @@ class AgentMember : public backup::MemberControl {
   const std::stop_token stop_;
 };
 
-class FolderServer : public backup::MemberControl {
+class FolderServer : public engine::MemberControl {
  public:
   FolderServer(MemberConfig config, MemberSetup setup, std::stop_token stop)
       : setup_(std::move(setup)), stop_(std::move(stop)), server_(std::move(config)) {}
@@ -141,9 +141,9 @@ Result<std::string> random_password() {
 
 }  // namespace
 
-Result<std::vector<std::unique_ptr<backup::MemberControl>>> control_members(const cluster::DatabaseCluster& cluster,
+Result<std::vector<std::unique_ptr<engine::MemberControl>>> control_members(const cluster::DatabaseCluster& cluster,
                                                                             std::stop_token stop) {
-  std::vector<std::unique_ptr<backup::MemberControl>> controls;
+  std::vector<std::unique_ptr<engine::MemberControl>> controls;
   for (const auto& member : cluster.members) {
     if (cluster.provider != cluster::Provider::host || member.agent_socket.empty() || member.data_dir.empty()) {
       return fail(
@@ -158,7 +158,7 @@ Result<std::vector<std::unique_ptr<backup::MemberControl>>> control_members(cons
   return controls;
 }
 
-Result<std::unique_ptr<backup::MemberControl>> control_folder(const std::string& folder, Engine engine,
+Result<std::unique_ptr<engine::MemberControl>> control_folder(const std::string& folder, Engine engine,
                                                               const std::string& name, std::stop_token stop) {
   std::error_code error;
   const std::string path = fs::absolute(folder).lexically_normal().string();

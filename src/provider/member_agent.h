@@ -6,18 +6,18 @@
 #include <stop_token>
 #include <vector>
 
-#include "backup/member_control.h"
 #include "cluster/types.h"
+#include "engine/member_control.h"
 
 namespace holdfast::provider {
 
 /// One control per member. "provider.external" (refused) for a cluster whose servers we do not run.
-Result<std::vector<std::unique_ptr<backup::MemberControl>>> control_members(const cluster::DatabaseCluster& cluster,
+Result<std::vector<std::unique_ptr<engine::MemberControl>>> control_members(const cluster::DatabaseCluster& cluster,
                                                                             std::stop_token stop);
 
 /// A stand-alone server in `folder` (made, or empty): data/, etc/, log/ and admin.password are created in it. The
 /// server is run by this process and ends with it. "restore.not_empty" (refused) when something is there already.
-Result<std::unique_ptr<backup::MemberControl>> control_folder(const std::string& folder, cluster::Engine engine,
+Result<std::unique_ptr<engine::MemberControl>> control_folder(const std::string& folder, cluster::Engine engine,
                                                               const std::string& name, std::stop_token stop);
 
 }  // namespace holdfast::provider

@@ -42,7 +42,8 @@ std::vector<cluster::ClusterVerdict> observe_clusters(const std::vector<cluster:
     for (size_t c = 0; c < clusters.size(); ++c) {
       facts[c].resize(clusters[c].members.size());
       for (size_t m = 0; m < clusters[c].members.size(); ++m)
-        threads.emplace_back([&, c, m] { facts[c][m] = observe_member(clusters[c], clusters[c].members[m], per_member, stop); });
+        threads.emplace_back(
+            [&, c, m] { facts[c][m] = observe_member(clusters[c], clusters[c].members[m], per_member, stop); });
     }
   }
   std::vector<cluster::ClusterVerdict> verdicts;

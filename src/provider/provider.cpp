@@ -48,24 +48,28 @@ std::string names(const std::vector<DatabaseCluster>& clusters) {
 
 }  // namespace
 
-Result<std::vector<DatabaseCluster>> load_clusters(const std::vector<std::string>& paths, const std::string& state_dir) {
+Result<std::vector<DatabaseCluster>> load_clusters(const std::vector<std::string>& paths,
+                                                   const std::string& state_dir) {
   std::vector<DatabaseCluster> clusters;
   std::error_code error;
   for (const auto& path : paths) {
     if (!fs::exists(path, error))
-      return fail(ErrorClass::usage, "config.not_found", "there is no configuration at " + path, "check --config and $HOLDFAST_CONFIG");
+      return fail(ErrorClass::usage, "config.not_found", "there is no configuration at " + path,
+                  "check --config and $HOLDFAST_CONFIG");
     TRY_VOID(load_path(path, clusters));
   }
   for (size_t i = 0; i < clusters.size(); ++i)
     for (size_t k = 0; k < i; ++k)
       if (clusters[i].full_name() == clusters[k].full_name())
-        return fail(ErrorClass::usage, "config.duplicate", "the cluster " + clusters[i].full_name() + " is described twice");
+        return fail(ErrorClass::usage, "config.duplicate",
+                    "the cluster " + clusters[i].full_name() + " is described twice");
   const std::string lab = state_dir + "/clusters";
   if (!fs::is_directory(lab, error)) return clusters;
   std::vector<DatabaseCluster> own;
   TRY_VOID(load_path(lab, own));
   for (auto& cluster : own) {
-    bool known = std::any_of(clusters.begin(), clusters.end(), [&](const auto& c) { return c.full_name() == cluster.full_name(); });
+    bool known = std::any_of(clusters.begin(), clusters.end(),
+                             [&](const auto& c) { return c.full_name() == cluster.full_name(); });
     if (!known) clusters.push_back(std::move(cluster));
   }
   return clusters;
@@ -76,7 +80,8 @@ std::vector<DatabaseCluster> select(const std::vector<DatabaseCluster>& clusters
   for (const auto& cluster : clusters) {
     if (!selection.engine.empty() && cluster::engine_name(cluster.engine) != selection.engine) continue;
     if (!selection.ns.empty() && cluster.ns != selection.ns) continue;
-    if (!selection.name.empty() && cluster.name.str() != selection.name && cluster.full_name() != selection.name) continue;
+    if (!selection.name.empty() && cluster.name.str() != selection.name && cluster.full_name() != selection.name)
+      continue;
     result.push_back(cluster);
   }
   return result;
@@ -86,10 +91,13 @@ Result<DatabaseCluster> select_one(const std::vector<DatabaseCluster>& clusters,
   auto found = select(clusters, selection);
   if (found.size() == 1) return std::move(found[0]);
   if (clusters.empty())
-    return fail(ErrorClass::usage, "cluster.not_found", "no cluster is known here", "`holdfast lab up` starts some; --config names a file with yours");
+    return fail(ErrorClass::usage, "cluster.not_found", "no cluster is known here",
+                "`holdfast lab up` starts some; --config names a file with yours");
   if (found.empty())
-    return fail(ErrorClass::usage, "cluster.not_found", fmt::format("no cluster matches {}", selection.name), "known: " + names(clusters));
-  return fail(ErrorClass::usage, "cluster.ambiguous", "several clusters match: " + names(found), "name one with -c (and -n)");
+    return fail(ErrorClass::usage, "cluster.not_found", fmt::format("no cluster matches {}", selection.name),
+                "known: " + names(clusters));
+  return fail(ErrorClass::usage, "cluster.ambiguous", "several clusters match: " + names(found),
+              "name one with -c (and -n)");
 }
 
 Result<Secret> read_secret(const cluster::SecretRef& reference) {
@@ -98,7 +106,8 @@ Result<Secret> read_secret(const cluster::SecretRef& reference) {
     const char* set = std::getenv(reference.env.c_str());
     if (set) value = set;
     if (value.empty())
-      return fail(ErrorClass::usage, "config.password", fmt::format("the environment variable {} with a password is not set", reference.env));
+      return fail(ErrorClass::usage, "config.password",
+                  fmt::format("the environment variable {} with a password is not set", reference.env));
     return Secret(std::move(value));
   }
   auto text = sys::read_file(reference.file);
@@ -115,8 +124,9 @@ Result<Secret> read_secret(const cluster::SecretRef& reference) {
 
 Result<sql::Target> target_of(const DatabaseCluster& cluster, const cluster::Member& member) {
   sql::Target target;
-  struct stat info {};
-  if (!member.socket.empty() && (member.host.empty() || ::stat(member.socket.c_str(), &info) == 0)) target.socket = member.socket;
+  struct stat info{};
+  if (!member.socket.empty() && (member.host.empty() || ::stat(member.socket.c_str(), &info) == 0))
+    target.socket = member.socket;
   target.host = member.host;
   target.port = member.port;
   target.user = cluster.credentials.user;

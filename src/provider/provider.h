@@ -10,18 +10,22 @@
 
 namespace holdfast::provider {
 
-/// Clusters of the given files and directories (*.yaml, *.yml of a directory, not deeper) and of `<state_dir>/clusters`,
-/// where the lab describes its own. The same namespace/name twice: files given win over the lab; twice among the files
-/// given is "config.duplicate". A given path that is not there is "config.not_found" (usage).
-Result<std::vector<cluster::DatabaseCluster>> load_clusters(const std::vector<std::string>& paths, const std::string& state_dir);
+/// Clusters of the given files and directories (*.yaml, *.yml of a directory, not deeper) and of
+/// `<state_dir>/clusters`, where the lab describes its own. The same namespace/name twice: files given win over the
+/// lab; twice among the files given is "config.duplicate". A given path that is not there is "config.not_found"
+/// (usage).
+Result<std::vector<cluster::DatabaseCluster>> load_clusters(const std::vector<std::string>& paths,
+                                                            const std::string& state_dir);
 
 /// Which of them a command means; empty fields match everything.
 struct Selection {
   std::string engine, ns, name;
 };
-std::vector<cluster::DatabaseCluster> select(const std::vector<cluster::DatabaseCluster>& clusters, const Selection& selection);
+std::vector<cluster::DatabaseCluster> select(const std::vector<cluster::DatabaseCluster>& clusters,
+                                             const Selection& selection);
 /// Exactly one, or "cluster.not_found" / "cluster.ambiguous" (usage) naming what there is.
-Result<cluster::DatabaseCluster> select_one(const std::vector<cluster::DatabaseCluster>& clusters, const Selection& selection);
+Result<cluster::DatabaseCluster> select_one(const std::vector<cluster::DatabaseCluster>& clusters,
+                                            const Selection& selection);
 
 /// The password a reference means; "config.password" (usage) when the file or variable is missing or empty.
 Result<Secret> read_secret(const cluster::SecretRef& reference);

@@ -1,8 +1,8 @@
 #include "sql/mariadb.h"
 
+#include <errmsg.h>
 #include <fmt/format.h>
 #include <mysql.h>
-#include <errmsg.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -45,7 +45,8 @@ struct MariadbConnection::State {
       if (status & MYSQL_WAIT_WRITE) events |= POLLOUT;
       if (status & MYSQL_WAIT_EXCEPT) events |= POLLPRI;
       Deadline until = deadline;
-      if (status & MYSQL_WAIT_TIMEOUT) until = deadline.at_most(std::chrono::milliseconds(mysql_get_timeout_value_ms(mysql)));
+      if (status & MYSQL_WAIT_TIMEOUT)
+        until = deadline.at_most(std::chrono::milliseconds(mysql_get_timeout_value_ms(mysql)));
       auto ready = sys::wait_fd(mysql_get_socket(mysql), events, until, stop);
       if (!ready) {
         broken = true;
@@ -67,8 +68,8 @@ struct MariadbConnection::State {
       error.error_class = ErrorClass::refused;
       error.id = "sql.denied";
       error.hint = "check the user and the password file of this member";
-    } else if (code == CR_SERVER_LOST || code == CR_SERVER_GONE_ERROR || (code >= 2000 && code < 3000) || code == 1040 ||
-               code == 1053 || code == 1927) {
+    } else if (code == CR_SERVER_LOST || code == CR_SERVER_GONE_ERROR || (code >= 2000 && code < 3000) ||
+               code == 1040 || code == 1053 || code == 1927) {
       error.error_class = ErrorClass::unavailable;
       error.id = connecting ? "sql.unreachable" : "sql.lost";
       if (code >= 2000 && code < 3000) broken = true;
@@ -106,12 +107,12 @@ Result<MariadbConnection> MariadbConnection::connect(const Target& target, Deadl
   }
   MYSQL* connected = nullptr;
   const std::string password(target.password.reveal());
-  int status = mysql_real_connect_start(&connected, mysql, target.socket.empty() ? target.host.c_str() : nullptr,
-                                        target.user.c_str(), password.c_str(),
-                                        target.database.empty() ? nullptr : target.database.c_str(),
-                                        static_cast<unsigned>(target.port),
-                                        target.socket.empty() ? nullptr : target.socket.c_str(), CLIENT_MULTI_RESULTS);
-  TRY_VOID(state->drive(status, [&](int ready) { return mysql_real_connect_cont(&connected, mysql, ready); }, deadline, stop));
+  int status = mysql_real_connect_start(
+      &connected, mysql, target.socket.empty() ? target.host.c_str() : nullptr, target.user.c_str(), password.c_str(),
+      target.database.empty() ? nullptr : target.database.c_str(), static_cast<unsigned>(target.port),
+      target.socket.empty() ? nullptr : target.socket.c_str(), CLIENT_MULTI_RESULTS);
+  TRY_VOID(state->drive(
+      status, [&](int ready) { return mysql_real_connect_cont(&connected, mysql, ready); }, deadline, stop));
   if (!connected) {
     state->broken = true;
     return fail(state->server_error(true));
@@ -123,8 +124,8 @@ Result<MariadbConnection> MariadbConnection::connect(const Target& target, Deadl
   return MariadbConnection(std::move(state));
 }
 
-Status MariadbConnection::stream(std::string_view statement, const std::function<bool(const Row&)>& on_row, Deadline deadline,
-                                 std::stop_token stop) {
+Status MariadbConnection::stream(std::string_view statement, const std::function<bool(const Row&)>& on_row,
+                                 Deadline deadline, std::stop_token stop) {
   Row row;
   State& s = *state_;
   if (s.broken) return fail(ErrorClass::unavailable, "sql.lost", "the connection was lost earlier");
@@ -151,8 +152,10 @@ Status MariadbConnection::stream(std::string_view statement, const std::function
     unsigned long* lengths = mysql_fetch_lengths(result);
     row.resize(count);
     for (unsigned i = 0; i < count; ++i) {
-      if (fetched[i]) row[i].emplace(fetched[i], lengths[i]);
-      else row[i].reset();
+      if (fetched[i])
+        row[i].emplace(fetched[i], lengths[i]);
+      else
+        row[i].reset();
     }
     if (!on_row(row)) {
       s.broken = true;
@@ -180,7 +183,8 @@ Result<Rows> MariadbConnection::query(std::string_view statement, Deadline deadl
   for (;;) {
     MYSQL_RES* result = nullptr;
     status = mysql_store_result_start(&result, s.mysql);
-    TRY_VOID(s.drive(status, [&](int ready) { return mysql_store_result_cont(&result, s.mysql, ready); }, deadline, stop));
+    TRY_VOID(
+        s.drive(status, [&](int ready) { return mysql_store_result_cont(&result, s.mysql, ready); }, deadline, stop));
     if (!result && mysql_field_count(s.mysql) != 0) return fail(s.server_error(false));
     if (!result) rows.affected += mysql_affected_rows(s.mysql);
     if (result && first) {
@@ -199,15 +203,24 @@ Result<Rows> MariadbConnection::query(std::string_view statement, Deadline deadl
     if (result) mysql_free_result(result);
     if (!mysql_more_results(s.mysql)) break;
     status = mysql_next_result_start(&error, s.mysql);
-    TRY_VOID(s.drive(status, [&](int ready) { return mysql_next_result_cont(&error, s.mysql, ready); }, deadline, stop));
+    TRY_VOID(
+        s.drive(status, [&](int ready) { return mysql_next_result_cont(&error, s.mysql, ready); }, deadline, stop));
     if (error > 0) return fail(s.server_error(false));
   }
   return rows;
 }
 
-std::string MariadbConnection::server_version() const { return state_->mysql ? mysql_get_server_info(state_->mysql) : ""; }
-bool MariadbConnection::is_mariadb() const { return server_version().find("MariaDB") != std::string::npos; }
-uint64_t MariadbConnection::last_insert_id() const { return mysql_insert_id(state_->mysql); }
-uint64_t MariadbConnection::thread_id() const { return mysql_thread_id(state_->mysql); }
+std::string MariadbConnection::server_version() const {
+  return state_->mysql ? mysql_get_server_info(state_->mysql) : "";
+}
+bool MariadbConnection::is_mariadb() const {
+  return server_version().find("MariaDB") != std::string::npos;
+}
+uint64_t MariadbConnection::last_insert_id() const {
+  return mysql_insert_id(state_->mysql);
+}
+uint64_t MariadbConnection::thread_id() const {
+  return mysql_thread_id(state_->mysql);
+}
 
 }  // namespace holdfast::sql

@@ -9,16 +9,16 @@
 
 namespace holdfast::sql {
 
-/// Not thread-safe: one thread at a time. After "sql.timeout", "sql.lost" or "sys.interrupted" the connection is closed and
-/// every later call answers "sql.lost": what the server did with the statement is then unknown.
+/// Not thread-safe: one thread at a time. After "sql.timeout", "sql.lost" or "sys.interrupted" the connection is closed
+/// and every later call answers "sql.lost": what the server did with the statement is then unknown.
 class MariadbConnection {
  public:
   MariadbConnection(MariadbConnection&&) noexcept;
   MariadbConnection& operator=(MariadbConnection&&) noexcept;
   ~MariadbConnection();
 
-  /// Connects and signs in. A host name is resolved by the system's resolver, which no deadline reaches; an address is not.
-  /// With target.tls the certificate is verified and a plaintext session is refused ("sql.tls").
+  /// Connects and signs in. A host name is resolved by the system's resolver, which no deadline reaches; an address is
+  /// not. With target.tls the certificate is verified and a plaintext session is refused ("sql.tls").
   static Result<MariadbConnection> connect(const Target& target, Deadline deadline, std::stop_token stop = {});
 
   /// Runs one statement and keeps all its rows in memory.

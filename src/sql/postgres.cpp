@@ -51,8 +51,11 @@ struct PostgresConnection::State {
       return lost(Error{ErrorClass::unavailable, "sql.lost", trimmed(PQerrorMessage(conn)), {}, {}});
     const char* code = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
     const char* text = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : nullptr;
-    return Error{ErrorClass::failed, "sql.error",
-                 fmt::format("[{}] {}", code ? code : "?", text ? std::string(text) : trimmed(PQerrorMessage(conn))), {}, {}};
+    return Error{ErrorClass::failed,
+                 "sql.error",
+                 fmt::format("[{}] {}", code ? code : "?", text ? std::string(text) : trimmed(PQerrorMessage(conn))),
+                 {},
+                 {}};
   }
 
   /// Sends what is pending and waits for input until a result is complete.
@@ -146,14 +149,16 @@ Result<Rows> PostgresConnection::query(std::string_view statement, Deadline dead
         Row row(static_cast<size_t>(columns));
         for (int c = 0; c < columns; ++c)
           if (!PQgetisnull(result, r, c))
-            row[static_cast<size_t>(c)].emplace(PQgetvalue(result, r, c), static_cast<size_t>(PQgetlength(result, r, c)));
+            row[static_cast<size_t>(c)].emplace(PQgetvalue(result, r, c),
+                                                static_cast<size_t>(PQgetlength(result, r, c)));
         rows.rows.push_back(std::move(row));
       }
     } else if (status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
       if (!error) error = s.result_error(result);
       if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) s.broken = true;
     }
-    if (const char* affected = PQcmdTuples(result); affected && *affected) rows.affected = std::strtoull(affected, nullptr, 10);
+    if (const char* affected = PQcmdTuples(result); affected && *affected)
+      rows.affected = std::strtoull(affected, nullptr, 10);
     PQclear(result);
     if (s.broken) break;
   }
@@ -161,8 +166,9 @@ Result<Rows> PostgresConnection::query(std::string_view statement, Deadline dead
   return rows;
 }
 
-Result<uint64_t> PostgresConnection::copy_in(std::string_view statement, const std::function<std::string_view()>& produce,
-                                             Deadline deadline, std::stop_token stop) {
+Result<uint64_t> PostgresConnection::copy_in(std::string_view statement,
+                                             const std::function<std::string_view()>& produce, Deadline deadline,
+                                             std::stop_token stop) {
   State& s = *state_;
   if (s.broken) return fail(ErrorClass::unavailable, "sql.lost", "the connection was lost earlier");
   if (!PQsendQuery(s.conn, std::string(statement).c_str())) return fail(s.result_error(nullptr));
@@ -180,7 +186,8 @@ Result<uint64_t> PostgresConnection::copy_in(std::string_view statement, const s
     std::string_view chunk = produce();
     if (chunk.empty()) break;
     int sent;
-    while ((sent = PQputCopyData(s.conn, chunk.data(), static_cast<int>(chunk.size()))) == 0) TRY_VOID(s.pump(deadline, stop));
+    while ((sent = PQputCopyData(s.conn, chunk.data(), static_cast<int>(chunk.size()))) == 0)
+      TRY_VOID(s.pump(deadline, stop));
     if (sent < 0) return fail(s.result_error(nullptr));
     // Flushed here, so that a large load never piles up in libpq's memory.
     for (int pending; (pending = PQflush(s.conn)) != 0;) {
@@ -198,15 +205,21 @@ Result<uint64_t> PostgresConnection::copy_in(std::string_view statement, const s
     TRY_VOID(s.pump(deadline, stop));
     result = PQgetResult(s.conn);
     if (!result) break;
-    if (PQresultStatus(result) == PGRES_COMMAND_OK) rows = std::strtoull(PQcmdTuples(result), nullptr, 10);
-    else if (!error) error = s.result_error(result);
+    if (PQresultStatus(result) == PGRES_COMMAND_OK)
+      rows = std::strtoull(PQcmdTuples(result), nullptr, 10);
+    else if (!error)
+      error = s.result_error(result);
     PQclear(result);
   }
   if (error) return fail(std::move(*error));
   return rows;
 }
 
-int PostgresConnection::server_version() const { return state_->conn ? PQserverVersion(state_->conn) : 0; }
-int PostgresConnection::backend_pid() const { return state_->conn ? PQbackendPID(state_->conn) : 0; }
+int PostgresConnection::server_version() const {
+  return state_->conn ? PQserverVersion(state_->conn) : 0;
+}
+int PostgresConnection::backend_pid() const {
+  return state_->conn ? PQbackendPID(state_->conn) : 0;
+}
 
 }  // namespace holdfast::sql

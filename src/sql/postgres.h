@@ -17,16 +17,16 @@ class PostgresConnection {
   PostgresConnection& operator=(PostgresConnection&&) noexcept;
   ~PostgresConnection();
 
-  /// Connects and signs in; target.database defaults to "postgres". With target.tls the certificate and the host name are
-  /// verified (sslmode=verify-full), otherwise TLS is used when the server offers it (prefer).
+  /// Connects and signs in; target.database defaults to "postgres". With target.tls the certificate and the host name
+  /// are verified (sslmode=verify-full), otherwise TLS is used when the server offers it (prefer).
   static Result<PostgresConnection> connect(const Target& target, Deadline deadline, std::stop_token stop = {});
 
   /// Runs one or more statements; the rows of the last one that has any are kept.
   Result<Rows> query(std::string_view statement, Deadline deadline, std::stop_token stop = {});
 
   /// COPY ... FROM STDIN: calls `produce` for chunks until it gives an empty one. Returns the rows copied.
-  Result<uint64_t> copy_in(std::string_view statement, const std::function<std::string_view()>& produce, Deadline deadline,
-                           std::stop_token stop = {});
+  Result<uint64_t> copy_in(std::string_view statement, const std::function<std::string_view()>& produce,
+                           Deadline deadline, std::stop_token stop = {});
 
   /// 150020 for 15.20
   int server_version() const;

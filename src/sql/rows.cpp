@@ -39,13 +39,19 @@ std::string quote(std::string_view text, char mark, bool backslash) {
 
 }  // namespace
 
-std::string quote_mysql(std::string_view text) { return quote(text, '\'', true); }
+std::string quote_mysql(std::string_view text) {
+  return quote(text, '\'', true);
+}
 std::string quote_postgres(std::string_view text) {
   // E'' only when needed: standard_conforming_strings may be off on a foreign server.
   if (text.find('\\') == text.npos) return quote(text, '\'', false);
   return " E" + quote(text, '\'', true);
 }
-std::string quote_mysql_name(std::string_view name) { return quote(name, '`', false); }
-std::string quote_postgres_name(std::string_view name) { return quote(name, '"', false); }
+std::string quote_mysql_name(std::string_view name) {
+  return quote(name, '`', false);
+}
+std::string quote_postgres_name(std::string_view name) {
+  return quote(name, '"', false);
+}
 
 }  // namespace holdfast::sql

@@ -39,14 +39,15 @@ struct Target {
   std::string user;
   Secret password;
   std::string database;
-  bool tls = false;      ///< required and the server's certificate verified; fails closed
-  std::string tls_ca;    ///< file of certificates to trust; empty = the system's
+  bool tls = false;    ///< required and the server's certificate verified; fails closed
+  std::string tls_ca;  ///< file of certificates to trust; empty = the system's
   std::string app_name = "holdfast";
 };
 
-/// Ids of failures (class): "sql.unreachable" (unavailable), "sql.timeout" (unavailable), "sql.denied" (refused: wrong user
-/// or password), "sql.error" (failed; the server said no), "sql.lost" (unavailable: connection broke: unknown outcome).
-/// The engine's own code (1045, 42P01) stands in brackets at the start of the message; error_code() takes it out.
+/// Ids of failures (class): "sql.unreachable" (unavailable), "sql.timeout" (unavailable), "sql.denied" (refused: wrong
+/// user or password), "sql.error" (failed; the server said no), "sql.lost" (unavailable: connection broke: unknown
+/// outcome). The engine's own code (1045, 42P01) stands in brackets at the start of the message; error_code() takes it
+/// out.
 std::string error_code(const Error& error);
 
 /// 'text' quoted for SQL as a string literal of either family, NUL refused by the servers themselves.

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "sql/mariadb.h"
 #include "sql/postgres.h"

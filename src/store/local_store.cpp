@@ -93,8 +93,8 @@ class LocalStore final : public ObjectStore {
     if (::unlink(path_of(key).c_str()) != 0 && errno != ENOENT) {
       return fail(sys::errno_error(errno, "remove " + path_of(key)));
     }
-    // A forgotten snapshot or a replaced index must not come back after what it needs is gone. A pack may, one more is no
-    // harm, and so may a lock, which proves itself stale.
+    // A forgotten snapshot or a replaced index must not come back after what it needs is gone. A pack may, one more is
+    // no harm, and so may a lock, which proves itself stale.
     const std::string directory = key.substr(0, key.find('/'));
     if (directory != "snapshots" && directory != "index" && directory != "keys") return {};
     return sys::sync_directory(root_ + "/" + directory);

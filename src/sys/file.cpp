@@ -62,7 +62,7 @@ Result<Fd> open_file(const std::string& path, int flags, unsigned mode) {
 
 Result<Buffer> read_file(const std::string& path) {
   Fd fd = TRY(open_file(path, O_RDONLY));
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return fail(errno_error(errno, "stat " + path));
   Buffer buffer;
   size_t known = static_cast<size_t>(info.st_size);
@@ -121,7 +121,7 @@ Status make_directories(const std::string& path, unsigned mode) {
 }
 
 bool lock_file(int fd) {
-  struct flock lock {};
+  struct flock lock{};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
   return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;

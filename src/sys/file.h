@@ -41,7 +41,8 @@ class Fd {
 };
 
 /// Error of a failed system call: "what: No such file or directory". ENOSPC/EDQUOT get the id "store.no_space",
-/// ENOENT "store.not_found", EACCES/EPERM/EROFS "sys.denied", ENOTDIR/EISDIR "sys.in_the_way", anything else "sys.io"; classes follow the ids.
+/// ENOENT "store.not_found", EACCES/EPERM/EROFS "sys.denied", ENOTDIR/EISDIR "sys.in_the_way", anything else "sys.io";
+/// classes follow the ids.
 Error errno_error(int error_number, std::string what);
 
 /// open(2) with O_CLOEXEC.
@@ -55,8 +56,8 @@ Status sync_directory(const std::string& path);
 /// Creates `path` and its parents; existing ones are fine.
 Status make_directories(const std::string& path, unsigned mode = 0700);
 
-/// Takes a whole-file write lock that belongs to this open file: it goes when the descriptor is closed, so also with the
-/// process. False when somebody else has it. Children do not inherit it (descriptors close at exec).
+/// Takes a whole-file write lock that belongs to this open file: it goes when the descriptor is closed, so also with
+/// the process. False when somebody else has it. Children do not inherit it (descriptors close at exec).
 bool lock_file(int fd);
 
 enum class Publish { replace, create_only };

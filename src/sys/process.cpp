@@ -30,7 +30,9 @@ namespace holdfast::sys {
 
 namespace {
 
-int pidfd_open(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
+int pidfd_open(pid_t pid) {
+  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+}
 int pidfd_send_signal(int pidfd, int signal_number) {
   return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, signal_number, nullptr, 0));
 }
@@ -59,7 +61,7 @@ struct ChildPlan {
     plan->failed_at = what;
     ::_exit(127);
   };
-  struct sigaction fresh {};
+  struct sigaction fresh{};
   fresh.sa_handler = SIG_DFL;
   for (int s = 1; s < NSIG; ++s)
     if (s != SIGKILL && s != SIGSTOP) ::sigaction(s, &fresh, nullptr);
@@ -253,7 +255,9 @@ struct Spawner {
   }
 };
 
-Result<Process> spawn(const Command& command) { return Spawner::start(command); }
+Result<Process> spawn(const Command& command) {
+  return Spawner::start(command);
+}
 
 Process& Process::operator=(Process&& other) noexcept {
   if (this == &other) return *this;
@@ -350,8 +354,11 @@ Result<RunResult> run(Command command, Deadline deadline, std::stop_token stop, 
   // A program may leave a grandchild holding our pipe: once the child has ended, only what is there already is read.
   bool ended = false;
   while (out || err || !ended) {
-    pollfd fds[5] = {{in.get(), POLLOUT, 0}, {out.get(), POLLIN, 0}, {err.get(), POLLIN, 0},
-                     {ended ? -1 : process.pidfd(), POLLIN, 0}, {wake.get(), POLLIN, 0}};
+    pollfd fds[5] = {{in.get(), POLLOUT, 0},
+                     {out.get(), POLLIN, 0},
+                     {err.get(), POLLIN, 0},
+                     {ended ? -1 : process.pidfd(), POLLIN, 0},
+                     {wake.get(), POLLIN, 0}};
     int left = ended ? 200 : static_cast<int>(deadline.left().count());
     int ready = ::poll(fds, 5, left);
     if (ready < 0 && errno != EINTR) return fail(errno_error(errno, "poll"));
@@ -411,7 +418,7 @@ Result<RunResult> run_ok(Command command, Deadline deadline, std::stop_token sto
 
 std::optional<std::string> find_program(const std::string& name) {
   auto runnable = [](const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::access(path.c_str(), X_OK) == 0;
   };
   if (name.empty()) return std::nullopt;

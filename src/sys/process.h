@@ -1,10 +1,13 @@
 // Child processes: started without a shell, watched through a pidfd, never left behind by accident.
 //
-// - Nothing leaks into a child: every descriptor but 0, 1, 2 and those in `pass` is closed at exec, signal handlers and the
+// - Nothing leaks into a child: every descriptor but 0, 1, 2 and those in `pass` is closed at exec, signal handlers and
+// the
 //   signal mask are reset, and the environment is what `env` says.
-// - A Process object owns its child: when the object goes, a child still running is killed (SIGKILL) and reaped. Give it
+// - A Process object owns its child: when the object goes, a child still running is killed (SIGKILL) and reaped. Give
+// it
 //   away with detach(), or end it with stop().
-// - `die_with_parent` sets PR_SET_PDEATHSIG. The kernel ties that to the *thread* that started the child, so such children
+// - `die_with_parent` sets PR_SET_PDEATHSIG. The kernel ties that to the *thread* that started the child, so such
+// children
 //   are started by one thread of this module that lives as long as the process; a caller's thread may end freely.
 //   It reaches the child only, not what the child starts: use `new_session` and kill_group for programs that fork.
 // - A failed exec is an error of spawn(), not an exit status 127 found later.
@@ -30,7 +33,7 @@ namespace holdfast::sys {
 /// Where one of the child's standard streams goes.
 class Stdio {
  public:
-  static Stdio null() { return Stdio(Kind::null); }       ///< /dev/null
+  static Stdio null() { return Stdio(Kind::null); }        ///< /dev/null
   static Stdio inherit() { return Stdio(Kind::inherit); }  ///< the same as this process's
   static Stdio pipe() { return Stdio(Kind::pipe); }        ///< a pipe; its other end is taken from the Process
   static Stdio to(int fd) {                                ///< a descriptor of the caller, who keeps it
@@ -71,9 +74,9 @@ struct Command {
   Stdio err = Stdio::inherit();
   /// {descriptor here, its number in the child (>= 3)}: kept open in the child.
   std::vector<std::pair<int, int>> pass;
-  std::optional<Identity> identity;   ///< drop to this user before exec
-  bool new_session = false;           ///< setsid(): own process group, no terminal
-  int die_with_parent = 0;            ///< signal the child gets when this process dies (SIGKILL, SIGTERM); 0 = none
+  std::optional<Identity> identity;  ///< drop to this user before exec
+  bool new_session = false;          ///< setsid(): own process group, no terminal
+  int die_with_parent = 0;           ///< signal the child gets when this process dies (SIGKILL, SIGTERM); 0 = none
   std::optional<unsigned> umask;
 };
 

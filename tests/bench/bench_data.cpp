@@ -32,8 +32,8 @@ uint64_t parse_size(const std::string& text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end > text.data() + text.size()) throw std::runtime_error("not a size: " + text);
   const std::string unit(end, text.data() + text.size());
-  static const std::map<std::string, uint64_t> kUnits = {{"", 1},       {"k", 1000},    {"m", 1'000'000}, {"g", 1'000'000'000},
-                                                         {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
+  static const std::map<std::string, uint64_t> kUnits = {
+      {"", 1}, {"k", 1000}, {"m", 1'000'000}, {"g", 1'000'000'000}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
   const auto found = kUnits.find(unit);
   if (found == kUnits.end()) throw std::runtime_error("not a size: " + text);
   return value * found->second;
@@ -59,16 +59,26 @@ int run(int argc, char** argv) {
     }
     if (i + 1 == argc) throw std::runtime_error("unknown flag or missing value: " + flag);
     const std::string value = argv[++i];
-    if (flag == "--out") path = value;
-    else if (flag == "--size") sql.size = tree.size = innodb.size = parse_size(value);
-    else if (flag == "--seed") sql.seed = tree.seed = innodb.seed = growth.seed = parse_size(value);
-    else if (flag == "--files") tree.files = parse_size(value);
-    else if (flag == "--share") sql.share = std::stod(value), share_given = true;
-    else if (flag == "--blobs") growth.blobs = parse_size(value);
-    else if (flag == "--snapshots") growth.snapshots = parse_size(value);
-    else if (flag == "--zeros") innodb.zero_share = std::stod(value);
-    else if (flag == "--changed") innodb.changed_share = std::stod(value);
-    else throw std::runtime_error("unknown flag: " + flag);
+    if (flag == "--out")
+      path = value;
+    else if (flag == "--size")
+      sql.size = tree.size = innodb.size = parse_size(value);
+    else if (flag == "--seed")
+      sql.seed = tree.seed = innodb.seed = growth.seed = parse_size(value);
+    else if (flag == "--files")
+      tree.files = parse_size(value);
+    else if (flag == "--share")
+      sql.share = std::stod(value), share_given = true;
+    else if (flag == "--blobs")
+      growth.blobs = parse_size(value);
+    else if (flag == "--snapshots")
+      growth.snapshots = parse_size(value);
+    else if (flag == "--zeros")
+      innodb.zero_share = std::stod(value);
+    else if (flag == "--changed")
+      innodb.changed_share = std::stod(value);
+    else
+      throw std::runtime_error("unknown flag: " + flag);
   }
   if (sql.change == SqlOptions::Change::random && !share_given) sql.share = 0.01;
   if (kind == "tree") {
@@ -86,9 +96,12 @@ int run(int argc, char** argv) {
   if (fd < 0) throw std::system_error(errno, std::generic_category(), path);
   {
     Output out(fd);
-    if (kind == "sql") write_sql(sql, out);
-    else if (kind == "innodb") write_innodb(innodb, out);
-    else throw std::runtime_error("unknown kind of data: " + kind);
+    if (kind == "sql")
+      write_sql(sql, out);
+    else if (kind == "innodb")
+      write_innodb(innodb, out);
+    else
+      throw std::runtime_error("unknown kind of data: " + kind);
     out.flush();
   }
   return 0;

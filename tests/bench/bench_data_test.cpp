@@ -51,7 +51,8 @@ TEST(BenchData, changed_rows_are_runs_and_the_rest_stays) {
     return rows;
   };
   const auto before = lines(SqlOptions::Change::none, 0);
-  for (const auto& [change, least, most] : {std::tuple{SqlOptions::Change::runs, 0.005, 0.2}, {SqlOptions::Change::random, 0.005, 0.02}}) {
+  for (const auto& [change, least, most] :
+       {std::tuple{SqlOptions::Change::runs, 0.005, 0.2}, {SqlOptions::Change::random, 0.005, 0.02}}) {
     const auto after = lines(change, change == SqlOptions::Change::runs ? 1.0 / 3 : 0.01);
     ASSERT_EQ(before.size(), after.size());
     size_t changed = 0, edges = 0;
@@ -88,7 +89,8 @@ TEST(BenchData, a_tree_has_the_files_and_bytes_asked_for) {
   write_tree({.files = 1500, .size = 30'000'000, .seed = 3}, directory->path() + "/t");
   uint64_t files = 0, bytes = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory->path() + "/t")) {
-    if (!entry.is_regular_file() || entry.is_symlink() || entry.path().filename().string().starts_with("hard_")) continue;
+    if (!entry.is_regular_file() || entry.is_symlink() || entry.path().filename().string().starts_with("hard_"))
+      continue;
     ++files;
     bytes += entry.file_size();
   }

@@ -19,7 +19,8 @@ namespace {
 constexpr char kUsage[] =
     "usage: bench_run [--short] [--only NAME,NAME...] [--repetitions N] [--json FILE] [--without TOOL]...\n"
     "                 [--stream-bytes N] [--tree-bytes N] [--tree-files N] [--innodb-bytes N] [--work DIRECTORY]\n"
-    "                 [--s3 auto|none|s3:http://HOST:PORT/BUCKET/PREFIX-]  auto, the default: a SeaweedFS of our own, if installed;\n"
+    "                 [--s3 auto|none|s3:http://HOST:PORT/BUCKET/PREFIX-]  auto, the default: a SeaweedFS of our own, "
+    "if installed;\n"
     "                 for another server AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are passed on\n"
     "       bench_run --list\n"
     "The program measured is $HOLDFAST_BIN or build/holdfast. Ends with 10 when a bar is missed.\n";
@@ -71,7 +72,8 @@ Call parse(int argc, char** argv) {
   }
   for (const auto& name : options.only) {
     const auto names = scenario_names();
-    if (std::find(names.begin(), names.end(), name) == names.end()) throw std::runtime_error("no scenario " + name + "; see --list");
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      throw std::runtime_error("no scenario " + name + "; see --list");
   }
   return call;
 }
@@ -80,7 +82,8 @@ bool wants_s3(const BenchOptions& options) {
   return options.only.empty() || options.only.contains("s3-first") || options.only.contains("s3-dump");
 }
 
-/// A SeaweedFS for the S3 scenarios, where they are wanted and no other server was named; its data goes with the object.
+/// A SeaweedFS for the S3 scenarios, where they are wanted and no other server was named; its data goes with the
+/// object.
 std::unique_ptr<test::StoreServer> start_s3(BenchOptions& options, test::Sandbox& sandbox) {
   if (options.s3_prefix == "none" || !wants_s3(options)) options.s3_prefix.clear();
   if (options.s3_prefix != "auto" || !wants_s3(options)) return nullptr;

@@ -42,8 +42,8 @@ class Writer {
       stored = sealer_.seal(plain);
     }
     const auto hex = codec::to_hex(id);
-    blobs_ += fmt::format("{}{{\"id\":\"{}\",\"type\":\"{}\",\"offset\":{},\"length\":{}", blobs_.empty() ? "" : ",", hex,
-                          tree ? "tree" : "data", pack_.size(), stored.size());
+    blobs_ += fmt::format("{}{{\"id\":\"{}\",\"type\":\"{}\",\"offset\":{},\"length\":{}", blobs_.empty() ? "" : ",",
+                          hex, tree ? "tree" : "data", pack_.size(), stored.size());
     header_.push_back(tree ? 3 : 0);
     number(static_cast<uint32_t>(stored.size()));
     if (tree) {
@@ -109,12 +109,14 @@ class Writer {
 void write_grown_repository(const GrowthOptions& options, const std::string& directory, const std::string& password) {
   namespace fs = std::filesystem;
   if (fs::exists(directory)) throw std::runtime_error(directory + " exists");
-  for (const char* folder : {"keys", "locks", "snapshots", "index", "data"}) fs::create_directories(directory + "/" + folder);
+  for (const char* folder : {"keys", "locks", "snapshots", "index", "data"})
+    fs::create_directories(directory + "/" + folder);
   for (unsigned i = 0; i < 256; ++i) fs::create_directory(fmt::format("{}/data/{:02x}", directory, i));
   const auto key = crypto::random_seal_key();
   Writer writer(directory, key);
-  write_file(directory + "/config", writer.seal(fmt::format("{{\"version\":2,\"id\":\"{}\",\"chunker_polynomial\":\"3da3358b4dc173\"}}",
-                                                            codec::to_hex(crypto::sha256(as_bytes(directory))))));
+  write_file(directory + "/config",
+             writer.seal(fmt::format("{{\"version\":2,\"id\":\"{}\",\"chunker_polynomial\":\"3da3358b4dc173\"}}",
+                                     codec::to_hex(crypto::sha256(as_bytes(directory))))));
   test::add_cheap_key(directory, key, password);
 
   const uint64_t each = options.blobs / options.snapshots;
@@ -128,7 +130,8 @@ void write_grown_repository(const GrowthOptions& options, const std::string& dir
       uint64_t bytes[kBlobSize / 8];
       Random random(options.seed, blob);
       for (auto& word : bytes) word = random.next();
-      content += fmt::format("{}\"{}\"", j ? "," : "", writer.add({reinterpret_cast<const uint8_t*>(bytes), sizeof bytes}, false));
+      content += fmt::format("{}\"{}\"", j ? "," : "",
+                             writer.add({reinterpret_cast<const uint8_t*>(bytes), sizeof bytes}, false));
       if ((blob + 1) % options.blobs_per_pack == 0) writer.end_pack();
     }
     const time_t at = end - static_cast<time_t>((options.snapshots - i) * 3600);
@@ -136,12 +139,14 @@ void write_grown_repository(const GrowthOptions& options, const std::string& dir
     ::gmtime_r(&at, &broken);
     char when[32];
     std::strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &broken);
-    trees.push_back(fmt::format("{{\"nodes\":[{{\"name\":\"dump.sql\",\"type\":\"file\",\"mode\":420,\"mtime\":\"{0}\",\"atime\":\"{0}\","
-                                "\"ctime\":\"{0}\",\"uid\":0,\"gid\":0,\"size\":{1},\"content\":[{2}]}}]}}\n",
-                                when, each * kBlobSize, content));
-    snapshots.push_back(fmt::format("\"paths\":[\"/dump.sql\"],\"hostname\":\"db{}\",\"username\":\"root\",\"tags\":[\"cluster=c{}\","
-                                    "\"type=backup\"],\"time\":\"{}\"}}",
-                                    i % 10, i % 10, when));
+    trees.push_back(fmt::format(
+        "{{\"nodes\":[{{\"name\":\"dump.sql\",\"type\":\"file\",\"mode\":420,\"mtime\":\"{0}\",\"atime\":\"{0}\","
+        "\"ctime\":\"{0}\",\"uid\":0,\"gid\":0,\"size\":{1},\"content\":[{2}]}}]}}\n",
+        when, each * kBlobSize, content));
+    snapshots.push_back(
+        fmt::format("\"paths\":[\"/dump.sql\"],\"hostname\":\"db{}\",\"username\":\"root\",\"tags\":[\"cluster=c{}\","
+                    "\"type=backup\"],\"time\":\"{}\"}}",
+                    i % 10, i % 10, when));
   }
   writer.end_pack();
   for (size_t i = 0; i < trees.size(); ++i) {

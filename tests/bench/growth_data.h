@@ -8,8 +8,8 @@
 namespace holdfast::bench {
 
 struct GrowthOptions {
-  uint64_t blobs = 2'000'000;     ///< data blobs, tiny ones: what grows with them is the index, not the bytes
-  uint64_t snapshots = 5'000;     ///< each holds one file made of blobs / snapshots blobs of its own
+  uint64_t blobs = 2'000'000;  ///< data blobs, tiny ones: what grows with them is the index, not the bytes
+  uint64_t snapshots = 5'000;  ///< each holds one file made of blobs / snapshots blobs of its own
   uint64_t blobs_per_pack = 100;
   uint64_t seed = 1;
 };

@@ -1,5 +1,5 @@
-// Layout: MariaDB/MySQL sources' documentation of fil0fil (FIL header and trailer), page0page (index page header, infimum
-// and supremum, page directory) and rem0rec (compact record format).
+// Layout: MariaDB/MySQL sources' documentation of fil0fil (FIL header and trailer), page0page (index page header,
+// infimum and supremum, page directory) and rem0rec (compact record format).
 #include "tests/bench/innodb_data.h"
 
 #include <array>
@@ -84,7 +84,8 @@ size_t write_record(Page& page, size_t at, uint64_t id, uint64_t lsn, size_t hea
   std::memcpy(&page[at], strings.data(), strings.size());
   at += strings.size();
   static constexpr char kHex[] = "0123456789abcdef";
-  for (uint64_t bits = random.next(), i = 0; i < 16; ++i, bits >>= 4) page[at++] = static_cast<uint8_t>(kHex[bits & 15]);
+  for (uint64_t bits = random.next(), i = 0; i < 16; ++i, bits >>= 4)
+    page[at++] = static_cast<uint8_t>(kHex[bits & 15]);
   std::memset(&page[at], ' ', 8);
   return at + 8;
 }
@@ -95,7 +96,12 @@ void write_index_page(Page& page, uint32_t number, uint64_t version, const Innod
   const uint64_t lsn = 0x1000000 + random.below(1ull << 34) + (version << 34);
   put(page, 8, number - 1, 4);
   put(page, 12, number + 1, 4);
-  std::memcpy(&page[94], "\x01\x00\x02\x00\x1a" "infimum\0" "\x05\x00\x0b\x00\x00" "supremum", 26);
+  std::memcpy(&page[94],
+              "\x01\x00\x02\x00\x1a"
+              "infimum\0"
+              "\x05\x00\x0b\x00\x00"
+              "supremum",
+              26);
   size_t at = kRecordsAt, records = 0;
   std::vector<size_t> slots;
   const double fill = random.chance(0.7) ? 15.0 / 16 : 0.5 + 0.4 * random.unit();

@@ -9,9 +9,9 @@
 namespace holdfast::bench {
 
 struct InnodbOptions {
-  uint64_t size = 1ull << 30;   ///< bytes, rounded down to whole pages
-  double zero_share = 0.5;      ///< share of pages that are all zeros
-  double changed_share = 0;     ///< share of the used pages that hold another version
+  uint64_t size = 1ull << 30;  ///< bytes, rounded down to whole pages
+  double zero_share = 0.5;     ///< share of pages that are all zeros
+  double changed_share = 0;    ///< share of the used pages that hold another version
   uint64_t seed = 1;
 };
 

@@ -22,7 +22,9 @@ class Random {
 
   uint64_t next() { return mix(state_ += 0xa0761d6478bd642full); }
   /// Uniform in [0, bound), bound > 0.
-  uint64_t below(uint64_t bound) { return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64); }
+  uint64_t below(uint64_t bound) {
+    return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
+  }
   /// Uniform in [low, high].
   uint64_t between(uint64_t low, uint64_t high) { return low + below(high - low + 1); }
   /// Uniform in [0, 1).

@@ -18,16 +18,20 @@ auto middle(const std::vector<Sample>& samples, Get get) {
 
 std::optional<Sample> result_of(const ScenarioResult& result, const std::string& tool) {
   const auto found = result.tools.find(tool);
-  if (found == result.tools.end() || found->second.samples.empty() || !found->second.failure.empty()) return std::nullopt;
+  if (found == result.tools.end() || found->second.samples.empty() || !found->second.failure.empty())
+    return std::nullopt;
   return median(found->second.samples);
 }
 
 std::string quoted(const std::string& text) {
   std::string out = "\"";
   for (const unsigned char c : text) {
-    if (c == '"' || c == '\\') out += '\\', out += static_cast<char>(c);
-    else if (c < 0x20) out += fmt::format("\\u{:04x}", c);
-    else out += static_cast<char>(c);
+    if (c == '"' || c == '\\')
+      out += '\\', out += static_cast<char>(c);
+    else if (c < 0x20)
+      out += fmt::format("\\u{:04x}", c);
+    else
+      out += static_cast<char>(c);
   }
   return out + '"';
 }
@@ -71,15 +75,16 @@ std::string verdict(const ScenarioResult& result) {
 }
 
 std::string table(const std::vector<ScenarioResult>& results) {
-  std::string out = fmt::format("{:<18} {:<9} {:>8} {:>8} {:>8} {:>10} {:>9} {:>8} {:>7} {:>7}\n", "scenario", "tool", "wall s", "cpu s",
-                                "rss MiB", "stored MB", "MB/s", "x wall", "x cpu", "x size");
+  std::string out = fmt::format("{:<18} {:<9} {:>8} {:>8} {:>8} {:>10} {:>9} {:>8} {:>7} {:>7}\n", "scenario", "tool",
+                                "wall s", "cpu s", "rss MiB", "stored MB", "MB/s", "x wall", "x cpu", "x size");
   for (const auto& result : results) {
     const auto ours = result_of(result, "holdfast");
     for (const auto& [tool, measured] : result.tools) {
       const auto sample = result_of(result, tool);
       if (!sample) continue;
-      out += fmt::format("{:<18} {:<9} {:>8.2f} {:>8.2f} {:>8} {:>10.1f} {:>9.0f}", result.name, tool, sample->wall_seconds,
-                         sample->cpu_seconds, sample->peak_rss >> 20, static_cast<double>(sample->stored) / 1e6,
+      out += fmt::format("{:<18} {:<9} {:>8.2f} {:>8.2f} {:>8} {:>10.1f} {:>9.0f}", result.name, tool,
+                         sample->wall_seconds, sample->cpu_seconds, sample->peak_rss >> 20,
+                         static_cast<double>(sample->stored) / 1e6,
                          static_cast<double>(result.input_bytes) / 1e6 / sample->wall_seconds);
       if (ours && tool != "holdfast") {
         out += fmt::format(" {:>8.2f} {:>7.2f}", sample->wall_seconds / ours->wall_seconds,
@@ -97,18 +102,21 @@ std::string table(const std::vector<ScenarioResult>& results) {
 
 std::string json(const std::vector<ScenarioResult>& results, const std::map<std::string, std::string>& versions) {
   std::string out = "{\"versions\":{";
-  for (const auto& [tool, version] : versions) out += fmt::format("{}{}:{}", out.back() == '{' ? "" : ",", quoted(tool), quoted(version));
+  for (const auto& [tool, version] : versions)
+    out += fmt::format("{}{}:{}", out.back() == '{' ? "" : ",", quoted(tool), quoted(version));
   out += "},\"scenarios\":[";
   for (const auto& result : results) {
     if (&result != &results.front()) out += ',';
-    out += fmt::format("{{\"name\":{},\"inputBytes\":{},\"verdict\":{},\"tools\":{{", quoted(result.name), result.input_bytes,
-                       quoted(verdict(result)));
+    out += fmt::format("{{\"name\":{},\"inputBytes\":{},\"verdict\":{},\"tools\":{{", quoted(result.name),
+                       result.input_bytes, quoted(verdict(result)));
     for (const auto& [tool, measured] : result.tools) {
       const auto middle = median(measured.samples);
-      out += fmt::format("{}{}:{{\"failure\":{},\"wallSeconds\":{:.4f},\"cpuSeconds\":{:.4f},\"peakRss\":{},\"stored\":{},\"walls\":[",
-                         out.back() == '{' ? "" : ",", quoted(tool), quoted(measured.failure), middle.wall_seconds, middle.cpu_seconds,
-                         middle.peak_rss, middle.stored);
-      for (const auto& sample : measured.samples) out += fmt::format("{}{:.4f}", out.back() == '[' ? "" : ",", sample.wall_seconds);
+      out += fmt::format(
+          "{}{}:{{\"failure\":{},\"wallSeconds\":{:.4f},\"cpuSeconds\":{:.4f},\"peakRss\":{},\"stored\":{},\"walls\":[",
+          out.back() == '{' ? "" : ",", quoted(tool), quoted(measured.failure), middle.wall_seconds, middle.cpu_seconds,
+          middle.peak_rss, middle.stored);
+      for (const auto& sample : measured.samples)
+        out += fmt::format("{}{:.4f}", out.back() == '[' ? "" : ",", sample.wall_seconds);
       out += "]}";
     }
     out += "}}";

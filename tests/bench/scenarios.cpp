@@ -13,7 +13,9 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kMiB = 1ull << 20;
 
-bool is_local(const std::string& repository) { return repository.starts_with('/'); }
+bool is_local(const std::string& repository) {
+  return repository.starts_with('/');
+}
 
 uint64_t stored_bytes(const std::string& repository) {
   if (!is_local(repository)) return 0;
@@ -44,8 +46,8 @@ bool same_content(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::vector<std::string> scenario_names() {
-  return {"stream-first", "stream-repeat", "stream-runs", "dump",     "check-data", "tree-first",
-          "tree-unchanged", "tree-restore", "innodb-first", "innodb-changed", "s3-first", "s3-dump"};
+  return {"stream-first",   "stream-repeat", "stream-runs",  "dump",           "check-data", "tree-first",
+          "tree-unchanged", "tree-restore",  "innodb-first", "innodb-changed", "s3-first",   "s3-dump"};
 }
 
 Bench::Bench(BenchOptions options, const test::Sandbox& sandbox, std::vector<Tool> tools)
@@ -137,7 +139,8 @@ const std::string& Bench::changed_stream() {
 
 const std::string& Bench::tree() {
   if (tree_.empty()) {
-    tree_ = data("tree", {"tree", "--size", std::to_string(options_.tree_bytes), "--files", std::to_string(options_.tree_files)});
+    tree_ = data("tree", {"tree", "--size", std::to_string(options_.tree_bytes), "--files",
+                          std::to_string(options_.tree_files)});
   }
   return tree_;
 }
@@ -178,18 +181,20 @@ void Bench::run_streams(std::vector<ScenarioResult>& results) {
     results.push_back(scenario("stream-first", size, {.times_restic = 3.5, .stored = 1.03, .peak_rss = 256 * kMiB},
                                [&](const Tool& tool, unsigned) {
                                  const auto repository = fresh(tool);
-                                 const auto sample = timed(reading(tool.backup_stream(repository), stream()), repository);
+                                 const auto sample =
+                                     timed(reading(tool.backup_stream(repository), stream()), repository);
                                  keep(stream_bases_, tool, repository);
                                  return sample;
                                }));
   }
   if (wanted("stream-repeat")) {
-    results.push_back(scenario("stream-repeat", size, {.times_restic = 6, .peak_rss = 300 * kMiB}, [&](const Tool& tool, unsigned) {
-      const auto repository = copy(stream_base(tool));
-      const auto sample = timed(reading(tool.backup_stream(repository), stream()), repository);
-      discard(repository);
-      return sample;
-    }));
+    results.push_back(
+        scenario("stream-repeat", size, {.times_restic = 6, .peak_rss = 300 * kMiB}, [&](const Tool& tool, unsigned) {
+          const auto repository = copy(stream_base(tool));
+          const auto sample = timed(reading(tool.backup_stream(repository), stream()), repository);
+          discard(repository);
+          return sample;
+        }));
   }
   if (wanted("stream-runs")) {
     results.push_back(scenario("stream-runs", size, {.times_restic = 4}, [&](const Tool& tool, unsigned) {
@@ -200,21 +205,22 @@ void Bench::run_streams(std::vector<ScenarioResult>& results) {
     }));
   }
   if (wanted("dump")) {
-    results.push_back(scenario("dump", size, {.times_restic = 2.5, .times_rustic = 1}, [&](const Tool& tool, unsigned repetition) {
-      const auto& repository = stream_base(tool);
-      auto command = tool.dump(repository);
-      command.out = test::Command::Out::count;
-      const auto sample = timed(command, repository);
-      if (repetition == 0) {  // once, not measured: the right bytes, too
-        command.out = test::Command::Out::file;
-        command.stdout_file = sandbox_.path("dumped");
-        must(command);
-        const bool same = same_content(command.stdout_file, stream());
-        fs::remove(command.stdout_file);
-        if (!same) throw std::runtime_error("the dump differs from what was backed up");
-      }
-      return sample;
-    }));
+    results.push_back(
+        scenario("dump", size, {.times_restic = 2.5, .times_rustic = 1}, [&](const Tool& tool, unsigned repetition) {
+          const auto& repository = stream_base(tool);
+          auto command = tool.dump(repository);
+          command.out = test::Command::Out::count;
+          const auto sample = timed(command, repository);
+          if (repetition == 0) {  // once, not measured: the right bytes, too
+            command.out = test::Command::Out::file;
+            command.stdout_file = sandbox_.path("dumped");
+            must(command);
+            const bool same = same_content(command.stdout_file, stream());
+            fs::remove(command.stdout_file);
+            if (!same) throw std::runtime_error("the dump differs from what was backed up");
+          }
+          return sample;
+        }));
   }
   if (wanted("check-data")) {
     results.push_back(scenario("check-data", size, {.times_restic = 2.5}, [&](const Tool& tool, unsigned) {
@@ -315,12 +321,13 @@ void Bench::run_s3(std::vector<ScenarioResult>& results) {
                                [&](const Tool& tool, unsigned) { return first(tool); }));
   }
   if (wanted("s3-dump")) {
-    results.push_back(scenario("s3-dump", options_.stream_bytes, {.times_restic = 2.5}, [&](const Tool& tool, unsigned) {
-      if (bases[tool.name()].empty()) first(tool);
-      auto command = tool.dump(bases[tool.name()]);
-      command.out = test::Command::Out::count;
-      return timed(command, "");
-    }));
+    results.push_back(
+        scenario("s3-dump", options_.stream_bytes, {.times_restic = 2.5}, [&](const Tool& tool, unsigned) {
+          if (bases[tool.name()].empty()) first(tool);
+          auto command = tool.dump(bases[tool.name()]);
+          command.out = test::Command::Out::count;
+          return timed(command, "");
+        }));
   }
 }
 

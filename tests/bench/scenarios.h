@@ -23,7 +23,8 @@ struct BenchOptions {
   uint64_t innodb_bytes = 1ull << 30;
   std::set<std::string> only;  ///< names of scenarios; empty = all
   std::string data_program;    ///< bench_data: the data comes from a process of its own, this one stays small
-  /// "s3:http://127.0.0.1:PORT/bucket/prefix-", with the credentials in the sandbox's environment; empty = no S3 scenarios.
+  /// "s3:http://127.0.0.1:PORT/bucket/prefix-", with the credentials in the sandbox's environment; empty = no S3
+  /// scenarios.
   std::string s3_prefix = "auto";
 };
 

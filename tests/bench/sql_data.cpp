@@ -13,7 +13,8 @@ namespace {
 
 constexpr double kStatementBytes = 1 << 20;  // mysqldump ends a statement at net_buffer_length
 constexpr uint64_t kRunRows = 1000;
-constexpr double kChunkBytes = 2.0 * (1 << 20);  // what one changed byte costs: its chunk and those until the cuts agree again
+constexpr double kChunkBytes =
+    2.0 * (1 << 20);  // what one changed byte costs: its chunk and those until the cuts agree again
 
 /// Row `id`, version `version`: `fixed` draws what an update keeps, `changing` what it changes.
 struct Row {
@@ -125,9 +126,9 @@ void write_customer(std::string& to, Row& row) {
 }
 
 void write_event(std::string& to, Row& row) {
-  static constexpr std::string_view kAgents[] = {"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
-                                                 "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X)", "curl/7.88.1",
-                                                 "okhttp/4.12.0"};
+  static constexpr std::string_view kAgents[] = {
+      "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+      "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X)", "curl/7.88.1", "okhttp/4.12.0"};
   const Words& words = vocabulary();
   append_number(to, row.fixed.below(2'000'000));
   to += ",'";
@@ -170,23 +171,30 @@ void write_document(std::string& to, Row& row) {
 
 constexpr Table kTables[] = {
     {"customers",
-     "  `id` bigint unsigned NOT NULL AUTO_INCREMENT,\n  `first_name` varchar(64) NOT NULL,\n  `last_name` varchar(64) NOT "
-     "NULL,\n  `email` varchar(255) NOT NULL,\n  `phone` varchar(32) DEFAULT NULL,\n  `balance` int NOT NULL,\n  `settings` "
-     "json DEFAULT NULL,\n  `password` char(60) NOT NULL,\n  `created_at` datetime NOT NULL,\n  PRIMARY KEY (`id`),\n  UNIQUE KEY `email` (`email`)\n",
+     "  `id` bigint unsigned NOT NULL AUTO_INCREMENT,\n  `first_name` varchar(64) NOT NULL,\n  `last_name` varchar(64) "
+     "NOT "
+     "NULL,\n  `email` varchar(255) NOT NULL,\n  `phone` varchar(32) DEFAULT NULL,\n  `balance` int NOT NULL,\n  "
+     "`settings` "
+     "json DEFAULT NULL,\n  `password` char(60) NOT NULL,\n  `created_at` datetime NOT NULL,\n  PRIMARY KEY (`id`),\n  "
+     "UNIQUE KEY `email` (`email`)\n",
      0.2, 221.6, write_customer},
     {"documents",
-     "  `id` bigint unsigned NOT NULL AUTO_INCREMENT,\n  `title` varchar(255) NOT NULL,\n  `revision` int NOT NULL,\n  `body` "
+     "  `id` bigint unsigned NOT NULL AUTO_INCREMENT,\n  `title` varchar(255) NOT NULL,\n  `revision` int NOT NULL,\n  "
+     "`body` "
      "mediumtext NOT NULL,\n  `digest` binary(64) NOT NULL,\n  PRIMARY KEY (`id`)\n",
      0.25, 852.1, write_document},
     {"events",
-     "  `id` bigint unsigned NOT NULL AUTO_INCREMENT,\n  `user_id` bigint unsigned NOT NULL,\n  `uuid` char(36) NOT NULL,\n  "
-     "`session` char(22) NOT NULL,\n  `url` varchar(255) NOT NULL,\n  `agent` varchar(255) NOT NULL,\n  `address` int unsigned NOT NULL,\n  `took_ms` int NOT "
+     "  `id` bigint unsigned NOT NULL AUTO_INCREMENT,\n  `user_id` bigint unsigned NOT NULL,\n  `uuid` char(36) NOT "
+     "NULL,\n  "
+     "`session` char(22) NOT NULL,\n  `url` varchar(255) NOT NULL,\n  `agent` varchar(255) NOT NULL,\n  `address` int "
+     "unsigned NOT NULL,\n  `took_ms` int NOT "
      "NULL,\n  `at` datetime(6) NOT NULL,\n  PRIMARY KEY (`id`),\n  KEY `user` (`user_id`,`at`)\n",
      0.25, 190.7, write_event},
     {"orders",
      "  `id` bigint unsigned NOT NULL AUTO_INCREMENT,\n  `customer_id` bigint unsigned NOT NULL,\n  `status` "
      "enum('new','paid','shipped','delivered','returned','cancelled') NOT NULL,\n  `total` decimal(10,2) NOT NULL,\n  "
-     "`created_at` datetime NOT NULL,\n  `updated_at` datetime NOT NULL,\n  `reference` char(20) NOT NULL,\n  `note` text,\n  "
+     "`created_at` datetime NOT NULL,\n  `updated_at` datetime NOT NULL,\n  `reference` char(20) NOT NULL,\n  `note` "
+     "text,\n  "
      "PRIMARY KEY (`id`),\n  KEY `customer` (`customer_id`)\n",
      0.3, 138.4, write_order},
 };
@@ -209,13 +217,14 @@ void write_table(const SqlOptions& options, size_t table_number, Output& out) {
   const Table& table = kTables[table_number];
   const auto rows = static_cast<uint64_t>(static_cast<double>(options.size) * table.share / table.row_bytes);
   const std::string name = table.name;
-  out.write("--\n-- Table structure for table `" + name + "`\n--\n\nDROP TABLE IF EXISTS `" + name +
-            "`;\n/*!40101 SET @saved_cs_client     = @@character_set_client */;\n/*!50503 SET character_set_client = utf8mb4 "
-            "*/;\nCREATE TABLE `" +
-            name + "` (\n" + table.columns +
-            ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;\n/*!40101 SET character_set_client = "
-            "@saved_cs_client */;\n\n--\n-- Dumping data for table `" +
-            name + "`\n--\n\nLOCK TABLES `" + name + "` WRITE;\n/*!40000 ALTER TABLE `" + name + "` DISABLE KEYS */;\n");
+  out.write(
+      "--\n-- Table structure for table `" + name + "`\n--\n\nDROP TABLE IF EXISTS `" + name +
+      "`;\n/*!40101 SET @saved_cs_client     = @@character_set_client */;\n/*!50503 SET character_set_client = utf8mb4 "
+      "*/;\nCREATE TABLE `" +
+      name + "` (\n" + table.columns +
+      ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;\n/*!40101 SET character_set_client = "
+      "@saved_cs_client */;\n\n--\n-- Dumping data for table `" +
+      name + "`\n--\n\nLOCK TABLES `" + name + "` WRITE;\n/*!40000 ALTER TABLE `" + name + "` DISABLE KEYS */;\n");
 
   const auto starts = run_starts(options, table, rows, table_number);
   size_t run = 0;
@@ -248,12 +257,14 @@ void write_table(const SqlOptions& options, size_t table_number, Output& out) {
 }  // namespace
 
 void write_sql(const SqlOptions& options, Output& out) {
-  out.write("-- MySQL dump 10.13  Distrib 9.7.4, for Linux (x86_64)\n--\n-- Host: localhost    Database: shop\n"
-            "-- ------------------------------------------------------\n-- Server version\t9.7.4\n\n"
-            "/*!50503 SET NAMES utf8mb4 */;\n/*!40103 SET TIME_ZONE='+00:00' */;\n"
-            "/*!40014 SET @OLD_FOREIGN_KEY_CHECKS=@@FOREIGN_KEY_CHECKS, FOREIGN_KEY_CHECKS=0 */;\n\n");
+  out.write(
+      "-- MySQL dump 10.13  Distrib 9.7.4, for Linux (x86_64)\n--\n-- Host: localhost    Database: shop\n"
+      "-- ------------------------------------------------------\n-- Server version\t9.7.4\n\n"
+      "/*!50503 SET NAMES utf8mb4 */;\n/*!40103 SET TIME_ZONE='+00:00' */;\n"
+      "/*!40014 SET @OLD_FOREIGN_KEY_CHECKS=@@FOREIGN_KEY_CHECKS, FOREIGN_KEY_CHECKS=0 */;\n\n");
   for (size_t i = 0; i < std::size(kTables); ++i) write_table(options, i, out);
-  out.write("/*!40014 SET FOREIGN_KEY_CHECKS=@OLD_FOREIGN_KEY_CHECKS */;\n\n-- Dump completed on 2026-11-21 12:00:00\n");
+  out.write(
+      "/*!40014 SET FOREIGN_KEY_CHECKS=@OLD_FOREIGN_KEY_CHECKS */;\n\n-- Dump completed on 2026-11-21 12:00:00\n");
 }
 
 }  // namespace holdfast::bench

@@ -4,9 +4,12 @@ namespace holdfast::bench {
 
 std::string Tool::name() const {
   switch (kind_) {
-    case Kind::holdfast: return "holdfast";
-    case Kind::restic: return "restic";
-    case Kind::rustic: return "rustic";
+    case Kind::holdfast:
+      return "holdfast";
+    case Kind::restic:
+      return "restic";
+    case Kind::rustic:
+      return "rustic";
   }
   return "";
 }
@@ -39,10 +42,13 @@ test::Command Tool::init(const std::string& repository) const {
 
 test::Command Tool::backup_stream(const std::string& repository) const {
   switch (kind_) {
-    case Kind::holdfast: return command({"backup", "--stdin", "--path", kStreamPath}, repository);
-    case Kind::restic: return command({"backup", "--stdin", "--stdin-filename", kStreamPath}, repository);
+    case Kind::holdfast:
+      return command({"backup", "--stdin", "--path", kStreamPath}, repository);
+    case Kind::restic:
+      return command({"backup", "--stdin", "--stdin-filename", kStreamPath}, repository);
     // Without --force rustic takes a stream whose name it knows for unchanged and does not read it.
-    case Kind::rustic: return command({"backup", "--force", "--stdin-filename", kStreamPath, "-"}, repository);
+    case Kind::rustic:
+      return command({"backup", "--force", "--stdin-filename", kStreamPath, "-"}, repository);
   }
   return {};
 }
@@ -60,14 +66,19 @@ test::Command Tool::backup_tree(const std::string& repository, const std::string
 
 test::Command Tool::restore(const std::string& repository, const std::string& into) const {
   switch (kind_) {
-    case Kind::holdfast: return command({"restore", "--snapshot", "latest", "--into", into}, repository);
-    case Kind::restic: return command({"restore", "latest", "--target", into}, repository);
-    case Kind::rustic: return command({"restore", "latest", into}, repository);
+    case Kind::holdfast:
+      return command({"restore", "--snapshot", "latest", "--into", into}, repository);
+    case Kind::restic:
+      return command({"restore", "latest", "--target", into}, repository);
+    case Kind::rustic:
+      return command({"restore", "latest", into}, repository);
   }
   return {};
 }
 
-test::Command Tool::check_data(const std::string& repository) const { return command({"check", "--read-data"}, repository); }
+test::Command Tool::check_data(const std::string& repository) const {
+  return command({"check", "--read-data"}, repository);
+}
 
 test::Command Tool::snapshots(const std::string& repository) const {
   if (kind_ == Kind::holdfast) return command({"get", "snapshots", "-o", "json"}, repository);

@@ -28,19 +28,30 @@ struct Plan {
 
 const char* suffix(Kind kind) {
   switch (kind) {
-    case Kind::source: return ".cpp";
-    case Kind::text: return ".txt";
-    case Kind::log: return ".log";
-    case Kind::image: return ".jpg";
-    case Kind::archive: return ".bin";
+    case Kind::source:
+      return ".cpp";
+    case Kind::text:
+      return ".txt";
+    case Kind::log:
+      return ".log";
+    case Kind::image:
+      return ".jpg";
+    case Kind::archive:
+      return ".bin";
   }
   return "";
 }
 
 void append_source_line(std::string& to, Random& random) {
-  static constexpr const char* kForms[] = {"  const auto $ = $($, $);\n", "  if ($ == nullptr) return $;\n", "  $->$($);\n",
-                                           "  for (const auto& $ : $) {\n    $ += $.$();\n  }\n", "}\n\n", "#include \"$/$.h\"\n",
-                                           "void $($& $, int $) {\n", "  // $ $ $ $ $ $\n", "  return $($) + #;\n",
+  static constexpr const char* kForms[] = {"  const auto $ = $($, $);\n",
+                                           "  if ($ == nullptr) return $;\n",
+                                           "  $->$($);\n",
+                                           "  for (const auto& $ : $) {\n    $ += $.$();\n  }\n",
+                                           "}\n\n",
+                                           "#include \"$/$.h\"\n",
+                                           "void $($& $, int $) {\n",
+                                           "  // $ $ $ $ $ $\n",
+                                           "  return $($) + #;\n",
                                            "  std::vector<$> $(#);\n"};
   for (const char* at = kForms[random.below(std::size(kForms))]; *at; ++at) {
     if (*at == '$') {
@@ -76,15 +87,20 @@ void append_log_line(std::string& to, Random& random, uint64_t line) {
 
 void write_content(Kind kind, uint64_t size, Random random, int fd) {
   Output out(fd);
-  if (kind == Kind::image && size > 20) out.write(std::string_view("\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0", 20));
+  if (kind == Kind::image && size > 20)
+    out.write(std::string_view("\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0", 20));
   for (uint64_t line = 0; out.written() < size; ++line) {
     std::string& to = out.text();
     switch (kind) {
-      case Kind::source: append_source_line(to, random); break;
+      case Kind::source:
+        append_source_line(to, random);
+        break;
       case Kind::text:
         for (int i = 0; i < 12; ++i) to.append(vocabulary().common(random)).append(i == 11 ? ".\n" : " ");
         break;
-      case Kind::log: append_log_line(to, random, line); break;
+      case Kind::log:
+        append_log_line(to, random, line);
+        break;
       case Kind::image: {
         const uint64_t bits = random.next();
         to.append(reinterpret_cast<const char*>(&bits), 8);
@@ -110,12 +126,18 @@ std::vector<Plan> plan_files(const TreeOptions& options) {
   for (uint64_t i = 0; i < options.files; ++i) {
     const double dice = random.unit();
     const double spread = std::exp(2.4 * (random.unit() + random.unit() - 1));  // 1/11 … 11, most near 1
-    if (dice < 0.55) plans.push_back({Kind::source, 7e3 * spread});
-    else if (dice < 0.75) plans.push_back({Kind::text, 30e3 * spread});
-    else if (dice < 0.85) plans.push_back({Kind::log, 120e3 * spread});
-    else if (dice < 0.985) plans.push_back({Kind::image, 180e3 * spread});
-    else if (dice < 0.999) plans.push_back({Kind::archive, 900e3 * spread});
-    else plans.push_back({random.chance(0.5) ? Kind::log : Kind::archive, 16e6 * spread});
+    if (dice < 0.55)
+      plans.push_back({Kind::source, 7e3 * spread});
+    else if (dice < 0.75)
+      plans.push_back({Kind::text, 30e3 * spread});
+    else if (dice < 0.85)
+      plans.push_back({Kind::log, 120e3 * spread});
+    else if (dice < 0.985)
+      plans.push_back({Kind::image, 180e3 * spread});
+    else if (dice < 0.999)
+      plans.push_back({Kind::archive, 900e3 * spread});
+    else
+      plans.push_back({random.chance(0.5) ? Kind::log : Kind::archive, 16e6 * spread});
   }
   double sum = 0;
   for (const auto& plan : plans) sum += plan.weight;
@@ -147,7 +169,8 @@ void write_tree(const TreeOptions& options, const std::string& directory) {
       }
       fs::create_directories(folder);
     }
-    std::string path = folder + "/" + std::string(vocabulary().common(random)) + "_" + std::to_string(i) + suffix(plans[i].kind);
+    std::string path =
+        folder + "/" + std::string(vocabulary().common(random)) + "_" + std::to_string(i) + suffix(plans[i].kind);
     const mode_t mode = random.chance(0.05) ? 0755 : random.chance(0.1) ? 0600 : 0644;
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     check(fd, "creating " + path);

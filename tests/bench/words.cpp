@@ -6,10 +6,12 @@
 namespace holdfast::bench {
 namespace {
 
-constexpr std::string_view kStarts[] = {"b", "br", "c", "ch", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "kl", "l", "m",
-                                        "n", "p", "pl", "qu", "r", "s", "sh", "st", "str", "t", "th", "tr", "v", "w", "z", ""};
+constexpr std::string_view kStarts[] = {"b",  "br", "c",   "ch", "d",  "dr", "f", "fl", "g",  "gr", "h",
+                                        "j",  "k",  "kl",  "l",  "m",  "n",  "p", "pl", "qu", "r",  "s",
+                                        "sh", "st", "str", "t",  "th", "tr", "v", "w",  "z",  ""};
 constexpr std::string_view kMiddles[] = {"a", "e", "i", "o", "u", "ai", "ea", "ie", "oo", "ou", "y", "au"};
-constexpr std::string_view kEnds[] = {"", "n", "r", "s", "t", "l", "m", "nd", "nt", "st", "ck", "ng", "rd", "x", "p", "ll"};
+constexpr std::string_view kEnds[] = {"",   "n",  "r",  "s",  "t",  "l", "m", "nd",
+                                      "nt", "st", "ck", "ng", "rd", "x", "p", "ll"};
 
 template <size_t N>
 std::string_view pick(Random& random, const std::string_view (&from)[N]) {
@@ -40,7 +42,9 @@ Words::Words(size_t count) {
   }
 }
 
-std::string_view Words::common(Random& random) const { return words_[ranks_[random.below(ranks_.size())]]; }
+std::string_view Words::common(Random& random) const {
+  return words_[ranks_[random.below(ranks_.size())]];
+}
 
 const Words& vocabulary() {
   static const Words words(12'000);

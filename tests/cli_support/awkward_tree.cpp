@@ -63,13 +63,50 @@ void set_time(const std::string& path, time_t seconds, long nanoseconds) {
 }
 
 void make_names(const std::string& dir) {
-  const std::string names[] = {"bad-\xff\xfe-utf8", "cut-\xe2\x82", "surrogate-\xed\xa0\x80", "overlong-\xc0\xaf", "control-\x01\x1f\x7f",
-                               "c1-\xc2\x85\xc2\x9f", "new\nline", "carriage\rreturn", "tab\tstop", "bell\a\b\f\v", "quote\"double",
-                               "quote'single", "back\\slash", "back\\x41slash", "back\\\\", "<angle>&amp", "line-sep-\xe2\x80\xa8-\xe2\x80\xa9",
-                               "zero-width-\xe2\x80\x8b", "soft-hyphen-\xc2\xad", "bom-\xef\xbb\xbf", "nbsp-\xc2\xa0", "emoji-\xf0\x9f\x98\x80",
-                               "combining-e\xcc\x81", "precomposed-\xc3\xa9", "private-\xee\x80\x80", "replacement-\xef\xbf\xbd",
-                               "unassigned-\xcd\xb8", "last-\xf4\x8f\xbf\xbf", "rtl-\xe2\x80\xae-txt", " leading", "trailing ", "-rf", "--help",
-                               "*?[a]", "$HOME", "`id`", "a:b", "~", "%41", "...", "\x7f", std::string(255, 'n'), "UPPER", "upper"};
+  const std::string names[] = {"bad-\xff\xfe-utf8",
+                               "cut-\xe2\x82",
+                               "surrogate-\xed\xa0\x80",
+                               "overlong-\xc0\xaf",
+                               "control-\x01\x1f\x7f",
+                               "c1-\xc2\x85\xc2\x9f",
+                               "new\nline",
+                               "carriage\rreturn",
+                               "tab\tstop",
+                               "bell\a\b\f\v",
+                               "quote\"double",
+                               "quote'single",
+                               "back\\slash",
+                               "back\\x41slash",
+                               "back\\\\",
+                               "<angle>&amp",
+                               "line-sep-\xe2\x80\xa8-\xe2\x80\xa9",
+                               "zero-width-\xe2\x80\x8b",
+                               "soft-hyphen-\xc2\xad",
+                               "bom-\xef\xbb\xbf",
+                               "nbsp-\xc2\xa0",
+                               "emoji-\xf0\x9f\x98\x80",
+                               "combining-e\xcc\x81",
+                               "precomposed-\xc3\xa9",
+                               "private-\xee\x80\x80",
+                               "replacement-\xef\xbf\xbd",
+                               "unassigned-\xcd\xb8",
+                               "last-\xf4\x8f\xbf\xbf",
+                               "rtl-\xe2\x80\xae-txt",
+                               " leading",
+                               "trailing ",
+                               "-rf",
+                               "--help",
+                               "*?[a]",
+                               "$HOME",
+                               "`id`",
+                               "a:b",
+                               "~",
+                               "%41",
+                               "...",
+                               "\x7f",
+                               std::string(255, 'n'),
+                               "UPPER",
+                               "upper"};
   ::mkdir(dir.c_str(), 0755);
   for (const auto& name : names) write_at(dir + "/" + name, "content of " + name);
   for (const auto& name : {std::string("dir-\xff"), std::string("dir\nline"), std::string("dir<&>\xe2\x80\xa8")}) {
@@ -89,7 +126,8 @@ void make_contents(const std::string& dir) {
   write_at(dir + "/large-text", prose(9'000'000, 3));
   write_at(dir + "/zeros-one-chunk", std::string(kZeroChunk, '\0'));
   write_at(dir + "/zeros", std::string(kZeroChunk * 4 + 17, '\0'));
-  write_at(dir + "/zero-runs", noise(700'000, 4) + std::string(kZeroChunk * 3, '\0') + noise(100'000, 5) + std::string(kZeroChunk, '\0'));
+  write_at(dir + "/zero-runs",
+           noise(700'000, 4) + std::string(kZeroChunk * 3, '\0') + noise(100'000, 5) + std::string(kZeroChunk, '\0'));
   write_at(dir + "/hole-inside", noise(100'000, 6));
   write_at(dir + "/hole-inside", noise(100'000, 7), 40 << 20);
   write_at(dir + "/hole-at-end", noise(100'000, 8));
@@ -115,17 +153,20 @@ void make_links(const std::string& dir) {
   link(std::string(3000, 'l'), "long-target");
   write_at(dir + "/hard-1", "hard linked");
   check(::mkdir((dir + "/below").c_str(), 0755), "below");
-  for (const char* name : {"/hard-2", "/below/hard-3"}) check(::link((dir + "/hard-1").c_str(), (dir + name).c_str()), name);
+  for (const char* name : {"/hard-2", "/below/hard-3"})
+    check(::link((dir + "/hard-1").c_str(), (dir + name).c_str()), name);
   write_at(dir + "/other-hard-1", "another group");
   check(::link((dir + "/other-hard-1").c_str(), (dir + "/below/other-hard-2").c_str()), "other-hard-2");
   // A hard link to a symbolic link is legal, too.
-  check(::linkat(AT_FDCWD, (dir + "/relative").c_str(), AT_FDCWD, (dir + "/relative-again").c_str(), 0), "relative-again");
+  check(::linkat(AT_FDCWD, (dir + "/relative").c_str(), AT_FDCWD, (dir + "/relative-again").c_str(), 0),
+        "relative-again");
 }
 
 void make_attributes(const std::string& dir, bool specials) {
   check(::mkdir(dir.c_str(), 0755), dir);
   const auto set = [&](const std::string& path, const char* name, const std::string& value) {
-    if (::lsetxattr(path.c_str(), name, value.data(), value.size(), 0) < 0 && errno != ENOTSUP && errno != EPERM) check(-1, name);
+    if (::lsetxattr(path.c_str(), name, value.data(), value.size(), 0) < 0 && errno != ENOTSUP && errno != EPERM)
+      check(-1, name);
   };
   const auto file = dir + "/file";
   write_at(file, "has attributes");
@@ -138,7 +179,10 @@ void make_attributes(const std::string& dir, bool specials) {
   set(dir + "/folder", "user.on-directory", "yes");
   write_at(dir + "/acl", "has an ACL");
   // POSIX ACL, version 2: user rw, user 1234 r, group r, mask rw, other none.
-  const std::string acl("\2\0\0\0\1\0\6\0\xff\xff\xff\xff\2\0\4\0\xd2\4\0\0\4\0\4\0\xff\xff\xff\xff\x10\0\6\0\xff\xff\xff\xff \0\0\0\xff\xff\xff\xff", 44);
+  const std::string acl(
+      "\2\0\0\0\1\0\6\0\xff\xff\xff\xff\2\0\4\0\xd2\4\0\0\4\0\4\0\xff\xff\xff\xff\x10\0\6\0\xff\xff\xff\xff "
+      "\0\0\0\xff\xff\xff\xff",
+      44);
   set(dir + "/acl", "system.posix_acl_access", acl);
   if (specials) {
     set(file, "trusted.root-only", "secret");
@@ -181,8 +225,16 @@ void make_modes(const std::string& dir, bool specials) {
 
 void make_times(const std::string& dir) {
   check(::mkdir(dir.c_str(), 0755), dir);
-  const std::pair<time_t, long> times[] = {{0, 0}, {0, 1}, {1, 999'999'999}, {-1, 500'000'000}, {-1'000'000'000, 0}, {1'700'000'000, 120'000'000},
-                                           {1'700'000'000, 123'456'789}, {4'000'000'000, 0}, {7'258'118'400, 10}, {951'782'400, 100}};
+  const std::pair<time_t, long> times[] = {{0, 0},
+                                           {0, 1},
+                                           {1, 999'999'999},
+                                           {-1, 500'000'000},
+                                           {-1'000'000'000, 0},
+                                           {1'700'000'000, 120'000'000},
+                                           {1'700'000'000, 123'456'789},
+                                           {4'000'000'000, 0},
+                                           {7'258'118'400, 10},
+                                           {951'782'400, 100}};
   for (const auto& [seconds, nanoseconds] : times) {
     const auto path = dir + "/t" + std::to_string(seconds) + "." + std::to_string(nanoseconds);
     write_at(path, "time");
@@ -257,8 +309,9 @@ class Comparison {
   explicit Comparison(const CompareOptions& options) : options_(options) {}
 
   void compare(const std::string& expected, const std::string& actual, const std::string& name) {
-    struct stat want {}, have {};
-    if (::lstat(expected.c_str(), &want) < 0) return differ(name, "cannot be read: " + std::string(std::strerror(errno)));
+    struct stat want{}, have{};
+    if (::lstat(expected.c_str(), &want) < 0)
+      return differ(name, "cannot be read: " + std::string(std::strerror(errno)));
     if (S_ISSOCK(want.st_mode)) return;
     if (::lstat(actual.c_str(), &have) < 0) return differ(name, "is missing");
     number(name, "kind", want.st_mode & S_IFMT, have.st_mode & S_IFMT);
@@ -321,7 +374,8 @@ void make_awkward_tree(const std::string& directory, const AwkwardOptions& optio
   make_times(directory + "/times");
   check(::mkdir((directory + "/empty-dir").c_str(), 0755), "empty-dir");
   check(::mkdir((directory + "/many").c_str(), 0755), "many");
-  for (unsigned i = 0; i < options.many_files; ++i) write_at(directory + "/many/" + std::to_string(i * 7919u), std::to_string(i));
+  for (unsigned i = 0; i < options.many_files; ++i)
+    write_at(directory + "/many/" + std::to_string(i * 7919u), std::to_string(i));
   std::string deep = directory + "/deep";
   for (int i = 0; i < 30; ++i) deep += "/d" + std::to_string(i);
   std::filesystem::create_directories(deep);
@@ -342,7 +396,8 @@ void change_awkward_tree(const std::string& directory) {
   write_at(directory + "/empty-dir", "a file where a directory was");
 }
 
-std::vector<std::string> compare_trees(const std::string& expected, const std::string& actual, const CompareOptions& options) {
+std::vector<std::string> compare_trees(const std::string& expected, const std::string& actual,
+                                       const CompareOptions& options) {
   Comparison comparison(options);
   comparison.compare(expected, actual, ".");
   return std::move(comparison.differences);

@@ -36,7 +36,9 @@ sys::Fd open_or_throw(const std::string& path, int flags) {
   return sys::Fd(fd);
 }
 
-double seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; }
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
 
 std::string tail(const std::string& text, size_t limit = 4000) {
   return text.size() <= limit ? text : "..." + text.substr(text.size() - limit);
@@ -56,8 +58,8 @@ bool drain(int fd, std::string* keep, uint64_t& count) {
 }  // namespace
 
 std::string Outcome::describe() const {
-  return "exit code " + std::to_string(code) + (timed_out ? " (killed after its time)" : "") + "\nstdout: " + tail(out) +
-         "\nstderr: " + tail(err);
+  return "exit code " + std::to_string(code) + (timed_out ? " (killed after its time)" : "") +
+         "\nstdout: " + tail(out) + "\nstderr: " + tail(err);
 }
 
 Running::Running(Command command) : command_(std::move(command)) {
@@ -108,7 +110,8 @@ Running::Running(Command command) : command_(std::move(command)) {
     ::dup2(child_out.get(), 1);
     ::dup2(child_err.get(), 2);
     ::signal(SIGPIPE, SIG_DFL);
-    if (command_.directory.empty() || ::chdir(command_.directory.c_str()) == 0) ::execvpe(argv[0], argv.data(), env.data());
+    if (command_.directory.empty() || ::chdir(command_.directory.c_str()) == 0)
+      ::execvpe(argv[0], argv.data(), env.data());
     const int error_number = errno;
     (void)!::write(exec_failure.write.get(), &error_number, sizeof error_number);
     ::_exit(127);
@@ -145,7 +148,9 @@ bool Running::ended() const {
   return ::poll(&wait, 1, 0) == 1;
 }
 
-void Running::signal(int number) { ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0); }
+void Running::signal(int number) {
+  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0);
+}
 
 void Running::pump(int timeout_ms) {
   pollfd waits[4] = {{pidfd_.get(), POLLIN, 0},
@@ -198,6 +203,8 @@ Outcome Running::wait() {
   return std::move(outcome_);
 }
 
-Outcome run(Command command) { return Running(std::move(command)).wait(); }
+Outcome run(Command command) {
+  return Running(std::move(command)).wait();
+}
 
 }  // namespace holdfast::test

@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <stdexcept>
 
-#include "tests/support/require.h"
 #include "tests/support/program.h"
+#include "tests/support/require.h"
 
 namespace holdfast::test {
 namespace {
@@ -47,10 +47,14 @@ std::optional<std::string> peer_program(const std::string& name) {
 
 Sandbox::Sandbox(const std::string& name) : directory_(make_directory(name)) {
   for (const char* folder : {"home", "cache", "tmp"}) std::filesystem::create_directory(path(folder));
-  env_ = {{"HOME", path("home")},           {"XDG_CACHE_HOME", path("cache")},
-          {"TMPDIR", path("tmp")},          {"LANG", "C.UTF-8"},
-          {"TZ", "UTC"},                    {"RESTIC_PASSWORD", kPassword},
-          {"RUSTIC_PASSWORD", kPassword},   {"RESTIC_PROGRESS_FPS", "0.01"},
+  env_ = {{"HOME", path("home")},
+          {"XDG_CACHE_HOME", path("cache")},
+          {"TMPDIR", path("tmp")},
+          {"LANG", "C.UTF-8"},
+          {"TZ", "UTC"},
+          {"RESTIC_PASSWORD", kPassword},
+          {"RUSTIC_PASSWORD", kPassword},
+          {"RESTIC_PROGRESS_FPS", "0.01"},
           {"RUSTIC_NO_PROGRESS", "true"}};
   if (const auto sanitizer = variable("ASAN_OPTIONS"); !sanitizer.empty()) env_["ASAN_OPTIONS"] = sanitizer;
 }

@@ -19,7 +19,8 @@ constexpr uint64_t kCheapN = 16;
 
 std::string write_named(const std::string& repository, const std::string& folder, ByteSpan body) {
   const auto id = codec::to_hex(crypto::sha256(body));
-  if (!sys::publish_file(repository + "/" + folder + "/" + id, body, 0600)) throw std::runtime_error("cannot write " + folder);
+  if (!sys::publish_file(repository + "/" + folder + "/" + id, body, 0600))
+    throw std::runtime_error("cannot write " + folder);
   return id;
 }
 
@@ -30,7 +31,8 @@ void take(const std::string& json, const std::string& name, MutableByteSpan into
   if (at == std::string::npos) throw std::runtime_error("no " + name + " in restic's master key");
   at = json.find('"', at + key.size()) + 1;
   const auto bytes = codec::from_base64(json.substr(at, json.find('"', at) - at));
-  if (!bytes || bytes->size() != into.size()) throw std::runtime_error("unexpected " + name + " in restic's master key");
+  if (!bytes || bytes->size() != into.size())
+    throw std::runtime_error("unexpected " + name + " in restic's master key");
   std::copy(bytes->span().begin(), bytes->span().end(), into.begin());
 }
 
@@ -55,8 +57,8 @@ std::string add_cheap_key(const std::string& repository, const crypto::SealKey& 
   std::copy_n(derived->begin(), 32, user.encrypt.begin());
   std::copy_n(derived->begin() + 32, 16, user.mac_k.begin());
   std::copy_n(derived->begin() + 48, 16, user.mac_r.begin());
-  const auto inner = R"({"mac":{"k":")" + codec::to_base64(master.mac_k) + R"(","r":")" + codec::to_base64(master.mac_r) +
-                     R"("},"encrypt":")" + codec::to_base64(master.encrypt) + "\"}";
+  const auto inner = R"({"mac":{"k":")" + codec::to_base64(master.mac_k) + R"(","r":")" +
+                     codec::to_base64(master.mac_r) + R"("},"encrypt":")" + codec::to_base64(master.encrypt) + "\"}";
   const auto sealed = crypto::Sealer(user).seal(as_bytes(inner));
   const auto file = R"({"created":"2026-01-02T03:04:05Z","username":"test","hostname":"test","kdf":"scrypt","N":)" +
                     std::to_string(kCheapN) + R"(,"r":1,"p":1,"salt":")" + codec::to_base64(salt) + R"(","data":")" +

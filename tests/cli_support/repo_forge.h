@@ -15,7 +15,8 @@ crypto::SealKey master_key(const Sandbox& sandbox, const std::string& repository
 /// Writes a key file for `password` whose scrypt costs next to nothing; its id.
 std::string add_cheap_key(const std::string& repository, const crypto::SealKey& master, const std::string& password);
 
-/// Replaces all keys of the repository by one that opens in no time: commands then take milliseconds and not half a second.
+/// Replaces all keys of the repository by one that opens in no time: commands then take milliseconds and not half a
+/// second.
 void use_cheap_key(const Sandbox& sandbox, const std::string& repository);
 
 /// Seals `plain` and stores it under its name in `folder` ("snapshots", "locks", "index"); its id.

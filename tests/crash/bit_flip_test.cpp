@@ -1,5 +1,5 @@
-// Every object of a tiny repository, changed bit by bit: a check that reads the data tells, and no reader ever hands out
-// bytes that were not stored.
+// Every object of a tiny repository, changed bit by bit: a check that reads the data tells, and no reader ever hands
+// out bytes that were not stored.
 #include <gtest/gtest.h>
 
 #include "repo/check.h"
@@ -54,8 +54,8 @@ TEST_F(BitFlip, every_change_is_found_and_never_read) {
   ASSERT_TRUE(readers_are_safe());
   size_t flips = 0;
   for (const auto& [key, bytes] : small_.store->image()) {
-    // All bits of everything but the packs; of those, all bits at both ends (nonce, header length), elsewhere one bit of
-    // each byte, a different one each time.
+    // All bits of everything but the packs; of those, all bits at both ends (nonce, header length), elsewhere one bit
+    // of each byte, a different one each time.
     const size_t size = bytes->size();
     for (size_t at = 0; at < size; ++at) {
       const bool all_bits = !key.starts_with("data/") || at + 8 >= size || at < 20;

@@ -16,7 +16,8 @@ using store::FaultStore;
 using test::SmallRepository;
 
 // Checks everything, and reads every snapshot's file against what was stored under its time.
-void expect_sound(const SmallRepository& small, const std::map<int64_t, const Buffer*>& contents, const std::string& when) {
+void expect_sound(const SmallRepository& small, const std::map<int64_t, const Buffer*>& contents,
+                  const std::string& when) {
   {
     auto repository = small.open();
     ASSERT_TRUE(repository) << when;
@@ -40,7 +41,9 @@ void expect_sound(const SmallRepository& small, const std::map<int64_t, const Bu
   }
 }
 
-size_t snapshot_count(const SmallRepository& small) { return (*small.open())->load_snapshots()->size(); }
+size_t snapshot_count(const SmallRepository& small) {
+  return (*small.open())->load_snapshots()->size();
+}
 
 struct Story {
   SmallRepository small;
@@ -62,9 +65,7 @@ struct Story {
     expect(i);
     small.must_backup("a/dump", bytes[static_cast<size_t>(i)], i);
   }
-  void expect(int i) {
-    contents[repo::seconds_of(2026, 1, 1, 0, 0, 0) + i * 3600] = &bytes[static_cast<size_t>(i)];
-  }
+  void expect(int i) { contents[repo::seconds_of(2026, 1, 1, 0, 0, 0) + i * 3600] = &bytes[static_cast<size_t>(i)]; }
 };
 
 TEST(Death, at_every_operation_of_a_backup) {
@@ -83,7 +84,8 @@ TEST(Death, at_every_operation_of_a_backup) {
   ASSERT_GT(operations, 8u);
   for (const CrashEffect effect : {CrashEffect::nothing, CrashEffect::applied}) {
     for (uint64_t n = 1; n <= operations; ++n) {
-      const std::string when = "backup, operation " + std::to_string(n) + (effect == CrashEffect::applied ? ", applied" : "");
+      const std::string when =
+          "backup, operation " + std::to_string(n) + (effect == CrashEffect::applied ? ", applied" : "");
       story.small.store->load(before);
       auto faults = std::make_shared<FaultStore>(story.small.store);
       faults->crash_at(n, effect);
@@ -137,13 +139,15 @@ TEST(Death, at_every_operation_of_a_prune) {
   const uint64_t operations = rehearsal->operations();
   ASSERT_GT(operations, 20u);
   size_t rewritten = 0;
-  for (const auto& record : rehearsal->records()) rewritten += record.op == store::StoreOp::put && record.key.starts_with("data/");
+  for (const auto& record : rehearsal->records())
+    rewritten += record.op == store::StoreOp::put && record.key.starts_with("data/");
   ASSERT_GT(rewritten, 0u) << "the story has nothing to rewrite";
   expect_sound(story.small, story.contents, "prune without death");
   const auto after_sizes = story.small.store->image().size();
   for (const CrashEffect effect : {CrashEffect::nothing, CrashEffect::applied}) {
     for (uint64_t n = 1; n <= operations; ++n) {
-      const std::string when = "prune, operation " + std::to_string(n) + (effect == CrashEffect::applied ? ", applied" : "");
+      const std::string when =
+          "prune, operation " + std::to_string(n) + (effect == CrashEffect::applied ? ", applied" : "");
       story.small.store->load(before);
       auto faults = std::make_shared<FaultStore>(story.small.store);
       faults->crash_at(n, effect);

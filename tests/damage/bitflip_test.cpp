@@ -37,19 +37,19 @@ class Bitflip : public Damage {
     std::string bytes;
     const auto dump = [&]() -> Status {
       const auto repository = TRY(repo::Repository::open(memory, Secret(kPassword)));
-      const auto snapshot = TRY(repository->find_snapshot(
-          "latest", [&](const repo::Snapshot& candidate) { return candidate.paths == std::vector<std::string>{name}; }));
+      const auto snapshot = TRY(repository->find_snapshot("latest", [&](const repo::Snapshot& candidate) {
+        return candidate.paths == std::vector<std::string>{name};
+      }));
       TRY_VOID(repository->load_index());
       repo::Codec codec(repository->master_key());
       const auto node = TRY(repo::find_node(*repository, snapshot.tree, name, codec));
       if (!node) return fail(ErrorClass::refused, "test", "no such path");
-      return repo::dump_blobs(
-          *repository, node->content,
-          [&](ByteSpan piece) -> Status {
-            bytes += as_text(piece);
-            return {};
-          },
-          {}, {});
+      return repo::dump_blobs(*repository, node->content,
+                              [&](ByteSpan piece) -> Status {
+                                bytes += as_text(piece);
+                                return {};
+                              },
+                              {}, {});
     };
     ok = dump().has_value();
     return bytes;
@@ -65,11 +65,13 @@ TEST_F(Bitflip, every_byte) {
   for (const auto& file : files()) {
     const auto size = load(file).size();
     for (size_t at = 0; at < size; ++at) {
-      for (unsigned bit = all_bits ? 0 : static_cast<unsigned>((at * 5 + flips) % 8), last = all_bits ? 7 : bit; bit <= last; ++bit) {
+      for (unsigned bit = all_bits ? 0 : static_cast<unsigned>((at * 5 + flips) % 8), last = all_bits ? 7 : bit;
+           bit <= last; ++bit) {
         const auto flip = [&](std::vector<uint8_t>& bytes) { bytes[at] ^= static_cast<uint8_t>(1u << bit); };
         ASSERT_TRUE(memory->tamper(file, flip));
         ++flips;
-        const auto what = "bit " + std::to_string(bit) + " of byte " + std::to_string(at) + " of " + file + " (" + std::to_string(size) + " bytes)";
+        const auto what = "bit " + std::to_string(bit) + " of byte " + std::to_string(at) + " of " + file + " (" +
+                          std::to_string(size) + " bytes)";
         if (!found_by_check(memory) && ++missed == 1) first_missed = what;
         for (const auto& [name, content] : streams) {
           bool ok = false;

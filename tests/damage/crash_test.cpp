@@ -36,8 +36,8 @@ class Crash : public Damage {
     return read_oplog(path("oplog"));
   }
 
-  /// Builds the state after operations of the run under every kind of loss, and calls `judge` with the repository in that
-  /// state: after each one with HOLDFAST_ALL_OPERATIONS=1, else after a dozen, evenly spread, and the last.
+  /// Builds the state after operations of the run under every kind of loss, and calls `judge` with the repository in
+  /// that state: after each one with HOLDFAST_ALL_OPERATIONS=1, else after a dozen, evenly spread, and the last.
   template <class Judge>
   void at_every_operation(const std::vector<FileOp>& ops, Judge judge) {
     const size_t limit = std::getenv("HOLDFAST_ALL_OPERATIONS") ? ops.size() : 12;
@@ -52,7 +52,9 @@ class Crash : public Damage {
         model.build(repo, loss, random);
         SCOPED_TRACE("crash after operation " + std::to_string(i) + " of " + std::to_string(ops.size()) +
                      (i > 0 ? std::string(", ") + ops[i - 1].kind + " " + ops[i - 1].a + " " + ops[i - 1].b : "") +
-                     (loss == Loss::everything ? ", all unsynced lost" : loss == Loss::nothing ? ", nothing lost" : ", some lost"));
+                     (loss == Loss::everything ? ", all unsynced lost"
+                      : loss == Loss::nothing  ? ", nothing lost"
+                                               : ", some lost"));
         judge(i == ops.size());
         if (HasFailure()) return;
       }
@@ -83,9 +85,14 @@ TEST_F(Crash, backup) {
     holdfast({"check", "--read-data"});
     expect_streams();
     size_t visible = 0;
-    for (const auto& snapshot : snapshots_of(holdfast({"get", "snapshots", "-o", "json"}).out)) visible += snapshot["paths"][0] == "/new";
-    if (finished) EXPECT_EQ(visible, 1u) << "the run had said that it was done";
-    if (visible) EXPECT_TRUE(holdfast({"dump", "latest", "/new"}).out == content);
+    for (const auto& snapshot : snapshots_of(holdfast({"get", "snapshots", "-o", "json"}).out))
+      visible += snapshot["paths"][0] == "/new";
+    if (finished) {
+      EXPECT_EQ(visible, 1u) << "the run had said that it was done";
+    }
+    if (visible) {
+      EXPECT_TRUE(holdfast({"dump", "latest", "/new"}).out == content);
+    }
     const auto again = run(command);
     EXPECT_TRUE(again.ok()) << again.describe();
     EXPECT_TRUE(holdfast({"dump", "latest", "/new"}).out == content);
@@ -95,7 +102,8 @@ TEST_F(Crash, backup) {
 }
 
 TEST_F(Crash, prune) {
-  for (unsigned i = 0; i < 3; ++i) holdfast_stream(some_dump(1'500'000, 10 + i) + some_dump(1'500'000, 9 + i), "/pruned");
+  for (unsigned i = 0; i < 3; ++i)
+    holdfast_stream(some_dump(1'500'000, 10 + i) + some_dump(1'500'000, 9 + i), "/pruned");
   streams["/pruned"] = some_dump(1'500'000, 12) + some_dump(1'500'000, 11);
   const auto command = with_repo({"prune", "--keep-last", "1", "--max-unused", "0"});
   const auto ops = recorded(command);

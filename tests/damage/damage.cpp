@@ -64,13 +64,15 @@ void Damage::expect_no_wrong_byte(const std::string& what) {
       EXPECT_TRUE(dumped.out == content) << what << ": dump of " << name << " says ok and gives other bytes";
     } else {
       expect_documented_failure(dumped, what + ", dump");
-      EXPECT_TRUE(content.starts_with(dumped.out)) << what << ": dump of " << name << " gave wrong bytes before it failed";
+      EXPECT_TRUE(content.starts_with(dumped.out))
+          << what << ": dump of " << name << " gave wrong bytes before it failed";
     }
     const auto restored = attempt({"restore", "--snapshot", "latest", "--path", name, "--into", path("out")});
     const auto file = path("out") + name;
     if (restored.code == 0) {
       const auto bytes = sys::read_file(file);
-      EXPECT_TRUE(bytes && as_text(*bytes) == content) << what << ": restore of " << name << " says ok and gives other bytes";
+      EXPECT_TRUE(bytes && as_text(*bytes) == content)
+          << what << ": restore of " << name << " says ok and gives other bytes";
     } else {
       expect_documented_failure(restored, what + ", restore");
     }

@@ -1,4 +1,5 @@
-// Failures around a backup: each ends with its documented code and a hint, no snapshot becomes visible, nothing is lost.
+// Failures around a backup: each ends with its documented code and a hint, no snapshot becomes visible, nothing is
+// lost.
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -47,7 +48,8 @@ TEST_F(Failures, a_producer_that_fails_or_dies_leaves_no_snapshot) {
 }
 
 TEST_F(Failures, a_producer_that_closes_its_output_and_then_fails) {
-  expect_nothing_visible(backup_of({"sh", "-c", "echo all; exec >&-; sleep 0.3; exit 5"}), "failed after its output ended");
+  expect_nothing_visible(backup_of({"sh", "-c", "echo all; exec >&-; sleep 0.3; exit 5"}),
+                         "failed after its output ended");
 }
 
 TEST_F(Failures, a_producer_whose_child_keeps_the_pipe_open_does_not_hang_forever) {
@@ -87,7 +89,8 @@ TEST_F(Failures, init_over_an_existing_repository_is_refused) {
 
 TEST_F(Failures, restore_onto_what_is_in_the_way_fails_and_says_so) {
   ASSERT_TRUE(sys::publish_file(path("file"), as_bytes("x"), 0600));
-  expect_documented_failure(attempt({"restore", "--snapshot", "latest", "--into", path("file")}), "a file where the directory should be");
+  expect_documented_failure(attempt({"restore", "--snapshot", "latest", "--into", path("file")}),
+                            "a file where the directory should be");
 }
 
 TEST_F(Failures, a_tree_with_a_vanished_path_is_no_silent_success) {
@@ -109,7 +112,8 @@ class DiskFull : public Failures {
   }
   void small_disk(const std::string& directory, const char* options) {
     std::filesystem::create_directories(directory);
-    ASSERT_EQ(::mount("small", directory.c_str(), "tmpfs", mounted_ == directory ? MS_REMOUNT : 0, options), 0) << std::strerror(errno);
+    ASSERT_EQ(::mount("small", directory.c_str(), "tmpfs", mounted_ == directory ? MS_REMOUNT : 0, options), 0)
+        << std::strerror(errno);
     mounted_ = directory;
   }
   std::string mounted_;

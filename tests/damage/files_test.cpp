@@ -8,7 +8,9 @@ namespace {
 
 class Files : public Damage {};
 
-TEST_F(Files, the_undamaged_repository_is_whole) { expect_whole(); }
+TEST_F(Files, the_undamaged_repository_is_whole) {
+  expect_whole();
+}
 
 TEST_F(Files, flipped_bits_are_found_and_never_given_back) {
   unsigned number = 0;

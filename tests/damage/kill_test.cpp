@@ -1,4 +1,5 @@
-// SIGKILL at any moment of a backup and of a prune: the repository stays clean, older snapshots restore, the next run goes on.
+// SIGKILL at any moment of a backup and of a prune: the repository stays clean, older snapshots restore, the next run
+// goes on.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -32,7 +32,8 @@ std::vector<FileOp> read_oplog(const std::string& file) {
     if (bytes.size() - at < sizeof head) throw std::runtime_error("the log ends in the middle of a record");
     std::memcpy(head, bytes.data() + at, sizeof head);
     at += sizeof head;
-    FileOp op{static_cast<char>(head[0] & 255), head[1], bytes.substr(at, head[2]), bytes.substr(at + head[2], head[3]), head[4], {}};
+    FileOp op{static_cast<char>(head[0] & 255),    head[1], bytes.substr(at, head[2]),
+              bytes.substr(at + head[2], head[3]), head[4], {}};
     at += head[2] + head[3];
     if (op.kind == 'w') {
       op.data = bytes.substr(at, head[5]);
@@ -82,7 +83,8 @@ void CrashModel::apply(const FileOp& op) {
       if (const auto inode = file()) inode->durable = inode->now;
       break;
     case 'd': {
-      std::erase_if(durable_, [&](const auto& entry) { return parent(entry.first) == a && !now_.contains(entry.first); });
+      std::erase_if(durable_,
+                    [&](const auto& entry) { return parent(entry.first) == a && !now_.contains(entry.first); });
       for (const auto& [path, inode] : now_) {
         if (parent(path) == a) durable_[path] = inode;
       }
@@ -97,12 +99,15 @@ void CrashModel::apply(const FileOp& op) {
     case 'l':
       if (now_.contains(a)) now_[b] = now_[a];
       break;
-    case 'u': now_.erase(b); break;
+    case 'u':
+      now_.erase(b);
+      break;
     case 'm':
       now_[b] = std::make_shared<Inode>();
       now_[b]->is_directory = true;
       break;
-    default: throw std::runtime_error("unknown operation in the log");
+    default:
+      throw std::runtime_error("unknown operation in the log");
   }
 }
 

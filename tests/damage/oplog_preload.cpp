@@ -66,7 +66,8 @@ std::string path_at(int directory, const char* path) {
   return full.starts_with(root()) && !root().empty() ? full : "";
 }
 
-void record(char op, uint64_t inode, const std::string& a, const std::string& b, uint64_t offset, const void* data, uint64_t size) {
+void record(char op, uint64_t inode, const std::string& a, const std::string& b, uint64_t offset, const void* data,
+            uint64_t size) {
   struct Head {
     char op;
     char pad[7];
@@ -81,7 +82,7 @@ void record(char op, uint64_t inode, const std::string& a, const std::string& b,
 }
 
 uint64_t inode_of(int fd) {
-  struct stat status {};
+  struct stat status{};
   return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
 
@@ -97,7 +98,7 @@ int opened(int fd, const std::string& path, int flags, bool existed) {
 int open_logged(const char* name, int directory, const char* path, int flags, mode_t mode) {
   const std::scoped_lock guard(lock());
   const auto full = path_at(directory, path);
-  struct stat status {};
+  struct stat status{};
   const bool existed = !full.empty() && ::stat(full.c_str(), &status) == 0;
   const int fd = real<int(int, const char*, int, ...)>(name)(directory, path, flags, mode);
   return opened(fd, full, flags, existed);
@@ -125,7 +126,7 @@ int synced(const char* name, int fd) {
   const int result = real<int(int)>(name)(fd);
   const auto path = path_of(fd);
   if (result == 0 && !path.empty()) {
-    struct stat status {};
+    struct stat status{};
     ::fstat(fd, &status);
     record(S_ISDIR(status.st_mode) ? 'd' : 's', status.st_ino, path, "", 0, nullptr, 0);
   }
@@ -185,9 +186,15 @@ EXPORTED ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
   static const auto call = real<ssize_t(int, const void*, size_t, off_t)>("pwrite");
   return written(fd, data, true, offset, [&] { return call(fd, data, size, offset); });
 }
-EXPORTED ssize_t pwrite64(int fd, const void* data, size_t size, off_t offset) { return pwrite(fd, data, size, offset); }
-EXPORTED int fsync(int fd) { return synced("fsync", fd); }
-EXPORTED int fdatasync(int fd) { return synced("fdatasync", fd); }
+EXPORTED ssize_t pwrite64(int fd, const void* data, size_t size, off_t offset) {
+  return pwrite(fd, data, size, offset);
+}
+EXPORTED int fsync(int fd) {
+  return synced("fsync", fd);
+}
+EXPORTED int fdatasync(int fd) {
+  return synced("fdatasync", fd);
+}
 EXPORTED int ftruncate(int fd, off_t size) {
   const std::scoped_lock guard(lock());
   const int result = real<int(int, off_t)>("ftruncate")(fd, size);
@@ -195,19 +202,25 @@ EXPORTED int ftruncate(int fd, off_t size) {
   if (result == 0 && !path.empty()) record('t', inode_of(fd), path, "", static_cast<uint64_t>(size), nullptr, 0);
   return result;
 }
-EXPORTED int ftruncate64(int fd, off_t size) { return ftruncate(fd, size); }
+EXPORTED int ftruncate64(int fd, off_t size) {
+  return ftruncate(fd, size);
+}
 EXPORTED int rename(const char* from, const char* to) {
-  return two_paths('r', path_at(AT_FDCWD, from), path_at(AT_FDCWD, to), [&] { return real<int(const char*, const char*)>("rename")(from, to); });
+  return two_paths('r', path_at(AT_FDCWD, from), path_at(AT_FDCWD, to),
+                   [&] { return real<int(const char*, const char*)>("rename")(from, to); });
 }
 EXPORTED int renameat(int a, const char* from, int b, const char* to) {
-  return two_paths('r', path_at(a, from), path_at(b, to), [&] { return real<int(int, const char*, int, const char*)>("renameat")(a, from, b, to); });
+  return two_paths('r', path_at(a, from), path_at(b, to),
+                   [&] { return real<int(int, const char*, int, const char*)>("renameat")(a, from, b, to); });
 }
 EXPORTED int renameat2(int a, const char* from, int b, const char* to, unsigned flags) {
-  return two_paths('r', path_at(a, from), path_at(b, to),
-                   [&] { return real<int(int, const char*, int, const char*, unsigned)>("renameat2")(a, from, b, to, flags); });
+  return two_paths('r', path_at(a, from), path_at(b, to), [&] {
+    return real<int(int, const char*, int, const char*, unsigned)>("renameat2")(a, from, b, to, flags);
+  });
 }
 EXPORTED int link(const char* from, const char* to) {
-  return two_paths('l', path_at(AT_FDCWD, from), path_at(AT_FDCWD, to), [&] { return real<int(const char*, const char*)>("link")(from, to); });
+  return two_paths('l', path_at(AT_FDCWD, from), path_at(AT_FDCWD, to),
+                   [&] { return real<int(const char*, const char*)>("link")(from, to); });
 }
 EXPORTED int linkat(int a, const char* from, int b, const char* to, int flags) {
   return two_paths('l', path_at(a, from), path_at(b, to),
@@ -217,7 +230,8 @@ EXPORTED int unlink(const char* path) {
   return one_path('u', path_at(AT_FDCWD, path), [&] { return real<int(const char*)>("unlink")(path); });
 }
 EXPORTED int unlinkat(int directory, const char* path, int flags) {
-  return one_path('u', path_at(directory, path), [&] { return real<int(int, const char*, int)>("unlinkat")(directory, path, flags); });
+  return one_path('u', path_at(directory, path),
+                  [&] { return real<int(int, const char*, int)>("unlinkat")(directory, path, flags); });
 }
 EXPORTED int remove(const char* path) {
   return one_path('u', path_at(AT_FDCWD, path), [&] { return real<int(const char*)>("remove")(path); });
@@ -226,7 +240,8 @@ EXPORTED int mkdir(const char* path, mode_t mode) {
   return one_path('m', path_at(AT_FDCWD, path), [&] { return real<int(const char*, mode_t)>("mkdir")(path, mode); });
 }
 EXPORTED int mkdirat(int directory, const char* path, mode_t mode) {
-  return one_path('m', path_at(directory, path), [&] { return real<int(int, const char*, mode_t)>("mkdirat")(directory, path, mode); });
+  return one_path('m', path_at(directory, path),
+                  [&] { return real<int(int, const char*, mode_t)>("mkdirat")(directory, path, mode); });
 }
 EXPORTED int rmdir(const char* path) {
   return one_path('u', path_at(AT_FDCWD, path), [&] { return real<int(const char*)>("rmdir")(path); });

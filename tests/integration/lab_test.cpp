@@ -18,11 +18,13 @@ namespace {
 using codec::Value;
 using std::chrono::seconds;
 
-bool have(cluster::Engine engine, const char* program) { return engine::find_program(engine, program).has_value(); }
+bool have(cluster::Engine engine, const char* program) {
+  return engine::find_program(engine, program).has_value();
+}
 
-#define NEED_ALL_ENGINES()                                                                       \
-  HOLDFAST_NEED("mariadb", have(cluster::Engine::mariadb, "mariadbd"), "no mariadbd");           \
-  HOLDFAST_NEED("mysql", have(cluster::Engine::mysql, "mysqld"), "no mysqld of tools/peers");    \
+#define NEED_ALL_ENGINES()                                                                    \
+  HOLDFAST_NEED("mariadb", have(cluster::Engine::mariadb, "mariadbd"), "no mariadbd");        \
+  HOLDFAST_NEED("mysql", have(cluster::Engine::mysql, "mysqld"), "no mysqld of tools/peers"); \
   HOLDFAST_NEED("postgres", have(cluster::Engine::postgres, "postgres"), "no postgres")
 
 /// First column of the first row, or the error.
@@ -70,7 +72,8 @@ TEST(Lab, FourClustersReplicateAndGoWithoutATrace) {
     for (const auto& m : members.items()) {
       if (m["cluster"].text() != name) continue;
       std::string seen;
-      auto arrived = sys::wait_until([&] { return (seen = ask(m, "SELECT a FROM " + table)) == "42"; }, Deadline::in(seconds(20)));
+      auto arrived =
+          sys::wait_until([&] { return (seen = ask(m, "SELECT a FROM " + table)) == "42"; }, Deadline::in(seconds(20)));
       EXPECT_TRUE(*arrived) << m["member"].text() << ": " << seen;
     }
   }
@@ -82,12 +85,14 @@ TEST(Lab, FourClustersReplicateAndGoWithoutATrace) {
   auto server = sys::open_pidfd(static_cast<pid_t>(victim["pid"].integer()));
   ASSERT_TRUE(server);
   ASSERT_EQ(::kill(static_cast<pid_t>(victim["agentPid"].integer()), SIGKILL), 0);
-  EXPECT_TRUE(*sys::wait_fd(server->get(), 1 /* POLLIN */, Deadline::in(seconds(10)))) << "the server outlived its agent";
+  EXPECT_TRUE(*sys::wait_fd(server->get(), 1 /* POLLIN */, Deadline::in(seconds(10))))
+      << "the server outlived its agent";
   status = lab.holdfast({"get", "status"});
   EXPECT_EQ(status.exit_code, 4) << status.out;
   up = lab.holdfast({"lab", "up"});
   ASSERT_EQ(up.exit_code, 0) << up.err;
-  EXPECT_EQ(lab.member("shop-mariadb-0")["pid"].integer(), members.items()[0]["pid"].integer()) << "a healthy member was touched";
+  EXPECT_EQ(lab.member("shop-mariadb-0")["pid"].integer(), members.items()[0]["pid"].integer())
+      << "a healthy member was touched";
   EXPECT_EQ(ask(lab.member("shop-mariadb-1"), "SELECT a FROM t.t"), "42");
 
   // A restart finds everything again.
@@ -95,7 +100,8 @@ TEST(Lab, FourClustersReplicateAndGoWithoutATrace) {
   EXPECT_TRUE(lab.processes().empty());
   up = lab.holdfast({"lab", "up"});
   ASSERT_EQ(up.exit_code, 0) << up.err;
-  for (const char* name : {"shop-mariadb-2", "shop-galera-2", "shop-mysql-1"}) EXPECT_EQ(ask(lab.member(name), "SELECT a FROM t.t"), "42") << name;
+  for (const char* name : {"shop-mariadb-2", "shop-galera-2", "shop-mysql-1"})
+    EXPECT_EQ(ask(lab.member(name), "SELECT a FROM t.t"), "42") << name;
   EXPECT_EQ(ask(lab.member("shop-postgres-1"), "SELECT a FROM t"), "42");
 
   ASSERT_EQ(lab.holdfast({"lab", "down"}).exit_code, 0);
@@ -111,10 +117,12 @@ TEST(Lab, KilledUpLeavesNoOrphan) {
     command.argv = {holdfast_binary(), "lab", "up", "shop-mariadb", "--quiet", "--state-dir", lab.state_dir()};
     auto up = sys::spawn(command);
     ASSERT_TRUE(up);
-    ASSERT_TRUE(*sys::wait_until([&] { return lab.processes().size() >= depth || up->poll(); }, Deadline::in(seconds(30))));
+    ASSERT_TRUE(
+        *sys::wait_until([&] { return lab.processes().size() >= depth || up->poll(); }, Deadline::in(seconds(30))));
     ASSERT_FALSE(up->poll()) << "up ended before it could be killed";
     ASSERT_TRUE(up->kill());
-    EXPECT_TRUE(*sys::wait_until([&] { return lab.processes().empty(); }, Deadline::in(seconds(10)))) << "after depth " << depth;
+    EXPECT_TRUE(*sys::wait_until([&] { return lab.processes().empty(); }, Deadline::in(seconds(10))))
+        << "after depth " << depth;
   }
   auto again = lab.holdfast({"lab", "up", "shop-mariadb"});
   EXPECT_EQ(again.exit_code, 0) << again.err;

@@ -53,7 +53,8 @@ TEST_F(BothWrite, the_same_tree_is_stored_once) {
   holdfast({"backup", "--tree", path("tree")});
   const auto before = stored();
   const auto lines = parse_lines(restic({"backup", "--json", path("tree")}).out);
-  EXPECT_EQ(lines.back()["files_unmodified"].get<int>() > 100, true) << "restic takes our snapshot as parent: " << lines.back();
+  EXPECT_EQ(lines.back()["files_unmodified"].get<int>() > 100, true)
+      << "restic takes our snapshot as parent: " << lines.back();
   EXPECT_LT(stored(), before + 5'000);
   holdfast({"backup", "--tree", path("tree")});
   EXPECT_LT(stored(), before + 10'000);
@@ -69,7 +70,8 @@ TEST_F(BothWrite, writers_at_the_same_time) {
                            : box.holdfast({"backup", "--stdin", "--path", name, "-r", repo});
       command.stdin_file = path("input" + std::to_string(i / 2 + round));
       // Two of each read the same bytes: they race to store the same blobs.
-      if (!std::filesystem::exists(command.stdin_file)) sys::publish_file(command.stdin_file, as_bytes(some_dump(8'000'000, 10 + i / 2 + round)), 0600).value();
+      if (!std::filesystem::exists(command.stdin_file))
+        sys::publish_file(command.stdin_file, as_bytes(some_dump(8'000'000, 10 + i / 2 + round)), 0600).value();
       writers.emplace_back(std::move(command));
     }
     for (auto& writer : writers) {
@@ -80,7 +82,9 @@ TEST_F(BothWrite, writers_at_the_same_time) {
   expect_clean();
   for (unsigned i = 0; i < 4; ++i) {
     const auto name = "w" + std::to_string(i);
-    EXPECT_TRUE(holdfast({"dump", "--path", "/" + name, "latest", "/" + name}).out == some_dump(8'000'000, 10 + i / 2 + 2)) << name;
+    EXPECT_TRUE(holdfast({"dump", "--path", "/" + name, "latest", "/" + name}).out ==
+                some_dump(8'000'000, 10 + i / 2 + 2))
+        << name;
   }
 }
 
@@ -105,7 +109,8 @@ TEST_F(BothWrite, prune_by_turns) {
 }
 
 TEST_F(BothWrite, duplicate_packs_are_legal_and_prune_takes_one_away) {
-  // Two programs that did not see each other: the same content in two repositories with one key and one polynomial, merged.
+  // Two programs that did not see each other: the same content in two repositories with one key and one polynomial,
+  // merged.
   const auto content = some_dump(4'000'000, 50);
   std::filesystem::copy(repo, path("twin"), std::filesystem::copy_options::recursive);
   restic_stream(content, "s");
@@ -113,7 +118,8 @@ TEST_F(BothWrite, duplicate_packs_are_legal_and_prune_takes_one_away) {
   const auto first = std::exchange(repo, path("twin"));
   restic_stream(content, "s");
   for (const char* folder : {"data", "index", "snapshots"}) {
-    std::filesystem::copy(path("twin/") + folder, first + "/" + folder, std::filesystem::copy_options::recursive | std::filesystem::copy_options::skip_existing);
+    std::filesystem::copy(path("twin/") + folder, first + "/" + folder,
+                          std::filesystem::copy_options::recursive | std::filesystem::copy_options::skip_existing);
   }
   repo = first;
   EXPECT_GT(stored(), once * 3 / 2);

@@ -51,8 +51,12 @@ Outcome Interop::holdfast_at(const std::string& repository, Args args, int expec
 Outcome Interop::restic_at(const std::string& repository, Args args, int expected) {
   return expecting(placed(box.restic(std::move(args)), repository), expected);
 }
-Outcome Interop::holdfast(Args args, int expected) { return holdfast_at(repo, std::move(args), expected); }
-Outcome Interop::restic(Args args, int expected) { return restic_at(repo, std::move(args), expected); }
+Outcome Interop::holdfast(Args args, int expected) {
+  return holdfast_at(repo, std::move(args), expected);
+}
+Outcome Interop::restic(Args args, int expected) {
+  return restic_at(repo, std::move(args), expected);
+}
 
 Outcome Interop::holdfast_stream(const std::string& content, const std::string& name, Args more) {
   auto command = at(box.holdfast({"backup", "--stdin", "--path", name}), repo);
@@ -107,8 +111,9 @@ std::string some_dump(size_t size, unsigned seed) {
   uint64_t state = seed * 0x9e3779b97f4a7c15ull + 1;
   const auto next = [&] { return state = state * 6364136223846793005ull + 1442695040888963407ull, state >> 20; };
   for (unsigned row = 0; text.size() < size; ++row) {
-    text += "(" + std::to_string(row) + ",'" + std::to_string(next()) + "','status-" + std::to_string(next() % 7) + "'," +
-            std::to_string(next() % 100'000) + ",'2026-11-" + std::to_string(10 + next() % 20) + "')" + (row % 5000 == 4999 ? ";\n" : ",");
+    text += "(" + std::to_string(row) + ",'" + std::to_string(next()) + "','status-" + std::to_string(next() % 7) +
+            "'," + std::to_string(next() % 100'000) + ",'2026-11-" + std::to_string(10 + next() % 20) + "')" +
+            (row % 5000 == 4999 ? ";\n" : ",");
   }
   text.resize(size);
   return text;

@@ -10,7 +10,9 @@ namespace holdfast::test {
 using Json = nlohmann::json;
 
 /// Parses a whole document; a null value when it is none.
-inline Json parse_value(const std::string& text) { return Json::parse(text, nullptr, false).is_discarded() ? Json() : Json::parse(text); }
+inline Json parse_value(const std::string& text) {
+  return Json::parse(text, nullptr, false).is_discarded() ? Json() : Json::parse(text);
+}
 
 /// One value per line, as restic prints progress and listings; lines that are no JSON are left out.
 inline std::vector<Json> parse_lines(const std::string& text) {
@@ -27,7 +29,8 @@ inline std::vector<Json> parse_lines(const std::string& text) {
 /// The data.snapshots[] of `holdfast get snapshots -o json`.
 inline Json snapshots_of(const std::string& text) {
   const auto envelope = parse_value(text);
-  return envelope.is_object() && envelope.contains("data") ? envelope["data"].value("snapshots", Json::array()) : Json::array();
+  return envelope.is_object() && envelope.contains("data") ? envelope["data"].value("snapshots", Json::array())
+                                                           : Json::array();
 }
 
 }  // namespace holdfast::test

@@ -1,5 +1,5 @@
-// The judges themselves: restic restores an awkward tree as it was, and a cheap forged key opens its repositories. Without
-// this, a difference found by the other tests could be the judge's fault.
+// The judges themselves: restic restores an awkward tree as it was, and a cheap forged key opens its repositories.
+// Without this, a difference found by the other tests could be the judge's fault.
 #include "tests/cli_support/awkward_tree.h"
 #include "tests/interop/interop.h"
 

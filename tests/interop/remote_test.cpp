@@ -13,7 +13,8 @@ class Remote : public Interop {
     HOLDFAST_NEED(peer, server->missing().empty(), server->missing());
     server->start();
     server_ = std::move(server);
-    for (const char* name : {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "RESTIC_REST_USERNAME", "RESTIC_REST_PASSWORD"}) {
+    for (const char* name : {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "RESTIC_REST_USERNAME",
+                             "RESTIC_REST_PASSWORD"}) {
       if (const auto value = server_->options().env(name)) box.env()[name] = *value;
     }
     repo = server_->location("interop");
@@ -66,7 +67,8 @@ TEST_F(Remote, a_server_that_is_gone_is_unavailable_and_hinted) {
   const auto outcome = run(command);
   EXPECT_EQ(outcome.code, 6) << outcome.describe();
   EXPECT_NE(outcome.err.find("HINT:"), std::string::npos) << outcome.describe();
-  EXPECT_EQ(outcome.err.find(server_->options().env("RESTIC_REST_PASSWORD").value_or("?")), std::string::npos) << "a password in a message";
+  EXPECT_EQ(outcome.err.find(server_->options().env("RESTIC_REST_PASSWORD").value_or("?")), std::string::npos)
+      << "a password in a message";
 }
 
 }  // namespace

@@ -36,7 +36,9 @@ TEST_F(ResticReadsOurs, an_empty_repository) {
 
 TEST_F(ResticReadsOurs, a_stream_with_its_metadata) {
   const auto content = some_dump(7'000'000, 1);
-  holdfast_stream(content, "ns/app/dump.sql", {"--tag", "engine=mysql,type=backup", "--tag", "third", "--host", "db1", "--time", "2024-03-31T02:30:15.25+01:00"});
+  holdfast_stream(content, "ns/app/dump.sql",
+                  {"--tag", "engine=mysql,type=backup", "--tag", "third", "--host", "db1", "--time",
+                   "2024-03-31T02:30:15.25+01:00"});
   expect_clean();
   const auto snapshots = restic_snapshots();
   ASSERT_EQ(snapshots.size(), 1u);
@@ -57,13 +59,14 @@ TEST_F(ResticReadsOurs, a_stream_with_its_metadata) {
 
 TEST_F(ResticReadsOurs, streams_of_awkward_sizes) {
   constexpr size_t kMin = 512 << 10, kMax = 8 << 20;
-  std::map<std::string, std::string> contents = {{"one", "x"},
-                                                 {"min-1", some_dump(kMin - 1, 2)},
-                                                 {"min", some_dump(kMin, 3)},
-                                                 {"min+1", some_dump(kMin + 1, 4)},
-                                                 {"zeros", std::string(5 << 20, '\0')},
-                                                 {"ones", std::string(kMax + 12345, '\1')},
-                                                 {"zero-runs", some_dump(700'000, 5) + std::string(kMin * 3, '\0') + some_dump(100, 6)}};
+  std::map<std::string, std::string> contents = {
+      {"one", "x"},
+      {"min-1", some_dump(kMin - 1, 2)},
+      {"min", some_dump(kMin, 3)},
+      {"min+1", some_dump(kMin + 1, 4)},
+      {"zeros", std::string(5 << 20, '\0')},
+      {"ones", std::string(kMax + 12345, '\1')},
+      {"zero-runs", some_dump(700'000, 5) + std::string(kMin * 3, '\0') + some_dump(100, 6)}};
   for (const auto& [name, content] : contents) holdfast_stream(content, name);
   expect_clean();
   for (const auto& [name, content] : contents) {
@@ -96,7 +99,7 @@ TEST_F(ResticReadsOurs, sparse_restore_finds_the_zero_runs) {
   restic({"restore", "latest", "--target", path("out"), "--sparse"});
   const auto differences = compare_trees(tree, path("out") + tree);
   EXPECT_TRUE(differences.empty()) << summary(differences);
-  struct stat hole {};
+  struct stat hole{};
   ASSERT_EQ(::stat((path("out") + tree + "/contents/hole-inside").c_str(), &hole), 0);
   EXPECT_LT(hole.st_blocks * 512, hole.st_size / 4);
 }
@@ -108,12 +111,15 @@ TEST_F(ResticReadsOurs, the_same_tree_gives_the_same_nodes) {
   ASSERT_EQ(snapshots.size(), 2u);
   // The folders above change between the two runs; the tree itself does not.
   std::string changes;
-  for (const auto& line : parse_lines(restic({"diff", "--metadata", "--json", snapshots[0]["id"], snapshots[1]["id"]}).out)) {
+  for (const auto& line :
+       parse_lines(restic({"diff", "--metadata", "--json", snapshots[0]["id"], snapshots[1]["id"]}).out)) {
     const auto changed = line.value("path", "");
     if (changed.starts_with(tree + "/")) changes += line["modifier"].get<std::string>() + " " + changed + "\n";
   }
   EXPECT_EQ(changes, "") << "restic stores these differently";
-  const auto nodes = [&](size_t i) { return restic({"cat", "tree", snapshots[i]["id"].get<std::string>() + ":" + tree}).out; };
+  const auto nodes = [&](size_t i) {
+    return restic({"cat", "tree", snapshots[i]["id"].get<std::string>() + ":" + tree}).out;
+  };
   EXPECT_EQ(nodes(0), nodes(1));
 }
 
@@ -134,7 +140,8 @@ TEST_F(ResticReadsOurs, diff_and_find_over_changes) {
 TEST_F(ResticReadsOurs, copy_into_a_restic_repository_and_back) {
   tree_backup(20);
   holdfast_stream(some_dump(3'000'000, 9), "ns/dump.sql", {"--tag", "a,b"});
-  restic_at(path("other"), {"init", "--from-repo", repo, "--from-password-command", std::string("echo ") + kPassword, "--copy-chunker-params"});
+  restic_at(path("other"), {"init", "--from-repo", repo, "--from-password-command", std::string("echo ") + kPassword,
+                            "--copy-chunker-params"});
   use_cheap_key(box, path("other"));
   const Args from = {"--from-repo", repo, "--from-password-command", std::string("echo ") + kPassword};
   Args copy = {"copy"};
@@ -152,7 +159,8 @@ TEST_F(ResticReadsOurs, tag_and_rewrite_keep_what_they_do_not_change) {
   EXPECT_EQ(restic_snapshots()[1]["tags"], Json({"new-tag"}));
   // rewrite encodes every tree again and refuses when its bytes come out different.
   restic({"rewrite", "--exclude", "large-noise", "--forget"});
-  for (const auto& snapshot : restic_snapshots()) EXPECT_TRUE(snapshot.contains("original") || snapshot["paths"][0] == "/ns/dump.sql") << snapshot;
+  for (const auto& snapshot : restic_snapshots())
+    EXPECT_TRUE(snapshot.contains("original") || snapshot["paths"][0] == "/ns/dump.sql") << snapshot;
   expect_clean();
   restic({"restore", "latest", "--path", tree, "--target", path("out")});
   std::filesystem::remove(tree + "/contents/large-noise");

@@ -13,7 +13,8 @@
 namespace holdfast::test {
 namespace {
 
-const char* const kZones[] = {"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe"};
+const char* const kZones[] = {"UTC",          "Europe/Berlin", "America/New_York",
+                              "Asia/Kolkata", "Pacific/Apia",  "Australia/Lord_Howe"};
 
 /// RFC 3339 time of an instant in a zone, as Go writes it.
 std::string time_in(time_t instant, unsigned nanoseconds, const char* zone) {
@@ -31,7 +32,8 @@ std::string time_in(time_t instant, unsigned nanoseconds, const char* zone) {
   }
   const long offset = local.tm_gmtoff / 60;
   if (offset == 0) return out + "Z";
-  std::snprintf(text, sizeof text, "%c%02ld:%02ld", offset < 0 ? '-' : '+', std::labs(offset) / 60, std::labs(offset) % 60);
+  std::snprintf(text, sizeof text, "%c%02ld:%02ld", offset < 0 ? '-' : '+', std::labs(offset) / 60,
+                std::labs(offset) % 60);
   return out + text;
 }
 
@@ -65,23 +67,29 @@ class Retention : public Interop {
       at -= static_cast<time_t>(random() % static_cast<uint64_t>(longest)) + 1;
       if (at < 100'000'000) at = newest - static_cast<time_t>(random() % 86'400);
       if (!used.insert(at).second) continue;  // restic's order of equal times is not defined
-      std::string json = R"({"time":")" + time_in(at, random() % 2 ? static_cast<unsigned>(random() % 1'000'000'000) : 0, mixed ? kZones[random() % std::size(kZones)] : zone) +
-                         R"(","tree":")" + tree_ + R"(","paths":["/p)" + std::to_string(random() % paths) + R"("],"hostname":"h)" + std::to_string(random() % hosts) +
-                         R"(","username":"u")";
+      std::string json = R"({"time":")" +
+                         time_in(at, random() % 2 ? static_cast<unsigned>(random() % 1'000'000'000) : 0,
+                                 mixed ? kZones[random() % std::size(kZones)] : zone) +
+                         R"(","tree":")" + tree_ + R"(","paths":["/p)" + std::to_string(random() % paths) +
+                         R"("],"hostname":"h)" + std::to_string(random() % hosts) + R"(","username":"u")";
       const unsigned tags = random() % 4;
-      if (tags) json += std::string(R"(,"tags":[)") + (tags == 1 ? "\"keep\"" : tags == 2 ? "\"a\",\"b\"" : "\"b\"") + "]";
+      if (tags)
+        json += std::string(R"(,"tags":[)") + (tags == 1 ? "\"keep\"" : tags == 2 ? "\"a\",\"b\"" : "\"b\"") + "]";
       add_sealed(repo, key_, "snapshots", json + "}");
     }
   }
 
   static Args make_policy(Random& random) {
     Args policy;
-    static const char* const kCounts[] = {"--keep-last", "--keep-hourly", "--keep-daily", "--keep-weekly", "--keep-monthly", "--keep-yearly"};
-    static const char* const kSpans[] = {"--keep-within", "--keep-within-hourly", "--keep-within-daily", "--keep-within-weekly", "--keep-within-monthly", "--keep-within-yearly"};
+    static const char* const kCounts[] = {"--keep-last",   "--keep-hourly",  "--keep-daily",
+                                          "--keep-weekly", "--keep-monthly", "--keep-yearly"};
+    static const char* const kSpans[] = {"--keep-within",        "--keep-within-hourly",  "--keep-within-daily",
+                                         "--keep-within-weekly", "--keep-within-monthly", "--keep-within-yearly"};
     static const char* const kLengths[] = {"1h", "3h", "24h", "1d", "7d", "1m", "1m3d", "6m", "1y", "2y5m7d3h", "10y"};
     while (policy.empty()) {
       for (const char* flag : kCounts) {
-        if (random() % 3 == 0) policy.insert(policy.end(), {flag, random() % 12 == 0 ? "unlimited" : std::to_string(1 + random() % 15)});
+        if (random() % 3 == 0)
+          policy.insert(policy.end(), {flag, random() % 12 == 0 ? "unlimited" : std::to_string(1 + random() % 15)});
       }
       for (const char* flag : kSpans) {
         if (random() % 7 == 0) policy.insert(policy.end(), {flag, kLengths[random() % std::size(kLengths)]});
@@ -141,7 +149,9 @@ TEST_F(Retention, random_policies_on_random_histories_keep_what_restic_keeps) {
       std::string differences;
       for (const auto& snapshot : parse_value(restic({"snapshots", "--json"}).out)) {
         const std::string id = snapshot["id"];
-        if (theirs.contains(id) != ours.contains(id)) differences += snapshot["time"].get<std::string>() + (ours.contains(id) ? " kept by us only\n" : " kept by restic only\n");
+        if (theirs.contains(id) != ours.contains(id))
+          differences += snapshot["time"].get<std::string>() +
+                         (ours.contains(id) ? " kept by us only\n" : " kept by restic only\n");
       }
       ADD_FAILURE() << differences;
       return;

@@ -27,7 +27,8 @@ class WeReadRestic : public Interop {
 
 TEST_F(WeReadRestic, snapshots_with_every_field) {
   init_by_restic();
-  restic_stream(some_dump(100'000, 1), "a", {"--tag", "one,two", "--host", "elsewhere", "--time", "2023-10-29 02:30:00"});
+  restic_stream(some_dump(100'000, 1), "a",
+                {"--tag", "one,two", "--host", "elsewhere", "--time", "2023-10-29 02:30:00"});
   restic_stream(some_dump(200'000, 2), "b");
   restic({"tag", "--add", "later", "latest"});
   const auto ours = snapshots_of(holdfast({"get", "snapshots", "-o", "json"}).out);
@@ -81,7 +82,8 @@ TEST_F(WeReadRestic, the_awkward_tree_in_format_1) {
 TEST_F(WeReadRestic, all_compression_modes_and_pack_sizes) {
   init_by_restic();
   for (const std::string mode : {"off", "max", "auto", "fastest", "better"}) {
-    restic_stream(some_dump(6'000'000, 50 + mode.size()), mode, {"--compression", mode, "--pack-size", mode == "max" ? "128" : "4"});
+    restic_stream(some_dump(6'000'000, 50 + mode.size()), mode,
+                  {"--compression", mode, "--pack-size", mode == "max" ? "128" : "4"});
     EXPECT_TRUE(holdfast({"dump", "latest", "/" + mode}).out == some_dump(6'000'000, 50 + mode.size())) << mode;
   }
   expect_clean();
@@ -93,7 +95,7 @@ TEST_F(WeReadRestic, sparse_restore) {
   holdfast({"restore", "--snapshot", "latest", "--into", path("out"), "--sparse"});
   const auto differences = compare_trees(tree, path("out") + tree);
   EXPECT_TRUE(differences.empty()) << summary(differences);
-  struct stat hole {};
+  struct stat hole{};
   ASSERT_EQ(::stat((path("out") + tree + "/contents/hole-inside").c_str(), &hole), 0);
   EXPECT_LT(hole.st_blocks * 512, hole.st_size / 4);
 }
@@ -116,7 +118,10 @@ TEST_F(WeReadRestic, a_wrong_password_is_told_apart_and_hinted) {
   init_by_restic();
   restic_stream("x", "x");
   box.env()["RESTIC_PASSWORD"] = "not it";
-  for (const Args& args : {Args{"get", "snapshots"}, {"dump", "latest", "/x"}, {"check"}, {"restore", "--snapshot", "latest", "--into", path("out")}}) {
+  for (const Args& args : {Args{"get", "snapshots"},
+                           {"dump", "latest", "/x"},
+                           {"check"},
+                           {"restore", "--snapshot", "latest", "--into", path("out")}}) {
     auto command = box.holdfast(args);
     command.argv.insert(command.argv.end(), {"-r", repo});
     const auto outcome = run(command);
@@ -138,7 +143,10 @@ TEST_F(WeReadRestic, no_repository_is_not_a_bug) {
 TEST_F(WeReadRestic, unknown_snapshots_and_paths) {
   init_by_restic();
   restic_stream("x", "a/b");
-  for (const Args& args : {Args{"dump", "00000000", "/a/b"}, {"dump", "latest", "/a/c"}, {"dump", "latest", "/b"}, {"restore", "--snapshot", "feed", "--into", path("out")}}) {
+  for (const Args& args : {Args{"dump", "00000000", "/a/b"},
+                           {"dump", "latest", "/a/c"},
+                           {"dump", "latest", "/b"},
+                           {"restore", "--snapshot", "feed", "--into", path("out")}}) {
     auto command = box.holdfast(args);
     command.argv.insert(command.argv.end(), {"-r", repo});
     const auto outcome = run(command);

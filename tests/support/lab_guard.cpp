@@ -19,7 +19,8 @@ LabGuard::LabGuard() {
   dir_.emplace(std::move(*dir));
   ::chmod(dir_->path().c_str(), 0755);  // servers run as other users
   sys::Command command;
-  command.argv = {"/bin/sh", "-c", "read ignored; exec \"$0\" lab down --quiet --state-dir \"$1\"", holdfast_binary(), dir_->path()};
+  command.argv = {"/bin/sh", "-c", "read ignored; exec \"$0\" lab down --quiet --state-dir \"$1\"", holdfast_binary(),
+                  dir_->path()};
   command.in = sys::Stdio::pipe();
   command.new_session = true;  // a Ctrl-C for the test is not for its janitor
   auto janitor = sys::spawn(command);
@@ -65,7 +66,8 @@ std::vector<pid_t> LabGuard::processes() const {
     const pid_t pid = std::stoi(name);
     if (pid == janitor_.pid()) continue;
     auto text = sys::read_file("/proc/" + name + "/cmdline");
-    if (text && as_text(text->span()).find(state_dir()) != std::string_view::npos && sys::process_start_time(pid)) found.push_back(pid);
+    if (text && as_text(text->span()).find(state_dir()) != std::string_view::npos && sys::process_start_time(pid))
+      found.push_back(pid);
   }
   return found;
 }

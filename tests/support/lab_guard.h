@@ -1,5 +1,5 @@
-// A lab of a test's own: a state directory under /tmp, and a janitor that takes the lab down when the test ends, however
-// it ends (it waits for the end of a pipe only the test holds).
+// A lab of a test's own: a state directory under /tmp, and a janitor that takes the lab down when the test ends,
+// however it ends (it waits for the end of a pipe only the test holds).
 #pragma once
 
 #include <optional>

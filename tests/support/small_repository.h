@@ -45,8 +45,8 @@ class SmallRepository {
   }
 
   /// Backs `content` up at `path`; the time is that many hours after 2026-01-01.
-  static Result<repo::Snapshot> backup(repo::Repository& repository, const std::string& path, ByteSpan content, int hours,
-                                       std::vector<std::string> tags = {}) {
+  static Result<repo::Snapshot> backup(repo::Repository& repository, const std::string& path, ByteSpan content,
+                                       int hours, std::vector<std::string> tags = {}) {
     TRY_VOID(repository.load_index());
     repo::SnapshotOptions options;
     options.time = {repo::seconds_of(2026, 1, 1, 0, 0, 0) + hours * 3600, 0, 0};
@@ -75,10 +75,12 @@ class SmallRepository {
     const auto node = TRY(repo::find_node(repository, snapshot.tree, path, codec));
     if (!node) return fail(ErrorClass::refused, "test.no_file", path + " is not there");
     Buffer content;
-    TRY_VOID(repo::dump_blobs(repository, node->content, [&](ByteSpan bytes) -> Status {
-      content.append(bytes);
-      return {};
-    }, {}, {}));
+    TRY_VOID(repo::dump_blobs(repository, node->content,
+                              [&](ByteSpan bytes) -> Status {
+                                content.append(bytes);
+                                return {};
+                              },
+                              {}, {}));
     return content;
   }
 

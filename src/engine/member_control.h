@@ -10,7 +10,7 @@
 #include "cluster/types.h"
 #include "sql/rows.h"
 
-namespace holdfast::backup {
+namespace holdfast::engine {
 
 /// What a restore must know of a member.
 struct MemberSetup {
@@ -47,4 +47,4 @@ class MemberControl {
   virtual Status put_back(const std::string& path, Deadline deadline) = 0;
 };
 
-}  // namespace holdfast::backup
+}  // namespace holdfast::engine
