@@ -115,12 +115,8 @@ Exit run_get_status(Context& context) {
   print(context.out, verdicts);
   if (!unhealthy) return {};
   return fail(ErrorClass::unhealthy, "status.unhealthy",
-<<<<<<< HEAD
               fmt::format("{} of {} clusters not healthy: {}", unhealthy, verdicts.size(), names),
               "the sentence beside each member marked ✗ says what is wrong with it");
-=======
-              fmt::format("{} of {} clusters not healthy: {}", unhealthy, verdicts.size(), names));
->>>>>>> main
 }
 
 }  // namespace holdfast::cli
