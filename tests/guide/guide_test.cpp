@@ -1,14 +1,17 @@
-// The pages people read first hold commands that work: every block fenced as ```sh is run, all of a page in one shell and
-// one empty directory, stopping at the first that fails. Blocks fenced as ```sh lab need database servers and are run
-// the same way, in a lab of their own. Blocks with another name, or none, are not run.
+// The pages people read first hold commands that work: every block fenced as ```sh is run, all of a page in one shell
+// and one empty directory, stopping at the first that fails. Blocks fenced as ```sh lab need database servers and are
+// run the same way, in a lab of their own. Blocks with another name, or none, are not run.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <cctype>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <tuple>
+#include <vector>
 
 #include "engine/programs.h"
 #include "sys/file.h"
@@ -23,7 +26,8 @@ std::string page_text(const std::string& page) {
   return bytes ? std::string(as_text(bytes->span())) : std::string();
 }
 
-/// The lines of the blocks fenced with exactly ```<name>, each at its line of the page: the shell names it in a syntax error.
+/// The lines of the blocks fenced with exactly ```<name>, each at its line of the page: the shell names it in a syntax
+/// error.
 std::string script_of(const std::string& page, const std::string& name) {
   std::stringstream text(page_text(page));
   std::string script;
@@ -57,8 +61,9 @@ void run_blocks(const std::string& page, const std::string& name, const std::str
                  {"HOME", folder->path()},
                  {"HOLDFAST_PEERS", peers_folder()},
                  {"HOLDFAST_STATE_DIR", state_dir}};
-  for (const char* variable : {"RESTIC_REPOSITORY", "RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND",
-                               "HOLDFAST_BACKUPS_PATH", "HOLDFAST_OUTPUT", "HOLDFAST_CONFIG", "XDG_CACHE_HOME"})
+  for (const char* variable :
+       {"RESTIC_REPOSITORY", "RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND",
+        "HOLDFAST_BACKUPS_PATH", "HOLDFAST_OUTPUT", "HOLDFAST_CONFIG", "XDG_CACHE_HOME"})
     options.env[variable] = "";
   auto result = run_program({"/bin/sh", "-eu", "-x", file}, options);
   EXPECT_FALSE(result.timed_out);
@@ -84,6 +89,36 @@ TEST_P(LabCommands, WorkAsWritten) {
     HOLDFAST_NEED(name, bool(engine::find_program(engine, program)), std::string("no ") + program);
   LabGuard lab;
   run_blocks(GetParam(), "sh lab", lab.state_dir());
+}
+
+// Links inside the tree lead somewhere.
+TEST(Pages, LinkToWhatExists) {
+  namespace fs = std::filesystem;
+  const fs::path source = HOLDFAST_SOURCE_DIR;
+  std::vector<fs::path> pages = {source / "README.md", source / "ARCHITECTURE.md"};
+  for (const auto& entry : fs::recursive_directory_iterator(source / "docs"))
+    if (entry.path().extension() == ".md") pages.push_back(entry.path());
+  const std::regex link(R"(\]\(([^)#:\s]+)[^):\s]*\))");
+  for (const auto& page : pages) {
+    const std::string text = page_text(page.lexically_relative(source).string());
+    for (std::sregex_iterator it(text.begin(), text.end(), link), end; it != end; ++it)
+      EXPECT_TRUE(fs::exists(page.parent_path() / (*it)[1].str())) << page << " links to " << (*it)[1];
+  }
+}
+
+// An operator looks an error's id up in docs/reference/exit-codes.md; an id the code does not have would mislead.
+TEST(Pages, NameErrorIdsTheCodeHas) {
+  namespace fs = std::filesystem;
+  std::string code;
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(HOLDFAST_SOURCE_DIR) / "src"))
+    if (entry.path().extension() == ".cpp")
+      code += page_text(entry.path().lexically_relative(HOLDFAST_SOURCE_DIR).string());
+  const std::string text = page_text("docs/reference/exit-codes.md");
+  const std::regex id(R"(`([a-z]+\.[a-z_]+(\.[a-z_]+)?)`)");
+  size_t seen = 0;
+  for (std::sregex_iterator it(text.begin(), text.end(), id), end; it != end; ++it, ++seen)
+    EXPECT_NE(code.find('"' + (*it)[1].str() + '"'), std::string::npos) << (*it)[1] << " is no error of the program";
+  EXPECT_GT(seen, 30u);
 }
 
 std::string page_name(const ::testing::TestParamInfo<const char*>& info) {
