@@ -88,15 +88,18 @@ std::vector<Command> lab_commands() {
        .examples = {{"holdfast lab manifest -c shop-mysql -i 1", "of the replica"}}},
       {.path = "lab break",
        .summary = "damage a member on purpose",
-       .description = "Damages one member: kill, stop (SIGSTOP), continue, delete-data, corrupt-pages, truncate-file, "
-                      "drop-schema, truncate-tables. Only members of the lab can be named.",
+       .description =
+           "Damages one member: kill, stop (SIGSTOP), continue, delete-data, corrupt-pages, truncate-file, "
+           "drop-schema, truncate-tables; as root also fill-disk (its data moves to a small file system, which is "
+           "then filled) and partition (no packet reaches or leaves the server). Only members of the lab can "
+           "be named.",
        .positionals = {{"what", "the kind of damage"}, {"member", "which member, e.g. shop-mariadb-1"}},
        .examples = {{"holdfast lab break corrupt-pages shop-galera-2", "then look at: holdfast get status"}}},
       {.path = "lab heal",
        .summary = "make a damaged member serve again",
-       .description =
-           "Continues a stopped server, starts a dead one, and rebuilds a replica or Galera node from the other "
-           "members; the old data directory is moved aside. A broken primary is refused: restore it.",
+       .description = "Gives the server its disk and network back, continues a stopped one, starts a dead one, and "
+                      "rebuilds a replica or Galera node from the other "
+                      "members; the old data directory is moved aside. A broken primary is refused: restore it.",
        .positionals = {{"member", "which member"}}},
       {.path = "agent",
        .summary = "supervise one database server",

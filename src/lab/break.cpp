@@ -11,6 +11,7 @@
 
 #include "agent/client.h"
 #include "lab/cluster_up.h"
+#include "lab/surroundings.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/process.h"
@@ -147,11 +148,43 @@ Result<std::string> by_sql(const Found& found, bool drop, Deadline deadline, std
   return fmt::format("emptied {} tables of shop", tables.rows.size());
 }
 
+Result<std::string> fill_disk(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+  if (on_small_disk(c)) {
+    TRY(fill_small_disk(c));
+    return "filled the disk of " + c.member + " again";
+  }
+  TRY(ask(c, "stop", {{"mode", "fast"}}, deadline, stop));
+  auto moved = move_to_small_disk(c, deadline, stop);
+  auto started = ask(c, "start", {}, deadline, stop);
+  TRY_VOID(std::move(moved));
+  if (!started) return fail(std::move(started).error());
+  const uint64_t taken = TRY(fill_small_disk(c));
+  return fmt::format("put the data of {} on a file system of its own and took the last {} free bytes of it", c.member,
+                     taken);
+}
+
+/// Undoes fill-disk and partition; what was done, or "".
+Result<std::string> mend_surroundings(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+  std::string done;
+  if (is_cut(c)) {
+    TRY_VOID(mend_network(c));
+    done = "joined " + c.member + " to the network again";
+  }
+  if (on_small_disk(c)) {
+    TRY_VOID(empty_small_disk(c));
+    TRY(ask(c, "stop", {{"mode", "fast"}}, deadline, stop));
+    TRY_VOID(leave_small_disk(c, deadline, stop));
+    done += (done.empty() ? "" : "; ") + ("gave " + c.member + " its disk back");
+  }
+  return done;
+}
+
 }  // namespace
 
 const std::vector<std::string>& break_kinds() {
   static const std::vector<std::string> kinds = {"kill",          "stop",          "continue",    "delete-data",
-                                                 "corrupt-pages", "truncate-file", "drop-schema", "truncate-tables"};
+                                                 "corrupt-pages", "truncate-file", "drop-schema", "truncate-tables",
+                                                 "fill-disk",     "partition"};
   return kinds;
 }
 
@@ -160,9 +193,16 @@ Result<std::string> break_member(const Options& options, const std::string& kind
   if (std::find(break_kinds().begin(), break_kinds().end(), kind) == break_kinds().end())
     return fail(ErrorClass::usage, "lab.break", "the lab cannot break '" + kind + "'",
                 fmt::format("one of: {}", fmt::join(break_kinds(), ", ")));
+  if (kind == "fill-disk" || kind == "partition") TRY_VOID(can_break_surroundings(kind));
   const Layout layout(options.state_dir);
   const Found found = TRY(find_member(layout, member));
   const MemberConfig& c = found.config;
+  if (kind == "fill-disk") return fill_disk(c, deadline, stop);
+  if (kind == "partition") {
+    TRY(server_pid(c, deadline, stop));
+    TRY_VOID(cut_network(c));
+    return "cut " + member + " off: no packet leaves or reaches its server; its unix socket still answers";
+  }
   if (kind == "kill") {
     TRY_VOID(send_signal(c, SIGKILL, deadline, stop));
     return "killed the server of " + member;
@@ -200,9 +240,11 @@ Result<std::string> heal_member(const Options& options, const std::string& membe
   (void)send_signal(c, SIGCONT, deadline, stop);
   auto status = ask(c, "status", {}, deadline, stop);
   if (!status) return fail(std::move(status).error().with_hint("holdfast lab up starts its agent"));
-  if ((*status)["server"]["state"].text() == "running") return member + " serves";
+  const std::string mended = TRY(mend_surroundings(c, deadline, stop));
+  if (!mended.empty()) status = ask(c, "status", {}, deadline, stop);
+  if (status && (*status)["server"]["state"].text() == "running") return mended.empty() ? member + " serves" : mended;
   auto started = ask(c, "start", {}, deadline, stop);
-  if (started) return "started " + member;
+  if (started) return (mended.empty() ? "" : mended + "; ") + "started " + member;
   if (c.engine != Engine::galera && c.role == agent::Role::primary)
     return fail(ErrorClass::refused, "lab.needs_restore",
                 member + " is the primary and does not start: " + started.error().message,

@@ -13,15 +13,17 @@ namespace holdfast::lab {
 /// corrupt-pages   killed, pages in the middle of its largest table file overwritten; the server is not started again
 /// truncate-file   killed, its largest table file cut in half; the server is not started again
 /// drop-schema     DROP DATABASE shop                      truncate-tables   every table of shop emptied
+/// fill-disk       its data moves to a small file system of its own, which is then filled to the last block (root)
+/// partition       no packet reaches or leaves its server; its unix socket still answers (root, nftables)
 const std::vector<std::string>& break_kinds();
 
 /// Breaks one member of the lab. Returns one sentence about what was done. "lab.no_member", "lab.break" (usage).
 Result<std::string> break_member(const Options& options, const std::string& kind, const std::string& member,
                                  Deadline deadline, std::stop_token stop = {});
 
-/// Makes a member serve again: continues a stopped one, starts a dead one, and rebuilds a replica or Galera node whose
-/// data is gone or whose server does not start from the other members (the old directory is moved aside). The primary
-/// of a replicated cluster is never rebuilt: "lab.needs_restore" (refused).
+/// Makes a member serve again: gives it its disk and network back, continues a stopped one, starts a dead one, and
+/// rebuilds a replica or Galera node whose data is gone or whose server does not start from the other members (the old
+/// directory is moved aside). The primary of a replicated cluster is never rebuilt: "lab.needs_restore" (refused).
 Result<std::string> heal_member(const Options& options, const std::string& member, Deadline deadline,
                                 std::stop_token stop = {});
 

@@ -10,6 +10,7 @@
 
 #include "agent/client.h"
 #include "lab/layout.h"
+#include "lab/surroundings.h"
 #include "sys/process.h"
 
 namespace holdfast::lab {
@@ -84,6 +85,16 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
       });
   }
   for (auto& result : results) TRY_VOID(std::move(result));
+  for (const auto& plan : plans) {
+    for (const auto& config : existing_members(layout, plan)) {
+      TRY_VOID(mend_network(config));
+      if (keep_data) {
+        TRY_VOID(leave_small_disk(config, deadline, stop));
+      } else {
+        drop_small_disk(config);
+      }
+    }
+  }
   if (keep_data) return {};
   for (const auto& plan : plans) {
     for (int i = 0; i < plan.members; ++i) fs::remove_all(layout.socket_dir(plan.name, i), error);

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "engine/programs.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
@@ -160,6 +162,88 @@ TEST(Lab, HungMemberIsUnhealthyAndHealed) {
   auto healed = lab.holdfast({"lab", "heal", "shop-postgres-1"});
   ASSERT_EQ(healed.exit_code, 0) << healed.err;
   EXPECT_EQ(lab.holdfast({"get", "status"}).exit_code, 0);
+}
+
+TEST(Lab, AFullDiskAndACutNetworkAreRealAndHealed) {
+  HOLDFAST_NEED("postgres", have(cluster::Engine::postgres, "postgres"), "no postgres");
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root: mounts a file system and drops packets";
+  LabGuard lab;
+  ASSERT_EQ(lab.holdfast({"lab", "up", "shop-postgres"}).exit_code, 0);
+  const Value primary = lab.member("shop-postgres-0"), replica = lab.member("shop-postgres-1");
+  ASSERT_EQ(ask(primary, "CREATE TABLE t (a text)"), "");
+
+  // The network: what the primary commits does not arrive, and what the replica is asked over TCP is not answered.
+  const auto cut = lab.holdfast({"lab", "break", "partition", "shop-postgres-1"});
+  if (cut.exit_code == 3 && cut.err.find("container") != std::string::npos) {
+    EXPECT_NE(cut.err.find("HINT:"), std::string::npos);
+  } else {
+    ASSERT_EQ(cut.exit_code, 0) << cut.err;
+    EXPECT_EQ(ask(primary, "INSERT INTO t VALUES ('while cut')"), "");
+    sql::Target over_tcp = target_of(replica);
+    over_tcp.socket.clear();
+    EXPECT_FALSE(sql::PostgresConnection::connect(over_tcp, Deadline::in(seconds(2))));
+    sql::Target by_socket = target_of(replica);
+    by_socket.socket = replica["socket"].text();
+    auto inside = sql::PostgresConnection::connect(by_socket, Deadline::in(seconds(10)));
+    ASSERT_TRUE(inside) << inside.error().to_string();
+    EXPECT_EQ(inside->query("SELECT count(*) AS n FROM t", Deadline::in(seconds(10)))->text("n"), "0");
+    const auto mended = lab.holdfast({"lab", "heal", "shop-postgres-1"});
+    ASSERT_EQ(mended.exit_code, 0) << mended.err;
+    std::string seen;
+    auto arrived = sys::wait_until([&] { return (seen = ask(replica, "SELECT a FROM t")) == "while cut"; },
+                                   Deadline::in(seconds(60)));
+    EXPECT_TRUE(*arrived) << seen;
+  }
+
+  // The disk: writes fail for want of space; healed, what was acknowledged is there and writing goes on.
+  const auto filled = lab.holdfast({"lab", "break", "fill-disk", "shop-postgres-0"});
+  if (filled.exit_code == 3 && filled.err.find("container") != std::string::npos) {
+    EXPECT_NE(filled.err.find("HINT:"), std::string::npos);
+  } else {
+    ASSERT_EQ(filled.exit_code, 0) << filled.err;
+    std::string refused;
+    auto full = sys::wait_until(
+        [&] {
+          refused = ask(primary, "INSERT INTO t SELECT repeat(md5(i::text), 300) FROM generate_series(1, 3000) i");
+          return !refused.empty();
+        },
+        Deadline::in(seconds(60)));
+    EXPECT_TRUE(*full) << "the disk never became full";
+    const auto healed = lab.holdfast({"lab", "heal", "shop-postgres-0"});
+    ASSERT_EQ(healed.exit_code, 0) << healed.err;
+    EXPECT_EQ(ask(primary, "SELECT a FROM t WHERE a LIKE 'while%' OR a = 'x' LIMIT 1"),
+              cut.exit_code == 0 ? "while cut" : "");
+    EXPECT_EQ(ask(primary, "INSERT INTO t VALUES ('afterwards')"), "");
+    auto healthy =
+        sys::wait_until([&] { return lab.holdfast({"get", "status"}).exit_code == 0; }, Deadline::in(seconds(60)));
+    EXPECT_TRUE(*healthy) << lab.holdfast({"get", "status"}).out;
+    // Down also takes a disk away that nobody healed.
+    ASSERT_EQ(lab.holdfast({"lab", "break", "fill-disk", "shop-postgres-1"}).exit_code, 0);
+    ASSERT_EQ(lab.holdfast({"lab", "down"}).exit_code, 0);
+    const auto mounts = sys::read_file("/proc/self/mountinfo");
+    ASSERT_TRUE(mounts);
+    EXPECT_EQ(as_text(mounts->span()).find(lab.state_dir()), std::string_view::npos);
+  }
+}
+
+TEST(Lab, BreakingDiskAndNetworkIsRefusedWithoutRoot) {
+  LabGuard lab;
+  std::vector<std::string> argv;
+  const std::string copy = lab.state_dir() + "/holdfast";
+  if (::geteuid() == 0) {
+    std::filesystem::copy_file(holdfast_binary(), copy);  // the build may lie where nobody else may look
+    argv = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy};
+  } else {
+    argv = {holdfast_binary()};
+  }
+  for (const char* kind : {"fill-disk", "partition"}) {
+    auto words = argv;
+    words.insert(words.end(), {"lab", "break", kind, "shop-postgres-1", "--state-dir", lab.state_dir()});
+    const auto refused = run_program(words);
+    EXPECT_EQ(refused.exit_code, 3) << refused.err;
+    EXPECT_NE(refused.err.find("needs root"), std::string::npos) << refused.err;
+    EXPECT_NE(refused.err.find("HINT:"), std::string::npos) << refused.err;
+  }
 }
 
 }  // namespace
