@@ -51,22 +51,35 @@ struct Aside {
   bool was_running = false;
   bool moved = false;
   std::string path;
+  bool back = false;  // undone: its old data is where it was
 };
 
-// Everything as it was: the data directories that were moved aside return, and what ran runs again.
+// Everything as it was: the data directories that were moved aside return, and what ran runs again. One member that
+// cannot be helped does not keep the others from it; the first failure is told.
 Status undo(const RestoreRequest& request, std::vector<Aside>& asides) {
   say(request, "putting the old data back");
+  Status result;
+  const auto note = [&](const Aside& aside, Status done) {
+    if (done) {
+      return true;
+    }
+    say(request, fmt::format("{}: {}", aside.member->setup().name, done.error().to_string()));
+    if (result) result = std::move(done);
+    return false;
+  };
   for (auto& aside : asides) {
-    TRY_VOID(aside.member->stop(step()));
-    if (aside.moved && !aside.path.empty()) TRY_VOID(aside.member->put_back(aside.path, step()));
+    aside.back = note(aside, aside.member->stop(step()));
+    if (aside.moved && !aside.path.empty()) {
+      aside.back = note(aside, aside.member->put_back(aside.path, step())) && aside.back;
+    }
   }
   bool first = true;
   for (auto& aside : asides) {  // the primary is the first of them
-    if (!aside.was_running) continue;
-    TRY_VOID(aside.member->start({.new_cluster = request.engine == Engine::galera && first}, step()));
-    first = false;
+    if (!aside.was_running || !aside.back) continue;
+    if (note(aside, aside.member->start({.new_cluster = request.engine == Engine::galera && first}, step())))
+      first = false;
   }
-  return {};
+  return result;
 }
 
 }  // namespace
@@ -159,12 +172,15 @@ Result<RestoreReport> restore_cluster(repo::Repository& repository, const Restor
     if (auto undone = undo(request, asides); !undone) {
       error.message += "; putting the old data back failed too: " + undone.error().to_string();
       error.error_class = ErrorClass::needs_operator;
-      error.hint = "the old data directories are beside the new ones, named *.replaced-TIME";
+      error.hint =
+          "start what is missing (holdfast lab up for a lab), then holdfast get status; old data that is not back is "
+          "beside the data directory, named *.replaced-TIME";
       return fail(std::move(error));
     }
     if (error.error_class != ErrorClass::interrupted && error.error_class != ErrorClass::verification_failed)
       error.error_class = ErrorClass::failed;
     error.message += " (the old data is back and serves)";
+    if (error.hint.empty()) error.hint = "holdfast get backups lists the other backups; --snapshot names one";
     return fail(std::move(error));
   }
   // Point of no return: from here the new data serves; what fails now is repaired forward.

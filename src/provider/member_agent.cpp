@@ -1,5 +1,6 @@
 #include "provider/member_agent.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -46,8 +47,8 @@ Result<MemberSetup> setup_of(const MemberConfig& config) {
 
 class AgentMember : public engine::MemberControl {
  public:
-  AgentMember(std::string socket, MemberSetup setup, std::stop_token stop)
-      : socket_(std::move(socket)), setup_(std::move(setup)), stop_(std::move(stop)) {}
+  AgentMember(std::string socket, MemberConfig config, MemberSetup setup, std::stop_token stop)
+      : socket_(std::move(socket)), config_(std::move(config)), setup_(std::move(setup)), stop_(std::move(stop)) {}
 
   const MemberSetup& setup() const override { return setup_; }
   Result<bool> is_running(Deadline deadline) override {
@@ -63,7 +64,9 @@ class AgentMember : public engine::MemberControl {
     return done(ask("start", std::move(arguments), deadline, request.isolated));
   }
   Status stop(Deadline deadline) override {
-    return done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false));
+    auto stopped = done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false));
+    if (!stopped && TRY(agent_is_gone())) return {};  // its server went with it
+    return stopped;
   }
   Status initialise_empty(Deadline deadline) override {
     return done(ask("initialise", Value::object({{"from", "empty"}}), deadline));
@@ -78,10 +81,23 @@ class AgentMember : public engine::MemberControl {
     return TRY(ask("set_aside", Value::object(), deadline))["path"].text();
   }
   Status put_back(const std::string& path, Deadline deadline) override {
-    return done(ask("put_back", Value::object({{"path", path}}), deadline, false));
+    auto put = done(ask("put_back", Value::object({{"path", path}}), deadline, false));
+    if (put) return put;
+    auto gone = TRY(agent_is_gone());
+    if (!gone) return put;
+    return agent::Server(config_).put_back(path);
   }
 
  private:
+  /// The agent's lock when no agent runs; while it is held none can start.
+  Result<sys::Fd> agent_is_gone() const {
+    sys::Fd lock = TRY(sys::open_file(config_.dir + "/agent.lock", O_RDWR | O_CREAT, 0600));
+    // A killed agent holds it until the kernel is done with it.
+    auto taken =
+        TRY(sys::wait_until([&] { return sys::lock_file(lock.get()); }, Deadline::in(std::chrono::seconds(5))));
+    if (!taken) lock.reset();
+    return lock;
+  }
   static Status done(Result<Value> reply) {
     if (!reply) return fail(std::move(reply).error());
     return {};
@@ -95,6 +111,7 @@ class AgentMember : public engine::MemberControl {
   }
 
   const std::string socket_;
+  const MemberConfig config_;
   const MemberSetup setup_;
   const std::stop_token stop_;
 };
@@ -152,7 +169,8 @@ Result<std::vector<std::unique_ptr<engine::MemberControl>>> control_members(cons
           "restore --into DIR makes a stand-alone server, export writes the dump to a file");
     }
     auto config = TRY(agent::read_config(fs::path(member.data_dir).parent_path().string()).context(member.name.str()));
-    controls.push_back(std::make_unique<AgentMember>(member.agent_socket, TRY(setup_of(config)), stop));
+    auto setup = TRY(setup_of(config));
+    controls.push_back(std::make_unique<AgentMember>(member.agent_socket, std::move(config), std::move(setup), stop));
   }
   if (controls.empty()) return fail(ErrorClass::usage, "config.invalid", cluster.full_name() + " has no members");
   return controls;

@@ -1,9 +1,12 @@
 // A cluster is backed up, its data destroyed, restored, and compared table by table, on every engine; and what must not
 // leave a snapshot or change a cluster does not.
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <optional>
+#include <thread>
 
 #include "engine/programs.h"
 #include "lab/content.h"
@@ -184,12 +187,175 @@ TEST_P(ClusterBackup, AKilledProducerLeavesNoSnapshot) {
   EXPECT_EQ(snapshots(), 0u);
 }
 
+/// A restore that fails half way: everything must be as it was.
+class RestoreUndo : public ClusterBackup {
+ protected:
+  std::vector<fs::path> set_aside(const Value& of) {
+    std::vector<fs::path> found;
+    const fs::path data = of["dataDir"].text();
+    for (const auto& entry : fs::directory_iterator(data.parent_path())) {
+      if (entry.path().filename().string().starts_with("data.replaced-")) found.push_back(entry.path());
+    }
+    return found;
+  }
+  ino_t identity_of(size_t i) {
+    struct stat info{};
+    EXPECT_EQ(::stat(member(i)["dataDir"].text().c_str(), &info), 0);
+    return info.st_ino;
+  }
+  void expect_healthy() {
+    RunResult status;
+    const auto healthy = sys::wait_until(
+        [&] {
+          status = lab_->holdfast({"get", "status", "-c", GetParam().cluster});
+          return status.exit_code == 0;
+        },
+        Deadline::in(seconds(30)));
+    EXPECT_TRUE(healthy && *healthy) << status.out;
+  }
+};
+
+TEST_P(RestoreUndo, ABrokenStatementInTheMiddlePutsTheOldDataBack) {
+  backup();
+  const std::string path = std::string("/shop/") + GetParam().cluster +
+                           (GetParam().engine == Engine::postgres ? "/pgdumpall.sql" : "/mysqldump.sql");
+  std::string dump = lab_->holdfast({"dump", "latest", path, "-r", repository_}).out;
+  ASSERT_GT(dump.size(), 1000u);
+  size_t middle = dump.find("\n--\n", dump.size() / 2);
+  if (middle == std::string::npos) middle = dump.rfind("\n--\n", dump.size() / 2);
+  ASSERT_NE(middle, std::string::npos);
+  dump.insert(middle + 1, "SELECT no_such_column FROM no_such_table;\n");
+  RunOptions input;
+  input.input = dump;
+  std::vector<std::string> store = {"backup", "--stdin", "--path", path.substr(1), "-r", repository_};
+  for (const std::string tag : {"type=backup", "method=dump", "namespace=shop"})
+    store.insert(store.end(), {"--tag", tag});
+  store.insert(store.end(), {"--tag", std::string("cluster=") + GetParam().cluster, "--tag",
+                             "engine=" + std::string(cluster::engine_name(GetParam().engine))});
+  const auto stored = run_holdfast(store, input);
+  ASSERT_EQ(stored.exit_code, 0) << stored.err;
+
+  // What was written after the backup must be there after the failure.
+  run_sql(GetParam().engine, first(),
+          GetParam().engine == Engine::postgres ? "CREATE TABLE kept (i int)"
+                                                : "CREATE TABLE shop.kept (i int primary key)");
+  const auto before = content_of(GetParam().engine, target_of(first()));
+  std::vector<ino_t> directories;
+  for (size_t i = 0; i < GetParam().members; ++i) directories.push_back(identity_of(i));
+  const auto restored =
+      lab_->holdfast({"restore", "-c", GetParam().cluster, "-r", repository_, "--accept=replace-data"});
+  EXPECT_EQ(restored.exit_code, 8) << restored.out << restored.err;
+  EXPECT_NE(restored.err.find("no_such_table"), std::string::npos) << restored.err;
+  EXPECT_NE(restored.err.find("the old data is back"), std::string::npos) << restored.err;
+  EXPECT_NE(restored.err.find("HINT:"), std::string::npos) << restored.err;
+  for (size_t i = 0; i < GetParam().members; ++i) EXPECT_EQ(identity_of(i), directories[i]) << "member " << i;
+  expect_healthy();
+  for (size_t i = 0; i < GetParam().members; ++i)
+    EXPECT_EQ(content_of(GetParam().engine, target_of(member(i))), before) << "member " << i;
+}
+
+/// Agents are the same for every engine: one is enough.
+class RestoreWithoutAgent : public RestoreUndo {};
+
+TEST_P(RestoreWithoutAgent, OneKilledAgentKeepsNobodyFromHavingTheOldDataBack) {
+  backup();
+  run_sql(GetParam().engine, first(), "CREATE TABLE shop.kept (i int primary key)");
+  const auto before = content_of(GetParam().engine, target_of(first()));
+  std::vector<ino_t> directories;
+  for (size_t i = 0; i < GetParam().members; ++i) directories.push_back(identity_of(i));
+  const auto victim = static_cast<pid_t>(member(1)["agentPid"].integer());
+  ASSERT_GT(victim, 1);
+  RunResult restored;
+  {
+    std::jthread run([&] {
+      restored = lab_->holdfast({"restore", "-c", GetParam().cluster, "-r", repository_, "--accept=replace-data"});
+    });
+    const Value last = member(GetParam().members - 1);
+    const auto moved = sys::wait_until([&] { return !set_aside(last).empty(); }, Deadline::in(seconds(60)));
+    EXPECT_TRUE(moved && *moved);
+    EXPECT_EQ(::kill(victim, SIGKILL), 0);
+  }
+  EXPECT_EQ(restored.exit_code, 9) << restored.out << restored.err;
+  EXPECT_NE(restored.err.find("HINT:"), std::string::npos) << restored.err;
+  for (size_t i = 0; i < GetParam().members; ++i) EXPECT_EQ(identity_of(i), directories[i]) << "member " << i;
+  EXPECT_EQ(content_of(GetParam().engine, target_of(first())), before) << "the primary serves";
+  const auto up = lab_->holdfast({"lab", "up", GetParam().cluster});
+  EXPECT_EQ(up.exit_code, 0) << up.err;
+  expect_healthy();
+  for (size_t i = 0; i < GetParam().members; ++i)
+    EXPECT_EQ(content_of(GetParam().engine, target_of(member(i))), before) << "member " << i;
+}
+
+/// A server somebody else runs, known by a DatabaseCluster of provider external only.
+class ExternalCluster : public ClusterBackup {
+ protected:
+  std::string describe(const std::string& name, const std::string& password) {
+    const std::string file = lab_->state_dir() + "/" + name + ".yaml";
+    const Value server = first();
+    const std::string text =
+        "apiVersion: holdfast.dev/v1alpha1\nkind: DatabaseCluster\nmetadata:\n  name: " + name +
+        "\n  namespace: prod\nspec:\n  engine: " + std::string(cluster::engine_name(GetParam().engine)) +
+        "\n  provider: external\n  credentials:\n    user: " + server["user"].text() + "\n    " + password +
+        "\n  members:\n    - host: 127.0.0.1\n      port: " + std::to_string(server["port"].integer()) + "\n";
+    EXPECT_TRUE(sys::publish_file(file, as_bytes(text), 0600));
+    return file;
+  }
+};
+
+TEST_P(ExternalCluster, IsBackedUpOverTcpAndNotRestoredInto) {
+  const std::string secret(target_of(first()).password.reveal());
+  const std::string by_file = describe("by-file", "passwordFile: " + first()["passwordFile"].text());
+  const std::string by_env = describe("by-env", "passwordEnv: ERP_PASSWORD");
+  const auto without = lab_->holdfast({"backup", "-c", "by-env", "--config", by_env, "-r", repository_});
+  EXPECT_EQ(without.exit_code, 2) << without.err;
+  EXPECT_NE(without.err.find("ERP_PASSWORD"), std::string::npos) << without.err;
+  ::setenv("ERP_PASSWORD", secret.c_str(), 1);
+  for (const auto& [name, config] : {std::pair<std::string, std::string>{"by-file", by_file}, {"by-env", by_env}}) {
+    const auto done = lab_->holdfast({"backup", "-c", name, "--config", config, "-r", repository_, "-o", "json"});
+    EXPECT_EQ(done.exit_code, 0) << done.out << done.err;
+    EXPECT_EQ((done.out + done.err).find(secret), std::string::npos) << "the password is shown";
+    const Value report = codec::parse_value(done.out).value_or(Value())["data"];
+    EXPECT_EQ(report["namespace"].text(), "prod");
+    EXPECT_GT(report["rows"].integer(), 100) << done.out;
+    EXPECT_TRUE(report["positionExact"].boolean()) << done.out;
+
+    const auto refused =
+        lab_->holdfast({"restore", "-c", name, "--config", config, "-r", repository_, "--accept=replace-data"});
+    EXPECT_EQ(refused.exit_code, 3) << refused.err;
+    EXPECT_NE(refused.err.find("cannot be replaced from here"), std::string::npos) << refused.err;
+    EXPECT_NE(refused.err.find("--into"), std::string::npos) << refused.err;
+  }
+  ::setenv("ERP_PASSWORD", "wrong", 1);
+  const auto denied = lab_->holdfast({"backup", "-c", "by-env", "--config", by_env, "-r", repository_});
+  EXPECT_NE(denied.exit_code, 0);
+  EXPECT_NE(denied.err.find("HINT:"), std::string::npos) << denied.err;
+  ::unsetenv("ERP_PASSWORD");
+  EXPECT_EQ(snapshots(), 2u);
+  const std::string into = lab_->state_dir() + "/beside";
+  const auto beside =
+      lab_->holdfast({"restore", "-c", "by-file", "--config", by_file, "-r", repository_, "--into", into});
+  EXPECT_EQ(beside.exit_code, 0) << beside.err;
+}
+
+const auto engine_of = [](const auto& info) { return std::string(cluster::engine_name(info.param.engine)); };
+INSTANTIATE_TEST_SUITE_P(Engines, RestoreUndo,
+                         testing::Values(Case{Engine::mariadb, "mariadbd", "shop-mariadb", "", 3},
+                                         Case{Engine::galera, "mariadbd", "shop-galera", "", 3},
+                                         Case{Engine::mysql, "mysqld", "shop-mysql", "", 2},
+                                         Case{Engine::postgres, "postgres", "shop-postgres", "", 2}),
+                         engine_of);
+INSTANTIATE_TEST_SUITE_P(Engines, RestoreWithoutAgent,
+                         testing::Values(Case{Engine::mariadb, "mariadbd", "shop-mariadb", "", 3}), engine_of);
+INSTANTIATE_TEST_SUITE_P(Engines, ExternalCluster,
+                         testing::Values(Case{Engine::mariadb, "mariadbd", "shop-mariadb", "", 3},
+                                         Case{Engine::postgres, "postgres", "shop-postgres", "", 2}),
+                         engine_of);
 INSTANTIATE_TEST_SUITE_P(Engines, ClusterBackup,
                          testing::Values(Case{Engine::mariadb, "mariadbd", "shop-mariadb", "DROP DATABASE shop", 3},
                                          Case{Engine::galera, "mariadbd", "shop-galera", "DROP DATABASE shop", 3},
                                          Case{Engine::mysql, "mysqld", "shop-mysql", "DROP DATABASE shop", 2},
                                          Case{Engine::postgres, "postgres", "shop-postgres", "DROP DATABASE shop", 2}),
-                         [](const auto& info) { return std::string(cluster::engine_name(info.param.engine)); });
+                         engine_of);
 
 }  // namespace
 }  // namespace holdfast::test
