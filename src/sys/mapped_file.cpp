@@ -45,7 +45,7 @@ void on_bus_error(int, siginfo_t* info, void*) {
 void install_handler() {
   static std::once_flag once;
   std::call_once(once, [] {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = on_bus_error;
     action.sa_flags = SA_SIGINFO;
     ::sigaction(SIGBUS, &action, nullptr);
@@ -65,7 +65,7 @@ void advise(ByteSpan range, int advice, bool inside_only) {
 
 Result<MappedFile> MappedFile::map(int fd) {
   const auto unfit = [](const char* why) { return fail(ErrorClass::refused, "sys.not_mappable", why); };
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd, &info) != 0) return fail(errno_error(errno, "stat"));
   const off_t position = ::lseek(fd, 0, SEEK_CUR);
   if (!S_ISREG(info.st_mode) || position < 0 || position >= info.st_size) return unfit("not a regular file with data");
@@ -84,7 +84,8 @@ Result<MappedFile> MappedFile::map(int fd) {
   slot.failed = false;
   slot.end = reinterpret_cast<uintptr_t>(base) + (file.length_ + kPage - 1) / kPage * kPage;
   slot.begin = reinterpret_cast<uintptr_t>(base);
-  file.bytes_ = ByteSpan(static_cast<const uint8_t*>(base), file.length_).subspan(static_cast<size_t>(position - start));
+  file.bytes_ =
+      ByteSpan(static_cast<const uint8_t*>(base), file.length_).subspan(static_cast<size_t>(position - start));
   return file;
 }
 
@@ -103,10 +104,18 @@ MappedFile::~MappedFile() {
   if (slot_ >= 0) g_slots[slot_].used = false;
 }
 
-bool MappedFile::failed() const { return g_slots[slot_].failed.load(); }
+bool MappedFile::failed() const {
+  return g_slots[slot_].failed.load();
+}
 
-void MappedFile::will_need(ByteSpan range) { advise(range, MADV_WILLNEED, false); }
-void MappedFile::need_now(ByteSpan range) { advise(range, MADV_POPULATE_READ, false); }
-void MappedFile::release(ByteSpan range) { advise(range, MADV_DONTNEED, true); }
+void MappedFile::will_need(ByteSpan range) {
+  advise(range, MADV_WILLNEED, false);
+}
+void MappedFile::need_now(ByteSpan range) {
+  advise(range, MADV_POPULATE_READ, false);
+}
+void MappedFile::release(ByteSpan range) {
+  advise(range, MADV_DONTNEED, true);
+}
 
 }  // namespace holdfast::sys

@@ -1,7 +1,7 @@
 // A regular file as memory: reading it costs no copy.
 //
-// A file that shrinks while it is mapped would end the process with SIGBUS. Here the missing pages read as zeros instead
-// and failed() says so: whoever uses the bytes asks it before trusting them.
+// A file that shrinks while it is mapped would end the process with SIGBUS. Here the missing pages read as zeros
+// instead and failed() says so: whoever uses the bytes asks it before trusting them.
 #pragma once
 
 #include <atomic>
