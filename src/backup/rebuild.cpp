@@ -13,6 +13,8 @@ using cluster::Engine;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
+constexpr const char* kReplicaHint = "the new primary serves; holdfast get status says how each member stands";
+
 Deadline soon() {
   return Deadline::in(seconds(60));
 }
@@ -121,7 +123,7 @@ Status follow(Engine engine, const engine::MemberSetup& replica, std::stop_token
       stop));
   if (!runs)
     return fail(ErrorClass::needs_operator, "restore.replication",
-                fmt::format("{} does not follow its primary: {}", replica.name, trouble));
+                fmt::format("{} does not follow its primary: {}", replica.name, trouble), kReplicaHint);
   return {};
 }
 
@@ -154,7 +156,8 @@ Status start_galera(std::vector<std::unique_ptr<engine::MemberControl>>& members
         },
         stop));
     if (!synced)
-      return fail(ErrorClass::needs_operator, "restore.replication", member->setup().name + " did not reach Synced");
+      return fail(ErrorClass::needs_operator, "restore.replication", member->setup().name + " did not reach Synced",
+                  kReplicaHint);
     if (say) say(fmt::format("{}: Synced", member->setup().name));
   }
   return {};
@@ -185,7 +188,8 @@ Status start_postgres(std::vector<std::unique_ptr<engine::MemberControl>>& membe
       },
       stop));
   if (!streaming)
-    return fail(ErrorClass::needs_operator, "restore.replication", "not every standby streams from the primary");
+    return fail(ErrorClass::needs_operator, "restore.replication", "not every standby streams from the primary",
+                kReplicaHint);
   for (size_t i = 1; i < members.size(); ++i) {
     if (say) say(fmt::format("{}: streams", members[i]->setup().name));
   }

@@ -97,7 +97,8 @@ class Client {
       if (wrote < 0 && errno != EAGAIN) return fail(sys::errno_error(errno, "writing to the client"));
       if (!TRY(sys::wait_fd(in_.get(), POLLOUT, Deadline::in(kStallLimit), stop_))) {
         return fail(ErrorClass::unavailable, "backup.replay_stalled",
-                    "the server has taken no statement for 30 minutes");
+                    "the server has taken no statement for 30 minutes",
+                    "look at the server's log, then run the restore again");
       }
     }
     return {};
@@ -112,7 +113,9 @@ class Client {
     std::string said = said_.substr(0, 600);
     while (!said.empty() && said.back() == '\n') said.pop_back();
     return fail(ErrorClass::failed, "backup.replay_failed",
-                fmt::format("the replay stopped at the first error ({}): {}", status.to_string(), said));
+                fmt::format("the replay stopped at the first error ({}): {}", status.to_string(), said),
+                "a server of another version or with other settings may refuse what this one wrote; restore --into DIR "
+                "tries it beside the cluster");
   }
 
  private:
@@ -251,7 +254,8 @@ Result<uint64_t> verify_rows(Engine engine, const sql::Target& target, const eng
   }
   if (differ > 0) {
     return fail(ErrorClass::verification_failed, "restore.rows_differ",
-                fmt::format("{} tables hold another number of rows than the dump: {}", differ, differing));
+                fmt::format("{} tables hold another number of rows than the dump: {}", differ, differing),
+                "restore another snapshot; holdfast get backups lists them");
   }
   return total;
 }

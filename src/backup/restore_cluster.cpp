@@ -110,7 +110,8 @@ Result<SnapshotChoice> choose_snapshot(repo::Repository& repository, const std::
   }
   if (choice.path.empty()) {
     return fail(ErrorClass::refused, "restore.wrong_snapshot",
-                fmt::format("snapshot {} holds no dump", choice.snapshot.id.short_hex()));
+                fmt::format("snapshot {} holds no dump", choice.snapshot.id.short_hex()),
+                fmt::format("holdfast get backups -c {}", cluster));
   }
   return choice;
 }

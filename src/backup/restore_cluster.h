@@ -12,7 +12,8 @@
 namespace holdfast::backup {
 
 /// Newest (or named) snapshot of exactly this kind of backup: by type tag and by the dump's path, never another kind.
-/// "restore.no_snapshot" (refused) when there is none, "restore.wrong_snapshot" (refused) when the named one is not it.
+/// "repo.snapshot.not_found" (refused) when there is none, "restore.wrong_snapshot" (refused) when the named one is not
+/// it.
 struct SnapshotChoice {
   repo::Snapshot snapshot;
   std::string path;  ///< of the dump in it

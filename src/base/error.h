@@ -22,7 +22,7 @@ enum class ErrorClass {
   interrupted,          ///< 130: stopped by the user
 };
 
-/// Process exit code of a class; the table of ARCHITECTURE.md section 8.
+/// Process exit code of a class; explained in docs/reference/exit-codes.md.
 int exit_code(ErrorClass error_class);
 
 /// The word used for a class in machine output ("refused", "conflict", ...).

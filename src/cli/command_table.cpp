@@ -73,7 +73,7 @@ const std::vector<ExitCodeRow>& exit_codes() {
         row(ErrorClass::unhealthy, "the look worked and found something unhealthy"),
         row(ErrorClass::partial, "part of the work was done; the rest is listed"),
         row(ErrorClass::unavailable, "something could not be reached; a retry is safe"),
-        row(ErrorClass::conflict, "somebody else holds it (lock) or it exists already"),
+        row(ErrorClass::conflict, "somebody else holds it, or was there first"),
         row(ErrorClass::failed, "tried, failed, and left things as they were"),
         row(ErrorClass::needs_operator, "tried, failed, and needs you; what was done is listed"),
         row(ErrorClass::verification_failed, "a proof did not hold: data is damaged or differs"),

@@ -115,7 +115,8 @@ Exit run_get_status(Context& context) {
   print(context.out, verdicts);
   if (!unhealthy) return {};
   return fail(ErrorClass::unhealthy, "status.unhealthy",
-              fmt::format("{} of {} clusters not healthy: {}", unhealthy, verdicts.size(), names));
+              fmt::format("{} of {} clusters not healthy: {}", unhealthy, verdicts.size(), names),
+              "the sentence beside each member marked ✗ says what is wrong with it");
 }
 
 }  // namespace holdfast::cli

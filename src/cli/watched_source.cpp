@@ -20,6 +20,7 @@ class WatchedSource final : public repo::ByteSource {
         on_stop_(std::move(stop), Wake{wake_.get()}) {}
 
   uint64_t size_hint() const override { return source_->size_hint(); }
+  std::shared_ptr<const sys::MappedFile> mapped() override { return source_->mapped(); }
   Result<size_t> read(MutableByteSpan into) override {
     for (;;) {
       pollfd watched[3] = {

@@ -85,13 +85,27 @@ void append_json_string(std::string& out, std::string_view text) {
     if (c < 0x80) {
       ++i;
       switch (c) {
-        case '"': out += "\\\""; break;
-        case '\\': out += "\\\\"; break;
-        case '\b': out += "\\b"; break;
-        case '\f': out += "\\f"; break;
-        case '\n': out += "\\n"; break;
-        case '\r': out += "\\r"; break;
-        case '\t': out += "\\t"; break;
+        case '"':
+          out += "\\\"";
+          break;
+        case '\\':
+          out += "\\\\";
+          break;
+        case '\b':
+          out += "\\b";
+          break;
+        case '\f':
+          out += "\\f";
+          break;
+        case '\n':
+          out += "\\n";
+          break;
+        case '\r':
+          out += "\\r";
+          break;
+        case '\t':
+          out += "\\t";
+          break;
         default:
           if (c < 0x20 || c == '<' || c == '>' || c == '&') {
             out += "\\u";
@@ -138,13 +152,27 @@ std::string go_quote(std::string_view name) {
       out.append(name, i, length);
     } else {
       switch (code) {
-        case '\a': out += "\\a"; break;
-        case '\b': out += "\\b"; break;
-        case '\f': out += "\\f"; break;
-        case '\n': out += "\\n"; break;
-        case '\r': out += "\\r"; break;
-        case '\t': out += "\\t"; break;
-        case '\v': out += "\\v"; break;
+        case '\a':
+          out += "\\a";
+          break;
+        case '\b':
+          out += "\\b";
+          break;
+        case '\f':
+          out += "\\f";
+          break;
+        case '\n':
+          out += "\\n";
+          break;
+        case '\r':
+          out += "\\r";
+          break;
+        case '\t':
+          out += "\\t";
+          break;
+        case '\v':
+          out += "\\v";
+          break;
         default:
           if (code < 0x20 || code == 0x7f) {
             out += "\\x";
@@ -175,18 +203,40 @@ bool go_unquote(std::string_view quoted, std::string& name) {
     const char kind = quoted[i++];
     int digits = 0, base = 16;
     switch (kind) {
-      case 'a': name += '\a'; continue;
-      case 'b': name += '\b'; continue;
-      case 'f': name += '\f'; continue;
-      case 'n': name += '\n'; continue;
-      case 'r': name += '\r'; continue;
-      case 't': name += '\t'; continue;
-      case 'v': name += '\v'; continue;
+      case 'a':
+        name += '\a';
+        continue;
+      case 'b':
+        name += '\b';
+        continue;
+      case 'f':
+        name += '\f';
+        continue;
+      case 'n':
+        name += '\n';
+        continue;
+      case 'r':
+        name += '\r';
+        continue;
+      case 't':
+        name += '\t';
+        continue;
+      case 'v':
+        name += '\v';
+        continue;
       case '\\':
-      case '"': name += kind; continue;
-      case 'x': digits = 2; break;
-      case 'u': digits = 4; break;
-      case 'U': digits = 8; break;
+      case '"':
+        name += kind;
+        continue;
+      case 'x':
+        digits = 2;
+        break;
+      case 'u':
+        digits = 4;
+        break;
+      case 'U':
+        digits = 8;
+        break;
       default:
         if (kind < '0' || kind > '7') return false;
         digits = 3;

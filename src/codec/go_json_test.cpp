@@ -40,7 +40,8 @@ TEST(GoJson, unquoting_reverses_quoting_for_any_bytes) {
   std::mt19937 random(11);
   for (int round = 0; round < 20000; ++round) {
     std::string name;
-    for (size_t n = random() % 20; n > 0; --n) name += static_cast<char>(random() % 3 ? random() % 256 : 0x80 + random() % 64);
+    for (size_t n = random() % 20; n > 0; --n)
+      name += static_cast<char>(random() % 3 ? random() % 256 : 0x80 + random() % 64);
     std::string back;
     ASSERT_TRUE(go_unquote(go_quote(name), back));
     ASSERT_EQ(back, name);

@@ -102,7 +102,9 @@ std::optional<std::string_view> JsonReader::next_key() {
   return key;
 }
 
-bool JsonReader::next_element() { return element(']'); }
+bool JsonReader::next_element() {
+  return element(']');
+}
 
 std::string_view JsonReader::string_view() {
   if (!expect('"')) return {};
@@ -125,14 +127,30 @@ std::string_view JsonReader::decode_string(const char* from) {
     }
     if (at_ == end_) break;
     switch (*at_++) {
-      case '"': scratch_ += '"'; break;
-      case '\\': scratch_ += '\\'; break;
-      case '/': scratch_ += '/'; break;
-      case 'b': scratch_ += '\b'; break;
-      case 'f': scratch_ += '\f'; break;
-      case 'n': scratch_ += '\n'; break;
-      case 'r': scratch_ += '\r'; break;
-      case 't': scratch_ += '\t'; break;
+      case '"':
+        scratch_ += '"';
+        break;
+      case '\\':
+        scratch_ += '\\';
+        break;
+      case '/':
+        scratch_ += '/';
+        break;
+      case 'b':
+        scratch_ += '\b';
+        break;
+      case 'f':
+        scratch_ += '\f';
+        break;
+      case 'n':
+        scratch_ += '\n';
+        break;
+      case 'r':
+        scratch_ += '\r';
+        break;
+      case 't':
+        scratch_ += '\t';
+        break;
       case 'u': {
         int32_t code = hex4(at_, end_);
         if (code < 0) return reject("a bad \\u escape"), std::string_view{};
@@ -148,7 +166,8 @@ std::string_view JsonReader::decode_string(const char* from) {
         append_utf8(scratch_, static_cast<uint32_t>(code));
         break;
       }
-      default: return reject("an unknown escape"), std::string_view{};
+      default:
+        return reject("an unknown escape"), std::string_view{};
     }
   }
   return reject("a string without end"), std::string_view{};
@@ -195,7 +214,9 @@ bool JsonReader::boolean() {
   return false;
 }
 
-bool JsonReader::null() { return literal("null"); }
+bool JsonReader::null() {
+  return literal("null");
+}
 
 std::string_view JsonReader::raw() {
   blank();
@@ -210,9 +231,13 @@ std::string_view JsonReader::raw() {
       enter_array();
       while (next_element()) skip();
       break;
-    case '"': string_view(); break;
+    case '"':
+      string_view();
+      break;
     case 't':
-    case 'f': boolean(); break;
+    case 'f':
+      boolean();
+      break;
     case 'n':
       if (!null()) reject("unexpected word");
       break;

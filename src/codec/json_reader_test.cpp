@@ -31,8 +31,9 @@ TEST(JsonReader, reads_what_a_repository_holds) {
 }
 
 TEST(JsonReader, refuses_what_is_not_json) {
-  for (const char* text : {"", "{", "[", "[1", "[1,", "[1,]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "tru",
-                           "\"a", "\"\\x\"", "\"\\u12\"", "[1]]", "{}x", "[01]x", "\"a\nb\"", "nul"}) {
+  for (const char* text :
+       {"",      "{",   "[",   "[1",      "[1,",       "[1,]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
+        "{a:1}", "tru", "\"a", "\"\\x\"", "\"\\u12\"", "[1]]", "{}x",   "[01]x",   "\"a\nb\"", "nul"}) {
     JsonReader reader(text);
     reader.skip();
     EXPECT_FALSE(reader.finished()) << text;

@@ -100,11 +100,11 @@ Result<Value> convert(const YAML::Node& node, int depth, size_t& count) {
   bool known = tag.empty() || tag == "?" || tag == "!";
   for (std::string_view name : {"str", "int", "float", "bool", "null", "map", "seq"})
     known = known || (tag.starts_with(kCore) && std::string_view(tag).substr(kCore.size()) == name);
-  if (!known)
-    return bad(node.Mark(), "tags are not used here: " + tag);
+  if (!known) return bad(node.Mark(), "tags are not used here: " + tag);
   switch (node.Type()) {
     case YAML::NodeType::Undefined:
-    case YAML::NodeType::Null: return Value();
+    case YAML::NodeType::Null:
+      return Value();
     case YAML::NodeType::Scalar:
       if (tag == "!" || tag == "tag:yaml.org,2002:str") return Value(node.Scalar());
       return plain(node.Scalar());

@@ -14,8 +14,9 @@ Value one(std::string_view text) {
 }
 
 TEST(ParseYaml, ScalarsFollowYaml12) {
-  Value v = one("a: yes\nb: 017\nc: 0o17\nd: 0x1F\ne: -5\nf: 1.5\ng: ~\nh: \"5\"\ni: 'true'\nj: true\nk: +7\nl: 1e3\nm: off\n"
-                "n: 12:30:45\no: 18446744073709551615\np: .5\nq: 1_000\nr: 2026-11-21\ns:\n");
+  Value v =
+      one("a: yes\nb: 017\nc: 0o17\nd: 0x1F\ne: -5\nf: 1.5\ng: ~\nh: \"5\"\ni: 'true'\nj: true\nk: +7\nl: 1e3\nm: off\n"
+          "n: 12:30:45\no: 18446744073709551615\np: .5\nq: 1_000\nr: 2026-11-21\ns:\n");
   EXPECT_EQ(v["a"].text(), "yes");
   EXPECT_EQ(v["b"].integer(), 17);
   EXPECT_EQ(v["c"].integer(), 15);
@@ -47,8 +48,12 @@ TEST(ParseYaml, SeveralDocumentsAndNesting) {
 }
 
 TEST(ParseYaml, WhatToYamlWritesReadsBack) {
-  Value v = Value::object({{"text", "yes"}, {"number", "017"}, {"empty", ""}, {"list", Value::list({1, "two", nullptr, true})},
-                           {"multi", "a\nb: c\n# d"}, {"nested", Value::object({{"k", 1.5}})}});
+  Value v = Value::object({{"text", "yes"},
+                           {"number", "017"},
+                           {"empty", ""},
+                           {"list", Value::list({1, "two", nullptr, true})},
+                           {"multi", "a\nb: c\n# d"},
+                           {"nested", Value::object({{"k", 1.5}})}});
   auto again = parse_yaml(to_yaml(v));
   ASSERT_TRUE(again) << again.error().to_string();
   EXPECT_EQ((*again)[0], v) << to_yaml(v);
@@ -59,7 +64,8 @@ TEST(ParseYaml, RefusesWithPlace) {
   ASSERT_FALSE(twice);
   EXPECT_EQ(twice.error().id, "codec.yaml");
   EXPECT_NE(twice.error().message.find("line 3"), std::string::npos) << twice.error().message;
-  for (const char* text : {"a: [1", "a: b: c", "\t- x", "{[a]: b}", "a: !!python/x y", "*unknown"}) EXPECT_FALSE(parse_yaml(text)) << text;
+  for (const char* text : {"a: [1", "a: b: c", "\t- x", "{[a]: b}", "a: !!python/x y", "*unknown"})
+    EXPECT_FALSE(parse_yaml(text)) << text;
 }
 
 TEST(ParseYaml, BombsAreRefused) {

@@ -24,8 +24,12 @@ ZstdCompressor::ZstdCompressor(ZstdProfile profile) : state_(std::make_unique<St
       set(ZSTD_c_hashLog, 16);
       set(ZSTD_c_minMatch, 7);
       break;
-    case ZstdProfile::small: set(ZSTD_c_compressionLevel, 3); break;
-    case ZstdProfile::best: set(ZSTD_c_compressionLevel, 11); break;
+    case ZstdProfile::small:
+      set(ZSTD_c_compressionLevel, 3);
+      break;
+    case ZstdProfile::best:
+      set(ZSTD_c_compressionLevel, 11);
+      break;
   }
   set(ZSTD_c_contentSizeFlag, 1);
   set(ZSTD_c_checksumFlag, 0);
@@ -35,7 +39,9 @@ ZstdCompressor::~ZstdCompressor() = default;
 ZstdCompressor::ZstdCompressor(ZstdCompressor&&) noexcept = default;
 ZstdCompressor& ZstdCompressor::operator=(ZstdCompressor&&) noexcept = default;
 
-size_t ZstdCompressor::bound(size_t size) { return ZSTD_compressBound(size); }
+size_t ZstdCompressor::bound(size_t size) {
+  return ZSTD_compressBound(size);
+}
 
 Result<size_t> ZstdCompressor::compress(ByteSpan plain, MutableByteSpan into) {
   const size_t size = ZSTD_compress2(state_->context, into.data(), into.size(), plain.data(), plain.size());
@@ -74,7 +80,8 @@ Status ZstdDecompressor::decompress(ByteSpan frame, MutableByteSpan into) {
 
 Result<Buffer> ZstdDecompressor::decompress(ByteSpan frame, size_t limit) {
   const auto too_large = [&] {
-    return fail(ErrorClass::verification_failed, "codec.zstd", fmt::format("zstd frame holds more than {} bytes", limit));
+    return fail(ErrorClass::verification_failed, "codec.zstd",
+                fmt::format("zstd frame holds more than {} bytes", limit));
   };
   Buffer out;
   const unsigned long long known = ZSTD_getFrameContentSize(frame.data(), frame.size());

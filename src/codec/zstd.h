@@ -26,7 +26,8 @@ class ZstdCompressor {
 
   /// The most bytes a frame of `size` plain bytes can take.
   static size_t bound(size_t size);
-  /// Compresses into `into` (at least bound() long); the frame's size. Frames name their content size, have no checksum.
+  /// Compresses into `into` (at least bound() long); the frame's size. Frames name their content size, have no
+  /// checksum.
   Result<size_t> compress(ByteSpan plain, MutableByteSpan into);
   Buffer compress(ByteSpan plain);
 
@@ -43,7 +44,8 @@ class ZstdDecompressor {
   ZstdDecompressor(ZstdDecompressor&&) noexcept;
   ZstdDecompressor& operator=(ZstdDecompressor&&) noexcept;
 
-  /// Decodes one frame whose plain size is known: fills `into` exactly or fails with "codec.zstd" (verification_failed).
+  /// Decodes one frame whose plain size is known: fills `into` exactly or fails with "codec.zstd"
+  /// (verification_failed).
   Status decompress(ByteSpan frame, MutableByteSpan into);
   /// Decodes one frame of unknown size up to `limit` plain bytes.
   Result<Buffer> decompress(ByteSpan frame, size_t limit);

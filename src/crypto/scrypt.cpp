@@ -31,8 +31,8 @@ std::unexpected<Error> refused(const ScryptCost& cost) {
 
 #if defined(__x86_64__)
 
-// A 64-byte Salsa20 block as four vectors that hold its diagonals: {0,5,10,15} {4,9,14,3} {8,13,2,7} {12,1,6,11}. In this
-// order a column round works on whole vectors, and turning three of them turns columns into rows.
+// A 64-byte Salsa20 block as four vectors that hold its diagonals: {0,5,10,15} {4,9,14,3} {8,13,2,7} {12,1,6,11}. In
+// this order a column round works on whole vectors, and turning three of them turns columns into rows.
 struct Diagonals {
   __m128i v[4];
 };

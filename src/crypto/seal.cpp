@@ -14,9 +14,9 @@
 namespace holdfast::crypto {
 
 struct Sealer::Contexts {
-  EVP_CIPHER_CTX* ctr = EVP_CIPHER_CTX_new();   // AES-256-CTR under key.encrypt
-  EVP_CIPHER_CTX* pad = EVP_CIPHER_CTX_new();   // AES-128-ECB under key.mac_k: s = AES(k, nonce)
-  EVP_MAC_CTX* mac = nullptr;                   // Poly1305 with one-time key r || s
+  EVP_CIPHER_CTX* ctr = EVP_CIPHER_CTX_new();  // AES-256-CTR under key.encrypt
+  EVP_CIPHER_CTX* pad = EVP_CIPHER_CTX_new();  // AES-128-ECB under key.mac_k: s = AES(k, nonce)
+  EVP_MAC_CTX* mac = nullptr;                  // Poly1305 with one-time key r || s
   std::array<uint8_t, 16> r{};
   RandomPool nonces;
 

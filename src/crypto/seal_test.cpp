@@ -21,7 +21,8 @@ std::string hex(ByteSpan bytes) {
 template <size_t N>
 std::array<uint8_t, N> unhex(std::string_view text) {
   std::array<uint8_t, N> out{};
-  for (size_t i = 0; i < N; ++i) out[i] = static_cast<uint8_t>(std::stoi(std::string(text.substr(2 * i, 2)), nullptr, 16));
+  for (size_t i = 0; i < N; ++i)
+    out[i] = static_cast<uint8_t>(std::stoi(std::string(text.substr(2 * i, 2)), nullptr, 16));
   return out;
 }
 

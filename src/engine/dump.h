@@ -40,6 +40,10 @@ struct DumpInfo {
   DumpCounts counts;
 };
 
+/// Of every "engine.dump_incomplete".
+inline constexpr const char* kDumpIncompleteHint =
+    "no snapshot was made; look at the source server's log, then run it again";
+
 class DumpStream {
  public:
   virtual ~DumpStream() = default;

@@ -114,7 +114,8 @@ Status Producer::finish() {
   if (state.listener.joinable()) state.listener.join();
   if (status.ok()) return {};
   return fail(ErrorClass::failed, "engine.producer_failed",
-              fmt::format("{} ended with {}: {}", state.name, status.to_string(), last_lines(messages())));
+              fmt::format("{} ended with {}: {}", state.name, status.to_string(), last_lines(messages())),
+              "no snapshot was made; when the reason is gone, run the backup again");
 }
 
 }  // namespace holdfast::engine

@@ -38,8 +38,8 @@ class BlobIndex {
   BlobIndex(const BlobIndex&) = delete;
   BlobIndex& operator=(const BlobIndex&) = delete;
 
-  /// Adds the blobs of one pack; thread-safe, before finish_loading(). Returns the pack's number, an index into packs(),
-  /// which stays the same when several index objects name the pack.
+  /// Adds the blobs of one pack; thread-safe, before finish_loading(). Returns the pack's number, an index into
+  /// packs(), which stays the same when several index objects name the pack.
   uint32_t load_pack(const Id& pack, std::span<const PackedBlob> blobs);
   /// Sorts; from here on the loaded part is read-only.
   void finish_loading();

@@ -10,10 +10,10 @@
 namespace holdfast::repo {
 namespace {
 
-constexpr size_t kBatch = 4;                       // blobs hashed together
-constexpr size_t kMaxQueued = 1024;                // tasks
-constexpr size_t kMaxQueuedBytes = 32 * 1024 * 1024;
-constexpr size_t kMaxBlobsInPack = 50'000;         // keeps the header far below its 16 MiB limit
+constexpr size_t kBatch = 4;         // blobs hashed together
+constexpr size_t kMaxQueued = 1024;  // tasks
+constexpr size_t kMaxQueuedBytes = 16 * 1024 * 1024;
+constexpr size_t kMaxBlobsInPack = 50'000;  // keeps the header far below its 16 MiB limit
 
 codec::ZstdProfile data_profile(Compression compression) {
   return compression == Compression::max ? codec::ZstdProfile::best : codec::ZstdProfile::stream;
@@ -72,8 +72,13 @@ Status BlobSaver::status() const {
   return {};
 }
 
-Status BlobSaver::submit(Task task) {
+Status BlobSaver::check() {
   if (stop_.stop_requested()) set_error({ErrorClass::interrupted, "interrupted", "stopped", "", {}});
+  return status();
+}
+
+Status BlobSaver::submit(Task task) {
+  if (stop_.stop_requested()) return check();
   {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] {
@@ -138,8 +143,7 @@ Status BlobSaver::save(Worker& worker, BlobType type, const Id& id, ByteSpan pla
   if (!repository_.index().claim(type, id)) return {};
   OpenPack& pack = worker.open_[static_cast<size_t>(type)];
   if (pack.empty()) TRY_VOID(start_pack(pack));
-  codec::ZstdCompressor* compressor =
-      type == BlobType::tree ? &worker.tree_compressor_ : &worker.data_compressor_;
+  codec::ZstdCompressor* compressor = type == BlobType::tree ? &worker.tree_compressor_ : &worker.data_compressor_;
   // Version 1 knows no compression; with "off" trees are still compressed, as restic does.
   if (repository_.config().version < 2 || (options_.compression == Compression::off && type == BlobType::data)) {
     compressor = nullptr;
@@ -182,32 +186,44 @@ Status BlobSaver::hand_over(OpenPack& pack) {
 void BlobSaver::upload(std::stop_token) {
   crypto::Sealer sealer(repository_.master_key());
   for (;;) {
-    OpenPack pack;
+    // Two that wait are hashed together, which takes little longer than one.
+    std::vector<OpenPack> packs;
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] { return closing_ || !full_.empty(); });
       if (full_.empty()) return;
-      pack = std::move(full_.front());
-      full_.pop_front();
-      ++uploading_;
+      while (!full_.empty() && packs.size() < 2) {
+        packs.push_back(std::move(full_.front()));
+        full_.pop_front();
+      }
+      uploading_ += packs.size();
     }
+    ByteSpan messages[2];
+    crypto::Digest digests[2];
     if (!failed()) {
-      Status stored = store_pack(pack, sealer);
-      if (!stored) set_error(std::move(stored).error().with_context("writing a pack"));
+      for (size_t i = 0; i < packs.size(); ++i) {
+        close_pack(packs[i], sealer);
+        messages[i] = packs[i].bytes;
+      }
+      crypto::sha256_many({messages, packs.size()}, {digests, packs.size()});
     }
-    {
-      std::lock_guard lock(mutex_);
-      --uploading_;
-      --packs_alive_;
-      spare_.push_back(std::move(pack.bytes));
+    for (size_t i = 0; i < packs.size(); ++i) {
+      if (!failed()) {
+        Status stored = store_pack(packs[i], Id{digests[i]});
+        if (!stored) set_error(std::move(stored).error().with_context("writing a pack"));
+      }
+      {
+        std::lock_guard lock(mutex_);
+        --uploading_;
+        --packs_alive_;
+        spare_.push_back(std::move(packs[i].bytes));
+      }
+      changed_.notify_all();
     }
-    changed_.notify_all();
   }
 }
 
-Status BlobSaver::store_pack(OpenPack& pack, crypto::Sealer& sealer) {
-  close_pack(pack, sealer);
-  const Id id{crypto::sha256(pack.bytes)};
+Status BlobSaver::store_pack(OpenPack& pack, const Id& id) {
   TRY_VOID(repository_.store().put(object_key(ObjectType::pack, id), pack.bytes, {.sha256 = id.bytes}));
   stats_.bytes_uploaded += pack.bytes.size();
   repository_.index().add_pack(id, pack.blobs);

@@ -30,11 +30,11 @@ struct SaverOptions {
 
 /// Counters that may be read while the work goes on.
 struct SaverStats {
-  std::atomic<uint64_t> data_blobs{0};     ///< new ones
-  std::atomic<uint64_t> tree_blobs{0};     ///< new ones
-  std::atomic<uint64_t> bytes_added{0};    ///< plain bytes of new blobs
-  std::atomic<uint64_t> bytes_packed{0};   ///< the same as stored
-  std::atomic<uint64_t> bytes_uploaded{0}; ///< packs that are durable
+  std::atomic<uint64_t> data_blobs{0};      ///< new ones
+  std::atomic<uint64_t> tree_blobs{0};      ///< new ones
+  std::atomic<uint64_t> bytes_added{0};     ///< plain bytes of new blobs
+  std::atomic<uint64_t> bytes_packed{0};    ///< the same as stored
+  std::atomic<uint64_t> bytes_uploaded{0};  ///< packs that are durable
 };
 
 class BlobSaver {
@@ -44,9 +44,9 @@ class BlobSaver {
   struct Task {
     BlobType type = BlobType::data;
     ByteSpan plain;
-    std::shared_ptr<const void> keep;  ///< owns the bytes of `plain`
-    Id* id = nullptr;                  ///< receives the blob's id; must live until the task is done
-    bool id_known = false;             ///< *id is right already: do not hash again
+    std::shared_ptr<const void> keep;     ///< owns the bytes of `plain`
+    Id* id = nullptr;                     ///< receives the blob's id; must live until the task is done
+    bool id_known = false;                ///< *id is right already: do not hash again
     std::function<Status(Worker&)> done;  ///< runs on a worker thread once the blob is in a pack or known; may be empty
   };
 
@@ -57,6 +57,8 @@ class BlobSaver {
 
   /// Queues a blob; waits while the queue is full. Returns the first error of the whole saver, or "interrupted".
   Status submit(Task task);
+  /// The first error so far, or "interrupted" once a stop was requested.
+  Status check();
   /// Waits until every task and every task its `done` started is finished.
   Status drain();
   /// Drains, uploads the packs that are not full, writes the index. The saver may be used again afterwards.
@@ -74,7 +76,7 @@ class BlobSaver {
   Status save(Worker& worker, BlobType type, const Id& id, ByteSpan plain);
   Status start_pack(OpenPack& pack);
   Status hand_over(OpenPack& pack);
-  Status store_pack(OpenPack& pack, crypto::Sealer& sealer);
+  Status store_pack(OpenPack& pack, const Id& id);
   void set_error(Error error);
   Status status() const;
   bool failed() const { return failed_.load(std::memory_order_relaxed); }
@@ -91,15 +93,15 @@ class BlobSaver {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Task> queue_;       // guarded by mutex_
-  size_t queued_bytes_ = 0;      // guarded by mutex_
-  size_t busy_ = 0;              // guarded by mutex_: tasks taken and not done
-  std::deque<OpenPack> full_;    // guarded by mutex_: waiting for upload
-  size_t uploading_ = 0;         // guarded by mutex_
-  size_t packs_alive_ = 0;       // guarded by mutex_: buffers given out
-  std::vector<Buffer> spare_;    // guarded by mutex_: buffers to use again
-  bool closing_ = false;         // guarded by mutex_
-  std::optional<Error> error_;   // guarded by mutex_: the first
+  std::deque<Task> queue_;      // guarded by mutex_
+  size_t queued_bytes_ = 0;     // guarded by mutex_
+  size_t busy_ = 0;             // guarded by mutex_: tasks taken and not done
+  std::deque<OpenPack> full_;   // guarded by mutex_: waiting for upload
+  size_t uploading_ = 0;        // guarded by mutex_
+  size_t packs_alive_ = 0;      // guarded by mutex_: buffers given out
+  std::vector<Buffer> spare_;   // guarded by mutex_: buffers to use again
+  bool closing_ = false;        // guarded by mutex_
+  std::optional<Error> error_;  // guarded by mutex_: the first
 
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::jthread> threads_;

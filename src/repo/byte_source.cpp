@@ -21,8 +21,12 @@ class DescriptorSource final : public ByteSource {
     (void)::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   }
   uint64_t size_hint() const override {
-    struct stat info {};
+    struct stat info{};
     return ::fstat(fd_, &info) == 0 && S_ISREG(info.st_mode) ? static_cast<uint64_t>(info.st_size) : 0;
+  }
+  std::shared_ptr<const sys::MappedFile> mapped() override {
+    auto mapped = sys::MappedFile::map(fd_);
+    return mapped ? std::make_shared<const sys::MappedFile>(std::move(*mapped)) : nullptr;
   }
   Result<size_t> read(MutableByteSpan into) override {
     for (;;) {
@@ -52,7 +56,11 @@ class MemorySource final : public ByteSource {
 
 }  // namespace
 
-std::unique_ptr<ByteSource> read_descriptor(int fd) { return std::make_unique<DescriptorSource>(fd); }
-std::unique_ptr<ByteSource> read_memory(ByteSpan bytes) { return std::make_unique<MemorySource>(bytes); }
+std::unique_ptr<ByteSource> read_descriptor(int fd) {
+  return std::make_unique<DescriptorSource>(fd);
+}
+std::unique_ptr<ByteSource> read_memory(ByteSpan bytes) {
+  return std::make_unique<MemorySource>(bytes);
+}
 
 }  // namespace holdfast::repo

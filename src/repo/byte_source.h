@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "sys/mapped_file.h"
 
 namespace holdfast::repo {
 
@@ -17,6 +18,8 @@ class ByteSource {
   virtual Result<size_t> read(MutableByteSpan into) = 0;
   /// Bytes to come, where that can be known (a regular file); 0 otherwise. For progress only.
   virtual uint64_t size_hint() const { return 0; }
+  /// All bytes to come as memory, where they are a file: read() is then not used. failed() must be asked at the end.
+  virtual std::shared_ptr<const sys::MappedFile> mapped() { return nullptr; }
 };
 
 /// Reads a descriptor that stays owned by the caller. Pipes are widened to 1 MiB, so that the producer is not woken for

@@ -61,12 +61,15 @@ void Cache::write(const char* kind, const Id& id, ByteSpan bytes) const {
   }
 }
 
-void Cache::remove(const char* kind, const Id& id) const { ::unlink(path(kind, id).c_str()); }
+void Cache::remove(const char* kind, const Id& id) const {
+  ::unlink(path(kind, id).c_str());
+}
 
 void Cache::keep_only(const char* kind, std::span<const Id> present) const {
   for (unsigned i = 0; i < 256; ++i) {
     const std::string directory = fmt::format("{}/{}/{:02x}", directory_, kind, i);
-    std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(directory.c_str()), [](DIR* d) { return d ? ::closedir(d) : 0; });
+    std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(directory.c_str()),
+                                             [](DIR* d) { return d ? ::closedir(d) : 0; });
     if (!open) continue;
     while (const dirent* entry = ::readdir(open.get())) {
       const auto id = Id::parse(entry->d_name);

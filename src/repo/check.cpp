@@ -78,11 +78,12 @@ class Check {
   // right one, which the other steps find for everything that is referred to. Keys and snapshots nobody refers to.
   Status check_names() {
     for (const ObjectType type : {ObjectType::key, ObjectType::snapshot, ObjectType::index, ObjectType::lock}) {
-      TRY_VOID(repository_.store().list(std::string(object_directory(type)) + "/", [&](const store::ObjectInfo& info) -> Status {
-        const auto id = Id::parse(std::string_view(info.key).substr(info.key.rfind('/') + 1));
-        if (!id || object_key(type, *id) != info.key) hint("name", info.key + " is no object of a repository");
-        return {};
-      }));
+      TRY_VOID(repository_.store().list(
+          std::string(object_directory(type)) + "/", [&](const store::ObjectInfo& info) -> Status {
+            const auto id = Id::parse(std::string_view(info.key).substr(info.key.rfind('/') + 1));
+            if (!id || object_key(type, *id) != info.key) hint("name", info.key + " is no object of a repository");
+            return {};
+          }));
     }
     return {};
   }
@@ -110,7 +111,9 @@ class Check {
       if (!text && text.error().id == store::kNotFound) continue;
       if (!text && is_unreachable(text.error())) return std::unexpected(std::move(text).error());
       const auto lock = text ? parse_lock(as_text(*text)) : Result<LockFile>(std::unexpected(text.error()));
-      if (!lock) error("lock", fmt::format("lock {}: {}", object.id.hex(), lock.error().message), "holdfast repo unlock --remove-all");
+      if (!lock)
+        error("lock", fmt::format("lock {}: {}", object.id.hex(), lock.error().message),
+              "holdfast repo unlock --remove-all");
     }
     return stopped();
   }
@@ -149,9 +152,11 @@ class Check {
     std::vector<uint8_t> times_named(index.packs().size(), 0);
     for (const IndexObject& object : objects) {
       if (object.error) {
-        error("index", fmt::format("index {}: {}", object.id.hex(), object.error->message), "holdfast repo repair-index");
+        error("index", fmt::format("index {}: {}", object.id.hex(), object.error->message),
+              "holdfast repo repair-index");
       }
-      for (const uint32_t pack : object.packs) times_named[pack] = static_cast<uint8_t>(std::min(times_named[pack] + 1, 2));
+      for (const uint32_t pack : object.packs)
+        times_named[pack] = static_cast<uint8_t>(std::min(times_named[pack] + 1, 2));
       for (const MarkedPack& marked : object.marked) {
         if (const auto mark = parse_mark(marked)) marked_.push_back(mark->id);
       }
@@ -189,8 +194,9 @@ class Check {
     }));
     for (size_t i = 0; i < found.size(); ++i) {
       if (found[i]) continue;
-      error("pack_missing", fmt::format("pack {} with {} blobs is missing", index.packs()[i].hex(),
-                                        table_->positions(static_cast<uint32_t>(i)).size()),
+      error("pack_missing",
+            fmt::format("pack {} with {} blobs is missing", index.packs()[i].hex(),
+                        table_->positions(static_cast<uint32_t>(i)).size()),
             "bring it back from a copy of the repository, or holdfast repo repair-index to see what can be saved");
     }
     report_.packs = packs_.size();
@@ -201,10 +207,12 @@ class Check {
     const auto blobs = table_->blobs(*pack.number);
     const uint64_t expected = pack_size(blobs);
     if (expected != pack.size) {
-      error("pack_size", fmt::format("pack {} has {} bytes, by the index it should have {}", pack.id.hex(), pack.size, expected),
+      error("pack_size",
+            fmt::format("pack {} has {} bytes, by the index it should have {}", pack.id.hex(), pack.size, expected),
             "holdfast repo repair-index");
     }
-    const bool mixed = std::any_of(blobs.begin(), blobs.end(), [&](const PackedBlob& b) { return b.type != blobs[0].type; });
+    const bool mixed =
+        std::any_of(blobs.begin(), blobs.end(), [&](const PackedBlob& b) { return b.type != blobs[0].type; });
     if (mixed && repository_.config().version >= 2) {
       hint("pack_mixed", fmt::format("pack {} holds both trees and data; prune separates them", pack.id.hex()));
     }
@@ -234,7 +242,8 @@ class Check {
         error("tree", fmt::format("tree {}, entry \"{}\": {}", id.hex(), node.name, what));
       };
       if (node.type == NodeType::dir && !node.subtree) in_tree("a directory without a tree");
-      if (node.type == NodeType::dir && node.subtree && *node.subtree == Id{}) in_tree("a directory with an empty tree id");
+      if (node.type == NodeType::dir && node.subtree && *node.subtree == Id{})
+        in_tree("a directory with an empty tree id");
       if (node.type != NodeType::file) continue;
       if (!node.has_content) in_tree("a file without a list of contents");
       for (const Id& blob : node.content) {
@@ -261,7 +270,8 @@ class Check {
       } else {
         uint64_t bytes = 0;
         size_t count = 0;
-        while (count < chosen.size() && (count == 0 || bytes + chosen[count].size <= read.size)) bytes += chosen[count++].size;
+        while (count < chosen.size() && (count == 0 || bytes + chosen[count].size <= read.size))
+          bytes += chosen[count++].size;
         chosen.resize(count);
       }
     }
@@ -290,8 +300,10 @@ class Check {
             error("pack_damaged", fmt::format("pack {}: {}", pack.id.hex(), problem));
           }
           if (outcome.unstable) {
-            hint("pack_unstable", fmt::format("pack {} was read wrong once, then right: look after the disk, the memory "
-                                              "or the network", pack.id.hex()));
+            hint("pack_unstable",
+                 fmt::format("pack {} was read wrong once, then right: look after the disk, the memory "
+                             "or the network",
+                             pack.id.hex()));
           }
           bytes += outcome.bytes_read;
           ++packs;

@@ -14,9 +14,10 @@ namespace holdfast::repo {
 struct ReadSelection {
   enum class Kind { none, all, bucket, percent, size };
   Kind kind = Kind::none;
-  unsigned bucket = 0, buckets = 0;  ///< part `bucket` (from 1) of `buckets`: by the first byte of the pack's id, as restic
-  double percent = 0;                ///< of the packs, chosen at random
-  uint64_t size = 0;                 ///< bytes of packs, chosen at random
+  unsigned bucket = 0,
+           buckets = 0;  ///< part `bucket` (from 1) of `buckets`: by the first byte of the pack's id, as restic
+  double percent = 0;    ///< of the packs, chosen at random
+  uint64_t size = 0;     ///< bytes of packs, chosen at random
 };
 /// "2/5", "10%", "500M". "cli.value" (usage) for anything else.
 Result<ReadSelection> parse_read_selection(std::string_view text);
@@ -25,7 +26,8 @@ struct CheckOptions {
   ReadSelection read;
   std::function<void(const Error&)> on_error;  ///< once per damage; one call at a time
   std::function<void(const std::string& id, const std::string& message)> on_hint;  ///< odd, but no damage; likewise
-  std::function<void(const char* phase, uint64_t bytes)> on_phase;  ///< what comes next, and how many bytes it reads (0: unknown)
+  std::function<void(const char* phase, uint64_t bytes)>
+      on_phase;                                  ///< what comes next, and how many bytes it reads (0: unknown)
   std::function<void(uint64_t bytes)> on_bytes;  ///< bytes of packs read since the last call; from several threads
 };
 

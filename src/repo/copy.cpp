@@ -16,7 +16,9 @@ namespace {
 constexpr uint32_t kReadGap = 128 * 1024;
 constexpr uint32_t kReadLength = 4 * 1024 * 1024;
 
-const Id& origin(const Snapshot& snapshot) { return snapshot.original ? *snapshot.original : snapshot.id; }
+const Id& origin(const Snapshot& snapshot) {
+  return snapshot.original ? *snapshot.original : snapshot.id;
+}
 
 bool same_backup(const Snapshot& a, const Snapshot& b) {
   return a.time.same_instant(b.time) && a.tree == b.tree && a.paths == b.paths && a.hostname == b.hostname &&
@@ -53,7 +55,9 @@ Result<CopyReport> copy_snapshots(Repository& source, Repository& destination, c
   std::atomic<uint64_t> total{0}, blobs{0};
   const auto want = [&](BlobType type, const Id& id) -> Status {
     const auto at = index.position(type, id);
-    if (!at) return damaged(fmt::format("{} blob {} is in no index of {}", blob_type_name(type), id.hex(), source.store().location()));
+    if (!at)
+      return damaged(
+          fmt::format("{} blob {} is in no index of {}", blob_type_name(type), id.hex(), source.store().location()));
     if (destination.index().contains(type, id) || !wanted.insert(*at)) return {};
     const auto& entry = index.entries()[*at];
     total += entry.raw_length ? entry.raw_length : entry.length - crypto::kSealOverhead;
@@ -75,7 +79,8 @@ Result<CopyReport> copy_snapshots(Repository& source, Repository& destination, c
 
   const PackTable table(index);
   BlobSaver saver(destination, saver_options, stop);
-  const unsigned threads = source.store().is_remote() ? std::max(cpu_threads(), source.store().connections()) : cpu_threads();
+  const unsigned threads =
+      source.store().is_remote() ? std::max(cpu_threads(), source.store().connections()) : cpu_threads();
   struct Reader {
     explicit Reader(const crypto::SealKey& key) : codec(key) {}
     Codec codec;
@@ -88,7 +93,9 @@ Result<CopyReport> copy_snapshots(Repository& source, Repository& destination, c
         for (const uint32_t at : table.positions(static_cast<uint32_t>(pack))) {
           const auto& entry = index.entries()[at];
           if (!wanted.contains(at)) continue;
-          list.push_back({index.packs()[pack], {entry.id, entry.type(), entry.offset, entry.length, entry.raw_length}, list.size()});
+          list.push_back({index.packs()[pack],
+                          {entry.id, entry.type(), entry.offset, entry.length, entry.raw_length},
+                          list.size()});
         }
         for (const Fetch& fetch : plan_fetches(std::move(list), kReadGap, kReadLength)) {
           // The blobs of one read share its memory until the last of them is stored.

@@ -36,8 +36,7 @@ class Dump {
         window_(std::max(options.window, 3 * batch_)) {}
 
   Status run(const std::function<Status(ByteSpan)>& write, const std::stop_token& stop) {
-    const unsigned threads =
-        remote_ ? std::max(cpu_threads(), repository_.store().connections()) : cpu_threads();
+    const unsigned threads = remote_ ? std::max(cpu_threads(), repository_.store().connections()) : cpu_threads();
     std::vector<std::jthread> pool;
     for (unsigned i = 0; i < threads; ++i) pool.emplace_back([this] { work(); });
     Status done = write_all(write, stop);

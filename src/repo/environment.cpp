@@ -18,7 +18,8 @@ Environment Environment::of_process() {
   char memory[4096];
   passwd entry{};
   passwd* found = nullptr;
-  if (::getpwuid_r(environment.uid, &entry, memory, sizeof memory, &found) == 0 && found) environment.user = found->pw_name;
+  if (::getpwuid_r(environment.uid, &entry, memory, sizeof memory, &found) == 0 && found)
+    environment.user = found->pw_name;
   return environment;
 }
 

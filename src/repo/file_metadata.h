@@ -9,9 +9,9 @@
 namespace holdfast::repo {
 
 /// Owner, extended attributes, mode and times of `node` onto `path` (not following links), in this order: a change of
-/// owner clears set-uid bits, and every other change would touch the times. Owners are left alone unless this process is
-/// root. Appends what failed to `problems`.
-/// A descriptor of the file, where one is open, saves the look-ups of its path.
+/// owner clears set-uid bits, and every other change would touch the times. Owners are left alone unless this process
+/// is root. Appends what failed to `problems`. A descriptor of the file, where one is open, saves the look-ups of its
+/// path.
 void apply_metadata(const std::string& path, const Node& node, std::vector<std::string>& problems, int fd = -1);
 
 /// Creates the symlink, fifo or device that `node` is. Devices need root.

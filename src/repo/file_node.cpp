@@ -19,30 +19,47 @@ uint32_t mode_of(mode_t mode) {
   if (mode & S_ISGID) bits |= kModeSetgid;
   if (mode & S_ISVTX) bits |= kModeSticky;
   switch (mode & S_IFMT) {
-    case S_IFDIR: return bits | kModeDir;
-    case S_IFLNK: return bits | kModeSymlink;
-    case S_IFBLK: return bits | kModeDevice;
-    case S_IFCHR: return bits | kModeDevice | kModeCharDevice;
-    case S_IFIFO: return bits | kModeFifo;
-    case S_IFSOCK: return bits | kModeSocket;
-    default: return bits;
+    case S_IFDIR:
+      return bits | kModeDir;
+    case S_IFLNK:
+      return bits | kModeSymlink;
+    case S_IFBLK:
+      return bits | kModeDevice;
+    case S_IFCHR:
+      return bits | kModeDevice | kModeCharDevice;
+    case S_IFIFO:
+      return bits | kModeFifo;
+    case S_IFSOCK:
+      return bits | kModeSocket;
+    default:
+      return bits;
   }
 }
 
 NodeType type_of(mode_t mode) {
   switch (mode & S_IFMT) {
-    case S_IFREG: return NodeType::file;
-    case S_IFDIR: return NodeType::dir;
-    case S_IFLNK: return NodeType::symlink;
-    case S_IFBLK: return NodeType::dev;
-    case S_IFCHR: return NodeType::chardev;
-    case S_IFIFO: return NodeType::fifo;
-    case S_IFSOCK: return NodeType::socket;
-    default: return NodeType::irregular;
+    case S_IFREG:
+      return NodeType::file;
+    case S_IFDIR:
+      return NodeType::dir;
+    case S_IFLNK:
+      return NodeType::symlink;
+    case S_IFBLK:
+      return NodeType::dev;
+    case S_IFCHR:
+      return NodeType::chardev;
+    case S_IFIFO:
+      return NodeType::fifo;
+    case S_IFSOCK:
+      return NodeType::socket;
+    default:
+      return NodeType::irregular;
   }
 }
 
-Timestamp timestamp(const timespec& at) { return {at.tv_sec, static_cast<int32_t>(at.tv_nsec), 0}; }
+Timestamp timestamp(const timespec& at) {
+  return {at.tv_sec, static_cast<int32_t>(at.tv_nsec), 0};
+}
 
 }  // namespace
 
@@ -118,7 +135,8 @@ Result<std::vector<ExtendedAttribute>> read_xattrs(const std::string& path) {
       const ssize_t size = ::lgetxattr(path.c_str(), attribute.name.c_str(), nullptr, 0);
       if (size < 0) break;
       attribute.value.resize(static_cast<size_t>(size));
-      const ssize_t got = ::lgetxattr(path.c_str(), attribute.name.c_str(), attribute.value.data(), attribute.value.size());
+      const ssize_t got =
+          ::lgetxattr(path.c_str(), attribute.name.c_str(), attribute.value.data(), attribute.value.size());
       if (got < 0 && errno == ERANGE) continue;
       if (got >= 0) {
         attribute.value.resize(static_cast<size_t>(got));

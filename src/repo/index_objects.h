@@ -13,9 +13,9 @@ namespace holdfast::repo {
 struct IndexObject {
   Id id;
   size_t blobs = 0;
-  std::vector<uint32_t> packs;      ///< numbers in BlobIndex::packs()
-  std::vector<MarkedPack> marked;   ///< its packs_to_delete
-  std::optional<Error> error;       ///< it could not be read; whatever it named before the damage is loaded
+  std::vector<uint32_t> packs;     ///< numbers in BlobIndex::packs()
+  std::vector<MarkedPack> marked;  ///< its packs_to_delete
+  std::optional<Error> error;      ///< it could not be read; whatever it named before the damage is loaded
 };
 
 /// Loads the repository's index (instead of Repository::load_index) and tells which object named which pack. Damaged

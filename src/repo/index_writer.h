@@ -34,9 +34,9 @@ class IndexWriter {
 
   Repository& repository_;
   mutable std::mutex mutex_;
-  std::string packs_;   // guarded by mutex_
-  size_t blobs_ = 0;    // guarded by mutex_
-  std::vector<MarkedPack> marks_;  // guarded by mutex_
+  std::string packs_;                            // guarded by mutex_
+  size_t blobs_ = 0;                             // guarded by mutex_
+  std::vector<MarkedPack> marks_;                // guarded by mutex_
   std::chrono::steady_clock::time_point first_;  // guarded by mutex_; when packs_ got its first entry
   std::vector<Id> written_;                      // guarded by mutex_
 };

@@ -57,12 +57,12 @@ Result<std::optional<HeldLock>> find_conflict(Repository& repository, LockKind k
 
 std::unexpected<Error> locked(Repository& repository, const HeldLock& lock) {
   const bool stale = lock.readable && is_stale(lock.file, now());
-  return fail(ErrorClass::conflict, "repo.locked",
-              fmt::format("{} is locked: {}{}", repository.store().location(), owner(lock),
-                          stale ? "; it is stale" : ""),
-              stale ? "holdfast repo unlock -r " + repository.store().location()
-                    : "wait, or give --retry-lock 10m; if that process is gone: holdfast repo unlock -r " +
-                          repository.store().location());
+  return fail(
+      ErrorClass::conflict, "repo.locked",
+      fmt::format("{} is locked: {}{}", repository.store().location(), owner(lock), stale ? "; it is stale" : ""),
+      stale ? "holdfast repo unlock -r " + repository.store().location()
+            : "wait, or give --retry-lock 10m; if that process is gone: holdfast repo unlock -r " +
+                  repository.store().location());
 }
 
 }  // namespace
@@ -143,8 +143,9 @@ struct Lock::State {
       {
         std::unique_lock lock(mutex);
         // Short naps while renewing fails, the full pause otherwise.
-        const auto pause = steady_clock::now() - last > kRefreshEvery ? milliseconds(10'000)
-                                                                      : std::chrono::duration_cast<milliseconds>(kRefreshEvery);
+        const auto pause = steady_clock::now() - last > kRefreshEvery
+                               ? milliseconds(10'000)
+                               : std::chrono::duration_cast<milliseconds>(kRefreshEvery);
         wake.wait_for(lock, stop, pause, [] { return false; });
         if (stop.stop_requested()) return;
       }
@@ -188,7 +189,9 @@ Lock::~Lock() {
   if (!removed) log(LogLevel::warn, "removing the repository lock: {}", removed.error().to_string());
 }
 
-std::stop_token Lock::lost() const { return state_->lost.get_token(); }
+std::stop_token Lock::lost() const {
+  return state_->lost.get_token();
+}
 
 Result<std::unique_ptr<Lock>> Lock::acquire(Repository& repository, LockKind kind, seconds patience,
                                             std::stop_token stop) {
@@ -205,13 +208,15 @@ Result<std::unique_ptr<Lock>> Lock::acquire(Repository& repository, LockKind kin
     if (!conflict) {
       auto state = std::make_unique<State>(repository, kind);
       Codec codec(repository.master_key());
-      state->id = TRY(repository.save(ObjectType::lock, lock_text(own_lock(kind)), codec).context("locking the repository"));
+      state->id =
+          TRY(repository.save(ObjectType::lock, lock_text(own_lock(kind)), codec).context("locking the repository"));
       state->settler = std::jthread([s = state.get()](std::stop_token token) { s->settle(std::move(token)); });
       std::unique_ptr<Lock> lock(new Lock(std::move(state)));
       if (kind == LockKind::shared) return lock;
       auto settled = lock->confirm();
       if (settled) return lock;
-      if (settled.error().id != "repo.locked" || steady_clock::now() + pause > until) return std::unexpected(settled.error());
+      if (settled.error().id != "repo.locked" || steady_clock::now() + pause > until)
+        return std::unexpected(settled.error());
     } else if (steady_clock::now() + pause > until) {
       return locked(repository, *conflict);
     }

@@ -1,8 +1,8 @@
 // Holding a repository lock by restic's protocol.
 //
-// A lock is an object of its own: written, looked at again after 200 ms (two writers that start at once see each other),
-// renewed every 5 minutes under a new id, stale after 30 minutes without renewal or when its process on this host is
-// gone. A holder that could not renew in time must stop: `lost` is requested.
+// A lock is an object of its own: written, looked at again after 200 ms (two writers that start at once see each
+// other), renewed every 5 minutes under a new id, stale after 30 minutes without renewal or when its process on this
+// host is gone. A holder that could not renew in time must stop: `lost` is requested.
 #pragma once
 
 #include <chrono>

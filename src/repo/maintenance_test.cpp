@@ -129,7 +129,8 @@ TEST_F(Maintenance, rustics_marks_are_kept_word_for_word_when_an_index_is_rewrit
   const Buffer body = test::random_bytes(5000, 77);
   const Id pack{crypto::sha256(body)};
   ASSERT_TRUE(small_.store->put(object_key(ObjectType::pack, pack), body));
-  const MarkedPack mark{R"({"id":")" + pack.hex() + R"(","blobs":[],"time":"2126-01-01T00:00:00Z","size":5000,"odd":[1,{"a":null}]})"};
+  const MarkedPack mark{R"({"id":")" + pack.hex() +
+                        R"(","blobs":[],"time":"2126-01-01T00:00:00Z","size":5000,"odd":[1,{"a":null}]})"};
   {
     auto repository = small_.open();
     auto objects = load_index_objects(**repository);
@@ -183,7 +184,8 @@ TEST_F(Maintenance, a_prune_stops_when_a_snapshot_appears_meanwhile) {
   bool once = true;
   PruneHooks hooks;
   hooks.on_phase = [&](const char* phase, uint64_t) {
-    if (std::string_view(phase) == "rewriting packs" && std::exchange(once, false)) small_.must_backup("a/dump", contents_[0], 9);
+    if (std::string_view(phase) == "rewriting packs" && std::exchange(once, false))
+      small_.must_backup("a/dump", contents_[0], 9);
   };
   const auto stopped = prune(small_, {snapshots_[0].id}, {}, hooks);
   ASSERT_FALSE(stopped);

@@ -7,8 +7,8 @@ namespace holdfast::repo {
 Status append_blob(OpenPack& pack, BlobType type, const Id& id, ByteSpan plain, codec::ZstdCompressor* compressor,
                    crypto::Sealer& sealer) {
   const size_t offset = pack.bytes.size();
-  const size_t room = compressor && !plain.empty() ? std::max(plain.size(), codec::ZstdCompressor::bound(plain.size()))
-                                                   : plain.size();
+  const size_t room =
+      compressor && !plain.empty() ? std::max(plain.size(), codec::ZstdCompressor::bound(plain.size())) : plain.size();
   pack.bytes.resize(offset + room + crypto::kSealOverhead);
   uint8_t* text = pack.bytes.data() + offset + crypto::kNonceSize;
   size_t stored = plain.size();

@@ -144,8 +144,8 @@ void PackVerifier::verify_blobs(const Section& section, std::span<const PackedBl
         opened = codec_.sealer.open(sealed, plain);
       }
       if (!opened) {
-        problems.push_back(fmt::format("{} blob {} at byte {}: {}", blob_type_name(blob.type), blob.id.hex(), blob.offset,
-                                       opened.error().message));
+        problems.push_back(fmt::format("{} blob {} at byte {}: {}", blob_type_name(blob.type), blob.id.hex(),
+                                       blob.offset, opened.error().message));
         continue;
       }
       messages.push_back(plain);

@@ -13,7 +13,8 @@ namespace holdfast::repo {
 /// How much of a pack is in memory at once. A verifier needs about `section` + `group` + two of the largest blobs.
 struct VerifyBudget {
   size_t section = 20 * 1024 * 1024;  ///< bytes of the pack; packs up to this size are hashed together with their blobs
-  size_t group = 40 * 1024 * 1024;    ///< plain bytes of blobs hashed together: enough to fill the lanes beside the pack's
+  size_t group =
+      40 * 1024 * 1024;  ///< plain bytes of blobs hashed together: enough to fill the lanes beside the pack's
 
   /// For that many verifiers at once within about 200 MiB.
   static VerifyBudget for_threads(unsigned threads);
@@ -29,9 +30,9 @@ class PackVerifier {
     bool unstable = false;              ///< a first reading failed, a second one did not
     uint64_t bytes_read = 0;
   };
-  /// Reads the pack, whose object has `size` bytes and whose blobs, by the index, are `blobs` in offset order (none: the
-  /// pack is in no index, only its name is proved). A reading that finds something wrong is repeated once. Fails only
-  /// if the store cannot be reached.
+  /// Reads the pack, whose object has `size` bytes and whose blobs, by the index, are `blobs` in offset order (none:
+  /// the pack is in no index, only its name is proved). A reading that finds something wrong is repeated once. Fails
+  /// only if the store cannot be reached.
   Result<Outcome> verify(const Id& pack, uint64_t size, std::span<const PackedBlob> blobs);
 
  private:
@@ -50,9 +51,9 @@ class PackVerifier {
   Repository& repository_;
   const VerifyBudget budget_;
   Codec codec_;
-  Buffer raw_;      // the section's stored bytes, never changed: they are hashed too
-  Buffer frame_;    // one opened, still compressed blob
-  Buffer plain_;    // the group's plain blobs, one after the other
+  Buffer raw_;    // the section's stored bytes, never changed: they are hashed too
+  Buffer frame_;  // one opened, still compressed blob
+  Buffer plain_;  // the group's plain blobs, one after the other
   Buffer header_;
 };
 

@@ -69,7 +69,9 @@ Status PackWriter::store_if_full(OpenPack& pack) {
 Status PackWriter::store(OpenPack& pack) {
   close_pack(pack, sealer_);
   const Id id{crypto::sha256(pack.bytes)};
-  TRY_VOID(repository_.store().put(object_key(ObjectType::pack, id), pack.bytes, {.sha256 = id.bytes}).context("writing a pack"));
+  TRY_VOID(repository_.store()
+               .put(object_key(ObjectType::pack, id), pack.bytes, {.sha256 = id.bytes})
+               .context("writing a pack"));
   bytes_stored_ += pack.bytes.size();
   ++packs_stored_;
   TRY_VOID(index_.add(id, pack.blobs));

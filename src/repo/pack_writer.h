@@ -1,4 +1,5 @@
-// New packs out of blobs that are sealed already: what repacking needs, with no compression and no encryption done anew.
+// New packs out of blobs that are sealed already: what repacking needs, with no compression and no encryption done
+// anew.
 #pragma once
 
 #include <span>
@@ -9,8 +10,8 @@
 
 namespace holdfast::repo {
 
-/// Opens one stored blob into `plain` (plain_length() bytes) without touching `sealed`; `frame` is scratch memory. MAC and
-/// size are checked, the hash is not.
+/// Opens one stored blob into `plain` (plain_length() bytes) without touching `sealed`; `frame` is scratch memory. MAC
+/// and size are checked, the hash is not.
 Status open_blob(const PackedBlob& blob, ByteSpan sealed, MutableByteSpan plain, Buffer& frame, Codec& codec);
 
 /// One per thread. A pack goes to the store when it is full, then into the index writer.

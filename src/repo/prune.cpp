@@ -19,9 +19,9 @@
 namespace holdfast::repo {
 namespace {
 
-constexpr size_t kSmallIndex = 10'000;       // blobs; index objects below this are joined when there are many
+constexpr size_t kSmallIndex = 10'000;  // blobs; index objects below this are joined when there are many
 constexpr size_t kManySmallIndexes = 16;
-constexpr uint32_t kReadGap = 128 * 1024;    // unused bytes read over rather than asking again
+constexpr uint32_t kReadGap = 128 * 1024;  // unused bytes read over rather than asking again
 constexpr uint32_t kReadLength = 8 * 1024 * 1024;
 constexpr size_t kGroupBytes = 16 * 1024 * 1024;  // plain bytes proved together
 
@@ -39,7 +39,8 @@ void phase(const PruneHooks& hooks, const char* name, uint64_t bytes = 0) {
 }
 
 std::unexpected<Error> cannot_read(const Error& error) {
-  if (error.error_class != ErrorClass::verification_failed && error.id != store::kNotFound) return std::unexpected(error);
+  if (error.error_class != ErrorClass::verification_failed && error.id != store::kNotFound)
+    return std::unexpected(error);
   return fail(ErrorClass::verification_failed, "repo.prune.damaged",
               fmt::format("{}; nothing was removed, because what snapshots need cannot be told", error.to_string()),
               "holdfast check --read-data names what is damaged");
@@ -210,7 +211,8 @@ class Repack {
   Status copy_blobs(const Fetch& fetch, Worker& worker) {
     for (size_t next = 0; next < fetch.items.size();) {
       size_t last = next, bytes = 0;
-      while (last < fetch.items.size() && (last == next || bytes + fetch.items[last].blob.plain_length() <= kGroupBytes)) {
+      while (last < fetch.items.size() &&
+             (last == next || bytes + fetch.items[last].blob.plain_length() <= kGroupBytes)) {
         bytes += fetch.items[last++].blob.plain_length();
       }
       worker.plain.resize(bytes);
@@ -336,16 +338,18 @@ Status run_prune(Repository& repository, const PrunePlan& plan, const PruneLimit
   if (hooks.still_locked) TRY_VOID(hooks.still_locked());
   for (const ObjectRef& snapshot : TRY(repository.list(ObjectType::snapshot))) {
     if (std::binary_search(plan.snapshots.begin(), plan.snapshots.end(), snapshot.id)) continue;
-    return fail(ErrorClass::conflict, "repo.prune.concurrent",
-                fmt::format("snapshot {} appeared during the prune: somebody writes without taking a lock; no pack was removed",
-                            snapshot.id.short_hex()),
-                "run the prune again when nobody writes");
+    return fail(
+        ErrorClass::conflict, "repo.prune.concurrent",
+        fmt::format("snapshot {} appeared during the prune: somebody writes without taking a lock; no pack was removed",
+                    snapshot.id.short_hex()),
+        "run the prune again when nobody writes");
   }
   const auto fresh = writer.written();
   std::vector<Id> old_indexes, old_packs = plan.orphans;
   for (const size_t i : plan.rewrite) {
     // The same packs in the same order would give the same text, but never the same object: each is sealed anew.
-    if (std::find(fresh.begin(), fresh.end(), plan.indexes[i].id) == fresh.end()) old_indexes.push_back(plan.indexes[i].id);
+    if (std::find(fresh.begin(), fresh.end(), plan.indexes[i].id) == fresh.end())
+      old_indexes.push_back(plan.indexes[i].id);
   }
   TRY_VOID(remove_all(repository, ObjectType::index, old_indexes, stop));
   phase(hooks, "removing packs");

@@ -22,11 +22,11 @@ struct PruneHooks {
 /// What a prune would do; made and carried out under one exclusive lock.
 struct PrunePlan {
   PackDecision decision;
-  std::vector<Id> orphans;              ///< packs in no index, marked long enough ago: they go
-  std::vector<Id> snapshots;            ///< all that were there when the plan was made
-  std::vector<IndexObject> indexes;     ///< all index objects
-  std::vector<size_t> rewrite;          ///< of `indexes`: those that are replaced
-  std::vector<MarkedPack> marks;        ///< go into the new index
+  std::vector<Id> orphans;           ///< packs in no index, marked long enough ago: they go
+  std::vector<Id> snapshots;         ///< all that were there when the plan was made
+  std::vector<IndexObject> indexes;  ///< all index objects
+  std::vector<size_t> rewrite;       ///< of `indexes`: those that are replaced
+  std::vector<MarkedPack> marks;     ///< go into the new index
   bool changes_anything() const;
 };
 
@@ -36,9 +36,9 @@ struct PrunePlan {
 Result<PrunePlan> plan_prune(Repository& repository, const std::vector<Id>& forgotten, const PruneLimits& limits,
                              const PruneHooks& hooks, std::stop_token stop);
 
-/// Carries the plan out: new packs, new index, old index away, old packs away. Each blob is proved (MAC and hash) before
-/// it is copied. Fails with "repo.prune.concurrent" (conflict), with nothing removed, when a snapshot has appeared since
-/// the plan: somebody writes without looking at locks.
+/// Carries the plan out: new packs, new index, old index away, old packs away. Each blob is proved (MAC and hash)
+/// before it is copied. Fails with "repo.prune.concurrent" (conflict), with nothing removed, when a snapshot has
+/// appeared since the plan: somebody writes without looking at locks.
 Status run_prune(Repository& repository, const PrunePlan& plan, const PruneLimits& limits, const PruneHooks& hooks,
                  std::stop_token stop);
 

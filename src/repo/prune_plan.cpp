@@ -9,18 +9,14 @@
 namespace holdfast::repo {
 namespace {
 
-constexpr size_t kFewSmallPacks = 10;               // fewer are not worth rewriting, and would be rewritten for ever
+constexpr size_t kFewSmallPacks = 10;  // fewer are not worth rewriting, and would be rewritten for ever
 constexpr uint64_t kSmallFloor = 4 * 1024 * 1024;
 
 class Decision {
  public:
   Decision(const BlobIndex& index, const PackTable& table, const EntrySet& used,
            const std::vector<std::optional<uint64_t>>& sizes, unsigned version, const PruneLimits& limits)
-      : entries_(index.entries()),
-        index_(index),
-        used_(used),
-        version_(version),
-        limits_(limits) {
+      : entries_(index.entries()), index_(index), used_(used), version_(version), limits_(limits) {
     result_.packs.resize(index.packs().size());
     result_.copies = std::make_unique<EntrySet>(entries_.size());
     for (size_t i = 0; i < sizes.size(); ++i) {
@@ -91,8 +87,8 @@ class Decision {
     result_.stats.packs = result_.packs.size();
     if (missing == 0) return {};
     return fail(ErrorClass::verification_failed, "repo.prune.missing",
-                fmt::format("{} blobs that snapshots need are in no whole pack, among them {}; nothing was removed", missing,
-                            first_missing),
+                fmt::format("{} blobs that snapshots need are in no whole pack, among them {}; nothing was removed",
+                            missing, first_missing),
                 "holdfast check --read-data names what is damaged");
   }
 

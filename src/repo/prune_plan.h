@@ -33,9 +33,9 @@ struct Amount {
 };
 
 struct PruneStats {
-  Amount used, duplicate, unused;    ///< before
-  Amount removed;                    ///< go with packs that hold nothing else
-  Amount repacked, repacked_away;    ///< rewritten, and what of it is not written again
+  Amount used, duplicate, unused;  ///< before
+  Amount removed;                  ///< go with packs that hold nothing else
+  Amount repacked, repacked_away;  ///< rewritten, and what of it is not written again
   uint64_t packs = 0, packs_removed = 0, packs_repacked = 0, packs_kept = 0;
   uint64_t orphans_removed = 0, orphans_bytes = 0, orphans_waiting = 0;
   /// Bytes the packs lose.
@@ -66,9 +66,9 @@ struct PackFacts {
 /// the action of every pack and which entries a repack copies. "repo.prune.missing" (verification_failed) when a used
 /// blob has no copy in a pack that is there and as long as the index says.
 struct PackDecision {
-  std::vector<PackFacts> packs;         // by number
-  std::vector<uint32_t> repack;         // pack numbers, worst first
-  std::unique_ptr<EntrySet> copies;     // entries to copy when their pack is repacked
+  std::vector<PackFacts> packs;      // by number
+  std::vector<uint32_t> repack;      // pack numbers, worst first
+  std::unique_ptr<EntrySet> copies;  // entries to copy when their pack is repacked
   PruneStats stats;
 };
 Result<PackDecision> decide_packs(const BlobIndex& index, const PackTable& table, const EntrySet& used,

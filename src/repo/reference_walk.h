@@ -21,9 +21,7 @@ class EntrySet {
     const uint64_t bit = uint64_t{1} << entry % 64;
     return (words_[entry / 64].fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
   }
-  bool contains(size_t entry) const {
-    return words_[entry / 64].load(std::memory_order_relaxed) >> entry % 64 & 1;
-  }
+  bool contains(size_t entry) const { return words_[entry / 64].load(std::memory_order_relaxed) >> entry % 64 & 1; }
   size_t size() const { return size_; }
 
  private:
@@ -31,8 +29,8 @@ class EntrySet {
   size_t size_;
 };
 
-/// Loads each distinct tree at or below `roots` once and hands it, or the reason why it cannot be had, to `visit`, which
-/// runs on several threads and may end the walk with an error. A tree that is in no index comes as
+/// Loads each distinct tree at or below `roots` once and hands it, or the reason why it cannot be had, to `visit`,
+/// which runs on several threads and may end the walk with an error. A tree that is in no index comes as
 /// "repo.object.damaged". The index must be loaded. Memory: a bit per index entry and 4 bytes per tree waiting.
 Status walk_trees(Repository& repository, std::span<const Id> roots,
                   const std::function<Status(const Id& id, const Result<Tree>& tree)>& visit,

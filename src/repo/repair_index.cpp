@@ -20,8 +20,8 @@ constexpr uint64_t kFirstRead = 4096;  // enough for the header of about 100 blo
 
 struct Found {
   Id id;
-  std::optional<uint32_t> number;      // the index's entries are right
-  std::vector<PackedBlob> blobs;       // otherwise: from the header
+  std::optional<uint32_t> number;  // the index's entries are right
+  std::vector<PackedBlob> blobs;   // otherwise: from the header
   bool readable = true;
 };
 
@@ -80,7 +80,8 @@ Result<RepairReport> repair_index(Repository& repository, bool read_all, bool dr
           return {};
         }
         auto blobs = read_pack_header(repository, found.id, stored[i].size, codec);
-        if (!blobs && blobs.error().error_class == ErrorClass::unavailable) return std::unexpected(std::move(blobs).error());
+        if (!blobs && blobs.error().error_class == ErrorClass::unavailable)
+          return std::unexpected(std::move(blobs).error());
         std::lock_guard lock(mutex);
         ++report.headers_read;
         if (!blobs) {

@@ -14,12 +14,13 @@ namespace holdfast::repo {
 Result<std::vector<PackedBlob>> read_pack_header(Repository& repository, const Id& pack, uint64_t size, Codec& codec);
 
 struct RepairReport {
-  uint64_t packs = 0;             ///< in the store
+  uint64_t packs = 0;  ///< in the store
   uint64_t headers_read = 0;
-  uint64_t packs_added = 0;       ///< were in no (readable) index, or described wrongly
-  uint64_t packs_missing = 0;     ///< left the index, because they are not there
+  uint64_t packs_added = 0;    ///< were in no (readable) index, or described wrongly
+  uint64_t packs_missing = 0;  ///< left the index, because they are not there
   uint64_t indexes_removed = 0, indexes_written = 0;
-  std::vector<std::string> unreadable;  ///< packs whose header cannot be read: they stay in the store, but not in the index
+  std::vector<std::string>
+      unreadable;  ///< packs whose header cannot be read: they stay in the store, but not in the index
   bool changed() const { return packs_added > 0 || packs_missing > 0 || indexes_removed > 0 || indexes_written > 0; }
 };
 

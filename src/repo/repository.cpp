@@ -15,10 +15,9 @@
 namespace holdfast::repo {
 namespace {
 
-constexpr uint8_t kCompressedMark = 2;            // first plain byte of a compressed object
-constexpr size_t kMaxObject = size_t{1} << 30;    // plain bytes of one index, snapshot or lock
-constexpr int kMaxKeys = 20;                      // key files tried, as restic does: each costs a scrypt
-
+constexpr uint8_t kCompressedMark = 2;          // first plain byte of a compressed object
+constexpr size_t kMaxObject = size_t{1} << 30;  // plain bytes of one index, snapshot or lock
+constexpr int kMaxKeys = 20;                    // key files tried, as restic does: each costs a scrypt
 
 }  // namespace
 
@@ -29,11 +28,16 @@ std::unexpected<Error> damaged(std::string what) {
 
 const char* object_directory(ObjectType type) {
   switch (type) {
-    case ObjectType::key: return "keys";
-    case ObjectType::lock: return "locks";
-    case ObjectType::snapshot: return "snapshots";
-    case ObjectType::index: return "index";
-    case ObjectType::pack: return "data";
+    case ObjectType::key:
+      return "keys";
+    case ObjectType::lock:
+      return "locks";
+    case ObjectType::snapshot:
+      return "snapshots";
+    case ObjectType::index:
+      return "index";
+    case ObjectType::pack:
+      return "data";
   }
   return "";
 }
@@ -119,9 +123,8 @@ Status Repository::open_key(const Secret& password, const std::string& key_hint)
     return fail(ErrorClass::refused, "repo.not_found", fmt::format("there is no repository at {}", store_->location()),
                 fmt::format("holdfast repo init -r {}", store_->location()));
   }
-  std::stable_partition(keys.begin(), keys.end(), [&](const ObjectRef& key) {
-    return !key_hint.empty() && key.id.hex().starts_with(key_hint);
-  });
+  std::stable_partition(keys.begin(), keys.end(),
+                        [&](const ObjectRef& key) { return !key_hint.empty() && key.id.hex().starts_with(key_hint); });
   std::optional<Error> problem;
   int tried = 0;
   for (const auto& key : keys) {
@@ -253,7 +256,9 @@ Result<Id> Repository::save(ObjectType type, std::string_view text, Codec& codec
   return id;
 }
 
-Status Repository::remove(ObjectType type, const Id& id) { return store_->remove(object_key(type, id)); }
+Status Repository::remove(ObjectType type, const Id& id) {
+  return store_->remove(object_key(type, id));
+}
 
 // Drops cached objects that the repository no longer has.
 void Repository::forget_cached(ObjectType type, const std::vector<ObjectRef>& present) {
@@ -316,8 +321,8 @@ Result<Snapshot> Repository::find_snapshot(const std::string& name,
     }
     return none(snapshots.empty() ? "the repository holds no snapshot" : "no snapshot matches");
   }
-  const bool digits = name.size() >= 4 && name.size() <= 64 &&
-                      name.find_first_not_of("0123456789abcdef") == std::string::npos;
+  const bool digits =
+      name.size() >= 4 && name.size() <= 64 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
   if (!digits) {
     return fail(ErrorClass::usage, "repo.snapshot.name",
                 fmt::format("\"{}\" is neither \"latest\" nor at least 4 hexadecimal digits of a snapshot's id", name),

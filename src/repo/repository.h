@@ -91,8 +91,8 @@ class Repository {
   /// Plain bytes of a blob: from its pack, MAC, decompression, hash against the id.
   Result<Buffer> load_blob(BlobType type, const Id& id, Codec& codec);
 
-  /// Opens the bytes of one stored blob (sealed, perhaps compressed) into `plain`, which has plain_length() bytes; checks
-  /// MAC and size, not the hash. `sealed` is destroyed.
+  /// Opens the bytes of one stored blob (sealed, perhaps compressed) into `plain`, which has plain_length() bytes;
+  /// checks MAC and size, not the hash. `sealed` is destroyed.
   static Status decode_blob(const PackedBlob& blob, MutableByteSpan sealed, MutableByteSpan plain, Codec& codec);
 
   /// Adds a key file for another password (the master key stays). Returns its id.

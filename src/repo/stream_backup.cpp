@@ -52,7 +52,8 @@ Result<StoredStream> StreamBackup::add(const std::string& path, ByteSource& sour
   for (const File& file : files_) {
     const size_t shared = std::min(file.path.size(), parts.size());
     if (std::equal(parts.begin(), parts.begin() + static_cast<ptrdiff_t>(shared), file.path.begin())) {
-      return fail(ErrorClass::usage, "backup.path", fmt::format("{} stands in the way of {}", absolute(file.path), path));
+      return fail(ErrorClass::usage, "backup.path",
+                  fmt::format("{} stands in the way of {}", absolute(file.path), path));
     }
   }
   const auto parent = TRY(parent_content(absolute(parts)));
@@ -130,7 +131,8 @@ Result<Snapshot> StreamBackup::commit() {
   summary.data_added_packed = saver_.stats().bytes_packed;
   snapshot.summary = summary;
   Codec codec(repository_.master_key());
-  snapshot.id = TRY(repository_.save(ObjectType::snapshot, snapshot_text(snapshot), codec).context("writing the snapshot"));
+  snapshot.id =
+      TRY(repository_.save(ObjectType::snapshot, snapshot_text(snapshot), codec).context("writing the snapshot"));
   return snapshot;
 }
 

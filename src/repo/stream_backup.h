@@ -17,8 +17,8 @@ namespace holdfast::repo {
 struct SnapshotOptions {
   Timestamp time;  ///< start of the job
   std::vector<std::string> tags;
-  std::string hostname;          ///< empty: this host's
-  std::optional<Id> parent;      ///< whose blobs predict the cuts; found by path when empty
+  std::string hostname;      ///< empty: this host's
+  std::optional<Id> parent;  ///< whose blobs predict the cuts; found by path when empty
   std::string program_version;
 };
 

@@ -1,8 +1,8 @@
 // Stores one stream of bytes as data blobs.
 //
-// With a parent (the blob list of the same stream in an earlier snapshot) the cut points are predicted: content equal to
-// a parent blob that starts where a cut is must end in the same cut, since the chunker looks at nothing else. So it is
-// enough to hash the predicted range and compare; where the hash differs, the rolling hash takes over until a chunk
+// With a parent (the blob list of the same stream in an earlier snapshot) the cut points are predicted: content equal
+// to a parent blob that starts where a cut is must end in the same cut, since the chunker looks at nothing else. So it
+// is enough to hash the predicted range and compare; where the hash differs, the rolling hash takes over until a chunk
 // turns up that the parent knows. A parent is never a reason not to read.
 #pragma once
 
@@ -25,8 +25,7 @@ struct StoredStream {
 /// Reads `source` to its end and queues its blobs, without waiting for them. `done` gets the result as soon as every id
 /// is known and every blob is with the saver: on a worker's thread, or (worker null) on this one before returning.
 Status queue_stream(Repository& repository, BlobSaver& saver, ByteSource& source, const std::vector<Id>& parent,
-                    std::atomic<uint64_t>* progress,
-                    std::function<Status(StoredStream&&, BlobSaver::Worker*)> done);
+                    std::atomic<uint64_t>* progress, std::function<Status(StoredStream&&, BlobSaver::Worker*)> done);
 
 /// Reads `source` to its end and queues its blobs; when it returns, every id is known and every blob is with the saver
 /// (a flush makes them durable). `progress` (may be null) counts bytes read. Errors: the source's, the saver's.

@@ -98,7 +98,8 @@ class TreeBackup {
   const Node* old_node(const Directory& directory, const std::string& name) const {
     if (!directory.old) return nullptr;
     const auto& nodes = directory.old->nodes;
-    auto at = std::lower_bound(nodes.begin(), nodes.end(), name, [](const Node& n, const std::string& s) { return n.name < s; });
+    auto at = std::lower_bound(nodes.begin(), nodes.end(), name,
+                               [](const Node& n, const std::string& s) { return n.name < s; });
     return at != nodes.end() && at->name == name ? &*at : nullptr;
   }
   bool unchanged(const Node& now, const Node& old) const;
@@ -130,7 +131,7 @@ class TreeBackup {
 };
 
 Status TreeBackup::add_target(const std::string& target) {
-  struct stat info {};
+  struct stat info{};
   if (::lstat(target.c_str(), &info) != 0) {
     problem(fmt::format("{}: {}", target, std::strerror(errno)));
     return {};
@@ -300,7 +301,7 @@ Status TreeBackup::add_entry(const std::string& path, const std::string& name, c
     if (!path.starts_with('/')) absolute.insert(0, "/");
     if (filter_.matches(absolute)) return {};
   }
-  struct stat info {};
+  struct stat info{};
   if (::lstat(path.c_str(), &info) != 0) {
     problem(fmt::format("{}: {}", path, std::strerror(errno)));
     return {};
@@ -440,7 +441,7 @@ Status TreeBackup::walk_planned(const Planned& planned, const DirectoryRef& dire
       stored_targets_ += directory->nodes.size() - before;
       continue;
     }
-    struct stat info {};
+    struct stat info{};
     if (::stat(next.path.c_str(), &info) != 0) {
       problem(fmt::format("{}: {}", next.path, std::strerror(errno)));
       continue;
@@ -518,7 +519,8 @@ Result<TreeBackupResult> back_up_trees(Repository& repository, const std::vector
   snapshot.summary->backup_end = now();
   if (publish) {
     Codec codec(repository.master_key());
-    snapshot.id = TRY(repository.save(ObjectType::snapshot, snapshot_text(snapshot), codec).context("writing the snapshot"));
+    snapshot.id =
+        TRY(repository.save(ObjectType::snapshot, snapshot_text(snapshot), codec).context("writing the snapshot"));
   }
   result.snapshot = std::move(snapshot);
   return result;

@@ -90,14 +90,14 @@ class Restore {
   Codec codec_;
 
   std::deque<File> files_;
-  std::vector<std::pair<std::string, Node>> directories_;  // parents before children
-  std::map<std::pair<uint64_t, uint64_t>, size_t> linked_;   // {device, inode} -> first file
-  std::vector<std::pair<std::string, size_t>> links_;        // further names of files_[second]
+  std::vector<std::pair<std::string, Node>> directories_;   // parents before children
+  std::map<std::pair<uint64_t, uint64_t>, size_t> linked_;  // {device, inode} -> first file
+  std::vector<std::pair<std::string, size_t>> links_;       // further names of files_[second]
   std::unordered_map<Id, size_t> blob_numbers_;
   std::vector<WantedBlob> blobs_;
   std::vector<std::vector<Use>> uses_;  // by blob number
 
-  std::mutex mutex_;      // guards result_ while threads run
+  std::mutex mutex_;  // guards result_ while threads run
   RestoreResult result_;
 };
 
@@ -114,7 +114,7 @@ Status Restore::walk(const Id& tree_id, const std::string& directory, const std:
       continue;
     }
     if (!wanted) continue;
-    struct stat info {};
+    struct stat info{};
     const bool exists = ::lstat(path.c_str(), &info) == 0;
     if (exists && (options_.overwrite != Overwrite::always) && keep_existing(path, node)) {
       ++result_.skipped;
@@ -155,7 +155,7 @@ Status Restore::walk(const Id& tree_id, const std::string& directory, const std:
 Status Restore::add_directory(const Node& node, const std::string& path, const std::string& inside, bool included) {
   if (!node.subtree) return damaged("directory " + inside + " has no tree");
   if (!options_.dry_run) {
-    struct stat info {};
+    struct stat info{};
     if (::lstat(path.c_str(), &info) == 0 && !S_ISDIR(info.st_mode)) {
       // Also a symbolic link: following it would write outside the target.
       if (::unlink(path.c_str()) != 0) return fail(sys::errno_error(errno, "remove " + path));
@@ -175,7 +175,7 @@ Status Restore::add_directory(const Node& node, const std::string& path, const s
 }
 
 bool Restore::keep_existing(const std::string& path, const Node& node) const {
-  struct stat info {};
+  struct stat info{};
   if (options_.overwrite == Overwrite::never || ::lstat(path.c_str(), &info) != 0) return true;
   const Timestamp mtime{info.st_mtim.tv_sec, static_cast<int32_t>(info.st_mtim.tv_nsec), 0};
   if (options_.overwrite == Overwrite::if_newer) return !mtime.before(node.mtime);
@@ -193,7 +193,8 @@ void Restore::add_file(Node&& node, std::string path) {
     const auto [at, fresh] = blob_numbers_.try_emplace(id, blobs_.size());
     if (fresh) {
       const auto location = repository_.index().find(BlobType::data, id);
-      blobs_.push_back(location ? WantedBlob{location->pack, location->blob, blobs_.size()} : WantedBlob{{}, {}, SIZE_MAX});
+      blobs_.push_back(location ? WantedBlob{location->pack, location->blob, blobs_.size()}
+                                : WantedBlob{{}, {}, SIZE_MAX});
       uses_.emplace_back();
     }
     uses_[at->second].push_back({number, offset});
@@ -233,7 +234,8 @@ Status Restore::write_contents() {
   return parallel_for(
       fetches.size(), threads, [&] { return Tools{Codec(repository_.master_key()), {}, {}}; },
       [&](size_t i, Tools& tools) -> Status {
-        if (stop_.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped; the restore is not whole");
+        if (stop_.stop_requested())
+          return fail(ErrorClass::interrupted, "interrupted", "stopped; the restore is not whole");
         return write_fetch(fetches[i], tools.codec, tools.scratch, tools.plain);
       });
 }
@@ -303,9 +305,11 @@ void Restore::finish_file(File& file, int fd) {
     return;
   }
   std::vector<std::string> problems;
-  struct stat info {};
-  if ((fd >= 0 ? ::fstat(fd, &info) : ::lstat(file.path.c_str(), &info)) != 0 || static_cast<uint64_t>(info.st_size) != file.node.size) {
-    problems.push_back(fmt::format("{}: {} bytes were restored, the snapshot says {}", file.path, info.st_size, file.node.size));
+  struct stat info{};
+  if ((fd >= 0 ? ::fstat(fd, &info) : ::lstat(file.path.c_str(), &info)) != 0 ||
+      static_cast<uint64_t>(info.st_size) != file.node.size) {
+    problems.push_back(
+        fmt::format("{}: {} bytes were restored, the snapshot says {}", file.path, info.st_size, file.node.size));
   }
   apply_metadata(file.path, file.node, problems, fd);
   std::lock_guard lock(mutex_);

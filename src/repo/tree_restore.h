@@ -1,7 +1,7 @@
 // Writing the files of a snapshot back to a file system.
 //
-// Packs are read in large neighbouring ranges and decoded on all processors; every blob's hash is verified before a byte
-// of it is written. A file with a damaged blob is not left behind half right: it is removed and named.
+// Packs are read in large neighbouring ranges and decoded on all processors; every blob's hash is verified before a
+// byte of it is written. A file with a damaged blob is not left behind half right: it is removed and named.
 #pragma once
 
 #include <atomic>
@@ -21,8 +21,8 @@ struct RestoreOptions {
   std::vector<std::string> includes;  ///< patterns; empty: everything
   std::vector<std::string> excludes;
   Overwrite overwrite = Overwrite::always;
-  bool sparse = false;   ///< leave holes where a blob is all zeros
-  bool verify = false;   ///< read everything back and compare hashes
+  bool sparse = false;  ///< leave holes where a blob is all zeros
+  bool verify = false;  ///< read everything back and compare hashes
   bool dry_run = false;
 };
 

@@ -13,6 +13,7 @@
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "tests/support/lab_guard.h"
+#include "tests/support/member_sql.h"
 #include "tests/support/require.h"
 
 namespace holdfast::test {
@@ -22,19 +23,6 @@ using cluster::Engine;
 using codec::Value;
 using std::chrono::seconds;
 namespace fs = std::filesystem;
-
-sql::Target target_of(const Value& member) {
-  sql::Target target;
-  target.host = member["host"].text();
-  target.port = static_cast<int>(member["port"].integer());
-  target.user = member["user"].text();
-  auto password = sys::read_file(member["passwordFile"].text());
-  if (password) {
-    std::string text(as_text(password->span()));
-    target.password = Secret(text.substr(0, text.find('\n')));
-  }
-  return target;
-}
 
 void run_sql(Engine engine, const Value& member, const std::string& statement) {
   const Deadline deadline = Deadline::in(seconds(30));

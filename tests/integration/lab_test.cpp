@@ -11,6 +11,7 @@
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "tests/support/lab_guard.h"
+#include "tests/support/member_sql.h"
 #include "tests/support/require.h"
 
 namespace holdfast::test {
@@ -27,20 +28,6 @@ bool have(cluster::Engine engine, const char* program) {
   HOLDFAST_NEED("mariadb", have(cluster::Engine::mariadb, "mariadbd"), "no mariadbd");        \
   HOLDFAST_NEED("mysql", have(cluster::Engine::mysql, "mysqld"), "no mysqld of tools/peers"); \
   HOLDFAST_NEED("postgres", have(cluster::Engine::postgres, "postgres"), "no postgres")
-
-sql::Target target_of(const Value& member) {
-  sql::Target target;
-  target.host = member["host"].text();
-  target.port = static_cast<int>(member["port"].integer());
-  target.user = member["user"].text();
-  auto password = sys::read_file(member["passwordFile"].text());
-  EXPECT_TRUE(password) << member["passwordFile"].text();
-  if (password) {
-    std::string text(as_text(password->span()));
-    target.password = Secret(text.substr(0, text.find('\n')));
-  }
-  return target;
-}
 
 /// First column of the first row, or the error.
 std::string ask(const Value& member, const std::string& statement) {

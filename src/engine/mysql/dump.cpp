@@ -75,7 +75,8 @@ class MysqlDump : public DumpStream {
   Status finish() {
     if (!scanner_.complete()) {
       return fail(ErrorClass::failed, "engine.dump_incomplete",
-                  fmt::format("the dump of {} ends without \"-- Dump completed\"", request_.member));
+                  fmt::format("the dump of {} ends without \"-- Dump completed\"", request_.member),
+                  kDumpIncompleteHint);
     }
     info_.counts = scanner_.counts();
     const std::string& lines = scanner_.position_lines();

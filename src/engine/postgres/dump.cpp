@@ -138,7 +138,7 @@ class PostgresDump : public DumpStream {
       }
       if (!scanner_.complete()) {
         return fail(ErrorClass::failed, "engine.dump_incomplete",
-                    fmt::format("the dump of {} is not complete", request_.member));
+                    fmt::format("the dump of {} is not complete", request_.member), kDumpIncompleteHint);
       }
       info_.counts = scanner_.counts();
       done_ = true;
@@ -166,7 +166,7 @@ class PostgresDump : public DumpStream {
     const size_t at = done.out.rfind(end);
     if (at == std::string::npos) {
       return fail(ErrorClass::failed, "engine.dump_incomplete",
-                  "pg_dumpall --globals-only did not write its end marker");
+                  "pg_dumpall --globals-only did not write its end marker", kDumpIncompleteHint);
     }
     // The marker ends the whole file, so here it goes (with the "--" line above it).
     pending_ = done.out.substr(0, at);

@@ -10,7 +10,9 @@ namespace holdfast::repo {
 
 enum class BlobType : uint8_t { data = 0, tree = 1 };
 
-inline const char* blob_type_name(BlobType type) { return type == BlobType::data ? "data" : "tree"; }
+inline const char* blob_type_name(BlobType type) {
+  return type == BlobType::data ? "data" : "tree";
+}
 
 /// One blob inside a pack.
 struct PackedBlob {

@@ -11,9 +11,13 @@ constexpr uint64_t kMask = (1u << 20) - 1;
 constexpr size_t kLane = 16 * 1024;
 constexpr size_t kNone = SIZE_MAX;
 
-bool is_cut(uint64_t hash) { return __builtin_expect((hash & kMask) == 0, 0); }
+bool is_cut(uint64_t hash) {
+  return __builtin_expect((hash & kMask) == 0, 0);
+}
 
-int degree(uint64_t p) { return p == 0 ? -1 : 63 - __builtin_clzll(p); }
+int degree(uint64_t p) {
+  return p == 0 ? -1 : 63 - __builtin_clzll(p);
+}
 
 uint64_t poly_mod(uint64_t value, uint64_t polynomial) {
   const int top = degree(polynomial);
@@ -41,7 +45,9 @@ uint64_t poly_gcd(uint64_t a, uint64_t b) {
 }
 
 // Appends one byte to a fingerprint without removing one.
-uint64_t append_byte(uint64_t hash, uint8_t byte, uint64_t polynomial) { return poly_mod(hash << 8 | byte, polynomial); }
+uint64_t append_byte(uint64_t hash, uint8_t byte, uint64_t polynomial) {
+  return poly_mod(hash << 8 | byte, polynomial);
+}
 
 }  // namespace
 

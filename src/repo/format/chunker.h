@@ -26,8 +26,8 @@ class Chunker {
   explicit Chunker(uint64_t polynomial);
 
   /// Where the chunk that starts at data[0] ends. Without a cut inside `data`: data.size() if `at_end` (the data ends
-  /// there), otherwise nothing (at least kMaxChunk bytes always yield a cut). Lengths below `first_length` are known not
-  /// to be cuts: a caller that got nothing and now has more data passes the size it asked about, plus one.
+  /// there), otherwise nothing (at least kMaxChunk bytes always yield a cut). Lengths below `first_length` are known
+  /// not to be cuts: a caller that got nothing and now has more data passes the size it asked about, plus one.
   std::optional<size_t> next_cut(ByteSpan data, bool at_end, size_t first_length = 0) const;
 
  private:

@@ -52,7 +52,9 @@ TEST(Chunker, cuts_where_restics_chunker_cuts) {
   auto data = splitmix(23, 32 << 20);
   std::fill(data.begin() + (10 << 20), data.begin() + (14 << 20), 0);
   for (size_t i = 20 << 20; i < 30 << 20; ++i) data[i] = static_cast<uint8_t>(i % 7);
-  const std::vector<size_t> expected = {1153221, 1368292, 1032272, 574085, 580863, 707335, 688668, 1545561, 2359577, 524288, 524288, 524288, 524288, 524288, 524288, 524288, 524288, 2735209, 1587105, 985416, 8388608, 5653916};
+  const std::vector<size_t> expected = {1153221, 1368292, 1032272, 574085, 580863,  707335, 688668, 1545561,
+                                        2359577, 524288,  524288,  524288, 524288,  524288, 524288, 524288,
+                                        524288,  2735209, 1587105, 985416, 8388608, 5653916};
   EXPECT_EQ(cut_all(Chunker(kPolynomial), data), expected);
 }
 

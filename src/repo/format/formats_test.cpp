@@ -36,9 +36,14 @@ void feed_damaged(const std::string& text, Parse parse) {
     for (int n = 1 + static_cast<int>(random() % 3); n > 0; --n) {
       const size_t at = random() % damaged.size();
       switch (random() % 3) {
-        case 0: damaged[at] = static_cast<char>(random()); break;
-        case 1: damaged.erase(at, 1 + random() % 5); break;
-        default: damaged.insert(at, 1, "{}[]\",:0-\\"[random() % 10]);
+        case 0:
+          damaged[at] = static_cast<char>(random());
+          break;
+        case 1:
+          damaged.erase(at, 1 + random() % 5);
+          break;
+        default:
+          damaged.insert(at, 1, "{}[]\",:0-\\"[random() % 10]);
       }
       if (damaged.empty()) damaged = "{";
     }
@@ -84,16 +89,19 @@ TEST(SnapshotFormat, writes_restics_text) {
   snapshot.tree = id_of(0);
   snapshot.paths = {"/a"};
   snapshot.hostname = "h";
-  EXPECT_EQ(snapshot_text(snapshot),
-            R"({"time":"2026-01-02T03:04:05Z","tree":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",)"
-            R"("paths":["/a"],"hostname":"h"})");
+  EXPECT_EQ(
+      snapshot_text(snapshot),
+      R"({"time":"2026-01-02T03:04:05Z","tree":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",)"
+      R"("paths":["/a"],"hostname":"h"})");
 }
 
 TEST(SnapshotFormat, refuses_what_is_cut_off_or_lacks_tree_or_time) {
-  expect_every_cut_refused(snapshot_text(full_snapshot()), [](const std::string& t) { return parse_snapshot(t).has_value(); });
+  expect_every_cut_refused(snapshot_text(full_snapshot()),
+                           [](const std::string& t) { return parse_snapshot(t).has_value(); });
   EXPECT_FALSE(parse_snapshot(R"({"time":"2026-01-02T03:04:05Z"})"));
   EXPECT_FALSE(parse_snapshot(R"({"tree":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"})"));
-  EXPECT_FALSE(parse_snapshot(R"({"time":"yesterday","tree":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"})"));
+  EXPECT_FALSE(parse_snapshot(
+      R"({"time":"yesterday","tree":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"})"));
   EXPECT_FALSE(parse_snapshot(R"({"time":"2026-01-02T03:04:05Z","tree":"0001"})"));
 }
 
@@ -136,7 +144,8 @@ TEST(TreeFormat, prints_what_it_parsed) {
   EXPECT_TRUE(parsed->nodes[1].has_content);
   EXPECT_EQ(parsed->nodes[2].content.size(), 2u);
   EXPECT_EQ(parsed->nodes[3].link_target, "to \xFE");
-  expect_every_cut_refused(text.substr(0, text.size() - 1), [](const std::string& t) { return parse_tree(t).has_value(); });
+  expect_every_cut_refused(text.substr(0, text.size() - 1),
+                           [](const std::string& t) { return parse_tree(t).has_value(); });
   feed_damaged(text, [](const std::string& damaged) { (void)parse_tree(damaged); });
 }
 
@@ -145,7 +154,8 @@ TEST(TreeFormat, refuses_names_a_restore_must_not_follow) {
     std::string nodes;
     for (size_t at = 0; at < names.size();) {
       const size_t comma = std::min(names.find(',', at), names.size());
-      nodes += (nodes.empty() ? "" : ",") + (R"({"name":")" + names.substr(at, comma - at) + R"(","type":"file","content":[]})");
+      nodes += (nodes.empty() ? "" : ",") +
+               (R"({"name":")" + names.substr(at, comma - at) + R"(","type":"file","content":[]})");
       at = comma + 1;
     }
     return parse_tree(R"({"nodes":[)" + nodes + "]}").has_value();
@@ -172,7 +182,8 @@ TEST(LockFormat, prints_what_it_parsed_and_refuses_the_rest) {
   lock.pid = 4711;
   lock.uid = 5;
   const std::string text = lock_text(lock);
-  EXPECT_EQ(text, R"({"time":"2026-11-21T14:28:00.5Z","exclusive":true,"hostname":"h","username":"u","pid":4711,"uid":5})");
+  EXPECT_EQ(text,
+            R"({"time":"2026-11-21T14:28:00.5Z","exclusive":true,"hostname":"h","username":"u","pid":4711,"uid":5})");
   EXPECT_EQ(lock_text(*parse_lock(text)), text);
   expect_every_cut_refused(text, [](const std::string& t) { return parse_lock(t).has_value(); });
   EXPECT_FALSE(parse_lock(R"({"exclusive":true})"));
@@ -219,7 +230,9 @@ TEST(KeyFormat, prints_what_it_parsed_and_refuses_the_rest) {
 }
 
 std::vector<PackedBlob> some_blobs() {
-  return {{id_of(1), BlobType::data, 0, 132, 0}, {id_of(2), BlobType::data, 132, 80, 500}, {id_of(3), BlobType::tree, 212, 90, 333}};
+  return {{id_of(1), BlobType::data, 0, 132, 0},
+          {id_of(2), BlobType::data, 132, 80, 500},
+          {id_of(3), BlobType::tree, 212, 90, 333}};
 }
 
 TEST(IndexFormat, packs_and_marks_come_back) {
@@ -227,13 +240,15 @@ TEST(IndexFormat, packs_and_marks_come_back) {
   append_index_pack(packs, id_of(50), some_blobs());
   packs += ',';
   append_index_pack(packs, id_of(51), {});
-  const std::vector<MarkedPack> marks = {{R"({"id":")" + id_of(60).hex() + R"(","time":"2026-01-01T00:00:00Z","blobs":[],"more":{"a":[1]}})"},
-                                         mark_pack(id_of(61), 1234, *Timestamp::parse("2026-02-01T00:00:00Z"), some_blobs())};
+  const std::vector<MarkedPack> marks = {
+      {R"({"id":")" + id_of(60).hex() + R"(","time":"2026-01-01T00:00:00Z","blobs":[],"more":{"a":[1]}})"},
+      mark_pack(id_of(61), 1234, *Timestamp::parse("2026-02-01T00:00:00Z"), some_blobs())};
   const std::string text = index_text(packs, marks);
   std::vector<PackContents> read;
   std::vector<MarkedPack> read_marks;
-  ASSERT_TRUE(parse_index(text, [&](PackContents&& pack) { read.push_back(std::move(pack)); },
-                          [&](MarkedPack&& mark) { read_marks.push_back(std::move(mark)); }));
+  ASSERT_TRUE(parse_index(
+      text, [&](PackContents&& pack) { read.push_back(std::move(pack)); },
+      [&](MarkedPack&& mark) { read_marks.push_back(std::move(mark)); }));
   ASSERT_EQ(read.size(), 2u);
   EXPECT_EQ(read[0].id, id_of(50));
   EXPECT_EQ(read[0].blobs, some_blobs());
@@ -249,7 +264,9 @@ TEST(IndexFormat, packs_and_marks_come_back) {
 
 TEST(IndexFormat, refuses_blobs_that_cannot_be) {
   const auto accepts = [](const std::string& blob) {
-    return parse_index(R"({"packs":[{"id":")" + id_of(1).hex() + R"(","blobs":[)" + blob + "]}]}", [](PackContents&&) {}).has_value();
+    return parse_index(R"({"packs":[{"id":")" + id_of(1).hex() + R"(","blobs":[)" + blob + "]}]}",
+                       [](PackContents&&) {})
+        .has_value();
   };
   const std::string id = R"("id":")" + id_of(2).hex() + '"';
   EXPECT_TRUE(accepts("{" + id + R"(,"type":"data","offset":0,"length":40})"));
@@ -273,7 +290,8 @@ TEST(PackHeader, survives_random_damage) {
   size_t accepted = 0;
   for (int round = 0; round < 20000; ++round) {
     Buffer damaged = Buffer::copy_of(header);
-    for (int n = static_cast<int>(random() % 4); n >= 0; --n) damaged[random() % damaged.size()] = static_cast<uint8_t>(random());
+    for (int n = static_cast<int>(random() % 4); n >= 0; --n)
+      damaged[random() % damaged.size()] = static_cast<uint8_t>(random());
     damaged.resize(random() % 3 == 0 ? random() % (damaged.size() + 1) : damaged.size());
     const auto blobs = decode_pack_header(damaged);
     if (!blobs) continue;

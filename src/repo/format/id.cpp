@@ -6,7 +6,9 @@
 
 namespace holdfast::repo {
 
-std::string Id::hex() const { return codec::to_hex(bytes); }
+std::string Id::hex() const {
+  return codec::to_hex(bytes);
+}
 
 std::optional<Id> Id::parse(std::string_view hex) {
   Id id;

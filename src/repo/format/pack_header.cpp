@@ -14,7 +14,9 @@ constexpr uint32_t kMaxHeader = 16 * 1024 * 1024;
 // Types as stored: the blob's type, plus 2 when it is compressed.
 constexpr uint8_t kCompressedBit = 2;
 
-void put_le32(uint8_t* to, uint32_t value) { std::memcpy(to, &value, 4); }
+void put_le32(uint8_t* to, uint32_t value) {
+  std::memcpy(to, &value, 4);
+}
 uint32_t get_le32(const uint8_t* from) {
   uint32_t value;
   std::memcpy(&value, from, 4);

@@ -15,14 +15,15 @@ using Bucket = int64_t (*)(const CivilTime&, size_t place);
 
 struct Period {
   const char* name;
-  int RetentionPolicy::*count;
-  CalendarSpan RetentionPolicy::*within;  // null: no such rule
+  int RetentionPolicy::* count;
+  CalendarSpan RetentionPolicy::* within;  // null: no such rule
   Bucket bucket;
 };
 
 // The number of the hour, day, ... a snapshot belongs to; equal numbers, same period.
 constexpr Period kPeriods[] = {
-    {"last", &RetentionPolicy::last, nullptr, [](const CivilTime&, size_t place) { return static_cast<int64_t>(place); }},
+    {"last", &RetentionPolicy::last, nullptr,
+     [](const CivilTime&, size_t place) { return static_cast<int64_t>(place); }},
     {"hourly", &RetentionPolicy::hourly, &RetentionPolicy::within_hourly,
      [](const CivilTime& t, size_t) { return ((t.year * 100 + t.month) * 100 + t.day) * 100 + t.hour; }},
     {"daily", &RetentionPolicy::daily, &RetentionPolicy::within_daily,
@@ -78,13 +79,23 @@ std::optional<CalendarSpan> parse_calendar_span(std::string_view text) {
   while (!text.empty()) {
     int value = 0;
     const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (problem != std::errc{} || end == text.data() + text.size() || value < 0 || value > 1'000'000) return std::nullopt;
+    if (problem != std::errc{} || end == text.data() + text.size() || value < 0 || value > 1'000'000)
+      return std::nullopt;
     switch (*end) {
-      case 'y': span.years = value; break;
-      case 'm': span.months = value; break;
-      case 'd': span.days = value; break;
-      case 'h': span.hours = value; break;
-      default: return std::nullopt;
+      case 'y':
+        span.years = value;
+        break;
+      case 'm':
+        span.months = value;
+        break;
+      case 'd':
+        span.days = value;
+        break;
+      case 'h':
+        span.hours = value;
+        break;
+      default:
+        return std::nullopt;
     }
     text.remove_prefix(static_cast<size_t>(end - text.data()) + 1);
   }
@@ -104,7 +115,8 @@ Timestamp earlier(const Timestamp& time, const CalendarSpan& span) {
 }
 
 bool RetentionPolicy::is_empty() const {
-  return tags.empty() && within.is_zero() && std::all_of(std::begin(kPeriods), std::end(kPeriods), [&](const Period& p) {
+  return tags.empty() && within.is_zero() &&
+         std::all_of(std::begin(kPeriods), std::end(kPeriods), [&](const Period& p) {
            return this->*p.count == 0 && (p.within == nullptr || (this->*p.within).is_zero());
          });
 }

@@ -19,8 +19,8 @@ struct CalendarSpan {
   std::string to_string() const;
 };
 std::optional<CalendarSpan> parse_calendar_span(std::string_view text);
-/// That much earlier, in the time's own zone: years and months move the calendar date (31 March less a month is 3 March,
-/// as Go counts), days and hours the clock.
+/// That much earlier, in the time's own zone: years and months move the calendar date (31 March less a month is 3
+/// March, as Go counts), days and hours the clock.
 Timestamp earlier(const Timestamp& time, const CalendarSpan& span);
 
 struct RetentionPolicy {

@@ -42,7 +42,8 @@ std::string reason(const RetentionPolicy& policy, const std::vector<Snapshot>& s
 }
 
 TEST(Retention, last_counts_every_snapshot) {
-  const auto all = list({"2024-01-01T10:00:00Z", "2024-01-01T10:00:01Z", "2024-01-01T10:00:02Z", "2023-05-05T00:00:00Z"});
+  const auto all =
+      list({"2024-01-01T10:00:00Z", "2024-01-01T10:00:01Z", "2024-01-01T10:00:02Z", "2023-05-05T00:00:00Z"});
   EXPECT_THAT(kept({.last = 2}, all), ElementsAre("2024-01-01T10:00:02Z", "2024-01-01T10:00:01Z"));
 }
 
@@ -55,13 +56,15 @@ TEST(Retention, daily_keeps_the_newest_of_a_day_and_skips_days_without) {
 
 TEST(Retention, a_day_is_a_day_in_the_snapshots_own_zone) {
   // In UTC these are two days; where they were taken it was one.
-  const auto all = list({"2024-01-05T00:30:00+02:00", "2024-01-05T23:30:00+02:00", "2024-01-03T12:00:00+02:00", "2024-01-01T12:00:00+02:00"});
+  const auto all = list({"2024-01-05T00:30:00+02:00", "2024-01-05T23:30:00+02:00", "2024-01-03T12:00:00+02:00",
+                         "2024-01-01T12:00:00+02:00"});
   EXPECT_THAT(kept({.daily = 2}, all), ElementsAre("2024-01-05T23:30:00+02:00", "2024-01-03T12:00:00+02:00"));
 }
 
 TEST(Retention, weeks_are_iso_weeks_of_iso_years) {
   // 2024-12-30 (Monday) and 2025-01-05 (Sunday) are both in week 1 of 2025; 2024-12-29 is in week 52 of 2024.
-  const auto all = list({"2025-01-05T12:00:00Z", "2024-12-30T12:00:00Z", "2024-12-29T12:00:00Z", "2024-12-01T12:00:00Z"});
+  const auto all =
+      list({"2025-01-05T12:00:00Z", "2024-12-30T12:00:00Z", "2024-12-29T12:00:00Z", "2024-12-01T12:00:00Z"});
   EXPECT_THAT(kept({.weekly = 2}, all), ElementsAre("2025-01-05T12:00:00Z", "2024-12-29T12:00:00Z"));
 }
 
@@ -69,37 +72,45 @@ TEST(Retention, hourly_monthly_yearly) {
   const auto all = list({"2024-03-31T12:59:00Z", "2024-03-31T12:01:00Z", "2024-03-31T11:00:00Z", "2024-02-01T00:00:00Z",
                          "2023-12-31T00:00:00Z", "2021-01-01T00:00:00Z", "2020-01-01T00:00:00Z"});
   EXPECT_THAT(kept({.hourly = 2}, all), ElementsAre("2024-03-31T12:59:00Z", "2024-03-31T11:00:00Z"));
-  EXPECT_THAT(kept({.monthly = 3}, all), ElementsAre("2024-03-31T12:59:00Z", "2024-02-01T00:00:00Z", "2023-12-31T00:00:00Z"));
+  EXPECT_THAT(kept({.monthly = 3}, all),
+              ElementsAre("2024-03-31T12:59:00Z", "2024-02-01T00:00:00Z", "2023-12-31T00:00:00Z"));
   EXPECT_THAT(kept({.yearly = 2}, all), ElementsAre("2024-03-31T12:59:00Z", "2023-12-31T00:00:00Z"));
 }
 
 TEST(Retention, rules_add_up_and_do_not_take_from_each_other) {
-  const auto all = list({"2024-03-03T03:00:00Z", "2024-03-03T02:00:00Z", "2024-03-02T01:00:00Z", "2024-02-01T00:00:00Z", "2024-01-01T00:00:00Z"});
+  const auto all = list({"2024-03-03T03:00:00Z", "2024-03-03T02:00:00Z", "2024-03-02T01:00:00Z", "2024-02-01T00:00:00Z",
+                         "2024-01-01T00:00:00Z"});
   EXPECT_THAT(kept({.last = 1, .daily = 2, .monthly = 2}, all),
               ElementsAre("2024-03-03T03:00:00Z", "2024-03-02T01:00:00Z", "2024-02-01T00:00:00Z"));
 }
 
 TEST(Retention, the_oldest_snapshot_stays_while_a_counter_has_something_left) {
-  const auto all = list({"2024-01-03T12:00:00Z", "2024-01-02T12:00:00Z", "2024-01-01T13:00:00Z", "2024-01-01T12:00:00Z"});
-  EXPECT_THAT(kept({.daily = 10}, all),
-              ElementsAre("2024-01-03T12:00:00Z", "2024-01-02T12:00:00Z", "2024-01-01T13:00:00Z", "2024-01-01T12:00:00Z"));
+  const auto all =
+      list({"2024-01-03T12:00:00Z", "2024-01-02T12:00:00Z", "2024-01-01T13:00:00Z", "2024-01-01T12:00:00Z"});
+  EXPECT_THAT(kept({.daily = 10}, all), ElementsAre("2024-01-03T12:00:00Z", "2024-01-02T12:00:00Z",
+                                                    "2024-01-01T13:00:00Z", "2024-01-01T12:00:00Z"));
   EXPECT_EQ(reason({.daily = 10}, all, 3), "oldest daily snapshot");
-  EXPECT_THAT(kept({.daily = 3}, all), ElementsAre("2024-01-03T12:00:00Z", "2024-01-02T12:00:00Z", "2024-01-01T13:00:00Z"));
+  EXPECT_THAT(kept({.daily = 3}, all),
+              ElementsAre("2024-01-03T12:00:00Z", "2024-01-02T12:00:00Z", "2024-01-01T13:00:00Z"));
 }
 
 TEST(Retention, unlimited_keeps_one_of_each_period) {
-  const auto all = list({"2024-01-03T12:00:00Z", "2024-01-02T13:00:00Z", "2024-01-02T12:00:00Z", "2024-01-01T12:00:00Z"});
+  const auto all =
+      list({"2024-01-03T12:00:00Z", "2024-01-02T13:00:00Z", "2024-01-02T12:00:00Z", "2024-01-01T12:00:00Z"});
   EXPECT_THAT(kept({.daily = RetentionPolicy::kUnlimited}, all),
               ElementsAre("2024-01-03T12:00:00Z", "2024-01-02T13:00:00Z", "2024-01-01T12:00:00Z"));
 }
 
 TEST(Retention, within_counts_back_from_the_newest_snapshot_not_from_today) {
-  const auto all = list({"2020-06-10T12:00:00Z", "2020-06-09T12:00:01Z", "2020-06-09T12:00:00Z", "2020-06-01T00:00:00Z"});
-  EXPECT_THAT(kept({.within = *parse_calendar_span("1d")}, all), ElementsAre("2020-06-10T12:00:00Z", "2020-06-09T12:00:01Z"));
+  const auto all =
+      list({"2020-06-10T12:00:00Z", "2020-06-09T12:00:01Z", "2020-06-09T12:00:00Z", "2020-06-01T00:00:00Z"});
+  EXPECT_THAT(kept({.within = *parse_calendar_span("1d")}, all),
+              ElementsAre("2020-06-10T12:00:00Z", "2020-06-09T12:00:01Z"));
 }
 
 TEST(Retention, a_snapshot_from_the_future_does_not_move_the_window) {
-  const auto all = list({"2040-01-01T00:00:00Z", "2020-06-10T12:00:00Z", "2020-06-10T11:00:00Z", "2020-06-01T00:00:00Z"});
+  const auto all =
+      list({"2040-01-01T00:00:00Z", "2020-06-10T12:00:00Z", "2020-06-10T11:00:00Z", "2020-06-01T00:00:00Z"});
   EXPECT_THAT(kept({.within = *parse_calendar_span("2h")}, all),
               ElementsAre("2040-01-01T00:00:00Z", "2020-06-10T12:00:00Z", "2020-06-10T11:00:00Z"));
 }
@@ -107,13 +118,15 @@ TEST(Retention, a_snapshot_from_the_future_does_not_move_the_window) {
 TEST(Retention, within_by_period_keeps_one_of_each_inside_the_window) {
   const auto all = list({"2020-06-10T12:00:00Z", "2020-06-10T10:00:00Z", "2020-06-09T12:00:00Z", "2020-06-09T10:00:00Z",
                          "2020-06-01T00:00:00Z"});
-  EXPECT_THAT(kept({.within_daily = *parse_calendar_span("3d")}, all), ElementsAre("2020-06-10T12:00:00Z", "2020-06-09T12:00:00Z"));
+  EXPECT_THAT(kept({.within_daily = *parse_calendar_span("3d")}, all),
+              ElementsAre("2020-06-10T12:00:00Z", "2020-06-09T12:00:00Z"));
 }
 
 TEST(Retention, tags_keep_whatever_their_age) {
   std::vector<Snapshot> all = {at("2024-01-03T12:00:00Z"), at("2024-01-02T12:00:00Z", {"a"}),
                                at("2024-01-01T12:00:00Z", {"a", "b"}), at("2023-01-01T12:00:00Z", {"c"})};
-  EXPECT_THAT(kept({.last = 1, .tags = {{"a", "b"}}}, all), ElementsAre("2024-01-03T12:00:00Z", "2024-01-01T12:00:00Z"));
+  EXPECT_THAT(kept({.last = 1, .tags = {{"a", "b"}}}, all),
+              ElementsAre("2024-01-03T12:00:00Z", "2024-01-01T12:00:00Z"));
   EXPECT_THAT(kept({.tags = {{""}}}, all), ElementsAre("2024-01-03T12:00:00Z"));
 }
 
@@ -135,7 +148,8 @@ TEST(Retention, months_are_calendar_months) {
 
 TEST(Retention, spans_are_read_strictly) {
   EXPECT_EQ(parse_calendar_span("1y5m7d2h")->to_string(), "1y5m7d2h");
-  for (const char* wrong : {"", "5", "d", "5x", "-1d", "1d ", "99999999999d"}) EXPECT_FALSE(parse_calendar_span(wrong)) << wrong;
+  for (const char* wrong : {"", "5", "d", "5x", "-1d", "1d ", "99999999999d"})
+    EXPECT_FALSE(parse_calendar_span(wrong)) << wrong;
 }
 
 TEST(Retention, groups_do_not_depend_on_the_order_of_paths) {

@@ -35,7 +35,7 @@ Timestamp read_time(JsonReader& reader) {
 
 struct Counter {
   const char* name;
-  uint64_t SnapshotSummary::*field;
+  uint64_t SnapshotSummary::* field;
 };
 constexpr Counter kCounters[] = {
     {"files_new", &SnapshotSummary::files_new},
@@ -94,7 +94,9 @@ void append_string(std::string& text, std::string_view key, std::string_view val
 
 }  // namespace
 
-bool Snapshot::has_tag(std::string_view tag) const { return std::find(tags.begin(), tags.end(), tag) != tags.end(); }
+bool Snapshot::has_tag(std::string_view tag) const {
+  return std::find(tags.begin(), tags.end(), tag) != tags.end();
+}
 
 std::string_view Snapshot::tag_value(std::string_view key) const {
   for (const std::string& tag : tags) {

@@ -30,7 +30,9 @@ void civil_from_days(int64_t days, CivilTime& out) {
   out.year = static_cast<int64_t>(year_of_era) + era * 400 + (out.month <= 2);
 }
 
-int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+int64_t floor_div(int64_t a, int64_t b) {
+  return a / b - (a % b < 0);
+}
 
 // `count` digits at text[at]; -1 if they are not there.
 int number(std::string_view text, size_t at, size_t count) {
@@ -90,8 +92,8 @@ std::optional<Timestamp> Timestamp::parse(std::string_view text) {
   }
   const int year = number(text, 0, 4), month = number(text, 5, 2), day = number(text, 8, 2);
   const int hour = number(text, 11, 2), minute = number(text, 14, 2), second = number(text, 17, 2);
-  if (year < 0 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
-      second < 0 || second > 60) {
+  if (year < 0 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 ||
+      minute > 59 || second < 0 || second > 60) {
     return std::nullopt;
   }
   Timestamp time;

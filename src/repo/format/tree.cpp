@@ -102,8 +102,10 @@ void read_member(JsonReader& reader, std::string_view key, Node& node) {
   } else if (key == "links") {
     node.links = reader.unsigned_integer();
   } else if (key == "linktarget") {
-    if (node.link_target.empty()) node.link_target = reader.string();
-    else reader.skip();
+    if (node.link_target.empty())
+      node.link_target = reader.string();
+    else
+      reader.skip();
   } else if (key == "linktarget_raw") {
     const Buffer raw = read_base64(reader);
     if (!raw.empty()) node.link_target = as_text(raw);
@@ -146,7 +148,9 @@ void append_text(std::string& json, const char* key, std::string_view value) {
 
 }  // namespace
 
-const char* node_type_name(NodeType type) { return kTypeNames[static_cast<size_t>(type)]; }
+const char* node_type_name(NodeType type) {
+  return kTypeNames[static_cast<size_t>(type)];
+}
 
 Result<Tree> parse_tree(std::string_view json) {
   Tree tree;
@@ -174,7 +178,8 @@ Result<Tree> parse_tree(std::string_view json) {
     }
   }
   if (!reader.finished()) {
-    return fail(ErrorClass::verification_failed, "repo.tree.format", "tree: " + reader.problem(), "holdfast check -r REPO");
+    return fail(ErrorClass::verification_failed, "repo.tree.format", "tree: " + reader.problem(),
+                "holdfast check -r REPO");
   }
   return tree;
 }
