@@ -11,6 +11,7 @@
 
 #include "tests/damage/damage.h"
 #include "tests/interop/json.h"
+#include "tests/support/require.h"
 
 namespace holdfast::test {
 namespace {
@@ -100,11 +101,11 @@ TEST_F(Failures, a_tree_with_a_vanished_path_is_no_silent_success) {
 class DiskFull : public Failures {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "needs root to mount a small file system";
+    HOLDFAST_NEED("root", ::geteuid() == 0, "a small file system has to be mounted");
     // In a mount namespace of this process: whatever happens, the mount goes with it.
-    if (::unshare(CLONE_NEWNS) < 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
-      GTEST_SKIP() << "no mount namespace here: " << std::strerror(errno);
-    }
+    const bool own_mounts =
+        ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    HOLDFAST_NEED("mount namespace", own_mounts, std::strerror(errno));
     Failures::SetUp();
   }
   void TearDown() override {

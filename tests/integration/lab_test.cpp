@@ -166,7 +166,7 @@ TEST(Lab, HungMemberIsUnhealthyAndHealed) {
 
 TEST(Lab, AFullDiskAndACutNetworkAreRealAndHealed) {
   HOLDFAST_NEED("postgres", have(cluster::Engine::postgres, "postgres"), "no postgres");
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root: mounts a file system and drops packets";
+  HOLDFAST_NEED("root", ::geteuid() == 0, "it mounts a file system and drops packets");
   LabGuard lab;
   ASSERT_EQ(lab.holdfast({"lab", "up", "shop-postgres"}).exit_code, 0);
   const Value primary = lab.member("shop-postgres-0"), replica = lab.member("shop-postgres-1");
