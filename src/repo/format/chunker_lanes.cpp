@@ -150,6 +150,7 @@ HOLDFAST_LANES size_t ChunkerLanes::scan(const uint8_t* data, size_t from, size_
     transpose(rows, lane, *fresh);
     // Next come the rows to the right or, for the caller's next call, the 64 lanes behind these.
     const uint8_t* next = (done + kUnit < lane ? rows + kUnit : rows - done + (kLanes * lane - kUnit)) + kUnit - 1;
+#pragma GCC unroll 4
     for (size_t i = 0; i < kUnit; ++i) {
       _mm_prefetch(next + i * lane, _MM_HINT_T0);
       const __m512i in = fresh->at[i], out = old->at[i], top = p6;

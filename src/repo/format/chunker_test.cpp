@@ -69,10 +69,13 @@ size_t naive_cut(ByteSpan data, uint64_t polynomial) {
 }
 
 // Portable code, vector code: whatever this CPU can run.
-std::vector<bool> ways() {
-  if (ChunkerLanes::supported()) return {false, true};
-  std::puts("this CPU lacks AVX-512 (F, BW) or GFNI: only the portable chunker is tested");
-  return {false};
+const std::vector<bool>& ways() {
+  static const std::vector<bool> ways = [] {
+    if (ChunkerLanes::supported()) return std::vector<bool>{false, true};
+    std::puts("this CPU lacks AVX-512 (F, BW) or GFNI: only the portable chunker is tested");
+    return std::vector<bool>{false};
+  }();
+  return ways;
 }
 
 std::string sql_text(size_t size) {
