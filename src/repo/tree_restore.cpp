@@ -236,6 +236,7 @@ Status Restore::write_contents() {
       [&](size_t i, Tools& tools) -> Status {
         if (stop_.stop_requested())
           return fail(ErrorClass::interrupted, "interrupted", "stopped; the restore is not whole");
+        if (i + 2 * threads < fetches.size()) expect_fetch(repository_, fetches[i + 2 * threads]);
         return write_fetch(fetches[i], tools.codec, tools.scratch, tools.plain);
       });
 }

@@ -153,6 +153,11 @@ size_t Chunker::first_cut(const uint8_t* data, size_t from, size_t to) const {
   return at <= to ? scan(data, at, to) : kNone;
 }
 
+bool Chunker::may_end(ByteSpan chunk) const {
+  if (chunk.size() < kMinChunk) return false;
+  return chunk.size() == kMaxChunk || is_cut(fingerprint(chunk.data() + chunk.size() - kWindow));
+}
+
 std::optional<size_t> Chunker::next_cut(ByteSpan data, bool at_end, size_t first_length) const {
   const size_t limit = std::min(data.size(), kMaxChunk);
   const size_t from = std::max(first_length, kMinChunk);

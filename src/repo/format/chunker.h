@@ -32,6 +32,10 @@ class Chunker {
   /// not to be cuts: a caller that got nothing and now has more data passes the size it asked about, plus one.
   std::optional<size_t> next_cut(ByteSpan data, bool at_end, size_t first_length = 0) const;
 
+  /// Whether a chunk may end where `chunk` does: never false for a chunk that next_cut() found before the end of its
+  /// data. Costs as much as 64 bytes of next_cut().
+  bool may_end(ByteSpan chunk) const;
+
  private:
   size_t first_cut(const uint8_t* data, size_t from, size_t to) const;
   size_t scan(const uint8_t* data, size_t from, size_t to) const;
