@@ -240,7 +240,8 @@ Status Restore::write_contents() {
     Buffer scratch;
     Buffer plain;
   };
-  const unsigned threads = remote ? std::max(cpu_threads(), repository_.store().connections()) : cpu_threads();
+  // More than processors: files are written to the disk itself, and while one thread waits for that another decodes.
+  const unsigned threads = std::max(3 * cpu_threads(), repository_.store().connections());
   return parallel_for(
       fetches.size(), threads, [&] { return Tools{Codec(repository_.master_key()), {}, {}}; },
       [&](size_t i, Tools& tools) -> Status {
