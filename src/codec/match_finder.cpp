@@ -28,8 +28,12 @@ std::span<const Sequence> MatchFinder::find(ByteSpan input) {
     capacity_ = std::max(most, capacity_ * 2);
     sequences_ = std::make_unique_for_overwrite<Sequence[]>(capacity_);
   }
-  const size_t count =
-      kernel::find_matches(*tables_, input.data(), static_cast<uint32_t>(input.size()), kBlock, sequences_.get());
+  const auto size = static_cast<uint32_t>(input.size());
+  kernel::begin(*tables_, input.data(), size);
+  size_t count = 0;
+  for (uint32_t at = 0; at < size; at += kBlock) {
+    count += kernel::find_block(*tables_, at, std::min<uint32_t>(size, at + kBlock), sequences_.get() + count);
+  }
   return {sequences_.get(), count};
 }
 

@@ -201,12 +201,15 @@ uint32_t take(Runs& runs, uint32_t count, uint32_t taken) {
   return kept;
 }
 
+/// Appends sequences to `out`.
 class Writer {
  public:
-  Writer(const uint8_t* data, uint32_t size, Sequence* out) : data_(data), last_load_(size - 64), out_(out) {}
+  Writer(const Scratch& s, Sequence* out)
+      : data_(s.data), last_load_(s.size - 64), out_(out), taken_(s.taken), last_offset_(s.last_offset) {}
 
   uint32_t taken() const { return taken_; }
-  Sequence* out() const { return out_; }
+  uint32_t last_offset() const { return last_offset_; }
+  const Sequence* out() const { return out_; }
 
   void match(uint32_t start, uint32_t end, uint32_t offset) {
     repeat_in_literals(start);
@@ -240,42 +243,47 @@ class Writer {
   const uint8_t* data_;
   uint32_t last_load_;  // the last position 64 bytes can be loaded from
   Sequence* out_;
-  uint32_t taken_ = 0;        // all before is in sequences
-  uint32_t last_offset_ = 0;  // 0: no match yet
+  uint32_t taken_;
+  uint32_t last_offset_;
 };
 
 }  // namespace
 
-size_t find_matches(Scratch& s, const uint8_t* data, uint32_t size, uint32_t block, Sequence* out) {
+void begin(Scratch& s, const uint8_t* data, uint32_t size) {
+  s.data = data;
+  s.size = size;
   // One entry for each sample of a small input is enough, and quicker to clear.
-  unsigned table_bits = kTableBits;
-  while (table_bits > 10 && size >> table_bits < 2) --table_bits;
-  __builtin_memset(s.table, 0xff, sizeof(uint32_t) << table_bits);  // no position is that large
-  const uint32_t sample_end = size - kMargin;
-  Writer writer(data, size, out);
-  uint32_t stride = 1;
-  for (uint32_t block_start = 0; block_start < size; block_start += block) {
-    const uint32_t block_end = size - block_start < block ? size : block_start + block;
-    const uint32_t stop = block_end < sample_end ? block_end : sample_end;
-    s.sample[kBefore - 1] = 0;  // no run crosses into a block
-    __m512i last_offset = _mm512_setzero_si512();
-    for (uint32_t at = block_start == 0 ? 16 : block_start; at < stop; at += stride * kStrip) {
-      if (writer.taken() >= at + kStrip) {
-        at += (writer.taken() - at) / kStrip * kStrip;
-        if (at >= stop) break;
-      }
-      const uint32_t count = collect_samples(s, data, at, stop - at < kStrip ? stop - at : kStrip);
-      look_up(s, data, count, table_bits);
-      uint32_t runs = join_runs(s, count, last_offset);
-      measure(s, data, runs, block_end);
-      runs = drop_covered(s.runs, runs, writer.taken());
-      runs = drop_outdone(s.runs, runs);
-      runs = take(s.runs, runs, writer.taken());
-      for (uint32_t i = 0; i < runs; ++i) writer.match(s.runs.start[i], s.runs.end[i], s.runs.offset[i]);
-      stride = runs > 0 ? 1 : stride < kMaxStride ? stride + 1 : stride;
+  s.table_bits = kTableBits;
+  while (s.table_bits > 10 && size >> s.table_bits < 2) --s.table_bits;
+  __builtin_memset(s.table, 0xff, sizeof(uint32_t) << s.table_bits);  // no position is that large
+  s.stride = 1;
+  s.taken = 0;
+  s.last_offset = 0;
+}
+
+size_t find_block(Scratch& s, uint32_t start, uint32_t end, Sequence* out) {
+  Writer writer(s, out);
+  const uint32_t sample_end = s.size - kMargin, stop = end < sample_end ? end : sample_end;
+  s.sample[kBefore - 1] = 0;  // no run crosses into a block
+  __m512i last_offset = _mm512_setzero_si512();
+  for (uint32_t at = start == 0 ? 16 : start; at < stop; at += s.stride * kStrip) {
+    if (writer.taken() >= at + kStrip) {
+      at += (writer.taken() - at) / kStrip * kStrip;
+      if (at >= stop) break;
     }
-    writer.end_block(block_end);
+    const uint32_t count = collect_samples(s, s.data, at, stop - at < kStrip ? stop - at : kStrip);
+    look_up(s, s.data, count, s.table_bits);
+    uint32_t runs = join_runs(s, count, last_offset);
+    measure(s, s.data, runs, end);
+    runs = drop_covered(s.runs, runs, writer.taken());
+    runs = drop_outdone(s.runs, runs);
+    runs = take(s.runs, runs, writer.taken());
+    for (uint32_t i = 0; i < runs; ++i) writer.match(s.runs.start[i], s.runs.end[i], s.runs.offset[i]);
+    s.stride = runs > 0 ? 1 : s.stride < kMaxStride ? s.stride + 1 : s.stride;
   }
+  writer.end_block(end);
+  s.taken = writer.taken();
+  s.last_offset = writer.last_offset();
   return static_cast<size_t>(writer.out() - out);
 }
 

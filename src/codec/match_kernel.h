@@ -30,11 +30,21 @@ struct Scratch {
   uint32_t candidate[kStrip + kSlack];          // earlier positions with the same key; >= the sample's own if none
   uint32_t run_sample[kStrip + kSlack], run_candidate[kStrip + kSlack];
   Runs runs;
+
+  // What is carried from block to block.
+  const uint8_t* data;
+  uint32_t size;
+  unsigned table_bits;
+  uint32_t stride;       // strips from one to the next: grows where nothing repeats
+  uint32_t taken;        // all before is in sequences
+  uint32_t last_offset;  // 0: no match yet
 };
 
-/// Writes the sequences of data[0, size), at least kMargin bytes, to `out` (room for size / 4 + 2 * blocks) and returns
+/// Starts with a new input, data[0, size), at least kMargin bytes.
+void begin(Scratch& scratch, const uint8_t* data, uint32_t size);
+/// Writes the sequences of the next block, data[start, end), to `out` (room for a quarter of its bytes and 2) and returns
 /// how many.
-size_t find_matches(Scratch& scratch, const uint8_t* data, uint32_t size, uint32_t block, Sequence* out);
+size_t find_block(Scratch& scratch, uint32_t start, uint32_t end, Sequence* out);
 
 }  // namespace kernel
 }  // namespace holdfast::codec
