@@ -142,7 +142,13 @@ void measure(Scratch& s, const uint8_t* data, uint32_t runs, uint32_t block_end)
     const uint64_t differ = _mm512_cmpneq_epi8_mask(load(data + at - 16), load(data + from - 16));
     uint32_t end = at + static_cast<uint32_t>(_tzcnt_u64(differ >> 16));
     if (__builtin_expect(differ >> 16 == 0, 0)) {
-      end = at + 48 < block_end ? at + 48 + equal_bytes(data + at + 48, data + from + 48, data + block_end) : block_end;
+      const uint32_t known = at + 48;
+      if (i > 0 && s.runs.offset[i - 1] == at - from && s.runs.end[i - 1] > known) {
+        end =
+            s.runs.end[i - 1];  // inside of that run: measured once, or a short period would cost its length each time
+      } else if (known < block_end) {
+        end = known + equal_bytes(data + known, data + from + 48, data + block_end);
+      }
     }
     s.runs.end[i] = end < block_end ? end : block_end;
     s.runs.start[i] = at - static_cast<uint32_t>(_lzcnt_u64(differ << 48 | uint64_t{1} << 47));
