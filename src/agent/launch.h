@@ -9,6 +9,7 @@
 #include "agent/config.h"
 #include "base/deadline.h"
 #include "sys/process.h"
+#include "sys/user.h"
 
 namespace holdfast::agent {
 

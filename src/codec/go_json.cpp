@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "codec/utf8.h"
+
 namespace holdfast::codec {
 namespace {
 
@@ -46,24 +48,6 @@ size_t decode(std::string_view text, uint32_t& code) {
 
 void append_hex(std::string& out, uint32_t value, int digits) {
   for (int shift = (digits - 1) * 4; shift >= 0; shift -= 4) out += "0123456789abcdef"[value >> shift & 15];
-}
-
-void append_code(std::string& out, uint32_t code) {
-  if (code < 0x80) {
-    out += static_cast<char>(code);
-  } else if (code < 0x800) {
-    out += static_cast<char>(0xc0 | code >> 6);
-    out += static_cast<char>(0x80 | (code & 0x3f));
-  } else if (code < 0x10000) {
-    out += static_cast<char>(0xe0 | code >> 12);
-    out += static_cast<char>(0x80 | (code >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (code & 0x3f));
-  } else {
-    out += static_cast<char>(0xf0 | code >> 18);
-    out += static_cast<char>(0x80 | (code >> 12 & 0x3f));
-    out += static_cast<char>(0x80 | (code >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (code & 0x3f));
-  }
 }
 
 }  // namespace
@@ -256,7 +240,7 @@ bool go_unquote(std::string_view quoted, std::string& name) {
     }
     if (kind == 'u' || kind == 'U') {
       if (value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return false;
-      append_code(name, static_cast<uint32_t>(value));
+      append_utf8(name, static_cast<uint32_t>(value));
     } else {
       if (value > 255) return false;
       name += static_cast<char>(value);

@@ -4,8 +4,6 @@
 
 #include <cstring>
 
-#include "crypto/scrypt.h"
-
 namespace holdfast::crypto {
 namespace {
 
@@ -70,24 +68,6 @@ TEST(Seal, every_flipped_bit_is_refused_and_the_bytes_stay) {
     Buffer cut = Buffer::copy_of(sealed.span(0, size));
     EXPECT_FALSE(sealer.open_in_place({cut.data(), cut.size()}).has_value());
   }
-}
-
-TEST(Scrypt, matches_the_published_vectors_and_refuses_mad_costs) {  // RFC 7914, section 12
-  const auto derive = [](const char* password, const char* salt, ScryptCost cost) {
-    auto key = scrypt(Secret(password), as_bytes(salt), cost);
-    return key ? hex(*key) : key.error().to_string();
-  };
-  EXPECT_EQ(derive("", "", {16, 1, 1}),
-            "77d6576238657b203b19ca42c18a0497f16b4844e3074ae8dfdffa3fede21442"
-            "fcd0069ded0948f8326a753a0fc81f17e8d3e0fb2e0d3628cf35e20c38d18906");
-  EXPECT_EQ(derive("password", "NaCl", {1024, 8, 16}),
-            "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162"
-            "2eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640");
-  EXPECT_EQ(derive("pleaseletmein", "SodiumChloride", {16384, 8, 1}),
-            "7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2"
-            "d5432955613f0fcf62d49705242a9af9e61e85dc0d651e40dfcf017b45575887");
-  EXPECT_FALSE(scrypt(Secret("x"), as_bytes("salt"), {1000, 8, 1}).has_value());
-  EXPECT_FALSE(scrypt(Secret("x"), as_bytes("salt"), {1ull << 40, 8, 1}).has_value());
 }
 
 }  // namespace

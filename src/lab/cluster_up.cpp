@@ -18,6 +18,7 @@
 #include "engine/programs.h"
 #include "lab/ports.h"
 #include "sys/process.h"
+#include "sys/user.h"
 
 namespace holdfast::lab {
 

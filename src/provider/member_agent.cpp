@@ -13,6 +13,7 @@
 #include "engine/programs.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "sys/user.h"
 
 namespace holdfast::provider {
 namespace {

@@ -71,6 +71,10 @@ Status decode_fetch(const Fetch& fetch, MutableByteSpan raw, Codec& codec, Mutab
   return {};
 }
 
+void expect_fetch(Repository& repository, const Fetch& fetch) {
+  repository.store().expect(object_key(ObjectType::pack, fetch.pack), fetch.offset, fetch.length);
+}
+
 Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, MutableByteSpan plain) {
   auto got = repository.store().get(object_key(ObjectType::pack, fetch.pack), fetch.offset, fetch.length, scratch);
   if (!got && (got.error().id == store::kNotFound || got.error().id == store::kShortRead)) {

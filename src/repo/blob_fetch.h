@@ -33,6 +33,9 @@ std::vector<Fetch> plan_fetches(std::vector<WantedBlob> wanted, uint32_t max_gap
 /// Plain bytes of all items together.
 size_t plain_size(const Fetch& fetch);
 
+/// Lets the store read a fetch ahead, if it can.
+void expect_fetch(Repository& repository, const Fetch& fetch);
+
 /// Reads one fetch and decodes its blobs one after the other into `plain` (plain_size() bytes); MAC, size and SHA-256
 /// are checked. A damaged blob is "repo.object.damaged" naming blob and pack. `scratch` keeps its memory between calls.
 Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, MutableByteSpan plain);

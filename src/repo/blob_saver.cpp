@@ -10,8 +10,9 @@
 namespace holdfast::repo {
 namespace {
 
-constexpr size_t kBatch = 4;         // blobs hashed together
-constexpr size_t kMaxQueued = 1024;  // tasks
+constexpr size_t kBatch = 32;  // blobs hashed together at most: enough small ones to keep every lane busy
+constexpr size_t kBatchBytes = 4 * 1024 * 1024;  // no more are taken once a batch has so many
+constexpr size_t kMaxQueued = 1024;              // tasks
 constexpr size_t kMaxQueuedBytes = 16 * 1024 * 1024;
 constexpr size_t kMaxBlobsInPack = 50'000;  // keeps the header far below its 16 MiB limit
 
@@ -100,7 +101,9 @@ void BlobSaver::work(Worker& worker) {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] { return closing_ || !queue_.empty(); });
       if (queue_.empty()) return;
-      while (!queue_.empty() && batch.size() < kBatch) {
+      size_t bytes = 0;
+      while (!queue_.empty() && batch.size() < kBatch && bytes < kBatchBytes) {
+        bytes += queue_.front().plain.size();
         queued_bytes_ -= queue_.front().plain.size();
         batch.push_back(std::move(queue_.front()));
         queue_.pop_front();

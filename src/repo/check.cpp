@@ -294,6 +294,10 @@ class Check {
         [&](size_t i, std::unique_ptr<PackVerifier>& verifier) -> Status {
           TRY_VOID(stopped());
           const StoredPack& pack = chosen[i];
+          if (i + threads < chosen.size()) {
+            const StoredPack& later = chosen[i + threads];
+            repository_.store().expect(object_key(ObjectType::pack, later.id), 0, later.size);
+          }
           const auto blobs = pack.number ? table_->blobs(*pack.number) : std::vector<PackedBlob>{};
           const auto outcome = TRY(verifier->verify(pack.id, pack.size, blobs));
           for (const std::string& problem : outcome.problems) {

@@ -19,10 +19,10 @@ namespace {
 
 // Blobs are planned in batches of this many plain bytes: far enough ahead to join reads, near enough to the place of
 // writing that few finished blobs wait.
-constexpr size_t kLocalBatch = 12 * 1024 * 1024;
+constexpr size_t kLocalBatch = 16 * 1024 * 1024;
 // Across a network a read's cost is its round trip; four times as much is planned at once, so that reads grow.
 constexpr size_t kRemoteBatch = 48 * 1024 * 1024;
-constexpr uint32_t kLocalGap = 0, kLocalRead = 2 * 1024 * 1024;
+constexpr uint32_t kLocalGap = 0, kLocalRead = 8 * 1024 * 1024;
 constexpr uint32_t kRemoteGap = 512 * 1024, kRemoteRead = 16 * 1024 * 1024;
 
 class Dump {
@@ -71,6 +71,7 @@ class Dump {
     in_flight_ += bytes;
     for (Fetch& fetch :
          plan_fetches(std::move(wanted), remote_ ? kRemoteGap : kLocalGap, remote_ ? kRemoteRead : kLocalRead)) {
+      expect_fetch(repository_, fetch);
       fetches_.push_back(std::move(fetch));
     }
     return {};

@@ -20,12 +20,14 @@ unsigned posix_mode(const Node& node) {
   return mode;
 }
 
-void apply_metadata(const std::string& path, const Node& node, std::vector<std::string>& problems, int fd) {
+void apply_metadata(const std::string& path, const Node& node, std::vector<std::string>& problems, int fd,
+                    const struct stat* now) {
   const auto note = [&](const char* what) {
     problems.push_back(fmt::format("{}: {}: {}", path, what, std::strerror(errno)));
   };
   const bool root = ::geteuid() == 0;
-  if (root && (fd >= 0 ? ::fchown(fd, node.uid, node.gid) : ::lchown(path.c_str(), node.uid, node.gid)) != 0)
+  const bool owned = now && now->st_uid == node.uid && now->st_gid == node.gid;
+  if (root && !owned && (fd >= 0 ? ::fchown(fd, node.uid, node.gid) : ::lchown(path.c_str(), node.uid, node.gid)) != 0)
     note("owner");
   for (const auto& attribute : node.xattrs) {
     if (::lsetxattr(path.c_str(), attribute.name.c_str(), attribute.value.data(), attribute.value.size(), 0) != 0 &&
@@ -33,7 +35,8 @@ void apply_metadata(const std::string& path, const Node& node, std::vector<std::
       note(("attribute " + attribute.name).c_str());
     }
   }
-  if (node.type != NodeType::symlink &&
+  const bool has_mode = now && owned && (now->st_mode & 07777) == posix_mode(node);
+  if (node.type != NodeType::symlink && !has_mode &&
       (fd >= 0 ? ::fchmod(fd, posix_mode(node)) : ::chmod(path.c_str(), posix_mode(node))) != 0) {
     note("mode");
   }

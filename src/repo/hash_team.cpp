@@ -19,13 +19,14 @@ HashTeam::~HashTeam() {
 // Takes one share of the group and hashes it; false when nothing is left to take.
 bool HashTeam::step(std::unique_lock<std::mutex>& lock) {
   if (next_ >= messages_.size()) return false;
-  const size_t share = std::max<size_t>(1, (messages_.size() + threads_.size()) / (threads_.size() + 1));
   const size_t first = next_;
-  const size_t count = std::min(share, messages_.size() - first);
-  next_ += count;
+  for (size_t bytes = 0; next_ < messages_.size() && bytes < share_; ++next_) bytes += messages_[next_].size();
+  const size_t count = next_ - first;
   const auto messages = messages_.subspan(first, count);
   const auto out = out_.subspan(first, count);
+  const auto prepare = prepare_;
   lock.unlock();
+  if (prepare) std::for_each(messages.begin(), messages.end(), prepare);
   crypto::sha256_many(messages, out);
   lock.lock();
   done_ += count;
@@ -42,9 +43,12 @@ void HashTeam::work() {
   }
 }
 
-void HashTeam::hash(std::span<const ByteSpan> messages, std::span<crypto::Digest> out) {
-  if (messages.size() < 2 || threads_.empty()) return crypto::sha256_many(messages, out);
+void HashTeam::hash(std::span<const ByteSpan> messages, std::span<crypto::Digest> out, void (*prepare)(ByteSpan)) {
+  size_t bytes = 0;
+  for (const ByteSpan message : messages) bytes += message.size();
   std::unique_lock lock(mutex_);
+  prepare_ = prepare;
+  share_ = std::max<size_t>(1, bytes / (threads_.size() + 1));
   messages_ = messages;
   out_ = out;
   next_ = done_ = 0;

@@ -5,6 +5,7 @@
 #include <deque>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "repo/block_reader.h"
 #include "repo/format/chunker.h"
@@ -14,10 +15,8 @@
 namespace holdfast::repo {
 namespace {
 
-constexpr size_t kGroup = 32;      // predicted ranges hashed together, at most
-constexpr size_t kFirstGroup = 2;  // and after a miss
-constexpr size_t kMaxGuesses = 4;  // in a row
-constexpr size_t kNear = 32;       // parent blobs looked at behind the place where a prediction failed
+constexpr size_t kGroup = 32;  // predicted ranges hashed together, at most
+constexpr size_t kNear = 32;   // parent blobs tried where the one that was expected does not fit
 
 bool all_zero(ByteSpan bytes) {
   return bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
@@ -40,56 +39,69 @@ class Prediction {
     lengths_.reserve(parent.size());
     for (size_t i = 0; i < parent.size(); ++i) {
       const auto location = index.find(BlobType::data, parent[i]);
-      lengths_.push_back(location ? location->blob.plain_length() : 0);
-      positions_.try_emplace(parent[i], i);
+      const uint32_t length = location ? location->blob.plain_length() : 0;
+      lengths_.push_back(length <= kMaxChunk ? length : 0);
+      known_lengths_.insert(lengths_.back());
+      if (!positions_.try_emplace(parent[i], i).second) positions_[parent[i]] = kRepeated;
     }
-    next_ = 0;
   }
 
-  bool active() const { return next_ < ids_.size() && lengths_[next_] > 0 && lengths_[next_] <= kMaxChunk; }
   bool has_parent() const { return !ids_.empty(); }
-  void lose() {
-    lost_ = next_;
-    next_ = ids_.size();
-  }
-  void advance() { ++next_; }
-  const Id& id() const { return ids_[next_]; }
+  /// Whether a chunk of this length may be one of the parent's; lengths are all but unique, so this spares most hashes.
+  bool may_hold(size_t length) const { return known_lengths_.contains(static_cast<uint32_t>(length)); }
 
-  /// Up to `most` ranges of `data` that the next parent blobs would cover; `at_end`: the stream ends with `data`.
-  void ranges(ByteSpan data, bool at_end, size_t most, std::vector<ByteSpan>& out) const {
+  /// Up to `most` ranges that parent blobs in a row would cover of `data`; `at_end`: the stream ends with `data`. The
+  /// first is the blob that is expected or, if that does not fit here, one of those behind it. Only ranges that end in
+  /// a cut are offered, so a hash is rarely spent in vain. False if with more data the expected blob might fit.
+  bool guess(const Chunker& chunker, ByteSpan data, bool at_end, size_t most, std::vector<ByteSpan>& out) {
     out.clear();
-    size_t at = 0;
-    for (size_t i = next_; i < ids_.size() && out.size() < most; ++i) {
-      const size_t length = lengths_[i];
-      if (length == 0 || length > data.size() - at) break;
-      // A file's last blob ended because the file did; only another end at the same place makes it a cut.
-      if (i + 1 == ids_.size() && !(at_end && at + length == data.size())) break;
-      out.push_back(data.subspan(at, length));
-      at += length;
+    if (next_ < ids_.size() && lengths_[next_] > data.size() && !at_end && !is_last(next_)) return false;
+    for (guess_ = next_; guess_ < std::min(next_ + kNear, ids_.size()); ++guess_) {
+      ByteSpan rest = data;
+      for (size_t i = guess_; i < ids_.size() && out.size() < most && fits(chunker, i, rest, at_end); ++i) {
+        out.push_back(rest.first(lengths_[i]));
+        rest = rest.subspan(lengths_[i]);
+      }
+      if (!out.empty()) break;
     }
+    return true;
   }
-  /// True if more data could make a range fit.
-  bool wants_more(ByteSpan data) const { return active() && next_ + 1 < ids_.size() && lengths_[next_] > data.size(); }
+  /// The blob guessed for the first range that is not confirmed.
+  const Id& guessed() const { return ids_[guess_]; }
+  /// The range that was guessed is a chunk, if perhaps a changed one: what was guessed behind it stays good.
+  void confirm() { next_ = ++guess_; }
 
   /// Continues behind a blob that was found by other means.
   void follow(const Id& id) {
-    // Near the place where the streams parted first: the same blob may stand in many places (runs of zeros).
-    for (size_t i = lost_; i < std::min(lost_ + kNear, ids_.size()); ++i) {
+    // First near the place where the streams parted: the same blob may stand in many places (runs of zeros).
+    for (size_t i = next_; i < std::min(next_ + kNear, ids_.size()); ++i) {
       if (ids_[i] == id) {
         next_ = i + 1;
         return;
       }
     }
     const auto at = positions_.find(id);
-    next_ = at == positions_.end() ? ids_.size() : at->second + 1;
+    if (at != positions_.end() && at->second != kRepeated) next_ = at->second + 1;
   }
 
  private:
+  static constexpr size_t kRepeated = SIZE_MAX;
+
+  bool is_last(size_t i) const { return i + 1 == ids_.size(); }
+  bool fits(const Chunker& chunker, size_t i, ByteSpan data, bool at_end) const {
+    const size_t length = lengths_[i];
+    if (length == 0 || length > data.size()) return false;
+    // A file's last blob ended because the file did; only another end at the same place makes it a cut.
+    if (is_last(i)) return at_end && length == data.size();
+    return chunker.may_end(data.first(length));
+  }
+
   const std::vector<Id>& ids_;
-  std::vector<uint32_t> lengths_;  // plain bytes; 0 = not in the index
+  std::vector<uint32_t> lengths_;  // plain bytes; 0 = not in the index, or no chunk of ours
+  std::unordered_set<uint32_t> known_lengths_;
   std::unordered_map<Id, size_t> positions_;
-  size_t next_ = 0;
-  size_t lost_ = 0;  // where the last prediction failed
+  size_t next_ = 0;   // the blob that is expected
+  size_t guess_ = 0;  // the one that was offered
 };
 
 // A stream whose blobs are on their way through the saver.
@@ -108,6 +120,9 @@ struct PendingStream {
   std::atomic<size_t> unfinished{1};  // tasks, and the reading itself
 };
 
+// Keeps the bytes of a chunk in memory while somebody holds what it returned.
+using Hold = std::function<std::shared_ptr<const void>(ByteSpan)>;
+
 // Cuts a stream that comes in windows: each call sees all bytes that are not cut yet, as one piece.
 class Cutter {
  public:
@@ -119,15 +134,17 @@ class Cutter {
         saver_(saver),
         pending_(std::make_shared<PendingStream>(std::move(done))) {}
 
-  /// Queues what can be cut from `data`; returns what is left for the next window. `keep` owns the bytes.
-  Result<ByteSpan> cut(ByteSpan data, bool at_end, const std::shared_ptr<const void>& keep);
+  /// Queues what can be cut from `data`; returns what is left for the next window.
+  Result<ByteSpan> cut(ByteSpan data, bool at_end, const Hold& hold);
+  /// To be called for bytes before they are read.
+  void set_prepare(void (*prepare)(ByteSpan)) { prepare_ = prepare; }
   void count(size_t bytes) { pending_->stored.size += bytes; }
   /// Nothing more comes.
   Status finish() { return pending_->finish_one(nullptr); }
 
  private:
-  Result<ByteSpan> follow_parent(ByteSpan data, bool at_end, const std::shared_ptr<const void>& keep);
-  Status queue(ByteSpan chunk, const std::optional<Id>& id, const std::shared_ptr<const void>& keep);
+  Result<ByteSpan> follow_parent(ByteSpan data, bool at_end, const Hold& hold);
+  Status queue(ByteSpan chunk, const std::optional<Id>& id, const Hold& hold);
 
   const Chunker chunker_;
   Prediction prediction_;
@@ -135,16 +152,16 @@ class Cutter {
   BlobSaver& saver_;
   std::shared_ptr<PendingStream> pending_;
   size_t first_length_ = 0;  // of the next chunk: shorter lengths are known to be no cuts
-  size_t group_ = kGroup;    // predicted ranges to hash together: few after a miss, more while they hold
-  size_t misses_ = 0;        // guesses in a row that failed
+  size_t group_ = kGroup;    // ranges to guess at once: few after a wrong guess
+  void (*prepare_)(ByteSpan) = nullptr;
   std::vector<ByteSpan> ranges_;
   std::vector<crypto::Digest> digests_ = std::vector<crypto::Digest>(kGroup);
 };
 
-Status Cutter::queue(ByteSpan chunk, const std::optional<Id>& id, const std::shared_ptr<const void>& keep) {
+Status Cutter::queue(ByteSpan chunk, const std::optional<Id>& id, const Hold& hold) {
   BlobSaver::Task task;
   task.plain = chunk;
-  task.keep = keep;
+  task.keep = hold(chunk);
   task.id = &pending_->ids.emplace_back(id.value_or(Id{}));
   task.id_known = id.has_value();
   ++pending_->unfinished;
@@ -153,52 +170,39 @@ Status Cutter::queue(ByteSpan chunk, const std::optional<Id>& id, const std::sha
 }
 
 // Hashes the predicted ranges and takes those that match; returns the data behind what could be settled.
-Result<ByteSpan> Cutter::follow_parent(ByteSpan data, bool at_end, const std::shared_ptr<const void>& keep) {
-  team_.hash(ranges_, {digests_.data(), ranges_.size()});
+Result<ByteSpan> Cutter::follow_parent(ByteSpan data, bool at_end, const Hold& hold) {
+  team_.hash(ranges_, {digests_.data(), ranges_.size()}, prepare_);
   group_ = std::min(group_ * 2, kGroup);
   for (size_t i = 0; i < ranges_.size(); ++i) {
     const size_t length = ranges_[i].size();
-    if (digests_[i] == prediction_.id().bytes) {
-      pending_->ids.push_back(prediction_.id());
+    if (digests_[i] == prediction_.guessed().bytes) {
+      pending_->ids.push_back(prediction_.guessed());
       pending_->stored.predicted_bytes += length;
-      misses_ = 0;
+      (void)hold(ranges_[i]);  // read for the last time
     } else {
-      const auto cut = chunker_.next_cut(data, at_end);
-      if (!cut) {
-        prediction_.lose();
-        return data;
-      }
-      // Changed. If the chunk still ends where the parent's did, what was hashed behind it stays good. Otherwise the
-      // parent's next blob is a good guess, until it has failed too often.
-      const bool in_place = *cut == length;
-      TRY_VOID(queue(data.first(*cut), in_place ? std::optional<Id>(Id{digests_[i]}) : std::nullopt, keep));
+      // Changed. If the chunk still ends where the parent's did, what was hashed behind it stays good.
+      const size_t cut = chunker_.next_cut(data, at_end).value_or(length);
+      const bool in_place = cut == length;
+      TRY_VOID(queue(data.first(cut), in_place ? std::optional<Id>(Id{digests_[i]}) : std::nullopt, hold));
       if (!in_place) {
-        data = data.subspan(*cut);
-        group_ = kFirstGroup;
-        if (++misses_ < kMaxGuesses) {
-          prediction_.advance();
-        } else {
-          prediction_.lose();
-        }
-        return data;
+        group_ = 1;
+        return data.subspan(cut);
       }
     }
-    prediction_.advance();
+    prediction_.confirm();
     data = data.subspan(length);
   }
   return data;
 }
 
-Result<ByteSpan> Cutter::cut(ByteSpan data, bool at_end, const std::shared_ptr<const void>& keep) {
+Result<ByteSpan> Cutter::cut(ByteSpan data, bool at_end, const Hold& hold) {
   while (!data.empty()) {
-    if (prediction_.active() && first_length_ == 0) {
-      prediction_.ranges(data, at_end, group_, ranges_);
+    if (prediction_.has_parent() && first_length_ == 0) {
+      if (!prediction_.guess(chunker_, data, at_end, group_, ranges_)) return data;
       if (!ranges_.empty()) {
-        data = TRY(follow_parent(data, at_end, keep));
+        data = TRY(follow_parent(data, at_end, hold));
         continue;
       }
-      if (!at_end && prediction_.wants_more(data)) return data;
-      prediction_.lose();
     }
     const auto cut = chunker_.next_cut(data, at_end, first_length_);
     if (!cut) {
@@ -210,36 +214,40 @@ Result<ByteSpan> Cutter::cut(ByteSpan data, bool at_end, const std::shared_ptr<c
     std::optional<Id> id;
     if (*cut == kMinChunk && all_zero(chunk)) {
       id = zero_chunk_id();
-    } else if (prediction_.has_parent()) {
+    } else if (prediction_.may_hold(*cut)) {
       id = Id{crypto::sha256(chunk)};
     }
     if (id) prediction_.follow(*id);
-    misses_ = 0;
-    TRY_VOID(queue(chunk, id, keep));
+    TRY_VOID(queue(chunk, id, hold));
     data = data.subspan(*cut);
   }
   return data;
 }
 
-// Smaller than a block that is read: mapped pages count as this process's memory until the window goes.
-constexpr size_t kMappedWindow = 8 * 1024 * 1024;
+// Pages of a mapped file count as this process's memory from the moment they are read until their chunk is done. While
+// everything is new, packs need that memory; while a parent is followed, larger windows keep all hashing threads busy.
+constexpr size_t kWindow = 8 * 1024 * 1024;
+constexpr size_t kPredictedWindow = 32 * 1024 * 1024;
+constexpr size_t kReadAhead = 64 * 1024 * 1024;
 
-// A file in memory: windows over it, nothing is copied. What lies behind goes out of memory when its last chunk is
-// done.
-Status cut_mapped(Cutter& cutter, BlobSaver& saver, const std::shared_ptr<const sys::MappedFile>& file,
+// A file in memory: windows over it, nothing is copied.
+Status cut_mapped(Cutter& cutter, BlobSaver& saver, const std::shared_ptr<const sys::MappedFile>& file, bool has_parent,
                   std::atomic<uint64_t>* progress) {
+  const Hold hold = [&file](ByteSpan chunk) {
+    return std::shared_ptr<const void>(chunk.data(), [chunk, file](const void*) { sys::MappedFile::release(chunk); });
+  };
+  if (has_parent) cutter.set_prepare(sys::MappedFile::need_now);
+  const size_t step = has_parent ? kPredictedWindow : kWindow;
   const ByteSpan all = file->bytes();
   ByteSpan rest;
   for (size_t at = 0; at < all.size();) {
     TRY_VOID(saver.check());
-    const ByteSpan window = all.subspan(at, std::min(kMappedWindow, all.size() - at));
+    const ByteSpan window = all.subspan(at, std::min(step, all.size() - at));
+    sys::MappedFile::will_need(all.subspan(at, std::min(kReadAhead, all.size() - at)));
+    if (!has_parent) sys::MappedFile::need_now(window);
     at += window.size();
-    sys::MappedFile::will_need(all.subspan(at, std::min(4 * kMappedWindow, all.size() - at)));
-    sys::MappedFile::need_now(window);
-    // What the window before left over is read, and so comes into memory, again: it goes with this window.
     const ByteSpan data(rest.empty() ? window.data() : rest.data(), rest.size() + window.size());
-    std::shared_ptr<const void> keep(data.data(), [data, file](const void*) { sys::MappedFile::release(data); });
-    rest = TRY(cutter.cut(data, at == all.size(), keep));
+    rest = TRY(cutter.cut(data, at == all.size(), hold));
     cutter.count(window.size());
     if (progress) *progress += window.size();
   }
@@ -258,7 +266,7 @@ Status cut_read(Cutter& cutter, BlobSaver& saver, ByteSource& source, std::atomi
     if (!rest.empty()) std::memcpy(start, rest.data(), rest.size());
     cutter.count(block->size);
     if (progress) *progress += block->size;
-    rest = TRY(cutter.cut(ByteSpan(start, rest.size() + block->size), last, block));
+    rest = TRY(cutter.cut(ByteSpan(start, rest.size() + block->size), last, [&](ByteSpan) { return block; }));
     previous = std::move(block);
   }
   return {};
@@ -282,7 +290,7 @@ Status queue_stream(Repository& repository, BlobSaver& saver, ByteSource& source
                               "the file became shorter, or unreadable, while it was read",
                               "back it up when nothing truncates it, or from a file system snapshot");
                 });
-  TRY_VOID(cut_mapped(cutter, saver, file, progress));
+  TRY_VOID(cut_mapped(cutter, saver, file, !parent.empty(), progress));
   return cutter.finish();
 }
 

@@ -18,6 +18,7 @@
 #include "repo/parallel.h"
 #include "repo/tree_access.h"
 #include "sys/file.h"
+#include "sys/write_at.h"
 
 namespace holdfast::repo {
 namespace {
@@ -28,6 +29,7 @@ constexpr uint32_t kLocalGap = 64 * 1024, kRemoteGap = 1024 * 1024;
 struct File {
   std::string path;
   Node node;
+  unsigned create_mode = 0600;     // more only in directories that nobody else can enter yet
   std::atomic<size_t> missing{0};  // blobs not written yet
   std::atomic<bool> failed{false};
 };
@@ -54,7 +56,7 @@ class Restore {
 
   Result<RestoreResult> run(const Snapshot& snapshot, const std::string& target) {
     if (!options_.dry_run) TRY_VOID(sys::make_directories(target, 0755));
-    TRY_VOID(walk(snapshot.tree, target, "", false));
+    TRY_VOID(walk(snapshot.tree, target, "", false, false));
     if (options_.dry_run) return std::move(result_);
     TRY_VOID(write_contents());
     finish_links();
@@ -66,9 +68,9 @@ class Restore {
   }
 
  private:
-  Status walk(const Id& tree_id, const std::string& directory, const std::string& inside, bool included);
+  Status walk(const Id& tree_id, const std::string& directory, const std::string& inside, bool included, bool fresh);
   Status add_directory(const Node& node, const std::string& path, const std::string& inside, bool included);
-  void add_file(Node&& node, std::string path);
+  void add_file(Node&& node, std::string path, bool fresh);
   bool keep_existing(const std::string& path, const Node& node) const;
   Status write_contents();
   Status write_fetch(const Fetch& fetch, Codec& codec, Buffer& scratch, Buffer& plain);
@@ -101,8 +103,11 @@ class Restore {
   RestoreResult result_;
 };
 
-Status Restore::walk(const Id& tree_id, const std::string& directory, const std::string& inside, bool included) {
+// `fresh`: this run has made the directory, so nothing is in it, and nobody else may enter it.
+Status Restore::walk(const Id& tree_id, const std::string& directory, const std::string& inside, bool included,
+                     bool fresh) {
   Tree tree = TRY(load_tree(repository_, tree_id, codec_).context("directory /" + inside));
+  bool made = fresh;
   for (Node& node : tree.nodes) {
     if (stop_.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped");
     const std::string path = directory + "/" + node.name;
@@ -115,7 +120,7 @@ Status Restore::walk(const Id& tree_id, const std::string& directory, const std:
     }
     if (!wanted) continue;
     struct stat info{};
-    const bool exists = ::lstat(path.c_str(), &info) == 0;
+    const bool exists = !fresh && ::lstat(path.c_str(), &info) == 0;
     if (exists && (options_.overwrite != Overwrite::always) && keep_existing(path, node)) {
       ++result_.skipped;
       continue;
@@ -125,7 +130,8 @@ Status Restore::walk(const Id& tree_id, const std::string& directory, const std:
       result_.bytes += node.type == NodeType::file ? node.size : 0;
       continue;
     }
-    if (!directory.empty()) TRY_VOID(sys::make_directories(directory, 0700));
+    if (!made && !directory.empty()) TRY_VOID(sys::make_directories(directory, 0700));
+    made = true;
     if (exists && S_ISDIR(info.st_mode)) {
       problem(path + ": a directory stands in the way");
       continue;
@@ -139,7 +145,7 @@ Status Restore::walk(const Id& tree_id, const std::string& directory, const std:
       }
     }
     if (node.type == NodeType::file) {
-      add_file(std::move(node), path);
+      add_file(std::move(node), path, fresh);
       continue;
     }
     if (auto made = create_special(path, node); !made) {
@@ -154,6 +160,7 @@ Status Restore::walk(const Id& tree_id, const std::string& directory, const std:
 
 Status Restore::add_directory(const Node& node, const std::string& path, const std::string& inside, bool included) {
   if (!node.subtree) return damaged("directory " + inside + " has no tree");
+  bool fresh = false;
   if (!options_.dry_run) {
     struct stat info{};
     if (::lstat(path.c_str(), &info) == 0 && !S_ISDIR(info.st_mode)) {
@@ -161,8 +168,10 @@ Status Restore::add_directory(const Node& node, const std::string& path, const s
       if (::unlink(path.c_str()) != 0) return fail(sys::errno_error(errno, "remove " + path));
     }
     if (included) {
-      TRY_VOID(sys::make_directories(path, 0700));
-      if (::chmod(path.c_str(), 0700) != 0 && errno != EPERM) return fail(sys::errno_error(errno, "chmod " + path));
+      fresh = ::mkdir(path.c_str(), 0700) == 0;
+      if (!fresh) TRY_VOID(sys::make_directories(path, 0700));
+      if (!fresh && ::chmod(path.c_str(), 0700) != 0 && errno != EPERM)
+        return fail(sys::errno_error(errno, "chmod " + path));
     }
   }
   if (included) {
@@ -171,7 +180,7 @@ Status Restore::add_directory(const Node& node, const std::string& path, const s
     metadata.subtree.reset();
     directories_.emplace_back(path, std::move(metadata));
   }
-  return walk(*node.subtree, path, inside, included);
+  return walk(*node.subtree, path, inside, included, fresh);
 }
 
 bool Restore::keep_existing(const std::string& path, const Node& node) const {
@@ -182,11 +191,12 @@ bool Restore::keep_existing(const std::string& path, const Node& node) const {
   return S_ISREG(info.st_mode) && static_cast<uint64_t>(info.st_size) == node.size && mtime.same_instant(node.mtime);
 }
 
-void Restore::add_file(Node&& node, std::string path) {
+void Restore::add_file(Node&& node, std::string path, bool fresh) {
   const auto number = static_cast<uint32_t>(files_.size());
   File& file = files_.emplace_back();
   file.path = std::move(path);
   file.node = std::move(node);
+  if (fresh) file.create_mode |= posix_mode(file.node) & 0777;
   file.missing = file.node.content.size();
   uint64_t offset = 0;
   for (const Id& id : file.node.content) {
@@ -215,7 +225,7 @@ Status Restore::write_contents() {
   }
   for (File& file : files_) {
     if (!file.node.content.empty()) continue;
-    sys::Fd fd(::open(file.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    sys::Fd fd(::open(file.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, file.create_mode));
     if (!fd) {
       problem(fmt::format("{}: {}", file.path, std::strerror(errno)));
       file.failed = true;
@@ -230,12 +240,14 @@ Status Restore::write_contents() {
     Buffer scratch;
     Buffer plain;
   };
-  const unsigned threads = remote ? std::max(cpu_threads(), repository_.store().connections()) : cpu_threads();
+  // More than processors: files are written to the disk itself, and while one thread waits for that another decodes.
+  const unsigned threads = std::max(3 * cpu_threads(), repository_.store().connections());
   return parallel_for(
       fetches.size(), threads, [&] { return Tools{Codec(repository_.master_key()), {}, {}}; },
       [&](size_t i, Tools& tools) -> Status {
         if (stop_.stop_requested())
           return fail(ErrorClass::interrupted, "interrupted", "stopped; the restore is not whole");
+        if (i + 2 * threads < fetches.size()) expect_fetch(repository_, fetches[i + 2 * threads]);
         return write_fetch(fetches[i], tools.codec, tools.scratch, tools.plain);
       });
 }
@@ -270,17 +282,13 @@ void Restore::write_blob(size_t number, ByteSpan bytes) {
     File& file = files_[use.file];
     sys::Fd fd;
     if (!file.failed) {
-      fd = sys::Fd(::open(file.path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-      bool ok = static_cast<bool>(fd);
-      for (size_t have = 0; ok && !hole && have < bytes.size();) {
-        const ssize_t n =
-            ::pwrite(fd.get(), bytes.data() + have, bytes.size() - have, static_cast<off_t>(use.offset + have));
-        if (n < 0 && errno == EINTR) continue;
-        ok = n > 0;
-        if (ok) have += static_cast<size_t>(n);
+      fd = sys::Fd(::open(file.path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, file.create_mode));
+      Status done = fd ? Status() : Status(fail(sys::errno_error(errno, "open")));
+      if (done && !hole) done = sys::write_at(fd.get(), bytes, use.offset);
+      if (done && hole && ::ftruncate(fd.get(), static_cast<off_t>(file.node.size)) != 0) {
+        done = fail(sys::errno_error(errno, "truncate"));
       }
-      if (ok && hole) ok = ::ftruncate(fd.get(), static_cast<off_t>(file.node.size)) == 0;
-      if (!ok && !file.failed.exchange(true)) problem(fmt::format("{}: {}", file.path, std::strerror(errno)));
+      if (!done && !file.failed.exchange(true)) problem(fmt::format("{}: {}", file.path, done.error().message));
     }
     progress_.bytes += bytes.size();
     if (file.missing.fetch_sub(1) == 1) finish_file(file, fd.get());
@@ -311,7 +319,7 @@ void Restore::finish_file(File& file, int fd) {
     problems.push_back(
         fmt::format("{}: {} bytes were restored, the snapshot says {}", file.path, info.st_size, file.node.size));
   }
-  apply_metadata(file.path, file.node, problems, fd);
+  apply_metadata(file.path, file.node, problems, fd, &info);
   std::lock_guard lock(mutex_);
   ++result_.files;
   result_.bytes += file.node.size;

@@ -47,6 +47,9 @@ class LimitStore final : public ObjectStore {
     TRY_VOID(inner_->get(key, offset, length, out));
     return wait(down_.reserve(out.size()));
   }
+  void expect(const std::string& key, uint64_t offset, uint64_t length) override {
+    inner_->expect(key, offset, length);
+  }
   Result<std::optional<ObjectInfo>> stat(const std::string& key) override { return inner_->stat(key); }
   Status list(const std::string& prefix, const std::function<Status(const ObjectInfo&)>& visit) override {
     return inner_->list(prefix, visit);

@@ -72,6 +72,12 @@ class LocalStore final : public ObjectStore {
     return {};
   }
 
+  void expect(const std::string& key, uint64_t offset, uint64_t length) override {
+    if (!check_key(key)) return;
+    const auto fd = sys::open_file(path_of(key), O_RDONLY);
+    if (fd) ::posix_fadvise(fd->get(), static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
+  }
+
   Result<std::optional<ObjectInfo>> stat(const std::string& key) override {
     TRY_VOID(check_key(key));
     struct stat info{};

@@ -27,6 +27,9 @@ class RetryStore final : public ObjectStore {
   Status get(const std::string& key, uint64_t offset, uint64_t length, Buffer& out) override {
     return retry([&] { return inner_->get(key, offset, length, out); });
   }
+  void expect(const std::string& key, uint64_t offset, uint64_t length) override {
+    inner_->expect(key, offset, length);
+  }
   Result<std::optional<ObjectInfo>> stat(const std::string& key) override {
     return retry([&] { return inner_->stat(key); });
   }

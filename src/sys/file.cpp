@@ -10,6 +10,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "sys/write_at.h"
+
 namespace holdfast::sys {
 
 void Fd::reset() {
@@ -132,7 +134,7 @@ Status publish_file(const std::string& path, ByteSpan body, unsigned mode, Publi
   const std::string directory = std::filesystem::path(path).parent_path().string();
   const std::string temp = fmt::format("{}-tmp-{}-{}", path, ::getpid(), counter++);
   Fd fd = TRY(open_file(temp, O_WRONLY | O_CREAT | O_EXCL, mode));
-  auto written = write_all(fd.get(), body);
+  auto written = write_at(fd.get(), body, 0);
   if (written && ::fsync(fd.get()) != 0) written = fail(errno_error(errno, "fsync " + temp));
   fd.reset();
   if (written) {

@@ -52,12 +52,11 @@ void install_handler() {
   });
 }
 
-// The whole pages around a range.
-void advise(ByteSpan range, int advice, bool inside_only) {
-  auto begin = reinterpret_cast<uintptr_t>(range.data());
-  auto end = begin + range.size();
-  begin = inside_only ? (begin + kPage - 1) & ~(kPage - 1) : begin & ~(kPage - 1);
-  if (inside_only) end &= ~(kPage - 1);
+// The pages a range begins in and goes through; the page it ends in only with `with_last`.
+void advise(ByteSpan range, int advice, bool with_last) {
+  const auto begin = reinterpret_cast<uintptr_t>(range.data()) & ~(kPage - 1);
+  auto end = reinterpret_cast<uintptr_t>(range.data()) + range.size();
+  if (!with_last) end &= ~(kPage - 1);
   if (begin < end) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
 }
 
@@ -109,13 +108,13 @@ bool MappedFile::failed() const {
 }
 
 void MappedFile::will_need(ByteSpan range) {
-  advise(range, MADV_WILLNEED, false);
+  advise(range, MADV_WILLNEED, true);
 }
 void MappedFile::need_now(ByteSpan range) {
-  advise(range, MADV_POPULATE_READ, false);
+  advise(range, MADV_POPULATE_READ, true);
 }
 void MappedFile::release(ByteSpan range) {
-  advise(range, MADV_DONTNEED, true);
+  advise(range, MADV_DONTNEED, false);
 }
 
 }  // namespace holdfast::sys

@@ -28,7 +28,8 @@ class MappedFile {
   static void will_need(ByteSpan range);
   /// Makes `range` present now, in one call instead of a fault for every few pages.
   static void need_now(ByteSpan range);
-  /// Takes `range` out of this process's memory; it may still be read, at the cost of new faults.
+  /// Takes `range` out of this process's memory, except for the page it ends in, which belongs to what follows. It may
+  /// still be read, at the cost of new faults.
   static void release(ByteSpan range);
 
  private:

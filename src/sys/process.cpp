@@ -2,9 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -457,28 +455,6 @@ Result<bool> wait_until(const std::function<bool()>& done, Deadline deadline, st
     TRY(wait_fd(never.get(), POLLIN, deadline.at_most(pause), stop));
     pause = std::min(pause * 2, std::chrono::milliseconds(50));
   }
-}
-
-Result<Identity> find_user(const std::string& name) {
-  std::string buffer(16 << 10, '\0');
-  passwd entry{};
-  passwd* found = nullptr;
-  if (::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found)
-    return fail(ErrorClass::refused, "sys.no_user", fmt::format("there is no user {}", name));
-  Identity identity{found->pw_uid, found->pw_gid, {}};
-  int count = 64;
-  identity.groups.resize(64);
-  if (::getgrouplist(name.c_str(), found->pw_gid, identity.groups.data(), &count) < 0) count = 0;
-  identity.groups.resize(static_cast<size_t>(count));
-  return identity;
-}
-
-Identity current_identity() {
-  Identity identity{::geteuid(), ::getegid(), {}};
-  int count = ::getgroups(0, nullptr);
-  identity.groups.resize(count > 0 ? static_cast<size_t>(count) : 0);
-  if (count > 0) (void)!::getgroups(count, identity.groups.data());
-  return identity;
 }
 
 Result<Fd> open_pidfd(pid_t pid) {

@@ -1,15 +1,13 @@
 // Child processes: started without a shell, watched through a pidfd, never left behind by accident.
 //
 // - Nothing leaks into a child: every descriptor but 0, 1, 2 and those in `pass` is closed at exec, signal handlers and
-// the
-//   signal mask are reset, and the environment is what `env` says.
+//   the signal mask are reset, and the environment is what `env` says.
 // - A Process object owns its child: when the object goes, a child still running is killed (SIGKILL) and reaped. Give
-// it
-//   away with detach(), or end it with stop().
+//   it away with detach(), or end it with stop().
 // - `die_with_parent` sets PR_SET_PDEATHSIG. The kernel ties that to the *thread* that started the child, so such
-// children
-//   are started by one thread of this module that lives as long as the process; a caller's thread may end freely.
-//   It reaches the child only, not what the child starts: use `new_session` and kill_group for programs that fork.
+//   children are started by one thread of this module that lives as long as the process; a caller's thread may end
+//   freely. It reaches the child only, not what the child starts: use `new_session` and kill_group for programs that
+//   fork.
 // - A failed exec is an error of spawn(), not an exit status 127 found later.
 // Thread-safe: spawn() and run() may be called from any thread; one Process is used by one thread at a time.
 #pragma once
@@ -27,6 +25,7 @@
 #include "base/deadline.h"
 #include "base/result.h"
 #include "sys/file.h"
+#include "sys/user.h"
 
 namespace holdfast::sys {
 
@@ -50,18 +49,6 @@ class Stdio {
   friend struct Spawner;
 };
 
-/// Who the child runs as. Needs root unless it says what the caller is already.
-struct Identity {
-  uid_t uid = 0;
-  gid_t gid = 0;
-  std::vector<gid_t> groups;  ///< supplementary groups; empty = none
-};
-
-/// User by name, with its primary and supplementary groups. "sys.no_user" when there is none.
-Result<Identity> find_user(const std::string& name);
-/// Who this process is now (effective ids).
-Identity current_identity();
-
 struct Command {
   /// argv[0] is what to run: a path, or a bare name looked up in PATH. Never put a secret here: `ps` shows it.
   std::vector<std::string> argv;
@@ -74,9 +61,10 @@ struct Command {
   Stdio err = Stdio::inherit();
   /// {descriptor here, its number in the child (>= 3)}: kept open in the child.
   std::vector<std::pair<int, int>> pass;
-  std::optional<Identity> identity;  ///< drop to this user before exec
-  bool new_session = false;          ///< setsid(): own process group, no terminal
-  int die_with_parent = 0;           ///< signal the child gets when this process dies (SIGKILL, SIGTERM); 0 = none
+  /// Drop to this user before exec; needs root unless it is what we are already.
+  std::optional<Identity> identity;
+  bool new_session = false;  ///< setsid(): own process group, no terminal
+  int die_with_parent = 0;   ///< signal the child gets when this process dies (SIGKILL, SIGTERM); 0 = none
   std::optional<unsigned> umask;
 };
 

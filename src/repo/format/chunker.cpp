@@ -9,6 +9,10 @@ constexpr int kDegree = 53;
 constexpr size_t kWindow = 64;
 constexpr uint64_t kMask = (1u << 20) - 1;
 constexpr size_t kLane = 16 * 1024;
+// Lengths that ChunkerLanes tests in one lane, in its units. Short lanes spend more of their time on filling the
+// window, long ones test more lengths behind a cut in vain. A lane of an even number of units would put the rows of all
+// lanes into a few sets of the first cache.
+constexpr size_t kWideUnits = 17;
 constexpr size_t kNone = SIZE_MAX;
 
 bool is_cut(uint64_t hash) {
@@ -69,7 +73,7 @@ uint64_t find_chunker_polynomial(uint64_t (*next)()) {
   }
 }
 
-Chunker::Chunker(uint64_t polynomial) {
+Chunker::Chunker(uint64_t polynomial, bool wide) {
   for (unsigned b = 0; b < 256; ++b) {
     mod_[b] = poly_mod(static_cast<uint64_t>(b) << kDegree, polynomial) | static_cast<uint64_t>(b) << kDegree;
   }
@@ -79,6 +83,7 @@ Chunker::Chunker(uint64_t polynomial) {
     // The byte leaves the window in the step that shifts the next one in, so its remainder is shifted along.
     out_[b] = (hash << 8) ^ mod_[hash >> 45];
   }
+  if (wide) lanes_.emplace(mod_, out_);
 }
 
 uint64_t Chunker::fingerprint(const uint8_t* window) const {
@@ -129,21 +134,35 @@ size_t Chunker::scan_lanes(const uint8_t* data, size_t from, size_t lane) const 
   return kNone;
 }
 
+// First length in [from, to] that is a cut.
+size_t Chunker::first_cut(const uint8_t* data, size_t from, size_t to) const {
+  size_t at = from;
+  if (lanes_) {
+    constexpr size_t kUnit = ChunkerLanes::kLanes * ChunkerLanes::kUnit;
+    for (size_t units; (units = std::min((to + 1 - at) / kUnit, kWideUnits)) > 0; at += units * kUnit) {
+      if (size_t found = lanes_->scan(data, at, units * ChunkerLanes::kUnit); found != kNone) return found;
+    }
+  } else {
+    // Data where cuts are dense (runs of zeros) is cut at once; only then do the lanes pay.
+    const size_t probe = std::min(at + 1023, to);
+    if (size_t found = scan(data, at, probe); found != kNone) return found;
+    for (at = probe + 1; at + 4 * kLane <= to; at += 4 * kLane) {  // the lanes test lengths [at, at + 4 * kLane)
+      if (size_t found = scan_lanes(data, at, kLane); found != kNone) return found;
+    }
+  }
+  return at <= to ? scan(data, at, to) : kNone;
+}
+
+bool Chunker::may_end(ByteSpan chunk) const {
+  if (chunk.size() < kMinChunk) return false;
+  return chunk.size() == kMaxChunk || is_cut(fingerprint(chunk.data() + chunk.size() - kWindow));
+}
+
 std::optional<size_t> Chunker::next_cut(ByteSpan data, bool at_end, size_t first_length) const {
   const size_t limit = std::min(data.size(), kMaxChunk);
-  size_t at = std::max(first_length, kMinChunk);
-  if (at <= limit) {
-    // Data where cuts are dense (runs of zeros) is cut at once; only then do the lanes pay.
-    const size_t probe = std::min(at + 1023, limit);
-    if (size_t found = scan(data.data(), at, probe); found != kNone) return found;
-    at = probe + 1;
-    while (at + 4 * kLane <= limit) {  // the lanes test lengths [at, at + 4 * kLane)
-      if (size_t found = scan_lanes(data.data(), at, kLane); found != kNone) return found;
-      at += 4 * kLane;
-    }
-    if (at <= limit) {
-      if (size_t found = scan(data.data(), at, limit); found != kNone) return found;
-    }
+  const size_t from = std::max(first_length, kMinChunk);
+  if (from <= limit) {
+    if (size_t found = first_cut(data.data(), from, limit); found != kNone) return found;
   }
   if (limit == kMaxChunk) return kMaxChunk;
   if (at_end) return data.size();

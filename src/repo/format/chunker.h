@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/bytes.h"
+#include "repo/format/chunker_lanes.h"
 
 namespace holdfast::repo {
 
@@ -23,14 +24,20 @@ uint64_t find_chunker_polynomial(uint64_t (*next)());
 /// Immutable after construction; one object serves all threads.
 class Chunker {
  public:
-  explicit Chunker(uint64_t polynomial);
+  /// `wide` takes the vector code of ChunkerLanes. The cuts are the same.
+  explicit Chunker(uint64_t polynomial, bool wide = ChunkerLanes::supported());
 
   /// Where the chunk that starts at data[0] ends. Without a cut inside `data`: data.size() if `at_end` (the data ends
   /// there), otherwise nothing (at least kMaxChunk bytes always yield a cut). Lengths below `first_length` are known
   /// not to be cuts: a caller that got nothing and now has more data passes the size it asked about, plus one.
   std::optional<size_t> next_cut(ByteSpan data, bool at_end, size_t first_length = 0) const;
 
+  /// Whether a chunk may end where `chunk` does: never false for a chunk that next_cut() found before the end of its
+  /// data. Costs as much as 64 bytes of next_cut().
+  bool may_end(ByteSpan chunk) const;
+
  private:
+  size_t first_cut(const uint8_t* data, size_t from, size_t to) const;
   size_t scan(const uint8_t* data, size_t from, size_t to) const;
   size_t scan_lanes(const uint8_t* data, size_t from, size_t lane) const;
   uint64_t fingerprint(const uint8_t* window) const;
@@ -41,6 +48,7 @@ class Chunker {
 
   std::array<uint64_t, 256> mod_;  // mod_[b] clears byte b above degree 53 and adds its remainder
   std::array<uint64_t, 256> out_;  // out_[b] removes byte b from the window, one step ahead
+  std::optional<ChunkerLanes> lanes_;
 };
 
 }  // namespace holdfast::repo

@@ -1,0 +1,45 @@
+#include "sys/file.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+namespace holdfast::sys {
+namespace {
+
+// Bodies from one MiB on take a way of their own past the page cache, in aligned pieces; the rest is written behind.
+TEST(PublishFile, writes_every_byte_of_every_size_from_any_address) {
+  auto dir = TempDir::create("publish").value();
+  Buffer pattern((5 << 20) + 4096);
+  for (size_t i = 0; i < pattern.size(); ++i) pattern[i] = static_cast<uint8_t>(i * 2654435761u >> 24);
+  const size_t mib = 1 << 20;
+  for (const size_t size :
+       {size_t{0}, size_t{1}, size_t{4096}, mib - 1, mib, mib + 1, mib + 4095, 2 * mib + 4096, 5 * mib + 7}) {
+    for (const size_t shift : {0, 1, 511}) {
+      const std::string path = dir.path() + "/object";
+      const ByteSpan body = pattern.span(shift, size);
+      ASSERT_TRUE(publish_file(path, body, 0640)) << size;
+      const Buffer back = read_file(path).value();
+      ASSERT_EQ(back.size(), size);
+      EXPECT_TRUE(std::equal(back.span().begin(), back.span().end(), body.begin())) << size << " from " << shift;
+    }
+  }
+  size_t entries = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(dir.path())) ++entries;
+  EXPECT_EQ(entries, 1u) << "temporary files were left behind";
+}
+
+TEST(PublishFile, keeps_what_is_there_when_asked_to_create) {
+  auto dir = TempDir::create("publish").value();
+  const std::string path = dir.path() + "/object";
+  ASSERT_TRUE(publish_file(path, as_bytes("first"), 0600, Publish::create_only));
+  Buffer large(3 << 20);
+  std::memset(large.data(), 7, large.size());
+  const auto again = publish_file(path, large, 0600, Publish::create_only);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().id, "store.exists");
+  EXPECT_EQ(as_text(read_file(path).value()), "first");
+}
+
+}  // namespace
+}  // namespace holdfast::sys
