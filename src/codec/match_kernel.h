@@ -42,8 +42,8 @@ struct Scratch {
 
 /// Starts with a new input, data[0, size), at least kMargin bytes.
 void begin(Scratch& scratch, const uint8_t* data, uint32_t size);
-/// Writes the sequences of the next block, data[start, end), to `out` (room for a quarter of its bytes and 2) and returns
-/// how many.
+/// Writes the sequences of the next block, data[start, end), to `out` (room for a quarter of its bytes and 2) and
+/// returns how many.
 size_t find_block(Scratch& scratch, uint32_t start, uint32_t end, Sequence* out);
 
 }  // namespace kernel
