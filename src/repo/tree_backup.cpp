@@ -3,12 +3,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <limits.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
 
 #include "base/log.h"
 #include "crypto/sha256.h"
@@ -16,19 +14,13 @@
 #include "repo/file_node.h"
 #include "repo/format/chunker.h"
 #include "repo/tree_access.h"
+#include "repo/tree_targets.h"
 #include "sys/file.h"
 
 namespace holdfast::repo {
 namespace {
 
 constexpr size_t kWholeFile = kMaxChunk;  // files below this size are read in one piece
-
-// Where the targets hang in the snapshot: directories on the way to them, and the targets themselves.
-struct Planned {
-  std::string path;  // on this machine
-  bool target = false;
-  std::map<std::string, Planned> below;  // if not a target
-};
 
 // A directory in the making. Its tree is stored once the walk has left it and all its files and directories are stored;
 // whoever finishes last does that.
@@ -44,18 +36,19 @@ struct Directory {
 
 class TreeBackup {
  public:
-  TreeBackup(Repository& repository, const TreeBackupOptions& options, const SaverOptions& saver,
+  TreeBackup(Repository& repository, TargetPlan plan, const TreeBackupOptions& options, const SaverOptions& saver,
              TreeBackupProgress& progress, std::stop_token stop)
       : repository_(repository),
         options_(options),
         filter_(options.excludes),
+        plan_(std::move(plan)),
+        problems_(plan_.problems),
         saver_(repository, saver, stop),
         chunker_(repository.config().polynomial),
         codec_(repository.master_key()),
         progress_(progress),
         stop_(std::move(stop)) {}
 
-  Status plan(const std::vector<std::string>& targets);
   void use_parent(const Snapshot& parent) {
     parent_start_ = parent.summary ? parent.summary->backup_start : parent.time;
     parent_tree_ = parent.tree;
@@ -72,14 +65,12 @@ class TreeBackup {
     return summary;
   }
   std::vector<std::string> take_problems() { return std::move(problems_); }
-  const std::vector<std::string>& absolute_paths() const { return absolute_paths_; }
   size_t stored_targets() const { return stored_targets_; }
 
  private:
   using DirectoryRef = std::shared_ptr<Directory>;
 
-  Status add_target(const std::string& target);
-  Status walk_planned(const Planned& planned, const DirectoryRef& directory);
+  Status walk_planned(const PlannedName& planned, const DirectoryRef& directory);
   Status walk_directory(const std::string& path, const DirectoryRef& directory, dev_t device);
   Status add_entry(const std::string& path, const std::string& name, const DirectoryRef& directory, dev_t device,
                    bool is_target);
@@ -111,8 +102,7 @@ class TreeBackup {
   Repository& repository_;
   const TreeBackupOptions options_;
   const PathFilter filter_;
-  std::map<std::string, Planned> roots_;
-  std::vector<std::string> absolute_paths_;
+  const TargetPlan plan_;
   std::optional<Timestamp> parent_start_;
   std::optional<Id> parent_tree_;
   Id root_id_;
@@ -129,75 +119,6 @@ class TreeBackup {
   TreeBackupProgress& progress_;
   const std::stop_token stop_;
 };
-
-Status TreeBackup::add_target(const std::string& target) {
-  struct stat info{};
-  if (::lstat(target.c_str(), &info) != 0) {
-    problem(fmt::format("{}: {}", target, std::strerror(errno)));
-    return {};
-  }
-  std::vector<std::string> parts = split_path(target);
-  std::erase(parts, "..");
-  if (parts.empty()) {  // "." and "/": their entries
-    DIR* directory = ::opendir(target.c_str());
-    if (!directory) return fail(sys::errno_error(errno, "list " + target));
-    std::vector<std::string> entries;
-    while (const dirent* entry = ::readdir(directory)) {
-      const std::string name = entry->d_name;
-      if (name != "." && name != "..") entries.push_back(name);
-    }
-    ::closedir(directory);
-    for (const auto& name : entries) TRY_VOID(add_target(target == "/" ? "/" + name : target + "/" + name));
-    return {};
-  }
-  std::string path = target.starts_with('/') ? "" : target.substr(0, target.find(parts[0]));
-  std::map<std::string, Planned>* level = &roots_;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    path += i == 0 && !target.starts_with('/') ? parts[i] : "/" + parts[i];
-    Planned& planned = (*level)[parts[i]];
-    planned.path = path;
-    if (planned.target) return {};  // inside a target that is there already
-    if (i + 1 == parts.size()) {
-      planned.target = true;
-      planned.below.clear();
-    }
-    level = &planned.below;
-  }
-  return {};
-}
-
-Status TreeBackup::plan(const std::vector<std::string>& targets) {
-  for (const std::string& raw : targets) {
-    std::string target = raw;
-    while (target.size() > 1 && target.ends_with('/')) target.pop_back();
-    if (target.empty()) return fail(ErrorClass::usage, "backup.no_target", "an empty path names nothing", "--tree DIR");
-    TRY_VOID(add_target(target));
-    char resolved[PATH_MAX];
-    std::string absolute = target;
-    if (!target.starts_with('/') && ::getcwd(resolved, sizeof resolved)) {
-      // Cleaned without following links, as the tree is.
-      std::vector<std::string> parts = split_path(resolved);
-      for (const auto& part : split_path(target)) {
-        if (part == "..") {
-          if (!parts.empty()) parts.pop_back();
-        } else {
-          parts.push_back(part);
-        }
-      }
-      absolute.clear();
-      for (const auto& part : parts) absolute += "/" + part;
-      if (absolute.empty()) absolute = "/";
-    }
-    absolute_paths_.push_back(absolute);
-  }
-  std::sort(absolute_paths_.begin(), absolute_paths_.end());
-  absolute_paths_.erase(std::unique(absolute_paths_.begin(), absolute_paths_.end()), absolute_paths_.end());
-  if (roots_.empty()) {
-    return fail(ErrorClass::refused, "backup.no_target",
-                problems_.empty() ? "there is nothing to back up" : problems_.front(), "check the path of --tree");
-  }
-  return {};
-}
 
 bool TreeBackup::unchanged(const Node& now, const Node& old) const {
   if (old.type != NodeType::file || !old.error.empty()) return false;
@@ -425,13 +346,13 @@ Status TreeBackup::add_small_file(sys::Fd fd, const std::string& path, size_t pl
   return {};
 }
 
-Status TreeBackup::walk_planned(const Planned& planned, const DirectoryRef& directory) {
+Status TreeBackup::walk_planned(const PlannedName& planned, const DirectoryRef& directory) {
   Tree old;
   if (directory->old_id) {
     if (auto tree = load_tree(repository_, *directory->old_id, codec_)) old = std::move(*tree);
     directory->old = &old;
   }
-  const auto& below = directory->parent ? planned.below : roots_;
+  const auto& below = directory->parent ? planned.below : plan_.roots;
   directory->nodes.reserve(below.size());
   directory->kept.reserve(below.size());
   for (const auto& [name, next] : below) {
@@ -461,7 +382,7 @@ Status TreeBackup::walk_planned(const Planned& planned, const DirectoryRef& dire
 Result<Id> TreeBackup::run() {
   auto root = std::make_shared<Directory>();
   root->old_id = parent_tree_;
-  Planned top;
+  const PlannedName top;
   const Status walked = walk_planned(top, root);
   // Tasks hold references to this object: wait for them whatever the walk said.
   const Status drained = saver_.drain();
@@ -477,12 +398,11 @@ Result<TreeBackupResult> back_up_trees(Repository& repository, const std::vector
                                        SnapshotOptions snapshot_options, bool publish, TreeBackupProgress& progress,
                                        std::stop_token stop) {
   const Environment environment = Environment::of_process();
-  TreeBackup backup(repository, options, saver, progress, stop);
-  TRY_VOID(backup.plan(targets));
-
+  TargetPlan plan = TRY(plan_targets(targets));
   Snapshot snapshot;
   snapshot.hostname = snapshot_options.hostname.empty() ? environment.host : snapshot_options.hostname;
-  snapshot.paths = backup.absolute_paths();
+  snapshot.paths = plan.absolute_paths;
+  TreeBackup backup(repository, std::move(plan), options, saver, progress, stop);
   std::optional<Snapshot> parent;
   if (snapshot_options.parent) {
     parent = TRY(repository.find_snapshot(snapshot_options.parent->hex()));

@@ -31,10 +31,8 @@ struct TreeBackupProgress {
   std::atomic<uint64_t> files{0};
 };
 
-/// Backs up `targets` (files or directories; absolute paths keep their parents, relative ones start at their first
-/// name,
-/// "." means its entries). The index must be loaded, the caller holds a shared lock. Without one readable target
-/// nothing is stored ("backup.no_target"). `publish` false stops before the snapshot (dry run).
+/// Backs up `targets` (see plan_targets()). The index must be loaded, the caller holds a shared lock. Without one
+/// readable target nothing is stored ("backup.no_target"). `publish` false stops before the snapshot (dry run).
 Result<TreeBackupResult> back_up_trees(Repository& repository, const std::vector<std::string>& targets,
                                        const TreeBackupOptions& options, const SaverOptions& saver,
                                        SnapshotOptions snapshot, bool publish, TreeBackupProgress& progress,
