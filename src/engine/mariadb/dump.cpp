@@ -5,11 +5,8 @@
 // what they replicate, so this holds on a replica too. Galera: the Xid event before that position carries the seqno.
 #include <fmt/format.h>
 
-#include "engine/dump.h"
-#include "engine/private_files.h"
-#include "engine/producer.h"
+#include "engine/mysql_family_dump.h"
 #include "engine/programs.h"
-#include "sql/mariadb.h"
 
 namespace holdfast::engine {
 namespace {
@@ -17,66 +14,29 @@ namespace {
 using cluster::Engine;
 using std::chrono::seconds;
 
-std::string between(const std::string& text, std::string_view before, std::string_view after) {
-  size_t at = text.rfind(before);
-  if (at == std::string::npos) return "";
-  at += before.size();
-  const size_t end = text.find(after, at);
-  return end == std::string::npos ? "" : text.substr(at, end - at);
-}
-
-class MariadbDump : public DumpStream {
+class MariadbDump : public MysqlFamilyDump {
  public:
-  MariadbDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options, Producer producer,
-              DumpInfo info)
-      : request_(std::move(request)),
-        connection_(std::move(connection)),
-        options_(std::move(options)),
-        producer_(std::move(producer)),
-        info_(std::move(info)) {}
-
-  Result<size_t> read(MutableByteSpan into) override {
-    const size_t got = TRY(producer_.read(into));
-    if (got > 0) {
-      scanner_.feed({into.data(), got});
-      return got;
-    }
-    if (!done_) TRY_VOID(finish());
-    done_ = true;
-    return 0;
-  }
-  const DumpInfo& info() const override { return info_; }
+  using MysqlFamilyDump::MysqlFamilyDump;
 
  private:
-  Status finish() {
-    if (!scanner_.complete()) {
-      return fail(ErrorClass::failed, "engine.dump_incomplete",
-                  fmt::format("the dump of {} ends without \"-- Dump completed\"", request_.member),
-                  kDumpIncompleteHint);
-    }
-    info_.counts = scanner_.counts();
-    const std::string& lines = scanner_.position_lines();
-    info_.log_file = between(lines, "MASTER_LOG_FILE='", "'");
-    info_.log_offset = std::strtoull(between(lines, "MASTER_LOG_POS=", ";").c_str(), nullptr, 10);
-    if (request_.engine == Engine::galera) return finish_galera();
+  Status settle() override {
+    info_.log_file = noted("MASTER_LOG_FILE='", "'");
+    info_.log_offset = std::strtoull(noted("MASTER_LOG_POS=", ";").c_str(), nullptr, 10);
+    if (request_.engine == Engine::galera) return settle_galera();
     if (!info_.log_file.empty()) {
-      info_.position = between(lines, "gtid_slave_pos='", "'");
+      info_.position = noted("gtid_slave_pos='", "'");
       info_.position_exact = true;
       return {};
     }
     auto rows = TRY(connection_.query("SELECT @@GLOBAL.gtid_current_pos AS p", Deadline::in(seconds(20))));
-    info_.position_to = rows.text("p");
-    info_.position = info_.position_from;
-    info_.position_exact = info_.position_from == info_.position_to;
+    settle_between(rows.text("p"));
     return {};
   }
 
   // The seqno of the last transaction before the binary log position of the dump's snapshot.
-  Status finish_galera() {
+  Status settle_galera() {
     auto status = TRY(connection_.query("SHOW GLOBAL STATUS LIKE 'wsrep_last_committed'", Deadline::in(seconds(20))));
-    info_.position_to = info_.lineage + ":" + status.text("Value");
-    info_.position = info_.position_from;
-    info_.position_exact = info_.position_from == info_.position_to;
+    settle_between(info_.lineage + ":" + status.text("Value"));
     constexpr uint64_t kXidEvent = 31;  // 19 header + 8 xid + 4 checksum
     if (info_.position_exact || info_.log_file.empty() || info_.log_offset <= kXidEvent) return {};
     auto events = connection_.query(fmt::format("SHOW BINLOG EVENTS IN {} FROM {} LIMIT 1",
@@ -91,14 +51,6 @@ class MariadbDump : public DumpStream {
     info_.position_exact = true;
     return {};
   }
-
-  const DumpRequest request_;
-  sql::MariadbConnection connection_;
-  PrivateFile options_;
-  Producer producer_;
-  DumpScanner scanner_{DumpFlavour::mysql};
-  DumpInfo info_;
-  bool done_ = false;
 };
 
 }  // namespace
@@ -108,8 +60,7 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   auto connection = TRY(sql::MariadbConnection::connect(request.target, Deadline::in(seconds(20)), stop));
   DumpInfo info;
   info.server_version = connection.server_version();
-  auto version = TRY(sys::run_ok({.argv = {program, "--no-defaults", "--version"}}, Deadline::in(seconds(20)), stop));
-  info.tool_version = version.out.substr(0, version.out.find('\n'));
+  info.tool_version = TRY(dump_tool_version(program, stop));
   auto facts =
       TRY(connection.query("SELECT @@GLOBAL.log_bin AS b, @@GLOBAL.gtid_current_pos AS p, @@GLOBAL.server_id AS i",
                            Deadline::in(seconds(20)), stop));
@@ -139,19 +90,7 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   }
 
   auto options = TRY(PrivateFile::create("client.cnf", mysql_option_file(request.target)));
-  sys::Command command;
-  command.argv = {program,
-                  "--defaults-file=" + options.path(),
-                  "--all-databases",
-                  "--single-transaction",
-                  "--quick",
-                  "--routines",
-                  "--triggers",
-                  "--events",
-                  "--hex-blob",
-                  "--skip-dump-date",
-                  "--default-character-set=utf8mb4",
-                  "--max-allowed-packet=1G"};
+  sys::Command command = dump_everything(program, options);
   if (log_bin) {
     command.argv.push_back("--master-data=2");
     command.argv.push_back("--gtid");

@@ -2,11 +2,8 @@
 // (under a short global read lock); the set stands in the dump, commented, as GTID_PURGED.
 #include <fmt/format.h>
 
-#include "engine/dump.h"
-#include "engine/private_files.h"
-#include "engine/producer.h"
+#include "engine/mysql_family_dump.h"
 #include "engine/programs.h"
-#include "sql/mariadb.h"
 
 namespace holdfast::engine {
 namespace {
@@ -48,66 +45,27 @@ class GtidPurged {
   bool done_ = false;
 };
 
-class MysqlDump : public DumpStream {
+class MysqlDump : public MysqlFamilyDump {
  public:
-  MysqlDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options, Producer producer,
-            DumpInfo info)
-      : request_(std::move(request)),
-        connection_(std::move(connection)),
-        options_(std::move(options)),
-        producer_(std::move(producer)),
-        info_(std::move(info)) {}
-
-  Result<size_t> read(MutableByteSpan into) override {
-    const size_t got = TRY(producer_.read(into));
-    if (got > 0) {
-      scanner_.feed({into.data(), got});
-      purged_.feed(as_text({into.data(), got}));
-      return got;
-    }
-    if (!done_) TRY_VOID(finish());
-    done_ = true;
-    return 0;
-  }
-  const DumpInfo& info() const override { return info_; }
+  using MysqlFamilyDump::MysqlFamilyDump;
 
  private:
-  Status finish() {
-    if (!scanner_.complete()) {
-      return fail(ErrorClass::failed, "engine.dump_incomplete",
-                  fmt::format("the dump of {} ends without \"-- Dump completed\"", request_.member),
-                  kDumpIncompleteHint);
-    }
-    info_.counts = scanner_.counts();
-    const std::string& lines = scanner_.position_lines();
-    auto part = [&](std::string_view before, std::string_view after) -> std::string {
-      size_t at = lines.rfind(before);
-      if (at == std::string::npos) return "";
-      at += before.size();
-      return lines.substr(at, lines.find(after, at) - at);
-    };
-    info_.log_file = part("SOURCE_LOG_FILE='", "'");
-    info_.log_offset = std::strtoull(part("SOURCE_LOG_POS=", ";").c_str(), nullptr, 10);
+  void look(std::string_view text) override { purged_.feed(text); }
+
+  Status settle() override {
+    info_.log_file = noted("SOURCE_LOG_FILE='", "'");
+    info_.log_offset = std::strtoull(noted("SOURCE_LOG_POS=", ";").c_str(), nullptr, 10);
     if (!purged_.value().empty()) {
       info_.position = purged_.value();
       info_.position_exact = true;
       return {};
     }
     auto rows = TRY(connection_.query("SELECT @@GLOBAL.gtid_executed AS p", Deadline::in(seconds(20))));
-    info_.position_to = rows.text("p");
-    info_.position = info_.position_from;
-    info_.position_exact = info_.position_from == info_.position_to;
+    settle_between(rows.text("p"));
     return {};
   }
 
-  const DumpRequest request_;
-  sql::MariadbConnection connection_;
-  PrivateFile options_;
-  Producer producer_;
-  DumpScanner scanner_{DumpFlavour::mysql};
   GtidPurged purged_;
-  DumpInfo info_;
-  bool done_ = false;
 };
 
 }  // namespace
@@ -117,8 +75,7 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   auto connection = TRY(sql::MariadbConnection::connect(request.target, Deadline::in(seconds(20)), stop));
   DumpInfo info;
   info.server_version = connection.server_version();
-  auto version = TRY(sys::run_ok({.argv = {program, "--no-defaults", "--version"}}, Deadline::in(seconds(20)), stop));
-  info.tool_version = version.out.substr(0, version.out.find('\n'));
+  info.tool_version = TRY(dump_tool_version(program, stop));
   auto facts = TRY(connection.query(
       "SELECT @@GLOBAL.log_bin AS b, @@GLOBAL.gtid_executed AS p, @@GLOBAL.server_uuid AS u, @@GLOBAL.gtid_mode AS m",
       Deadline::in(seconds(20)), stop));
@@ -127,20 +84,8 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   std::erase(info.position_from, '\n');
 
   auto options = TRY(PrivateFile::create("client.cnf", mysql_option_file(request.target)));
-  sys::Command command;
-  command.argv = {program,
-                  "--defaults-file=" + options.path(),
-                  "--all-databases",
-                  "--single-transaction",
-                  "--quick",
-                  "--routines",
-                  "--triggers",
-                  "--events",
-                  "--hex-blob",
-                  "--skip-dump-date",
-                  "--flush-privileges",
-                  "--default-character-set=utf8mb4",
-                  "--max-allowed-packet=1G"};
+  sys::Command command = dump_everything(program, options);
+  command.argv.push_back("--flush-privileges");
   if (facts.text("m") == "ON") command.argv.push_back("--set-gtid-purged=COMMENTED");
   if (facts.text("b") == "1") command.argv.push_back("--source-data=2");
   if (request.target.tls) {

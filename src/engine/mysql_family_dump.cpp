@@ -1,0 +1,71 @@
+#include "engine/mysql_family_dump.h"
+
+#include <fmt/format.h>
+
+namespace holdfast::engine {
+
+MysqlFamilyDump::MysqlFamilyDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options,
+                                 Producer producer, DumpInfo info)
+    : request_(std::move(request)),
+      connection_(std::move(connection)),
+      info_(std::move(info)),
+      options_(std::move(options)),
+      producer_(std::move(producer)) {}
+
+Result<size_t> MysqlFamilyDump::read(MutableByteSpan into) {
+  const size_t got = TRY(producer_.read(into));
+  if (got > 0) {
+    scanner_.feed({into.data(), got});
+    look(as_text({into.data(), got}));
+    return got;
+  }
+  if (done_) return 0;
+  if (!scanner_.complete()) {
+    return fail(ErrorClass::failed, "engine.dump_incomplete",
+                fmt::format("the dump of {} ends without \"-- Dump completed\"", request_.member), kDumpIncompleteHint);
+  }
+  info_.counts = scanner_.counts();
+  TRY_VOID(settle());
+  done_ = true;
+  return 0;
+}
+
+std::string MysqlFamilyDump::noted(std::string_view before, std::string_view after) const {
+  const std::string& lines = scanner_.position_lines();
+  size_t at = lines.rfind(before);
+  if (at == std::string::npos) return "";
+  at += before.size();
+  const size_t end = lines.find(after, at);
+  return end == std::string::npos ? "" : lines.substr(at, end - at);
+}
+
+void MysqlFamilyDump::settle_between(std::string to) {
+  info_.position_to = std::move(to);
+  info_.position = info_.position_from;
+  info_.position_exact = info_.position_from == info_.position_to;
+}
+
+Result<std::string> dump_tool_version(const std::string& program, std::stop_token stop) {
+  const auto version =
+      TRY(sys::run_ok({.argv = {program, "--no-defaults", "--version"}}, Deadline::in(std::chrono::seconds(20)), stop));
+  return version.out.substr(0, version.out.find('\n'));
+}
+
+sys::Command dump_everything(const std::string& program, const PrivateFile& options) {
+  sys::Command command;
+  command.argv = {program,
+                  "--defaults-file=" + options.path(),
+                  "--all-databases",
+                  "--single-transaction",
+                  "--quick",
+                  "--routines",
+                  "--triggers",
+                  "--events",
+                  "--hex-blob",
+                  "--skip-dump-date",
+                  "--default-character-set=utf8mb4",
+                  "--max-allowed-packet=1G"};
+  return command;
+}
+
+}  // namespace holdfast::engine

@@ -1,0 +1,52 @@
+// What mariadb-dump and mysqldump have in common: one program's output, read to its end mark, with the position of its
+// snapshot found in it or asked of the server.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engine/dump.h"
+#include "engine/private_files.h"
+#include "engine/producer.h"
+#include "sql/mariadb.h"
+
+namespace holdfast::engine {
+
+class MysqlFamilyDump : public DumpStream {
+ public:
+  /// `options` is the file the program reads its password from; it goes with the dump.
+  MysqlFamilyDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options, Producer producer,
+                  DumpInfo info);
+
+  Result<size_t> read(MutableByteSpan into) final;
+  const DumpInfo& info() const final { return info_; }
+
+ protected:
+  /// Sees every byte on its way.
+  virtual void look(std::string_view) {}
+  /// Called once behind the end mark: fills position, log_file and log_offset.
+  virtual Status settle() = 0;
+
+  /// The text between `before` and `after` in the comment lines that name the position; the last one, or "".
+  std::string noted(std::string_view before, std::string_view after) const;
+  /// The position is known only as bounds: where the server stood before, and where it stands now (`to`).
+  void settle_between(std::string to);
+
+  const DumpRequest request_;
+  sql::MariadbConnection connection_;
+  DumpInfo info_;
+
+ private:
+  PrivateFile options_;
+  Producer producer_;
+  DumpScanner scanner_{DumpFlavour::mysql};
+  bool done_ = false;
+};
+
+/// First line of `program --version`.
+Result<std::string> dump_tool_version(const std::string& program, std::stop_token stop);
+
+/// The command both programs understand: all databases at one point, with routines, triggers and events.
+sys::Command dump_everything(const std::string& program, const PrivateFile& options);
+
+}  // namespace holdfast::engine
