@@ -44,7 +44,7 @@ size_t plain_size(const Fetch& fetch) {
   return size;
 }
 
-Status decode_fetch(const Fetch& fetch, MutableByteSpan raw, Codec& codec, MutableByteSpan plain) {
+Status decode_fetch(const Fetch& fetch, ByteSpan raw, Codec& codec, MutableByteSpan plain) {
   const size_t count = fetch.items.size();
   const auto broken = [&](const PackedBlob& blob, const std::string& why) {
     return damaged(fmt::format("blob {} in pack {}: {}", blob.id.short_hex(), fetch.pack.hex(), why));
@@ -54,7 +54,7 @@ Status decode_fetch(const Fetch& fetch, MutableByteSpan raw, Codec& codec, Mutab
     const PackedBlob& blob = fetch.items[i].blob;
     const MutableByteSpan out = plain.first(blob.plain_length());
     plain = plain.subspan(out.size());
-    // The same blob may be wanted twice; its bytes are opened in place, so the second takes the first's result.
+    // The same blob may be wanted twice: the second takes the first's result.
     if (i > 0 && fetch.items[i - 1].blob == blob) {
       std::memcpy(out.data(), messages[i - 1].data(), out.size());
     } else {
@@ -76,12 +76,12 @@ void expect_fetch(Repository& repository, const Fetch& fetch) {
 }
 
 Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, MutableByteSpan plain) {
-  auto got = repository.store().get(object_key(ObjectType::pack, fetch.pack), fetch.offset, fetch.length, scratch);
+  auto got = repository.store().view(object_key(ObjectType::pack, fetch.pack), fetch.offset, fetch.length, scratch);
   if (!got && (got.error().id == store::kNotFound || got.error().id == store::kShortRead)) {
     return damaged(fmt::format("pack {}: {}", fetch.pack.hex(), got.error().message));
   }
-  TRY_VOID(std::move(got));
-  return decode_fetch(fetch, {scratch.data(), scratch.size()}, codec, plain);
+  const store::ObjectView raw = TRY(std::move(got));
+  return decode_fetch(fetch, raw.bytes, codec, plain);
 }
 
 }  // namespace holdfast::repo

@@ -40,7 +40,7 @@ void expect_fetch(Repository& repository, const Fetch& fetch);
 /// are checked. A damaged blob is "repo.object.damaged" naming blob and pack. `scratch` keeps its memory between calls.
 Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, MutableByteSpan plain);
 
-/// The same for bytes of the pack that were read before; they are opened in place.
-Status decode_fetch(const Fetch& fetch, MutableByteSpan raw, Codec& codec, MutableByteSpan plain);
+/// The same for bytes of the pack that were read before.
+Status decode_fetch(const Fetch& fetch, ByteSpan raw, Codec& codec, MutableByteSpan plain);
 
 }  // namespace holdfast::repo

@@ -79,17 +79,19 @@ Result<std::vector<std::string>> PackVerifier::read_once(const Id& pack, uint64_
   const auto sections = plan(size, inside);
   crypto::Sha256 running;
   crypto::Digest name{};
+  store::ObjectView raw;
   for (const Section& section : sections) {
-    auto got = repository_.store().get(key, section.offset, section.length, raw_);
+    auto got = repository_.store().view(key, section.offset, section.length, raw_);
     if (!got) {
       if (got.error().error_class == ErrorClass::unavailable) return std::unexpected(std::move(got).error());
       problems.push_back(got.error().to_string());
       return problems;
     }
-    bytes_read += raw_.size();
+    raw = std::move(*got);
+    bytes_read += raw.bytes.size();
     const bool whole = sections.size() == 1;
-    if (!whole) running.update(raw_);
-    verify_blobs(section, inside, whole ? raw_.span() : ByteSpan{}, name, problems);
+    if (!whole) running.update(raw.bytes);
+    verify_blobs(section, raw.bytes, inside, whole, name, problems);
   }
   if (sections.size() != 1) name = running.finish();
   if (name != pack.bytes) {
@@ -97,7 +99,7 @@ Result<std::vector<std::string>> PackVerifier::read_once(const Id& pack, uint64_
   }
   if (blobs.empty()) return problems;
   if (sections.size() == 1) {
-    verify_header(raw_, size, blobs, problems);
+    verify_header(raw.bytes, size, blobs, problems);
     return problems;
   }
   const uint64_t guess = std::min<uint64_t>(size, pack_size(blobs) - (inside.empty() ? 0 : previous));
@@ -111,15 +113,15 @@ Result<std::vector<std::string>> PackVerifier::read_once(const Id& pack, uint64_
   return problems;
 }
 
-// The blobs of one section, opened in groups and hashed side by side; `whole` (the pack, or nothing) joins the first
-// group, so that its long hash fills one lane while the blobs' hashes fill the others.
-void PackVerifier::verify_blobs(const Section& section, std::span<const PackedBlob> blobs, ByteSpan whole,
+// The blobs of one section, opened in groups and hashed side by side. If the section is the `whole` pack, it joins the
+// first group, so that its long hash fills one lane while the blobs' hashes fill the others.
+void PackVerifier::verify_blobs(const Section& section, ByteSpan raw, std::span<const PackedBlob> blobs, bool whole,
                                 crypto::Digest& name, std::vector<std::string>& problems) {
   std::vector<ByteSpan> messages;
   std::vector<const PackedBlob*> owners;
   std::vector<crypto::Digest> digests;
   size_t next = section.first;
-  bool hash_whole = !whole.empty() || section.length == 0;
+  bool hash_whole = whole;
   do {
     size_t last = next, bytes = 0;
     while (last < section.last && (last == next || bytes + blobs[last].plain_length() <= budget_.group)) {
@@ -128,21 +130,14 @@ void PackVerifier::verify_blobs(const Section& section, std::span<const PackedBl
     plain_.resize(bytes);
     messages.clear();
     owners.clear();
-    if (hash_whole) messages.push_back(whole);
+    if (hash_whole) messages.push_back(raw);
     size_t at = 0;
     for (; next < last; ++next) {
       const PackedBlob& blob = blobs[next];
-      const ByteSpan sealed = raw_.span(blob.offset - section.offset, blob.length);
+      const ByteSpan sealed = raw.subspan(blob.offset - section.offset, blob.length);
       const MutableByteSpan plain(plain_.data() + at, blob.plain_length());
       at += plain.size();
-      Status opened;
-      if (blob.compressed()) {
-        frame_.resize(blob.length - crypto::kSealOverhead);
-        opened = codec_.sealer.open(sealed, {frame_.data(), frame_.size()});
-        if (opened) opened = codec_.decompressor.decompress(frame_, plain);
-      } else {
-        opened = codec_.sealer.open(sealed, plain);
-      }
+      const Status opened = Repository::decode_blob(blob, sealed, plain, codec_);
       if (!opened) {
         problems.push_back(fmt::format("{} blob {} at byte {}: {}", blob_type_name(blob.type), blob.id.hex(),
                                        blob.offset, opened.error().message));

@@ -43,16 +43,15 @@ class PackVerifier {
   Result<std::vector<std::string>> read_once(const Id& pack, uint64_t size, std::span<const PackedBlob> blobs,
                                              uint64_t& bytes_read);
   std::vector<Section> plan(uint64_t size, std::span<const PackedBlob> blobs) const;
-  void verify_blobs(const Section& section, std::span<const PackedBlob> blobs, ByteSpan whole, crypto::Digest& name,
-                    std::vector<std::string>& problems);
+  void verify_blobs(const Section& section, ByteSpan raw, std::span<const PackedBlob> blobs, bool whole,
+                    crypto::Digest& name, std::vector<std::string>& problems);
   void verify_header(ByteSpan tail, uint64_t size, std::span<const PackedBlob> blobs,
                      std::vector<std::string>& problems);
 
   Repository& repository_;
   const VerifyBudget budget_;
   Codec codec_;
-  Buffer raw_;    // the section's stored bytes, never changed: they are hashed too
-  Buffer frame_;  // one opened, still compressed blob
+  Buffer raw_;    // the section's stored bytes, where the store has to copy them
   Buffer plain_;  // the group's plain blobs, one after the other
   Buffer header_;
 };

@@ -9,13 +9,6 @@ constexpr size_t kMaxBlobsInPack = 50'000;  // keeps the header far below its 16
 
 }  // namespace
 
-Status open_blob(const PackedBlob& blob, ByteSpan sealed, MutableByteSpan plain, Buffer& frame, Codec& codec) {
-  if (!blob.compressed()) return codec.sealer.open(sealed, plain);
-  frame.resize(blob.length - crypto::kSealOverhead);
-  TRY_VOID(codec.sealer.open(sealed, {frame.data(), frame.size()}));
-  return codec.decompressor.decompress(frame, plain);
-}
-
 PackWriter::PackWriter(Repository& repository, IndexWriter& index, size_t pack_size)
     : repository_(repository),
       index_(index),

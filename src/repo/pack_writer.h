@@ -10,10 +10,6 @@
 
 namespace holdfast::repo {
 
-/// Opens one stored blob into `plain` (plain_length() bytes) without touching `sealed`; `frame` is scratch memory. MAC
-/// and size are checked, the hash is not.
-Status open_blob(const PackedBlob& blob, ByteSpan sealed, MutableByteSpan plain, Buffer& frame, Codec& codec);
-
 /// One per thread. A pack goes to the store when it is full, then into the index writer.
 class PackWriter {
  public:

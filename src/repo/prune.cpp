@@ -188,7 +188,7 @@ class Repack {
         : codec(repository.master_key()), writer(repository, index, pack_size) {}
     Codec codec;
     PackWriter writer;
-    Buffer raw, plain, frame;
+    Buffer raw, plain;
   };
 
   Status copy_pack(uint32_t number, Worker& worker) {
@@ -222,7 +222,7 @@ class Repack {
         const PackedBlob& blob = fetch.items[i].blob;
         const MutableByteSpan plain(worker.plain.data() + at, blob.plain_length());
         at += plain.size();
-        const auto opened = open_blob(blob, sealed_bytes(fetch, blob, worker), plain, worker.frame, worker.codec);
+        const auto opened = Repository::decode_blob(blob, sealed_bytes(fetch, blob, worker), plain, worker.codec);
         if (!opened) return broken(fetch, blob, opened.error().message);
         messages.push_back(plain);
       }

@@ -342,11 +342,11 @@ Result<Snapshot> Repository::find_snapshot(const std::string& name,
   return snapshot;
 }
 
-Status Repository::decode_blob(const PackedBlob& blob, MutableByteSpan sealed, MutableByteSpan plain, Codec& codec) {
+Status Repository::decode_blob(const PackedBlob& blob, ByteSpan sealed, MutableByteSpan plain, Codec& codec) {
   if (!blob.compressed()) return codec.sealer.open(sealed, plain);
-  auto frame = codec.sealer.open_in_place(sealed);
-  if (!frame) return std::unexpected(std::move(frame).error());
-  return codec.decompressor.decompress(*frame, plain);
+  codec.frame.resize(blob.length - crypto::kSealOverhead);
+  TRY_VOID(codec.sealer.open(sealed, {codec.frame.data(), codec.frame.size()}));
+  return codec.decompressor.decompress(codec.frame, plain);
 }
 
 Result<Buffer> Repository::load_blob(BlobType type, const Id& id, Codec& codec) {
@@ -383,7 +383,7 @@ Result<Buffer> Repository::read_blob(const BlobLocation& location, Codec& codec,
     TRY_VOID(store_->get(key, blob.offset, blob.length, sealed));
   }
   Buffer plain(blob.plain_length());
-  auto decoded = decode_blob(blob, {sealed.data(), sealed.size()}, {plain.data(), plain.size()}, codec);
+  auto decoded = decode_blob(blob, sealed, {plain.data(), plain.size()}, codec);
   if (!decoded || crypto::sha256(plain) != blob.id.bytes) {
     if (from_cache) cache_->remove("packs", location.pack);
     return damaged(fmt::format("blob {} in pack {}: {}", blob.id.short_hex(), location.pack.short_hex(),

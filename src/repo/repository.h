@@ -37,6 +37,7 @@ struct Codec {
   crypto::Sealer sealer;
   codec::ZstdDecompressor decompressor;
   codec::ZstdCompressor small;
+  Buffer frame;  // one opened, still compressed blob
 };
 
 struct InitOptions {
@@ -92,8 +93,8 @@ class Repository {
   Result<Buffer> load_blob(BlobType type, const Id& id, Codec& codec);
 
   /// Opens the bytes of one stored blob (sealed, perhaps compressed) into `plain`, which has plain_length() bytes;
-  /// checks MAC and size, not the hash. `sealed` is destroyed.
-  static Status decode_blob(const PackedBlob& blob, MutableByteSpan sealed, MutableByteSpan plain, Codec& codec);
+  /// checks MAC and size, not the hash.
+  static Status decode_blob(const PackedBlob& blob, ByteSpan sealed, MutableByteSpan plain, Codec& codec);
 
   /// Adds a key file for another password (the master key stays). Returns its id.
   Result<Id> add_key(const Secret& password, const std::string& user, const std::string& host);

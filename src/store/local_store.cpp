@@ -11,9 +11,12 @@
 
 #include "store/http_object.h"
 #include "sys/file.h"
+#include "sys/mapped_file.h"
 
 namespace holdfast::store {
 namespace {
+
+constexpr uint64_t kMapFrom = 256 * 1024;  // shorter reads are copied for less than a mapping costs
 
 class LocalStore final : public ObjectStore {
  public:
@@ -70,6 +73,22 @@ class LocalStore final : public ObjectStore {
       have += static_cast<uint64_t>(n);
     }
     return {};
+  }
+
+  Result<ObjectView> view(const std::string& key, uint64_t offset, uint64_t length, Buffer& buffer) override {
+    if (length >= kMapFrom && length != kToEnd && check_key(key)) {
+      const auto fd = sys::open_file(path_of(key), O_RDONLY);
+      if (fd && ::lseek(fd->get(), static_cast<off_t>(offset), SEEK_SET) >= 0) {
+        auto file = sys::MappedFile::map(fd->get());
+        if (file && file->bytes().size() >= length) {
+          auto keep = std::make_shared<const sys::MappedFile>(std::move(*file));
+          const ByteSpan bytes = keep->bytes().first(length);
+          sys::MappedFile::need_now(bytes);
+          return ObjectView{bytes, std::move(keep)};
+        }
+      }
+    }
+    return ObjectStore::view(key, offset, length, buffer);  // which also knows what is wrong
   }
 
   void expect(const std::string& key, uint64_t offset, uint64_t length) override {

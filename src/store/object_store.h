@@ -36,6 +36,12 @@ struct PutOptions {
 
 inline constexpr uint64_t kToEnd = UINT64_MAX;
 
+/// Bytes of an object, valid as long as `keep` and the buffer that view() was given.
+struct ObjectView {
+  ByteSpan bytes;
+  std::shared_ptr<const void> keep;
+};
+
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -56,8 +62,16 @@ class ObjectStore {
   /// Fewer bytes than asked for is the error "store.short_read", a missing object "store.not_found".
   virtual Status get(const std::string& key, uint64_t offset, uint64_t length, Buffer& out) = 0;
 
-  /// Bytes [offset, offset+length) will be asked for soon: a store that can read ahead without waiting does. A hint that
-  /// neither fails nor promises anything.
+  /// As get(), for bytes that are only looked at: a store that has them in memory gives them without a copy, others use
+  /// `buffer`. Memory of a file that turns out unreadable, or shorter meanwhile, reads as zeros: bytes must be
+  /// verified.
+  virtual Result<ObjectView> view(const std::string& key, uint64_t offset, uint64_t length, Buffer& buffer) {
+    TRY_VOID(get(key, offset, length, buffer));
+    return ObjectView{buffer.span(), nullptr};
+  }
+
+  /// Bytes [offset, offset+length) will be asked for soon: a store that can read ahead without waiting does. A hint
+  /// that neither fails nor promises anything.
   virtual void expect(const std::string& key, uint64_t offset, uint64_t length) {
     (void)key, (void)offset, (void)length;
   }
