@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <mutex>
 
 #include "base/log.h"
 #include "crypto/sha256.h"
@@ -105,6 +106,7 @@ class TreeBackup {
   bool unchanged(const Node& now, const Node& old) const;
   void problem(const std::string& what) {
     log(LogLevel::info, "{}", what);
+    std::lock_guard lock(problems_mutex_);
     problems_.push_back(what);
   }
 
@@ -120,8 +122,10 @@ class TreeBackup {
   // The walk's own; used by the walking thread only.
   NameCache names_;
   SnapshotSummary counts_;
-  std::vector<std::string> problems_;
   size_t stored_targets_ = 0;
+
+  std::mutex problems_mutex_;
+  std::vector<std::string> problems_;  // guarded by problems_mutex_
 
   BlobSaver saver_;
   const Chunker chunker_;
@@ -372,9 +376,14 @@ Status TreeBackup::add_file(const std::string& path, struct stat info, const std
   const std::vector<Id> hint = old && old->type == NodeType::file ? old->content : std::vector<Id>{};
   uint64_t before = progress_.bytes;
   auto queued = queue_stream(repository_, saver_, *source, hint, &progress_.bytes,
-                             [this, directory, place](StoredStream&& stored, BlobSaver::Worker* worker) {
-                               directory->nodes[place].content = std::move(stored.content);
-                               directory->nodes[place].size = stored.size;
+                             [this, directory, place, path](Result<StoredStream>&& stored, BlobSaver::Worker* worker) {
+                               if (stored) {
+                                 directory->nodes[place].content = std::move(stored->content);
+                                 directory->nodes[place].size = stored->size;
+                               } else {
+                                 problem(fmt::format("{}: {}", path, stored.error().message));
+                                 directory->kept[place] = 0;
+                               }
                                return finish_one(directory, worker);
                              });
   counts_.total_bytes_processed += progress_.bytes - before;
