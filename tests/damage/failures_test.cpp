@@ -112,7 +112,7 @@ class Shrinking : public Failures {
   Outcome run_and_shrink(Args args) {
     const size_t before = files("data").size();
     auto command = box.holdfast(std::move(args));
-    command.argv.insert(command.argv.end(), {"--compression", "off", "--limit-upload", "16384", "-r", repo});
+    command.argv.insert(command.argv.end(), {"--compression", "off", "--pack-size", "4", "--limit-upload", "24576", "-r", repo});
     if (command.argv[2] == "--stdin") command.stdin_file = file_;
     Running running(command);
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
@@ -121,7 +121,7 @@ class Shrinking : public Failures {
     std::filesystem::resize_file(file_, kSize / 2);
     return running.wait();
   }
-  static constexpr size_t kSize = 120'000'000;
+  static constexpr size_t kSize = 80'000'000;
   const std::string file_ = path("tree/large");
 };
 
