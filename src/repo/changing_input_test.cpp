@@ -7,45 +7,13 @@
 #include "repo/check.h"
 #include "repo/tree_backup.h"
 #include "sys/file.h"
+#include "tests/support/hook_store.h"
 #include "tests/support/small_repository.h"
 
 namespace holdfast::repo {
 namespace {
 
 using test::SmallRepository;
-
-// Does something when the first pack comes, while all other packs wait: the backup is then in the middle of its input,
-// with blobs hashed and not yet stored.
-class InterruptedStore final : public store::ObjectStore {
- public:
-  InterruptedStore(std::shared_ptr<store::ObjectStore> inner, std::function<void()> at_first_pack)
-      : inner_(std::move(inner)), at_first_pack_(std::move(at_first_pack)) {}
-
-  std::string location() const override { return inner_->location(); }
-  unsigned connections() const override { return 2; }
-  bool is_remote() const override { return false; }
-  Status create() override { return inner_->create(); }
-  Status put(const std::string& key, ByteSpan body, const store::PutOptions& options) override {
-    if (key.starts_with("data/")) {
-      std::lock_guard lock(mutex_);
-      if (auto act = std::exchange(at_first_pack_, nullptr)) act();
-    }
-    return inner_->put(key, body, options);
-  }
-  Status get(const std::string& key, uint64_t offset, uint64_t length, Buffer& out) override {
-    return inner_->get(key, offset, length, out);
-  }
-  Result<std::optional<store::ObjectInfo>> stat(const std::string& key) override { return inner_->stat(key); }
-  Status list(const std::string& prefix, const std::function<Status(const store::ObjectInfo&)>& visit) override {
-    return inner_->list(prefix, visit);
-  }
-  Status remove(const std::string& key) override { return inner_->remove(key); }
-
- private:
-  const std::shared_ptr<store::ObjectStore> inner_;
-  std::mutex mutex_;
-  std::function<void()> at_first_pack_;  // guarded by mutex_
-};
 
 class ChangingInput : public testing::Test {
  protected:
@@ -68,8 +36,12 @@ class ChangingInput : public testing::Test {
   }
   void shrink_to(size_t size) { EXPECT_EQ(::ftruncate(fd_.get(), static_cast<off_t>(size)), 0); }
 
+  // `at_first_pack` is called when the first pack comes, while all other packs wait: the backup is then in the middle of
+  // its input, with blobs hashed and not yet stored.
   std::unique_ptr<Repository> open(std::function<void()> at_first_pack) {
-    auto repository = small_.open(std::make_shared<InterruptedStore>(small_.store, std::move(at_first_pack))).value();
+    const auto store = std::make_shared<test::HookStore>(small_.store);
+    store->before_put("data/", [act = std::move(at_first_pack)](const std::string&) { act(); });
+    auto repository = small_.open(store).value();
     EXPECT_TRUE(repository->load_index());
     return repository;
   }
@@ -90,7 +62,7 @@ class ChangingInput : public testing::Test {
     TreeBackupProgress progress;
     SnapshotOptions options;
     options.time = {repo::seconds_of(2026, 1, 1, 0, 0, 0), 0, 0};
-    return back_up_trees(*repository, {directory_.path()}, {}, saver(), options, true, progress, {});
+    return back_up_trees(*repository, {directory_.path()}, {}, saver(), options, true, progress, {}, {});
   }
 
   size_t snapshots() { return small_.open().value()->load_snapshots().value().size(); }

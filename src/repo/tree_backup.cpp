@@ -484,7 +484,7 @@ Result<Id> TreeBackup::run() {
 Result<TreeBackupResult> back_up_trees(Repository& repository, const std::vector<std::string>& targets,
                                        const TreeBackupOptions& options, const SaverOptions& saver,
                                        SnapshotOptions snapshot_options, bool publish, TreeBackupProgress& progress,
-                                       std::stop_token stop) {
+                                       const std::function<Status()>& still_locked, std::stop_token stop) {
   const Environment environment = Environment::of_process();
   TreeBackup backup(repository, options, saver, progress, stop);
   TRY_VOID(backup.plan(targets));
@@ -522,11 +522,13 @@ Result<TreeBackupResult> back_up_trees(Repository& repository, const std::vector
   snapshot.excludes = options.excludes;
   snapshot.tags = snapshot_options.tags;
   snapshot.program_version = snapshot_options.program_version;
+  if (publish && still_locked) TRY_VOID(still_locked());
   if (publish) TRY_VOID(backup.flush());
   snapshot.summary = backup.summary();
   snapshot.summary->backup_start = snapshot_options.time;
   snapshot.summary->backup_end = now();
   if (publish) {
+    if (still_locked) TRY_VOID(still_locked());
     Codec codec(repository.master_key());
     snapshot.id =
         TRY(repository.save(ObjectType::snapshot, snapshot_text(snapshot), codec).context("writing the snapshot"));

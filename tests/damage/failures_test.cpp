@@ -98,6 +98,17 @@ TEST_F(Failures, a_tree_with_a_vanished_path_is_no_silent_success) {
   expect_nothing_visible(attempt({"backup", "--tree", path("not-there")}), "missing directory");
 }
 
+TEST_F(Failures, a_backup_whose_lock_is_removed_meanwhile_is_a_conflict_and_leaves_no_snapshot) {
+  const auto holdfast = holdfast_program();
+  const auto unlock = "echo part; " + holdfast + " repo unlock --remove-all -r " + repo + " >&2 && echo rest";
+  auto command = box.holdfast({"backup", "--path", "/p", "-r", repo, "--", "sh", "-c", unlock});
+  const auto outcome = run(command);
+  EXPECT_EQ(outcome.code, 7) << outcome.describe();
+  expect_nothing_visible(outcome, "lock removed");
+  EXPECT_NE(outcome.err.find("was removed"), std::string::npos) << outcome.describe();
+  expect_whole();
+}
+
 // A large file that is cut in half as soon as the first pack of its backup is there, which is then far from its end:
 // uploads are limited.
 class Shrinking : public Failures {
