@@ -28,8 +28,9 @@ Exit backup_trees(Context& context) {
   repo::TreeBackupProgress counted;
   Progress progress(context.out, "backing up " + options.list("tree").front());
   progress.watch_bytes(counted.bytes);
-  auto stored = repo::back_up_trees(repository, options.list("tree"), tree, saver, std::move(snapshot), publish, counted,
-                                    [&] { return session.confirm(); }, session.stop());
+  auto stored = repo::back_up_trees(
+      repository, options.list("tree"), tree, saver, std::move(snapshot), publish, counted,
+      [&] { return session.confirm(); }, session.stop());
   if (!stored) return session.explain(std::unexpected(std::move(stored).error()));
   const repo::TreeBackupResult result = std::move(*stored);
   for (const auto& problem : result.problems) context.out.warning("backup.unreadable", problem);

@@ -133,7 +133,8 @@ int on_socket(void* user, curl_socket_t socket, curlsocktype) {
   return CURL_SOCKOPT_OK;
 }
 
-// Bytes that the kernel has taken and the other side has not confirmed: megabytes, which a slow line takes its time for.
+// Bytes that the kernel has taken and the other side has not confirmed: megabytes, which a slow line takes its time
+// for.
 curl_off_t unconfirmed(curl_socket_t socket) {
   int bytes = 0;
   return socket != CURL_SOCKET_BAD && ::ioctl(socket, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
@@ -152,11 +153,12 @@ int on_progress(void* user, curl_off_t, curl_off_t down, curl_off_t, curl_off_t 
     exchange.moved_bytes = total;
     exchange.moved_at = now;
   } else if (now - exchange.moved_at > exchange.stall_timeout) {
-    exchange.failure = Error{ErrorClass::unavailable,
-                             "net.timeout",
-                             fmt::format("{} bytes in {} ms", total - exchange.moved_bytes, exchange.stall_timeout.count()),
-                             "",
-                             {}};
+    exchange.failure =
+        Error{ErrorClass::unavailable,
+              "net.timeout",
+              fmt::format("{} bytes in {} ms", total - exchange.moved_bytes, exchange.stall_timeout.count()),
+              "",
+              {}};
     return 1;
   }
   return 0;
@@ -179,7 +181,8 @@ class CurlClient final : public HttpClient {
     if (request.deadline.passed()) return fail(unavailable("net.timeout", request, "no time left"));
     std::unique_ptr<Handle> handle = take();
     CURL* curl = handle->curl;
-    Exchange exchange{.request = request, .stall_timeout = options_.stall_timeout, .curl = curl, .socket = handle->socket};
+    Exchange exchange{
+        .request = request, .stall_timeout = options_.stall_timeout, .curl = curl, .socket = handle->socket};
     if (request.into) request.into->clear();
 
     struct Headers {

@@ -44,9 +44,9 @@ class BlobSaver {
   struct Task {
     BlobType type = BlobType::data;
     ByteSpan plain;
-    std::shared_ptr<const void> keep;     ///< owns the bytes of `plain`
-    Id* id = nullptr;                     ///< receives the blob's id; must live until the task is done
-    bool id_known = false;                ///< *id is right already: do not hash again
+    std::shared_ptr<const void> keep;  ///< owns the bytes of `plain`
+    Id* id = nullptr;                  ///< receives the blob's id; must live until the task is done
+    bool id_known = false;             ///< *id is right already: do not hash again
     /// `plain` is a mapped file that others may write to: what is stored is a copy, and *id is the copy's.
     bool may_change = false;
     std::function<Status(Worker&)> done;  ///< runs on a worker thread once the blob is in a pack or known; may be empty

@@ -1,5 +1,5 @@
-// The local cache of a remote repository is never trusted: whatever happens to its files, results are right and commands
-// succeed.
+// The local cache of a remote repository is never trusted: whatever happens to its files, results are right and
+// commands succeed.
 #include "repo/cache.h"
 
 #include <gtest/gtest.h>
@@ -158,7 +158,8 @@ TEST_F(CacheTest, a_foreign_repository_s_cache) {
   const auto repository = other.open(std::make_shared<HookStore>(other.store, true)).value();
   repository->use_cache(cache_);
   Codec codec(repository->master_key());
-  ASSERT_TRUE(repository->save(ObjectType::snapshot, R"({"time":"2026-01-01T00:00:00Z","tree":null,"paths":[]})", codec));
+  ASSERT_TRUE(
+      repository->save(ObjectType::snapshot, R"({"time":"2026-01-01T00:00:00Z","tree":null,"paths":[]})", codec));
   const auto own = cache_ + "/" + small_.open().value()->config().id.hex();
   const auto foreign = cache_ + "/" + repository->config().id.hex();
   ASSERT_TRUE(fs::exists(own) && fs::exists(foreign));

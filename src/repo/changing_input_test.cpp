@@ -36,8 +36,8 @@ class ChangingInput : public testing::Test {
   }
   void shrink_to(size_t size) { EXPECT_EQ(::ftruncate(fd_.get(), static_cast<off_t>(size)), 0); }
 
-  // `at_first_pack` is called when the first pack comes, while all other packs wait: the backup is then in the middle of
-  // its input, with blobs hashed and not yet stored.
+  // `at_first_pack` is called when the first pack comes, while all other packs wait: the backup is then in the middle
+  // of its input, with blobs hashed and not yet stored.
   std::unique_ptr<Repository> open(std::function<void()> at_first_pack) {
     const auto store = std::make_shared<test::HookStore>(small_.store);
     store->before_put("data/", [act = std::move(at_first_pack)](const std::string&) { act(); });

@@ -31,8 +31,7 @@ milliseconds boot_time() {
 }
 
 std::unexpected<Error> lock_lost(const char* why) {
-  return fail(ErrorClass::conflict, "repo.lock_lost",
-              fmt::format("the repository lock {}; nothing was published", why),
+  return fail(ErrorClass::conflict, "repo.lock_lost", fmt::format("the repository lock {}; nothing was published", why),
               "check the connection to the repository, and that nobody runs `repo unlock --remove-all` now; then run "
               "the command again");
 }
@@ -120,8 +119,8 @@ struct Lock::State {
   Repository& repository;
   const LockKind kind;
   const LockTimes times;
-  Id id;                       // guarded by mutex once threads run
-  milliseconds renewed{0};     // guarded by mutex: boot_time() before the lock was written last
+  Id id;                    // guarded by mutex once threads run
+  milliseconds renewed{0};  // guarded by mutex: boot_time() before the lock was written last
   std::stop_source lost;
   std::mutex mutex;
   std::condition_variable_any wake;

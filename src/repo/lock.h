@@ -29,9 +29,9 @@ struct HeldLock {
 
 /// The protocol's times; tests take shorter ones.
 struct LockTimes {
-  std::chrono::milliseconds settle{200};        ///< between writing a lock and looking again
-  std::chrono::milliseconds refresh{300'000};   ///< between renewals
-  std::chrono::milliseconds retry{10'000};      ///< after a renewal that failed
+  std::chrono::milliseconds settle{200};         ///< between writing a lock and looking again
+  std::chrono::milliseconds refresh{300'000};    ///< between renewals
+  std::chrono::milliseconds retry{10'000};       ///< after a renewal that failed
   std::chrono::milliseconds give_up{1'350'000};  ///< age at which a holder stops trusting its own lock
 };
 

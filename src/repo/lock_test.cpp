@@ -203,7 +203,8 @@ TEST_F(LockTest, a_lock_that_cannot_be_renewed_is_lost_before_others_may_take_it
   const auto lock = Lock::acquire(*repository, LockKind::shared, seconds(0), {}, times);
   ASSERT_TRUE(lock);
   ASSERT_TRUE((*lock)->confirm());
-  faults->inject({.op = store::StoreOp::put, .key = "locks/", .kind = store::FaultKind::server_error, .times = 1 << 30});
+  faults->inject(
+      {.op = store::StoreOp::put, .key = "locks/", .kind = store::FaultKind::server_error, .times = 1 << 30});
   ASSERT_TRUE(wait_for((*lock)->lost()));
   const auto confirmed = (*lock)->confirm();
   ASSERT_FALSE(confirmed);

@@ -112,10 +112,10 @@ struct PendingStream {
     if (--unfinished > 0) return {};
     // Only when every chunk has been read is it known whether all of the file was there.
     if (file && file->failed()) {
-      return done(fail(ErrorClass::failed, "backup.input_shrank",
-                       "the file became shorter, or unreadable, while it was read",
-                       "back it up when nothing truncates it, or from a file system snapshot"),
-                  worker);
+      return done(
+          fail(ErrorClass::failed, "backup.input_shrank", "the file became shorter, or unreadable, while it was read",
+               "back it up when nothing truncates it, or from a file system snapshot"),
+          worker);
     }
     if (error) return done(std::unexpected(std::move(*error)), worker);
     stored.content.assign(ids.begin(), ids.end());
@@ -125,7 +125,7 @@ struct PendingStream {
   const std::shared_ptr<const sys::MappedFile> file;  // null: the stream is read
   const StreamDone done;
   std::optional<Error> error;  // of reading; set before the reading itself is finished
-  std::deque<Id> ids;  // a deque, because workers write into it while it grows
+  std::deque<Id> ids;          // a deque, because workers write into it while it grows
   StoredStream stored;
   std::atomic<size_t> unfinished{1};  // tasks, and the reading itself
 };

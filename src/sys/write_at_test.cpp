@@ -68,7 +68,8 @@ TEST(WriteAt, any_place_and_length_on_a_disk) {
 
 TEST(WriteAt, a_file_system_that_knows_no_direct_writes) {
   struct statfs info{};
-  HOLDFAST_NEED("/dev/shm", ::statfs("/dev/shm", &info) == 0 && ::access("/dev/shm", W_OK) == 0, "no tmpfs to write to");
+  HOLDFAST_NEED("/dev/shm", ::statfs("/dev/shm", &info) == 0 && ::access("/dev/shm", W_OK) == 0,
+                "no tmpfs to write to");
   const std::string path = "/dev/shm/holdfast-write-at-" + std::to_string(::getpid());
   expect_all_shapes(path);
   ::unlink(path.c_str());

@@ -123,11 +123,13 @@ class Shrinking : public Failures {
   Outcome run_and_shrink(Args args) {
     const size_t before = files("data").size();
     auto command = box.holdfast(std::move(args));
-    command.argv.insert(command.argv.end(), {"--compression", "off", "--pack-size", "4", "--limit-upload", "24576", "-r", repo});
+    command.argv.insert(command.argv.end(),
+                        {"--compression", "off", "--pack-size", "4", "--limit-upload", "24576", "-r", repo});
     if (command.argv[2] == "--stdin") command.stdin_file = file_;
     Running running(command);
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (files("data").size() == before && !running.ended() && std::chrono::steady_clock::now() < until) ::usleep(500);
+    while (files("data").size() == before && !running.ended() && std::chrono::steady_clock::now() < until)
+      ::usleep(500);
     EXPECT_FALSE(running.ended()) << "the backup was over before the file could be cut";
     std::filesystem::resize_file(file_, kSize / 2);
     return running.wait();
