@@ -140,8 +140,7 @@ Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupR
   };
   tags.insert(tags.end(), request.extra_tags.begin(), request.extra_tags.end());
   backup.set_tags(std::move(tags));
-  TRY_VOID(may_commit());
-  report.snapshot = TRY(backup.commit());
+  report.snapshot = TRY(backup.commit(may_commit));
   return report;
 }
 

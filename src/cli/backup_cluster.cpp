@@ -30,15 +30,12 @@ Exit backup_cluster(Context& context) {
   const auto may_commit = [&]() -> Status {
     if (context.stop.stop_requested())
       return fail(ErrorClass::interrupted, "interrupted", "stopped; no snapshot was made");
-    if (session.lock && session.lock->lost().stop_requested()) {
-      return fail(ErrorClass::conflict, "repo.lock_lost",
-                  "the repository lock could not be renewed in time; no snapshot was made",
-                  "check the connection to the repository and run the backup again");
-    }
-    return {};
+    return session.confirm();
   };
-  auto report =
-      TRY(backup::back_up_cluster(*session.repository, request, &progress.byte_counter(), may_commit, context.stop));
+  auto made =
+      backup::back_up_cluster(*session.repository, request, &progress.byte_counter(), may_commit, session.stop());
+  if (!made) return session.explain(std::unexpected(std::move(made).error()));
+  const backup::BackupReport report = std::move(*made);
   if (request.dry_run) {
     context.out.line(fmt::format("would back up {} from {} ({})", request.cluster.full_name(), report.member,
                                  report.from_replica ? "a replica" : "the primary"));

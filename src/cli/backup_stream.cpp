@@ -46,12 +46,13 @@ Exit back_up_stream(Context& context, repo::ByteSource& source, const std::funct
   }
   if (context.stop.stop_requested())
     return fail(ErrorClass::interrupted, "interrupted", "stopped; no snapshot was made");
-  TRY_VOID(session.confirm());
   if (context.options.flag("dry-run")) {
     context.out.line(fmt::format("would add a snapshot of {} ({})", path, human_size(stored.size)));
     return {};
   }
-  const repo::Snapshot made = TRY(backup.commit());
+  auto committed = backup.commit([&] { return session.confirm(); });
+  if (!committed) return session.explain(std::unexpected(std::move(committed).error()));
+  const repo::Snapshot made = std::move(*committed);
   show_snapshot(context, made, steady_clock::now() - start);
   return {};
 }

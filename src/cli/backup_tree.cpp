@@ -23,14 +23,16 @@ Exit backup_trees(Context& context) {
   repo::Repository& repository = *session.repository;
   if (!parent_name.empty()) snapshot.parent = TRY(repository.find_snapshot(parent_name)).id;
   TRY_VOID(repository.load_index());
-  TRY_VOID(session.confirm());
 
   const bool publish = !options.flag("dry-run");
   repo::TreeBackupProgress counted;
   Progress progress(context.out, "backing up " + options.list("tree").front());
   progress.watch_bytes(counted.bytes);
-  const repo::TreeBackupResult result = TRY(repo::back_up_trees(repository, options.list("tree"), tree, saver,
-                                                                std::move(snapshot), publish, counted, session.stop()));
+  auto stored = repo::back_up_trees(
+      repository, options.list("tree"), tree, saver, std::move(snapshot), publish, counted,
+      [&] { return session.confirm(); }, session.stop());
+  if (!stored) return session.explain(std::unexpected(std::move(stored).error()));
+  const repo::TreeBackupResult result = std::move(*stored);
   for (const auto& problem : result.problems) context.out.warning("backup.unreadable", problem);
   if (!publish) {
     const auto& summary = *result.snapshot.summary;

@@ -195,7 +195,7 @@ Exit run_prune(Context& context) {
   };
   hooks.on_bytes = [&](uint64_t bytes) { progress.add_bytes(bytes); };
   hooks.still_locked = [&]() -> Status {
-    if (!session.stop().stop_requested()) return {};
+    if (!session.stop().stop_requested()) return session.confirm();
     return session.explain(fail(ErrorClass::interrupted, "interrupted", "stopped; nothing was removed"));
   };
   auto planned = repo::plan_prune(repository, forgotten, limits, hooks, session.stop());

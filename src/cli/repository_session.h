@@ -33,7 +33,7 @@ struct RepositorySession {
   std::stop_token stop() const { return stopping->source.get_token(); }
   /// Explains a failure: "interrupted" because of the lock becomes the lock's own error.
   Status explain(Status failed);
-  /// Waits until the lock is known to hold. Before anything becomes visible to others.
+  /// Waits until the lock is known to hold, and looks that it still does. Before anything becomes visible to others.
   Status confirm();
 };
 

@@ -40,10 +40,11 @@ std::stop_token install_signal_handlers() {
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
   // A handler that does nothing, not SIG_IGN, which children would inherit. SIGHUP: restic probes with it whether the
-  // owner of a lock on this host is alive. SIGPIPE: the write's own error tells more.
+  // owner of a lock on this host is alive. SIGPIPE, SIGXFSZ: the write's own error tells more.
   action.sa_handler = on_nothing;
   ::sigaction(SIGHUP, &action, nullptr);
   ::sigaction(SIGPIPE, &action, nullptr);
+  ::sigaction(SIGXFSZ, &action, nullptr);
   return source.get_token();
 }
 

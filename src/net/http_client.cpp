@@ -2,6 +2,8 @@
 
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <charconv>
@@ -18,12 +20,14 @@ constexpr long kReceiveBuffer = 256 * 1024;
 constexpr long kSendBuffer = 512 * 1024;
 constexpr size_t kMaxTextBody = 1 << 20;
 constexpr uint64_t kMaxReserve = 256ull << 20;
+constexpr curl_off_t kLeastMoved = 1024;  // bytes in a stall timeout: a server that dribbles less counts as silent
 
 struct Handle {
   explicit Handle(CURL* raw) : curl(raw) {}
   Handle(const Handle&) = delete;
   ~Handle() { curl_easy_cleanup(curl); }
   CURL* curl;
+  curl_socket_t socket = CURL_SOCKET_BAD;  // the newest connection's
 };
 
 // One request in flight; the callbacks' user pointer.
@@ -31,6 +35,7 @@ struct Exchange {
   const HttpRequest& request;
   milliseconds stall_timeout;
   CURL* curl;
+  curl_socket_t& socket;
   HttpResponse response;
   size_t sent = 0;
   uint64_t received = 0;
@@ -123,6 +128,18 @@ int on_seek(void* user, curl_off_t offset, int origin) {
   return CURL_SEEKFUNC_OK;
 }
 
+int on_socket(void* user, curl_socket_t socket, curlsocktype) {
+  static_cast<Exchange*>(user)->socket = socket;
+  return CURL_SOCKOPT_OK;
+}
+
+// Bytes that the kernel has taken and the other side has not confirmed: megabytes, which a slow line takes its time
+// for.
+curl_off_t unconfirmed(curl_socket_t socket) {
+  int bytes = 0;
+  return socket != CURL_SOCKET_BAD && ::ioctl(socket, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
 int on_progress(void* user, curl_off_t, curl_off_t down, curl_off_t, curl_off_t up) {
   auto& exchange = *static_cast<Exchange*>(user);
   if (exchange.request.stop.stop_requested()) {
@@ -130,15 +147,18 @@ int on_progress(void* user, curl_off_t, curl_off_t down, curl_off_t, curl_off_t 
     return 1;
   }
   const auto now = std::chrono::steady_clock::now();
-  if (down + up != exchange.moved_bytes) {
-    exchange.moved_bytes = down + up;
+  // Less than before: libcurl began the body anew on another connection.
+  const curl_off_t total = down + up - unconfirmed(exchange.socket);
+  if (const auto moved = total - exchange.moved_bytes; moved >= kLeastMoved || moved < 0) {
+    exchange.moved_bytes = total;
     exchange.moved_at = now;
   } else if (now - exchange.moved_at > exchange.stall_timeout) {
-    exchange.failure = Error{ErrorClass::unavailable,
-                             "net.timeout",
-                             fmt::format("no byte for {} ms", exchange.stall_timeout.count()),
-                             "",
-                             {}};
+    exchange.failure =
+        Error{ErrorClass::unavailable,
+              "net.timeout",
+              fmt::format("{} bytes in {} ms", total - exchange.moved_bytes, exchange.stall_timeout.count()),
+              "",
+              {}};
     return 1;
   }
   return 0;
@@ -161,7 +181,8 @@ class CurlClient final : public HttpClient {
     if (request.deadline.passed()) return fail(unavailable("net.timeout", request, "no time left"));
     std::unique_ptr<Handle> handle = take();
     CURL* curl = handle->curl;
-    Exchange exchange{.request = request, .stall_timeout = options_.stall_timeout, .curl = curl};
+    Exchange exchange{
+        .request = request, .stall_timeout = options_.stall_timeout, .curl = curl, .socket = handle->socket};
     if (request.into) request.into->clear();
 
     struct Headers {
@@ -237,6 +258,8 @@ class CurlClient final : public HttpClient {
     set(CURLOPT_NOPROGRESS, 0L);
     set(CURLOPT_XFERINFOFUNCTION, on_progress);
     set(CURLOPT_XFERINFODATA, &exchange);
+    set(CURLOPT_SOCKOPTFUNCTION, on_socket);
+    set(CURLOPT_SOCKOPTDATA, &exchange);
     if (request.method == "HEAD") {
       set(CURLOPT_NOBODY, 1L);
     } else if (request.method == "PUT" || request.method == "POST") {

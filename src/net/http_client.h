@@ -54,7 +54,7 @@ struct HttpOptions {
   std::string ca_file;        ///< PEM; trusted instead of the system's authorities
   bool insecure_tls = false;  ///< accept any certificate
   std::chrono::milliseconds connect_timeout{10'000};
-  std::chrono::milliseconds stall_timeout{30'000};  ///< longest time without a byte in either direction
+  std::chrono::milliseconds stall_timeout{30'000};  ///< longest time in which less than 1 KiB moves
   std::string proxy;                                ///< "" for none; the environment is never read
   std::string no_proxy;
   std::string user_agent = "holdfast";

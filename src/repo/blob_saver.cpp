@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "crypto/sha256.h"
 #include "repo/parallel.h"
@@ -93,6 +94,29 @@ Status BlobSaver::submit(Task task) {
   return {};
 }
 
+// Hash, compression and encryption must see the same bytes, or a blob would be stored under the hash of others. What a
+// mapped file holds can change at any moment, so its bytes are copied first; blobs that are known are not stored.
+void BlobSaver::take_copies(Worker& worker, std::vector<Task>& batch) {
+  const auto wanted = [&](const Task& task) {
+    return task.may_change && !(task.id_known && repository_.index().contains(task.type, *task.id));
+  };
+  size_t size = 0;
+  for (const Task& task : batch) size += task.may_change ? task.plain.size() : 0;
+  if (size == 0) return;
+  worker.copies_.clear();
+  worker.copies_.resize(size);
+  size_t at = 0;
+  for (Task& task : batch) {
+    if (!wanted(task)) continue;
+    uint8_t* copy = worker.copies_.data() + at;
+    std::memcpy(copy, task.plain.data(), task.plain.size());
+    at += task.plain.size();
+    task.plain = ByteSpan(copy, task.plain.size());
+    task.id_known = false;
+    task.keep.reset();
+  }
+}
+
 void BlobSaver::work(Worker& worker) {
   std::vector<Task> batch;
   for (;;) {
@@ -113,6 +137,7 @@ void BlobSaver::work(Worker& worker) {
     changed_.notify_all();
 
     if (!failed()) {
+      take_copies(worker, batch);
       ByteSpan messages[kBatch];
       crypto::Digest digests[kBatch];
       Id* ids[kBatch];

@@ -44,9 +44,11 @@ class BlobSaver {
   struct Task {
     BlobType type = BlobType::data;
     ByteSpan plain;
-    std::shared_ptr<const void> keep;     ///< owns the bytes of `plain`
-    Id* id = nullptr;                     ///< receives the blob's id; must live until the task is done
-    bool id_known = false;                ///< *id is right already: do not hash again
+    std::shared_ptr<const void> keep;  ///< owns the bytes of `plain`
+    Id* id = nullptr;                  ///< receives the blob's id; must live until the task is done
+    bool id_known = false;             ///< *id is right already: do not hash again
+    /// `plain` is a mapped file that others may write to: what is stored is a copy, and *id is the copy's.
+    bool may_change = false;
     std::function<Status(Worker&)> done;  ///< runs on a worker thread once the blob is in a pack or known; may be empty
   };
 
@@ -72,6 +74,7 @@ class BlobSaver {
   };
 
   void work(Worker& worker);
+  void take_copies(Worker& worker, std::vector<Task>& batch);
   void upload(std::stop_token stop);
   Status save(Worker& worker, BlobType type, const Id& id, ByteSpan plain);
   Status start_pack(OpenPack& pack);
@@ -122,6 +125,7 @@ class BlobSaver::Worker {
   codec::ZstdCompressor data_compressor_;
   codec::ZstdCompressor tree_compressor_;
   OpenPack open_[2];  // by BlobType
+  Buffer copies_;     // of a batch's bytes that may change
 };
 
 }  // namespace holdfast::repo

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -20,10 +21,20 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-constexpr minutes kRefreshEvery{5};
 constexpr minutes kStaleAfter{30};
-constexpr seconds kGiveUpAfter{22 * 60 + 30};  // the age at which a holder stops trusting its own lock
-constexpr milliseconds kSettle{200};           // between writing a lock and looking again
+
+// Runs on while the machine sleeps, as the clocks of others do.
+milliseconds boot_time() {
+  timespec at{};
+  ::clock_gettime(CLOCK_BOOTTIME, &at);
+  return seconds(at.tv_sec) + milliseconds(at.tv_nsec / 1'000'000);
+}
+
+std::unexpected<Error> lock_lost(const char* why) {
+  return fail(ErrorClass::conflict, "repo.lock_lost", fmt::format("the repository lock {}; nothing was published", why),
+              "check the connection to the repository, and that nobody runs `repo unlock --remove-all` now; then run "
+              "the command again");
+}
 
 LockFile own_lock(LockKind kind) {
   const Environment environment = Environment::of_process();
@@ -106,8 +117,10 @@ Result<size_t> remove_locks(Repository& repository, bool all) {
 
 struct Lock::State {
   Repository& repository;
-  LockKind kind;
-  Id id;
+  const LockKind kind;
+  const LockTimes times;
+  Id id;                    // guarded by mutex once threads run
+  milliseconds renewed{0};  // guarded by mutex: boot_time() before the lock was written last
   std::stop_source lost;
   std::mutex mutex;
   std::condition_variable_any wake;
@@ -115,12 +128,14 @@ struct Lock::State {
   std::jthread settler;
   std::jthread refresher;
 
-  State(Repository& r, LockKind k) : repository(r), kind(k) {}
+  State(Repository& r, LockKind k, const LockTimes& t) : repository(r), kind(k), times(t) {}
+
+  bool too_old() const { return boot_time() - renewed > times.give_up; }
 
   // Looks again after a moment: of two writers that started at once, at least one sees the other.
   void settle(std::stop_token stop) {
     std::unique_lock guard(mutex);
-    wake.wait_for(guard, stop, kSettle, [] { return false; });
+    wake.wait_for(guard, stop, times.settle, [] { return false; });
     if (stop.stop_requested()) return;
     const Id own = id;
     guard.unlock();
@@ -137,34 +152,42 @@ struct Lock::State {
     wake.notify_all();
   }
 
+  // Writes the lock anew and removes the old one; false: the lock is lost.
+  bool renew() {
+    std::unique_lock guard(mutex);
+    const Id old = id;
+    guard.unlock();
+    const auto begun = boot_time();
+    // Without the old one, somebody may have taken the repository for free since: a new one would hide that.
+    const auto there = repository.store().stat(object_key(ObjectType::lock, old));
+    if (there && !*there) return false;
+    Codec codec(repository.master_key());
+    Result<Id> written = there ? repository.save(ObjectType::lock, lock_text(own_lock(kind)), codec)
+                               : Result<Id>(std::unexpected(there.error()));
+    guard.lock();
+    if (written) {
+      id = *written;
+      renewed = begun;
+      guard.unlock();
+      (void)repository.remove(ObjectType::lock, old);
+      return true;
+    }
+    log(LogLevel::warn, "renewing the repository lock: {}", written.error().to_string());
+    return !too_old();
+  }
+
   void refresh(std::stop_token stop) {
-    auto last = steady_clock::now();
-    while (!stop.stop_requested()) {
+    for (;;) {
       {
-        std::unique_lock lock(mutex);
+        std::unique_lock guard(mutex);
         // Short naps while renewing fails, the full pause otherwise.
-        const auto pause = steady_clock::now() - last > kRefreshEvery
-                               ? milliseconds(10'000)
-                               : std::chrono::duration_cast<milliseconds>(kRefreshEvery);
-        wake.wait_for(lock, stop, pause, [] { return false; });
+        const bool failing = boot_time() - renewed > times.refresh;
+        wake.wait_for(guard, stop, failing ? times.retry : times.refresh, [] { return false; });
         if (stop.stop_requested()) return;
       }
-      Codec codec(repository.master_key());
-      auto renewed = repository.save(ObjectType::lock, lock_text(own_lock(kind)), codec);
-      if (renewed) {
-        Id old;
-        {
-          std::lock_guard guard(mutex);
-          old = std::exchange(id, *renewed);
-        }
-        (void)repository.remove(ObjectType::lock, old);
-        last = steady_clock::now();
-      } else {
-        log(LogLevel::warn, "renewing the repository lock: {}", renewed.error().to_string());
-        if (steady_clock::now() - last > kGiveUpAfter) {
-          lost.request_stop();
-          return;
-        }
+      if (!renew()) {
+        lost.request_stop();
+        return;
       }
     }
   }
@@ -177,7 +200,18 @@ Lock::Lock(std::unique_ptr<State> state) : state_(std::move(state)) {
 Status Lock::confirm() {
   std::unique_lock guard(state_->mutex);
   state_->wake.wait(guard, [&] { return state_->settled.has_value(); });
-  return *state_->settled;
+  TRY_VOID(Status(*state_->settled));
+  for (;;) {
+    if (state_->too_old()) return lock_lost("could not be renewed in time");
+    if (state_->lost.stop_requested()) return lock_lost("was removed by somebody else");
+    const Id own = state_->id;
+    guard.unlock();
+    const auto there = TRY(state_->repository.store().stat(object_key(ObjectType::lock, own)));
+    guard.lock();
+    if (there) return {};
+    if (state_->id != own) continue;  // renewed under another name meanwhile
+    state_->lost.request_stop();
+  }
 }
 
 Lock::~Lock() {
@@ -194,7 +228,7 @@ std::stop_token Lock::lost() const {
 }
 
 Result<std::unique_ptr<Lock>> Lock::acquire(Repository& repository, LockKind kind, seconds patience,
-                                            std::stop_token stop) {
+                                            std::stop_token stop, const LockTimes& times) {
   const auto until = steady_clock::now() + patience;
   milliseconds pause{500};
   for (;;) {
@@ -206,8 +240,9 @@ Result<std::unique_ptr<Lock>> Lock::acquire(Repository& repository, LockKind kin
       continue;
     }
     if (!conflict) {
-      auto state = std::make_unique<State>(repository, kind);
+      auto state = std::make_unique<State>(repository, kind, times);
       Codec codec(repository.master_key());
+      state->renewed = boot_time();
       state->id =
           TRY(repository.save(ObjectType::lock, lock_text(own_lock(kind)), codec).context("locking the repository"));
       state->settler = std::jthread([s = state.get()](std::stop_token token) { s->settle(std::move(token)); });

@@ -2,7 +2,8 @@
 //
 // A lock is an object of its own: written, looked at again after 200 ms (two writers that start at once see each
 // other), renewed every 5 minutes under a new id, stale after 30 minutes without renewal or when its process on this
-// host is gone. A holder that could not renew in time must stop: `lost` is requested.
+// host is gone. A holder that could not renew in time, or whose lock somebody has removed, must stop: `lost` is
+// requested.
 #pragma once
 
 #include <chrono>
@@ -26,22 +27,31 @@ struct HeldLock {
   bool readable = true;  ///< false: the object could not be decoded; it counts as somebody's lock
 };
 
+/// The protocol's times; tests take shorter ones.
+struct LockTimes {
+  std::chrono::milliseconds settle{200};         ///< between writing a lock and looking again
+  std::chrono::milliseconds refresh{300'000};    ///< between renewals
+  std::chrono::milliseconds retry{10'000};       ///< after a renewal that failed
+  std::chrono::milliseconds give_up{1'350'000};  ///< age at which a holder stops trusting its own lock
+};
+
 class Lock {
  public:
   /// Waits up to `patience` for a conflicting lock to go, then fails with "repo.locked" (conflict), which names its
   /// owner. `stop` ends the waiting early. An exclusive lock is confirmed on return, a shared one must be: confirm().
   static Result<std::unique_ptr<Lock>> acquire(Repository& repository, LockKind kind, std::chrono::seconds patience,
-                                               std::stop_token stop);
-  /// Waits for the second look (a shared lock takes it in the background, so that work can begin): ok if the lock
-  /// holds, "repo.locked" if somebody else was faster. Call it before anything becomes visible to others.
+                                               std::stop_token stop, const LockTimes& times = {});
+  /// Waits for the second look (a shared lock takes it in the background, so that work can begin), then looks whether
+  /// the lock is still there: ok if it holds, "repo.locked" if somebody else was faster, "repo.lock_lost" (conflict) if
+  /// it was removed or not renewed in time. Call it before anything becomes visible to others.
   Status confirm();
   /// Removes the lock.
   ~Lock();
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
 
-  /// Requested when the second look found a conflict, or when the lock could not be renewed and others may take it for
-  /// stale: the work must end.
+  /// Requested when the second look found a conflict, when the lock could not be renewed and others may take it for
+  /// stale, or when a renewal found it removed: the work must end.
   std::stop_token lost() const;
 
  private:

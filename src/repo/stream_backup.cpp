@@ -99,7 +99,7 @@ Result<Id> StreamBackup::store_directory(size_t first, size_t last, size_t depth
   return id;
 }
 
-Result<Snapshot> StreamBackup::commit() {
+Result<Snapshot> StreamBackup::commit(const std::function<Status()>& still_locked) {
   std::sort(files_.begin(), files_.end(), [](const File& a, const File& b) { return a.path < b.path; });
   const Environment environment = Environment::of_process();
   Snapshot snapshot;
@@ -113,6 +113,7 @@ Result<Snapshot> StreamBackup::commit() {
   snapshot.gid = environment.gid;
   snapshot.tags = options_.tags;
   snapshot.program_version = options_.program_version;
+  if (still_locked) TRY_VOID(still_locked());
   TRY_VOID(saver_.flush());
 
   SnapshotSummary summary;
@@ -130,6 +131,7 @@ Result<Snapshot> StreamBackup::commit() {
   summary.data_added = saver_.stats().bytes_added;
   summary.data_added_packed = saver_.stats().bytes_packed;
   snapshot.summary = summary;
+  if (still_locked) TRY_VOID(still_locked());
   Codec codec(repository_.master_key());
   snapshot.id =
       TRY(repository_.save(ObjectType::snapshot, snapshot_text(snapshot), codec).context("writing the snapshot"));

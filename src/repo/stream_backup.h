@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -31,8 +32,9 @@ class StreamBackup {
   Result<StoredStream> add(const std::string& path, ByteSource& source, std::atomic<uint64_t>* progress = nullptr);
 
   /// Makes everything durable, then publishes the snapshot: packs, index, snapshot, in this order. A stream whose
-  /// producer turned out to have failed is dropped by never calling this.
-  Result<Snapshot> commit();
+  /// producer turned out to have failed is dropped by never calling this. `still_locked` (may be empty) is asked before
+  /// the index and before the snapshot become visible.
+  Result<Snapshot> commit(const std::function<Status()>& still_locked = {});
 
   /// Replaces the tags: some are known only when a stream has ended. Call before commit().
   void set_tags(std::vector<std::string> tags) { options_.tags = std::move(tags); }

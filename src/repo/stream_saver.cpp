@@ -106,16 +106,26 @@ class Prediction {
 
 // A stream whose blobs are on their way through the saver.
 struct PendingStream {
-  explicit PendingStream(std::function<Status(StoredStream&&, BlobSaver::Worker*)> f) : done(std::move(f)) {}
+  PendingStream(std::shared_ptr<const sys::MappedFile> f, StreamDone d) : file(std::move(f)), done(std::move(d)) {}
 
   Status finish_one(BlobSaver::Worker* worker) {
     if (--unfinished > 0) return {};
+    // Only when every chunk has been read is it known whether all of the file was there.
+    if (file && file->failed()) {
+      return done(
+          fail(ErrorClass::failed, "backup.input_shrank", "the file became shorter, or unreadable, while it was read",
+               "back it up when nothing truncates it, or from a file system snapshot"),
+          worker);
+    }
+    if (error) return done(std::unexpected(std::move(*error)), worker);
     stored.content.assign(ids.begin(), ids.end());
     return done(std::move(stored), worker);
   }
 
-  std::function<Status(StoredStream&&, BlobSaver::Worker*)> done;
-  std::deque<Id> ids;  // a deque, because workers write into it while it grows
+  const std::shared_ptr<const sys::MappedFile> file;  // null: the stream is read
+  const StreamDone done;
+  std::optional<Error> error;  // of reading; set before the reading itself is finished
+  std::deque<Id> ids;          // a deque, because workers write into it while it grows
   StoredStream stored;
   std::atomic<size_t> unfinished{1};  // tasks, and the reading itself
 };
@@ -127,20 +137,23 @@ using Hold = std::function<std::shared_ptr<const void>(ByteSpan)>;
 class Cutter {
  public:
   Cutter(Repository& repository, BlobSaver& saver, const std::vector<Id>& parent,
-         std::function<Status(StoredStream&&, BlobSaver::Worker*)> done)
+         std::shared_ptr<const sys::MappedFile> file, StreamDone done)
       : chunker_(repository.config().polynomial),
         prediction_(repository.index(), parent),
         team_(prediction_.has_parent() ? std::min(cpu_threads(), 4u) - 1 : 0),
         saver_(saver),
-        pending_(std::make_shared<PendingStream>(std::move(done))) {}
+        pending_(std::make_shared<PendingStream>(std::move(file), std::move(done))) {}
 
   /// Queues what can be cut from `data`; returns what is left for the next window.
   Result<ByteSpan> cut(ByteSpan data, bool at_end, const Hold& hold);
   /// To be called for bytes before they are read.
   void set_prepare(void (*prepare)(ByteSpan)) { prepare_ = prepare; }
   void count(size_t bytes) { pending_->stored.size += bytes; }
-  /// Nothing more comes.
-  Status finish() { return pending_->finish_one(nullptr); }
+  /// Nothing more comes, because the stream has ended or, with an error, because it cannot be read.
+  Status finish(std::optional<Error> error = {}) {
+    pending_->error = std::move(error);
+    return pending_->finish_one(nullptr);
+  }
 
  private:
   Result<ByteSpan> follow_parent(ByteSpan data, bool at_end, const Hold& hold);
@@ -164,6 +177,7 @@ Status Cutter::queue(ByteSpan chunk, const std::optional<Id>& id, const Hold& ho
   task.keep = hold(chunk);
   task.id = &pending_->ids.emplace_back(id.value_or(Id{}));
   task.id_known = id.has_value();
+  task.may_change = pending_->file != nullptr;
   ++pending_->unfinished;
   task.done = [pending = pending_](BlobSaver::Worker& worker) { return pending->finish_one(&worker); };
   return saver_.submit(std::move(task));
@@ -254,13 +268,17 @@ Status cut_mapped(Cutter& cutter, BlobSaver& saver, const std::shared_ptr<const 
   return {};
 }
 
-Status cut_read(Cutter& cutter, BlobSaver& saver, ByteSource& source, std::atomic<uint64_t>* progress) {
+// Returns the error of the source, if it had one, by value: it ends the stream, not the saver.
+Result<std::optional<Error>> cut_read(Cutter& cutter, BlobSaver& saver, ByteSource& source,
+                                      std::atomic<uint64_t>* progress) {
   BlockReader reader(source);
   std::shared_ptr<Block> previous;  // owns `rest`
   ByteSpan rest;
   for (bool last = false; !last;) {
     TRY_VOID(saver.check());
-    std::shared_ptr<Block> block = TRY(reader.next());
+    auto next = reader.next();
+    if (!next) return std::move(next).error();
+    std::shared_ptr<Block> block = std::move(*next);
     last = block->last;
     uint8_t* start = block->begin() - rest.size();
     if (!rest.empty()) std::memcpy(start, rest.data(), rest.size());
@@ -269,38 +287,28 @@ Status cut_read(Cutter& cutter, BlobSaver& saver, ByteSource& source, std::atomi
     rest = TRY(cutter.cut(ByteSpan(start, rest.size() + block->size), last, [&](ByteSpan) { return block; }));
     previous = std::move(block);
   }
-  return {};
+  return std::nullopt;
 }
 
 }  // namespace
 
 Status queue_stream(Repository& repository, BlobSaver& saver, ByteSource& source, const std::vector<Id>& parent,
-                    std::atomic<uint64_t>* progress, std::function<Status(StoredStream&&, BlobSaver::Worker*)> done) {
+                    std::atomic<uint64_t>* progress, StreamDone done) {
   const std::shared_ptr<const sys::MappedFile> file = source.mapped();
-  if (!file) {
-    Cutter cutter(repository, saver, parent, std::move(done));
-    TRY_VOID(cut_read(cutter, saver, source, progress));
-    return cutter.finish();
-  }
-  // Only when every chunk has been read is it known whether all of the file was there.
-  Cutter cutter(repository, saver, parent,
-                [file, done = std::move(done)](StoredStream&& stored, BlobSaver::Worker* worker) -> Status {
-                  if (!file->failed()) return done(std::move(stored), worker);
-                  return fail(ErrorClass::failed, "backup.input_shrank",
-                              "the file became shorter, or unreadable, while it was read",
-                              "back it up when nothing truncates it, or from a file system snapshot");
-                });
+  Cutter cutter(repository, saver, parent, file, std::move(done));
+  if (!file) return cutter.finish(TRY(cut_read(cutter, saver, source, progress)));
   TRY_VOID(cut_mapped(cutter, saver, file, !parent.empty(), progress));
   return cutter.finish();
 }
 
 Result<StoredStream> store_stream(Repository& repository, BlobSaver& saver, ByteSource& source,
                                   const std::vector<Id>& parent, std::atomic<uint64_t>* progress) {
-  StoredStream result;
-  TRY_VOID(queue_stream(repository, saver, source, parent, progress, [&](StoredStream&& stored, BlobSaver::Worker*) {
-    result = std::move(stored);
-    return Status{};
-  }));
+  Result<StoredStream> result;
+  TRY_VOID(
+      queue_stream(repository, saver, source, parent, progress, [&](Result<StoredStream>&& stored, BlobSaver::Worker*) {
+        result = std::move(stored);
+        return Status{};
+      }));
   TRY_VOID(saver.drain());
   return result;
 }

@@ -22,10 +22,14 @@ struct StoredStream {
   uint64_t predicted_bytes = 0;  ///< of `size`, confirmed by a parent's prediction
 };
 
-/// Reads `source` to its end and queues its blobs, without waiting for them. `done` gets the result as soon as every id
-/// is known and every blob is with the saver: on a worker's thread, or (worker null) on this one before returning.
+/// Gets what became of a stream: stored, or the error that reading it met ("backup.input_shrank": a file became
+/// shorter, or unreadable, meanwhile). Runs on a worker's thread or, with a null worker, on the caller's.
+using StreamDone = std::function<Status(Result<StoredStream>&&, BlobSaver::Worker*)>;
+
+/// Reads `source` to its end and queues its blobs, without waiting for them. `done` is called as soon as every id is
+/// known and every blob is with the saver, perhaps before this returns. Errors: the saver's, and those of `done`.
 Status queue_stream(Repository& repository, BlobSaver& saver, ByteSource& source, const std::vector<Id>& parent,
-                    std::atomic<uint64_t>* progress, std::function<Status(StoredStream&&, BlobSaver::Worker*)> done);
+                    std::atomic<uint64_t>* progress, StreamDone done);
 
 /// Reads `source` to its end and queues its blobs; when it returns, every id is known and every blob is with the saver
 /// (a flush makes them durable). `progress` (may be null) counts bytes read. Errors: the source's, the saver's.

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
 
 #include "base/log.h"
 #include "crypto/sha256.h"
@@ -96,6 +97,7 @@ class TreeBackup {
   bool unchanged(const Node& now, const Node& old) const;
   void problem(const std::string& what) {
     log(LogLevel::info, "{}", what);
+    std::lock_guard lock(problems_mutex_);
     problems_.push_back(what);
   }
 
@@ -110,8 +112,10 @@ class TreeBackup {
   // The walk's own; used by the walking thread only.
   NameCache names_;
   SnapshotSummary counts_;
-  std::vector<std::string> problems_;
   size_t stored_targets_ = 0;
+
+  std::mutex problems_mutex_;
+  std::vector<std::string> problems_;  // guarded by problems_mutex_
 
   BlobSaver saver_;
   const Chunker chunker_;
@@ -293,9 +297,14 @@ Status TreeBackup::add_file(const std::string& path, struct stat info, const std
   const std::vector<Id> hint = old && old->type == NodeType::file ? old->content : std::vector<Id>{};
   uint64_t before = progress_.bytes;
   auto queued = queue_stream(repository_, saver_, *source, hint, &progress_.bytes,
-                             [this, directory, place](StoredStream&& stored, BlobSaver::Worker* worker) {
-                               directory->nodes[place].content = std::move(stored.content);
-                               directory->nodes[place].size = stored.size;
+                             [this, directory, place, path](Result<StoredStream>&& stored, BlobSaver::Worker* worker) {
+                               if (stored) {
+                                 directory->nodes[place].content = std::move(stored->content);
+                                 directory->nodes[place].size = stored->size;
+                               } else {
+                                 problem(fmt::format("{}: {}", path, stored.error().message));
+                                 directory->kept[place] = 0;
+                               }
                                return finish_one(directory, worker);
                              });
   counts_.total_bytes_processed += progress_.bytes - before;
@@ -396,7 +405,7 @@ Result<Id> TreeBackup::run() {
 Result<TreeBackupResult> back_up_trees(Repository& repository, const std::vector<std::string>& targets,
                                        const TreeBackupOptions& options, const SaverOptions& saver,
                                        SnapshotOptions snapshot_options, bool publish, TreeBackupProgress& progress,
-                                       std::stop_token stop) {
+                                       const std::function<Status()>& still_locked, std::stop_token stop) {
   const Environment environment = Environment::of_process();
   TargetPlan plan = TRY(plan_targets(targets));
   Snapshot snapshot;
@@ -433,11 +442,13 @@ Result<TreeBackupResult> back_up_trees(Repository& repository, const std::vector
   snapshot.excludes = options.excludes;
   snapshot.tags = snapshot_options.tags;
   snapshot.program_version = snapshot_options.program_version;
+  if (publish && still_locked) TRY_VOID(still_locked());
   if (publish) TRY_VOID(backup.flush());
   snapshot.summary = backup.summary();
   snapshot.summary->backup_start = snapshot_options.time;
   snapshot.summary->backup_end = now();
   if (publish) {
+    if (still_locked) TRY_VOID(still_locked());
     Codec codec(repository.master_key());
     snapshot.id =
         TRY(repository.save(ObjectType::snapshot, snapshot_text(snapshot), codec).context("writing the snapshot"));

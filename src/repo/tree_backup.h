@@ -33,9 +33,10 @@ struct TreeBackupProgress {
 
 /// Backs up `targets` (see plan_targets()). The index must be loaded, the caller holds a shared lock. Without one
 /// readable target nothing is stored ("backup.no_target"). `publish` false stops before the snapshot (dry run).
+/// `still_locked` (may be empty) is asked before the index and before the snapshot become visible.
 Result<TreeBackupResult> back_up_trees(Repository& repository, const std::vector<std::string>& targets,
                                        const TreeBackupOptions& options, const SaverOptions& saver,
                                        SnapshotOptions snapshot, bool publish, TreeBackupProgress& progress,
-                                       std::stop_token stop);
+                                       const std::function<Status()>& still_locked, std::stop_token stop);
 
 }  // namespace holdfast::repo

@@ -1,5 +1,6 @@
 #include "sys/mapped_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -68,6 +69,8 @@ Result<MappedFile> MappedFile::map(int fd) {
   if (::fstat(fd, &info) != 0) return fail(errno_error(errno, "stat"));
   const off_t position = ::lseek(fd, 0, SEEK_CUR);
   if (!S_ISREG(info.st_mode) || position < 0 || position >= info.st_size) return unfit("not a regular file with data");
+  Fd own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!own) return fail(errno_error(errno, "dup"));
   install_handler();
   MappedFile file;
   for (int i = 0; i < static_cast<int>(std::size(g_slots)) && file.slot_ < 0; ++i) {
@@ -79,6 +82,8 @@ Result<MappedFile> MappedFile::map(int fd) {
   void* base = ::mmap(nullptr, file.length_, PROT_READ, MAP_PRIVATE, fd, start);
   if (base == MAP_FAILED) return fail(errno_error(errno, "mmap"));
   file.base_ = base;
+  file.fd_ = std::move(own);
+  file.file_end_ = static_cast<uint64_t>(info.st_size);
   Slot& slot = g_slots[file.slot_];
   slot.failed = false;
   slot.end = reinterpret_cast<uintptr_t>(base) + (file.length_ + kPage - 1) / kPage * kPage;
@@ -89,7 +94,12 @@ Result<MappedFile> MappedFile::map(int fd) {
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : base_(other.base_), length_(other.length_), bytes_(other.bytes_), slot_(other.slot_) {
+    : base_(other.base_),
+      length_(other.length_),
+      bytes_(other.bytes_),
+      slot_(other.slot_),
+      fd_(std::move(other.fd_)),
+      file_end_(other.file_end_) {
   other.base_ = nullptr;
   other.slot_ = -1;
 }
@@ -104,7 +114,10 @@ MappedFile::~MappedFile() {
 }
 
 bool MappedFile::failed() const {
-  return g_slots[slot_].failed.load();
+  if (g_slots[slot_].failed.load()) return true;
+  // Where the new end lies in the old last page, the rest of that page reads as zeros without any fault.
+  struct stat info{};
+  return ::fstat(fd_.get(), &info) != 0 || static_cast<uint64_t>(info.st_size) < file_end_;
 }
 
 void MappedFile::will_need(ByteSpan range) {

@@ -48,6 +48,16 @@ TEST_F(MappedFileTest, a_file_that_shrinks_is_told_and_does_not_end_the_process)
   EXPECT_TRUE(file->failed());
 }
 
+TEST_F(MappedFileTest, a_file_that_loses_the_end_of_its_last_page_is_told) {
+  const Fd fd = write(100000);
+  auto file = MappedFile::map(fd.get());
+  ASSERT_TRUE(file.has_value());
+  ASSERT_EQ(::ftruncate(fd.get(), 99990), 0);
+  const MappedFile moved(std::move(*file));
+  EXPECT_EQ(moved.bytes()[99995], 0) << "no fault tells";
+  EXPECT_TRUE(moved.failed());
+}
+
 TEST_F(MappedFileTest, pipes_and_empty_files_are_left_to_read) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);

@@ -9,6 +9,8 @@
 #include <csignal>
 #include <thread>
 
+#include "tests/support/require.h"
+
 namespace holdfast::sys {
 namespace {
 
@@ -145,7 +147,7 @@ TEST(Process, SignalsAreResetInTheChild) {
 }
 
 TEST(Process, IdentityIsDropped) {
-  if (::geteuid() != 0) GTEST_SKIP() << "changing the user needs root";
+  HOLDFAST_NEED("root", ::geteuid() == 0, "changing the user needs root");
   Command c = command({"/bin/sh", "-c", "id -u; id -g; id -G"});
   c.identity = Identity{65534, 65533, {}};
   auto result = run(c, Deadline::in(seconds(10)));

@@ -310,6 +310,38 @@ TEST_P(StoreConformance, a_prefix_is_a_folder_and_odd_names_survive) {
   EXPECT_EQ(listed("holdfast/").size(), 2u);
 }
 
+TEST_P(StoreConformance, what_is_expected_is_a_hint_and_nothing_else) {
+  const Object object = make_object("data", 300'000, 41);
+  const Object missing = make_object("data", 10, 42);
+  const auto ask = [&](const std::string& key) {
+    for (const uint64_t offset : {uint64_t{0}, uint64_t{1}, uint64_t{299'999}, uint64_t{300'000}, uint64_t{1} << 40,
+                                  uint64_t{1} << 63, UINT64_MAX}) {
+      for (const uint64_t length : {uint64_t{0}, uint64_t{1}, uint64_t{300'000}, uint64_t{1} << 40, kToEnd})
+        store_->expect(key, offset, length);
+    }
+  };
+  for (const std::string& key :
+       {object.key, missing.key, std::string("keys/../config"), std::string(), std::string("data/")})
+    ask(key);
+  EXPECT_TRUE(listed("").empty()) << "something was made";
+  ASSERT_TRUE(store_->put(object.key, object.body));
+  // While it is asked for, read, and removed.
+  std::jthread asking([&](std::stop_token stop) {
+    while (!stop.stop_requested()) ask(object.key);
+  });
+  for (int i = 0; i < 5; ++i) {
+    expect_body(object.key, object.body);
+    Buffer out;
+    EXPECT_EQ(id_of(store_->get(object.key, 299'000, 2000, out)), store::kShortRead);
+    EXPECT_EQ(id_of(store_->get_all(missing.key, out)), store::kNotFound);
+  }
+  EXPECT_TRUE(store_->remove(object.key));
+  EXPECT_FALSE(*store_->stat(object.key));
+  asking.request_stop();
+  asking.join();
+  EXPECT_TRUE(listed("").empty());
+}
+
 TEST_P(StoreConformance, names_that_are_no_keys_are_refused) {
   Buffer out;
   for (const char* key :

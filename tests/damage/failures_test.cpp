@@ -98,6 +98,68 @@ TEST_F(Failures, a_tree_with_a_vanished_path_is_no_silent_success) {
   expect_nothing_visible(attempt({"backup", "--tree", path("not-there")}), "missing directory");
 }
 
+TEST_F(Failures, a_backup_whose_lock_is_removed_meanwhile_is_a_conflict_and_leaves_no_snapshot) {
+  const auto holdfast = holdfast_program();
+  const auto unlock = "echo part; " + holdfast + " repo unlock --remove-all -r " + repo + " >&2 && echo rest";
+  auto command = box.holdfast({"backup", "--path", "/p", "-r", repo, "--", "sh", "-c", unlock});
+  const auto outcome = run(command);
+  EXPECT_EQ(outcome.code, 7) << outcome.describe();
+  expect_nothing_visible(outcome, "lock removed");
+  EXPECT_NE(outcome.err.find("was removed"), std::string::npos) << outcome.describe();
+  expect_whole();
+}
+
+// A large file that is cut in half as soon as the first pack of its backup is there, which is then far from its end:
+// uploads are limited.
+class Shrinking : public Failures {
+ protected:
+  void SetUp() override {
+    Failures::SetUp();
+    if (HasFatalFailure() || IsSkipped()) return;
+    std::filesystem::create_directory(path("tree"));
+    ASSERT_TRUE(sys::publish_file(path("tree/other"), as_bytes("stays"), 0600));
+    ASSERT_TRUE(sys::publish_file(file_, as_bytes(some_dump(kSize, 400)), 0600));
+  }
+  Outcome run_and_shrink(Args args) {
+    const size_t before = files("data").size();
+    auto command = box.holdfast(std::move(args));
+    command.argv.insert(command.argv.end(),
+                        {"--compression", "off", "--pack-size", "4", "--limit-upload", "24576", "-r", repo});
+    if (command.argv[2] == "--stdin") command.stdin_file = file_;
+    Running running(command);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (files("data").size() == before && !running.ended() && std::chrono::steady_clock::now() < until)
+      ::usleep(500);
+    EXPECT_FALSE(running.ended()) << "the backup was over before the file could be cut";
+    std::filesystem::resize_file(file_, kSize / 2);
+    return running.wait();
+  }
+  static constexpr size_t kSize = 80'000'000;
+  const std::string file_ = path("tree/large");
+};
+
+TEST_F(Shrinking, a_stream_from_a_file_that_is_truncated_fails_and_leaves_no_snapshot) {
+  const auto outcome = run_and_shrink({"backup", "--stdin", "--path", "/large"});
+  expect_nothing_visible(outcome, "truncated input");
+  EXPECT_EQ(outcome.code, 8) << outcome.describe();
+  EXPECT_NE(outcome.err.find("became shorter"), std::string::npos) << outcome.describe();
+  expect_whole();
+}
+
+TEST_F(Shrinking, a_tree_lacks_the_file_that_is_truncated_and_says_so) {
+  const auto outcome = run_and_shrink({"backup", "--tree", path("tree")});
+  EXPECT_EQ(outcome.code, 5) << outcome.describe();
+  expect_documented_failure(outcome, "truncated file");
+  EXPECT_NE(outcome.err.find(file_), std::string::npos) << outcome.describe();
+  EXPECT_EQ(visible(), streams.size() + 1);
+  EXPECT_EQ(holdfast({"dump", "latest", path("tree/other")}).out, "stays");
+  EXPECT_NE(attempt({"dump", "latest", file_}).code, 0);
+  expect_whole();
+  const auto again = attempt({"backup", "--tree", path("tree")});
+  EXPECT_TRUE(again.ok()) << again.describe();
+  EXPECT_EQ(holdfast({"dump", "latest", file_}).out.size(), kSize / 2);
+}
+
 class DiskFull : public Failures {
  protected:
   void SetUp() override {

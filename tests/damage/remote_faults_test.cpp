@@ -71,6 +71,8 @@ TEST_F(RemoteFaults, every_fault_is_unavailable_with_a_hint_and_the_next_run_wor
       {"says nothing", {.kind = Kind::stall}},
       {"hangs up without an answer", {.kind = Kind::close_response, .after = 0}},
       {"hangs up in the middle of an upload", {.kind = Kind::close_request, .after = 200'000}, false, true},
+      {"falls silent in the middle of a download", {.kind = Kind::stall_response, .after = 100'000}, true, false},
+      {"dribbles its answers", {.kind = Kind::dribble}},
       {"hangs up in the middle of a download", {.kind = Kind::close_response, .after = 100'000}, true, false},
   };
   for (const auto& fault : faults) {
@@ -92,6 +94,20 @@ TEST_F(RemoteFaults, every_fault_is_unavailable_with_a_hint_and_the_next_run_wor
   EXPECT_TRUE(holdfast({"dump", "--no-cache", "--path", "/new", "latest", "/new"}).out == content);
   EXPECT_EQ(visible(), 2u);
   holdfast({"check", "--read-data"});
+}
+
+TEST_F(RemoteFaults, a_server_that_is_slow_but_goes_on_is_waited_for) {
+  // Far longer than the stall timeout of a second for one pack; no retry would help.
+  box.env()["HOLDFAST_RETRY_BUDGET"] = "0";
+  const auto content = some_dump(9'000'000, 4);
+  proxy_->always({.kind = Kind::slow, .after = 16'384});
+  const auto done = backup(content);
+  EXPECT_TRUE(done.ok()) << done.describe();
+  EXPECT_GT(done.wall_seconds, 2) << "the server was not slow";
+  EXPECT_TRUE(dump().out == kept_);
+  proxy_->always({});
+  EXPECT_TRUE(holdfast({"dump", "--no-cache", "--path", "/new", "latest", "/new"}).out == content);
+  EXPECT_EQ(visible(), 2u);
 }
 
 TEST_F(RemoteFaults, a_few_faults_are_survived_by_trying_again) {

@@ -137,16 +137,26 @@ void FaultProxy::serve(int client, Behaviour behaviour, std::stop_token stop) {
     }
     return;
   }
+  if (behaviour.kind == Kind::slow) {
+    const int small = 32 * 1024;  // bytes are confirmed no sooner than they are forwarded
+    ::setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  }
   const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = loopback(upstream_port_);
   if (::connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
     std::string block(65536, '\0');
     uint64_t up = 0, down = 0;
     while (!stop.stop_requested()) {
-      pollfd both[2] = {{client, POLLIN, 0}, {server, POLLIN, 0}};
+      const bool silent = behaviour.kind == Kind::stall_response && down >= behaviour.after;
+      pollfd both[2] = {{client, POLLIN, 0}, {silent ? -1 : server, POLLIN, 0}};
       if (::poll(both, 2, 50) <= 0) continue;
+      size_t most = block.size();
+      if (behaviour.kind == Kind::slow) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        most = behaviour.after;
+      }
       if (both[0].revents) {
-        const ssize_t n = ::recv(client, block.data(), block.size(), 0);
+        const ssize_t n = ::recv(client, block.data(), most, 0);
         if (n <= 0) break;
         auto size = static_cast<size_t>(n);
         if (behaviour.kind == Kind::flip_request_bit && up <= behaviour.after && behaviour.after < up + size)
@@ -160,7 +170,12 @@ void FaultProxy::serve(int client, Behaviour behaviour, std::stop_token stop) {
         }
       }
       if (both[1].revents) {
-        const ssize_t n = ::recv(server, block.data(), block.size(), 0);
+        if (behaviour.kind == Kind::dribble) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(100));
+          most = 1;
+        }
+        if (behaviour.kind == Kind::stall_response) most = std::min<uint64_t>(most, behaviour.after - down);
+        const ssize_t n = ::recv(server, block.data(), most, 0);
         if (n <= 0) break;
         auto size = static_cast<size_t>(n);
         if (behaviour.kind == Kind::close_response) size = std::min<uint64_t>(size, behaviour.after - down);

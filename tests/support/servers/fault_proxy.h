@@ -18,6 +18,9 @@ struct Behaviour {
     close_request,     ///< forwards `after` bytes of the request, then calls `hook` and closes both sides
     close_response,    ///< forwards the request, then `after` bytes of the answer, then closes (`after` 0: no answer at
                        ///< all)
+    stall_response,    ///< forwards the request and `after` bytes of the answer, then nothing, until the proxy stops
+    slow,              ///< forwards at most `after` bytes every 20 ms
+    dribble,           ///< forwards the request, then the answer a byte every 100 ms
     stall,             ///< takes everything, answers nothing, until the proxy stops
     flip_request_bit,  ///< forwards, with one bit of request byte number `after` changed
   };
