@@ -53,6 +53,9 @@ BlobSaver::~BlobSaver() {
   {
     std::lock_guard lock(mutex_);
     closing_ = true;
+    // Tasks that are still queued are wanted by nobody. Worked on, they would fill packs that no uploader takes.
+    if (!error_) error_ = Error{ErrorClass::interrupted, "interrupted", "stopped", "", {}};
+    failed_ = true;
   }
   changed_.notify_all();
   threads_.clear();  // joins

@@ -13,6 +13,13 @@ BlockReader::~BlockReader() {
     pool_->closing = true;
   }
   pool_->changed.notify_all();
+  thread_.join();
+  // Blocks that nobody asked for know their pool, and the pool holds them: without this they would keep each other.
+  std::vector<std::shared_ptr<Block>> unread;
+  {
+    std::lock_guard lock(pool_->mutex);
+    unread.swap(pool_->ready);
+  }
 }
 
 void BlockReader::run(ByteSource& source, const std::shared_ptr<Pool>& pool) {

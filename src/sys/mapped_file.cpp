@@ -81,8 +81,8 @@ Result<MappedFile> MappedFile::map(int fd) {
   file.base_ = base;
   Slot& slot = g_slots[file.slot_];
   slot.failed = false;
+  slot.begin = reinterpret_cast<uintptr_t>(base);  // before the end: a slot half set up must cover nothing
   slot.end = reinterpret_cast<uintptr_t>(base) + (file.length_ + kPage - 1) / kPage * kPage;
-  slot.begin = reinterpret_cast<uintptr_t>(base);
   file.bytes_ =
       ByteSpan(static_cast<const uint8_t*>(base), file.length_).subspan(static_cast<size_t>(position - start));
   return file;
