@@ -11,6 +11,7 @@
 #include "agent/config.h"
 #include "agent/launch.h"
 #include "base/deadline.h"
+#include "base/mutex.h"
 #include "codec/value.h"
 
 namespace holdfast::agent {
@@ -67,14 +68,14 @@ class Server {
   void watch(int pidfd);
   std::string log_tail() const;
 
-  std::mutex changing_;       ///< held through one whole change
-  mutable std::mutex mutex_;  ///< guards what follows
-  MemberConfig config_;
-  ServerState state_ = ServerState::stopped;
-  sys::Process process_;
-  LaunchOptions options_;
-  sys::Command command_;
-  std::string started_at_, last_exit_, last_exit_at_;
+  std::mutex changing_;  ///< held through one whole change
+  mutable Mutex mutex_;
+  MemberConfig config_ GUARDED_BY(mutex_);
+  ServerState state_ GUARDED_BY(mutex_) = ServerState::stopped;
+  sys::Process process_ GUARDED_BY(mutex_);
+  LaunchOptions options_ GUARDED_BY(mutex_);
+  sys::Command command_ GUARDED_BY(mutex_);
+  std::string started_at_ GUARDED_BY(mutex_), last_exit_ GUARDED_BY(mutex_), last_exit_at_ GUARDED_BY(mutex_);
   std::jthread watcher_;
 };
 

@@ -56,8 +56,8 @@ class ObjectStore {
   /// Fewer bytes than asked for is the error "store.short_read", a missing object "store.not_found".
   virtual Status get(const std::string& key, uint64_t offset, uint64_t length, Buffer& out) = 0;
 
-  /// Bytes [offset, offset+length) will be asked for soon: a store that can read ahead without waiting does. A hint that
-  /// neither fails nor promises anything.
+  /// Bytes [offset, offset+length) will be asked for soon: a store that can read ahead without waiting does. A hint
+  /// that neither fails nor promises anything.
   virtual void expect(const std::string& key, uint64_t offset, uint64_t length) {
     (void)key, (void)offset, (void)length;
   }
