@@ -1,14 +1,79 @@
 #include "codec/zstd.h"
 
+#if HOLDFAST_ZSTD_STATIC
+#define ZSTD_STATIC_LINKING_ONLY  // sequences from outside: not in the shared library's stable interface
+#endif
+
 #include <fmt/format.h>
 #include <zstd.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <optional>
+
+#include "codec/match_finder.h"
 
 namespace holdfast::codec {
 
+namespace {
+
+#if HOLDFAST_ZSTD_STATIC
+static_assert(sizeof(Sequence) == sizeof(ZSTD_Sequence) &&
+              offsetof(Sequence, offset) == offsetof(ZSTD_Sequence, offset) &&
+              offsetof(Sequence, literals) == offsetof(ZSTD_Sequence, litLength) &&
+              offsetof(Sequence, length) == offsetof(ZSTD_Sequence, matchLength));
+
+/// libzstd's entropy coder behind our own match search.
+class SequenceCompressor {
+ public:
+  SequenceCompressor() {
+    const auto set = [&](ZSTD_cParameter parameter, int value) { ZSTD_CCtx_setParameter(context_, parameter, value); };
+    set(ZSTD_c_compressionLevel, 1);
+    set(ZSTD_c_strategy, ZSTD_fast);
+    set(ZSTD_c_windowLog, std::bit_width(MatchFinder::kMaxInput - 1));  // offsets reach the whole input
+    set(ZSTD_c_hashLog, 10);                                            // its table stays unused
+    set(ZSTD_c_minMatch, static_cast<int>(MatchFinder::kMinLength));
+    set(ZSTD_c_contentSizeFlag, 1);
+    set(ZSTD_c_checksumFlag, 0);
+    set(ZSTD_c_blockDelimiters, ZSTD_sf_explicitBlockDelimiters);
+    set(ZSTD_c_searchForExternalRepcodes, ZSTD_ps_enable);
+  }
+  ~SequenceCompressor() { ZSTD_freeCCtx(context_); }
+  SequenceCompressor(const SequenceCompressor&) = delete;
+  SequenceCompressor& operator=(const SequenceCompressor&) = delete;
+
+  static bool supported() { return MatchFinder::supported(); }
+  static bool takes(size_t size) { return size >= MatchFinder::kMinInput && size <= MatchFinder::kMaxInput; }
+
+  /// The frame's size, or nothing if libzstd had better search by itself.
+  std::optional<size_t> compress(ByteSpan plain, MutableByteSpan into) {
+    const std::span<const Sequence> sequences = finder_.find(plain);
+    if (sequences.empty()) return std::nullopt;
+    const size_t size = ZSTD_compressSequences(context_, into.data(), into.size(),
+                                               reinterpret_cast<const ZSTD_Sequence*>(sequences.data()),
+                                               sequences.size(), plain.data(), plain.size());
+    return ZSTD_isError(size) ? std::nullopt : std::optional(size);
+  }
+
+ private:
+  MatchFinder finder_;
+  ZSTD_CCtx* context_ = ZSTD_createCCtx();
+};
+#else
+class SequenceCompressor {
+ public:
+  static bool supported() { return false; }
+  static bool takes(size_t) { return false; }
+  std::optional<size_t> compress(ByteSpan, MutableByteSpan) { return std::nullopt; }
+};
+#endif
+
+}  // namespace
+
 struct ZstdCompressor::State {
   ZSTD_CCtx* context = ZSTD_createCCtx();
+  std::optional<SequenceCompressor> sequences;
   ~State() { ZSTD_freeCCtx(context); }
 };
 
@@ -23,6 +88,7 @@ ZstdCompressor::ZstdCompressor(ZstdProfile profile) : state_(std::make_unique<St
       set(ZSTD_c_windowLog, 20);
       set(ZSTD_c_hashLog, 16);
       set(ZSTD_c_minMatch, 7);
+      if (SequenceCompressor::supported()) state_->sequences.emplace();
       break;
     case ZstdProfile::small:
       set(ZSTD_c_compressionLevel, 3);
@@ -44,6 +110,9 @@ size_t ZstdCompressor::bound(size_t size) {
 }
 
 Result<size_t> ZstdCompressor::compress(ByteSpan plain, MutableByteSpan into) {
+  if (state_->sequences && SequenceCompressor::takes(plain.size())) {
+    if (const auto size = state_->sequences->compress(plain, into)) return *size;
+  }
   const size_t size = ZSTD_compress2(state_->context, into.data(), into.size(), plain.data(), plain.size());
   if (ZSTD_isError(size)) return fail(ErrorClass::bug, "codec.zstd", fmt::format("zstd: {}", ZSTD_getErrorName(size)));
   return size;

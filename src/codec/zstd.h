@@ -11,12 +11,12 @@ namespace holdfast::codec {
 
 /// What kind of compressor to run; see docs/decisions on how these were measured.
 enum class ZstdProfile {
-  stream,  ///< dumps and text: strategy fast with 7-byte matches, restic's size at twice the speed of level 3
+  stream,  ///< dumps and text: matches of 7 bytes and more, found by MatchFinder or by libzstd's strategy fast
   small,   ///< JSON of trees, indexes and snapshots: level 3
   best,    ///< level 11, for those who ask
 };
 
-/// One per worker thread; keeps its tables between frames.
+/// One per worker thread; keeps its tables between frames. A frame depends on the plain bytes and the processor only.
 class ZstdCompressor {
  public:
   explicit ZstdCompressor(ZstdProfile profile);

@@ -20,10 +20,10 @@ namespace {
 // Blobs are planned in batches of this many plain bytes: far enough ahead to join reads, near enough to the place of
 // writing that few finished blobs wait.
 constexpr size_t kLocalBatch = 16 * 1024 * 1024;
-// Across a network a read's cost is its round trip; four times as much is planned at once, so that reads grow.
-constexpr size_t kRemoteBatch = 48 * 1024 * 1024;
+// Across a network a read's cost is its round trip; twice as much is planned at once, so that reads grow.
+constexpr size_t kRemoteBatch = 32 * 1024 * 1024;
 constexpr uint32_t kLocalGap = 0, kLocalRead = 8 * 1024 * 1024;
-constexpr uint32_t kRemoteGap = 512 * 1024, kRemoteRead = 16 * 1024 * 1024;
+constexpr uint32_t kRemoteGap = 512 * 1024, kRemoteRead = 8 * 1024 * 1024;
 
 class Dump {
  public:

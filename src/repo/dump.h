@@ -11,7 +11,7 @@
 namespace holdfast::repo {
 
 struct DumpOptions {
-  size_t window = 48 * 1024 * 1024;           ///< plain bytes in memory, about; remote stores take 144 MiB
+  size_t window = 48 * 1024 * 1024;           ///< plain bytes in memory, about; remote stores take 96 MiB
   std::atomic<uint64_t>* progress = nullptr;  ///< bytes written; may be null
 };
 

@@ -62,10 +62,10 @@ Result<std::unique_ptr<Repository>> Repository::init(std::shared_ptr<store::Obje
     return fail(ErrorClass::usage, "repo.config.version", "a repository's version is 1 or 2", "--repository-version 2");
   }
   std::unique_ptr<Repository> repository(new Repository(store));
+  TRY_VOID(store->create());  // first: where there is no bucket, not even absence can be asked for
   if (TRY(store->stat("config"))) return exists("repository (config)");
   if (!TRY(repository->list(ObjectType::key)).empty()) return exists("key");
   if (!TRY(repository->list(ObjectType::snapshot)).empty()) return exists("snapshot");
-  TRY_VOID(store->create());
 
   repository->master_key_ = crypto::random_seal_key();
   repository->config_.version = options.version;

@@ -39,17 +39,29 @@ class Remote : public Interop {
     EXPECT_EQ(snapshots_of(holdfast({"get", "snapshots", "-o", "json"}).out).size(), 2u);
   }
 
+  /// A bucket that is not there comes with the repository.
+  void new_bucket() {
+    const std::string bucket = "/conformance/";
+    repo.replace(repo.find(bucket), bucket.size(), "/another-bucket/");
+    const auto early = run(box.holdfast({"get", "snapshots", "-r", repo}));
+    EXPECT_NE(early.code, 0) << early.describe();
+    holdfast({"repo", "init"});
+    expect_clean();
+  }
+
   std::unique_ptr<StoreServer> server_;
 };
 
 TEST_F(Remote, s3_on_seaweedfs) {
   use(make_seaweedfs(), "seaweedfs");
   if (server_) both_ways();
+  if (server_) new_bucket();
 }
 
 TEST_F(Remote, s3_on_versitygw) {
   use(make_versitygw(), "versitygw");
   if (server_) both_ways();
+  if (server_) new_bucket();
 }
 
 TEST_F(Remote, restics_rest_server) {
