@@ -220,6 +220,10 @@ Status Server::initialise(From from, const std::string& path, Deadline deadline,
 
 Result<std::string> Server::set_aside() {
   auto lock = TRY(begin());
+  return set_aside_locked();
+}
+
+Result<std::string> Server::set_aside_locked() {
   if (pid() > 0)
     return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
   const std::string data = config().data_dir();
@@ -248,11 +252,7 @@ Status Server::put_back(const std::string& aside) {
     return fail(ErrorClass::usage, "agent.put_back", aside + " is no directory that was set aside here");
   std::error_code error;
   if (!fs::is_directory(aside, error)) return fail(ErrorClass::failed, "agent.put_back", aside + " is not there");
-  if (fs::exists(data, error)) {
-    lock.unlock();
-    TRY(set_aside());
-    lock.lock();
-  }
+  if (fs::exists(data, error)) TRY(set_aside_locked());
   if (::rename(aside.c_str(), data.c_str()) != 0) return fail(sys::errno_error(errno, "rename " + aside));
   return sys::sync_directory(config().dir);
 }

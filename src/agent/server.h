@@ -63,6 +63,7 @@ class Server {
   Result<std::unique_lock<std::mutex>> begin();
   Status start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop);
   Status stop_locked(StopMode mode, Deadline deadline, std::stop_token stop);
+  Result<std::string> set_aside_locked();
   Result<std::string> recover_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop);
   Result<std::string> galera_position_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop);
   void watch(int pidfd);
