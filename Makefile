@@ -2,7 +2,7 @@
 JOBS ?= $(shell nproc)
 BUILD ?= build
 
-.PHONY: setup build test demo bench lint check clean docs prepared
+.PHONY: setup build test demo bench lint asan tsan check clean docs prepared
 
 setup:            ## install all packages and peers; does nothing when all is there
 	@tools/setup
@@ -33,6 +33,15 @@ bench: build      ## side by side with restic, as ratios
 lint: $(BUILD)/build.ninja   ## format, tidy, layers, thread safety
 	@tools/setup --check lint >/dev/null || tools/setup lint
 	@tools/lint
+
+asan:             ## unit and crash tests with ASan and UBSan
+tsan:             ## tests that run threads, with TSan
+asan: programs = unit_tests
+tsan: programs = thread_tests
+asan tsan: prepared
+	@cmake --preset $@ >/dev/null
+	@ninja -C build-$@ -j$(JOBS) $(programs)
+	@ctest --preset $@ --timeout 900 $(CTEST_ARGS)
 
 check: lint test
 

@@ -1,7 +1,8 @@
 # holdfast_module(NAME [DEPS ...] [LIBS ...]): the static library holdfast_NAME from every .cpp of this folder and the
 # test program NAME_test from every *_test.cpp beside them. DEPS are modules of lower layers, LIBS third-party targets.
+# THREADS: the module's tests run several threads, so that they are worth the thread sanitizer (label "unit-threads").
 function(holdfast_module name)
-  cmake_parse_arguments(arg "" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(arg "THREADS" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
@@ -21,6 +22,12 @@ function(holdfast_module name)
     add_executable(${name}_test ${tests})
     target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR})
     target_link_libraries(${name}_test PRIVATE holdfast_${name} ${arg_TEST_DEPS} ${arg_TEST_LIBS} GTest::gtest_main GTest::gmock)
-    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "unit" TIMEOUT 300)
+    add_dependencies(unit_tests ${name}_test)
+    set(label unit)
+    if(arg_THREADS)
+      add_dependencies(thread_tests ${name}_test)
+      set(label unit-threads)  # one word, since gtest_discover_tests loses lists; ctest -L matches parts of words
+    endif()
+    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${label} TIMEOUT 300)
   endif()
 endfunction()

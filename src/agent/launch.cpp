@@ -34,7 +34,7 @@ Status make_server_dir(const MemberConfig& config, const std::string& path, unsi
 
 Result<std::string> write_etc(const MemberConfig& config, const std::string& name, const std::string& body) {
   TRY_VOID(sys::make_directories(config.etc_dir(), 0755));
-  const std::string path = config.etc_dir() + "/" + name;
+  std::string path = config.etc_dir() + "/" + name;
   // Ours to write, the server's to read: it must not be able to change how it is started.
   TRY_VOID(sys::publish_file(path, as_bytes(body), 0600));
   if (server_identity(config)) {

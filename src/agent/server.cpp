@@ -48,19 +48,19 @@ Server::Server(MemberConfig config) : config_(std::move(config)) {}
 
 Server::~Server() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (process_) (void)process_.signal_group(SIGKILL);
   }
   if (watcher_.joinable()) watcher_.join();
 }
 
 MemberConfig Server::config() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return config_;
 }
 
 pid_t Server::pid() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return state_ == ServerState::stopped || state_ == ServerState::failed ? -1 : process_.pid();
 }
 
@@ -83,7 +83,7 @@ std::string Server::log_tail() const {
 /// Runs in its own thread for as long as one server process lives.
 void Server::watch(int pidfd) {
   (void)sys::wait_fd(pidfd, POLLIN, Deadline::never());
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   // What the server started (SST scripts, archivers) must not outlive it. Its pid is ours until it is reaped below.
   (void)process_.signal_group(SIGKILL);
   auto ended = process_.poll();
@@ -102,7 +102,7 @@ Status Server::start(const LaunchOptions& options, Deadline deadline, std::stop_
 Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
   const MemberConfig config = this->config();
   if (pid() > 0) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (options_.mode == options.mode) return {};
     return fail(ErrorClass::refused, "agent.running", config.member + " runs already, in another mode",
                 "stop it first");
@@ -128,7 +128,7 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
   if (!process) return fail(std::move(process).error().with_context("starting " + config.member));
   int pidfd = process->pidfd();
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     state_ = ServerState::starting;
     process_ = std::move(*process);
     options_ = launch;
@@ -142,7 +142,7 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
         if (pid() < 0) return true;
         auto probed = probe_ready(config, Deadline::in(seconds(2)));
         if (probed) {
-          std::lock_guard lock(mutex_);
+          MutexLock lock(mutex_);
           if (state_ == ServerState::starting) state_ = ServerState::running;
           return true;
         }
@@ -152,7 +152,7 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
       deadline, stop);
   if (ready && *ready && pid() > 0) return {};
   if (pid() < 0) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     last = Error{ErrorClass::failed, "agent.start_failed", fmt::format("the server ended with {}", last_exit_), {}, {}};
   } else {
     (void)stop_locked(StopMode::immediate, Deadline::in(seconds(10)), {});
@@ -170,7 +170,7 @@ Status Server::stop(StopMode mode, Deadline deadline, std::stop_token stop) {
 Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token stop) {
   const MemberConfig config = this->config();
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (state_ == ServerState::stopped || state_ == ServerState::failed) {
       state_ = ServerState::stopped;
       return {};
@@ -183,7 +183,7 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
   auto in_time = sys::wait_until(ended, deadline, stop);
   if (!in_time || !*in_time) {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       log(LogLevel::warn, "server of {} did not stop in time and is killed", config.member);
       (void)process_.signal(SIGKILL);
     }
@@ -220,6 +220,10 @@ Status Server::initialise(From from, const std::string& path, Deadline deadline,
 
 Result<std::string> Server::set_aside() {
   auto lock = TRY(begin());
+  return set_aside_locked();
+}
+
+Result<std::string> Server::set_aside_locked() {
   if (pid() > 0)
     return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
   const std::string data = config().data_dir();
@@ -248,11 +252,7 @@ Status Server::put_back(const std::string& aside) {
     return fail(ErrorClass::usage, "agent.put_back", aside + " is no directory that was set aside here");
   std::error_code error;
   if (!fs::is_directory(aside, error)) return fail(ErrorClass::failed, "agent.put_back", aside + " is not there");
-  if (fs::exists(data, error)) {
-    lock.unlock();
-    TRY(set_aside());
-    lock.lock();
-  }
+  if (fs::exists(data, error)) TRY(set_aside_locked());
   if (::rename(aside.c_str(), data.c_str()) != 0) return fail(sys::errno_error(errno, "rename " + aside));
   return sys::sync_directory(config().dir);
 }
@@ -308,13 +308,13 @@ Status Server::reconfigure(const codec::Value& changes) {
   if (changes.find("upstream")) c.upstream = changes["upstream"].text();
   if (changes["peers"].is_list()) c.peers = peers_from(changes["peers"]);
   TRY_VOID(write_config(c));
-  std::lock_guard guard(mutex_);
+  MutexLock guard(mutex_);
   config_ = std::move(c);
   return {};
 }
 
 codec::Value Server::status() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const bool alive = process_ && state_ != ServerState::stopped && state_ != ServerState::failed;
   auto env = codec::Value::object();
   for (const auto& [name, value] : command_.env) env.set(name, value);

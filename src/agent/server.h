@@ -11,6 +11,7 @@
 #include "agent/config.h"
 #include "agent/launch.h"
 #include "base/deadline.h"
+#include "base/mutex.h"
 #include "codec/value.h"
 
 namespace holdfast::agent {
@@ -62,19 +63,20 @@ class Server {
   Result<std::unique_lock<std::mutex>> begin();
   Status start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop);
   Status stop_locked(StopMode mode, Deadline deadline, std::stop_token stop);
+  Result<std::string> set_aside_locked();
   Result<std::string> recover_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop);
   Result<std::string> galera_position_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop);
   void watch(int pidfd);
   std::string log_tail() const;
 
-  std::mutex changing_;       ///< held through one whole change
-  mutable std::mutex mutex_;  ///< guards what follows
-  MemberConfig config_;
-  ServerState state_ = ServerState::stopped;
-  sys::Process process_;
-  LaunchOptions options_;
-  sys::Command command_;
-  std::string started_at_, last_exit_, last_exit_at_;
+  std::mutex changing_;  ///< held through one whole change
+  mutable Mutex mutex_;
+  MemberConfig config_ GUARDED_BY(mutex_);
+  ServerState state_ GUARDED_BY(mutex_) = ServerState::stopped;
+  sys::Process process_ GUARDED_BY(mutex_);
+  LaunchOptions options_ GUARDED_BY(mutex_);
+  sys::Command command_ GUARDED_BY(mutex_);
+  std::string started_at_ GUARDED_BY(mutex_), last_exit_ GUARDED_BY(mutex_), last_exit_at_ GUARDED_BY(mutex_);
   std::jthread watcher_;
 };
 

@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <mutex>
 #include <optional>
 #include <thread>
 
+#include "base/mutex.h"
 #include "engine/dump.h"
 #include "engine/private_files.h"
 #include "engine/programs.h"
@@ -74,7 +74,7 @@ class Client {
         const ssize_t got = ::read(err.get(), block, sizeof block);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return;
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         if (said_.size() < 8192) said_.append(block, static_cast<size_t>(got));
       }
     });
@@ -110,6 +110,7 @@ class Client {
     auto status = TRY(process_.wait(Deadline::in(kStallLimit), stop_));
     if (listener_.joinable()) listener_.join();
     if (status.ok()) return {};
+    MutexLock lock(mutex_);
     std::string said = said_.substr(0, 600);
     while (!said.empty() && said.back() == '\n') said.pop_back();
     return fail(ErrorClass::failed, "backup.replay_failed",
@@ -123,8 +124,8 @@ class Client {
   std::stop_token stop_;
   sys::Fd in_;
   std::thread listener_;
-  std::mutex mutex_;
-  std::string said_;  // guarded by mutex_ while the listener runs
+  Mutex mutex_;
+  std::string said_ GUARDED_BY(mutex_);
 };
 
 Result<RoleFilter> role_filter(const sql::Target& target, std::stop_token stop) {

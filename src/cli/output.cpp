@@ -97,7 +97,7 @@ void Output::clear_progress() {
 
 void Output::line(std::string_view text) {
   if (!is_human()) return;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   clear_progress();
   result_text(std::string(text) + "\n");
 }
@@ -113,12 +113,12 @@ std::string Output::paint(Color color, std::string_view text) const {
 }
 
 void Output::set_data(codec::Value data) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   data_ = std::move(data);
 }
 
 void Output::set_operation(std::string id) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   operation_ = std::move(id);
 }
 
@@ -126,12 +126,12 @@ void Output::event(std::string_view type, codec::Value fields) {
   if (options_.format != Format::jsonl) return;
   auto event = codec::Value::object({{"type", type}});
   for (const auto& [name, value] : fields.members()) event.set(name, value);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   result_text(codec::to_json(event) + "\n");
 }
 
 void Output::warning(std::string id, std::string message) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (is_human()) {
     clear_progress();
     streams_.err(fmt::format("{}: {}\n", paint(Color::yellow, "warning"), printable(message)));
@@ -141,7 +141,7 @@ void Output::warning(std::string id, std::string message) {
 
 void Output::add_error(const Error& error) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (is_human()) {
       clear_progress();
       streams_.err(fmt::format("{}: {}\n", paint(Color::red, "error"), printable(error.to_string())));
@@ -152,7 +152,7 @@ void Output::add_error(const Error& error) {
 }
 
 void Output::progress_line(std::string_view text) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (text.empty()) {
     clear_progress();
     return;
@@ -184,7 +184,7 @@ codec::Value Output::envelope(const Status& status) const {
 }
 
 int Output::finish(const Status& status) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   clear_progress();
   switch (options_.format) {
     case Format::human:

@@ -7,12 +7,12 @@
 
 #include <cstdio>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "base/mutex.h"
 #include "codec/value.h"
 
 namespace holdfast::cli {
@@ -73,20 +73,20 @@ class Output {
   int finish(const Status& status);
 
  private:
-  void result_text(std::string_view text);
-  void clear_progress();
-  codec::Value envelope(const Status& status) const;
+  void result_text(std::string_view text) REQUIRES(mutex_);
+  void clear_progress() REQUIRES(mutex_);
+  codec::Value envelope(const Status& status) const REQUIRES(mutex_);
 
   const Streams streams_;
   const OutputOptions options_;
   const std::string command_;
 
-  std::mutex mutex_;  // guards what follows and the order of writes
-  codec::Value data_;
-  std::string operation_;
-  codec::Value::List warnings_;
-  codec::Value::List errors_;
-  bool progress_shown_ = false;
+  Mutex mutex_;  // guards the order of writes as well
+  codec::Value data_ GUARDED_BY(mutex_);
+  std::string operation_ GUARDED_BY(mutex_);
+  codec::Value::List warnings_ GUARDED_BY(mutex_);
+  codec::Value::List errors_ GUARDED_BY(mutex_);
+  bool progress_shown_ GUARDED_BY(mutex_) = false;
 };
 
 /// {id, class, message, hint, context}

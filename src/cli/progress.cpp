@@ -36,7 +36,7 @@ Progress::Progress(Output& out, std::string what) : out_(out), what_(std::move(w
 Progress::~Progress() {
   if (!drawer_.joinable()) return;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     done_ = true;
   }
   wake_.notify_all();
@@ -45,7 +45,7 @@ Progress::~Progress() {
 }
 
 void Progress::set_phase(std::string phase) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   phase_ = std::move(phase);
 }
 
@@ -55,8 +55,8 @@ std::chrono::duration<double> Progress::elapsed() const {
 
 void Progress::draw_until_done() {
   const auto period = out_.format() == Format::jsonl ? std::chrono::milliseconds(1000) : std::chrono::milliseconds(200);
-  std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, period, [this] { return done_; })) {
+  MutexLock lock(mutex_);
+  while (!lock.wait_for(wake_, period, [this]() REQUIRES(mutex_) { return done_; })) {
     const std::string phase = phase_;
     lock.unlock();
     if (out_.format() == Format::jsonl) {

@@ -5,10 +5,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <thread>
 
+#include "base/mutex.h"
 #include "cli/output.h"
 
 namespace holdfast::cli {
@@ -51,10 +51,10 @@ class Progress {
   std::atomic<uint64_t> items_{0};
   std::atomic<const std::atomic<uint64_t>*> watched_{nullptr};
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable wake_;
-  std::string phase_;  // guarded by mutex_
-  bool done_ = false;  // guarded by mutex_
+  std::string phase_ GUARDED_BY(mutex_);
+  bool done_ GUARDED_BY(mutex_) = false;
   std::thread drawer_;
 };
 

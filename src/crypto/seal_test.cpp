@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <algorithm>
 
 namespace holdfast::crypto {
 namespace {
@@ -44,7 +44,7 @@ TEST(Seal, opening_gives_the_text_back_and_no_two_seals_are_alike) {
   Sealer sealer(random_seal_key());
   for (size_t size : {size_t{0}, size_t{1}, size_t{15}, size_t{16}, size_t{17}, size_t{100000}}) {
     Buffer plain(size);
-    std::memset(plain.data(), 0x5a, size);
+    std::fill_n(plain.data(), size, uint8_t{0x5a});
     Buffer one = sealer.seal(plain), two = sealer.seal(plain);
     EXPECT_NE(hex(one), hex(two));
     auto opened = sealer.open_in_place({one.data(), one.size()});

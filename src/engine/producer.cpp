@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <mutex>
 #include <thread>
+
+#include "base/mutex.h"
 
 namespace holdfast::engine {
 
@@ -22,8 +23,8 @@ struct Producer::State {
   std::stop_token stop;
   bool ended = false;
   std::thread listener;  ///< collects standard error, which would otherwise fill its pipe and block the program
-  mutable std::mutex mutex;
-  std::string messages;  ///< guarded by mutex
+  mutable Mutex mutex;
+  std::string messages GUARDED_BY(mutex);
 };
 
 namespace {
@@ -74,7 +75,7 @@ Result<Producer> Producer::start(sys::Command command, std::chrono::seconds stal
       const ssize_t got = ::read(err.get(), block, sizeof block);
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return;
-      std::lock_guard lock(raw->mutex);
+      MutexLock lock(raw->mutex);
       raw->messages.append(block, static_cast<size_t>(got));
       if (raw->messages.size() > kMessageBytes) raw->messages.erase(0, raw->messages.size() - kMessageBytes);
     }
@@ -83,7 +84,7 @@ Result<Producer> Producer::start(sys::Command command, std::chrono::seconds stal
 }
 
 std::string Producer::messages() const {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   return state_->messages;
 }
 

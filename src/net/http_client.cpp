@@ -10,6 +10,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/mutex.h"
+
 namespace holdfast::net {
 namespace {
 
@@ -215,7 +217,7 @@ class CurlClient final : public HttpClient {
   // The most recently used handle first: its connection is the least likely to have been closed by the server.
   std::unique_ptr<Handle> take() {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (!idle_.empty()) {
         auto handle = std::move(idle_.back());
         idle_.pop_back();
@@ -227,7 +229,7 @@ class CurlClient final : public HttpClient {
     return std::make_unique<Handle>(curl);
   }
   void give_back(std::unique_ptr<Handle> handle) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     idle_.push_back(std::move(handle));
   }
 
@@ -335,8 +337,8 @@ class CurlClient final : public HttpClient {
   const HttpOptions options_;
   curl_slist* connect_to_ = nullptr;
 
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Handle>> idle_;  // guarded by mutex_
+  Mutex mutex_;
+  std::vector<std::unique_ptr<Handle>> idle_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ bool same_place(const BlobIndex::Entry& a, const BlobIndex::Entry& b) {
 }  // namespace
 
 uint32_t BlobIndex::load_pack(const Id& pack, std::span<const PackedBlob> blobs) {
-  std::lock_guard lock(load_mutex_);
+  MutexLock lock(load_mutex_);
   const auto [at, is_new] = pack_numbers_.try_emplace(pack, static_cast<uint32_t>(packs_.size()));
   const uint32_t number = at->second;
   if (is_new) {
@@ -72,25 +72,25 @@ std::optional<BlobLocation> BlobIndex::find(BlobType type, const Id& id) const {
     const Entry& entry = entries()[*at];
     return BlobLocation{packs_[entry.pack()], {entry.id, entry.type(), entry.offset, entry.length, entry.raw_length}};
   }
-  std::lock_guard lock(added_mutex_);
+  MutexLock lock(added_mutex_);
   const auto at = added_.find(Key{id, type});
   return at == added_.end() ? std::nullopt : at->second;
 }
 
 bool BlobIndex::contains(BlobType type, const Id& id) const {
   if (position(type, id)) return true;
-  std::lock_guard lock(added_mutex_);
+  MutexLock lock(added_mutex_);
   return added_.contains(Key{id, type});
 }
 
 bool BlobIndex::claim(BlobType type, const Id& id) {
   if (position(type, id)) return false;
-  std::lock_guard lock(added_mutex_);
+  MutexLock lock(added_mutex_);
   return added_.try_emplace(Key{id, type}).second;
 }
 
 void BlobIndex::add_pack(const Id& pack, std::span<const PackedBlob> blobs) {
-  std::lock_guard lock(added_mutex_);
+  MutexLock lock(added_mutex_);
   for (const auto& blob : blobs) added_[Key{blob.id, blob.type}] = BlobLocation{pack, blob};
 }
 

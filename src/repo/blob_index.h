@@ -2,12 +2,12 @@
 #pragma once
 
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
+#include "base/mutex.h"
 #include "repo/format/index_file.h"
 
 namespace holdfast::repo {
@@ -75,7 +75,7 @@ class BlobIndex {
     size_t operator()(const Key& key) const { return key.id.prefix() ^ static_cast<size_t>(key.type); }
   };
 
-  std::mutex load_mutex_;
+  Mutex load_mutex_;
   Buffer entries_;  // of Entry; grows by realloc, which moves pages instead of holding two copies
   std::vector<Id> packs_;
   std::unordered_map<Id, uint32_t> pack_numbers_;  // while loading
@@ -83,8 +83,9 @@ class BlobIndex {
   std::vector<uint32_t> buckets_;  // first entry whose id starts with these bits
   unsigned bucket_bits_ = 0;
 
-  mutable std::mutex added_mutex_;
-  std::unordered_map<Key, std::optional<BlobLocation>, KeyHash> added_;  // nullopt: claimed, not yet in a finished pack
+  mutable Mutex added_mutex_;
+  std::unordered_map<Key, std::optional<BlobLocation>, KeyHash> added_
+      GUARDED_BY(added_mutex_);  // nullopt: claimed, not yet in a finished pack
 };
 
 }  // namespace holdfast::repo

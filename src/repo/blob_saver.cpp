@@ -52,8 +52,11 @@ BlobSaver::BlobSaver(Repository& repository, const SaverOptions& options, std::s
 
 BlobSaver::~BlobSaver() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     closing_ = true;
+    // Tasks that are still queued are wanted by nobody. Worked on, they would fill packs that no uploader takes.
+    if (!error_) error_ = Error{ErrorClass::interrupted, "interrupted", "stopped", "", {}};
+    failed_ = true;
   }
   changed_.notify_all();
   threads_.clear();  // joins
@@ -61,7 +64,7 @@ BlobSaver::~BlobSaver() {
 
 void BlobSaver::set_error(Error error) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (!error_) error_ = std::move(error);
     failed_ = true;
   }
@@ -69,7 +72,7 @@ void BlobSaver::set_error(Error error) {
 }
 
 Status BlobSaver::status() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (error_) return std::unexpected(*error_);
   return {};
 }
@@ -82,8 +85,8 @@ Status BlobSaver::check() {
 Status BlobSaver::submit(Task task) {
   if (stop_.stop_requested()) return check();
   {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] {
+    MutexLock lock(mutex_);
+    lock.wait(changed_, [&]() REQUIRES(mutex_) {
       return error_ || (queue_.size() < kMaxQueued && (queue_.empty() || queued_bytes_ < kMaxQueuedBytes));
     });
     if (error_) return std::unexpected(*error_);
@@ -122,8 +125,8 @@ void BlobSaver::work(Worker& worker) {
   for (;;) {
     batch.clear();
     {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return closing_ || !queue_.empty(); });
+      MutexLock lock(mutex_);
+      lock.wait(changed_, [&]() REQUIRES(mutex_) { return closing_ || !queue_.empty(); });
       if (queue_.empty()) return;
       size_t bytes = 0;
       while (!queue_.empty() && batch.size() < kBatch && bytes < kBatchBytes) {
@@ -160,7 +163,7 @@ void BlobSaver::work(Worker& worker) {
       task.keep.reset();
     }
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       busy_ -= batch.size();
     }
     changed_.notify_all();
@@ -186,8 +189,8 @@ Status BlobSaver::save(Worker& worker, BlobType type, const Id& id, ByteSpan pla
 
 // Gives an empty pack its buffer; waits while too many packs are in memory.
 Status BlobSaver::start_pack(OpenPack& pack) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return error_ || packs_alive_ < max_packs_; });
+  MutexLock lock(mutex_);
+  lock.wait(changed_, [&]() REQUIRES(mutex_) { return error_ || packs_alive_ < max_packs_; });
   if (error_) return std::unexpected(*error_);
   ++packs_alive_;
   if (!spare_.empty()) {
@@ -203,7 +206,7 @@ Status BlobSaver::start_pack(OpenPack& pack) {
 
 Status BlobSaver::hand_over(OpenPack& pack) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     full_.push_back(std::move(pack));
   }
   pack = OpenPack{};
@@ -217,8 +220,8 @@ void BlobSaver::upload(std::stop_token) {
     // Two that wait are hashed together, which takes little longer than one.
     std::vector<OpenPack> packs;
     {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return closing_ || !full_.empty(); });
+      MutexLock lock(mutex_);
+      lock.wait(changed_, [&]() REQUIRES(mutex_) { return closing_ || !full_.empty(); });
       if (full_.empty()) return;
       while (!full_.empty() && packs.size() < 2) {
         packs.push_back(std::move(full_.front()));
@@ -241,7 +244,7 @@ void BlobSaver::upload(std::stop_token) {
         if (!stored) set_error(std::move(stored).error().with_context("writing a pack"));
       }
       {
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         --uploading_;
         --packs_alive_;
         spare_.push_back(std::move(packs[i].bytes));
@@ -259,8 +262,8 @@ Status BlobSaver::store_pack(OpenPack& pack, const Id& id) {
 }
 
 Status BlobSaver::drain() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return queue_.empty() && busy_ == 0; });
+  MutexLock lock(mutex_);
+  lock.wait(changed_, [&]() REQUIRES(mutex_) { return queue_.empty() && busy_ == 0; });
   if (error_) return std::unexpected(*error_);
   return {};
 }
@@ -277,7 +280,7 @@ Status BlobSaver::flush() {
         last = std::move(open);
       } else if (last.bytes.size() + open.bytes.size() <= options_.pack_size) {
         append_pack(last, open);
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         spare_.push_back(std::move(open.bytes));
         --packs_alive_;
       } else {
@@ -288,8 +291,8 @@ Status BlobSaver::flush() {
     if (!last.empty()) TRY_VOID(hand_over(last));
   }
   {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return full_.empty() && uploading_ == 0; });
+    MutexLock lock(mutex_);
+    lock.wait(changed_, [&]() REQUIRES(mutex_) { return full_.empty() && uploading_ == 0; });
     if (error_) return std::unexpected(*error_);
   }
   return index_writer_.flush();

@@ -10,12 +10,12 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "repo/index_writer.h"
 #include "repo/pack_builder.h"
 #include "repo/repository.h"
@@ -94,17 +94,17 @@ class BlobSaver {
   IndexWriter index_writer_;
   std::atomic<bool> failed_{false};
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Task> queue_;      // guarded by mutex_
-  size_t queued_bytes_ = 0;     // guarded by mutex_
-  size_t busy_ = 0;             // guarded by mutex_: tasks taken and not done
-  std::deque<OpenPack> full_;   // guarded by mutex_: waiting for upload
-  size_t uploading_ = 0;        // guarded by mutex_
-  size_t packs_alive_ = 0;      // guarded by mutex_: buffers given out
-  std::vector<Buffer> spare_;   // guarded by mutex_: buffers to use again
-  bool closing_ = false;        // guarded by mutex_
-  std::optional<Error> error_;  // guarded by mutex_: the first
+  std::deque<Task> queue_ GUARDED_BY(mutex_);
+  size_t queued_bytes_ GUARDED_BY(mutex_) = 0;
+  size_t busy_ GUARDED_BY(mutex_) = 0;            // tasks taken and not done
+  std::deque<OpenPack> full_ GUARDED_BY(mutex_);  // waiting for upload
+  size_t uploading_ GUARDED_BY(mutex_) = 0;
+  size_t packs_alive_ GUARDED_BY(mutex_) = 0;     // buffers given out
+  std::vector<Buffer> spare_ GUARDED_BY(mutex_);  // buffers to use again
+  bool closing_ GUARDED_BY(mutex_) = false;
+  std::optional<Error> error_ GUARDED_BY(mutex_);  // the first
 
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::jthread> threads_;

@@ -3,24 +3,34 @@
 namespace holdfast::repo {
 
 BlockReader::BlockReader(ByteSource& source, size_t blocks) {
-  for (size_t i = 0; i < blocks; ++i) pool_->free.push_back(std::make_unique<Block>());
+  {
+    MutexLock lock(pool_->mutex);
+    for (size_t i = 0; i < blocks; ++i) pool_->free.push_back(std::make_unique<Block>());
+  }
   thread_ = std::jthread([&source, pool = pool_] { run(source, pool); });
 }
 
 BlockReader::~BlockReader() {
   {
-    std::lock_guard lock(pool_->mutex);
+    MutexLock lock(pool_->mutex);
     pool_->closing = true;
   }
   pool_->changed.notify_all();
+  thread_.join();
+  // Blocks that nobody asked for know their pool, and the pool holds them: without this they would keep each other.
+  std::vector<std::shared_ptr<Block>> unread;
+  {
+    MutexLock lock(pool_->mutex);
+    unread.swap(pool_->ready);
+  }
 }
 
 void BlockReader::run(ByteSource& source, const std::shared_ptr<Pool>& pool) {
   for (bool last = false; !last;) {
     std::unique_ptr<Block> block;
     {
-      std::unique_lock lock(pool->mutex);
-      pool->changed.wait(lock, [&] { return pool->closing || !pool->free.empty(); });
+      MutexLock lock(pool->mutex);
+      lock.wait(pool->changed, [&]() REQUIRES(pool->mutex) { return pool->closing || !pool->free.empty(); });
       if (pool->closing) return;
       block = std::move(pool->free.back());
       pool->free.pop_back();
@@ -37,7 +47,7 @@ void BlockReader::run(ByteSource& source, const std::shared_ptr<Pool>& pool) {
       }
     }
     block->last = last;
-    std::lock_guard lock(pool->mutex);
+    MutexLock lock(pool->mutex);
     if (error) {
       pool->error = std::move(error);
       last = true;
@@ -45,7 +55,7 @@ void BlockReader::run(ByteSource& source, const std::shared_ptr<Pool>& pool) {
       // The block finds its way back even when its last holder outlives the reader.
       pool->ready.push_back(std::shared_ptr<Block>(block.release(), [pool](Block* returned) {
         {
-          std::lock_guard back(pool->mutex);
+          MutexLock back(pool->mutex);
           pool->free.emplace_back(returned);
         }
         pool->changed.notify_all();
@@ -56,8 +66,8 @@ void BlockReader::run(ByteSource& source, const std::shared_ptr<Pool>& pool) {
 }
 
 Result<std::shared_ptr<Block>> BlockReader::next() {
-  std::unique_lock lock(pool_->mutex);
-  pool_->changed.wait(lock, [&] { return !pool_->ready.empty() || pool_->error; });
+  MutexLock lock(pool_->mutex);
+  lock.wait(pool_->changed, [&]() REQUIRES(pool_->mutex) { return !pool_->ready.empty() || pool_->error; });
   if (pool_->ready.empty()) return std::unexpected(*pool_->error);
   auto block = std::move(pool_->ready.front());
   pool_->ready.erase(pool_->ready.begin());

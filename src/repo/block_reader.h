@@ -3,11 +3,11 @@
 
 #include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "repo/byte_source.h"
 
 namespace holdfast::repo {
@@ -37,12 +37,12 @@ class BlockReader {
 
  private:
   struct Pool {
-    std::mutex mutex;
+    Mutex mutex;
     std::condition_variable changed;
-    std::vector<std::unique_ptr<Block>> free;
-    std::vector<std::shared_ptr<Block>> ready;
-    std::optional<Error> error;
-    bool closing = false;
+    std::vector<std::unique_ptr<Block>> free GUARDED_BY(mutex);
+    std::vector<std::shared_ptr<Block>> ready GUARDED_BY(mutex);
+    std::optional<Error> error GUARDED_BY(mutex);
+    bool closing GUARDED_BY(mutex) = false;
   };
   static void run(ByteSource& source, const std::shared_ptr<Pool>& pool);
 

@@ -52,14 +52,14 @@ class Check {
     std::optional<uint32_t> number;  // in the index
   };
 
-  void error(std::string id, std::string message, std::string hint = {}) {
+  void error(const std::string& id, std::string message, std::string hint = {}) {
     std::lock_guard lock(mutex_);
     ++report_.errors;
     if (options_.on_error) {
       options_.on_error({ErrorClass::verification_failed, "repo.check." + id, std::move(message), std::move(hint), {}});
     }
   }
-  void hint(std::string id, const std::string& message) {
+  void hint(const std::string& id, const std::string& message) {
     std::lock_guard lock(mutex_);
     ++report_.hints;
     if (options_.on_hint) options_.on_hint("repo.check." + id, message);

@@ -6,11 +6,11 @@
 #include <condition_variable>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "repo/blob_fetch.h"
 #include "repo/parallel.h"
 
@@ -41,7 +41,7 @@ class Dump {
     for (unsigned i = 0; i < threads; ++i) pool.emplace_back([this] { work(); });
     Status done = write_all(write, stop);
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       closing_ = true;
     }
     changed_.notify_all();
@@ -56,8 +56,8 @@ class Dump {
     bool ready = false;
   };
 
-  // Plans the next batch; called by the writer only, with mutex_ held.
-  Status plan_more() {
+  // Plans the next batch; called by the writer only.
+  Status plan_more() REQUIRES(mutex_) {
     std::vector<WantedBlob> wanted;
     size_t bytes = 0;
     while (planned_ < content_.size() && bytes < batch_) {
@@ -78,7 +78,7 @@ class Dump {
   }
 
   Status write_all(const std::function<Status(ByteSpan)>& write, const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     while (written_ < content_.size()) {
       bool planned = false;
       while (planned_ < content_.size() && (in_flight_ + batch_ <= window_ || slots_.empty())) {
@@ -86,7 +86,7 @@ class Dump {
         planned = true;
       }
       if (planned) changed_.notify_all();
-      changed_.wait(lock, [&] { return error_ || slots_.front().ready; });
+      lock.wait(changed_, [&]() REQUIRES(mutex_) { return error_ || slots_.front().ready; });
       if (error_) return std::unexpected(*error_);
       if (stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped");
       Slot slot = std::move(slots_.front());
@@ -106,9 +106,9 @@ class Dump {
   void work() {
     Codec codec(repository_.master_key());
     Buffer scratch;
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [&] { return closing_ || error_ || !fetches_.empty(); });
+      lock.wait(changed_, [&]() REQUIRES(mutex_) { return closing_ || error_ || !fetches_.empty(); });
       if (closing_ || error_) return;
       const Fetch fetch = std::move(fetches_.front());
       fetches_.pop_front();
@@ -121,9 +121,13 @@ class Dump {
       plain->resize(plain_size(fetch));
       Status done = run_fetch(repository_, fetch, codec, scratch, {plain->data(), plain->size()});
       lock.lock();
-      if (!done && !error_) error_ = std::move(done).error();
+      if (!done) {
+        if (!error_) error_ = std::move(done).error();
+        changed_.notify_all();
+        return;
+      }
       size_t at = 0;
-      for (size_t i = 0; done && i < fetch.items.size(); ++i) {
+      for (size_t i = 0; i < fetch.items.size(); ++i) {
         Slot& slot = slots_[fetch.items[i].tag - written_];
         slot.buffer = plain;
         slot.bytes = plain->span(at, fetch.items[i].blob.plain_length());
@@ -141,17 +145,16 @@ class Dump {
   const size_t batch_;   // plain bytes planned at once
   const size_t window_;  // plain bytes in memory at most
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable changed_;
-  // Guarded by mutex_:
-  std::deque<Fetch> fetches_;
-  std::deque<Slot> slots_;  // of blobs [written_, planned_)
-  std::vector<Buffer> spare_;
-  size_t planned_ = 0;
-  size_t written_ = 0;
-  size_t in_flight_ = 0;  // plain bytes of blobs planned and not written
-  bool closing_ = false;
-  std::optional<Error> error_;
+  std::deque<Fetch> fetches_ GUARDED_BY(mutex_);
+  std::deque<Slot> slots_ GUARDED_BY(mutex_);  // of blobs [written_, planned_)
+  std::vector<Buffer> spare_ GUARDED_BY(mutex_);
+  size_t planned_ GUARDED_BY(mutex_) = 0;
+  size_t written_ GUARDED_BY(mutex_) = 0;
+  size_t in_flight_ GUARDED_BY(mutex_) = 0;  // plain bytes of blobs planned and not written
+  bool closing_ GUARDED_BY(mutex_) = false;
+  std::optional<Error> error_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -10,14 +10,14 @@ HashTeam::HashTeam(unsigned helpers) {
 
 HashTeam::~HashTeam() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     closing_ = true;
   }
   changed_.notify_all();
 }
 
 // Takes one share of the group and hashes it; false when nothing is left to take.
-bool HashTeam::step(std::unique_lock<std::mutex>& lock) {
+bool HashTeam::step() {
   if (next_ >= messages_.size()) return false;
   const size_t first = next_;
   for (size_t bytes = 0; next_ < messages_.size() && bytes < share_; ++next_) bytes += messages_[next_].size();
@@ -25,37 +25,37 @@ bool HashTeam::step(std::unique_lock<std::mutex>& lock) {
   const auto messages = messages_.subspan(first, count);
   const auto out = out_.subspan(first, count);
   const auto prepare = prepare_;
-  lock.unlock();
+  mutex_.unlock();
   if (prepare) std::for_each(messages.begin(), messages.end(), prepare);
   crypto::sha256_many(messages, out);
-  lock.lock();
+  mutex_.lock();
   done_ += count;
   if (done_ == messages_.size()) changed_.notify_all();
   return true;
 }
 
 void HashTeam::work() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [&] { return closing_ || next_ < messages_.size(); });
+    lock.wait(changed_, [&]() REQUIRES(mutex_) { return closing_ || next_ < messages_.size(); });
     if (closing_) return;
-    step(lock);
+    step();
   }
 }
 
 void HashTeam::hash(std::span<const ByteSpan> messages, std::span<crypto::Digest> out, void (*prepare)(ByteSpan)) {
   size_t bytes = 0;
   for (const ByteSpan message : messages) bytes += message.size();
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   prepare_ = prepare;
   share_ = std::max<size_t>(1, bytes / (threads_.size() + 1));
   messages_ = messages;
   out_ = out;
   next_ = done_ = 0;
   changed_.notify_all();
-  while (step(lock)) {
+  while (step()) {
   }
-  changed_.wait(lock, [&] { return done_ == messages_.size(); });
+  lock.wait(changed_, [&]() REQUIRES(mutex_) { return done_ == messages_.size(); });
 }
 
 }  // namespace holdfast::repo

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <condition_variable>
-#include <mutex>
 #include <span>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "crypto/sha256.h"
 
 namespace holdfast::repo {
@@ -23,17 +23,17 @@ class HashTeam {
 
  private:
   void work();
-  bool step(std::unique_lock<std::mutex>& lock);
+  bool step() REQUIRES(mutex_);
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable changed_;
-  std::span<const ByteSpan> messages_;   // guarded by mutex_
-  std::span<crypto::Digest> out_;        // guarded by mutex_
-  void (*prepare_)(ByteSpan) = nullptr;  // guarded by mutex_
-  size_t share_ = 0;                     // guarded by mutex_: bytes for each thread
-  size_t next_ = 0;                      // guarded by mutex_: first message nobody has taken
-  size_t done_ = 0;                      // guarded by mutex_
-  bool closing_ = false;                 // guarded by mutex_
+  std::span<const ByteSpan> messages_ GUARDED_BY(mutex_);
+  std::span<crypto::Digest> out_ GUARDED_BY(mutex_);
+  void (*prepare_)(ByteSpan) GUARDED_BY(mutex_) = nullptr;
+  size_t share_ GUARDED_BY(mutex_) = 0;  // bytes for each thread
+  size_t next_ GUARDED_BY(mutex_) = 0;   // first message nobody has taken
+  size_t done_ GUARDED_BY(mutex_) = 0;
+  bool closing_ GUARDED_BY(mutex_) = false;
   std::vector<std::jthread> threads_;
 };
 

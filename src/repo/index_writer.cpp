@@ -7,7 +7,7 @@ namespace holdfast::repo {
 Status IndexWriter::add(const Id& pack, std::span<const PackedBlob> blobs) {
   std::string full;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto now = std::chrono::steady_clock::now();
     if (packs_.empty()) {
       first_ = now;
@@ -24,7 +24,7 @@ Status IndexWriter::add(const Id& pack, std::span<const PackedBlob> blobs) {
 }
 
 void IndexWriter::add_marks(std::vector<MarkedPack> marks) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (MarkedPack& mark : marks) marks_.push_back(std::move(mark));
 }
 
@@ -32,7 +32,7 @@ Status IndexWriter::flush() {
   std::string rest;
   std::vector<MarkedPack> marks;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     rest = std::exchange(packs_, {});
     marks = std::exchange(marks_, {});
     blobs_ = 0;
@@ -43,13 +43,13 @@ Status IndexWriter::flush() {
 Status IndexWriter::write(std::string packs, const std::vector<MarkedPack>& marks) {
   Codec codec(repository_.master_key());
   const Id id = TRY(repository_.save(ObjectType::index, index_text(packs, marks), codec).context("writing the index"));
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   written_.push_back(id);
   return {};
 }
 
 std::vector<Id> IndexWriter::written() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return written_;
 }
 

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <chrono>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "repo/repository.h"
 
 namespace holdfast::repo {
@@ -33,12 +33,12 @@ class IndexWriter {
   Status write(std::string packs, const std::vector<MarkedPack>& marks);
 
   Repository& repository_;
-  mutable std::mutex mutex_;
-  std::string packs_;                            // guarded by mutex_
-  size_t blobs_ = 0;                             // guarded by mutex_
-  std::vector<MarkedPack> marks_;                // guarded by mutex_
-  std::chrono::steady_clock::time_point first_;  // guarded by mutex_; when packs_ got its first entry
-  std::vector<Id> written_;                      // guarded by mutex_
+  mutable Mutex mutex_;
+  std::string packs_ GUARDED_BY(mutex_);
+  size_t blobs_ GUARDED_BY(mutex_) = 0;
+  std::vector<MarkedPack> marks_ GUARDED_BY(mutex_);
+  std::chrono::steady_clock::time_point first_ GUARDED_BY(mutex_);  // when packs_ got its first entry
+  std::vector<Id> written_ GUARDED_BY(mutex_);
 };
 
 }  // namespace holdfast::repo

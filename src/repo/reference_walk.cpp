@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <unordered_set>
 #include <vector>
 
+#include "base/mutex.h"
 #include "repo/parallel.h"
 
 namespace holdfast::repo {
@@ -29,6 +29,7 @@ class Walk {
       for (unsigned i = 1; i < threads; ++i) pool.emplace_back([this] { work(); });
       work();
     }
+    MutexLock lock(mutex_);
     if (error_) return std::unexpected(*error_);
     if (stop_.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped");
     return {};
@@ -40,14 +41,14 @@ class Walk {
     const auto at = repository_.index().position(BlobType::tree, id);
     if (!at) {
       {
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         if (!missing_.insert(id).second) return {};
       }
       return visit_(id, damaged(fmt::format("tree {} is in no index", id.short_hex())));
     }
     if (!seen_.insert(*at)) return {};
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       waiting_.push_back(static_cast<uint32_t>(*at));
     }
     changed_.notify_one();
@@ -69,9 +70,9 @@ class Walk {
 
   void work() {
     Codec codec(repository_.master_key());
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [&] { return error_ || !waiting_.empty() || busy_ == 0; });
+      lock.wait(changed_, [&]() REQUIRES(mutex_) { return error_ || !waiting_.empty() || busy_ == 0; });
       if (error_ || waiting_.empty() || stop_.stop_requested()) break;
       const uint32_t entry = waiting_.back();  // depth first: few trees wait
       waiting_.pop_back();
@@ -89,13 +90,12 @@ class Walk {
   const std::function<Status(const Id&, const Result<Tree>&)>& visit_;
   const std::stop_token& stop_;
   EntrySet seen_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable changed_;
-  // Guarded by mutex_:
-  std::vector<uint32_t> waiting_;
-  std::unordered_set<Id> missing_;
-  size_t busy_ = 0;
-  std::optional<Error> error_;
+  std::vector<uint32_t> waiting_ GUARDED_BY(mutex_);
+  std::unordered_set<Id> missing_ GUARDED_BY(mutex_);
+  size_t busy_ GUARDED_BY(mutex_) = 0;
+  std::optional<Error> error_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -54,34 +54,34 @@ std::string_view store_op_name(StoreOp op) {
 }
 
 void FaultStore::inject(Fault fault) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   faults_.push_back(std::move(fault));
 }
 
 void FaultStore::crash_at(uint64_t n, CrashEffect effect, unsigned lost_puts) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   crash_at_ = n;
   crash_effect_ = effect;
   lost_puts_ = lost_puts;
 }
 
 bool FaultStore::crashed() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return crashed_;
 }
 
 uint64_t FaultStore::operations() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return count_;
 }
 
 std::vector<FaultStore::Record> FaultStore::records() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return records_;
 }
 
 FaultStore::Verdict FaultStore::begin(StoreOp op, const std::string& key) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   ++count_;
   if (crashed_) return {crash_error(), false, {}};
   if (count_ >= crash_at_) {
@@ -104,7 +104,7 @@ FaultStore::Verdict FaultStore::begin(StoreOp op, const std::string& key) {
 void FaultStore::end(StoreOp op, const std::string& key, uint64_t bytes, bool ok) {
   std::vector<std::string> lost;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     records_.push_back({op, key, bytes, ok});
     if (op == StoreOp::put && ok) finished_puts_.push_back(key);
     if (crashed_) {

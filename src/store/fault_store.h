@@ -3,11 +3,11 @@
 
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "store/object_store.h"
 
 namespace holdfast::store {
@@ -82,16 +82,15 @@ class FaultStore final : public ObjectStore {
   Status run(StoreOp op, const std::string& key, uint64_t bytes, const std::function<Status()>& act);
 
   const std::shared_ptr<ObjectStore> inner_;
-  mutable std::mutex mutex_;
-  // Guarded by mutex_.
-  std::vector<Fault> faults_;
-  std::vector<Record> records_;
-  std::deque<std::string> finished_puts_;
-  uint64_t count_ = 0;
-  uint64_t crash_at_ = UINT64_MAX;
-  CrashEffect crash_effect_ = CrashEffect::nothing;
-  unsigned lost_puts_ = 0;
-  bool crashed_ = false;
+  mutable Mutex mutex_;
+  std::vector<Fault> faults_ GUARDED_BY(mutex_);
+  std::vector<Record> records_ GUARDED_BY(mutex_);
+  std::deque<std::string> finished_puts_ GUARDED_BY(mutex_);
+  uint64_t count_ GUARDED_BY(mutex_) = 0;
+  uint64_t crash_at_ GUARDED_BY(mutex_) = UINT64_MAX;
+  CrashEffect crash_effect_ GUARDED_BY(mutex_) = CrashEffect::nothing;
+  unsigned lost_puts_ GUARDED_BY(mutex_) = 0;
+  bool crashed_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace holdfast::store

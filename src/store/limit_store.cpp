@@ -1,8 +1,8 @@
 #include "store/limit_store.h"
 
 #include <chrono>
-#include <mutex>
 
+#include "base/mutex.h"
 #include "net/retry.h"
 
 namespace holdfast::store {
@@ -16,7 +16,7 @@ class Pace {
   std::chrono::milliseconds reserve(uint64_t bytes) {
     using Clock = std::chrono::steady_clock;
     if (rate_ == 0) return {};
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto now = Clock::now();
     if (free_at_ < now) free_at_ = now;
     const auto span = std::chrono::duration<double>(static_cast<double>(bytes) / static_cast<double>(rate_));
@@ -26,8 +26,8 @@ class Pace {
 
  private:
   const uint64_t rate_;
-  std::mutex mutex_;
-  std::chrono::steady_clock::time_point free_at_;  // guarded by mutex_
+  Mutex mutex_;
+  std::chrono::steady_clock::time_point free_at_ GUARDED_BY(mutex_);
 };
 
 class LimitStore final : public ObjectStore {

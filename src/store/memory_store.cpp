@@ -13,7 +13,7 @@ Status MemoryStore::put(const std::string& key, ByteSpan body, const PutOptions&
     return fail(ErrorClass::verification_failed, "store.bad_digest", key + ": the body is not what its SHA-256 says");
   }
   auto bytes = std::make_shared<const std::vector<uint8_t>>(body.begin(), body.end());
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (options.if_absent && objects_.contains(key)) return fail(already_exists(key));
   objects_[key] = std::move(bytes);
   return {};
@@ -23,7 +23,7 @@ Status MemoryStore::get(const std::string& key, uint64_t offset, uint64_t length
   TRY_VOID(check_key(key));
   std::shared_ptr<const std::vector<uint8_t>> bytes;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (auto found = objects_.find(key); found != objects_.end()) bytes = found->second;
   }
   if (!bytes) return fail(not_found(key));
@@ -36,7 +36,7 @@ Status MemoryStore::get(const std::string& key, uint64_t offset, uint64_t length
 
 Result<std::optional<ObjectInfo>> MemoryStore::stat(const std::string& key) {
   TRY_VOID(check_key(key));
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = objects_.find(key);
   if (found == objects_.end()) return std::optional<ObjectInfo>{};
   return std::optional<ObjectInfo>(ObjectInfo{key, found->second->size()});
@@ -45,7 +45,7 @@ Result<std::optional<ObjectInfo>> MemoryStore::stat(const std::string& key) {
 Status MemoryStore::list(const std::string& prefix, const std::function<Status(const ObjectInfo&)>& visit) {
   std::vector<ObjectInfo> found;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (auto it = objects_.lower_bound(prefix); it != objects_.end() && it->first.starts_with(prefix); ++it) {
       found.push_back({it->first, it->second->size()});
     }
@@ -56,13 +56,13 @@ Status MemoryStore::list(const std::string& prefix, const std::function<Status(c
 
 Status MemoryStore::remove(const std::string& key) {
   TRY_VOID(check_key(key));
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   objects_.erase(key);
   return {};
 }
 
 bool MemoryStore::tamper(const std::string& key, const std::function<void(std::vector<uint8_t>&)>& change) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = objects_.find(key);
   if (found == objects_.end()) return false;
   auto bytes = std::make_shared<std::vector<uint8_t>>(*found->second);
@@ -72,12 +72,12 @@ bool MemoryStore::tamper(const std::string& key, const std::function<void(std::v
 }
 
 MemoryStore::Image MemoryStore::image() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return objects_;
 }
 
 void MemoryStore::load(Image image) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   objects_ = std::move(image);
 }
 

@@ -3,10 +3,10 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "store/object_store.h"
 
 namespace holdfast::store {
@@ -35,8 +35,8 @@ class MemoryStore final : public ObjectStore {
 
  private:
   const std::string name_;
-  mutable std::mutex mutex_;
-  Image objects_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  Image objects_ GUARDED_BY(mutex_);
 };
 
 }  // namespace holdfast::store

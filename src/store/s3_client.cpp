@@ -51,7 +51,7 @@ S3Client::S3Client(std::shared_ptr<net::HttpClient> http, S3Options options)
       region_(options_.region.empty() ? kDefaultRegion : options_.region) {}
 
 std::string S3Client::region() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return region_;
 }
 
@@ -89,7 +89,7 @@ bool S3Client::learn_region(const net::HttpResponse& answer) {
   if (answer.status != 301 && answer.status != 307 && answer.status != 400 && answer.status != 403) return false;
   std::string named(answer.header("x-amz-bucket-region"));
   if (named.empty()) named = read_s3_error(answer.body).region;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (named.empty() || named == region_) return false;
   region_ = named;
   return true;

@@ -4,11 +4,11 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
 
+#include "base/mutex.h"
 #include "net/http_client.h"
 #include "net/retry.h"
 #include "net/sigv4.h"
@@ -66,8 +66,8 @@ class S3Client {
   const S3Options options_;
   const bool dns_style_;
 
-  mutable std::mutex mutex_;
-  std::string region_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::string region_ GUARDED_BY(mutex_);
 };
 
 /// <Code> and <Message> of an S3 error body; empty where there is none.

@@ -35,7 +35,7 @@ void on_bus_error(int, siginfo_t* info, void*) {
   const auto at = reinterpret_cast<uintptr_t>(info->si_addr);
   for (Slot& slot : g_slots) {
     if (at < slot.begin.load() || at >= slot.end.load()) continue;
-    void* page = reinterpret_cast<void*>(at & ~(kPage - 1));
+    char* page = static_cast<char*>(info->si_addr) - at % kPage;
     if (::mmap(page, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) break;
     slot.failed = true;
     return;
@@ -55,10 +55,11 @@ void install_handler() {
 
 // The pages a range begins in and goes through; the page it ends in only with `with_last`.
 void advise(ByteSpan range, int advice, bool with_last) {
-  const auto begin = reinterpret_cast<uintptr_t>(range.data()) & ~(kPage - 1);
-  auto end = reinterpret_cast<uintptr_t>(range.data()) + range.size();
-  if (!with_last) end &= ~(kPage - 1);
-  if (begin < end) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+  const auto at = reinterpret_cast<uintptr_t>(range.data());
+  const uint8_t* begin = range.data() - at % kPage;
+  const uint8_t* end = range.data() + range.size();
+  if (!with_last) end -= (at + range.size()) % kPage;
+  if (begin < end) (void)::madvise(const_cast<uint8_t*>(begin), static_cast<size_t>(end - begin), advice);
 }
 
 }  // namespace
@@ -86,8 +87,8 @@ Result<MappedFile> MappedFile::map(int fd) {
   file.file_end_ = static_cast<uint64_t>(info.st_size);
   Slot& slot = g_slots[file.slot_];
   slot.failed = false;
+  slot.begin = reinterpret_cast<uintptr_t>(base);  // before the end: a slot half set up must cover nothing
   slot.end = reinterpret_cast<uintptr_t>(base) + (file.length_ + kPage - 1) / kPage * kPage;
-  slot.begin = reinterpret_cast<uintptr_t>(base);
   file.bytes_ =
       ByteSpan(static_cast<const uint8_t*>(base), file.length_).subspan(static_cast<size_t>(position - start));
   return file;

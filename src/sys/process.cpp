@@ -35,6 +35,13 @@ int pidfd_send_signal(int pidfd, int signal_number) {
   return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, signal_number, nullptr, 0));
 }
 
+/// What a child that could not start its program tells through a pipe. It runs in our memory, but not under tools that
+/// make a fork of every vfork (valgrind, the thread sanitizer), so that memory is no way to tell.
+struct StartFailure {
+  const char* what;
+  int error;
+};
+
 /// Everything the child needs, prepared before it exists: it may not allocate.
 struct ChildPlan {
   const char* path;
@@ -47,16 +54,15 @@ struct ChildPlan {
   int death_signal;
   int umask;  // -1 = keep
   pid_t parent;
-  const char* failed_at;  // written by the child, which shares our memory until exec
-  int error;
+  int report;  // takes a StartFailure; above every target, closed by exec
 };
 
 /// Runs in the child, in the parent's memory (vfork): raw system calls only, since glibc's setuid() would try to reach
 /// the other threads of the parent.
 [[noreturn]] void run_child(ChildPlan* plan) {
   auto die = [plan](const char* what) {
-    plan->error = errno;
-    plan->failed_at = what;
+    const StartFailure failure{what, errno};
+    (void)!::write(plan->report, &failure, sizeof failure);
     ::_exit(127);
   };
   struct sigaction fresh{};
@@ -204,6 +210,11 @@ struct Spawner {
       wiring.emplace_back(copy, target);
     }
 
+    auto [told, teller] = TRY(make_pipe());
+    Fd report(::fcntl(teller.get(), F_DUPFD_CLOEXEC, highest + 1));
+    if (!report) return fail(errno_error(errno, "a descriptor for the child"));
+    teller.reset();
+
     std::vector<std::string> argv = command.argv;
     std::vector<std::string> env = build_environment(command);
     auto argv_pointers = pointers(argv);
@@ -219,6 +230,7 @@ struct Spawner {
     plan.death_signal = command.die_with_parent;
     plan.umask = command.umask ? static_cast<int>(*command.umask) : -1;
     plan.parent = ::getpid();
+    plan.report = report.get();
 
     pid_t pid = -1;
     int pidfd = -1;
@@ -237,17 +249,23 @@ struct Spawner {
     } else {
       do_fork();
     }
+    report.reset();
     if (pid < 0) return fail(errno_error(vfork_error, "start " + command.argv[0]));
     process.pid_ = pid;
     process.group_leader_ = command.new_session;
     process.pidfd_ = Fd(pidfd);
-    if (plan.failed_at) {
+    // Ends at once: the program runs, or the child has said why not and is gone.
+    StartFailure failure{};
+    ssize_t heard = 0;
+    while ((heard = ::read(told.get(), &failure, sizeof failure)) < 0 && errno == EINTR) {
+    }
+    if (heard == sizeof failure) {
       (void)process.wait(Deadline::in(std::chrono::seconds(5)));
-      std::string what = fmt::format("start {}: {}", *path, plan.failed_at);
-      if (std::strcmp(plan.failed_at, "exec") == 0) {
-        return fail(ErrorClass::failed, "sys.no_program", fmt::format("{}: {}", what, std::strerror(plan.error)));
+      std::string what = fmt::format("start {}: {}", *path, failure.what);
+      if (std::strcmp(failure.what, "exec") == 0) {
+        return fail(ErrorClass::failed, "sys.no_program", fmt::format("{}: {}", what, std::strerror(failure.error)));
       }
-      return fail(ErrorClass::failed, "sys.spawn", fmt::format("{}: {}", what, std::strerror(plan.error)));
+      return fail(ErrorClass::failed, "sys.spawn", fmt::format("{}: {}", what, std::strerror(failure.error)));
     }
     return process;
   }
