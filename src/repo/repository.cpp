@@ -62,9 +62,18 @@ Result<std::unique_ptr<Repository>> Repository::init(std::shared_ptr<store::Obje
     return fail(ErrorClass::usage, "repo.config.version", "a repository's version is 1 or 2", "--repository-version 2");
   }
   std::unique_ptr<Repository> repository(new Repository(store));
-  if (TRY(store->stat("config"))) return exists("repository (config)");
-  if (!TRY(repository->list(ObjectType::key)).empty()) return exists("key");
-  if (!TRY(repository->list(ObjectType::snapshot)).empty()) return exists("snapshot");
+  // A bucket that is not there yet holds nothing; create() makes it.
+  const auto holds = [&](ObjectType type) -> Result<bool> {
+    const auto objects = repository->list(type);
+    if (!objects && objects.error().id == "store.no_bucket") return false;
+    if (!objects) return std::unexpected(objects.error());
+    return !objects->empty();
+  };
+  const auto config = store->stat("config");
+  if (!config && config.error().id != "store.no_bucket") return std::unexpected(config.error());
+  if (config && *config) return exists("repository (config)");
+  if (TRY(holds(ObjectType::key))) return exists("key");
+  if (TRY(holds(ObjectType::snapshot))) return exists("snapshot");
   TRY_VOID(store->create());
 
   repository->master_key_ = crypto::random_seal_key();

@@ -57,6 +57,18 @@ TEST_F(Remote, restics_rest_server) {
   if (server_) both_ways();
 }
 
+TEST_F(Remote, init_makes_the_bucket_too) {
+  for (const bool weed : {true, false}) {
+    use(weed ? make_seaweedfs() : make_versitygw(), weed ? "seaweedfs" : "versitygw");
+    if (!server_) return;
+    repo = "s3:" + server_->origin() + "/not-there-yet/repo";
+    EXPECT_NE(run(box.holdfast({"get", "snapshots", "-r", repo})).code, 0);
+    holdfast({"repo", "init"});
+    holdfast_stream("content", "ns/first.sql");
+    holdfast({"repo", "init"}, 3);
+  }
+}
+
 TEST_F(Remote, a_server_that_is_gone_is_unavailable_and_hinted) {
   use(make_rest_server(), "rest-server");
   if (!server_) return;
