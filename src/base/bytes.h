@@ -66,6 +66,14 @@ class Buffer {
     data_ = grown;
     capacity_ = capacity;
   }
+  /// Gives back what is allocated beyond size().
+  void shrink() {
+    if (size_ == capacity_) return;
+    if (auto* smaller = static_cast<uint8_t*>(std::realloc(data_, size_ + kPadding))) {
+      data_ = smaller;
+      capacity_ = size_;
+    }
+  }
   void append(ByteSpan bytes) {
     if (bytes.empty()) return;
     const size_t at = size_;

@@ -46,6 +46,9 @@ void BlobIndex::finish_loading() {
     entries_.resize(count * sizeof(Entry));
   }
   pack_numbers_ = {};
+  entries_.shrink();
+  packs_.shrink_to_fit();
+  first = reinterpret_cast<Entry*>(entries_.data());
   // About 16 entries a bucket: a lookup touches one bucket bound and a few neighbouring entries.
   bucket_bits_ = count < 32 ? 0 : static_cast<unsigned>(std::bit_width(count / 16)) - 1;
   buckets_.assign((size_t{1} << bucket_bits_) + 1, static_cast<uint32_t>(count));
