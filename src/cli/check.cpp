@@ -22,7 +22,6 @@ Exit run_check(Context& context) {
   RepositoryAccess access = TRY(repository_access(context));
   access.no_cache = true;  // what counts is what the store holds
   RepositorySession session = TRY(open_repository(context, access, LockNeed::shared));
-  TRY_VOID(session.confirm());
   const std::string location = session.repository->store().location();
 
   repo::CheckReport report;
@@ -30,11 +29,15 @@ Exit run_check(Context& context) {
   {
     Progress progress(context.out, "checking");
     std::atomic<uint64_t> bytes{0};
+    // The lock settles while the check is at work. If it turns out that somebody else was first, what was seen beside
+    // that work means nothing, and is not said.
     options.on_error = [&](const Error& error) {
+      if (!session.confirm()) return;
       context.out.add_error(error);
       errors.push_back(error_value(error));
     };
     options.on_hint = [&](const std::string& id, const std::string& message) {
+      if (!session.confirm()) return;
       context.out.warning(id, message);
       hints.push_back(codec::Value::object({{"id", id}, {"message", message}}));
     };
@@ -44,6 +47,7 @@ Exit run_check(Context& context) {
     };
     options.on_bytes = [&](uint64_t count) { progress.add_bytes(count); };
     auto checked = repo::check_repository(*session.repository, options, session.stop());
+    TRY_VOID(session.confirm());
     if (!checked) return session.explain(fail(std::move(checked).error()));
     report = *checked;
   }
