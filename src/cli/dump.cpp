@@ -28,8 +28,8 @@ Exit run_dump(Context& context) {
                 fmt::format("snapshot {} holds no file {}", snapshot.id.short_hex(), names[1]),
                 fmt::format("holdfast get snapshots {} -r {}", snapshot.id.short_hex(), repository.store().location()));
   }
-  // A consumer that is slow to wake gets fewer, larger wake-ups. In a larger pipe the two sides meet more often, and one
-  // spins for the pipe's lock while the other copies: 8 % of all processor time at 1 MiB. Fails harmlessly where
+  // A consumer that is slow to wake gets fewer, larger wake-ups. In a larger pipe the two sides meet more often, and
+  // one spins for the pipe's lock while the other copies: 8 % of all processor time at 1 MiB. Fails harmlessly where
   // stdout is no pipe.
   (void)::fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 256 << 10);
   Progress progress(context.out, "dumping " + names[1]);
