@@ -8,7 +8,9 @@
 namespace holdfast::store {
 
 Result<S3Listing> parse_s3_listing(ByteSpan body) {
-  const auto bad = [](const std::string& why) { return fail(ErrorClass::failed, "store.protocol", "S3 listing: " + why); };
+  const auto bad = [](const std::string& why) {
+    return fail(ErrorClass::failed, "store.protocol", "S3 listing: " + why);
+  };
   const codec::XmlElement root = TRY(codec::parse_xml(body));
   if (root.name != "ListBucketResult") return bad("the answer is a <" + root.name + ">");
   // Keys are encoded only if the answer says so: servers may ignore the wish.
