@@ -166,7 +166,9 @@ class DiskFull : public Failures {
     HOLDFAST_NEED("root", ::geteuid() == 0, "a small file system has to be mounted");
     // In a mount namespace of this process: whatever happens, the mount goes with it.
     const bool own_mounts =
-        ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+        ::unshare(CLONE_NEWNS) == 0 &&
+        // EINVAL: under chroot "/" is no mount point; the mount is taken back at the end in any case.
+        (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 || errno == EINVAL);
     HOLDFAST_NEED("mount namespace", own_mounts, std::strerror(errno));
     Failures::SetUp();
   }
