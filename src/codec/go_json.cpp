@@ -50,6 +50,31 @@ void append_hex(std::string& out, uint32_t value, int digits) {
   for (int shift = (digits - 1) * 4; shift >= 0; shift -= 4) out += "0123456789abcdef"[value >> shift & 15];
 }
 
+// What stands behind the backslash for characters with a short escape; 0 for all others.
+char escape_letter(uint32_t code) {
+  switch (code) {
+    case '"':
+    case '\\':
+      return static_cast<char>(code);
+    case '\a':
+      return 'a';
+    case '\b':
+      return 'b';
+    case '\f':
+      return 'f';
+    case '\n':
+      return 'n';
+    case '\r':
+      return 'r';
+    case '\t':
+      return 't';
+    case '\v':
+      return 'v';
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) {
@@ -68,35 +93,14 @@ void append_json_string(std::string& out, std::string_view text) {
     const auto c = static_cast<uint8_t>(text[i]);
     if (c < 0x80) {
       ++i;
-      switch (c) {
-        case '"':
-          out += "\\\"";
-          break;
-        case '\\':
-          out += "\\\\";
-          break;
-        case '\b':
-          out += "\\b";
-          break;
-        case '\f':
-          out += "\\f";
-          break;
-        case '\n':
-          out += "\\n";
-          break;
-        case '\r':
-          out += "\\r";
-          break;
-        case '\t':
-          out += "\\t";
-          break;
-        default:
-          if (c < 0x20 || c == '<' || c == '>' || c == '&') {
-            out += "\\u";
-            append_hex(out, c, 4);
-          } else {
-            out += static_cast<char>(c);
-          }
+      if (const char letter = escape_letter(c); letter != 0 && c != '\a' && c != '\v') {  // JSON knows no \a, no \v
+        out += '\\';
+        out += letter;
+      } else if (c < 0x20 || c == '<' || c == '>' || c == '&') {
+        out += "\\u";
+        append_hex(out, c, 4);
+      } else {
+        out += static_cast<char>(c);
       }
       continue;
     }
@@ -129,46 +133,20 @@ std::string go_quote(std::string_view name) {
       ++i;
       continue;
     }
-    if (code == '"' || code == '\\') {
+    if (const char letter = escape_letter(code)) {
       out += '\\';
-      out += static_cast<char>(code);
+      out += letter;
     } else if (printable(code)) {
       out.append(name, i, length);
+    } else if (code < 0x20 || code == 0x7f) {
+      out += "\\x";
+      append_hex(out, code, 2);
+    } else if (code < 0x10000) {
+      out += "\\u";
+      append_hex(out, code, 4);
     } else {
-      switch (code) {
-        case '\a':
-          out += "\\a";
-          break;
-        case '\b':
-          out += "\\b";
-          break;
-        case '\f':
-          out += "\\f";
-          break;
-        case '\n':
-          out += "\\n";
-          break;
-        case '\r':
-          out += "\\r";
-          break;
-        case '\t':
-          out += "\\t";
-          break;
-        case '\v':
-          out += "\\v";
-          break;
-        default:
-          if (code < 0x20 || code == 0x7f) {
-            out += "\\x";
-            append_hex(out, code, 2);
-          } else if (code < 0x10000) {
-            out += "\\u";
-            append_hex(out, code, 4);
-          } else {
-            out += "\\U";
-            append_hex(out, code, 8);
-          }
-      }
+      out += "\\U";
+      append_hex(out, code, 8);
     }
     i += length;
   }

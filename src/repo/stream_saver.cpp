@@ -244,7 +244,7 @@ constexpr size_t kWindow = 8 * 1024 * 1024;
 constexpr size_t kPredictedWindow = 32 * 1024 * 1024;
 constexpr size_t kReadAhead = 64 * 1024 * 1024;
 
-// A file in memory: windows over it, nothing is copied.
+// A file in memory, window by window. What is new is copied by the saver, what the parent has is only looked at.
 Status cut_mapped(Cutter& cutter, BlobSaver& saver, const std::shared_ptr<const sys::MappedFile>& file, bool has_parent,
                   std::atomic<uint64_t>* progress) {
   const Hold hold = [&file](ByteSpan chunk) {

@@ -66,7 +66,10 @@ class StoreConformance : public ::testing::TestWithParam<std::string> {
     ASSERT_TRUE(done) << done.error().to_string();
     EXPECT_TRUE(std::ranges::equal(out.span(), body)) << key;
   }
-  static std::string id_of(const Status& status) { return status ? "ok" : status.error().id; }
+  template <class T>
+  static std::string id_of(const Result<T>& result) {
+    return result ? "ok" : result.error().id;
+  }
 
   StorePeer* peer_ = nullptr;
   std::unique_ptr<store::ObjectStore> store_;
@@ -308,6 +311,26 @@ TEST_P(StoreConformance, a_prefix_is_a_folder_and_odd_names_survive) {
   EXPECT_EQ(listed("holdfast/log/").size(), expected.size() + 1);
   for (const auto& [key, unused] : expected) EXPECT_TRUE(store_->remove(key)) << key;
   EXPECT_EQ(listed("holdfast/").size(), 2u);
+}
+
+TEST_P(StoreConformance, a_view_shows_what_get_gives) {
+  const Object object = make_object("data", 900'000, 43);  // both sides of the size from which a directory maps
+  ASSERT_TRUE(store_->put(object.key, object.body));
+  const ByteSpan body = object.body;
+  Buffer scratch;
+  for (const uint64_t offset : {0, 1, 4096, 123'457}) {
+    for (const uint64_t length : {uint64_t{1}, uint64_t{70'000}, uint64_t{300'000}, 900'000 - offset}) {
+      const auto view = store_->view(object.key, offset, length, scratch);
+      ASSERT_TRUE(view) << view.error().to_string();
+      EXPECT_TRUE(std::ranges::equal(view->bytes, body.subspan(offset, length))) << offset << " + " << length;
+    }
+  }
+  EXPECT_EQ(id_of(store_->view(object.key, 100, 900'000, scratch)), store::kShortRead);
+  EXPECT_EQ(id_of(store_->view(make_object("data", 10, 44).key, 0, 400'000, scratch)), store::kNotFound);
+  // Removing the object takes nothing from whoever looks at it.
+  const auto held = store_->view(object.key, 0, 900'000, scratch);
+  ASSERT_TRUE(held && store_->remove(object.key));
+  EXPECT_TRUE(std::ranges::equal(held->bytes, body));
 }
 
 TEST_P(StoreConformance, what_is_expected_is_a_hint_and_nothing_else) {
