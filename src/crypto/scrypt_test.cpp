@@ -5,21 +5,14 @@
 
 #include <cstdio>
 
+#include "codec/hex.h"
+
 namespace holdfast::crypto {
 namespace {
 
-std::string hex(ByteSpan bytes) {
-  std::string text;
-  for (uint8_t byte : bytes) {
-    text += "0123456789abcdef"[byte >> 4];
-    text += "0123456789abcdef"[byte & 15];
-  }
-  return text;
-}
-
 std::string derive(const char* password, const char* salt, ScryptCost cost, ScryptPath path) {
   auto key = scrypt(Secret(password), as_bytes(salt), cost, path);
-  return key ? hex(*key) : key.error().to_string();
+  return key ? codec::to_hex(*key) : key.error().to_string();
 }
 
 // One test per instruction set: what this processor lacks is said, and the others are checked all the same.
@@ -51,7 +44,8 @@ void expect_as_openssl(ScryptCost cost, ScryptPath path) {
   ASSERT_EQ(EVP_PBE_scrypt("correct horse", 13, salt.data(), salt.size(), cost.n, cost.r, cost.p, 1ull << 30,
                            key.data(), key.size()),
             1);
-  EXPECT_EQ(derive("correct horse", "a salt", cost, path), hex(key)) << cost.n << " " << cost.r << " " << cost.p;
+  EXPECT_EQ(derive("correct horse", "a salt", cost, path), codec::to_hex(key))
+      << cost.n << " " << cost.r << " " << cost.p;
 }
 
 TEST_P(Scrypt, agrees_with_openssl_for_every_number_of_lanes) {

@@ -4,17 +4,10 @@
 
 #include <algorithm>
 
+#include "codec/hex.h"
+
 namespace holdfast::crypto {
 namespace {
-
-std::string hex(ByteSpan bytes) {
-  std::string text;
-  for (uint8_t byte : bytes) {
-    text += "0123456789abcdef"[byte >> 4];
-    text += "0123456789abcdef"[byte & 15];
-  }
-  return text;
-}
 
 template <size_t N>
 std::array<uint8_t, N> unhex(std::string_view text) {
@@ -46,10 +39,10 @@ TEST(Seal, opening_gives_the_text_back_and_no_two_seals_are_alike) {
     Buffer plain(size);
     std::fill_n(plain.data(), size, uint8_t{0x5a});
     Buffer one = sealer.seal(plain), two = sealer.seal(plain);
-    EXPECT_NE(hex(one), hex(two));
+    EXPECT_NE(codec::to_hex(one), codec::to_hex(two));
     auto opened = sealer.open_in_place({one.data(), one.size()});
     ASSERT_TRUE(opened.has_value());
-    EXPECT_EQ(hex(*opened), hex(plain));
+    EXPECT_EQ(codec::to_hex(*opened), codec::to_hex(plain));
   }
 }
 
@@ -62,7 +55,7 @@ TEST(Seal, every_flipped_bit_is_refused_and_the_bytes_stay) {
     damaged[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
     const Buffer before = Buffer::copy_of(damaged);
     EXPECT_FALSE(sealer.open_in_place({damaged.data(), damaged.size()}).has_value()) << bit;
-    EXPECT_EQ(hex(before), hex(damaged));
+    EXPECT_EQ(codec::to_hex(before), codec::to_hex(damaged));
   }
   for (size_t size = 0; size < kSealOverhead; ++size) {
     Buffer cut = Buffer::copy_of(sealed.span(0, size));

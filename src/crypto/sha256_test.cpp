@@ -7,22 +7,15 @@
 
 #include "crypto/sha256_lanes.h"
 
+#include "codec/hex.h"
+
 namespace holdfast::crypto {
 namespace {
 
-std::string hex(const Digest& digest) {
-  std::string text;
-  for (uint8_t byte : digest) {
-    text += "0123456789abcdef"[byte >> 4];
-    text += "0123456789abcdef"[byte & 15];
-  }
-  return text;
-}
-
 TEST(Sha256, matches_the_published_vectors) {  // FIPS 180-4 examples
-  EXPECT_EQ(hex(sha256(as_bytes(""))), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  EXPECT_EQ(hex(sha256(as_bytes("abc"))), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(hex(sha256(as_bytes("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"))),
+  EXPECT_EQ(codec::to_hex(sha256(as_bytes(""))), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(codec::to_hex(sha256(as_bytes("abc"))), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(codec::to_hex(sha256(as_bytes("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"))),
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
@@ -40,7 +33,8 @@ TEST(Sha256, interleaved_lanes_agree_with_one_by_one_for_every_mix_of_lengths) {
     std::vector<Digest> got(messages.size());
     sha256_many(messages, got);
     for (size_t i = 0; i < messages.size(); ++i) {
-      ASSERT_EQ(hex(got[i]), hex(sha256(messages[i]))) << "length " << messages[i].size() << " round " << round;
+      ASSERT_EQ(codec::to_hex(got[i]), codec::to_hex(sha256(messages[i])))
+          << "length " << messages[i].size() << " round " << round;
     }
   }
 }
