@@ -63,7 +63,7 @@ TEST(JudgeLagLimits, a_replica_that_was_named_is_not_judged_before_its_time) {
 }
 
 TEST(CountGtids, of_mysql_sets) {
-  constexpr auto uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+  const std::string uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
   const auto set = [&](const std::string& intervals) { return uuid + intervals; };
   EXPECT_EQ(count_mysql_gtids(""), 0u);
   EXPECT_EQ(count_mysql_gtids(set(":7")), 1u);
