@@ -7,31 +7,18 @@
 #include <map>
 #include <set>
 
+#include "cluster/authority_standing.h"
+
 namespace holdfast::cluster {
 
 namespace {
 
 using position::GaleraPosition;
-using position::GtidSet;
-using position::GtidState;
 using position::Order;
 using position::WalPosition;
 
-/// What a member counts as.
-struct Standing {
-  enum Kind { candidate, empty, foreign, blocked } kind = blocked;
-  std::string why;      ///< blocked: why
-  std::string lineage;  ///< candidates and foreign ones of PostgreSQL and Galera
-};
-
 bool within(Order order) {
   return order == Order::equal || order == Order::before;
-}
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
-  return text;
 }
 
 /// Data pages need log beyond the end of what is there: it cannot be started as it is.
@@ -49,12 +36,6 @@ class Judge {
 
  private:
   std::optional<Authority> refuse_list();
-  void classify();
-  Standing classify(const History& member) const;
-  Standing classify_wal(const History& member) const;
-  Standing classify_galera(const History& member) const;
-  Standing lineaged(std::string lineage, const History& member) const;
-  void find_reset_gtid_sets();
   void mark_writers();
 
   Authority verdict(AuthorityKind kind, std::string rule, std::optional<size_t> member = std::nullopt);
@@ -104,86 +85,6 @@ std::string Judge::names(const std::vector<size_t>& list) const {
   texts.reserve(list.size());
   for (const size_t i : list) texts.push_back(name(i));
   return fmt::format("{}", fmt::join(texts, ", "));
-}
-
-Standing Judge::lineaged(std::string lineage, const History& member) const {
-  if (!member.lineage.empty() && lower(member.lineage) != lineage)
-    return {Standing::blocked, fmt::format("its position is of {}, the member itself says {}", lineage, member.lineage),
-            ""};
-  const bool foreign = !known_lineage_.empty() && lineage != lower(known_lineage_);
-  return {foreign ? Standing::foreign : Standing::candidate, "", std::move(lineage)};
-}
-
-Standing Judge::classify_wal(const History& member) const {
-  const auto& position = std::get<WalPosition>(member.position);
-  if (position.system_identifier.empty()) return {Standing::blocked, "its system identifier was not read", ""};
-  Standing standing = lineaged(position.system_identifier, member);
-  if (standing.kind == Standing::candidate && !position.sound())
-    return {Standing::blocked, fmt::format("the history of its timeline {} was not read", position.timeline), ""};
-  return standing;
-}
-
-Standing Judge::classify_galera(const History& member) const {
-  const auto& position = std::get<GaleraPosition>(member.position);
-  if (!member.provable_position) return {Standing::blocked, "it is joining, or a state transfer was cut short", ""};
-  if (!position.defined())
-    return {Standing::blocked, fmt::format("{} names no point of a history", position.to_string()), ""};
-  if (!position.proves()) {
-    return {Standing::blocked,
-            fmt::format("{} is only a hint ({})", position.to_string(), galera_source_name(position.source)), ""};
-  }
-  return lineaged(position.uuid.to_string(), member);
-}
-
-Standing Judge::classify(const History& member) const {
-  if (member.read == History::Read::unknown)
-    return {Standing::blocked, member.why.empty() ? "it was not read" : member.why, ""};
-  if (member.read == History::Read::empty) return {Standing::empty, "", ""};
-  const auto& position = member.position;
-  const Standing reset{Standing::blocked, "it holds data but shows no GTID: reset, or written without GTIDs", ""};
-  switch (engine_) {
-    case Engine::mysql:
-      if (const auto* set = std::get_if<GtidSet>(&position))
-        return set->empty() ? reset : Standing{Standing::candidate, "", ""};
-      break;
-    case Engine::mariadb:
-      if (const auto* state = std::get_if<GtidState>(&position))
-        return state->empty() ? reset : Standing{Standing::candidate, "", ""};
-      break;
-    case Engine::postgres:
-      if (std::holds_alternative<WalPosition>(position)) return classify_wal(member);
-      break;
-    case Engine::galera:
-      if (std::holds_alternative<GaleraPosition>(position)) return classify_galera(member);
-      break;
-  }
-  return {Standing::blocked, "its position was not read", ""};
-}
-
-void Judge::classify() {
-  for (const History& member : members_) {
-    standings_.push_back(classify(member));
-    positions_.push_back(member.position);
-  }
-  if (engine_ == Engine::mysql) find_reset_gtid_sets();
-  if (engine_ == Engine::postgres) mark_writers();
-}
-
-/// A server gets the transactions of a source from number 1 on. One that has later numbers, but not the first ones that
-/// another member has, was reset or filled without its GTIDs: what it holds besides is not told by its set.
-void Judge::find_reset_gtid_sets() {
-  GtidSet all;
-  for (const size_t i : of(Standing::candidate)) all = all.unite(std::get<GtidSet>(positions_[i]));
-  for (const size_t i : of(Standing::candidate)) {
-    for (const auto& source : std::get<GtidSet>(positions_[i]).sources()) {
-      if (source.intervals.front().first <= all.find(source.uuid, source.tag)->intervals.front().first) continue;
-      standings_[i] = {Standing::blocked,
-                       fmt::format("it lacks the first transactions of {}{}{} but has later ones: its GTIDs were reset",
-                                   source.uuid.to_string(), source.tag.empty() ? "" : ":", source.tag),
-                       ""};
-      break;
-    }
-  }
 }
 
 /// Where several lead, each of them writes, whatever its control file said when it was read.
@@ -388,7 +289,9 @@ Authority Judge::judge_galera() {
 
 Authority Judge::judge() {
   if (auto refused = refuse_list()) return *std::move(refused);
-  classify();
+  standings_ = standings(engine_, members_, known_lineage_);
+  for (const History& member : members_) positions_.push_back(member.position);
+  if (engine_ == Engine::postgres) mark_writers();
   if (const auto blocked = of(Standing::blocked); !blocked.empty()) {
     for (const size_t i : blocked) {
       blockers_.push_back(members_[i].member);
