@@ -65,7 +65,9 @@ Result<Grastate> parse_grastate(std::string_view text) {
   const auto bad = [](std::string why) { return fail(ErrorClass::failed, "galera.grastate", "grastate.dat: " + why); };
   if (text.empty()) return bad("it is empty");
   if (text.find('\0') != std::string_view::npos) return bad("it holds zeros");
-  if (text.back() != '\n') return bad("it ends in the middle of a line");
+  // Written in place: blanks cover what a longer text before it left.
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  if (text.empty() || text.back() != '\n') return bad("it ends in the middle of a line");
   Grastate state;
   bool version = false, have_uuid = false, have_seqno = false;
   std::string why;
