@@ -155,6 +155,7 @@ MysqlFamilyStored read_mysql_family_stored(const std::string& data_dir, const St
   }
   binlog::ReadOptions how;
   how.base = options.log_base;
+  how.moved = options.moved;
   how.deadline = options.deadline;
   how.stop = options.stop;
   result.binlog = binlog::read_binlog_position(data_dir, how);

@@ -48,6 +48,7 @@ struct MysqlFamilyStored {
 struct StoredOptions {
   std::string log_base;    ///< log_bin_basename, if the server's configuration is known
   std::string relay_base;  ///< relay_log_basename, if known
+  bool moved = false;      ///< the directory is a copy, or was moved from where its server had it
   bool relay = true;       ///< read the relay logs too
   Deadline deadline = Deadline::never();
   std::stop_token stop;

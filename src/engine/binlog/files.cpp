@@ -1,6 +1,7 @@
 #include "engine/binlog/files.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <charconv>
 #include <filesystem>
@@ -26,7 +27,12 @@ std::string resolve(const std::string& data_dir, const std::string& entry) {
   return (path.is_absolute() ? path : fs::path(data_dir) / path).lexically_normal().string();
 }
 
-Result<LogFiles> read_index(const std::string& data_dir, const std::string& index) {
+bool same_file(const std::string& one, const std::string& other) {
+  struct stat a{}, b{};
+  return ::stat(one.c_str(), &a) == 0 && ::stat(other.c_str(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+Result<LogFiles> read_index(const std::string& data_dir, const std::string& index, bool moved) {
   const std::string text = TRY(stored::read_small(index, kLargestIndex));
   LogFiles files;
   files.index = index;
@@ -45,7 +51,10 @@ Result<LogFiles> read_index(const std::string& data_dir, const std::string& inde
     previous = *number;
     std::string path = resolve(data_dir, line);
     const std::string here = (beside / fs::path(line).filename()).lexically_normal().string();
-    if (here != path && stored::presence(here) == stored::Presence::present) {
+    if (here != path && stored::presence(here) == stored::Presence::present && !same_file(here, path)) {
+      // Another server's files must never pass for this one's, nor stale ones for those in use.
+      if (!moved && stored::presence(path) != stored::Presence::absent)
+        return bad_index(fmt::format("{} and {} are different files, and {} names the first", path, here, index));
       files.relocated = true;
       path = here;
     }
@@ -96,14 +105,14 @@ std::optional<uint64_t> log_number(const std::string& path) {
   return number;
 }
 
-Result<LogFiles> find_log_files(const std::string& data_dir, LogKind kind, const std::string& base) {
+Result<LogFiles> find_log_files(const std::string& data_dir, LogKind kind, const std::string& base, bool moved) {
   if (!base.empty()) {
     fs::path index(resolve(data_dir, base));
     if (index.has_extension()) index.replace_extension();
     const std::string path = index.string() + ".index";
     switch (stored::presence(path)) {
       case stored::Presence::present:
-        return read_index(data_dir, path);
+        return read_index(data_dir, path, moved);
       case stored::Presence::absent:
         return fail(ErrorClass::failed, "binlog.no_index", path + " does not exist");
       default:
@@ -118,7 +127,7 @@ Result<LogFiles> find_log_files(const std::string& data_dir, LogKind kind, const
       return bad_index("the binary log is kept inside InnoDB's own files (" + name + ")");
     if (!name.ends_with(".index")) continue;
     const std::string path = data_dir + "/" + name;
-    auto files = read_index(data_dir, path);
+    auto files = read_index(data_dir, path, moved);
     if (!files) {
       if (kind_by_name(path) == kind) return files;
       continue;

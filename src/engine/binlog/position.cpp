@@ -87,7 +87,7 @@ class PositionReader {
   /// One look. False when the files changed under it, so that another look is worth it.
   bool look(BinlogReading& reading) {
     reading = {};
-    auto files = find_log_files(data_dir_, LogKind::binary, options_.base);
+    auto files = find_log_files(data_dir_, LogKind::binary, options_.base, options_.moved);
     if (!files) {
       reading.unknown = files.error().message;
       return true;
@@ -210,7 +210,7 @@ stored::Known<Received> read_received(const std::string& data_dir, const ReadOpt
   using Answer = stored::Known<Received>;
   std::string why;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    auto files = find_log_files(data_dir, LogKind::relay, options.base);
+    auto files = find_log_files(data_dir, LogKind::relay, options.base, options.moved);
     if (!files) return Answer::unknown(files.error().message);
     if (files->paths.empty()) return Answer::unknown(files->index + " is empty");
     Received received;

@@ -60,7 +60,8 @@ struct BinlogReading {
 };
 
 struct ReadOptions {
-  std::string base;  ///< log_bin_basename, if known; see find_log_files
+  std::string base;    ///< log_bin_basename, if known; see find_log_files
+  bool moved = false;  ///< the directory is a copy, or was moved from where its server had it
   Deadline deadline = Deadline::never();
   std::stop_token stop;
 };

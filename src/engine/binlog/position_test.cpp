@@ -119,6 +119,22 @@ TEST_F(BinlogPositionTest, TheIndexIsReadAsTheServerDoes) {
   put("binlog.index", "/var/lib/elsewhere/binlog.000001\n/var/lib/elsewhere/binlog.000002\n");
   EXPECT_EQ(read().position->text, "0-1-5");
   EXPECT_TRUE(read().files.relocated);
+  // Both are there, and differ.
+  fs::create_directory(path("other"));
+  fs::copy(path("binlog.000001"), path("other/binlog.000001"));
+  fs::copy(path("binlog.000002"), path("other/binlog.000002"));
+  put("binlog.index", path("other/binlog.000001") + "\n" + path("other/binlog.000002") + "\n");
+  EXPECT_NE(read().unknown.find("different files"), std::string::npos) << read().unknown;
+  ReadOptions moved;
+  moved.moved = true;
+  const auto copy = read_binlog_position(dir_.path(), moved);
+  ASSERT_TRUE(copy.position) << copy.unknown;
+  EXPECT_EQ(copy.position->file, path("binlog.000002"));
+  fs::remove(path("binlog.000001"));
+  fs::remove(path("binlog.000002"));
+  EXPECT_EQ(read().position->file, path("other/binlog.000002"));
+  fs::remove_all(path("other"));
+  two_files();
   for (const char* bad : {"./binlog.000001\n./binlog.0000", "./binlog.000002\n./binlog.000001\n", "nonsense\n", ""}) {
     put("binlog.index", bad);
     EXPECT_FALSE(read().position) << bad;

@@ -236,7 +236,7 @@ void look_into(Source& source, const Format& format, LoggedTransaction& transact
 TransactionList find_transactions(const std::string& data_dir, const WantedGtids& wanted, const ReadOptions& options,
                                   size_t most) {
   TransactionList list;
-  auto files = find_log_files(data_dir, LogKind::binary, options.base);
+  auto files = find_log_files(data_dir, LogKind::binary, options.base, options.moved);
   if (!files) {
     list.unknown = files.error().message;
     list.missing = wanted;
