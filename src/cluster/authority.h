@@ -48,6 +48,10 @@ struct History {
   std::string lineage;
   bool leader = false;  ///< takes writes now, or is the declared primary when nobody does
 
+  /// MySQL, MariaDB: there is no transaction in its logs and no table of a user in it, so an empty position is the
+  /// truth and not the trace of a reset.
+  bool pristine = false;
+
   // Galera
   bool in_primary_component = false;
   /// The members its view lists, itself among them (wsrep_incoming_addresses, mysql.wsrep_cluster_members); needed

@@ -57,11 +57,11 @@ Standing classify(Engine engine, const History& member, const std::string& known
   switch (engine) {
     case Engine::mysql:
       if (const auto* set = std::get_if<GtidSet>(&position))
-        return set->empty() ? reset : Standing{Standing::candidate, "", ""};
+        return set->empty() && !member.pristine ? reset : Standing{Standing::candidate, "", ""};
       break;
     case Engine::mariadb:
       if (const auto* state = std::get_if<GtidState>(&position))
-        return state->empty() ? reset : Standing{Standing::candidate, "", ""};
+        return state->empty() && !member.pristine ? reset : Standing{Standing::candidate, "", ""};
       break;
     case Engine::postgres:
       if (std::holds_alternative<WalPosition>(position)) return classify_wal(member, known_lineage);

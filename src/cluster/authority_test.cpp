@@ -122,6 +122,14 @@ TEST(Authority, MySql) {
       << "all were filled from one dump";
 }
 
+TEST(Authority, AnEmptyPositionCountsOnlyWhereNothingWasEverWritten) {
+  auto leader = member(0, set(""), true), follower = member(1, set(""));
+  EXPECT_EQ(mysql({leader, follower}), "undeterminable unknown_member [m0] [m1]");
+  leader.pristine = follower.pristine = true;
+  EXPECT_EQ(mysql({leader, follower}), "provable m0 leader_holds_all");
+  EXPECT_EQ(mysql({leader, member(1, set(""))}), "undeterminable unknown_member [m1]");
+}
+
 TEST(Authority, NobodyLeads) {
   EXPECT_EQ(mysql({member(0, set("U:1-9")), member(1, set("U:1-7"))}), "provable m0 one_holds_all");
   EXPECT_EQ(mysql({member(0, set("U:1-9")), member(1, set("U:1-9"))}), "provable m0 one_holds_all");
