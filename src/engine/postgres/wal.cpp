@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "codec/crc32.h"
 #include "engine/stored/files.h"
@@ -75,7 +76,7 @@ class Walker {
   std::vector<Part> chain_;  // oldest first
 
   std::optional<stored::FileSource> file_;
-  std::optional<stored::Window> window_;
+  std::unique_ptr<stored::Window> window_;
   SegmentName segment_;
   uint16_t magic_ = 0;
 
@@ -141,7 +142,7 @@ bool Walker::open_segment(uint64_t number) {
              false;
     window_.reset();
     file_ = std::move(*file);
-    window_.emplace(*file_);
+    window_ = std::make_unique<stored::Window>(*file_);
     segment_ = name;
     return true;
   }
