@@ -47,6 +47,11 @@ Exit run_export(Context&);
 Exit run_get_backups(Context&);
 Exit run_get_policies(Context&);
 Exit run_get_repositories(Context&);
+Exit run_operations_abandon(Context&);
+Exit run_operations_list(Context&);
+Exit run_operations_resume(Context&);
+Exit run_operations_show(Context&);
+Exit run_operations_undo(Context&);
 Exit run_version(Context&);
 
 /// `restore` with a cluster.
