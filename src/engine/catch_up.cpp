@@ -62,7 +62,7 @@ Result<CatchUp> watch(const Missing& missing, const std::function<std::string(ui
   std::vector<LagSample> samples;
   LagVerdict verdict;
   Status asked;
-  TRY(sys::wait_until(
+  (void)TRY(sys::wait_until(
       [&] {
         auto now = missing();
         if (!now) {
