@@ -85,6 +85,7 @@ Value stored_value(const StoredFacts& s) {
                         {"why", s.why},
                         {"position", s.position},
                         {"positionUnknown", s.position_unknown},
+                        {"received", s.received},
                         {"lineage", s.lineage},
                         {"clusterState", s.cluster_state},
                         {"timeline", s.timeline},
@@ -107,6 +108,7 @@ StoredFacts stored_from(const Value& v) {
   s.why = v["why"].text();
   s.position = v["position"].text();
   s.position_unknown = v["positionUnknown"].text();
+  s.received = v["received"].text();
   s.lineage = v["lineage"].text();
   s.cluster_state = v["clusterState"].text();
   s.timeline = static_cast<uint32_t>(v["timeline"].integer());
@@ -125,10 +127,16 @@ StoredFacts stored_from(const Value& v) {
 
 }  // namespace
 
-void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, Deadline, std::stop_token) {
+void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, Deadline deadline,
+             std::stop_token stop) {
   if (server_pid > 0) facts.process_state = process_state(server_pid);
   look_at_disks(facts, config);
   facts.log_tail = tail_of(config.log_file());
+  const bool stands_still = server_pid <= 0 || facts.process_state == "T" || facts.process_state == "t";
+  if (stands_still)
+    detail::read_stored(facts, config, deadline, std::move(stop));
+  else if (config.engine == cluster::Engine::galera)
+    detail::read_galera_state(facts, config);
 }
 
 Value inspection_value(const MemberFacts& facts) {

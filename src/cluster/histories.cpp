@@ -84,9 +84,9 @@ Status read_stored(Engine engine, const StoredFacts& s, History& h) {
   if (!s.position_unknown.empty()) return fail(ErrorClass::failed, "position.invalid", s.position_unknown);
   switch (engine) {
     case Engine::mysql:
-      return read_mysql(h, s.position, "");
+      return read_mysql(h, s.position, s.received);
     case Engine::mariadb:
-      return read_mariadb(h, s.position, {});
+      return read_mariadb(h, s.position, {s.received});
     case Engine::postgres:
       return read_wal(h, s.lineage, s.timeline, s.history, s.position, s.minimum_recovery, wrote(s.cluster_state));
     case Engine::galera:

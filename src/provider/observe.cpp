@@ -110,6 +110,22 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   for (auto& reading : from_agent.readings) facts.readings.push_back(std::move(reading));
 }
 
+/// A standby's receiver tells nobody but the server's log why it does not stream.
+void take_receiver_trouble(MemberFacts& facts) {
+  if (facts.following.empty() || facts.following[0].receiving != false) return;
+  const std::string& log = facts.log_tail;
+  for (size_t at = 0; at < log.size();) {
+    const size_t end = std::min(log.find('\n', at), log.size());
+    const std::string line = log.substr(at, end - at);
+    const size_t said = line.find("FATAL:");
+    if (said != std::string::npos &&
+        (line.find("WAL") != std::string::npos || line.find("connect") != std::string::npos ||
+         line.find("replication slot") != std::string::npos || line.find("timeline") != std::string::npos))
+      facts.following[0].receive_error = line.substr(line.find_first_not_of(' ', said + 6));
+    at = end + 1;
+  }
+}
+
 bool takes_writes(const DatabaseCluster& cluster, const MemberFacts& facts) {
   return cluster.engine != cluster::Engine::galera && facts.reachable() && facts.role == MemberRole::primary &&
          facts.read_only != true;
@@ -138,6 +154,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     facts[i].member = member.name;
     if (facts[i].address.empty()) facts[i].address = fmt::format("{}:{}", member.host, member.port);
     if (!member.agent_socket.empty()) merge(facts[i], std::move(from_agents[i]));
+    if (cluster.engine == cluster::Engine::postgres) take_receiver_trouble(facts[i]);
     if (tcp[i]) {
       facts[i].tcp = tcp[i]->has_value();
       if (!*tcp[i]) facts[i].tcp_error = tcp[i]->error().message;
