@@ -37,7 +37,11 @@ std::string tail_of(const std::string& path) {
   std::string text(static_cast<size_t>(info.st_size - from), '\0');
   const ssize_t got = ::pread(fd->get(), text.data(), text.size(), from);
   text.resize(got > 0 ? static_cast<size_t>(got) : 0);
-  return text;
+  // What a run before the last one said is history: it may have been mended since.
+  size_t begin = 0;
+  for (std::string_view mark : {"starting PostgreSQL", "starting as process", "Starting MariaDB"})
+    if (const size_t at = text.rfind(mark); at != std::string::npos) begin = std::max(begin, text.rfind('\n', at) + 1);
+  return text.substr(begin);
 }
 
 void look_at_disk(MemberFacts& facts, const std::string& path, std::string purpose) {

@@ -26,7 +26,7 @@ std::vector<Command> cluster_commands() {
            "that do not run. Changes nothing. Says who has all data (authority), what each member is and what may be "
            "done to it, and what is wrong, with the next command. Exit 4 when something is unhealthy.",
        .flags =
-           {{.name = "watch", .type = FlagType::boolean, .help = "look again and again, until ended", .shorthand = 'w'},
+           {{.name = "watch", .type = FlagType::boolean, .help = "look again and again, until ended"},
             {.name = "interval",
              .type = FlagType::integer,
              .help = "seconds between two looks of --watch",
@@ -43,8 +43,10 @@ std::vector<Command> cluster_commands() {
       {.path = "repair",
        .summary = "bring broken members back, without ever destroying what is unique",
        .description =
-           "Looks at the cluster as triage does, plans the cheapest steps that are proven to be enough, shows the plan, "
-           "and carries it out under a journal: each step is undone when a later one fails. Without -i every member that "
+           "Looks at the cluster as triage does, plans the cheapest steps that are proven to be enough, shows the "
+           "plan, "
+           "and carries it out under a journal: each step is undone when a later one fails. Without -i every member "
+           "that "
            "can be healed is, in order; members that need a person are named and left alone. --dry-run stops after the "
            "plan. Exit 3 when a guard refuses: nothing was changed then.",
        .flags = {{.name = "instance",
@@ -62,6 +64,19 @@ std::vector<Command> cluster_commands() {
        .groups = {&cluster_flags(), &repository_flags()},
        .examples = {{"holdfast repair -c shop-mariadb --dry-run", "what would be done"},
                     {"holdfast repair -c shop-mariadb -i 1", "one member"}}},
+      {.path = "bootstrap",
+       .summary = "bring back a Galera cluster that has no primary component",
+       .description =
+           "Starts the member that is proven to hold everything as the first of a new primary component, then lets the "
+           "others join it, one by one. Refused (exit 3) while a primary component exists, while any member's position "
+           "is "
+           "unknown, or when histories differ. --dry-run stops after the plan.",
+       .flags = {{.name = "accept",
+                  .type = FlagType::list,
+                  .help = "accept one named danger of the plan; the refusal says which name is asked for",
+                  .value_name = "NAME[:ARG][@HASH]"}},
+       .groups = {&cluster_flags()},
+       .examples = {{"holdfast bootstrap -c shop-galera --dry-run", "which member it would start from, and why"}}},
       {.path = "explain",
        .summary = "the runbook page of a diagnosis",
        .description = "Prints what a diagnosis means, how it is found, what to do and what not to do. Without an id it "

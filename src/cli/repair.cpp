@@ -1,4 +1,4 @@
-// holdfast repair: look, plan, show, and do what is proven to be safe, under a journal.
+// holdfast repair and holdfast bootstrap: look, plan, show, and do what is proven to be safe, under a journal.
 #include "repair/handlers.h"
 
 #include <fmt/format.h>
@@ -11,6 +11,7 @@
 #include "operation/executor.h"
 #include "operation/journal.h"
 #include "provider/observe.h"
+#include "repair/bootstrap.h"
 #include "repair/plan.h"
 
 namespace holdfast::cli {
@@ -48,48 +49,20 @@ void tell(Output& out, const operation::Event& event) {
   if (event.type == operation::RecordType::step_undo_started) out.note("  undo: " + event.step->undo);
 }
 
-}  // namespace
-
-/// For `operations resume` and `operations undo` of a repair.
-Result<OperationSupport> repair_support(Context& context, const operation::Plan& plan) {
-  const auto clusters = TRY(known_clusters(context));
-  for (const auto& cluster : clusters) {
-    if (cluster.full_name() != plan.cluster) continue;
-    OperationSupport support;
-    support.handlers = TRY(repair::repair_handlers(cluster, [cluster] { return look(cluster, {}); }, context.stop));
-    support.world_now = [cluster]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
-    return support;
-  }
-  return fail(ErrorClass::usage, "cluster.not_found", "the cluster " + plan.cluster + " is not known here",
-              "--config names the file with it");
-}
-
-Exit run_repair(Context& context) {
+/// Shows the plan and, unless --dry-run, carries it out; looks again at the end. `left_alone`: what it does not mend.
+Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const cluster::TriageReport& before,
+               operation::Plan plan, const std::vector<std::string>& left_alone) {
   const Options& options = context.options;
-  const auto cluster = TRY(selected_cluster(context));
-  repair::Request request;
-  if (const std::string wanted = options.text("instance"); !wanted.empty()) request.ordinal = TRY(ordinal_of(cluster, wanted));
-  request.has_repository = options.given("backups-path");
-  request.no_escrow = options.flag("no-escrow");
-
-  const auto before = look(cluster, context.stop);
-  if (context.stop.stop_requested()) return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted; nothing was changed");
-  print_triage(context.out, before, false);
-  context.out.line();
-  const auto proposal = TRY(repair::plan_repair(before, request));
-  for (const auto& skipped : proposal.skipped) context.out.note("left alone: " + skipped);
+  for (const auto& name : left_alone) context.out.note("left alone: " + name);
+  plan.created = operation::utc_now();
   auto data = Value::object({{"before", triage_value(before)},
-                             {"skipped", Value::list_of(proposal.skipped)},
-                             {"plan", operation::plan_value(proposal.plan)}});
+                             {"skipped", Value::list_of(left_alone)},
+                             {"plan", operation::plan_value(plan)}});
   context.out.set_data(data);
-  if (proposal.plan.steps.empty()) {
+  if (plan.steps.empty()) {
     context.out.line("nothing to repair");
     return {};
   }
-  operation::Plan plan = proposal.plan;
-  plan.created = operation::utc_now();
-  data.set("plan", operation::plan_value(plan));
-  context.out.set_data(data);
   context.out.line(operation::plan_text(plan, {.details = options.count("verbose") > 0}));
   if (options.flag("dry-run")) {
     context.out.line("nothing was changed (--dry-run)");
@@ -115,11 +88,58 @@ Exit run_repair(Context& context) {
   context.out.line();
   print_triage(context.out, after, false);
   if (!done) return fail(std::move(done).error());
-  if (!proposal.skipped.empty() && !after.healthy)
-    return fail(ErrorClass::partial, "repair.partial",
-                fmt::format("repaired what could be repaired; {} is not healthy yet", cluster.full_name()),
-                fmt::format("holdfast triage -c {}", cluster.full_name()));
-  return {};
+  if (after.healthy) return {};
+  return fail(ErrorClass::partial, "repair.partial",
+              fmt::format("did what was planned; {} is not healthy yet", cluster.full_name()),
+              fmt::format("holdfast triage -c {}", cluster.full_name()));
+}
+
+Status refuse_if_interrupted(const Context& context) {
+  if (!context.stop.stop_requested()) return {};
+  return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted; nothing was changed");
+}
+
+}  // namespace
+
+/// For `operations resume` and `operations undo` of a repair.
+Result<OperationSupport> repair_support(Context& context, const operation::Plan& plan) {
+  const auto clusters = TRY(known_clusters(context));
+  for (const auto& cluster : clusters) {
+    if (cluster.full_name() != plan.cluster) continue;
+    OperationSupport support;
+    support.handlers = TRY(repair::repair_handlers(cluster, [cluster] { return look(cluster, {}); }, context.stop));
+    support.world_now = [cluster]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
+    return support;
+  }
+  return fail(ErrorClass::usage, "cluster.not_found", "the cluster " + plan.cluster + " is not known here",
+              "--config names the file with it");
+}
+
+Exit run_repair(Context& context) {
+  const Options& options = context.options;
+  const auto cluster = TRY(selected_cluster(context));
+  repair::Request request;
+  if (const std::string wanted = options.text("instance"); !wanted.empty())
+    request.ordinal = TRY(ordinal_of(cluster, wanted));
+  request.has_repository = options.given("backups-path");
+  request.no_escrow = options.flag("no-escrow");
+  const auto before = look(cluster, context.stop);
+  TRY_VOID(refuse_if_interrupted(context));
+  print_triage(context.out, before, false);
+  context.out.line();
+  context.out.set_data(Value::object({{"before", triage_value(before)}}));
+  auto proposal = TRY(repair::plan_repair(before, request));
+  return carry_out(context, cluster, before, std::move(proposal.plan), proposal.skipped);
+}
+
+Exit run_bootstrap(Context& context) {
+  const auto cluster = TRY(selected_cluster(context));
+  const auto before = look(cluster, context.stop);
+  TRY_VOID(refuse_if_interrupted(context));
+  print_triage(context.out, before, false);
+  context.out.line();
+  context.out.set_data(Value::object({{"before", triage_value(before)}}));
+  return carry_out(context, cluster, before, TRY(repair::plan_bootstrap(before)), {});
 }
 
 }  // namespace holdfast::cli

@@ -14,6 +14,7 @@ Verb find_verb(std::string_view path) {
       {"get status", run_get_status},
       {"triage", run_triage},
       {"repair", run_repair},
+      {"bootstrap", run_bootstrap},
       {"explain", run_explain},
       {"dump", run_dump},
       {"get snapshots", run_get_snapshots},

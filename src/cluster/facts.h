@@ -106,6 +106,7 @@ struct GaleraFacts {
   std::optional<double> flow_control_paused;
   std::optional<int> receive_queue;
   std::optional<int64_t> cached_downto;  ///< first write set its gcache can still give by IST
+  std::string reject_queries;            ///< wsrep_reject_queries: "NONE" is as it should be
   std::string provider;                  ///< wsrep_provider: "none" = it replicates nothing
 };
 
@@ -176,6 +177,7 @@ struct MemberFacts {
   SemiSync semi_sync;
   std::optional<GaleraFacts> galera;
   std::optional<std::vector<Slot>> slots;  ///< PostgreSQL
+  std::optional<bool> default_read_only;  ///< PostgreSQL: sessions begin read-only, and may switch it off
   std::string synchronous_standby_names;   ///< PostgreSQL
   std::optional<bool> replay_paused;       ///< PostgreSQL
   std::vector<StuckCommit> stuck_commits;

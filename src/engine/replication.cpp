@@ -77,10 +77,11 @@ Result<StreamState> stream_state(Engine engine, const sql::Target& replica, Dead
   StreamState state;
   if (engine == Engine::postgres) {
     auto connection = TRY(PostgresConnection::connect(replica, deadline, stop));
-    auto rows = TRY(connection.query("SELECT pg_is_in_recovery() AS standby, CASE WHEN pg_is_in_recovery() THEN "
-                                     "pg_is_wal_replay_paused() END AS paused, "
-                                     "EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming') AS receiving",
-                                     deadline, stop));
+    auto rows =
+        TRY(connection.query("SELECT pg_is_in_recovery() AS standby, CASE WHEN pg_is_in_recovery() THEN "
+                             "pg_is_wal_replay_paused() END AS paused, "
+                             "EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming') AS receiving",
+                             deadline, stop));
     state.follows = rows.text("standby") == "t";
     state.receiving = rows.text("receiving") == "t";
     state.applying = rows.text("paused") == "f";
@@ -130,8 +131,8 @@ Status restore_stream(Engine engine, const sql::Target& replica, const StreamSta
 Status set_semi_sync(const sql::Target& server, bool source, bool on, Deadline deadline, std::stop_token stop) {
   auto connection = TRY(MariadbConnection::connect(server, deadline, stop));
   const char* value = on ? "ON" : "OFF";
-  TRY(connection.query(fmt::format("SET GLOBAL rpl_semi_sync_{}_enabled={}", source ? "master" : "slave", value), deadline,
-                       stop));
+  TRY(connection.query(fmt::format("SET GLOBAL rpl_semi_sync_{}_enabled={}", source ? "master" : "slave", value),
+                       deadline, stop));
   if (source) return {};
   // The receiver is stopped only when nothing it has got is still to be applied, and while the applier runs: then its
   // relay log holds nothing that could be lost.

@@ -37,8 +37,8 @@ Result<StreamState> stream_state(cluster::Engine engine, const sql::Target& repl
 /// Puts it back as it was: stops what was stopped, forgets its source where it had none. For undoing.
 Status restore_stream(cluster::Engine engine, const sql::Target& replica, const StreamState& before,
                       const Source& as_whom, Deadline deadline);
-/// MariaDB: semi-sync as source or as replica. A replica's receiver is started anew, since it announces itself only then;
-/// what it has received is applied first.
+/// MariaDB: semi-sync as source or as replica. A replica's receiver is started anew, since it announces itself only
+/// then; what it has received is applied first.
 Status set_semi_sync(const sql::Target& server, bool source, bool on, Deadline deadline, std::stop_token stop = {});
 /// Waits until the replica receives and applies (MariaDB, MySQL), or replays (PostgreSQL); with `level` also until it
 /// is not behind any more. "replication.stopped" (failed) tells its error at once when it has one,

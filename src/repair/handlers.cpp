@@ -81,6 +81,44 @@ class StartServer : public MemberStep {
   }
 };
 
+class StopServer : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope& scope) override {
+    auto* control = TRY(member(scope));
+    return Value::object({{"running", TRY(control->is_running(soon()))}});
+  }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    TRY_VOID(control->stop(Deadline::in(seconds(90))));
+    return Value::object();
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    auto* control = TRY(member(scope));
+    if (!TRY(control->is_running(soon()))) return {};
+    return fail(ErrorClass::failed, "repair.still_running", scope.step().member + " still runs");
+  }
+  Status undo(StepScope& scope, const Value& before, const Value*) override {
+    auto* control = TRY(member(scope));
+    if (!before["running"].boolean()) return {};
+    // A Galera node without a component does not get ready; that it runs again is all that there was before.
+    auto started = control->start({}, Deadline::in(seconds(60)));
+    return started || TRY(control->is_running(soon())) ? Status() : started;
+  }
+};
+
+/// Galera: the first of a new component.
+class BootstrapServer : public StartServer {
+ public:
+  using StartServer::StartServer;
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    if (TRY(control->is_running(soon()))) return Value::object();  // taken up after a crash
+    TRY_VOID(control->start({.new_cluster = true}, Deadline::in(seconds(180))));
+    return Value::object();
+  }
+};
+
 Value stream_value(const engine::StreamState& s) {
   return Value::object({{"follows", s.follows},
                         {"receiving", s.receiving},
@@ -103,7 +141,8 @@ class StreamStep : public MemberStep {
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto* control = TRY(member(scope));
-    return engine::wait_for_replication(engine(), control->setup().socket, false, Deadline::in(seconds(60)), scope.stop());
+    return engine::wait_for_replication(engine(), control->setup().socket, false, Deadline::in(seconds(60)),
+                                        scope.stop());
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
@@ -140,7 +179,9 @@ class FollowSource : public StreamStep {
 class SetReadOnly : public MemberStep {
  public:
   using MemberStep::MemberStep;
-  Result<Value> look_before(StepScope& scope) override { return Value::object({{"readOnly", TRY(is_read_only(scope))}}); }
+  Result<Value> look_before(StepScope& scope) override {
+    return Value::object({{"readOnly", TRY(is_read_only(scope))}});
+  }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     TRY_VOID(engine::set_read_only(engine(), control->setup().socket, true, soon(), scope.stop()));
@@ -172,7 +213,8 @@ class SetSemiSync : public MemberStep {
   Result<Value> look_before(StepScope& scope) override { return Value::object({{"on", TRY(is_on(scope))}}); }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
-    TRY_VOID(engine::set_semi_sync(control->setup().socket, as_source(scope), true, Deadline::in(seconds(60)), scope.stop()));
+    TRY_VOID(engine::set_semi_sync(control->setup().socket, as_source(scope), true, Deadline::in(seconds(60)),
+                                   scope.stop()));
     return Value::object();
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
@@ -190,9 +232,9 @@ class SetSemiSync : public MemberStep {
   Result<bool> is_on(StepScope& scope) const {
     auto* control = TRY(member(scope));
     auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon()));
-    auto rows = TRY(connection.query(as_source(scope) ? "SELECT @@rpl_semi_sync_master_enabled AS x"
-                                                      : "SELECT @@rpl_semi_sync_slave_enabled AS x",
-                                     soon()));
+    auto rows = TRY(connection.query(
+        as_source(scope) ? "SELECT @@rpl_semi_sync_master_enabled AS x" : "SELECT @@rpl_semi_sync_slave_enabled AS x",
+        soon()));
     return rows.text("x") == "1";
   }
 };
@@ -242,9 +284,10 @@ class ProveMember : public MemberStep {
       if (seen && seen->healthy()) return Value::object({{"sentence", seen->sentence}});
       if (scope.stop().stop_requested()) return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted");
       if (deadline.passed())
-        return fail(ErrorClass::failed, "repair.not_healthy",
-                    fmt::format("{} did not get healthy in time: {}", scope.step().member, seen ? seen->sentence : "not seen"),
-                    fmt::format("holdfast triage -c {}", report.cluster.full_name()));
+        return fail(
+            ErrorClass::failed, "repair.not_healthy",
+            fmt::format("{} did not get healthy in time: {}", scope.step().member, seen ? seen->sentence : "not seen"),
+            fmt::format("holdfast triage -c {}", report.cluster.full_name()));
       std::unique_lock lock(mutex);
       wake.wait_for(lock, scope.stop(), std::chrono::milliseconds(300), [] { return false; });
     }
@@ -262,6 +305,8 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   members->triage = std::move(triage);
   operation::HandlerMap handlers;
   handlers["start_server"] = std::make_shared<StartServer>(members);
+  handlers["stop_server"] = std::make_shared<StopServer>(members);
+  handlers["bootstrap_server"] = std::make_shared<BootstrapServer>(members);
   handlers["resume_replication"] = std::make_shared<ResumeReplication>(members);
   handlers["follow_source"] = std::make_shared<FollowSource>(members);
   handlers["set_read_only"] = std::make_shared<SetReadOnly>(members);

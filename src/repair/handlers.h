@@ -9,8 +9,8 @@
 
 namespace holdfast::repair {
 
-/// Handlers of every kind of step plan_repair() makes. `triage` looks at the cluster afresh (for prove_member).
-/// "provider.external" (refused) for a cluster whose servers we do not run.
+/// Handlers of every kind of step plan_repair() and plan_bootstrap() make. `triage` looks at the cluster afresh (for
+/// prove_member). "provider.external" (refused) for a cluster whose servers we do not run.
 Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cluster,
                                               std::function<cluster::TriageReport()> triage, std::stop_token stop);
 

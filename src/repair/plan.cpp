@@ -49,6 +49,14 @@ class Planner {
       return d.id == id && std::ranges::find(d.members, member.facts.member) != d.members.end();
     });
   }
+  /// It only waits for the member it follows, which this plan starts.
+  bool waits_for_started(const MemberReport& member) const {
+    if (!says(member, "replica-source-unreachable") || !member.facts.upstream()) return false;
+    for (const auto& other : report_.cluster.members)
+      if (member.facts.upstream()->upstream == fmt::format("{}:{}", other.host, other.port))
+        return proposal_.plan.find("start-" + other.name.str()) != nullptr;
+    return false;
+  }
   bool is_leader(const MemberReport& member) const { return report_.leader == name(member); }
   std::string target_command(const MemberReport& member) const {
     return fmt::format("holdfast repair -c {} -i {}", report_.cluster.full_name(),
@@ -94,9 +102,10 @@ Status Planner::check_target(const MemberReport& member) const {
                 fmt::format("{}: {}; nothing is done to what is not known", name(member), member.sentence),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   if (is_leader(member) && member.action != Action::resume)
-    return fail(ErrorClass::refused, "repair.target_is_primary",
-                fmt::format("{} takes writes; what is wrong with it needs a person: {}", name(member), member.sentence),
-                member.reasons.empty() ? "" : "holdfast explain " + member.reasons[0].substr(0, member.reasons[0].find(':')));
+    return fail(
+        ErrorClass::refused, "repair.target_is_primary",
+        fmt::format("{} takes writes; what is wrong with it needs a person: {}", name(member), member.sentence),
+        member.reasons.empty() ? "" : "holdfast explain " + member.reasons[0].substr(0, member.reasons[0].find(':')));
   return {};
 }
 
@@ -219,7 +228,8 @@ Status Planner::refill(const MemberReport& member) {
   const bool holds_data = member.verdict != Verdict::empty;
   if (holds_data && !request_.has_repository && !request_.no_escrow)
     return fail(ErrorClass::refused, "repair.no_repository",
-                fmt::format("{} has to be made anew; a copy of what it holds is kept first, and no repository is named", victim),
+                fmt::format("{} has to be made anew; a copy of what it holds is kept first, and no repository is named",
+                            victim),
                 target_command(member) + " --backups-path REPOSITORY");
   return fail(ErrorClass::refused, "repair.needs_operator",
               fmt::format("{} has to be made anew from {}, which this version cannot do yet", victim, name(*donor)),
@@ -238,7 +248,8 @@ Status Planner::restart(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.split_brain",
                 fmt::format("{} would come back as a primary while {} takes writes", name(member), report_.leader),
                 fmt::format("tell its agent that it is a replica now, or rebuild it: {}", target_command(member)));
-  if (will_write && (report_.authority.kind != AuthorityKind::provable || report_.authority.member != member.facts.member))
+  if (will_write &&
+      (report_.authority.kind != AuthorityKind::provable || report_.authority.member != member.facts.member))
     return fail(ErrorClass::refused, "repair.target_is_not_authority",
                 fmt::format("{} would open for writes, but it is not proven to hold everything", name(member)),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
@@ -275,9 +286,10 @@ Status Planner::resume(const MemberReport& member) {
 Status Planner::repair(const MemberReport& member) {
   switch (member.action) {
     case Action::nothing:
-      return fail(ErrorClass::refused, "repair.needs_operator",
-                  fmt::format("{} needs a person: {}", name(member), member.sentence),
-                  member.reasons.empty() ? "" : "holdfast explain " + member.reasons[0].substr(0, member.reasons[0].find(':')));
+      return fail(
+          ErrorClass::refused, "repair.needs_operator",
+          fmt::format("{} needs a person: {}", name(member), member.sentence),
+          member.reasons.empty() ? "" : "holdfast explain " + member.reasons[0].substr(0, member.reasons[0].find(':')));
     case Action::restart:
       return restart(member);
     case Action::resume:
@@ -305,7 +317,8 @@ Result<Proposal> Planner::propose() {
     for (const auto& m : report_.cluster.members)
       known += fmt::format("{}{} ({})", known.empty() ? "" : ", ", m.ordinal, m.name.str());
     return fail(ErrorClass::usage, "repair.no_member",
-                fmt::format("{} has no member {}", report_.cluster.full_name(), request_.ordinal.value_or(-1)), "one of: " + known);
+                fmt::format("{} has no member {}", report_.cluster.full_name(), request_.ordinal.value_or(-1)),
+                "one of: " + known);
   }
   std::ranges::stable_sort(targets, {}, [&](const MemberReport* m) { return rank(report_, *m); });
   std::optional<Error> refused;
@@ -313,6 +326,10 @@ Result<Proposal> Planner::propose() {
     if (request_.ordinal) TRY_VOID(check_target(*m));
     if (m->healthy()) {
       proposal_.skipped.push_back(name(*m) + ": healthy");
+      continue;
+    }
+    if (waits_for_started(*m)) {
+      add_proof(*m);
       continue;
     }
     auto done = request_.ordinal ? repair(*m) : [&]() -> Status {
@@ -340,7 +357,8 @@ Value world_of(const TriageReport& report) {
                 Value::object({{"role", cluster::member_role_name(m.facts.role)},
                                {"action", cluster::action_name(m.action)},
                                {"errant", m.errant.transactions},
-                               {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage : m.facts.lineage}}));
+                               {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage
+                                                                                     : m.facts.lineage}}));
   return Value::object({{"leader", report.leader},
                         {"authority", cluster::authority_kind_name(report.authority.kind)},
                         {"members", members}});
