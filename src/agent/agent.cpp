@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "agent/files.h"
+#include "agent/inspect.h"
 #include "agent/line_socket.h"
 #include "agent/server.h"
 #include "base/log.h"
@@ -83,6 +84,7 @@ Result<Value> Agent::answer(const Value& request) {
                                      {"committed", !options_.leashed || commit_}});
   if (op == "ping") return Value::object({{"agent", agent}});
   if (op == "status") {
+    const Peer* upstream = config.role == Role::replica ? config.find_peer(config.upstream) : nullptr;
     return Value::object({{"agent", agent},
                           {"cluster", config.cluster},
                           {"namespace", config.ns},
@@ -90,6 +92,7 @@ Result<Value> Agent::answer(const Value& request) {
                           {"engine", cluster::engine_name(config.engine)},
                           {"role", config.role == Role::replica ? "replica" : "primary"},
                           {"upstream", config.upstream},
+                          {"upstreamAddress", upstream ? fmt::format("{}:{}", upstream->host, upstream->port) : ""},
                           {"dataDir", config.data_dir()},
                           {"socket", config.server_socket()},
                           {"host", config.host},
@@ -130,6 +133,11 @@ Result<Value> Agent::answer(const Value& request) {
   if (op == "configure") {
     TRY_VOID(server_.reconfigure(request));
     return Value::object();
+  }
+  if (op == "inspect") {
+    cluster::MemberFacts facts;
+    inspect(facts, config, server_.pid(), deadline, stop_.get_token());
+    return inspection_value(facts);
   }
   if (op == "files") return Value::object({{"files", list_files(config)}});
   if (op == "read_file")

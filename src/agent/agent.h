@@ -12,10 +12,12 @@
 //   initialise {from: empty|copy|basebackup, path}    makes the data directory
 //   set_aside -> {path} · put_back {path}             moves the data directory to <dataDir>.replaced-<time>, and back
 //   galera_position, recover_position -> {position}   Galera, server stopped: what grastate.dat or InnoDB says; InnoDB
-//   alone configure {role, upstream, peers[]}               kept in agent.json, used at the next start files ->
-//   {files[]} · read_file {name, offset, limit, tail} -> {text|base64, size, nextOffset} commit      the agent stops
-//   depending on the process that started it (`lab up` sends it when all is well) shutdown    stops the server (fast),
-//   then the agent
+//                                                      alone
+//   inspect -> {processState, volumes[], logTail, stored, readings[]}   what can be seen without asking the server
+//   configure {role, upstream, peers[]}               kept in agent.json, used at the next start
+//   files -> {files[]} · read_file {name, offset, limit, tail} -> {text|base64, size, nextOffset}
+//   commit      the agent stops depending on the process that started it (`lab up` sends it when all is well)
+//   shutdown    stops the server (fast), then the agent
 //
 // Life: the agent holds <dir>/agent.lock, so a member has one agent. Its server dies with it (PR_SET_PDEATHSIG), also
 // by SIGKILL. SIGTERM and SIGINT end the agent as `shutdown` does.

@@ -25,6 +25,7 @@ Result<Client> Client::connect(const std::string& path, Deadline) {
     return fail(ErrorClass::usage, "agent.socket_path", path + " is too long for a unix socket (107 bytes)");
   std::memcpy(address.sun_path, path.c_str(), path.size());
   sys::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd.get() < 0) return fail(sys::errno_error(errno, "a socket for " + path));
   if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
     return fail(ErrorClass::unavailable, "agent.unreachable",
                 std::string("no agent answers at ") + path + ": " + std::strerror(errno),

@@ -87,8 +87,9 @@ Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_to
       "create database if not exists mysql;\nuse mysql;\nset @auth_root_socket='root';\nset @skip_auth_anonymous=1;\n";
   for (const char* name : {"mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql",
                            "fill_help_tables.sql", "maria_add_gis_sp_bootstrap.sql", "mysql_sys_schema.sql"}) {
-    auto text = TRY(sys::read_file(fmt::format("{}/{}", kShare, name)));
-    sql += as_text(text.span());
+    const auto text = sys::read_file(fmt::format("{}/{}", kShare, name));
+    if (!text) return fail(text.error());
+    sql += as_text(text->span());
     sql += "\n";
   }
   sql += "FLUSH PRIVILEGES;\n";

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/catch_up.h"
 #include "repo/environment.h"
 
 namespace holdfast::backup {
@@ -86,22 +87,22 @@ Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupR
   report.member = source.member->name.str();
   report.from_replica = source.is_replica;
 
-  // A replica may be behind; what was committed before this backup began must be in it.
+  // What was committed before this backup began must be in it. A replica that will be level soon is waited for; one
+  // that was asked for by name gets a minute, since no other may take its place.
   std::vector<std::string> remarks;
-  auto caught_up = TRY(engine::catch_up(request.cluster, request.password, *source.member,
-                                        Deadline::in(std::chrono::seconds(60)), stop));
-  if (!caught_up && source.is_replica) {
-    auto primary =
-        engine::find_primary(request.cluster, request.password, Deadline::in(std::chrono::seconds(30)), stop);
-    if (primary && request.member.empty()) {
-      remarks.push_back(fmt::format("{} did not catch up within 60 s, so the primary was the source", report.member));
-      source = std::move(*primary);
-      report.member = source.member->name.str();
-      report.from_replica = false;
-    } else {
-      remarks.push_back(fmt::format(
-          "{} is behind, or no primary could be asked: what was committed last may be missing", report.member));
-    }
+  const bool named = !request.member.empty();
+  const auto patience = std::chrono::seconds(named ? 60 : 30);
+  const engine::LagLimits limits = named ? engine::LagLimits{patience, patience} : engine::LagLimits{};
+  auto caught_up =
+      TRY(engine::catch_up(request.cluster, request.password, *source.member, limits, Deadline::in(patience), stop));
+  const bool replica = source.is_replica;
+  if (!caught_up.level && replica && !named && caught_up.primary) {
+    remarks.push_back(fmt::format("{} {}, so the primary was the source", report.member, caught_up.why));
+    source = std::move(*caught_up.primary);
+    report.member = source.member->name.str();
+    report.from_replica = false;
+  } else if (!caught_up.level && (replica || request.cluster.engine == cluster::Engine::galera)) {
+    remarks.push_back(fmt::format("{} {}: what was committed last may be missing", report.member, caught_up.why));
   }
 
   engine::DumpRequest dump_request;

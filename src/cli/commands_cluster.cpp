@@ -18,6 +18,34 @@ std::vector<Command> cluster_commands() {
        .description = "Asks every member of the known clusters. Exit 4 when something is unhealthy.",
        .flags = {all},
        .groups = {&cluster_flags()}},
+      {.path = "triage",
+       .summary = "what is known of a cluster, what is not, and what it means",
+       .description =
+           "Asks every member by SQL, over the network and through its agent, and reads the data directories of "
+           "members "
+           "that do not run. Changes nothing. Says who has all data (authority), what each member is and what may be "
+           "done to it, and what is wrong, with the next command. Exit 4 when something is unhealthy.",
+       .flags =
+           {{.name = "watch", .type = FlagType::boolean, .help = "look again and again, until ended", .shorthand = 'w'},
+            {.name = "interval",
+             .type = FlagType::integer,
+             .help = "seconds between two looks of --watch",
+             .value_name = "SECONDS",
+             .default_value = "2"},
+            {.name = "member-timeout",
+             .type = FlagType::integer,
+             .help = "how long one member may take to answer; a hung one costs this once",
+             .value_name = "SECONDS",
+             .default_value = "5"}},
+       .groups = {&cluster_flags()},
+       .examples = {{"holdfast triage -c shop-mariadb", "what is wrong, and what to do"},
+                    {"holdfast triage -c shop-mariadb -v", "with the evidence, and every value that was read"}}},
+      {.path = "explain",
+       .summary = "the runbook page of a diagnosis",
+       .description = "Prints what a diagnosis means, how it is found, what to do and what not to do. Without an id it "
+                      "lists all diagnoses.",
+       .positionals = {{"DIAGNOSIS", "id that triage printed, such as replica-thread-stopped", false}},
+       .examples = {{"holdfast explain replica-thread-stopped", "why replication stands still without an error"}}},
       {.path = "get backups",
        .summary = "list backups of clusters",
        .description = "Lists the backups in the repository, newest last, with cluster, member, position and size.",

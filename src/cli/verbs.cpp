@@ -12,6 +12,8 @@ Verb find_verb(std::string_view path) {
       {"completion", run_completion},
       {"docs", run_docs},
       {"get status", run_get_status},
+      {"triage", run_triage},
+      {"explain", run_explain},
       {"dump", run_dump},
       {"get snapshots", run_get_snapshots},
       {"help", run_help},

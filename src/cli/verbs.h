@@ -21,6 +21,8 @@ Exit run_check(Context&);
 Exit run_completion(Context&);
 Exit run_docs(Context&);
 Exit run_get_status(Context&);
+Exit run_triage(Context&);
+Exit run_explain(Context&);
 Exit run_dump(Context&);
 Exit run_get_snapshots(Context&);
 Exit run_help(Context&);

@@ -73,7 +73,6 @@ void DumpScanner::feed(ByteSpan bytes) {
       continue;
     }
     if (at_line_start_) head_.append(text.substr(0, std::min(length, kHeadBytes - std::min(kHeadBytes, head_.size()))));
-    size_t used = length;
     // The rows of an INSERT may follow in the same line, so it is looked at as soon as its head is there.
     const bool insert = flavour_ == DumpFlavour::mysql && !in_body_ && head_.starts_with("INSERT INTO `");
     if (at_line_start_ && insert) {
@@ -84,8 +83,7 @@ void DumpScanner::feed(ByteSpan bytes) {
         in_values_ = true;
         in_quote_ = escaped_ = false;
         depth_ = 0;
-        used = std::min(length, values + 7 - std::min(before, values + 7));
-        text.remove_prefix(used);
+        text.remove_prefix(std::min(length, values + 7 - std::min(before, values + 7)));
         head_.clear();
         continue;
       }

@@ -188,43 +188,4 @@ Result<MemberView> find_primary(const DatabaseCluster& cluster, const Secret& pa
   return std::move(*primary);
 }
 
-Result<bool> catch_up(const DatabaseCluster& cluster, const Secret& password, const Member& source, Deadline deadline,
-                      std::stop_token stop) {
-  const auto target = member_target(cluster, source, password);
-  const auto seconds_left = [&] { return std::max<int64_t>(1, deadline.left().count() / 1000); };
-  if (cluster.engine == Engine::galera) {
-    auto connection = TRY(sql::MariadbConnection::connect(target, deadline, stop));
-    TRY(connection.query("SET SESSION wsrep_sync_wait = 1", deadline, stop));
-    return connection.query("SELECT COUNT(*) FROM information_schema.schemata", deadline, stop).has_value();
-  }
-  auto primary = find_primary(cluster, password, deadline, stop);
-  if (!primary) return false;
-  if (primary->member == &source) return true;
-  const auto primary_target = member_target(cluster, *primary->member, password);
-  if (cluster.engine == Engine::postgres) {
-    auto writer = TRY(sql::PostgresConnection::connect(primary_target, deadline, stop));
-    const std::string lsn = TRY(writer.query("SELECT pg_current_wal_flush_lsn() AS l", deadline, stop)).text("l");
-    auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));
-    while (!deadline.passed()) {
-      auto rows = TRY(connection.query("SELECT pg_last_wal_replay_lsn() >= '" + lsn + "'::pg_lsn AS d, pg_sleep(0.02)",
-                                       deadline, stop));
-      if (rows.text("d") == "t") return true;
-    }
-    return false;
-  }
-  auto writer = TRY(sql::MariadbConnection::connect(primary_target, deadline, stop));
-  auto connection = TRY(sql::MariadbConnection::connect(target, deadline, stop));
-  const bool mysql = cluster.engine == Engine::mysql;
-  const std::string position =
-      TRY(writer.query(mysql ? "SELECT @@GLOBAL.gtid_executed AS p" : "SELECT @@GLOBAL.gtid_current_pos AS p", deadline,
-                       stop))
-          .text("p");
-  if (position.empty()) return true;
-  auto waited = TRY(
-      connection.query(fmt::format("SELECT {}({}, {}) AS w", mysql ? "WAIT_FOR_EXECUTED_GTID_SET" : "MASTER_GTID_WAIT",
-                                   sql::quote_mysql(position), seconds_left()),
-                       Deadline::in(std::chrono::seconds(seconds_left() + 10)), stop));
-  return waited.text("w") == "0";
-}
-
 }  // namespace holdfast::engine

@@ -41,11 +41,6 @@ MemberView look_at_member(const cluster::DatabaseCluster& cluster, const cluster
 Result<MemberView> choose_source(const cluster::DatabaseCluster& cluster, const Secret& password,
                                  const std::string& wanted, Deadline deadline, std::stop_token stop);
 
-/// Waits until `source` holds everything the cluster had committed when this was called, so that a backup never lacks
-/// what was acknowledged before it began. False when that did not happen within the deadline, or no primary could be
-/// asked.
-Result<bool> catch_up(const cluster::DatabaseCluster& cluster, const Secret& password, const cluster::Member& source,
-                      Deadline deadline, std::stop_token stop);
 /// The healthy primary, if there is exactly one.
 Result<MemberView> find_primary(const cluster::DatabaseCluster& cluster, const Secret& password, Deadline deadline,
                                 std::stop_token stop);

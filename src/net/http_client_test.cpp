@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <system_error>
 #include <thread>
 
 namespace holdfast::net {
@@ -18,8 +19,9 @@ namespace {
 // Answers one text after the other, each on the next request, and keeps what it was sent.
 class TinyServer {
  public:
-  explicit TinyServer(std::vector<std::string> answers) {
+  explicit TinyServer(const std::vector<std::string>& answers) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener_ < 0) throw std::system_error(errno, std::generic_category(), "socket");
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -48,7 +50,7 @@ class TinyServer {
     }
     return false;
   }
-  void serve(std::vector<std::string> answers, std::stop_token stop) {
+  void serve(const std::vector<std::string>& answers, std::stop_token stop) {
     int client = -1;
     for (const std::string& answer : answers) {
       if (client < 0) {

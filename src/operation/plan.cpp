@@ -70,6 +70,10 @@ std::string canonical_json(const Value& value) {
   return codec::to_json(sorted(value));
 }
 
+bool same_document(const Value& a, const Value& b) {
+  return canonical_json(a) == canonical_json(b);
+}
+
 std::string plan_hash(const Plan& plan) {
   const Value whole = plan_value(Plan{plan.verb, plan.cluster, "-", plan.steps, plan.losses, plan.world});
   return whole["hash"].text();

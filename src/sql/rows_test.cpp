@@ -37,6 +37,7 @@ class SilentServer : public ::testing::Test {
  protected:
   void SetUp() override {
     listener_ = sys::Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_GE(listener_.get(), 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -41,6 +41,7 @@ Call parse(int argc, char** argv) {
       options.tree_bytes = 200'000'000;
       options.tree_files = 4'000;
       options.innodb_bytes = 256 << 20;
+      options.growth_blobs = 0;
       continue;
     }
     if (i + 1 == argc) throw std::runtime_error("unknown flag or missing value: " + flag);
@@ -75,6 +76,8 @@ Call parse(int argc, char** argv) {
     if (std::find(names.begin(), names.end(), name) == names.end())
       throw std::runtime_error("no scenario " + name + "; see --list");
   }
+  if (options.growth_blobs == 0 && options.only.contains("growth"))
+    throw std::runtime_error("growth is measured at its full size only (without --short)");
   return call;
 }
 

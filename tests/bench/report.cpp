@@ -68,6 +68,9 @@ std::string verdict(const ScenarioResult& result) {
     const double share = static_cast<double>(ours->stored) / static_cast<double>(theirs->stored);
     if (share > result.bar.stored) miss(fmt::format("size {:.3f} > {:g}", share, result.bar.stored));
   }
+  if (result.bar.wall_seconds > 0 && ours->wall_seconds > result.bar.wall_seconds) {
+    miss(fmt::format("time {:.2f} s > {:g} s", ours->wall_seconds, result.bar.wall_seconds));
+  }
   if (result.bar.peak_rss > 0 && ours->peak_rss > result.bar.peak_rss) {
     miss(fmt::format("memory {} MiB > {} MiB", ours->peak_rss >> 20, result.bar.peak_rss >> 20));
   }

@@ -14,8 +14,9 @@ namespace holdfast::bench {
 struct Bar {
   double times_restic = 0;  ///< restic's wall time / ours
   double times_rustic = 0;
-  double stored = 0;      ///< our stored bytes / restic's, at most
-  uint64_t peak_rss = 0;  ///< bytes, at most
+  double stored = 0;        ///< our stored bytes / restic's, at most
+  double wall_seconds = 0;  ///< ours, at most
+  uint64_t peak_rss = 0;    ///< bytes, at most
 };
 
 struct Sample {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <stdexcept>
+#include <utility>
 
 namespace holdfast::bench {
 namespace {
@@ -37,6 +38,12 @@ test::Command reading(test::Command command, const std::string& file) {
   return command;
 }
 
+uint64_t occurrences(const std::string& text, const std::string& word) {
+  uint64_t count = 0;
+  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + word.size())) ++count;
+  return count;
+}
+
 bool same_content(const std::string& a, const std::string& b) {
   test::Command compare;
   compare.argv = {"cmp", "-s", a, b};
@@ -46,8 +53,8 @@ bool same_content(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::vector<std::string> scenario_names() {
-  return {"stream-first",   "stream-repeat", "stream-runs",  "dump",           "check-data", "tree-first",
-          "tree-unchanged", "tree-restore",  "innodb-first", "innodb-changed", "s3-first",   "s3-dump"};
+  return {"stream-first", "stream-repeat", "stream-runs",    "dump",   "check-data", "tree-first", "tree-unchanged",
+          "tree-restore", "innodb-first",  "innodb-changed", "growth", "s3-first",   "s3-dump"};
 }
 
 Bench::Bench(BenchOptions options, const test::Sandbox& sandbox, std::vector<Tool> tools)
@@ -62,6 +69,7 @@ std::vector<ScenarioResult> Bench::run(const std::function<void(const ScenarioRe
   run_streams(results);
   run_trees(results);
   run_innodb(results);
+  run_growth(results);
   run_s3(results);
   return results;
 }
@@ -120,6 +128,7 @@ std::string Bench::data(const std::string& name, std::vector<std::string> args) 
   make.argv = std::move(args);
   make.argv.insert(make.argv.begin(), options_.data_program);
   make.argv.insert(make.argv.end(), {"--out", path});
+  make.env = sandbox_.env();
   make.timeout = std::chrono::minutes(10);
   must(make);
   return path;
@@ -302,6 +311,34 @@ void Bench::run_innodb(std::vector<ScenarioResult>& results) {
     }));
   }
   for (const auto& [tool, repository] : bases) discard(repository);
+}
+
+// What years leave behind, against bars of its own: nobody else is measured.
+void Bench::run_growth(std::vector<ScenarioResult>& results) {
+  if (!wanted("growth") || options_.growth_blobs == 0) return;
+  const auto all_tools = tools_;
+  std::erase_if(tools_, [](const Tool& tool) { return tool.kind() != Tool::Kind::holdfast; });
+  const auto repository = data("grown", {"growth", "--blobs", std::to_string(options_.growth_blobs), "--snapshots",
+                                         std::to_string(options_.growth_snapshots)});
+  const uint64_t size = options_.growth_stream_bytes;
+  const auto input = data("growth.sql", {"sql", "--size", std::to_string(size)});
+  // Before anything is added to the repository: all its snapshots are listed, and no others.
+  results.push_back(scenario("growth-list", 0, {.wall_seconds = 1}, [&](const Tool& tool, unsigned) {
+    auto command = tool.backups(repository);
+    const auto sample = timed(command, repository);
+    const auto listed = occurrences(must(command).out, "\"snapshotId\"");
+    if (listed != options_.growth_snapshots) throw std::runtime_error(std::to_string(listed) + " backups are listed");
+    return sample;
+  }));
+  bool first = true;
+  results.push_back(scenario("growth-repeat", size, {.peak_rss = 300 * kMiB}, [&](const Tool& tool, unsigned) {
+    const auto command = reading(tool.backup_stream(repository), input);
+    if (std::exchange(first, false)) must(command);
+    return timed(command, repository);
+  }));
+  fs::remove_all(repository);
+  fs::remove(input);
+  tools_ = all_tools;
 }
 
 void Bench::run_s3(std::vector<ScenarioResult>& results) {

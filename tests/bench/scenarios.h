@@ -21,6 +21,9 @@ struct BenchOptions {
   uint64_t tree_bytes = 2'000'000'000;
   uint64_t tree_files = 20'000;
   uint64_t innodb_bytes = 1ull << 30;
+  uint64_t growth_blobs = 2'000'000;  ///< 0 = no such scenario: its bars are absolute and hold for this size
+  uint64_t growth_snapshots = 5'000;
+  uint64_t growth_stream_bytes = 1'000'000'000;
   std::set<std::string> only;  ///< names of scenarios; empty = all
   std::string data_program;    ///< bench_data: the data comes from a process of its own, this one stays small
   /// "s3:http://127.0.0.1:PORT/bucket/prefix-", with the credentials in the sandbox's environment; empty = no S3
@@ -56,6 +59,7 @@ class Bench {
   void run_streams(std::vector<ScenarioResult>& results);
   void run_trees(std::vector<ScenarioResult>& results);
   void run_innodb(std::vector<ScenarioResult>& results);
+  void run_growth(std::vector<ScenarioResult>& results);
   void run_s3(std::vector<ScenarioResult>& results);
   bool wanted(const std::string& name) const { return options_.only.empty() || options_.only.contains(name); }
   const std::string& stream_base(const Tool& tool);

@@ -80,6 +80,10 @@ test::Command Tool::check_data(const std::string& repository) const {
   return command({"check", "--read-data"}, repository);
 }
 
+test::Command Tool::backups(const std::string& repository) const {
+  return kind_ == Kind::holdfast ? command({"get", "backups", "-o", "json"}, repository) : snapshots(repository);
+}
+
 test::Command Tool::snapshots(const std::string& repository) const {
   if (kind_ == Kind::holdfast) return command({"get", "snapshots", "-o", "json"}, repository);
   return command({"snapshots", "--json"}, repository);

@@ -27,6 +27,7 @@ class Tool {
   test::Command backup_tree(const std::string& repository, const std::string& directory) const;
   test::Command restore(const std::string& repository, const std::string& into) const;
   test::Command check_data(const std::string& repository) const;
+  test::Command backups(const std::string& repository) const;
   test::Command snapshots(const std::string& repository) const;
 
  private:

@@ -187,6 +187,27 @@ TEST_P(ClusterBackup, AKilledProducerLeavesNoSnapshot) {
   EXPECT_EQ(snapshots(), 0u);
 }
 
+/// A replica that runs, but will not be level for an hour.
+class LaggingReplica : public ClusterBackup {};
+
+TEST_P(LaggingReplica, IsNotWaitedForAndThePrimaryIsTheSource) {
+  for (const char* statement :
+       {"STOP REPLICA SQL_THREAD", "CHANGE REPLICATION SOURCE TO SOURCE_DELAY = 3600", "START REPLICA SQL_THREAD"}) {
+    run_sql(GetParam().engine, member(1), statement);
+  }
+  run_sql(GetParam().engine, first(), "CREATE TABLE shop.acknowledged (i int primary key)");
+  const auto done = lab_->holdfast({"backup", "-c", GetParam().cluster, "-r", repository_, "-o", "json"});
+  ASSERT_EQ(done.exit_code, 0) << done.out << done.err;
+  const Value report = codec::parse_value(done.out).value_or(Value())["data"];
+  EXPECT_EQ(report["member"].text(), std::string(GetParam().cluster) + "-0");
+  EXPECT_LT(report["seconds"].number(), 45) << "it was waited for";
+  const std::string lag = std::string(GetParam().cluster) + "-1 lacks ";
+  EXPECT_NE(done.out.find(lag), std::string::npos) << done.out;
+  const std::string path = std::string("/shop/") + GetParam().cluster + "/mysqldump.sql";
+  const auto dump = lab_->holdfast({"dump", "latest", path, "-r", repository_});
+  EXPECT_NE(dump.out.find("CREATE TABLE `acknowledged`"), std::string::npos) << "what was acknowledged is missing";
+}
+
 /// A restore that fails half way: everything must be as it was.
 class RestoreUndo : public ClusterBackup {
  protected:
@@ -346,6 +367,8 @@ INSTANTIATE_TEST_SUITE_P(Engines, RestoreUndo,
                          engine_of);
 INSTANTIATE_TEST_SUITE_P(Engines, RestoreWithoutAgent,
                          testing::Values(Case{Engine::mariadb, "mariadbd", "shop-mariadb", "", 3}), engine_of);
+INSTANTIATE_TEST_SUITE_P(Engines, LaggingReplica, testing::Values(Case{Engine::mysql, "mysqld", "shop-mysql", "", 2}),
+                         engine_of);
 INSTANTIATE_TEST_SUITE_P(Engines, ExternalCluster,
                          testing::Values(Case{Engine::mariadb, "mariadbd", "shop-mariadb", "", 3},
                                          Case{Engine::postgres, "postgres", "shop-postgres", "", 2}),
