@@ -40,6 +40,28 @@ std::vector<Command> cluster_commands() {
        .groups = {&cluster_flags()},
        .examples = {{"holdfast triage -c shop-mariadb", "what is wrong, and what to do"},
                     {"holdfast triage -c shop-mariadb -v", "with the evidence, and every value that was read"}}},
+      {.path = "repair",
+       .summary = "bring broken members back, without ever destroying what is unique",
+       .description =
+           "Looks at the cluster as triage does, plans the cheapest steps that are proven to be enough, shows the plan, "
+           "and carries it out under a journal: each step is undone when a later one fails. Without -i every member that "
+           "can be healed is, in order; members that need a person are named and left alone. --dry-run stops after the "
+           "plan. Exit 3 when a guard refuses: nothing was changed then.",
+       .flags = {{.name = "instance",
+                  .type = FlagType::text,
+                  .help = "only this member, by name or ordinal",
+                  .shorthand = 'i',
+                  .value_name = "MEMBER"},
+                 {.name = "no-escrow",
+                  .type = FlagType::boolean,
+                  .help = "keep no copy of a member that is made anew; asks for an acceptance of its own"},
+                 {.name = "accept",
+                  .type = FlagType::list,
+                  .help = "accept one named danger of the plan; the refusal says which name is asked for",
+                  .value_name = "NAME[:ARG][@HASH]"}},
+       .groups = {&cluster_flags(), &repository_flags()},
+       .examples = {{"holdfast repair -c shop-mariadb --dry-run", "what would be done"},
+                    {"holdfast repair -c shop-mariadb -i 1", "one member"}}},
       {.path = "explain",
        .summary = "the runbook page of a diagnosis",
        .description = "Prints what a diagnosis means, how it is found, what to do and what not to do. Without an id it "

@@ -7,7 +7,7 @@
 namespace holdfast::cli {
 
 const std::map<std::string_view, OperationFactory>& operation_factories() {
-  static const std::map<std::string_view, OperationFactory> factories = {};
+  static const std::map<std::string_view, OperationFactory> factories = {{"repair", repair_support}};
   return factories;
 }
 

@@ -22,6 +22,9 @@ using OperationFactory = Result<OperationSupport> (*)(Context&, const operation:
 /// Verb -> factory; a verb that makes plans adds its line here.
 const std::map<std::string_view, OperationFactory>& operation_factories();
 
+// The verbs there are.
+Result<OperationSupport> repair_support(Context& context, const operation::Plan& plan);
+
 /// "operation.no_handler" (refused) for a verb without a factory.
 Result<OperationSupport> operation_handlers(Context& context, const operation::Plan& plan);
 

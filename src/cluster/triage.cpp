@@ -192,8 +192,9 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
   for (size_t i = 0; i < seen.size(); ++i) {
     MemberReport member;
     member.verdict = verdicts[i];
-    // What could not be read may hold the only copy of something; the leader is never a victim.
-    member.action = verdicts[i] == Verdict::unknown || &seen[i] == view.leader() ? Action::nothing : actions[i];
+    // What could not be read may hold the only copy of something; the one that takes writes is never a victim.
+    const bool spared = verdicts[i] == Verdict::unknown || (&seen[i] == view.leader() && actions[i] != Action::resume);
+    member.action = spared ? Action::nothing : actions[i];
     for (const auto& diagnosis : report.diagnoses)
       if (std::ranges::find(diagnosis.members, seen[i].member) != diagnosis.members.end())
         member.reasons.push_back(diagnosis.id + ": " + diagnosis.summary);
