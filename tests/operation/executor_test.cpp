@@ -198,7 +198,6 @@ TEST_F(Engine, refusals_leave_no_trace) {
 
 TEST_F(Engine, a_journal_that_cannot_be_made_stops_it_before_anything) {
   std::filesystem::create_directories(state() + "/operations");
-  std::ofstream(operation::staging_folder_of(state(), "toys/shop") + "x");  // not in the way
   std::filesystem::create_directories(operation::operations_folder(state()) + "/locks");
   std::ofstream(state() + "/operations/epochs") << "a file where a folder should be";
   const auto report = Executor(toy_options(root())).execute(toy_plan(root()));
