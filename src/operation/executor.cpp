@@ -116,7 +116,7 @@ Result<Report> Executor::resume(std::string id, bool accept_changed_world) {
 Result<Report> Executor::undo(std::string id) {
   operation_.clear();
   Taken taken = TRY(take_over(options_, id));
-  operation_ = id;
+  operation_ = std::move(id);
   TRY_VOID(note_resumed(taken));
   return Runner(options_, taken.lock, std::move(taken.journal), std::move(taken.state)).take_back();
 }

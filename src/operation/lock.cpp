@@ -152,7 +152,7 @@ ClusterLock::~ClusterLock() {
 }
 
 Status ClusterLock::confirm() const {
-  const auto lost = [&](std::string why) {
+  const auto lost = [&](const std::string& why) {
     return fail(ErrorClass::conflict, "operation.lock_lost", "the lock of the cluster is no longer ours: " + why,
                 "somebody may have removed files under the state directory; holdfast operations list shows who works");
   };

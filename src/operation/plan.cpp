@@ -39,7 +39,7 @@ const Step* Plan::find(std::string_view id) const {
 }
 
 Status check_plan(const Plan& plan) {
-  const auto bad = [](std::string why) {
+  const auto bad = [](const std::string& why) {
     return fail(ErrorClass::bug, "operation.bad_plan", "the plan is no plan: " + why);
   };
   if (plan.verb.empty()) return bad("it has no verb");
@@ -68,6 +68,10 @@ Status check_plan(const Plan& plan) {
 
 std::string canonical_json(const Value& value) {
   return codec::to_json(sorted(value));
+}
+
+bool same_document(const Value& a, const Value& b) {
+  return canonical_json(a) == canonical_json(b);
 }
 
 std::string plan_hash(const Plan& plan) {

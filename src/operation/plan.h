@@ -61,6 +61,8 @@ std::string plan_hash(const Plan& plan);
 std::string short_hash(const Plan& plan);
 /// One line, members of objects sorted by name: equal documents give equal bytes.
 std::string canonical_json(const codec::Value& value);
+/// Equal as documents. What came back from a journal may hold a number as another type, which == minds.
+bool same_document(const codec::Value& a, const codec::Value& b);
 
 /// {schema, verb, cluster, created, hash, steps, losses, world}
 codec::Value plan_value(const Plan& plan);

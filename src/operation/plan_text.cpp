@@ -10,7 +10,10 @@
 namespace holdfast::operation {
 
 std::string plan_text(const Plan& plan, const PlanTextOptions& options) {
-  const auto about = [](uint64_t seconds) { return "about " + human_span(std::chrono::duration<double>(seconds)); };
+  const auto about = [](uint64_t seconds) {
+    if (seconds < 60) return fmt::format("about {}s", seconds);
+    return "about " + human_span(std::chrono::duration<double>(seconds));
+  };
   uint64_t total = 0;
   for (const Step& step : plan.steps) total += step.expected_seconds;
   const std::string hash = short_hash(plan);

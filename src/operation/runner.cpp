@@ -188,7 +188,7 @@ Result<Report> Runner::back() {
     Scope scope(*this, *index, {});
     auto undone = [&]() -> Status {
       TRY_VOID(lock_.confirm());
-      TRY_VOID(write(RecordType::step_undo_started, *index));
+      TRY_VOID(write(RecordType::step_undo_started, index));
       return guarded(step(*index), [&] {
         return handler(*index).undo(scope, status.before, status.result ? &*status.result : nullptr);
       });
@@ -196,10 +196,10 @@ Result<Report> Runner::back() {
     if (!undone) {
       if (is_journal_failure(undone.error())) return fail(undone.error());
       if (undone.error().id != "operation.lock_lost")
-        TRY_VOID(write(RecordType::step_undo_failed, *index, {}, &undone.error()));
+        TRY_VOID(write(RecordType::step_undo_failed, index, {}, &undone.error()));
       return fail(stopped(*index, undone.error(), "while it undid"));
     }
-    TRY_VOID(write(RecordType::step_undone, *index));
+    TRY_VOID(write(RecordType::step_undone, index));
   }
   return end(state_.undo_reason == "failed" ? RecordType::failed : RecordType::undone);
 }

@@ -27,7 +27,7 @@ void compare(const std::string& path, const Value* before, const Value* now, std
     }
     return;
   }
-  if (before && now && canonical_json(*before) == canonical_json(*now)) return;
+  if (before && now && same_document(*before, *now)) return;
   changes.push_back({path, shown(before), shown(now)});
 }
 

@@ -1,4 +1,7 @@
 // How operations end, on the toy cluster, in this process.
+#include <sys/resource.h>
+
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -195,12 +198,41 @@ TEST_F(Engine, refusals_leave_no_trace) {
 
 TEST_F(Engine, a_journal_that_cannot_be_made_stops_it_before_anything) {
   std::filesystem::create_directories(state() + "/operations");
-  std::ofstream(operation::staging_folder_of(state(), "toys/shop") + "x");  // not in the way
   std::filesystem::create_directories(operation::operations_folder(state()) + "/locks");
   std::ofstream(state() + "/operations/epochs") << "a file where a folder should be";
   const auto report = Executor(toy_options(root())).execute(toy_plan(root()));
   ASSERT_FALSE(report);
   EXPECT_EQ(toy_files(root()), start_);
+}
+
+TEST_F(Engine, a_journal_that_fills_up_stops_it_where_it_stands) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  ::signal(SIGXFSZ, SIG_IGN);
+  for (const char* at : {"step_done stop-m1", "copy-m1 run begins", "remove-m1 run ends", "undo_begun "}) {
+    SCOPED_TRACE(at);
+    begin(false);
+    bool full = false;
+    const auto fill = [&](const std::string& where) {
+      if (where != at) return;
+      const auto id = *operation::find_operation(state(), "latest");
+      rlimit small = before;  // no file may grow beyond what the journal has; the toy's own files are smaller
+      small.rlim_cur = std::filesystem::file_size(state() + "/operations/" + id + "/journal.jsonl");
+      ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+      full = true;
+    };
+    const bool fails = std::string(at) == "undo_begun ";
+    Executor executor(toy_options(root(), fill, {.fail_step = fails ? "copy-m1" : ""}));
+    const auto report = executor.execute(toy_plan(root()));
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    ASSERT_TRUE(full);
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().id, "operation.journal_unwritable") << report.error().to_string();
+    EXPECT_EQ(exit_code(report.error().error_class), 9);
+    EXPECT_NE(report.error().hint.find("operations resume " + executor.operation()), std::string::npos);
+    EXPECT_EQ(operation::list_operations(state())->front().state, "unfinished");
+    expect_allowed_end(root(), start_, fails);
+  }
 }
 
 TEST_F(Engine, a_lock_lost_on_the_way_stops_it_without_writing) {

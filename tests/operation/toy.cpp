@@ -271,7 +271,7 @@ operation::Plan toy_plan(const std::string& root) {
   return plan;
 }
 
-operation::HandlerMap toy_handlers(const std::string& root, Points points, ToyFaults faults) {
+operation::HandlerMap toy_handlers(const std::string& root, const Points& points, const ToyFaults& faults) {
   return {{"set_file", std::make_shared<SetFile>(root, points, faults)},
           {"copy_data", std::make_shared<CopyData>(root, points, faults)},
           {"swap_data", std::make_shared<SwapData>(root, points, faults)},
@@ -309,10 +309,10 @@ std::map<std::string, std::string> toy_goal(const std::map<std::string, std::str
   return goal;
 }
 
-operation::ExecutorOptions toy_options(const std::string& root, Points points, ToyFaults faults) {
+operation::ExecutorOptions toy_options(const std::string& root, const Points& points, const ToyFaults& faults) {
   operation::ExecutorOptions options;
   options.state_dir = root + "/state";
-  options.handlers = toy_handlers(root, points, std::move(faults));
+  options.handlers = toy_handlers(root, points, faults);
   options.world_now = [root]() -> Result<Value> { return toy_world(root); };
   if (points) {
     options.on_event = [points](const operation::Event& event) {

@@ -21,7 +21,7 @@ struct ToyFaults {
 
 /// fence, stop, copy, swap, remove the old data (point of no return), start, unfence.
 operation::Plan toy_plan(const std::string& root);
-operation::HandlerMap toy_handlers(const std::string& root, Points points = {}, ToyFaults faults = {});
+operation::HandlerMap toy_handlers(const std::string& root, const Points& points = {}, const ToyFaults& faults = {});
 codec::Value toy_world(const std::string& root);
 
 /// A member m1 with old data. `stopped`, `fenced`: already so before anything begins.
@@ -31,6 +31,7 @@ std::map<std::string, std::string> toy_files(const std::string& root);
 /// What they are after a finished operation that began with `start`.
 std::map<std::string, std::string> toy_goal(const std::map<std::string, std::string>& start);
 
-operation::ExecutorOptions toy_options(const std::string& root, Points points = {}, ToyFaults faults = {});
+operation::ExecutorOptions toy_options(const std::string& root, const Points& points = {},
+                                       const ToyFaults& faults = {});
 
 }  // namespace holdfast::test
