@@ -13,6 +13,7 @@ Verb find_verb(std::string_view path) {
       {"docs", run_docs},
       {"get status", run_get_status},
       {"triage", run_triage},
+      {"inspect", run_inspect},
       {"explain", run_explain},
       {"dump", run_dump},
       {"get snapshots", run_get_snapshots},

@@ -22,6 +22,7 @@ Exit run_completion(Context&);
 Exit run_docs(Context&);
 Exit run_get_status(Context&);
 Exit run_triage(Context&);
+Exit run_inspect(Context&);
 Exit run_explain(Context&);
 Exit run_dump(Context&);
 Exit run_get_snapshots(Context&);
