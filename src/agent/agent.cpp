@@ -22,6 +22,7 @@
 #include "agent/server.h"
 #include "base/log.h"
 #include "codec/value.h"
+#include "engine/errant.h"
 
 namespace holdfast::agent {
 
@@ -137,7 +138,20 @@ Result<Value> Agent::answer(const Value& request) {
   if (op == "inspect") {
     cluster::MemberFacts facts;
     inspect(facts, config, server_.pid(), deadline, stop_.get_token());
+    if (const auto known = server_.recovered())
+      take_recovered(facts, known->position,
+                     std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - known->at));
     return inspection_value(facts);
+  }
+  if (op == "errant") {
+    engine::ErrantSearch search;
+    search.engine = config.engine;
+    search.data_dir = config.data_dir();
+    search.transactions = request["transactions"].text();
+    for (const auto& name : request["heartbeatTables"].items()) search.heartbeat_tables.insert(name.text());
+    search.deadline = Deadline::in(std::chrono::milliseconds(request["timeoutMs"].integer(5000)));
+    search.stop = stop_.get_token();
+    return Value::object({{"errant", cluster::errant_value(engine::find_errant(search).errant)}});
   }
   if (op == "files") return Value::object({{"files", list_files(config)}});
   if (op == "read_file")

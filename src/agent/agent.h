@@ -14,6 +14,7 @@
 //   galera_position, recover_position -> {position}   Galera, server stopped: what grastate.dat or InnoDB says; InnoDB
 //                                                      alone
 //   inspect -> {processState, volumes[], logTail, stored, readings[]}   what can be seen without asking the server
+//   errant {transactions, heartbeatTables[]} -> {errant}   those of these transactions that are in this member's logs
 //   configure {role, upstream, peers[]}               kept in agent.json, used at the next start
 //   files -> {files[]} · read_file {name, offset, limit, tail} -> {text|base64, size, nextOffset}
 //   commit      the agent stops depending on the process that started it (`lab up` sends it when all is well)

@@ -15,6 +15,7 @@ Verb find_verb(std::string_view path) {
       {"triage", run_triage},
       {"repair", run_repair},
       {"bootstrap", run_bootstrap},
+      {"inspect", run_inspect},
       {"explain", run_explain},
       {"dump", run_dump},
       {"get snapshots", run_get_snapshots},

@@ -24,6 +24,7 @@ Exit run_get_status(Context&);
 Exit run_triage(Context&);
 Exit run_repair(Context&);
 Exit run_bootstrap(Context&);
+Exit run_inspect(Context&);
 Exit run_explain(Context&);
 Exit run_dump(Context&);
 Exit run_get_snapshots(Context&);

@@ -123,6 +123,7 @@ struct StoredFacts {
   std::string why;
   std::string position;  ///< MySQL GTID set, MariaDB gtid_binlog_state, PostgreSQL end of WAL, Galera "uuid:seqno"
   std::string position_unknown;  ///< why there is none
+  std::string position_source;   ///< Galera: "grastate", "recovered" (by wsrep_recover); "" = as the engine keeps it
   std::string received;          ///< MySQL, MariaDB: in its relay logs, perhaps not applied
   std::string lineage;           ///< server uuid, system identifier, Galera uuid
   // PostgreSQL
