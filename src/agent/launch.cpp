@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "agent/data_dir.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/file.h"
@@ -79,7 +80,7 @@ Result<std::string> mysql_accounts(const MemberConfig& config) {
 Result<sys::Command> prepare_launch(const MemberConfig& config, const LaunchOptions& options) {
   TRY_VOID(detail::make_server_dir(config, config.dir + "/log", 0750));
   // Of its own: a starting mariadbd deletes every #sql file in its temporary folder, also those of other servers.
-  TRY_VOID(detail::make_server_dir(config, config.dir + "/tmp", 0700));
+  TRY_VOID(detail::make_server_dir(config, config.tmp_dir(), 0700));
   switch (config.engine) {
     case Engine::mysql:
       return detail::launch_mysql(config, options);
@@ -89,47 +90,6 @@ Result<sys::Command> prepare_launch(const MemberConfig& config, const LaunchOpti
       return detail::launch_mariadb(config, options);
   }
 }
-
-bool is_initialised(const MemberConfig& config) {
-  std::error_code ignored;
-  if (fs::exists(config.dir + "/initialising", ignored)) return false;  // a crash in the middle of it
-  switch (config.engine) {
-    case Engine::postgres:
-      return fs::exists(config.data_dir() + "/PG_VERSION", ignored);
-    default:
-      return fs::exists(config.data_dir() + "/ibdata1", ignored);
-  }
-}
-
-namespace {
-
-/// Runs one way of making the data directory with a marker around it, so that a crash never passes for a finished one.
-Status make_data_dir(const MemberConfig& config, const std::function<Status()>& make) {
-  const std::string marker = config.dir + "/initialising";
-  std::error_code error;
-  if (fs::exists(marker, error)) {
-    fs::remove_all(config.data_dir(), error);
-    if (error) return fail(sys::errno_error(error.value(), "remove the half-made " + config.data_dir()));
-  }
-  if (fs::exists(config.data_dir(), error) && !fs::is_empty(config.data_dir(), error))
-    return fail(ErrorClass::refused, "agent.not_empty", config.data_dir() + " holds data already",
-                "move it aside first (agent request set_aside)");
-  TRY_VOID(sys::publish_file(marker, {}, 0600));
-  TRY_VOID(detail::make_server_dir(config, config.dir + "/log", 0750));
-  // Of its own: a starting mariadbd deletes every #sql file in its temporary folder, also those of other servers.
-  TRY_VOID(detail::make_server_dir(config, config.dir + "/tmp", 0700));
-  TRY_VOID(detail::make_server_dir(config, config.data_dir(), 0700));
-  auto made = make();
-  if (!made) {
-    fs::remove_all(config.data_dir(), error);
-    if (!error) fs::remove(marker, error);
-    return made;
-  }
-  fs::remove(marker, error);
-  return sys::sync_directory(config.dir);
-}
-
-}  // namespace
 
 Status initialise_empty(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
   return make_data_dir(config, [&]() -> Status {
@@ -191,7 +151,7 @@ int stop_signal(Engine engine) {
 Status clear_stale(const MemberConfig& config) {
   // Only called while no server of this member runs (the agent holds the member's lock): every such file is stale.
   std::error_code ignored;
-  for (const auto& path : {config.server_socket(), config.server_socket() + ".lock", config.dir + "/log/server.pid",
+  for (const auto& path : {config.server_socket(), config.server_socket() + ".lock", config.pid_file(),
                            config.data_dir() + "/postmaster.pid"})
     fs::remove(path, ignored);
   return {};
