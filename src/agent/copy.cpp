@@ -197,7 +197,7 @@ Result<codec::Value> copy_from_donor(const CopyJob& job) {
   if (made && !undone) made->set("donorProblem", undone.error().to_string());
   if (made) return made;
   std::error_code ignored;
-  if (made.error().id == "agent.copy" && fs::space(job.config.dir, ignored).available < (16u << 20))
+  if (made.error().id == "agent.copy" && fs::space(job.config.data_dir(), ignored).available < (16u << 20))
     made.error().id = "agent.no_space";
   return made;
 }

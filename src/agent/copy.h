@@ -61,6 +61,10 @@ Result<codec::Value> copy_postgres(const CopyJob& job);
 /// Adds one note of what will be changed on the donor; durable when it returns. Field values: see donor_undo.cpp.
 Status note_donor_change(const CopyJob& job, const std::string& what, const codec::Value& value);
 
+/// PostgreSQL: the member's own slot on `target`, holding WAL from now on. True when it was made here; one that has
+/// lost its WAL is made anew.
+Result<bool> hold_wal(const CopyJob& job, const sql::Target& target);
+
 /// What was noted so far stays on the donor: the new member needs it.
 Status keep_donor_changes(const CopyJob& job);
 

@@ -21,23 +21,6 @@ std::string tool(const MemberConfig& c, const char* name) {
   return (fs::path(c.server_program).parent_path() / name).string();
 }
 
-/// The member's own slot on `target`, holding WAL from now on. True when it was made here; one that has lost its WAL
-/// is made anew.
-Result<bool> hold_wal(const CopyJob& job, const sql::Target& target) {
-  auto connection = TRY(PostgresConnection::connect(target, job.deadline, job.stop));
-  const std::string slot = sql::quote_postgres(job.config.slot_name());
-  auto rows = TRY(connection.query("SELECT wal_status, active::int AS active, restart_lsn IS NULL AS fresh FROM "
-                                   "pg_replication_slots WHERE slot_name = " +
-                                       slot,
-                                   job.deadline, job.stop));
-  if (!rows.empty() && rows.text("wal_status") != "lost" && rows.text("fresh") != "t") return false;
-  if (!rows.empty() && rows.text("active") == "1")
-    return fail(ErrorClass::conflict, "agent.slot", "another receiver uses the slot " + job.config.slot_name());
-  if (!rows.empty()) TRY(connection.query("SELECT pg_drop_replication_slot(" + slot + ")", job.deadline, job.stop));
-  TRY(connection.query("SELECT pg_create_physical_replication_slot(" + slot + ", true)", job.deadline, job.stop));
-  return true;
-}
-
 /// What the manifest says the copy needs to become consistent: {timeline, start, end}.
 struct WalRange {
   std::string timeline, start, end;
@@ -77,6 +60,21 @@ Status verify(const CopyJob& job, const std::vector<WalRange>& ranges) {
 }
 
 }  // namespace
+
+Result<bool> hold_wal(const CopyJob& job, const sql::Target& target) {
+  auto connection = TRY(PostgresConnection::connect(target, job.deadline, job.stop));
+  const std::string slot = sql::quote_postgres(job.config.slot_name());
+  auto rows = TRY(connection.query("SELECT wal_status, active::int AS active, restart_lsn IS NULL AS fresh FROM "
+                                   "pg_replication_slots WHERE slot_name = " +
+                                       slot,
+                                   job.deadline, job.stop));
+  if (!rows.empty() && rows.text("wal_status") != "lost" && rows.text("fresh") != "t") return false;
+  if (!rows.empty() && rows.text("active") == "1")
+    return fail(ErrorClass::conflict, "agent.slot", "another receiver uses the slot " + job.config.slot_name());
+  if (!rows.empty()) TRY(connection.query("SELECT pg_drop_replication_slot(" + slot + ")", job.deadline, job.stop));
+  TRY(connection.query("SELECT pg_create_physical_replication_slot(" + slot + ", true)", job.deadline, job.stop));
+  return true;
+}
 
 Result<Value> copy_postgres(const CopyJob& job) {
   const MemberConfig& c = job.config;

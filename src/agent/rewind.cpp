@@ -115,6 +115,8 @@ Result<Value> rewind_to_donor(const CopyJob& job) {
     return fail(ErrorClass::refused, "agent.rewind", "pg_rewind cannot: " + dry->err, "reseed it; nothing was changed");
   Value result = Value::object({{"rewound", false}, {"fromTimeline", control.timeline}, {"toTimeline", to}});
   if ((dry->err + dry->out).find("no rewind required") != std::string::npos) return result;
+  // The member follows the donor from here on: what it has not got yet must still be there.
+  if (c.upstream == d.member) TRY(detail::hold_wal(job, job.donor.socket));
   job.progress.step("rewind");
   TRY_VOID(begin_rewind(c));
   TRY_VOID(detail::run_pipeline(job, command(false), 0));
