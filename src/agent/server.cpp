@@ -192,7 +192,6 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
                   "the server does not end even by SIGKILL (a hung disk?)");
   }
   if (watcher_.joinable()) watcher_.join();
-  // A killed PostgreSQL leaves its workers for a moment; the data directory is free only when they are gone.
   return {};
 }
 

@@ -165,6 +165,9 @@ TEST(MemberCopyDonor, AReadOnlyDonorWithoutThePluginIsGivenBackAsItWas) {
   EXPECT_EQ(world.ask(1, "UNINSTALL PLUGIN clone"), "");
   EXPECT_EQ(world.ask(1, "SET GLOBAL super_read_only = ON"), "");
   ASSERT_EQ(has_plugin(), "0");
+  auto level =
+      sys::wait_until([&] { return world.position(1) == world.position(0); }, Deadline::in(seconds(60)));
+  ASSERT_TRUE(*level);
   const std::string executed = world.position(1);
 
   auto answer = copy_in_background(world, 0, 1);
