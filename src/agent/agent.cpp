@@ -70,6 +70,7 @@ LaunchOptions launch_options(const Value& request) {
   LaunchOptions options;
   if (request["mode"].text() == "isolated") options.mode = StartMode::isolated;
   options.new_cluster = request["newCluster"].boolean();
+  options.side = request["data"].text() == "side";
   for (const auto& arg : request["extraArgs"].items())
     if (arg.is_text()) options.extra_args.push_back(arg.text());
   return options;
@@ -114,14 +115,34 @@ Result<Value> Agent::answer(const Value& request) {
   }
   if (op == "initialise") {
     const std::string from = request["from"].text_or("empty");
-    if (from != "empty" && from != "copy" && from != "basebackup")
-      return fail(ErrorClass::usage, "agent.request", "initialise from what? " + from, "empty, copy or basebackup");
-    auto kind = from == "copy"         ? Server::From::copy
-                : from == "basebackup" ? Server::From::basebackup
-                                       : Server::From::empty;
-    TRY_VOID(server_.initialise(kind, request["path"].text(), deadline, stop_.get_token()));
+    Server::Initialise what;
+    if (from == "copy") {
+      what.from = Server::From::copy;
+    } else if (from == "basebackup") {
+      what.from = Server::From::basebackup;
+    } else if (from == "donor") {
+      what.from = Server::From::donor;
+    } else if (from != "empty") {
+      return fail(ErrorClass::usage, "agent.request", "initialise from what? " + from,
+                  "empty, copy, basebackup or donor");
+    }
+    what.path = request["path"].text();
+    what.donor = request["donor"].text();
+    what.side = request["side"].boolean();
+    if (request["reserve"].is_integer()) what.reserve = request["reserve"].unsigned_integer();
+    return server_.initialise(what, deadline, stop_.get_token());
+  }
+  if (op == "discard_side") {
+    TRY_VOID(server_.discard_side());
     return Value::object();
   }
+  if (op == "swap_side") return Value::object({{"path", TRY(server_.swap_side())}});
+  if (op == "drop_aside") {
+    TRY_VOID(server_.drop_aside(request["path"].text()));
+    return Value::object();
+  }
+  if (op == "rewind") return server_.rewind(request["donor"].text(), deadline, stop_.get_token());
+  if (op == "cancel") return Value::object({{"cancelled", server_.cancel()}});
   if (op == "set_aside") return Value::object({{"path", TRY(server_.set_aside())}});
   if (op == "put_back") {
     TRY_VOID(server_.put_back(request["path"].text()));
@@ -238,6 +259,7 @@ Status Agent::run() {
   sigaddset(&set, SIGPIPE);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signals_ = sys::Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  TRY_VOID(server_.recover());
   TRY_VOID(listen());
   log(LogLevel::info, "agent of {} listens", server_.config().member);
   bool committed = false;
