@@ -33,11 +33,13 @@ std::vector<Command> operation_commands() {
            "Goes on where the journal ends: asks how far the step in flight came, compares the world with the "
            "plan's, and does the rest. One that was being undone is undone to its end.",
        .flags = {accept},
+       .groups = {&repository_flags()},
        .positionals = {id}},
       {.path = "operations undo",
        .summary = "take back an unfinished operation",
        .description = "Undoes the steps done so far, last first, and restores what was found before. Refused after the "
                       "point of no return.",
+       .groups = {&repository_flags()},
        .positionals = {id}},
       {.path = "operations abandon",
        .summary = "close an unfinished or damaged operation without touching its cluster",

@@ -3,8 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <memory>
+
+#include "backup/escrow.h"
 #include "cli/cluster_options.h"
 #include "cli/operation_handlers.h"
+#include "cli/repository_session.h"
+#include "cli/signals.h"
 #include "cli/triage_view.h"
 #include "cli/verbs.h"
 #include "operation/accept.h"
@@ -49,6 +55,19 @@ void tell(Output& out, const operation::Event& event) {
   if (event.type == operation::RecordType::step_undo_started) out.note("  undo: " + event.step->undo);
 }
 
+bool needs_repository(const operation::Plan& plan) {
+  return std::ranges::any_of(plan.steps, [](const operation::Step& step) { return step.kind == "take_escrow"; });
+}
+
+Result<Value> keep_copy(RepositorySession& session, const cluster::DatabaseCluster& cluster, const std::string& member,
+                        const std::string& folder, const std::string& job, std::stop_token stop) {
+  backup::EscrowRequest request{cluster, member, folder, job, "holdfast " HOLDFAST_VERSION};
+  repo::TreeBackupProgress progress;
+  auto kept = TRY(
+      backup::take_escrow(*session.repository, request, progress, [&] { return session.confirm(); }, std::move(stop)));
+  return Value::object({{"snapshot", kept.snapshot}, {"files", kept.files}, {"bytes", kept.bytes}});
+}
+
 /// Shows the plan and, unless --dry-run, carries it out; looks again at the end. `left_alone`: what it does not mend.
 Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const cluster::TriageReport& before,
                operation::Plan plan, const std::vector<std::string>& left_alone) {
@@ -72,7 +91,19 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
 
   operation::ExecutorOptions run;
   run.state_dir = state_dir_of(context);
-  run.handlers = TRY(repair::repair_handlers(cluster, [&] { return look(cluster, {}); }, context.stop));
+  std::optional<RepositorySession> session;
+  if (needs_repository(plan)) {
+    session = TRY(open_repository(context, LockNeed::shared));
+    TRY_VOID(session->repository->load_index());
+  }
+  repair::Doors doors;
+  doors.triage = [&] { return look(cluster, {}); };
+  doors.escrow = [&](const std::string& member, const std::string& folder, const std::string& job,
+                     std::stop_token stop) {
+    return keep_copy(*session, cluster, member, folder, job, std::move(stop));
+  };
+  run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
+  const SignalShield shield;
   run.stop = context.stop;
   run.world_now = [&]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
   run.on_event = [&](const operation::Event& event) { tell(context.out, event); };
@@ -107,7 +138,22 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
   for (const auto& cluster : clusters) {
     if (cluster.full_name() != plan.cluster) continue;
     OperationSupport support;
-    support.handlers = TRY(repair::repair_handlers(cluster, [cluster] { return look(cluster, {}); }, context.stop));
+    repair::Doors doors;
+    doors.triage = [cluster] { return look(cluster, {}); };
+    if (needs_repository(plan)) {
+      // Undoing needs no repository, and resuming only when the copy is not taken yet: its want is told there.
+      auto opened = open_repository(context, LockNeed::shared);
+      std::shared_ptr<RepositorySession> session;
+      if (opened) session = std::make_shared<RepositorySession>(std::move(*opened));
+      const Error why = opened ? Error{} : opened.error();
+      doors.escrow = [session, why, cluster](const std::string& member, const std::string& folder,
+                                             const std::string& job, std::stop_token stop) -> Result<Value> {
+        if (!session) return fail(why);
+        TRY_VOID(session->repository->load_index());
+        return keep_copy(*session, cluster, member, folder, job, std::move(stop));
+      };
+    }
+    support.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
     support.world_now = [cluster]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
     return support;
   }

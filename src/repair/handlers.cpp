@@ -7,53 +7,15 @@
 
 #include "engine/replication.h"
 #include "provider/member_agent.h"
+#include "repair/member_step.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 
 namespace holdfast::repair {
 
-using cluster::Engine;
-using codec::Value;
-using operation::HowFar;
-using operation::Reached;
-using operation::StepHandler;
-using operation::StepScope;
 using std::chrono::seconds;
 
 namespace {
-
-Deadline soon() {
-  return Deadline::in(seconds(30));
-}
-
-/// What the handlers share.
-struct Members {
-  cluster::DatabaseCluster cluster;
-  std::vector<std::unique_ptr<engine::MemberControl>> controls;
-  std::function<cluster::TriageReport()> triage;
-
-  Result<engine::MemberControl*> find(const std::string& name) const {
-    for (const auto& control : controls)
-      if (control->setup().name == name) return control.get();
-    return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
-  }
-  engine::Source source(const engine::MemberSetup& setup) const {
-    return {setup.upstream_host, setup.upstream_port, setup.replication_user, setup.replication_password};
-  }
-};
-
-class MemberStep : public StepHandler {
- public:
-  explicit MemberStep(std::shared_ptr<Members> members) : members_(std::move(members)) {}
-  Status undo(StepScope&, const Value&, const Value*) override { return {}; }
-  /// Doing it again does no harm: every step here leaves alone what is so already.
-  Result<HowFar> how_far(StepScope&, const Value&) override { return HowFar{Reached::part, {}}; }
-
- protected:
-  Result<engine::MemberControl*> member(StepScope& scope) const { return members_->find(scope.step().member); }
-  Engine engine() const { return members_->cluster.engine; }
-  const std::shared_ptr<Members> members_;
-};
 
 class StartServer : public MemberStep {
  public:
@@ -297,12 +259,13 @@ class ProveMember : public MemberStep {
 
 }  // namespace
 
-Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cluster,
-                                              std::function<cluster::TriageReport()> triage, std::stop_token stop) {
+Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cluster, Doors doors,
+                                              std::stop_token stop) {
   auto members = std::make_shared<Members>();
   members->cluster = cluster;
   members->controls = TRY(provider::control_members(cluster, std::move(stop)));
-  members->triage = std::move(triage);
+  members->triage = std::move(doors.triage);
+  members->escrow = std::move(doors.escrow);
   operation::HandlerMap handlers;
   handlers["start_server"] = std::make_shared<StartServer>(members);
   handlers["stop_server"] = std::make_shared<StopServer>(members);
@@ -313,6 +276,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["set_semi_sync"] = std::make_shared<SetSemiSync>(members);
   handlers["create_slot"] = std::make_shared<CreateSlot>(members);
   handlers["prove_member"] = std::make_shared<ProveMember>(members);
+  add_rebuild_handlers(handlers, members);
   return handlers;
 }
 

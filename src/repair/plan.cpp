@@ -30,6 +30,7 @@ class Planner {
   Status check_target(const MemberReport& member) const;
   Status repair(const MemberReport& member);
   Status refill(const MemberReport& member);
+  void add_rebuild(const MemberReport& member, const MemberReport& donor, bool holds_data);
   const MemberReport* donor_for(const MemberReport& victim) const;
 
   void add(Step step) { proposal_.plan.steps.push_back(std::move(step)); }
@@ -74,6 +75,7 @@ bool is_down(const MemberReport& member) {
 
 /// Members that may be repaired first: those others follow, then by ordinal.
 int rank(const TriageReport& report, const MemberReport& member) {
+  if (member.action >= Action::rewind) return 3;  // the last step of a rebuild cannot be taken back
   if (report.authority.member && *report.authority.member == member.facts.member) return 0;
   return member.facts.role_wanted == cluster::MemberRole::primary ? 1 : 2;
 }
@@ -211,6 +213,63 @@ const MemberReport* Planner::donor_for(const MemberReport& victim) const {
   return donor;
 }
 
+void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor, bool holds_data) {
+  const std::string victim = name(member);
+  const std::vector<std::string> touches = {"members/" + victim, "authority", "leader"};
+  auto step = [&](std::string_view what, std::string_view kind, std::string title, std::string undo, uint64_t seconds,
+                  std::string proof, Value arguments = Value::object()) -> Step& {
+    add({.id = fmt::format("{}-{}", what, victim),
+         .kind = std::string(kind),
+         .member = victim,
+         .title = std::move(title),
+         .arguments = std::move(arguments),
+         .undo = std::move(undo),
+         .expected_seconds = seconds,
+         .proof = std::move(proof),
+         .touches = touches});
+    return proposal_.plan.steps.back();
+  };
+  const uint64_t copy_seconds = 20 + donor.facts.data_bytes.value_or(0) / (100 << 20);
+  if (!is_down(member) || member.facts.server_pid > 0)
+    step("stop", "stop_server", fmt::format("Stop the server of {}", victim), "start it again if it ran before", 20,
+         "its process is gone");
+  if (holds_data && !request_.no_escrow)
+    step("escrow", "take_escrow", fmt::format("Keep a copy of the data directory of {} in the repository", victim),
+         "nothing: the copy is kept", copy_seconds * 2, "every byte of it was read back from the repository");
+  if (report_.cluster.engine != Engine::galera && member.facts.role_wanted != cluster::MemberRole::replica)
+    step("configure", "configure_replica",
+         fmt::format("Tell the agent of {} that it follows {}", victim, report_.leader),
+         "tell it what it was told before", 2, "its agent says so", Value::object({{"source", report_.leader}}));
+  step("copy", "make_side_copy",
+       fmt::format("Copy {} into a new directory of {}, beside the old one", name(donor), victim),
+       "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
+       Value::object({{"donor", name(donor)}}));
+  step("try", "prove_side", fmt::format("Start {} on the new directory and see that it keeps up", victim), "stop it",
+       60, "it follows and is level", Value::object({{"source", report_.leader}}));
+  step("swap", "swap_side", fmt::format("Put the new directory in the old one's place, by rename", victim),
+       "put the old directory back", 5, "the old directory stands beside it");
+  step("start", "start_server", fmt::format("Start the server of {}", victim), "stop it again", 30,
+       "it signs us in and says that it serves", Value::object({{"restart", false}}));
+  step("prove", "prove_member", fmt::format("Wait until triage finds {} healthy", victim),
+       "there is nothing to take back", 60, "triage says healthy");
+  if (holds_data && !request_.no_escrow) {
+    Step& drop =
+        step("drop", "drop_aside", fmt::format("Remove the old directory of {}; its copy is in the repository", victim),
+             "", 10, "the directory is gone", Value::object({{"swap", "swap-" + victim}}));
+    drop.point_of_no_return = true;
+  }
+  auto lose = [&](std::string what, std::string_view acceptance) {
+    proposal_.plan.losses.push_back({std::move(what), fmt::format("{}:{}", acceptance, victim)});
+  };
+  if (member.verdict == Verdict::diverged)
+    lose(fmt::format("{} will no longer have what only it has{}", victim,
+                     member.errant.transactions.empty() ? "" : ": " + member.errant.transactions),
+         "discard-diverged");
+  if (member.verdict == Verdict::foreign)
+    lose(victim + " will no longer have its data of another cluster", "discard-foreign");
+  if (holds_data && request_.no_escrow) lose("no copy of the data of " + victim + " will be kept", "no-escrow");
+}
+
 Status Planner::refill(const MemberReport& member) {
   const std::string victim = name(member);
   if (report_.authority.kind == AuthorityKind::undeterminable)
@@ -231,10 +290,8 @@ Status Planner::refill(const MemberReport& member) {
                 fmt::format("{} has to be made anew; a copy of what it holds is kept first, and no repository is named",
                             victim),
                 target_command(member) + " --backups-path REPOSITORY");
-  return fail(ErrorClass::refused, "repair.needs_operator",
-              fmt::format("{} has to be made anew from {}, which this version cannot do yet", victim, name(*donor)),
-              fmt::format("holdfast backup -c {0}, then rebuild {1} by hand; holdfast lab heal {1} for a lab",
-                          report_.cluster.full_name(), victim));
+  add_rebuild(member, *donor, holds_data);
+  return {};
 }
 
 Status Planner::restart(const MemberReport& member) {
@@ -322,12 +379,18 @@ Result<Proposal> Planner::propose() {
   }
   std::ranges::stable_sort(targets, {}, [&](const MemberReport* m) { return rank(report_, *m); });
   std::optional<Error> refused;
+  bool rebuilding = false;
   for (const auto* m : targets) {
     if (request_.ordinal) TRY_VOID(check_target(*m));
     if (m->healthy()) {
       proposal_.skipped.push_back(name(*m) + ": healthy");
       continue;
     }
+    if (!request_.ordinal && m->action >= Action::rewind && rebuilding) {
+      proposal_.skipped.push_back(name(*m) + ": one member is made anew at a time; run repair again for it");
+      continue;
+    }
+    rebuilding = rebuilding || m->action >= Action::rewind;
     if (waits_for_started(*m)) {
       add_proof(*m);
       continue;

@@ -130,6 +130,28 @@ TEST(RepairPlan, RefusesByName) {
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1})), "repair.no_repository");
 }
 
+TEST(RepairPlan, ARebuildKeepsACopyFirstAndProvesTheSuccessorBeforeItTakesThePlace) {
+  auto report = healthy();
+  diagnose(report, 1, "errant-transactions", Verdict::diverged, Action::rebuild);
+  auto proposal = plan_repair(report, {.ordinal = 1, .has_repository = true});
+  EXPECT_EQ(steps(proposal), "stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
+  ASSERT_TRUE(proposal);
+  EXPECT_TRUE(operation::check_plan(proposal->plan));
+  ASSERT_EQ(proposal->plan.losses.size(), 1u);
+  EXPECT_EQ(proposal->plan.losses[0].acceptance, "discard-diverged:m1");
+  EXPECT_EQ(proposal->plan.find("copy-m1")->arguments["donor"].text(), "m2") << "not the one that takes writes";
+
+  proposal = plan_repair(report, {.ordinal = 1, .no_escrow = true});
+  EXPECT_EQ(steps(proposal), "stop-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1") << "the old directory stays";
+  ASSERT_EQ(proposal->plan.losses.size(), 2u);
+  EXPECT_EQ(proposal->plan.losses[1].acceptance, "no-escrow:m1");
+  EXPECT_TRUE(operation::check_plan(proposal->plan));
+
+  report.members[2].verdict = Verdict::broken;
+  report.members[0].verdict = Verdict::broken;
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1, .has_repository = true})), "repair.no_donor");
+}
+
 TEST(RepairPlan, ACrashedPrimaryIsStartedOnlyIfItHoldsEverythingAndNobodyElseWrites) {
   auto report = healthy();
   report.leader.clear();
