@@ -17,10 +17,12 @@
 #include <thread>
 
 #include "agent/files.h"
+#include "agent/inspect.h"
 #include "agent/line_socket.h"
 #include "agent/server.h"
 #include "base/log.h"
 #include "codec/value.h"
+#include "engine/errant.h"
 
 namespace holdfast::agent {
 
@@ -84,6 +86,7 @@ Result<Value> Agent::answer(const Value& request) {
                                      {"committed", !options_.leashed || commit_}});
   if (op == "ping") return Value::object({{"agent", agent}});
   if (op == "status") {
+    const Peer* upstream = config.role == Role::replica ? config.find_peer(config.upstream) : nullptr;
     return Value::object({{"agent", agent},
                           {"cluster", config.cluster},
                           {"namespace", config.ns},
@@ -91,6 +94,7 @@ Result<Value> Agent::answer(const Value& request) {
                           {"engine", cluster::engine_name(config.engine)},
                           {"role", config.role == Role::replica ? "replica" : "primary"},
                           {"upstream", config.upstream},
+                          {"upstreamAddress", upstream ? fmt::format("{}:{}", upstream->host, upstream->port) : ""},
                           {"dataDir", config.data_dir()},
                           {"socket", config.server_socket()},
                           {"host", config.host},
@@ -151,6 +155,24 @@ Result<Value> Agent::answer(const Value& request) {
   if (op == "configure") {
     TRY_VOID(server_.reconfigure(request));
     return Value::object();
+  }
+  if (op == "inspect") {
+    cluster::MemberFacts facts;
+    inspect(facts, config, server_.pid(), deadline, stop_.get_token());
+    if (const auto known = server_.recovered())
+      take_recovered(facts, known->position,
+                     std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - known->at));
+    return inspection_value(facts);
+  }
+  if (op == "errant") {
+    engine::ErrantSearch search;
+    search.engine = config.engine;
+    search.data_dir = config.data_dir();
+    search.transactions = request["transactions"].text();
+    for (const auto& name : request["heartbeatTables"].items()) search.heartbeat_tables.insert(name.text());
+    search.deadline = Deadline::in(std::chrono::milliseconds(request["timeoutMs"].integer(5000)));
+    search.stop = stop_.get_token();
+    return Value::object({{"errant", cluster::errant_value(engine::find_errant(search).errant)}});
   }
   if (op == "files") return Value::object({{"files", list_files(config)}});
   if (op == "read_file")

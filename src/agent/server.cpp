@@ -130,6 +130,7 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
   {
     MutexLock lock(mutex_);
     state_ = ServerState::starting;
+    recovered_.reset();
     process_ = std::move(*process);
     options_ = launch;
     command_ = command;
@@ -236,6 +237,23 @@ Result<std::string> Server::galera_position_locked(const MemberConfig& config, D
   return recover_locked(config, deadline, stop);
 }
 
+namespace {
+
+/// Which files InnoDB's position is in, and whether anything wrote to them: any start of a server does. "" when one is
+/// missing.
+std::string innodb_files(const MemberConfig& config) {
+  std::string text;
+  for (const char* name : {"ib_logfile0", "ibdata1", "grastate.dat"}) {
+    struct stat info{};
+    if (::lstat((config.data_dir() + "/" + name).c_str(), &info) != 0) return {};
+    text += fmt::format("{}:{}:{}:{}.{} ", info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
+                        info.st_mtim.tv_nsec);
+  }
+  return text;
+}
+
+}  // namespace
+
 Result<std::string> Server::recover_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
   if (config.engine != cluster::Engine::galera)
     return fail(ErrorClass::usage, "agent.recover", "only a Galera node has a position to recover");
@@ -256,7 +274,19 @@ Result<std::string> Server::recover_locked(const MemberConfig& config, Deadline 
     return fail(ErrorClass::failed, "agent.recover",
                 "mariadbd --wsrep-recover told no position (" + result.status.to_string() + ")");
   at = text.find_first_not_of(' ', at + mark.size());
-  return text.substr(at, text.find_first_of(" \r\n,", at) - at);
+  std::string position = text.substr(at, text.find_first_of(" \r\n,", at) - at);
+  MutexLock guard(mutex_);
+  recovered_ = Recovered{position, std::chrono::steady_clock::now()};
+  recovered_files_ = innodb_files(config);
+  return position;
+}
+
+std::optional<Server::Recovered> Server::recovered() const {
+  MutexLock lock(mutex_);
+  if (!recovered_ || recovered_files_.empty()) return std::nullopt;
+  const bool runs = state_ != ServerState::stopped && state_ != ServerState::failed;
+  if (runs || innodb_files(config_) != recovered_files_) return std::nullopt;
+  return recovered_;
 }
 
 Status Server::reconfigure(const codec::Value& changes) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -67,10 +68,19 @@ class Server {
   /// The reverse: puts a directory that set_aside() returned back as the data directory (which must not exist, or is
   /// set aside).
   Status put_back(const std::string& aside);
-  /// Galera: what `mariadbd --wsrep-recover` says of a stopped server: "uuid:seqno".
+  /// Galera: what `mariadbd --wsrep-recover` says of a stopped server: "uuid:seqno". It runs InnoDB's crash recovery:
+  /// log files and data pages change as at any start; grastate.dat and galera.cache do not. Remembered, see recovered().
   Result<std::string> recover_position(Deadline deadline, std::stop_token stop = {});
   /// Galera: the position of a stopped server: what grastate.dat says, or what recover_position() finds after a crash.
   Result<std::string> galera_position(Deadline deadline, std::stop_token stop = {});
+
+  struct Recovered {
+    std::string position;
+    std::chrono::steady_clock::time_point at;
+  };
+  /// What recover_position() last found, while it still holds: no server ran since, and InnoDB's log and system files
+  /// and grastate.dat are the ones it left. Never waits.
+  std::optional<Recovered> recovered() const;
 
   /// Changes the configuration (role, upstream, ports, peers); takes effect at the next start.
   Status reconfigure(const codec::Value& changes);
@@ -99,6 +109,8 @@ class Server {
   sys::Process process_ GUARDED_BY(mutex_);
   LaunchOptions options_ GUARDED_BY(mutex_);
   sys::Command command_ GUARDED_BY(mutex_);
+  std::optional<Recovered> recovered_ GUARDED_BY(mutex_);
+  std::string recovered_files_ GUARDED_BY(mutex_);  ///< what they were then
   std::string started_at_ GUARDED_BY(mutex_), last_exit_ GUARDED_BY(mutex_), last_exit_at_ GUARDED_BY(mutex_);
   std::stop_source cancel_ GUARDED_BY(mutex_){std::nostopstate};  ///< of the long change under way
   Progress progress_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/replication.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/process.h"
@@ -90,41 +91,14 @@ Result<bool> wait_for(const std::function<bool()>& done, std::stop_token stop) {
 }
 
 Status follow(Engine engine, const engine::MemberSetup& replica, std::stop_token stop) {
-  const bool mysql = engine == Engine::mysql;
-  auto connection = TRY(sql::MariadbConnection::connect(replica.socket, soon(), stop));
-  const std::string host = sql::quote_mysql(replica.upstream_host), user = sql::quote_mysql(replica.replication_user),
-                    password = sql::quote_mysql(replica.replication_password.reveal());
-  if (mysql) {
-    TRY(connection.query(
-        fmt::format(
-            "CHANGE REPLICATION SOURCE TO SOURCE_HOST={}, SOURCE_PORT={}, SOURCE_USER={}, SOURCE_PASSWORD={}, "
-            "SOURCE_AUTO_POSITION=1, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000000, GET_SOURCE_PUBLIC_KEY=1",
-            host, replica.upstream_port, user, password),
-        soon(), stop));
-    TRY(connection.query("START REPLICA", soon(), stop));
-  } else {
-    TRY(connection.query(
-        fmt::format("CHANGE MASTER TO MASTER_HOST={}, MASTER_PORT={}, MASTER_USER={}, MASTER_PASSWORD={}, "
-                    "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1",
-                    host, replica.upstream_port, user, password),
-        soon(), stop));
-    TRY(connection.query("START SLAVE", soon(), stop));
-  }
-  std::string trouble;
-  const bool runs = TRY(wait_for(
-      [&] {
-        auto status = connection.query(mysql ? "SHOW REPLICA STATUS" : "SHOW SLAVE STATUS", soon(), stop);
-        if (!status) return false;
-        trouble = status->text("Last_IO_Error") + " " + status->text("Last_SQL_Error");
-        return status->text(mysql ? "Replica_IO_Running" : "Slave_IO_Running") == "Yes" &&
-               status->text(mysql ? "Replica_SQL_Running" : "Slave_SQL_Running") == "Yes" &&
-               status->text(mysql ? "Seconds_Behind_Source" : "Seconds_Behind_Master") == "0";
-      },
+  TRY_VOID(engine::follow(
+      engine, replica.socket,
+      {replica.upstream_host, replica.upstream_port, replica.replication_user, replica.replication_password}, soon(),
       stop));
-  if (!runs)
-    return fail(ErrorClass::needs_operator, "restore.replication",
-                fmt::format("{} does not follow its primary: {}", replica.name, trouble), kReplicaHint);
-  return {};
+  auto follows = engine::wait_for_replication(engine, replica.socket, true, step(), stop);
+  if (follows) return {};
+  return fail(ErrorClass::needs_operator, "restore.replication",
+              fmt::format("{} does not follow its primary: {}", replica.name, follows.error().message), kReplicaHint);
 }
 
 Status start_mysql_family(Engine engine, std::vector<std::unique_ptr<engine::MemberControl>>& members, const Say& say,

@@ -1,4 +1,7 @@
-// What was seen of a member, and what that means. Pure: filled by engine/*/observe, judged by assess().
+// What was seen of a member. Pure values: filled by engine/*/observe and engine/*/stored, judged by triage().
+//
+// A field that could not be read stays empty: unknown is not absent. `readings` says of each value where it came from,
+// how old it is, or why it is not known.
 #pragma once
 
 #include <cstdint>
@@ -22,51 +25,189 @@ std::string_view reach_name(Reach reach);
 enum class MemberRole { unknown, primary, replica, node };
 std::string_view member_role_name(MemberRole role);
 
+/// One value as it was read.
+struct Reading {
+  std::string name;     ///< "gtid_executed"
+  std::string value;    ///< "" when unknown
+  std::string source;   ///< "SQL @@gtid_executed", "pg_control", "grastate.dat", "agent"
+  std::string unknown;  ///< why it could not be read; "" when it was
+  int64_t age_ms = 0;   ///< how long before the report it was read
+};
+
 /// How a replica follows, as it tells itself.
 struct Following {
   std::string upstream;               ///< host:port
+  std::string channel;                ///< name of the connection where there are several; "" = the default one
   std::optional<bool> receiving;      ///< IO thread, WAL receiver
   std::optional<bool> applying;       ///< SQL thread, replay not paused
+  std::string receive_state;          ///< the server's own word: "Yes", "Connecting", "streaming"
   std::optional<double> lag_seconds;  ///< nullopt = not known, which is not 0
-  std::string last_error;
+  int receive_errno = 0, apply_errno = 0;
+  std::string receive_error, apply_error;
+  std::optional<bool> uses_gtid;
+  std::vector<std::string> filters;  ///< replicate-do-db and its kin, as "name=value"
+  std::optional<int> delay_seconds;  ///< on purpose
+  std::string slot;                  ///< PostgreSQL: primary_slot_name
+  std::string conninfo_problem;      ///< PostgreSQL: why it cannot know whom to follow
+
+  /// The first error there is, the applier's before the receiver's.
+  const std::string& last_error() const { return apply_error.empty() ? receive_error : apply_error; }
 };
 
-/// One member, observed once. Fields that could not be read stay empty: unknown is not absent.
+/// A replication slot of a PostgreSQL server.
+struct Slot {
+  std::string name;
+  bool physical = true;
+  bool active = false;
+  std::string wal_status;                  ///< reserved, extended, unreserved, lost; "" before 13
+  std::optional<uint64_t> retained_bytes;  ///< WAL kept for it
+};
+
+struct SemiSync {
+  std::optional<bool> source_enabled, source_active;    ///< configured here; a commit waits right now
+  std::optional<bool> replica_enabled, replica_active;  ///< configured here; acknowledges right now
+  std::optional<int> clients;                           ///< replicas that acknowledge
+  std::string wait_point;                               ///< AFTER_SYNC, AFTER_COMMIT
+  std::optional<int64_t> timeout_ms;                    ///< then the source goes on without a receipt
+};
+
+/// A follower as the server it follows sees it.
+struct Follower {
+  std::string name;    ///< application_name, or host:port
+  std::string state;   ///< "streaming", "catchup", "Binlog Dump"
+  std::string sync;    ///< PostgreSQL: async, sync, quorum, potential
+  std::string replay;  ///< its own position as the source knows it
+};
+
+struct Volume {
+  std::string purpose;  ///< "data", "log" (WAL, binary log)
+  std::string path;
+  uint64_t total = 0, free = 0;  ///< bytes an ordinary user may use
+  uint64_t inodes = 0, inodes_free = 0;
+};
+
+/// A session that holds up others.
+struct StuckCommit {
+  uint64_t id = 0;
+  double seconds = 0;
+  std::string state;  ///< "Waiting for semi-sync ACK from slave", "SyncRep"
+};
+
+struct GaleraFacts {
+  std::string status;      ///< "Primary", "non-Primary", "Disconnected"
+  std::string state;       ///< "Synced", "Donor/Desynced", "Joiner", "Initialized", "Inconsistent"
+  std::string uuid;        ///< wsrep_cluster_state_uuid
+  std::string local_uuid;  ///< wsrep_local_state_uuid
+  std::optional<int> size;
+  std::optional<int64_t> last_committed;
+  std::optional<int64_t> conf_id;  ///< number of the view
+  std::optional<bool> ready, connected, wsrep_on, desynced;
+  std::vector<std::string> view;  ///< addresses of the members it sees (wsrep_incoming_addresses)
+  std::optional<double> flow_control_paused;
+  std::optional<int> receive_queue;
+  std::optional<int64_t> cached_downto;  ///< first write set its gcache can still give by IST
+  std::string reject_queries;            ///< wsrep_reject_queries: "NONE" is as it should be
+  std::string provider;                  ///< wsrep_provider: "none" = it replicates nothing
+};
+
+/// What the data directory of a member says, whether its server runs or not.
+struct StoredFacts {
+  enum class Data {
+    unknown,     ///< not looked at, or unreadable (why)
+    present,     ///< a data directory
+    empty,       ///< listed, and nothing in it
+    missing,     ///< positively not there
+    incomplete,  ///< half made or half copied (why)
+  };
+  Data data = Data::unknown;
+  std::string why;
+  std::string position;  ///< MySQL GTID set, MariaDB gtid_binlog_state, PostgreSQL end of WAL, Galera "uuid:seqno"
+  std::string position_unknown;  ///< why there is none
+  std::string position_source;   ///< Galera: "grastate", "recovered" (by wsrep_recover); "" = as the engine keeps it
+  std::string received;          ///< MySQL, MariaDB: in its relay logs, perhaps not applied
+  std::string lineage;           ///< server uuid, system identifier, Galera uuid
+  // PostgreSQL
+  std::string cluster_state;  ///< pg_control: "in production", "shut down", "in archive recovery"
+  uint32_t timeline = 0;
+  std::string history;  ///< text of the current timeline's history file
+  std::string minimum_recovery;
+  std::optional<bool> standby_signal;
+  std::optional<int> checksum_version;
+  int archive_ready = 0;  ///< WAL segments that wait for the archiver
+  // Galera
+  std::optional<int64_t> seqno;  ///< grastate.dat; -1 = crashed or running
+  std::optional<bool> safe_to_bootstrap;
+  std::string aborted_transfer;  ///< why the last state transfer did not end
+  std::optional<int64_t> gcache_first, gcache_last;
+};
+std::string_view stored_data_name(StoredFacts::Data data);
+
+/// One member, observed once.
 struct MemberFacts {
   MemberName member;
   std::string address;  ///< "127.0.0.1:3306" or the socket
   Reach reach = Reach::unreachable;
-  std::string error;  ///< why not reachable, or the first query that failed
-  MemberRole role = MemberRole::unknown;
-  std::optional<bool> read_only;
+  std::string error;        ///< why not reachable, or the first query that failed
+  std::optional<bool> tcp;  ///< does its port take connections? nullopt = not tried
+  std::string tcp_error;
+  MemberRole role = MemberRole::unknown;         ///< as the server reports
+  MemberRole role_wanted = MemberRole::unknown;  ///< as its agent is told to start it
+  std::string upstream_wanted;                   ///< host:port, as its agent is told
+  std::optional<bool> read_only;                 ///< MySQL: super_read_only
+  std::vector<std::string> write_bypass;         ///< accounts that may write under read_only
   std::string version;
-  std::string position;  ///< GTID set, GTID vector, "timeline/LSN", "uuid:seqno"
-  std::string lineage;   ///< server uuid, system identifier, Galera uuid
   std::optional<uint64_t> data_bytes;
-  std::optional<Following> following;  ///< replicas
-  std::optional<int> followers;        ///< primaries: replicas connected now
-  std::optional<bool> semi_sync;       ///< primaries: commits wait for a receipt now
-  std::string galera_status;           ///< "Primary", "non-Primary"
-  std::string galera_state;            ///< "Synced", "Donor/Desynced", "Joiner"
-  std::optional<int> galera_size;
-  std::string server_state;  ///< what the agent says: running, stopped, failed; "" = no agent asked
+
+  // History. `position` is for people; the others are what triage compares.
+  std::string position;
+  std::string executed;   ///< MariaDB gtid_binlog_state, MySQL gtid_executed, PostgreSQL LSN (written or replayed)
+  std::string received;   ///< got from the upstream, perhaps not applied: GTID set, Gtid_IO_Pos, received LSN
+  std::string slave_pos;  ///< MariaDB gtid_slave_pos
+  std::string purged;     ///< MySQL gtid_purged; what its binary logs no longer hold
+  std::string lineage;    ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid
+  uint32_t timeline = 0;  ///< PostgreSQL
+  std::string history;    ///< PostgreSQL: text of the timeline's history file
+  std::optional<uint64_t> server_id;
+  std::optional<bool> gtid_mode;        ///< MySQL
+  std::optional<uint64_t> user_tables;  ///< MariaDB, MySQL; asked only where there is no transaction at all
+  std::optional<bool> log_bin, log_replica_updates, gtid_strict;
+
+  std::vector<Following> following;  ///< empty = follows nobody (when reachable)
+  std::optional<int> followers;      ///< connected now
+  std::vector<Follower> follower_list;
+  SemiSync semi_sync;
+  std::optional<GaleraFacts> galera;
+  std::optional<std::vector<Slot>> slots;  ///< PostgreSQL
+  std::optional<bool> default_read_only;  ///< PostgreSQL: sessions begin read-only, and may switch it off
+  std::string synchronous_standby_names;   ///< PostgreSQL
+  std::optional<bool> replay_paused;       ///< PostgreSQL
+  std::vector<StuckCommit> stuck_commits;
+  std::vector<std::string> durability_gaps;  ///< settings under which an acknowledged commit may be lost, "name=value"
+  std::optional<bool> event_scheduler;
+
+  std::vector<Volume> volumes;
+  std::optional<uint64_t> xid_age, multixact_age;  ///< PostgreSQL, the oldest database
+  std::optional<int64_t> checksum_failures;        ///< PostgreSQL: pages found damaged so far
+  std::optional<bool> checksums;                   ///< page checksums are on
+  std::string archive_problem;  ///< PostgreSQL: the archiver's last failure, unless it has succeeded since
+  std::optional<double> certificate_seconds_left;  ///< until the server's certificate ends
+  std::optional<double> clock_offset_seconds;      ///< its clock minus ours; bounded by the round trip
+  int connections = 0, max_connections = 0;
+
+  // The agent's word.
+  std::optional<bool> agent;  ///< answers; nullopt = there is none
+  std::string server_state;   ///< running, stopped, failed, starting; "" = no agent asked
+  std::string server_mode;    ///< "normal", "isolated"
+  std::string last_exit;      ///< how the server's process ended last
+  std::string process_state;  ///< of the kernel: "R", "S", "D", "T" (stopped); "" = no process or not known
+  std::string log_tail;       ///< the end of the server's log, where it does not serve
   int server_pid = -1;
-};
+  std::optional<StoredFacts> stored;
 
-struct MemberVerdict {
-  MemberFacts facts;
-  bool healthy = false;
-  std::string sentence;  ///< one, for people: what it does, or what is wrong with it
-};
+  std::vector<Reading> readings;
 
-struct ClusterVerdict {
-  DatabaseCluster cluster;
-  bool healthy = false;
-  std::string sentence;
-  std::vector<MemberVerdict> members;
+  bool reachable() const { return reach == Reach::reachable; }
+  const Following* upstream() const { return following.empty() ? nullptr : &following.front(); }
 };
-
-/// Judges what was seen. A member of the cluster without facts counts as not reachable.
-ClusterVerdict assess(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts);
 
 }  // namespace holdfast::cluster

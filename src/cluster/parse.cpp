@@ -179,6 +179,8 @@ void Reader::read_spec(const Value& spec, DatabaseCluster& cluster) {
   cluster.tls.ca = file(tls, "spec.tls", "ca");
   cluster.tls.required = tls["required"].boolean(!cluster.tls.ca.empty());
 
+  cluster.lineage = text(spec, "spec", "lineage");
+
   const Value& members = spec["members"];
   if (!members.is_list() || members.items().empty()) {
     problem("spec.members", "must be a list with at least one member");
@@ -212,7 +214,8 @@ DatabaseCluster Reader::read(const Value& document) {
     problem("spec", "is missing");
     return cluster;
   }
-  check_keys(document["spec"], "spec", {"engine", "provider", "replication", "credentials", "tls", "members"});
+  check_keys(document["spec"], "spec",
+             {"engine", "provider", "replication", "credentials", "tls", "lineage", "members"});
   read_spec(document["spec"], cluster);
   return cluster;
 }

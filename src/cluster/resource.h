@@ -9,7 +9,8 @@
 //     replication: {mode: semi-sync}                  # none, async, semi-sync, galera, streaming; default by engine
 //     credentials: {user: backup, passwordFile: db.password}   # or passwordEnv: VARIABLE; a relative file is relative
 //     tls: {required: true, ca: ca.pem}                        # to the file that names it
-//     members:
+//     lineage: "7412345678901234567"                           # optional: system identifier, Galera uuid; others are
+//     foreign members:
 //       - {name: db-0, host: 10.0.0.4, port: 3306}    # or socket: /run/mysqld/mysqld.sock; also ordinal, dataDir,
 //       agentSocket
 #pragma once

@@ -61,6 +61,9 @@ struct DatabaseCluster {
   ReplicationMode replication = ReplicationMode::async;
   Credentials credentials;
   TlsSettings tls;
+  /// The history this cluster is known to have: PostgreSQL system identifier, Galera uuid. Members with another one are
+  /// foreign. "" = not recorded; then members that differ cannot be judged.
+  std::string lineage;
   std::vector<Member> members;
 
   /// "shop/shop-mariadb"

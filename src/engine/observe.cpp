@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "engine/galera/observe.h"
-#include "engine/mariadb/observe.h"
-#include "engine/mysql/observe.h"
+#include <charconv>
+#include <cmath>
+
+#include "engine/mysql_family_observe.h"
 #include "engine/postgres/observe.h"
 
 namespace holdfast::engine {
@@ -24,26 +25,66 @@ void note_failure(cluster::MemberFacts& facts, const Error& error) {
     facts.reach = Reach::failed;
 }
 
+int64_t reading_clock() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+void note(cluster::MemberFacts& facts, std::string name, std::string value, std::string source) {
+  facts.readings.push_back({std::move(name), std::move(value), std::move(source), {}, reading_clock()});
+}
+
+void note_unknown(cluster::MemberFacts& facts, std::string name, std::string source, std::string why) {
+  facts.readings.push_back({std::move(name), {}, std::move(source), std::move(why), reading_clock()});
+}
+
+void Settings::add(const sql::Rows& rows) {
+  for (const auto& row : rows.rows) {
+    if (row.size() < 2 || !row[0]) continue;
+    std::string name = *row[0];
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    values_[std::move(name)] = row[1].value_or("");
+  }
+}
+
+std::optional<std::string> Settings::find(const std::string& name) const {
+  auto found = values_.find(name);
+  return found == values_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<bool> Settings::flag(const std::string& name) const {
+  const std::string value = text(name);
+  if (value == "ON" || value == "1" || value == "YES" || value == "Yes" || value == "on") return true;
+  if (value == "OFF" || value == "0" || value == "NO" || value == "No" || value == "off") return false;
+  return std::nullopt;
+}
+
+std::optional<int64_t> Settings::number(const std::string& name) const {
+  const std::string value = text(name);
+  int64_t number = 0;
+  auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (value.empty() || error != std::errc() || end != value.data() + value.size()) return std::nullopt;
+  return number;
+}
+
 cluster::MemberFacts observe(cluster::Engine engine, const cluster::Member& member, const sql::Target& target,
                              Deadline deadline, std::stop_token stop) {
   cluster::MemberFacts facts;
   facts.member = member.name;
   facts.address = member.host.empty() ? member.socket : fmt::format("{}:{}", member.host, member.port);
-  switch (engine) {
-    case cluster::Engine::mariadb:
-      mariadb::observe(facts, target, deadline, stop);
-      break;
-    case cluster::Engine::galera:
-      galera::observe(facts, target, deadline, stop);
-      break;
-    case cluster::Engine::mysql:
-      mysql::observe(facts, target, deadline, stop);
-      break;
-    case cluster::Engine::postgres:
-      postgres::observe(facts, target, deadline, stop);
-      break;
-  }
+  if (engine == cluster::Engine::postgres)
+    postgres::observe(facts, target, deadline, std::move(stop));
+  else
+    observe_mysql_family(engine, facts, target, deadline, std::move(stop));
   return facts;
+}
+
+void observe_position(cluster::Engine engine, cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline,
+                      std::stop_token stop) {
+  if (engine == cluster::Engine::postgres)
+    postgres::observe_position(facts, target, deadline, std::move(stop));
+  else
+    observe_mysql_family_position(engine, facts, target, deadline, std::move(stop));
 }
 
 }  // namespace holdfast::engine

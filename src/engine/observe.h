@@ -1,6 +1,9 @@
-// Looking at members: one connection each, bounded, reading only. What could not be read stays empty.
+// Looking at members: one connection each, bounded, reading only. What could not be read stays empty, and why stands in
+// the readings.
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <stop_token>
 
 #include "base/deadline.h"
@@ -13,7 +16,54 @@ namespace holdfast::engine {
 cluster::MemberFacts observe(cluster::Engine engine, const cluster::Member& member, const sql::Target& target,
                              Deadline deadline, std::stop_token stop = {});
 
+/// Only what tells how far the member is, into facts that observe() filled: the writer's position is read again after
+/// all others', so that a replica never seems ahead of it only because it was read later.
+void observe_position(cluster::Engine engine, cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline,
+                      std::stop_token stop = {});
+
 /// Puts a connection's failure into the facts (reach and error).
 void note_failure(cluster::MemberFacts& facts, const Error& error);
+
+/// Milliseconds of the clock ages are measured with.
+int64_t reading_clock();
+/// Notes what was read; age_ms holds the clock's time until the report makes an age of it.
+void note(cluster::MemberFacts& facts, std::string name, std::string value, std::string source);
+void note_unknown(cluster::MemberFacts& facts, std::string name, std::string source, std::string why);
+
+/// Asks one connection after another question; a question that fails is noted under `name` and answers nothing.
+template <class Connection>
+class Asker {
+ public:
+  Asker(cluster::MemberFacts& facts, Connection& connection, Deadline deadline, std::stop_token stop)
+      : facts_(facts), connection_(connection), deadline_(deadline), stop_(std::move(stop)) {}
+
+  std::optional<sql::Rows> operator()(const std::string& name, const std::string& statement) {
+    auto rows = connection_.query(statement, deadline_, stop_);
+    if (rows) return std::move(*rows);
+    note_unknown(facts_, name, "SQL", rows.error().message);
+    note_failure(facts_, rows.error());
+    return std::nullopt;
+  }
+
+ private:
+  cluster::MemberFacts& facts_;
+  Connection& connection_;
+  const Deadline deadline_;
+  const std::stop_token stop_;
+};
+
+/// Name -> value of a SHOW VARIABLES or SHOW STATUS; names in lower case.
+class Settings {
+ public:
+  void add(const sql::Rows& rows);
+  std::optional<std::string> find(const std::string& name) const;
+  std::string text(const std::string& name) const { return find(name).value_or(""); }
+  /// ON/1/YES and OFF/0/NO; nullopt for what is not there or says something else.
+  std::optional<bool> flag(const std::string& name) const;
+  std::optional<int64_t> number(const std::string& name) const;
+
+ private:
+  std::map<std::string, std::string> values_;
+};
 
 }  // namespace holdfast::engine

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "engine/replication.h"
 #include "lab/cluster_up.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
@@ -23,55 +24,19 @@ Result<sql::Target> target_of(const MemberConfig& c) {
   return target;
 }
 
-/// The words that differ between the two families.
-struct Dialect {
-  const char *status, *stop, *start, *io, *sql, *host, *port;
-};
-constexpr Dialect kMariadb{"SHOW SLAVE STATUS", "STOP SLAVE",  "START SLAVE", "Slave_IO_Running",
-                           "Slave_SQL_Running", "Master_Host", "Master_Port"};
-constexpr Dialect kMysql{"SHOW REPLICA STATUS", "STOP REPLICA", "START REPLICA", "Replica_IO_Running",
-                         "Replica_SQL_Running", "Source_Host",  "Source_Port"};
-
 Status follow(const UpContext& context, const MemberConfig& c) {
-  const bool mysql = c.engine == Engine::mysql;
-  const Dialect& words = mysql ? kMysql : kMariadb;
   const agent::Peer* upstream = c.find_peer(c.upstream);
   if (!upstream) return fail(ErrorClass::bug, "lab.upstream", c.member + " has no upstream");
-  const std::string password = TRY(agent::read_password(c.replication_password_file));
-  auto connection = TRY(sql::MariadbConnection::connect(TRY(target_of(c)), context.deadline, context.stop));
-  auto run = [&](const std::string& statement) { return connection.query(statement, context.deadline, context.stop); };
-  auto status = TRY(run(words.status));
-  if (status.empty() || status.text(words.host) != upstream->host ||
-      status.text(words.port) != std::to_string(upstream->port)) {
-    if (!status.empty()) TRY(run(words.stop));
-    if (mysql) {
-      TRY(run(fmt::format(
-          "CHANGE REPLICATION SOURCE TO SOURCE_HOST={}, SOURCE_PORT={}, SOURCE_USER={}, SOURCE_PASSWORD={}, "
-          "SOURCE_AUTO_POSITION=1, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000000, GET_SOURCE_PUBLIC_KEY=1",
-          sql::quote_mysql(upstream->host), upstream->port, sql::quote_mysql(c.replication_user),
-          sql::quote_mysql(password))));
-    } else {
-      TRY(
-          run(fmt::format("CHANGE MASTER TO MASTER_HOST={}, MASTER_PORT={}, MASTER_USER={}, MASTER_PASSWORD={}, "
-                          "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1",
-                          sql::quote_mysql(upstream->host), upstream->port, sql::quote_mysql(c.replication_user),
-                          sql::quote_mysql(password))));
-    }
-  }
-  TRY(run(words.start));
-  bool started = TRY(sys::wait_until(
-      [&] {
-        auto now = run(words.status);
-        if (now) status = std::move(*now);
-        return status.text(words.io) == "Yes" && status.text(words.sql) == "Yes";
-      },
-      context.deadline, context.stop));
-  if (!started)
-    return fail(ErrorClass::failed, "lab.replication",
-                fmt::format("{} does not follow {}: {} {}", c.member, c.upstream, status.text("Last_IO_Error"),
-                            status.text("Last_SQL_Error")),
-                "`holdfast get status` tells more");
-  return {};
+  const sql::Target target = TRY(target_of(c));
+  TRY_VOID(engine::follow(c.engine, target,
+                          {upstream->host, upstream->port, c.replication_user,
+                           Secret(TRY(agent::read_password(c.replication_password_file)))},
+                          context.deadline, context.stop));
+  auto follows = engine::wait_for_replication(c.engine, target, false, context.deadline, context.stop);
+  if (follows) return {};
+  return fail(ErrorClass::failed, "lab.replication",
+              fmt::format("{} does not follow {}: {}", c.member, c.upstream, follows.error().message),
+              "`holdfast get status` tells more");
 }
 
 Status mariadb_family(const UpContext& context, const std::vector<MemberConfig>& members) {

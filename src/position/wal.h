@@ -46,7 +46,7 @@ struct TimelineHistory {
 
 struct WalPosition {
   std::string system_identifier;
-  uint32_t timeline = 0;
+  uint32_t timeline = 0;    ///< the newest the data directory is on, that of the minimum recovery point included
   TimelineHistory history;  ///< up to, not including, `timeline`; empty on timeline 1
   /// The true end of the log: the last record that is there, never the last checkpoint.
   Lsn end;

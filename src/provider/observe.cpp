@@ -1,54 +1,189 @@
 #include "provider/observe.h"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <filesystem>
 #include <thread>
 
 #include "agent/client.h"
+#include "agent/config.h"
+#include "agent/inspect.h"
 #include "engine/observe.h"
 #include "provider/provider.h"
+#include "sql/mariadb.h"
+#include "sql/postgres.h"
 
 namespace holdfast::provider {
 
+using cluster::DatabaseCluster;
+using cluster::Member;
+using cluster::MemberFacts;
+using cluster::MemberRole;
+using std::chrono::milliseconds;
+
 namespace {
 
-cluster::MemberFacts observe_member(const cluster::DatabaseCluster& cluster, const cluster::Member& member,
-                                    std::chrono::milliseconds limit, std::stop_token stop) {
-  cluster::MemberFacts facts;
-  facts.member = member.name;
-  const Deadline deadline = Deadline::in(limit);
+void ask_server(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
+                const std::stop_token& stop) {
   auto target = target_of(cluster, member);
   if (target) {
-    facts = engine::observe(cluster.engine, member, *target, deadline, stop);
-  } else {
-    facts.reach = cluster::Reach::failed;
-    facts.error = target.error().to_string();
+    facts = engine::observe(cluster.engine, member, *target, Deadline::in(limit), stop);
+    return;
   }
-  if (member.agent_socket.empty()) return facts;
+  facts.reach = cluster::Reach::failed;
+  facts.error = target.error().to_string();
+}
+
+/// The agent's word; where no agent answers, its files are read from here if this process may.
+void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
+               const std::stop_token& stop) {
+  const Deadline deadline = Deadline::in(limit);
   auto client = agent::Client::connect(member.agent_socket, deadline);
-  if (!client) return facts;
-  if (auto status = client->call("status", codec::Value::object(), Deadline::in(limit), stop)) {
-    facts.server_state = (*status)["server"]["state"].text();
-    facts.server_pid = static_cast<int>((*status)["server"]["pid"].integer(-1));
+  if (client) {
+    facts.agent = true;
+    if (auto status = client->call("status", codec::Value::object(), deadline, stop)) {
+      const auto& server = (*status)["server"];
+      facts.server_state = server["state"].text();
+      facts.server_mode = server["mode"].text();
+      facts.server_pid = static_cast<int>(server["pid"].integer(-1));
+      facts.last_exit = server["lastExit"].text();
+      if (cluster.engine != cluster::Engine::galera)
+        facts.role_wanted = (*status)["role"].text() == "replica" ? MemberRole::replica : MemberRole::primary;
+      facts.upstream_wanted = (*status)["upstreamAddress"].text();
+      engine::note(facts, "server", facts.server_state, "agent");
+    } else {
+      engine::note_unknown(facts, "server", "agent", status.error().message);
+    }
+    auto arguments = codec::Value::object({{"timeoutSeconds", std::max<int64_t>(1, deadline.left().count() / 1000)}});
+    if (auto inspection = client->call("inspect", std::move(arguments), deadline, stop))
+      agent::take_inspection(facts, *inspection);
+    else
+      engine::note_unknown(facts, "data directory", "agent", inspection.error().message);
+    return;
   }
-  return facts;
+  facts.agent = false;
+  engine::note_unknown(facts, "server", "agent", client.error().message);
+  if (member.data_dir.empty()) return;
+  auto config = agent::read_config(std::filesystem::path(member.data_dir).parent_path().string());
+  if (config) agent::inspect(facts, *config, -1, deadline, stop);
+}
+
+bool by_socket(const Member& member) {
+  struct stat info{};
+  return !member.socket.empty() && ::stat(member.socket.c_str(), &info) == 0;
+}
+
+/// Can a client reach it over the network? Signs in as a client does: a bare connection would count as an error of
+/// this host on the server, which blocks hosts after some.
+Status ask_by_network(const DatabaseCluster& cluster, const Member& member, milliseconds limit,
+                      const std::stop_token& stop) {
+  auto target = TRY(target_of(cluster, member));
+  target.socket.clear();
+  target.tls = cluster.tls.required;
+  const Deadline deadline = Deadline::in(limit);
+  auto sign_in = [&]() -> Status {
+    if (cluster.engine == cluster::Engine::postgres)
+      (void)TRY(sql::PostgresConnection::connect(target, deadline, stop));
+    else
+      (void)TRY(sql::MariadbConnection::connect(target, deadline, stop));
+    return {};
+  };
+  auto done = sign_in();
+  if (!done && (done.error().id == "sql.denied" || done.error().id == "sql.error")) return {};  // it answered
+  return done;
+}
+
+/// What the agent told, into what the server told.
+void merge(MemberFacts& facts, MemberFacts&& from_agent) {
+  facts.agent = from_agent.agent;
+  facts.server_state = std::move(from_agent.server_state);
+  facts.server_mode = std::move(from_agent.server_mode);
+  facts.server_pid = from_agent.server_pid;
+  facts.last_exit = std::move(from_agent.last_exit);
+  facts.role_wanted = from_agent.role_wanted;
+  facts.upstream_wanted = std::move(from_agent.upstream_wanted);
+  facts.process_state = std::move(from_agent.process_state);
+  facts.log_tail = std::move(from_agent.log_tail);
+  facts.volumes = std::move(from_agent.volumes);
+  facts.stored = std::move(from_agent.stored);
+  for (auto& reading : from_agent.readings) facts.readings.push_back(std::move(reading));
+}
+
+/// A standby's receiver tells nobody but the server's log why it does not stream.
+void take_receiver_trouble(MemberFacts& facts) {
+  if (facts.following.empty() || facts.following[0].receiving != false) return;
+  const std::string& log = facts.log_tail;
+  for (size_t at = 0; at < log.size();) {
+    const size_t end = std::min(log.find('\n', at), log.size());
+    const std::string line = log.substr(at, end - at);
+    const size_t said = line.find("FATAL:");
+    if (said != std::string::npos &&
+        (line.find("WAL") != std::string::npos || line.find("connect") != std::string::npos ||
+         line.find("replication slot") != std::string::npos || line.find("timeline") != std::string::npos))
+      facts.following[0].receive_error = line.substr(line.find_first_not_of(' ', said + 6));
+    at = end + 1;
+  }
+}
+
+bool takes_writes(const DatabaseCluster& cluster, const MemberFacts& facts) {
+  return cluster.engine != cluster::Engine::galera && facts.reachable() && facts.role == MemberRole::primary &&
+         facts.read_only != true;
 }
 
 }  // namespace
 
-std::vector<cluster::ClusterVerdict> observe_clusters(const std::vector<cluster::DatabaseCluster>& clusters,
-                                                      std::chrono::milliseconds per_member, std::stop_token stop) {
-  std::vector<std::vector<cluster::MemberFacts>> facts(clusters.size());
+std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, milliseconds per_member,
+                                         std::stop_token stop) {
+  const size_t count = cluster.members.size();
+  std::vector<MemberFacts> facts(count), from_agents(count);
+  std::vector<std::optional<Status>> tcp(count);
   {
     std::vector<std::jthread> threads;
-    for (size_t c = 0; c < clusters.size(); ++c) {
-      facts[c].resize(clusters[c].members.size());
-      for (size_t m = 0; m < clusters[c].members.size(); ++m)
-        threads.emplace_back(
-            [&, c, m] { facts[c][m] = observe_member(clusters[c], clusters[c].members[m], per_member, stop); });
+    for (size_t i = 0; i < count; ++i) {
+      const Member& member = cluster.members[i];
+      threads.emplace_back([&, i] { ask_server(facts[i], cluster, member, per_member, stop); });
+      if (!member.agent_socket.empty())
+        threads.emplace_back([&, i] { ask_agent(from_agents[i], cluster, member, per_member, stop); });
+      if (by_socket(member) && !member.host.empty() && member.port > 0)
+        threads.emplace_back([&, i] { tcp[i] = ask_by_network(cluster, member, per_member, stop); });
     }
   }
-  std::vector<cluster::ClusterVerdict> verdicts;
-  for (size_t c = 0; c < clusters.size(); ++c) verdicts.push_back(cluster::assess(clusters[c], facts[c]));
-  return verdicts;
+  for (size_t i = 0; i < count; ++i) {
+    const Member& member = cluster.members[i];
+    facts[i].member = member.name;
+    if (facts[i].address.empty()) facts[i].address = fmt::format("{}:{}", member.host, member.port);
+    if (!member.agent_socket.empty()) merge(facts[i], std::move(from_agents[i]));
+    if (cluster.engine == cluster::Engine::postgres) take_receiver_trouble(facts[i]);
+    if (tcp[i]) {
+      facts[i].tcp = tcp[i]->has_value();
+      if (!*tcp[i]) facts[i].tcp_error = tcp[i]->error().message;
+    } else if (facts[i].reachable()) {
+      facts[i].tcp = true;
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (!takes_writes(cluster, facts[i])) continue;
+    auto target = target_of(cluster, cluster.members[i]);
+    if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop);
+  }
+  const int64_t now = engine::reading_clock();
+  for (auto& f : facts)
+    for (auto& reading : f.readings) reading.age_ms = now - reading.age_ms;
+  return facts;
+}
+
+std::vector<cluster::TriageReport> triage_clusters(const std::vector<DatabaseCluster>& clusters,
+                                                   milliseconds per_member, std::stop_token stop) {
+  std::vector<std::vector<MemberFacts>> facts(clusters.size());
+  {
+    std::vector<std::jthread> threads;
+    for (size_t c = 0; c < clusters.size(); ++c)
+      threads.emplace_back([&, c] { facts[c] = observe_members(clusters[c], per_member, stop); });
+  }
+  std::vector<cluster::TriageReport> reports;
+  for (size_t c = 0; c < clusters.size(); ++c) reports.push_back(cluster::triage(clusters[c], facts[c]));
+  return reports;
 }
 
 }  // namespace holdfast::provider

@@ -5,12 +5,18 @@
 #include <stop_token>
 #include <vector>
 
-#include "cluster/facts.h"
+#include "cluster/triage.h"
 
 namespace holdfast::provider {
 
-/// Observes and judges each cluster. One hung member costs `per_member` once, however many there are.
-std::vector<cluster::ClusterVerdict> observe_clusters(const std::vector<cluster::DatabaseCluster>& clusters,
-                                                      std::chrono::milliseconds per_member, std::stop_token stop = {});
+/// Observes and judges each cluster; reads only. Members are asked at the same time, by SQL, over the network and
+/// through their agents; then writers are asked for their position once more, so that no replica seems ahead of its
+/// source only because it was read later. One hung member costs `per_member` once, however many there are.
+std::vector<cluster::TriageReport> triage_clusters(const std::vector<cluster::DatabaseCluster>& clusters,
+                                                   std::chrono::milliseconds per_member, std::stop_token stop = {});
+
+/// What triage_clusters() judges, for one cluster.
+std::vector<cluster::MemberFacts> observe_members(const cluster::DatabaseCluster& cluster,
+                                                  std::chrono::milliseconds per_member, std::stop_token stop = {});
 
 }  // namespace holdfast::provider

@@ -1,72 +1,206 @@
 #include "engine/postgres/observe.h"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 
-#include "engine/observe.h"
 #include "sql/postgres.h"
 
 namespace holdfast::engine::postgres {
 
 using cluster::Following;
+using cluster::MemberFacts;
 using cluster::MemberRole;
 
-void observe(cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop) {
+namespace {
+
+using Ask = Asker<sql::PostgresConnection>;
+
+/// 13 and later: pg_control_recovery() tells the timeline of the minimum recovery point.
+constexpr const char* kState =
+    "SELECT pg_is_in_recovery() AS in_recovery, current_setting('server_version') AS version, "
+    "s.system_identifier AS system_id, c.timeline_id AS checkpoint_timeline, "
+    "r.min_recovery_end_timeline AS recovery_timeline, r.min_recovery_end_lsn AS minimum_recovery, "
+    "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS lsn, "
+    "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() END AS received, "
+    "CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline_hex, "
+    "current_setting('default_transaction_read_only') AS read_only, "
+    "extract(epoch FROM clock_timestamp()) AS now, "
+    "current_setting('data_checksums') AS checksums, current_setting('fsync') AS fsync, "
+    "current_setting('full_page_writes') AS full_page_writes, "
+    "current_setting('synchronous_commit') AS synchronous_commit, "
+    "current_setting('synchronous_standby_names') AS standby_names, "
+    "current_setting('max_connections') AS max_connections, "
+    "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections, "
+    "current_setting('primary_slot_name') AS slot, current_setting('primary_conninfo') <> '' AS has_conninfo, "
+    "CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END AS paused "
+    "FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r";
+
+bool later(const std::string& a, const std::string& b) {
+  unsigned long ah = 0, al = 0, bh = 0, bl = 0;
+  if (std::sscanf(a.c_str(), "%lX/%lX", &ah, &al) != 2) return false;
+  if (std::sscanf(b.c_str(), "%lX/%lX", &bh, &bl) != 2) return true;
+  return ah != bh ? ah > bh : al > bl;
+}
+
+void take_position(MemberFacts& facts, const sql::Rows& state, const std::string& streaming_timeline) {
+  const bool standby = state.text("in_recovery") == "t";
+  facts.lineage = state.text("system_id");
+  uint32_t timeline = 0;
+  if (auto hex = state.value("timeline_hex")) timeline = static_cast<uint32_t>(std::strtoul(hex->c_str(), nullptr, 16));
+  for (const auto& text : {streaming_timeline, state.text("recovery_timeline"), state.text("checkpoint_timeline")})
+    if (standby) timeline = std::max(timeline, static_cast<uint32_t>(std::strtoul(text.c_str(), nullptr, 10)));
+  facts.timeline = timeline;
+  facts.executed = state.text("lsn");
+  facts.received = state.text("received");
+  // Streaming starts at the beginning of a segment, so what was received may be told lower than what is replayed.
+  if (!later(facts.received, facts.executed)) facts.received = facts.executed;
+  facts.position = fmt::format("{}/{}", timeline, facts.executed);
+  note(facts, "system_identifier", facts.lineage, "SQL pg_control_system()");
+  note(facts, "timeline", std::to_string(timeline),
+       standby ? "SQL pg_stat_wal_receiver, pg_control" : "SQL pg_walfile_name()");
+  note(facts, standby ? "replayed" : "written", facts.executed, "SQL");
+  if (standby) note(facts, "received", facts.received, "SQL pg_last_wal_receive_lsn()");
+}
+
+void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
+  facts.role = MemberRole::replica;
+  facts.read_only = true;
+  Following f;
+  f.slot = state.text("slot");
+  f.uses_gtid = std::nullopt;
+  if (state.text("has_conninfo") != "t") f.conninfo_problem = "primary_conninfo is not set";
+  std::string streaming_timeline;
+  if (auto rows = ask("receiver",
+                      "SELECT status, sender_host, sender_port, received_tli, slot_name FROM pg_stat_wal_receiver")) {
+    f.receive_state = rows->text("status");
+    f.receiving = f.receive_state == "streaming";
+    if (!rows->empty()) {
+      f.upstream = rows->text("sender_host") + ":" + rows->text("sender_port");
+      streaming_timeline = rows->text("received_tli");
+    }
+  }
+  // An idle primary sends nothing: all received and all applied is no lag, however old the last transaction is.
+  if (auto rows = ask("lag",
+                      "SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0 "
+                      "ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END AS lag"))
+    if (auto lag = rows->value("lag"); lag && f.receiving == true) f.lag_seconds = std::strtod(lag->c_str(), nullptr);
+  f.applying = state.text("paused") == "f";
+  facts.replay_paused = !*f.applying;
+  if (auto rows = ask(
+          "delay", "SELECT setting::bigint / 1000 AS seconds FROM pg_settings WHERE name = 'recovery_min_apply_delay'"))
+    if (int delay = std::atoi(rows->text("seconds").c_str()); delay > 0) f.delay_seconds = delay;
+  if (auto rows = ask("conninfo",
+                      "SELECT substring(current_setting('primary_conninfo') from 'host=''?([^'' ]+)') AS host, "
+                      "substring(current_setting('primary_conninfo') from 'port=''?([0-9]+)') AS port");
+      rows && f.upstream.empty() && rows->value("host"))
+    f.upstream = rows->text("host") + ":" + (rows->value("port") ? rows->text("port") : "5432");
+  take_position(facts, state, streaming_timeline);
+  facts.following.push_back(std::move(f));
+}
+
+void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
+  facts.role = MemberRole::primary;
+  facts.read_only = false;
+  facts.default_read_only = state.text("read_only") == "on";
+  facts.synchronous_standby_names = state.text("standby_names");
+  take_position(facts, state, "");
+  if (auto rows = ask("followers",
+                      "SELECT application_name, state, sync_state, replay_lsn FROM pg_stat_replication WHERE "
+                      "application_name <> 'pg_basebackup'")) {
+    int streaming = 0;
+    for (size_t i = 0; i < rows->rows.size(); ++i) {
+      streaming += rows->text("state", i) == "streaming" || rows->text("state", i) == "catchup";
+      facts.follower_list.push_back({rows->text("application_name", i), rows->text("state", i),
+                                     rows->text("sync_state", i), rows->text("replay_lsn", i)});
+    }
+    facts.followers = streaming;
+  }
+  if (auto rows = ask("slots",
+                      "SELECT slot_name, slot_type, active, wal_status, "
+                      "pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint AS kept FROM pg_replication_slots "
+                      "WHERE NOT temporary")) {
+    facts.slots.emplace();
+    for (size_t i = 0; i < rows->rows.size(); ++i) {
+      cluster::Slot slot;
+      slot.name = rows->text("slot_name", i);
+      slot.physical = rows->text("slot_type", i) == "physical";
+      slot.active = rows->text("active", i) == "t";
+      slot.wal_status = rows->text("wal_status", i);
+      if (auto kept = rows->value("kept", i))
+        slot.retained_bytes = std::max(0LL, std::strtoll(kept->c_str(), nullptr, 10));
+      facts.slots->push_back(std::move(slot));
+    }
+  }
+  if (auto rows = ask("archiver",
+                      "SELECT failed_count, last_failed_wal, last_failed_time, "
+                      "coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS failing "
+                      "FROM pg_stat_archiver WHERE current_setting('archive_mode') <> 'off'");
+      rows && rows->text("failing") == "t")
+    facts.archive_problem = fmt::format("{} failures, the last for {} at {}", rows->text("failed_count"),
+                                        rows->text("last_failed_wal"), rows->text("last_failed_time"));
+  if (auto rows = ask(
+          "id ages", "SELECT max(age(datfrozenxid)) AS xid, max(mxid_age(datminmxid)) AS multixact FROM pg_database")) {
+    facts.xid_age = std::strtoull(rows->text("xid").c_str(), nullptr, 10);
+    facts.multixact_age = std::strtoull(rows->text("multixact").c_str(), nullptr, 10);
+  }
+  if (auto rows = ask("waiting commits",
+                      "SELECT pid, extract(epoch FROM clock_timestamp() - state_change) AS seconds FROM "
+                      "pg_stat_activity WHERE wait_event = 'SyncRep'"))
+    for (size_t i = 0; i < rows->rows.size(); ++i)
+      facts.stuck_commits.push_back({std::strtoull(rows->text("pid", i).c_str(), nullptr, 10),
+                                     std::strtod(rows->text("seconds", i).c_str(), nullptr), "SyncRep"});
+}
+
+void take_history(MemberFacts& facts, Ask& ask) {
+  if (facts.timeline <= 1) return;
+  const std::string file = fmt::format("pg_wal/{:08X}.history", facts.timeline);
+  auto rows = ask("history", "SELECT pg_read_file('" + file + "', 0, 1000000, true) AS text");
+  if (!rows) return;
+  facts.history = rows->text("text");
+  if (facts.history.empty()) note_unknown(facts, "history", file, "the file is not there");
+}
+
+}  // namespace
+
+void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop) {
+  const auto before = std::chrono::system_clock::now();
   auto connection = sql::PostgresConnection::connect(target, deadline, stop);
   if (!connection) return note_failure(facts, connection.error());
   facts.reach = cluster::Reach::reachable;
-  auto ask = [&](const char* statement) -> std::optional<sql::Rows> {
-    auto rows = connection->query(statement, deadline, stop);
-    if (rows) return std::move(*rows);
-    note_failure(facts, rows.error());
-    return std::nullopt;
-  };
-  auto state =
-      ask("SELECT pg_is_in_recovery() AS in_recovery, current_setting('server_version') AS version, "
-          "s.system_identifier AS system_id, "
-          "c.timeline_id AS checkpoint_timeline, CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE "
-          "pg_current_wal_lsn() END AS lsn, "
-          "CASE WHEN pg_is_in_recovery() THEN NULL ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS "
-          "timeline_hex, "
-          "current_setting('transaction_read_only') AS read_only "
-          "FROM pg_control_system() s, pg_control_checkpoint() c");
+  Ask ask(facts, *connection, deadline, stop);
+  auto state = ask("state", kState);
   if (!state) return;
+  const auto after = std::chrono::system_clock::now();
+  if (after - before < std::chrono::seconds(1))
+    facts.clock_offset_seconds = std::strtod(state->text("now").c_str(), nullptr) -
+                                 std::chrono::duration<double>(after.time_since_epoch()).count();
   facts.version = state->text("version");
-  facts.lineage = state->text("system_id");
-  const bool standby = state->text("in_recovery") == "t";
-  facts.read_only = standby || state->text("read_only") == "on";
-  std::string timeline = state->text("checkpoint_timeline");
-  if (auto hex = state->value("timeline_hex")) timeline = std::to_string(std::strtoul(hex->c_str(), nullptr, 16));
-  facts.position = timeline + "/" + state->text("lsn");
-  if (standby) {
-    facts.role = MemberRole::replica;
-    Following follow;
-    auto receiver = ask("SELECT status, sender_host, sender_port, received_tli FROM pg_stat_wal_receiver");
-    if (receiver) {
-      follow.receiving = receiver->text("status") == "streaming";
-      if (!receiver->empty()) {
-        follow.upstream = receiver->text("sender_host") + ":" + receiver->text("sender_port");
-        facts.position = receiver->text("received_tli") + "/" + state->text("lsn");
-      }
-    }
-    // An idle primary sends nothing: all received and all applied is no lag, however old the last transaction is.
-    auto replay =
-        ask("SELECT pg_is_wal_replay_paused() AS paused, CASE WHEN pg_last_wal_receive_lsn() = "
-            "pg_last_wal_replay_lsn() THEN 0 "
-            "ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END AS lag");
-    if (replay) {
-      follow.applying = replay->text("paused") == "f";
-      if (follow.receiving == true)
-        if (auto lag = replay->value("lag")) follow.lag_seconds = std::strtod(lag->c_str(), nullptr);
-    }
-    facts.following = follow;
-  } else {
-    facts.role = MemberRole::primary;
-    if (auto rows = ask("SELECT count(*) AS n FROM pg_stat_replication WHERE state = 'streaming' AND application_name "
-                        "<> 'pg_basebackup'"))
-      facts.followers = std::atoi(rows->text("n").c_str());
-  }
-  if (auto rows = ask("SELECT sum(pg_database_size(oid)) AS bytes FROM pg_database"); rows && rows->value("bytes"))
+  facts.checksums = state->text("checksums") == "on";
+  facts.max_connections = std::atoi(state->text("max_connections").c_str());
+  facts.connections = std::atoi(state->text("connections").c_str());
+  for (const char* name : {"fsync", "full_page_writes"})
+    if (state->text(name) == "off") facts.durability_gaps.push_back(fmt::format("{}=off (safe: on)", name));
+  if (state->text("synchronous_commit") == "off")
+    facts.durability_gaps.emplace_back("synchronous_commit=off (safe: on)");
+  if (state->text("in_recovery") == "t")
+    look_at_standby(facts, *state, ask);
+  else
+    look_at_primary(facts, *state, ask);
+  take_history(facts, ask);
+  if (auto rows = ask("checksum failures", "SELECT sum(checksum_failures) AS n FROM pg_stat_database");
+      rows && rows->value("n"))
+    facts.checksum_failures = std::strtoll(rows->text("n").c_str(), nullptr, 10);
+  if (auto rows = ask("size", "SELECT sum(pg_database_size(oid)) AS bytes FROM pg_database");
+      rows && rows->value("bytes"))
     facts.data_bytes = std::strtoull(rows->text("bytes").c_str(), nullptr, 10);
+}
+
+void observe_position(MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop) {
+  auto connection = sql::PostgresConnection::connect(target, deadline, stop);
+  if (!connection) return note_failure(facts, connection.error());
+  Ask ask(facts, *connection, deadline, stop);
+  if (auto state = ask("state", kState)) take_position(facts, *state, "");
 }
 
 }  // namespace holdfast::engine::postgres

@@ -1,14 +1,11 @@
+// What a PostgreSQL server tells of itself by SQL.
 #pragma once
 
-#include <stop_token>
-
-#include "base/deadline.h"
-#include "cluster/facts.h"
-#include "sql/rows.h"
+#include "engine/observe.h"
 
 namespace holdfast::engine::postgres {
 
-/// Fills the facts of one postgres member.
 void observe(cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop);
+void observe_position(cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop);
 
 }  // namespace holdfast::engine::postgres

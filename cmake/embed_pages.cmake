@@ -1,0 +1,10 @@
+# cmake -DFOLDER=docs/runbook -DOUTPUT=runbook_pages.cpp -P embed_pages.cmake: the pages as C++ text.
+file(GLOB pages ${FOLDER}/*.md)
+set(text "#include \"cli/runbook.h\"\n\nnamespace holdfast::cli {\n\nstd::string_view runbook_page(std::string_view id) {\n")
+foreach(page ${pages})
+  get_filename_component(id ${page} NAME_WE)
+  file(READ ${page} body)
+  string(APPEND text "  if (id == \"${id}\") return R\"PAGE(${body})PAGE\";\n")
+endforeach()
+string(APPEND text "  return {};\n}\n\n}  // namespace holdfast::cli\n")
+file(WRITE ${OUTPUT} "${text}")

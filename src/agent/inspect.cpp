@@ -1,0 +1,197 @@
+#include "agent/inspect.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "engine/observe.h"
+#include "sys/file.h"
+
+namespace holdfast::agent {
+
+using cluster::MemberFacts;
+using cluster::StoredFacts;
+using codec::Value;
+
+namespace {
+
+constexpr off_t kLogTail = 16 << 10;
+
+/// "S", "D", "T"...; "" when there is no such process.
+std::string process_state(pid_t pid) {
+  auto text = sys::read_file(fmt::format("/proc/{}/stat", pid));
+  if (!text) return {};
+  const std::string_view view = as_text(text->span());
+  const size_t name_end = view.rfind(')');
+  return name_end == std::string_view::npos || name_end + 2 >= view.size() ? "" : std::string(1, view[name_end + 2]);
+}
+
+std::string tail_of(const std::string& path) {
+  // The server's user owns the folder: no symbolic link may lead a root agent elsewhere, no fifo may hold it.
+  auto fd = sys::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  struct stat info{};
+  if (!fd || ::fstat(fd->get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  const off_t from = std::max<off_t>(0, info.st_size - kLogTail);
+  std::string text(static_cast<size_t>(info.st_size - from), '\0');
+  const ssize_t got = ::pread(fd->get(), text.data(), text.size(), from);
+  text.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  // What a run before the last one said is history: it may have been mended since.
+  size_t begin = 0;
+  for (std::string_view mark : {"starting PostgreSQL", "starting as process", "Starting MariaDB"})
+    if (const size_t at = text.rfind(mark); at != std::string::npos) begin = std::max(begin, text.rfind('\n', at) + 1);
+  return text.substr(begin);
+}
+
+void look_at_disk(MemberFacts& facts, const std::string& path, std::string purpose) {
+  struct statvfs disk{};
+  if (::statvfs(path.c_str(), &disk) != 0) {
+    engine::note_unknown(facts, "disk of " + purpose, path, sys::errno_error(errno, "statvfs").message);
+    return;
+  }
+  cluster::Volume v;
+  v.purpose = std::move(purpose);
+  v.path = path;
+  v.total = static_cast<uint64_t>(disk.f_blocks) * disk.f_frsize;
+  v.free = static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
+  v.inodes = disk.f_files;
+  v.inodes_free = disk.f_favail;
+  facts.volumes.push_back(std::move(v));
+}
+
+void look_at_disks(MemberFacts& facts, const MemberConfig& config) {
+  struct stat data{}, log{};
+  const bool has_data = ::stat(config.data_dir().c_str(), &data) == 0;
+  look_at_disk(facts, has_data ? config.data_dir() : config.dir, "data");
+  // WAL may be on a disk of its own, behind a symbolic link.
+  const std::string wal = config.data_dir() + "/pg_wal";
+  if (config.engine == cluster::Engine::postgres && ::stat(wal.c_str(), &log) == 0 && log.st_dev != data.st_dev)
+    look_at_disk(facts, wal, "log");
+}
+
+template <class T>
+Value optional(const std::optional<T>& value) {
+  return value ? Value(*value) : Value();
+}
+std::optional<bool> flag(const Value& value) {
+  return value.is_bool() ? std::optional(value.boolean()) : std::nullopt;
+}
+std::optional<int64_t> number(const Value& value) {
+  return value.is_integer() ? std::optional(value.integer()) : std::nullopt;
+}
+
+constexpr StoredFacts::Data kData[] = {StoredFacts::Data::unknown, StoredFacts::Data::present, StoredFacts::Data::empty,
+                                       StoredFacts::Data::missing, StoredFacts::Data::incomplete};
+
+Value stored_value(const StoredFacts& s) {
+  return Value::object({{"data", cluster::stored_data_name(s.data)},
+                        {"why", s.why},
+                        {"position", s.position},
+                        {"positionUnknown", s.position_unknown},
+                        {"positionSource", s.position_source},
+                        {"received", s.received},
+                        {"lineage", s.lineage},
+                        {"clusterState", s.cluster_state},
+                        {"timeline", s.timeline},
+                        {"history", s.history},
+                        {"minimumRecovery", s.minimum_recovery},
+                        {"standbySignal", optional(s.standby_signal)},
+                        {"checksumVersion", optional(s.checksum_version)},
+                        {"archiveReady", s.archive_ready},
+                        {"seqno", optional(s.seqno)},
+                        {"safeToBootstrap", optional(s.safe_to_bootstrap)},
+                        {"abortedTransfer", s.aborted_transfer},
+                        {"gcacheFirst", optional(s.gcache_first)},
+                        {"gcacheLast", optional(s.gcache_last)}});
+}
+
+StoredFacts stored_from(const Value& v) {
+  StoredFacts s;
+  for (auto data : kData)
+    if (v["data"].text() == cluster::stored_data_name(data)) s.data = data;
+  s.why = v["why"].text();
+  s.position = v["position"].text();
+  s.position_unknown = v["positionUnknown"].text();
+  s.position_source = v["positionSource"].text();
+  s.received = v["received"].text();
+  s.lineage = v["lineage"].text();
+  s.cluster_state = v["clusterState"].text();
+  s.timeline = static_cast<uint32_t>(v["timeline"].integer());
+  s.history = v["history"].text();
+  s.minimum_recovery = v["minimumRecovery"].text();
+  s.standby_signal = flag(v["standbySignal"]);
+  if (auto version = number(v["checksumVersion"])) s.checksum_version = static_cast<int>(*version);
+  s.archive_ready = static_cast<int>(v["archiveReady"].integer());
+  s.seqno = number(v["seqno"]);
+  s.safe_to_bootstrap = flag(v["safeToBootstrap"]);
+  s.aborted_transfer = v["abortedTransfer"].text();
+  s.gcache_first = number(v["gcacheFirst"]);
+  s.gcache_last = number(v["gcacheLast"]);
+  return s;
+}
+
+}  // namespace
+
+void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, Deadline deadline,
+             std::stop_token stop) {
+  if (server_pid > 0) facts.process_state = process_state(server_pid);
+  look_at_disks(facts, config);
+  facts.log_tail = tail_of(config.log_file());
+  const bool stands_still = server_pid <= 0 || facts.process_state == "T" || facts.process_state == "t";
+  if (stands_still)
+    detail::read_stored(facts, config, deadline, std::move(stop));
+  else if (config.engine == cluster::Engine::galera)
+    detail::read_galera_state(facts, config);
+}
+
+void take_recovered(MemberFacts& facts, const std::string& position, std::chrono::milliseconds age) {
+  if (!facts.stored || facts.stored->data != StoredFacts::Data::present || !facts.stored->position.empty() ||
+      facts.stored->seqno != -1 || !facts.stored->aborted_transfer.empty())
+    return;
+  facts.stored->position = position;
+  facts.stored->position_unknown.clear();
+  facts.stored->position_source = "recovered";
+  std::erase_if(facts.readings, [](const cluster::Reading& r) { return r.name == "durable position"; });
+  // age_ms is the clock at the reading until the report makes it an age.
+  facts.readings.push_back({"durable position", position, "recovered by mariadbd --wsrep-recover", "",
+                            engine::reading_clock() - age.count()});
+}
+
+Value inspection_value(const MemberFacts& facts) {
+  Value volumes{Value::List()}, readings{Value::List()};
+  for (const auto& v : facts.volumes)
+    volumes.push(Value::object({{"purpose", v.purpose},
+                                {"path", v.path},
+                                {"total", v.total},
+                                {"free", v.free},
+                                {"inodes", v.inodes},
+                                {"inodesFree", v.inodes_free}}));
+  for (const auto& r : facts.readings)
+    readings.push(Value::object({{"name", r.name},
+                                 {"value", r.value},
+                                 {"source", r.source},
+                                 {"unknown", r.unknown},
+                                 {"ageMs", engine::reading_clock() - r.age_ms}}));
+  return Value::object({{"processState", facts.process_state},
+                        {"volumes", volumes},
+                        {"logTail", facts.log_tail},
+                        {"stored", facts.stored ? stored_value(*facts.stored) : Value()},
+                        {"readings", readings}});
+}
+
+void take_inspection(MemberFacts& facts, const Value& value) {
+  facts.process_state = value["processState"].text();
+  facts.log_tail = value["logTail"].text();
+  for (const auto& v : value["volumes"].items())
+    facts.volumes.push_back({v["purpose"].text(), v["path"].text(), v["total"].unsigned_integer(),
+                             v["free"].unsigned_integer(), v["inodes"].unsigned_integer(),
+                             v["inodesFree"].unsigned_integer()});
+  for (const auto& r : value["readings"].items())
+    facts.readings.push_back(
+        {r["name"].text(), r["value"].text(), r["source"].text(), r["unknown"].text(),
+         engine::reading_clock() - std::max<int64_t>(0, r["ageMs"].integer())});
+  if (value["stored"].is_object()) facts.stored = stored_from(value["stored"]);
+}
+
+}  // namespace holdfast::agent

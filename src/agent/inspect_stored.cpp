@@ -1,0 +1,154 @@
+// From what engine/*/stored reads of a data directory to the facts triage judges.
+#include <fmt/format.h>
+
+#include "agent/inspect.h"
+#include "engine/galera/stored.h"
+#include "engine/mysql_family_stored.h"
+#include "engine/observe.h"
+#include "engine/postgres/stored.h"
+
+namespace holdfast::agent::detail {
+
+using cluster::MemberFacts;
+using cluster::StoredFacts;
+using engine::StoredContent;
+
+namespace {
+
+StoredFacts::Data data_of(StoredContent content) {
+  switch (content) {
+    case StoredContent::data:
+      return StoredFacts::Data::present;
+    case StoredContent::half_made:
+      return StoredFacts::Data::incomplete;
+    case StoredContent::empty:
+      return StoredFacts::Data::empty;
+    case StoredContent::missing:
+      return StoredFacts::Data::missing;
+    case StoredContent::foreign:
+    case StoredContent::unreadable:
+      break;
+  }
+  return StoredFacts::Data::unknown;
+}
+
+void take_content(StoredFacts& facts, StoredContent content, const std::string& why,
+                  const std::vector<engine::StoredMarker>& markers) {
+  facts.data = data_of(content);
+  facts.why = why;
+  if (content == StoredContent::foreign && why.empty()) facts.why = "what is in it is no data directory of this engine";
+  for (const auto& marker : markers)
+    facts.why += fmt::format("{}{}: {}", facts.why.empty() ? "" : "; ", marker.path, marker.meaning);
+}
+
+void note_position(MemberFacts& facts, const char* name, const std::string& source) {
+  if (facts.stored->position_unknown.empty())
+    engine::note(facts, name, facts.stored->position, source);
+  else
+    engine::note_unknown(facts, name, source, facts.stored->position_unknown);
+}
+
+void read_mysql_family(MemberFacts& facts, const MemberConfig& config, const engine::StoredOptions& options) {
+  const auto stored = engine::read_mysql_family_stored(config.data_dir(), options);
+  StoredFacts& s = facts.stored.emplace();
+  take_content(s, stored.content, stored.why, stored.markers);
+  if (stored.server_uuid) s.lineage = *stored.server_uuid;
+  if (stored.binlog.position && !stored.binlog.position->anonymous)
+    s.position = stored.binlog.position->text;
+  else if (stored.binlog.position)
+    s.position_unknown = "its binary log has transactions without a GTID";
+  else
+    s.position_unknown = stored.binlog.unknown.empty() ? "no binary log was found" : stored.binlog.unknown;
+  // What it had received and not yet applied counts too: it may be the only copy of what a dead source had sent.
+  if (stored.received) s.received = stored.received->text;
+  if (s.data == StoredFacts::Data::present) note_position(facts, "durable position", "binary log on disk");
+}
+
+void read_galera(MemberFacts& facts, const MemberConfig& config, const engine::StoredOptions& options) {
+  engine::StoredOptions without_relay = options;
+  without_relay.relay = false;
+  const auto directory = engine::read_mysql_family_stored(config.data_dir(), without_relay);
+  take_content(facts.stored.emplace(), directory.content, directory.why, directory.markers);
+  read_galera_state(facts, config);
+  if (facts.stored->data == StoredFacts::Data::present) note_position(facts, "durable position", "grastate.dat");
+}
+
+std::string history_text(const engine::postgres::TimelineHistory& history) {
+  std::string text;
+  for (const auto& item : history.switches)
+    text += fmt::format("{}\t{}\t\n", item.parent, engine::postgres::lsn_text(item.at));
+  return text;
+}
+
+void read_postgres(MemberFacts& facts, const MemberConfig& config, const engine::StoredOptions& options) {
+  engine::postgres::PostgresStoredOptions wanted;
+  wanted.deadline = options.deadline;
+  wanted.stop = options.stop;
+  const auto stored = engine::postgres::read_postgres_stored(config.data_dir(), wanted);
+  StoredFacts& s = facts.stored.emplace();
+  take_content(s, stored.content, stored.why, stored.markers);
+  if (stored.signals_known) s.standby_signal = stored.standby_signal;
+  if (stored.archive_ready) s.archive_ready = static_cast<int>(*stored.archive_ready);
+  if (!stored.control) {
+    s.position_unknown = stored.control.why();
+    return;
+  }
+  const auto& control = *stored.control;
+  s.lineage = std::to_string(control.system_identifier);
+  s.cluster_state = engine::postgres::control_state_name(control.state);
+  s.checksum_version = static_cast<int>(control.data_checksum_version);
+  s.timeline = control.timeline;
+  if (control.minimum_recovery_point) s.minimum_recovery = engine::postgres::lsn_text(control.minimum_recovery_point);
+  if (stored.wal.end) {
+    s.position = engine::postgres::lsn_text(stored.wal.end->end);
+    s.timeline = stored.wal.end->timeline;
+  } else {
+    s.position_unknown = stored.wal.unknown;
+  }
+  for (const auto& history : stored.histories)
+    if (history.timeline == s.timeline) s.history = history_text(history);
+  engine::note(facts, "cluster state", s.cluster_state, "pg_control");
+  note_position(facts, "end of WAL", "pg_wal");
+}
+
+}  // namespace
+
+void read_galera_state(MemberFacts& facts, const MemberConfig& config) {
+  const auto galera = engine::galera::read_galera_stored(config.data_dir());
+  if (!facts.stored) facts.stored.emplace();
+  StoredFacts& s = *facts.stored;
+  if (galera.grastate) {
+    s.lineage = galera.grastate->uuid;
+    s.seqno = galera.grastate->seqno;
+    s.safe_to_bootstrap = galera.grastate->safe_to_bootstrap;
+    if (galera.grastate->is_position())
+      s.position = fmt::format("{}:{}", galera.grastate->uuid, galera.grastate->seqno), s.position_source = "grastate";
+    else
+      s.position_unknown = galera.grastate->zero_uuid()
+                               ? "grastate.dat names no history"
+                               : "it crashed, or runs: grastate.dat says -1; holdfast inspect --fence recovers it";
+  } else {
+    s.position_unknown = galera.grastate_absent ? "grastate.dat is not there" : galera.grastate.why();
+  }
+  if (galera.joiner_unfinished) s.aborted_transfer = fmt::format("{}", fmt::join(galera.transfer_files, ", "));
+  if (galera.cache) {
+    s.gcache_first = galera.cache->first;
+    s.gcache_last = galera.cache->last;
+  }
+}
+
+void read_stored(MemberFacts& facts, const MemberConfig& config, Deadline deadline, std::stop_token stop) {
+  engine::StoredOptions options;
+  options.deadline = deadline;
+  options.stop = std::move(stop);
+  switch (config.engine) {
+    case cluster::Engine::postgres:
+      return read_postgres(facts, config, options);
+    case cluster::Engine::galera:
+      return read_galera(facts, config, options);
+    default:
+      return read_mysql_family(facts, config, options);
+  }
+}
+
+}  // namespace holdfast::agent::detail

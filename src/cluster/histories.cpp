@@ -1,0 +1,168 @@
+#include "cluster/triage.h"
+
+#include <fmt/format.h>
+
+namespace holdfast::cluster {
+
+namespace {
+
+/// The process cannot write any more while its files are read: they tell exactly where it stands.
+bool stands_still(const MemberFacts& f) {
+  if (f.process_state == "T" || f.process_state == "t") return true;
+  if (f.server_state == "stopped" || f.server_state == "failed") return true;
+  // No agent, no process that takes connections: an agent's server dies with it.
+  return f.agent == false && f.reach == Reach::unreachable;
+}
+
+bool wrote(const std::string& cluster_state) {
+  return cluster_state == "in production" || cluster_state == "shutting down" || cluster_state == "shut down" ||
+         cluster_state == "in crash recovery";
+}
+
+Status read_mysql(History& h, const std::string& executed, const std::string& received) {
+  auto set = TRY(position::GtidSet::parse(executed));
+  if (!received.empty()) set = set.unite(TRY(position::GtidSet::parse(received)));
+  h.position = std::move(set);
+  return {};
+}
+
+Status read_mariadb(History& h, const std::string& state, std::initializer_list<std::string_view> vectors) {
+  auto all = TRY(position::GtidState::parse(state));
+  for (auto text : vectors) all = all.merge(position::GtidState::from(TRY(position::GtidVector::parse(text))));
+  h.position = std::move(all);
+  return {};
+}
+
+Status read_wal(History& h, const std::string& system, uint32_t timeline, const std::string& history,
+                const std::string& end, const std::string& minimum, bool writer) {
+  position::WalPosition p;
+  p.system_identifier = system;
+  p.timeline = timeline;
+  if (timeline > 1 && history.empty())
+    return fail(ErrorClass::failed, "position.invalid", fmt::format("the history of timeline {} is missing", timeline));
+  p.history = TRY(position::TimelineHistory::parse(history));
+  p.end = TRY(position::Lsn::parse(end));
+  if (!minimum.empty() && minimum != "0/0") p.minimum_recovery = TRY(position::Lsn::parse(minimum));
+  p.wrote = writer;
+  h.position = std::move(p);
+  h.lineage = system;
+  return {};
+}
+
+Status read_galera(History& h, const std::string& text, position::GaleraSource source) {
+  auto p = TRY(position::GaleraPosition::parse(text, source));
+  h.lineage = p.uuid.to_string();
+  h.provable_position = h.provable_position && p.proves();
+  h.position = p;
+  return {};
+}
+
+Status read_live(Engine engine, const MemberFacts& f, History& h) {
+  switch (engine) {
+    case Engine::mysql:
+      h.pristine = f.user_tables == 0u;
+      if (f.gtid_mode == false)
+        return fail(ErrorClass::failed, "position.invalid", "gtid_mode is not ON: its transactions have no names");
+      return read_mysql(h, f.executed, f.received);
+    case Engine::mariadb:
+      h.pristine = f.user_tables == 0u;
+      return read_mariadb(h, f.executed, {f.slave_pos, f.received});
+    case Engine::postgres:
+      return read_wal(h, f.lineage, f.timeline, f.history, f.role == MemberRole::replica ? f.received : f.executed, "",
+                      f.role == MemberRole::primary);
+    case Engine::galera:
+      if (f.executed.empty())
+        return fail(ErrorClass::failed, "position.invalid", "its wsrep position could not be read");
+      return read_galera(h, f.executed, position::GaleraSource::live);
+  }
+  return {};
+}
+
+Status read_stored(Engine engine, const StoredFacts& s, History& h) {
+  if (s.position.empty() && engine != Engine::galera && engine != Engine::mysql && engine != Engine::mariadb)
+    return fail(ErrorClass::failed, "position.invalid", s.position_unknown);
+  if (!s.position_unknown.empty()) return fail(ErrorClass::failed, "position.invalid", s.position_unknown);
+  switch (engine) {
+    case Engine::mysql:
+      return read_mysql(h, s.position, s.received);
+    case Engine::mariadb:
+      return read_mariadb(h, s.position, {s.received});
+    case Engine::postgres:
+      return read_wal(h, s.lineage, s.timeline, s.history, s.position, s.minimum_recovery, wrote(s.cluster_state));
+    case Engine::galera:
+      if (s.position.empty()) return fail(ErrorClass::failed, "position.invalid", "grastate.dat names no position");
+      // Pages of another node over its own: what InnoDB says then is no member's history.
+      if (!s.aborted_transfer.empty()) h.provable_position = false;
+      return read_galera(
+          h, s.position,
+          s.seqno.value_or(-1) >= 0 ? position::GaleraSource::grastate : position::GaleraSource::recovered);
+  }
+  return {};
+}
+
+/// Names of the members of a node's view; an address nobody described stands for itself.
+std::optional<std::vector<MemberName>> members_of_view(const DatabaseCluster& cluster, const GaleraFacts& galera) {
+  if (galera.view.empty()) return std::nullopt;
+  std::vector<MemberName> names;
+  for (const auto& address : galera.view) {
+    MemberName name(address);
+    for (const auto& member : cluster.members)
+      if (address == fmt::format("{}:{}", member.host, member.port)) name = member.name;
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+std::string why_unknown(const MemberFacts& f) {
+  std::string why{reach_name(f.reach)};
+  if (!f.error.empty()) why += ": " + f.error.substr(0, f.error.find('\n'));
+  if (f.stored && !f.stored->why.empty()) why += "; data directory: " + f.stored->why;
+  return why;
+}
+
+}  // namespace
+
+std::vector<History> histories(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts) {
+  std::vector<History> result;
+  bool anybody_writes = false;
+  for (const auto& f : facts)
+    anybody_writes = anybody_writes || (f.reachable() && f.role == MemberRole::primary && f.read_only != true);
+  for (const auto& f : facts) {
+    History h;
+    h.member = f.member;
+    const bool follows_nobody = f.reachable() && f.role == MemberRole::primary;
+    h.leader = anybody_writes ? follows_nobody && f.read_only != true
+                              : f.role_wanted == MemberRole::primary && (follows_nobody || !f.reachable());
+    h.in_primary_component = f.reachable() && f.galera && f.galera->status == "Primary" && f.galera->wsrep_on != false;
+    if (h.in_primary_component) {
+      h.view = members_of_view(cluster, *f.galera);
+      // A node that is being filled says where it will stand, not what it holds.
+      if (f.galera->state.starts_with("Join")) h.provable_position = false;
+    }
+    Status read = fail(ErrorClass::unavailable, "position.unknown", why_unknown(f));
+    if (f.reachable()) {
+      read = read_live(cluster.engine, f, h);
+    } else if (f.stored && stands_still(f)) {
+      switch (f.stored->data) {
+        case StoredFacts::Data::missing:
+        case StoredFacts::Data::empty:
+        case StoredFacts::Data::incomplete:  // half made by us: nothing was ever committed there
+          h.read = History::Read::empty;
+          break;
+        case StoredFacts::Data::present:
+          read = read_stored(cluster.engine, *f.stored, h);
+          break;
+        case StoredFacts::Data::unknown:
+          break;
+      }
+    }
+    if (h.read != History::Read::empty) {
+      h.read = read ? History::Read::read : History::Read::unknown;
+      if (!read) h.why = read.error().message;
+    }
+    result.push_back(std::move(h));
+  }
+  return result;
+}
+
+}  // namespace holdfast::cluster

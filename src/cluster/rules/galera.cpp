@@ -1,0 +1,261 @@
+// Galera: components, states, state transfers, and who may bootstrap.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "cluster/rules/rule.h"
+
+namespace holdfast::cluster::rules {
+
+namespace {
+
+bool in_primary(const MemberFacts& m) {
+  return m.reachable() && m.galera && m.galera->status == "Primary" && m.galera->wsrep_on != false;
+}
+
+std::string name(const MemberFacts& m) {
+  return m.member.str();
+}
+
+std::vector<Finding> all_down(const View& view) {
+  if (view.cluster.engine != Engine::galera) return {};
+  Finding f{.members = {},
+            .summary = "no member is in a primary component: nobody can write",
+            .remedy = view.command("bootstrap") + " --dry-run",
+            .blocks = {"repair"}};
+  bool any_alive = false;
+  for (const auto& m : view.members) {
+    if (in_primary(m)) return {};
+    any_alive = any_alive || (m.reachable() && m.galera && m.galera->wsrep_on != false);
+    f.members.push_back(m.member);
+    std::string where = "position not known";
+    if (m.stored && !m.stored->position.empty())
+      where = m.stored->position;
+    else if (!m.executed.empty())
+      where = m.executed;
+    else if (m.stored && !m.stored->position_unknown.empty())
+      where = "position not known: " + m.stored->position_unknown;
+    f.evidence.push_back(fmt::format("{}: {}{}", name(m), where,
+                                     m.stored && m.stored->safe_to_bootstrap == true ? ", safe_to_bootstrap 1" : ""));
+  }
+  if (any_alive) f.summary = "no member is in a primary component: the members that run wait for a majority";
+  return {std::move(f)};
+}
+
+std::vector<Finding> two_components(const View& view) {
+  // Each member of a component lists the same view; two members of "Primary" with other views are two components.
+  std::map<std::string, std::vector<const MemberFacts*>> views;
+  for (const auto& m : view.members) {
+    if (!in_primary(m) || m.galera->view.empty()) continue;
+    auto addresses = m.galera->view;
+    std::ranges::sort(addresses);
+    views[fmt::format("{}", fmt::join(addresses, " "))].push_back(&m);
+  }
+  std::set<std::string> all;
+  bool overlap = false;
+  for (const auto& [key, members] : views) {
+    for (const auto& address : members[0]->galera->view) overlap = !all.insert(address).second || overlap;
+  }
+  if (views.size() < 2 || overlap) return {};  // overlapping views: a change is under way; the next look tells
+  Finding f{.members = {},
+            .summary = fmt::format("{} primary components at once: the cluster is split and takes writes on each side",
+                                   views.size()),
+            .remedy = "stop writes at once and keep both sides; " + view.command("triage") + " -v shows what each has",
+            .blocks = {"repair", "bootstrap"}};
+  for (const auto& [key, members] : views) {
+    std::string names;
+    for (const auto* m : members) {
+      names += (names.empty() ? "" : ", ") + name(*m);
+      f.members.push_back(m->member);
+    }
+    f.evidence.push_back(fmt::format("{} see only: {}", names, key));
+  }
+  return {std::move(f)};
+}
+
+std::vector<Finding> replication_off(const View& view) {
+  if (view.cluster.engine != Engine::galera) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || !m.galera) return {};
+    const bool no_provider = m.galera->provider == "none";
+    if (m.galera->wsrep_on != false && !no_provider) return {};
+    return Finding{.members = {},
+                   .summary = name(m) + " runs with replication switched off: what is written there goes nowhere",
+                   .evidence = {fmt::format("wsrep_on {}, wsrep_provider {}",
+                                            m.galera->wsrep_on == false ? "OFF" : "ON", m.galera->provider)},
+                   .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> non_primary(const View& view) {
+  if (view.cluster.engine != Engine::galera) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || !m.galera || m.galera->wsrep_on == false || m.galera->provider == "none") return {};
+    if (m.galera->status == "Primary" || m.galera->state.starts_with("Inconsistent")) return {};
+    const bool lonely = std::ranges::any_of(view.members, in_primary);
+    return Finding{.members = {},
+                   .summary = fmt::format("{} is in a component that is {}: it refuses queries{}", name(m),
+                                          m.galera->status.empty() ? "not known" : m.galera->status,
+                                          lonely ? ", while the others go on" : " until a majority is back"),
+                   .evidence = {fmt::format("wsrep_cluster_status {}, wsrep_connected {}, {} members in its view",
+                                            m.galera->status, m.galera->connected == true ? "ON" : "OFF",
+                                            m.galera->size.value_or(0))},
+                   .remedy = lonely ? view.command("repair", &m) : view.command("bootstrap") + " --dry-run"};
+  });
+}
+
+std::vector<Finding> inconsistent(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || !m.galera || !m.galera->state.starts_with("Inconsistent")) return {};
+    return Finding{.members = {},
+                   .summary = name(m) + " was found inconsistent by a vote and has left the group: its data differs",
+                   .evidence = {fmt::format("wsrep_local_state_comment {}, wsrep_cluster_status {}", m.galera->state,
+                                            m.galera->status)},
+                   .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> not_synced(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!in_primary(m) || m.galera->state == "Synced" || m.galera->state.starts_with("Inconsistent")) return {};
+    const std::string& state = m.galera->state;
+    Finding f{.members = {},
+              .summary = fmt::format("{} is {}, not Synced", name(m), state.empty() ? "in a state not known" : state),
+              .evidence = {fmt::format("wsrep_local_recv_queue {}", m.galera->receive_queue.value_or(0))},
+              .remedy = view.command("triage") + " --watch"};
+    if (state.starts_with("Donor") && m.galera->desynced == true) {
+      f.summary = name(m) + " is desynced by hand (wsrep_desync=ON): it falls behind without slowing the others";
+      f.remedy = "SET GLOBAL wsrep_desync=OFF on " + name(m);
+    }
+    return f;
+  });
+}
+
+std::vector<Finding> not_ready(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!in_primary(m) || m.galera->state != "Synced") return {};
+    const bool rejects = !m.galera->reject_queries.empty() && m.galera->reject_queries != "NONE";
+    if (m.galera->ready != false && m.galera->connected != false && !rejects) return {};
+    Finding f{.members = {},
+              .summary = name(m) + " says Synced, but does not take queries",
+              .evidence = {fmt::format("wsrep_ready {}, wsrep_connected {}, wsrep_reject_queries {}",
+                                       m.galera->ready == false ? "OFF" : "ON",
+                                       m.galera->connected == false ? "OFF" : "ON", m.galera->reject_queries)},
+              .remedy = view.command("repair", &m)};
+    if (rejects) {
+      f.summary = name(m) + " rejects queries: somebody set wsrep_reject_queries";
+      f.remedy = "SET GLOBAL wsrep_reject_queries=NONE on " + name(m) + "; then " + view.command("triage");
+      f.action = Action::nothing;
+    }
+    return f;
+  });
+}
+
+std::vector<Finding> size_mismatch(const View& view) {
+  const size_t expected = view.members.size();
+  for (const auto& m : view.members) {
+    if (!in_primary(m) || !m.galera->size) continue;
+    const auto size = static_cast<size_t>(*m.galera->size);
+    if (size > expected)
+      return {{.members = {m.member},
+               .summary = fmt::format("the component has {} members, the description {}: somebody unknown has joined",
+                                      size, expected),
+               .evidence = {fmt::format("wsrep_incoming_addresses {}", fmt::join(m.galera->view, ","))},
+               .remedy = "add the member to the DatabaseCluster, or find out who it is"}};
+    if (size * 2 <= expected)
+      return {
+          {.members = {m.member},
+           .summary = fmt::format("the primary component has only {} of {} members: one more loss and nobody can write",
+                                  size, expected),
+           .evidence = {fmt::format("wsrep_cluster_size {}", size)},
+           .remedy = "see that the members outside hold nothing of their own before they join: " +
+                     view.command("triage") + " -v",
+           .severity = Severity::error}};
+  }
+  return {};
+}
+
+std::vector<Finding> aborted_transfer(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.stored || m.stored->aborted_transfer.empty() || (m.reachable() && m.galera && m.galera->state == "Synced"))
+      return {};
+    return Finding{
+        .members = {},
+        .summary = name(m) + " has the leavings of a state transfer that did not end: its data is no copy of anything",
+        .evidence = {m.stored->aborted_transfer},
+        .remedy = view.command("repair", &m),
+        .blocks = {"bootstrap from " + name(m)}};
+  });
+}
+
+std::vector<Finding> bootstrap_flag(const View& view) {
+  if (view.cluster.engine != Engine::galera) return {};
+  std::vector<const MemberFacts*> flagged;
+  for (const auto& m : view.members)
+    if (m.stored && m.stored->safe_to_bootstrap == true && !in_primary(m)) flagged.push_back(&m);
+  if (flagged.empty()) return {};
+  std::vector<Finding> found;
+  for (const auto* m : flagged) {
+    std::string why;
+    if (m->stored->lineage.empty() || m->stored->lineage == "00000000-0000-0000-0000-000000000000")
+      why = "it has no history";
+    else if (flagged.size() > 1)
+      why = fmt::format("{} members carry the mark", flagged.size());
+    else if (std::ranges::any_of(view.members, in_primary))
+      why = "the others form a primary component already";
+    else if (view.authority.member && *view.authority.member != m->member)
+      why = view.authority.member->str() + " has more";
+    if (why.empty()) continue;
+    found.push_back({.members = {m->member},
+                     .summary = fmt::format("{} is marked safe_to_bootstrap, but {}", name(*m), why),
+                     .evidence = {fmt::format("grastate.dat: uuid {}, seqno {}, safe_to_bootstrap 1",
+                                              m->stored->lineage, m->stored->seqno.value_or(-1))},
+                     .remedy = view.command("bootstrap") + " --dry-run"});
+  }
+  return found;
+}
+
+std::vector<Finding> flow_control(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!in_primary(m) || m.galera->receive_queue.value_or(0) < 100) return {};
+    return Finding{
+        .members = {},
+        .summary = fmt::format("{} has {} write sets waiting: it slows the whole cluster down", name(m),
+                               *m.galera->receive_queue),
+        .evidence = {fmt::format("wsrep_flow_control_paused {:.2f}", m.galera->flow_control_paused.value_or(0))},
+        .remedy = "look for a slow disk or a missing primary key on " + name(m)};
+  });
+}
+
+constexpr Rule kRules[] = {
+    {"galera-no-primary-component", Severity::critical, Verdict::healthy, Action::nothing, "no Galera member can write",
+     all_down},
+    {"galera-two-components", Severity::critical, Verdict::broken, Action::nothing,
+     "two primary components take writes", two_components},
+    {"galera-inconsistent", Severity::error, Verdict::broken, Action::rebuild, "a Galera member was voted out",
+     inconsistent},
+    {"galera-replication-off", Severity::critical, Verdict::broken, Action::rebuild,
+     "a Galera server runs without replicating", replication_off},
+    {"galera-non-primary", Severity::error, Verdict::broken, Action::restart,
+     "a Galera member is outside the primary component", non_primary},
+    {"galera-not-synced", Severity::error, Verdict::catching_up, Action::nothing, "a Galera member is not Synced",
+     not_synced},
+    {"galera-not-ready", Severity::error, Verdict::broken, Action::restart, "a Synced member takes no queries",
+     not_ready},
+    {"galera-size-mismatch", Severity::error, Verdict::healthy, Action::nothing,
+     "the component is not the cluster described", size_mismatch},
+    {"galera-aborted-transfer", Severity::error, Verdict::broken, Action::rebuild,
+     "a state transfer was cut off half way", aborted_transfer},
+    {"galera-bootstrap-flag", Severity::error, Verdict::healthy, Action::nothing,
+     "the wrong member is marked to bootstrap from", bootstrap_flag},
+    {"galera-slow-member", Severity::warning, Verdict::healthy, Action::nothing, "a member holds the others up",
+     flow_control},
+};
+
+}  // namespace
+
+std::span<const Rule> galera_rules() {
+  return kRules;
+}
+
+}  // namespace holdfast::cluster::rules

@@ -1,0 +1,259 @@
+// Who has what: the authority, errant transactions, foreign histories, several writers or none.
+#include <algorithm>
+
+#include "cluster/rules/rule.h"
+
+namespace holdfast::cluster::rules {
+
+namespace {
+
+using position::Order;
+
+bool may_write(Engine engine) {
+  return engine != Engine::galera;
+}
+
+std::string names_of(const std::vector<MemberName>& members) {
+  std::string names;
+  for (const auto& member : members) names += (names.empty() ? "" : ", ") + member.str();
+  return names;
+}
+
+const MemberFacts* find(const View& view, const MemberName& name) {
+  for (const auto& m : view.members)
+    if (m.member == name) return &m;
+  return nullptr;
+}
+
+std::vector<Finding> undeterminable(const View& view) {
+  if (view.authority.kind != AuthorityKind::undeterminable) return {};
+  Finding f{.members = {},
+            .summary = view.authority.blockers.empty() ? "who has all data cannot be determined"
+                                                       : "who has all data cannot be determined: nothing is known of " +
+                                                             names_of(view.authority.blockers),
+            .evidence = view.authority.reasons,
+            .remedy = "bring back or explain the members that are not known, then " + view.command("triage"),
+            .blocks = {"repair that replaces data", "bootstrap"}};
+  for (size_t i = 0; i < view.histories.size(); ++i)
+    if (view.histories[i].read == History::Read::unknown && !view.histories[i].why.empty())
+      f.evidence.push_back(view.histories[i].member.str() + ": " + view.histories[i].why);
+  return {std::move(f)};
+}
+
+std::vector<Finding> diverged(const View& view) {
+  if (view.authority.kind != AuthorityKind::diverged) return {};
+  return {{.members = {},
+           .summary = "the members' histories have come apart: no member has all data",
+           .evidence = view.authority.reasons,
+           .remedy = view.command("triage") + " --export-divergence DIR, then choose: " + view.command("repair") +
+                     " -i N --accept=discard-diverged:MEMBER",
+           .blocks = {"repair without -i", "bootstrap", "failover"}}};
+}
+
+/// Who wrote what a member has and the baseline lacks: itself (errant), the baseline (which lost it), or somebody else.
+struct Origins {
+  bool own = false, baseline = false, other = false;
+};
+
+Origins origins_of(const View& view, size_t member, const History& baseline) {
+  Origins origins;
+  const MemberFacts& m = view.members[member];
+  const MemberFacts* base = find(view, baseline.member);
+  auto say = [&](bool its_own, bool of_baseline) {
+    origins.own = origins.own || its_own;
+    origins.baseline = origins.baseline || (of_baseline && !its_own);
+    origins.other = origins.other || (!its_own && !of_baseline);
+  };
+  auto lineage_of = [](const MemberFacts& f) { return f.lineage.empty() && f.stored ? f.stored->lineage : f.lineage; };
+  const auto& position = view.histories[member].position;
+  if (const auto* set = std::get_if<position::GtidSet>(&position)) {
+    const auto* other = std::get_if<position::GtidSet>(&baseline.position);
+    if (!other) return origins;
+    const auto extra = set->subtract(*other);
+    for (const auto& source : extra.sources())
+      say(source.uuid.to_string() == lineage_of(m), base && source.uuid.to_string() == lineage_of(*base));
+  } else if (const auto* state = std::get_if<position::GtidState>(&position)) {
+    const auto* other = std::get_if<position::GtidState>(&baseline.position);
+    if (!other) return origins;
+    for (const auto& range : state->missing_from(*other))
+      say(m.server_id && range.server == *m.server_id, base && base->server_id && range.server == *base->server_id);
+  } else {
+    origins.other = true;
+  }
+  return origins;
+}
+
+bool only_own(const Origins& origins) {
+  return origins.own && !origins.baseline && !origins.other;
+}
+
+std::vector<Finding> not_primary(const View& view) {
+  if (view.authority.kind != AuthorityKind::leader_not_primary || !view.authority.member) return {};
+  // A replica that wrote something itself is ahead only by what is errant: that is not the primary's loss.
+  if (const History* baseline = view.leader() ? view.baseline() : nullptr)
+    for (size_t i = 0; i < view.histories.size(); ++i)
+      if (view.histories[i].member == *view.authority.member && view.members[i].role == MemberRole::replica &&
+          only_own(origins_of(view, i, *baseline)))
+        return {};
+  return {{.members = {*view.authority.member},
+           .summary = view.authority.member->str() + " has more than the member that takes writes",
+           .evidence = view.authority.reasons,
+           .remedy = "stop writes, then let the primary catch up from " + view.authority.member->str() +
+                     " or fail over to it",
+           .blocks = {"repair of " + view.authority.member->str(), "failover to others"}}};
+}
+
+std::vector<Finding> errant(const View& view) {
+  std::vector<Finding> found;
+  const History* baseline = view.baseline();
+  if (!baseline) return {};
+  for (size_t i = 0; i < view.histories.size(); ++i) {
+    const History& h = view.histories[i];
+    const MemberFacts& m = view.members[i];
+    if (&h == baseline || h.read != History::Read::read) continue;
+    const bool is_foreign = std::ranges::any_of(view.authority.relations, [&](const MemberRelation& relation) {
+      return relation.member == h.member && relation.foreign;
+    });
+    const Order order = compare(h.position, baseline->position);
+    if (is_foreign || (order != Order::diverged && order != Order::after)) continue;
+    // A component's members are never exactly level while it works; who is ahead inside it has nothing of its own.
+    if (view.cluster.engine == Engine::galera && h.in_primary_component && baseline->in_primary_component) continue;
+    const std::string missing = difference(h.position, baseline->position);
+    Finding f{.members = {h.member},
+              .summary = fmt::format("{} has transactions that {} lacks{}", h.member.str(), baseline->member.str(),
+                                     missing.empty() ? "" : ": " + missing),
+              .evidence = {"its position: " + (m.executed.empty() && m.stored ? m.stored->position : m.executed)},
+              .remedy = view.command("triage") + " --export-divergence DIR, then " + view.command("repair", &m) +
+                        " --accept=discard-diverged:" + h.member.str(),
+              .blocks = {"failover to " + h.member.str()}};
+    if (view.cluster.engine == Engine::postgres) f.action = Action::rewind;
+    const Origins origins = origins_of(view, i, *baseline);
+    if (origins.baseline) continue;  // the primary lost what it wrote itself: leader-not-primary tells that
+    if (origins.other && view.cluster.engine != Engine::postgres)
+      f.remedy = "find out who wrote them: they may be acknowledged commits of a former primary. Keep them: " +
+                 view.command("triage") + " --export-divergence DIR";
+    if (!view.leader()) f.verdict = Verdict::healthy;  // without a writer it may be the one to keep
+    found.push_back(std::move(f));
+  }
+  return found;
+}
+
+std::vector<Finding> foreign(const View& view) {
+  std::vector<Finding> found;
+  for (const auto& relation : view.authority.relations) {
+    if (!relation.foreign) continue;
+    const MemberFacts* m = find(view, relation.member);
+    if (!m) continue;
+    const std::string& lineage = m->lineage.empty() && m->stored ? m->stored->lineage : m->lineage;
+    found.push_back({.members = {relation.member},
+                     .summary = relation.member.str() + " belongs to another history: its data is not of this cluster",
+                     .evidence = {"its lineage: " + lineage},
+                     .remedy = view.command("repair", m) + " --accept=discard-foreign:" + relation.member.str(),
+                     .blocks = {"failover to " + relation.member.str()}});
+  }
+  return found;
+}
+
+std::vector<Finding> several_writers(const View& view) {
+  if (!may_write(view.cluster.engine) || view.writers.size() < 2) return {};
+  Finding f{.members = {},
+            .summary = fmt::format("{} members take writes: split brain", view.writers.size()),
+            .remedy = "stop writes on all but one at once; " + view.command("triage") + " --export-divergence DIR",
+            .blocks = {"repair without -i", "failover"}};
+  for (const auto* m : view.writers) {
+    f.members.push_back(m->member);
+    f.evidence.push_back(fmt::format("{}: read-only {}, follows nobody, at {}", m->member.str(),
+                                     m->read_only == false ? "off" : "not known", m->position));
+  }
+  return {std::move(f)};
+}
+
+std::vector<Finding> no_writer(const View& view) {
+  if (!may_write(view.cluster.engine) || !view.writers.empty()) return {};
+  Finding f{.members = {}, .summary = "no member takes writes", .remedy = view.command("repair") + " --dry-run"};
+  bool unseen = false;
+  for (const auto& m : view.members) {
+    if (!m.reachable()) {
+      unseen = true;
+      f.evidence.push_back(fmt::format("{}: {}", m.member.str(), reach_name(m.reach)));
+    } else {
+      f.evidence.push_back(fmt::format("{}: {}, read-only {}", m.member.str(), member_role_name(m.role),
+                                       m.read_only == true ? "on" : "off"));
+    }
+  }
+  if (unseen) f.summary = "no member is seen to take writes";
+  return {std::move(f)};
+}
+
+std::vector<Finding> primary_read_only(const View& view) {
+  if (!may_write(view.cluster.engine) || !view.writers.empty()) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || m.role != MemberRole::primary || m.read_only != true) return {};
+    if (m.role_wanted == MemberRole::replica) return {};
+    return Finding{.members = {},
+                   .summary = m.member.str() + " follows nobody and is read-only: nobody can write here",
+                   .evidence = {"read_only is on"},
+                   .remedy = "find out who set it (a fence, a full disk, a person) before you open it"};
+  });
+}
+
+std::vector<Finding> sessions_read_only(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || m.role != MemberRole::primary || m.default_read_only != true) return {};
+    return Finding{
+        .members = {},
+        .summary = m.member.str() + " begins every session read-only: clients cannot write unless they ask to",
+        .evidence = {"default_transaction_read_only is on"},
+        .remedy = "find out who set it before you reset it; it fences nobody, any session can switch it off"};
+  });
+}
+
+std::vector<Finding> timeline_behind(const View& view) {
+  if (view.cluster.engine != Engine::postgres || !view.leader()) return {};
+  const MemberFacts& leader = *view.leader();
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (&m == &leader) return {};
+    const uint32_t timeline = m.reachable() ? m.timeline : m.stored ? m.stored->timeline : 0;
+    if (timeline == 0 || timeline >= leader.timeline) return {};
+    for (const auto& relation : view.authority.relations)
+      if (relation.member == m.member && (relation.foreign || relation.to_authority == Order::diverged)) return {};
+    const Following* follow = m.upstream();
+    if (follow && follow->receiving == true) return {};
+    return Finding{.members = {},
+                   .summary = fmt::format("{} is on timeline {}, the primary on {}: it was left behind by a promotion",
+                                          m.member.str(), timeline, leader.timeline),
+                   .evidence = {"its position: " + (m.reachable() ? m.position
+                                                    : m.stored    ? m.stored->position
+                                                                  : "")},
+                   .remedy = view.command("repair", &m)};
+  });
+}
+
+constexpr Rule kRules[] = {
+    {"several-writers", Severity::critical, Verdict::healthy, Action::nothing, "more than one member takes writes",
+     several_writers},
+    {"histories-diverged", Severity::critical, Verdict::healthy, Action::nothing, "no member has all data", diverged},
+    {"leader-not-primary", Severity::critical, Verdict::healthy, Action::nothing,
+     "somebody else has more than the primary", not_primary},
+    {"no-writer", Severity::critical, Verdict::healthy, Action::nothing, "nobody takes writes", no_writer},
+    {"primary-read-only", Severity::critical, Verdict::broken, Action::nothing, "the primary refuses writes",
+     primary_read_only},
+    {"sessions-read-only", Severity::error, Verdict::broken, Action::nothing, "sessions begin read-only",
+     sessions_read_only},
+    {"errant-transactions", Severity::error, Verdict::diverged, Action::rebuild,
+     "a member has transactions the primary lacks", errant},
+    {"foreign-history", Severity::error, Verdict::foreign, Action::rebuild, "a member belongs to another history",
+     foreign},
+    {"authority-undeterminable", Severity::error, Verdict::healthy, Action::nothing, "who has all data is not known",
+     undeterminable},
+    {"timeline-behind", Severity::error, Verdict::stale, Action::rewind, "a standby stayed on an old timeline",
+     timeline_behind},
+};
+
+}  // namespace
+
+std::span<const Rule> history_rules() {
+  return kRules;
+}
+
+}  // namespace holdfast::cluster::rules

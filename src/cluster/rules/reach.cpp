@@ -1,0 +1,279 @@
+// Does the member's process run, does it answer, is there data under it?
+#include "cluster/rules/rule.h"
+
+namespace holdfast::cluster::rules {
+
+namespace {
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::string mark(const MemberFacts& m, std::string_view says) {
+  return fmt::format("{} {}", m.member.str(), says);
+}
+
+std::vector<std::string> server_evidence(const MemberFacts& m) {
+  std::vector<std::string> evidence;
+  if (!m.server_state.empty()) evidence.push_back("agent: its server is " + m.server_state);
+  if (!m.last_exit.empty()) evidence.push_back("agent: the server's process ended with " + m.last_exit);
+  if (!m.error.empty()) evidence.push_back("connection: " + first_line(m.error));
+  if (m.tcp) evidence.push_back(*m.tcp ? "its port takes connections" : "its port: " + m.tcp_error);
+  return evidence;
+}
+
+/// The line of the server's own log that tells of damaged data; "" when there is none.
+std::string damage_in(const std::string& log) {
+  constexpr std::string_view kMarks[] = {
+      "Database page corruption",
+      "is corrupted",
+      "page corrupted",
+      "invalid page in block",
+      "could not read block",
+      "invalid checkpoint record",
+      "could not locate a valid checkpoint record",
+      "Missing FILE_CHECKPOINT",
+      "Cannot find a valid",
+      "Corruption in the",
+      "corrupted page",
+      "checksum mismatch",
+      "page verification failed",
+      "could not locate required checkpoint",
+  };
+  std::string found;
+  for (size_t at = 0; at < log.size();) {
+    const size_t end = std::min(log.find('\n', at), log.size());
+    const std::string line = log.substr(at, end - at);
+    for (auto text : kMarks)
+      if (contains(line, text)) found = line;
+    at = end + 1;
+  }
+  return found;
+}
+
+bool has_no_data(const MemberFacts& m) {
+  return m.stored && m.stored->data != StoredFacts::Data::present && m.stored->data != StoredFacts::Data::unknown;
+}
+
+bool runs(const MemberFacts& m) {
+  return m.server_state == "running" || m.server_state == "starting" || m.server_state == "stopping";
+}
+
+bool hung_by_signal(const MemberFacts& m) {
+  return m.process_state == "T" || m.process_state == "t";
+}
+
+Action refill(const View& view) {
+  return view.cluster.engine == Engine::postgres ? Action::reseed : Action::rebuild;
+}
+
+std::vector<Finding> data_missing(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.reachable() || !has_no_data(m)) return {};
+    std::string how = m.stored->data == StoredFacts::Data::missing ? "has no data directory"
+                      : m.stored->data == StoredFacts::Data::empty ? "has an empty data directory"
+                                                                   : "has a half-made data directory";
+    Finding f{.members = {}, .summary = mark(m, how), .remedy = view.command("repair", &m)};
+    if (!m.stored->why.empty()) f.evidence.push_back(m.stored->why);
+    for (auto& line : server_evidence(m)) f.evidence.push_back(std::move(line));
+    if (m.stored->data == StoredFacts::Data::incomplete) f.verdict = Verdict::broken;
+    f.action = refill(view);
+    return f;
+  });
+}
+
+std::vector<Finding> data_damaged(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.reachable() || runs(m) || has_no_data(m)) return {};
+    const std::string line = damage_in(m.log_tail);
+    if (line.empty()) return {};
+    return Finding{.members = {},
+                   .summary = mark(m, "does not run, and its log tells of damaged data"),
+                   .evidence = {"server log: " + line},
+                   .remedy = view.command("repair", &m),
+                   .action = refill(view)};
+  });
+}
+
+std::vector<Finding> server_crashed(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.reachable() || m.server_state != "failed") return {};
+    return Finding{.members = {},
+                   .summary = mark(m, m.last_exit.empty() ? "does not run: its server died"
+                                                          : "does not run: its server ended with " + m.last_exit),
+                   .evidence = server_evidence(m),
+                   .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> server_stopped(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.reachable() || m.server_state != "stopped") return {};
+    return Finding{.members = {},
+                   .summary = mark(m, "does not run: its server is stopped"),
+                   .evidence = server_evidence(m),
+                   .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> server_frozen(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.reachable() || !hung_by_signal(m)) return {};
+    return Finding{.members = {},
+                   .summary = mark(m, fmt::format("is frozen: process {} is stopped by a signal", m.server_pid)),
+                   .evidence = {fmt::format("kernel: state {} of process {}", m.process_state, m.server_pid)},
+                   .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> server_hung(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.reach != Reach::timeout || hung_by_signal(m)) return {};
+    Finding f{.members = {},
+              .summary = mark(m, "gives no answer in time: hung, or cut off"),
+              .evidence = server_evidence(m),
+              .remedy = "look at its disk and at its server's log; then " + view.command("triage")};
+    if (m.process_state == "D")
+      f.evidence.push_back("kernel: its process waits for a disk that does not answer (state D)");
+    return f;
+  });
+}
+
+std::vector<Finding> starting(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.reachable() || m.reach == Reach::timeout || m.server_state != "starting") return {};
+    return Finding{.members = {},
+                   .summary = mark(m, "is starting: recovery may take a while"),
+                   .evidence = server_evidence(m),
+                   .remedy = view.command("triage") + " --watch"};
+  });
+}
+
+std::vector<Finding> access_denied(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.reach != Reach::denied) return {};
+    return Finding{.members = {},
+                   .summary = mark(m, "serves, but refuses this user: nothing is known of it"),
+                   .evidence = {first_line(m.error)},
+                   .remedy = "correct spec.credentials of the DatabaseCluster, then " + view.command("triage")};
+  });
+}
+
+std::vector<Finding> connections_exhausted(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    const bool refused = contains(m.error, "Too many connections") || contains(m.error, "too many clients") ||
+                         contains(m.error, "remaining connection slots");
+    if (!m.reachable() && refused)
+      return Finding{.members = {},
+                     .summary = mark(m, "takes no more connections: nothing is known of it"),
+                     .evidence = {first_line(m.error)},
+                     .remedy = "raise max_connections or end idle sessions, then " + view.command("triage")};
+    if (m.reachable() && m.max_connections > 0 && m.connections * 10 >= m.max_connections * 9)
+      return Finding{
+          .members = {},
+          .summary = mark(m, fmt::format("has {} of {} connections in use", m.connections, m.max_connections)),
+          .remedy = "raise max_connections or end idle sessions",
+          .severity = Severity::warning,
+          .verdict = Verdict::healthy,
+          .action = Action::nothing};
+    return {};
+  });
+}
+
+std::vector<Finding> unreachable(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.reachable() || m.reach == Reach::timeout || m.reach == Reach::denied) return {};
+    if (m.server_state == "failed" || m.server_state == "stopped" || m.server_state == "starting" || has_no_data(m))
+      return {};
+    if (contains(m.error, "Too many connections") || contains(m.error, "too many clients") ||
+        contains(m.error, "remaining connection slots"))
+      return {};
+    Finding f{.members = {},
+              .summary = mark(m, m.reach == Reach::failed ? "cannot be asked: " + first_line(m.error)
+                                                          : "is not reachable: " + first_line(m.error)),
+              .evidence = server_evidence(m),
+              .remedy = "see that its host and server run, then " + view.command("triage")};
+    // Nobody serves there and its history was read from its files: that is a stopped server, not an unknown one.
+    const bool read = m.stored && m.stored->data == StoredFacts::Data::present && !m.stored->position.empty();
+    if (m.reach == Reach::unreachable && read && m.server_pid <= 0 && m.agent == false) {
+      f.verdict = Verdict::stopped;
+      f.action = Action::restart;
+    }
+    return f;
+  });
+}
+
+std::vector<Finding> agent_gone(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.agent != false) return {};
+    return Finding{.members = {},
+                   .summary = mark(m, "has no agent running: nobody supervises its server"),
+                   .remedy = "start its agent (holdfast agent --dir DIR; for a lab: holdfast lab up)",
+                   .blocks = {"repair"},
+                   .verdict = m.reachable() ? Verdict::broken : Verdict::healthy};
+  });
+}
+
+std::vector<Finding> agent_hung(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.agent != true || !m.server_state.empty()) return {};
+    return Finding{.members = {},
+                   .summary = mark(m, "has an agent that does not answer: nobody supervises its server"),
+                   .evidence = {"its socket takes connections, its status was not told in time"},
+                   .remedy = "look at the agent's process (is it stopped by a signal?), then " + view.command("triage"),
+                   .blocks = {"repair"},
+                   .verdict = m.reachable() ? Verdict::broken : Verdict::unknown};
+  });
+}
+
+std::vector<Finding> tcp_unreachable(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || m.tcp != false) return {};
+    return Finding{.members = {},
+                   .summary = mark(m, "answers on its socket, but not over the network"),
+                   .evidence = {fmt::format("tcp {}: {}", m.address, m.tcp_error)},
+                   .remedy = "look at bind-address, firewall and network of its host, then " + view.command("triage")};
+  });
+}
+
+std::vector<Finding> isolated(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.server_mode != "isolated" || !runs(m)) return {};
+    return Finding{.members = {},
+                   .summary = mark(m, "runs isolated, without network and replication, as a repair leaves it"),
+                   .remedy = "holdfast operations list"};
+  });
+}
+
+constexpr Rule kRules[] = {
+    {"data-missing", Severity::error, Verdict::empty, Action::rebuild, "a member has no data", data_missing},
+    {"data-damaged", Severity::error, Verdict::broken, Action::rebuild, "a stopped server's data is damaged",
+     data_damaged},
+    {"server-crashed", Severity::error, Verdict::stopped, Action::restart, "the server's process died", server_crashed},
+    {"server-stopped", Severity::error, Verdict::stopped, Action::restart, "the server was stopped", server_stopped},
+    {"server-frozen", Severity::error, Verdict::broken, Action::restart, "the server's process is stopped by a signal",
+     server_frozen},
+    {"server-hung", Severity::error, Verdict::unknown, Action::nothing, "the server does not answer", server_hung},
+    {"server-starting", Severity::error, Verdict::catching_up, Action::nothing, "the server is still starting",
+     starting},
+    {"access-denied", Severity::error, Verdict::unknown, Action::nothing, "the server refuses our account",
+     access_denied},
+    {"connections-exhausted", Severity::critical, Verdict::unknown, Action::nothing, "no connection is left",
+     connections_exhausted},
+    {"server-unreachable", Severity::error, Verdict::unknown, Action::nothing, "nobody answers, and why is not known",
+     unreachable},
+    {"agent-gone", Severity::error, Verdict::broken, Action::nothing, "a member is not supervised", agent_gone},
+    {"agent-hung", Severity::error, Verdict::broken, Action::nothing, "an agent does not answer", agent_hung},
+    {"tcp-unreachable", Severity::error, Verdict::broken, Action::nothing,
+     "a member can be reached on its own host only", tcp_unreachable},
+    {"server-isolated", Severity::error, Verdict::stopped, Action::restart, "a server runs in maintenance mode",
+     isolated},
+};
+
+}  // namespace
+
+std::span<const Rule> reach_rules() {
+  return kRules;
+}
+
+}  // namespace holdfast::cluster::rules

@@ -1,0 +1,559 @@
+// Streams between members: who follows whom, what stopped, and what protects a commit.
+#include <algorithm>
+
+#include "cluster/rules/rule.h"
+
+namespace holdfast::cluster::rules {
+
+namespace {
+
+constexpr double kLagLimit = 60;  ///< seconds behind from which a replica no longer counts as healthy
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+bool is_mysql_family(const View& view) {
+  return view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
+}
+
+std::string name(const MemberFacts& m) {
+  return m.member.str();
+}
+
+/// Asks `check` of every replication connection of every member that has one.
+template <class Check>
+std::vector<Finding> each_stream(const View& view, Check&& check) {
+  std::vector<Finding> found;
+  for (const auto& m : view.members) {
+    if (!m.reachable()) continue;
+    for (const auto& follow : m.following) {
+      std::optional<Finding> finding = check(m, follow);
+      if (!finding) continue;
+      finding->members = {m.member};
+      found.push_back(std::move(*finding));
+    }
+  }
+  return found;
+}
+
+/// The classes of errors a receiver or applier stops with, by the server's numbers.
+bool log_is_gone(const Following& f) {
+  const bool number = f.receive_errno == 1236 || f.receive_errno == 13114;
+  const bool words = contains(f.receive_error, "has purged") || contains(f.receive_error, "been purged") ||
+                     contains(f.receive_error, "Could not find GTID state") ||
+                     contains(f.receive_error, "could not find next log") ||
+                     contains(f.receive_error, "has already been removed");
+  return words || (number && !contains(f.receive_error, "ahead") && contains(f.receive_error, "Could not find"));
+}
+bool source_lacks_position(const Following& f) {
+  return (f.receive_errno == 1236 || f.receive_errno == 13114) && !log_is_gone(f);
+}
+bool source_refuses(const Following& f) {
+  return f.receive_errno == 1045 || f.receive_errno == 1130 || f.receive_errno == 1698 || f.receive_errno == 1227 ||
+         f.receive_errno == 2059 || f.receive_errno == 2061 || f.receive_errno == 1597 ||
+         contains(f.receive_error, "password authentication failed") ||
+         contains(f.receive_error, "no pg_hba.conf entry");
+}
+bool source_unreachable(const Following& f) {
+  return (f.receive_errno >= 2000 && f.receive_errno <= 2013 && !source_refuses(f)) ||
+         contains(f.receive_error, "could not connect") || contains(f.receive_error, "Connection refused") ||
+         contains(f.receive_error, "connection to server");
+}
+
+std::vector<Finding> log_purged(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.receiving == true || !log_is_gone(f)) return {};
+    return Finding{
+        .summary = fmt::format("{} needs logs that {} no longer has: it cannot catch up", name(m), f.upstream),
+        .evidence = {fmt::format("receiver [{}] {}", f.receive_errno, first_line(f.receive_error))},
+        .remedy = view.command("repair", &m),
+        .action = view.cluster.engine == Engine::postgres ? Action::reseed : Action::rebuild};
+  });
+}
+
+std::vector<Finding> position_unknown_to_source(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.receiving == true || !source_lacks_position(f)) return {};
+    return Finding{
+        .summary = fmt::format("{} is refused by {}: its position is not in the source's log", name(m), f.upstream),
+        .evidence = {fmt::format("receiver [{}] {}", f.receive_errno, first_line(f.receive_error))},
+        .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> refused(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.receiving == true || !source_refuses(f)) return {};
+    return Finding{
+        .summary = fmt::format("{} may not follow {}: its replication account is refused", name(m), f.upstream),
+        .evidence = {fmt::format("receiver [{}] {}", f.receive_errno, first_line(f.receive_error))},
+        .remedy = "see that the replication account exists on the source with this password, then " +
+                  view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> upstream_unreachable(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.receiving == true || log_is_gone(f) || source_refuses(f)) return {};
+    if (!source_unreachable(f) && f.receive_state != "Connecting") return {};
+    return Finding{
+        .summary = fmt::format("{} cannot reach {}", name(m), f.upstream.empty() ? "whom it follows" : f.upstream),
+        .evidence = {fmt::format("receiver {} [{}] {}", f.receive_state, f.receive_errno, first_line(f.receive_error))},
+        .remedy = "see that the source runs and the network between them works, then " + view.command("triage")};
+  });
+}
+
+std::vector<Finding> apply_error(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.applying == true || f.apply_errno == 0) return {};
+    std::string what;
+    switch (f.apply_errno) {
+      case 1062:
+        what = "a row it should insert is there already";
+        break;
+      case 1032:
+        what = "a row it should change is missing";
+        break;
+      case 1146:
+        what = "a table it should change is missing";
+        break;
+      case 1396:
+        what = "an account it should create or drop is not as on the source";
+        break;
+      case 1950:
+        what = "a transaction comes out of order: it has local ones of its own";
+        break;
+      default:
+        what = "an event cannot be applied";
+    }
+    return Finding{.summary = fmt::format("{} has stopped applying: {} (error {})", name(m), what, f.apply_errno),
+                   .evidence = {fmt::format("applier [{}] {}", f.apply_errno, first_line(f.apply_error))},
+                   .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> thread_stopped(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    const bool receiver =
+        f.receiving == false && f.receive_errno == 0 && f.receive_error.empty() && f.receive_state != "Connecting";
+    const bool applier = f.applying == false && f.apply_errno == 0 && f.apply_error.empty();
+    if (!receiver && !applier) return {};
+    if (view.cluster.engine == Engine::postgres) {
+      if (!applier) return {};  // a silent WAL receiver is a rule of its own
+      return Finding{.summary = name(m) + " has its replay paused: it receives but does not apply",
+                     .evidence = {"pg_is_wal_replay_paused() is true"},
+                     .remedy = view.command("repair", &m)};
+    }
+    return Finding{
+        .summary = fmt::format("{} has {} stopped, without an error: somebody stopped it and it stays so", name(m),
+                               receiver && applier ? "its receiver and applier"
+                               : receiver          ? "its receiver"
+                                                   : "its applier"),
+        .evidence = {fmt::format("receiver {}, applier {}, no error number", f.receiving == true ? "on" : "off",
+                                 f.applying == true ? "on" : "off")},
+        .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> receiver_error(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.receiving != false || log_is_gone(f) || source_refuses(f) || source_unreachable(f) ||
+        source_lacks_position(f) || f.receive_state == "Connecting")
+      return {};
+    const bool silent = f.receive_errno == 0 && f.receive_error.empty();
+    if (silent && view.cluster.engine != Engine::postgres) return {};  // replica-thread-stopped
+    return Finding{
+        .summary = silent
+                       ? fmt::format("{} does not stream from {}", name(m), f.upstream.empty() ? "anybody" : f.upstream)
+                       : fmt::format("{} does not receive{}{}: {}", name(m), f.upstream.empty() ? "" : " from ",
+                                     f.upstream, first_line(f.receive_error)),
+        .evidence = {fmt::format("receiver {} [{}] {}", f.receive_state, f.receive_errno, first_line(f.receive_error)),
+                     f.conninfo_problem},
+        .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> state_unknown(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.receiving && f.applying) return {};
+    return Finding{.summary = name(m) + " does not tell the state of its replication",
+                   .evidence = {first_line(m.error)},
+                   .remedy = "see that the account may read it (REPLICA MONITOR, REPLICATION CLIENT, pg_monitor)"};
+  });
+}
+
+/// It answers, but not what it is: then nothing that follows from its role is known either.
+std::vector<Finding> role_unknown(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    const bool told = m.role != MemberRole::unknown &&
+                      (view.cluster.engine != Engine::galera || (m.galera && !m.galera->status.empty()));
+    if (!m.reachable() || told) return {};
+    return Finding{
+        .members = {},
+        .summary = name(m) + " answers, but does not tell its role: nothing is known of its replication",
+        .evidence = {first_line(m.error)},
+        .remedy = "see that the account may read it (REPLICA MONITOR, REPLICATION CLIENT, pg_monitor), then " +
+                  view.command("triage")};
+  });
+}
+
+std::vector<Finding> detached(const View& view) {
+  if (view.cluster.engine == Engine::galera) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || m.role != MemberRole::primary || !m.following.empty()) return {};
+    const bool should_follow =
+        m.role_wanted == MemberRole::replica ||
+        (m.role_wanted == MemberRole::unknown && m.read_only == true && view.leader() && view.leader() != &m);
+    if (!should_follow || (view.leader() == nullptr && view.writers.empty())) return {};
+    return Finding{
+        .members = {},
+        .summary = name(m) + " should follow, but follows nobody",
+        .evidence = {m.role_wanted == MemberRole::replica ? "its agent starts it as a replica"
+                                                          : "it is read-only while another member takes writes"},
+        .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> wrong_source(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.upstream.empty() || view.cluster.engine == Engine::galera) return {};
+    const std::string own = fmt::format("{}:{}", view.described(m).host, view.described(m).port);
+    bool known = false;
+    for (const auto& other : view.members) {
+      const auto& described = view.described(other);
+      known = known || (&other != &m && f.upstream == fmt::format("{}:{}", described.host, described.port));
+    }
+    const bool itself = f.upstream == own;
+    const bool other_than_told = !m.upstream_wanted.empty() && f.upstream != m.upstream_wanted;
+    if (known && !other_than_told) return {};
+    // A host may have several names: without an agent's word only a socket-less loopback address can be judged.
+    if (!known && !itself && m.upstream_wanted.empty()) return {};
+    return Finding{.summary = itself ? name(m) + " follows itself"
+                                     : fmt::format("{} follows {}, {}", name(m), f.upstream,
+                                                   known ? "not " + m.upstream_wanted + " as it should"
+                                                         : "which is no member of this cluster"),
+                   .evidence = {m.upstream_wanted.empty() ? "" : "its agent says: follow " + m.upstream_wanted},
+                   .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> filters(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.filters.empty()) return {};
+    return Finding{.summary = name(m) + " filters what it replicates: it is no copy of the primary",
+                   .evidence = f.filters,
+                   .remedy = "take the filters out of its configuration, then " + view.command("repair", &m),
+                   .blocks = {"failover to " + name(m)}};
+  });
+}
+
+std::vector<Finding> writable(const View& view) {
+  if (!is_mysql_family(view)) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || m.role != MemberRole::replica || m.read_only != false) return {};
+    return Finding{.members = {},
+                   .summary = name(m) + " follows, but accepts writes of its own",
+                   .evidence = {view.cluster.engine == Engine::mysql ? "super_read_only is off" : "read_only is off"},
+                   .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> lagging(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.receiving != true || f.applying != true) return {};
+    if (f.delay_seconds.value_or(0) > 0) return {};
+    if (f.lag_seconds && *f.lag_seconds <= kLagLimit) return {};
+    return Finding{.summary = f.lag_seconds
+                                  ? fmt::format("{} is {:.0f} s behind {}", name(m), *f.lag_seconds, f.upstream)
+                                  : name(m) + " follows, but how far behind is not known",
+                   .remedy = view.command("triage") + " --watch"};
+  });
+}
+
+std::vector<Finding> delayed(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.delay_seconds.value_or(0) <= 0) return {};
+    return Finding{.summary = fmt::format("{} is delayed by {} s on purpose", name(m), *f.delay_seconds),
+                   .blocks = {"failover to " + name(m)}};
+  });
+}
+
+std::vector<Finding> without_gtid(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.uses_gtid != false) return {};
+    return Finding{
+        .summary = name(m) + " follows by file and offset, not by GTID: it cannot be moved to another source",
+        .remedy = "CHANGE MASTER TO MASTER_USE_GTID=slave_pos (MySQL: SOURCE_AUTO_POSITION=1) on " + name(m)};
+  });
+}
+
+/// The replica believes it receives, the source knows nothing of it: a connection that died on one side.
+std::vector<Finding> half_open(const View& view) {
+  const MemberFacts* leader = view.leader();
+  if (!leader || !leader->followers || view.cluster.engine == Engine::galera) return {};
+  std::vector<MemberName> claim;
+  const auto& l = view.described(*leader);
+  for (const auto& m : view.members)
+    if (const Following* f = m.upstream();
+        m.reachable() && f && f->receiving == true && f->upstream == fmt::format("{}:{}", l.host, l.port))
+      claim.push_back(m.member);
+  if (static_cast<int>(claim.size()) <= *leader->followers) return {};
+  return {{.members = {},
+           .summary = fmt::format("{} replicas believe they receive from {}, which serves only {}", claim.size(),
+                                  name(*leader), *leader->followers),
+           .evidence = {fmt::format("they say so: {}", claim.size())},
+           .remedy = view.command("triage") + " again in a minute; if it stays, restart the receiver that is alone"}};
+}
+
+std::vector<Finding> semi_sync(const View& view) {
+  if (view.cluster.replication != ReplicationMode::semi_sync || !view.leader()) return {};
+  const MemberFacts& m = *view.leader();
+  std::vector<Finding> found;
+  if (m.semi_sync.source_enabled == false || m.semi_sync.source_active == false) {
+    found.push_back({.members = {m.member},
+                     .summary = m.semi_sync.source_enabled == false
+                                    ? name(m) + " acknowledges commits without waiting: semi-sync is off"
+                                    : name(m) + " acknowledges commits without waiting: semi-sync has fallen back",
+                     .evidence = {fmt::format("{} replicas acknowledge", m.semi_sync.clients.value_or(0))},
+                     .remedy = view.command("repair", &m)});
+  }
+  return found;
+}
+
+std::vector<Finding> semi_sync_replica(const View& view) {
+  if (view.cluster.replication != ReplicationMode::semi_sync) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || m.role != MemberRole::replica || m.semi_sync.replica_enabled != false) return {};
+    return Finding{.members = {},
+                   .summary = name(m) + " follows, but acknowledges nothing: semi-sync is off on it",
+                   .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> after_commit(const View& view) {
+  if (view.cluster.replication != ReplicationMode::semi_sync) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.semi_sync.wait_point != "AFTER_COMMIT") return {};
+    return Finding{
+        .members = {},
+        .summary = name(m) + " waits for receipts after the commit is visible: a failover may lose what readers saw",
+        .evidence = {"rpl_semi_sync wait point AFTER_COMMIT"},
+        .remedy = "set the wait point to AFTER_SYNC on every member"};
+  });
+}
+
+std::vector<Finding> stuck_commits(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    double longest = 0;
+    std::string state;
+    size_t count = 0;
+    for (const auto& commit : m.stuck_commits) {
+      if (commit.seconds < 3) continue;
+      ++count;
+      if (commit.seconds > longest) {
+        longest = commit.seconds;
+        state = commit.state;
+      }
+    }
+    if (!count) return {};
+    return Finding{
+        .members = {},
+        .summary =
+            fmt::format("{} has {} commits waiting, the longest for {:.0f} s: writes hang", name(m), count, longest),
+        .evidence = {state},
+        .remedy = "bring back a replica that acknowledges (never kill a commit that waits for its receipt): " +
+                  view.command("repair")};
+  });
+}
+
+std::vector<Finding> sync_standby_missing(const View& view) {
+  if (view.cluster.engine != Engine::postgres || !view.leader()) return {};
+  const MemberFacts& m = *view.leader();
+  if (m.synchronous_standby_names.empty()) return {};
+  // "ANY 2 (a, b, c)", "FIRST 2 (...)", "2 (...)", "a, b": how many must have it.
+  const size_t digit = m.synchronous_standby_names.find_first_of("0123456789");
+  const size_t list = m.synchronous_standby_names.find('(');
+  const int wanted =
+      list != std::string::npos && digit < list ? std::atoi(m.synchronous_standby_names.c_str() + digit) : 1;
+  int there = 0;
+  for (const auto& follower : m.follower_list)
+    there += follower.state == "streaming" && (follower.sync == "sync" || follower.sync == "quorum");
+  if (there >= wanted) return {};
+  return {{.members = {m.member},
+           .summary =
+               fmt::format("{} waits for {} synchronous standbys, and {} stream: commits hang", name(m), wanted, there),
+           .evidence = {"synchronous_standby_names = " + m.synchronous_standby_names},
+           .remedy = "bring back a standby of that list: " + view.command("repair")}};
+}
+
+std::vector<Finding> slot_rules(const View& view, bool lost) {
+  if (view.cluster.engine != Engine::postgres) return {};
+  std::vector<Finding> found;
+  for (const auto& m : view.members) {
+    if (!m.slots) continue;
+    for (const auto& slot : *m.slots) {
+      if (lost != (slot.wal_status == "lost")) continue;
+      const uint64_t kept = slot.retained_bytes.value_or(0);
+      const bool unreserved = slot.wal_status == "unreserved";
+      if (!lost && !unreserved && (slot.active || kept < (uint64_t{1} << 30))) continue;
+      // Whose slot is it? Its owner is what needs help, the server that keeps it is fine.
+      Finding f{.members = {},
+                .summary = lost         ? fmt::format("the slot {} on {} is lost: the WAL its follower needs is gone",
+                                                      slot.name, name(m))
+                           : unreserved ? fmt::format("the slot {} on {} is about to be lost", slot.name, name(m))
+                                        : fmt::format("the slot {} on {} keeps {} MiB of WAL and nobody uses it",
+                                                      slot.name, name(m), kept >> 20),
+                .evidence = {fmt::format("wal_status {}, active {}", slot.wal_status, slot.active ? "yes" : "no")},
+                .remedy = "bring back its follower, or drop it on " + name(m) + ": SELECT pg_drop_replication_slot('" +
+                          slot.name + "')"};
+      for (const auto& other : view.members) {
+        std::string usual = other.member.str();  // one that is down cannot say which slot it uses
+        std::ranges::replace(usual, '-', '_');
+        const Following* follow = other.upstream();
+        if ((follow && follow->slot == slot.name) || (!other.reachable() && usual == slot.name)) {
+          f.members = {other.member};
+          f.remedy = view.command("repair", &other);
+        }
+      }
+      if (f.members.empty()) f.members = {m.member}, f.verdict = Verdict::healthy, f.severity = Severity::warning;
+      found.push_back(std::move(f));
+    }
+  }
+  return found;
+}
+
+std::vector<Finding> slot_lost(const View& view) {
+  return slot_rules(view, true);
+}
+std::vector<Finding> slot_retains(const View& view) {
+  return slot_rules(view, false);
+}
+
+std::vector<Finding> slot_missing(const View& view) {
+  const MemberFacts* leader = view.leader();
+  if (view.cluster.engine != Engine::postgres || !leader || !leader->slots) return {};
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.slot.empty() || f.receiving == true) return {};
+    if (std::ranges::any_of(*leader->slots, [&](const Slot& s) { return s.name == f.slot; })) return {};
+    return Finding{
+        .summary = fmt::format("{} wants the slot {}, which {} does not have", name(m), f.slot, name(*leader)),
+        .evidence = {first_line(f.receive_error)},
+        .remedy = view.command("repair", &m)};
+  });
+}
+
+std::vector<Finding> archiving(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.archive_problem.empty()) return {};
+    return Finding{
+        .members = {},
+        .summary = name(m) + " cannot archive its WAL: point-in-time recovery ends there, and its disk fills",
+        .evidence = {m.archive_problem},
+        .remedy = "see what archive_command says in the server's log; then " + view.command("triage")};
+  });
+}
+
+std::vector<Finding> no_binary_log(const View& view) {
+  if (!is_mysql_family(view)) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.log_bin != false && m.log_replica_updates != false) return {};
+    return Finding{.members = {},
+                   .summary = m.log_bin == false ? name(m) + " writes no binary log: nobody can follow it"
+                                                 : name(m) + " does not log what it replicates: it cannot take over",
+                   .evidence = {m.log_bin == false ? "log_bin is off" : "log_slave_updates is off"},
+                   .remedy = "switch it on in the server's configuration and restart it",
+                   .blocks = {"failover to " + name(m)},
+                   .severity = &m == view.leader() ? Severity::error : Severity::warning};
+  });
+}
+
+std::vector<Finding> durability(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.durability_gaps.empty()) return {};
+    return Finding{.members = {},
+                   .summary = name(m) + " may lose acknowledged commits when its machine dies",
+                   .evidence = m.durability_gaps,
+                   .remedy = "set them to their safe values",
+                   // Without these not only the last commits are at stake, but every page.
+                   .severity = std::ranges::any_of(m.durability_gaps,
+                                                   [](const std::string& gap) {
+                                                     return gap.starts_with("fsync=") ||
+                                                            gap.starts_with("full_page_writes=");
+                                                   })
+                                   ? Severity::error
+                                   : Severity::warning};
+  });
+}
+
+std::vector<Finding> events_on_replica(const View& view) {
+  if (view.cluster.engine != Engine::mariadb)
+    return {};  // MySQL switches it on by default and events say where they run
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || m.role != MemberRole::replica || m.event_scheduler != true) return {};
+    return Finding{.members = {},
+                   .summary = name(m) + " runs its event scheduler while it follows: events may write to it",
+                   .remedy = "SET GLOBAL event_scheduler=OFF on " + name(m)};
+  });
+}
+
+constexpr Rule kRules[] = {
+    {"replica-log-purged", Severity::error, Verdict::stale, Action::rebuild, "the logs a replica needs are gone",
+     log_purged},
+    {"replica-slot-lost", Severity::error, Verdict::stale, Action::reseed, "a replication slot is lost", slot_lost},
+    {"replica-slot-missing", Severity::error, Verdict::broken, Action::resume, "a replication slot is missing",
+     slot_missing},
+    {"replica-position-refused", Severity::error, Verdict::broken, Action::rebuild,
+     "the source does not know the replica's position", position_unknown_to_source},
+    {"replica-access-denied", Severity::error, Verdict::broken, Action::resume, "the replication account is refused",
+     refused},
+    {"replica-source-unreachable", Severity::error, Verdict::broken, Action::nothing,
+     "a replica cannot reach its source", upstream_unreachable},
+    {"replica-apply-error", Severity::error, Verdict::broken, Action::rebuild, "a replica cannot apply an event",
+     apply_error},
+    {"replica-thread-stopped", Severity::error, Verdict::stopped, Action::resume,
+     "replication was stopped and nobody started it again", thread_stopped},
+    {"replica-not-receiving", Severity::error, Verdict::broken, Action::resume, "a replica does not receive",
+     receiver_error},
+    {"member-role-unknown", Severity::error, Verdict::unknown, Action::nothing, "a member does not tell its role",
+     role_unknown},
+    {"replica-state-unknown", Severity::error, Verdict::broken, Action::nothing, "replication state could not be read",
+     state_unknown},
+    {"replica-detached", Severity::error, Verdict::broken, Action::resume, "a replica follows nobody", detached},
+    {"replica-wrong-source", Severity::error, Verdict::broken, Action::resume, "a replica follows the wrong server",
+     wrong_source},
+    {"replica-filters", Severity::error, Verdict::broken, Action::nothing, "a replica leaves data out", filters},
+    {"replica-writable", Severity::error, Verdict::broken, Action::resume, "a replica accepts writes", writable},
+    {"replica-lagging", Severity::error, Verdict::catching_up, Action::nothing, "a replica is far behind", lagging},
+    {"replica-delayed", Severity::info, Verdict::healthy, Action::nothing, "a replica is delayed on purpose", delayed},
+    {"replica-without-gtid", Severity::warning, Verdict::healthy, Action::nothing, "a replica does not use GTIDs",
+     without_gtid},
+    {"replica-half-open", Severity::error, Verdict::healthy, Action::nothing, "a replica holds on to a dead connection",
+     half_open},
+    {"semi-sync-off", Severity::error, Verdict::broken, Action::resume, "commits are acknowledged without a copy",
+     semi_sync},
+    {"semi-sync-replica-off", Severity::error, Verdict::broken, Action::resume, "a replica acknowledges nothing",
+     semi_sync_replica},
+    {"semi-sync-after-commit", Severity::warning, Verdict::healthy, Action::nothing,
+     "commits are visible before they are safe", after_commit},
+    {"commits-stuck", Severity::critical, Verdict::broken, Action::nothing, "commits hang", stuck_commits},
+    {"synchronous-standby-missing", Severity::critical, Verdict::broken, Action::nothing,
+     "commits wait for a standby that is not there", sync_standby_missing},
+    {"slot-retains-wal", Severity::warning, Verdict::healthy, Action::nothing, "an unused slot fills the disk",
+     slot_retains},
+    {"archiving-fails", Severity::error, Verdict::broken, Action::nothing, "WAL is not archived", archiving},
+    {"binary-log-off", Severity::warning, Verdict::healthy, Action::nothing, "a member writes no binary log",
+     no_binary_log},
+    {"durability-weak", Severity::warning, Verdict::healthy, Action::nothing,
+     "acknowledged commits may be lost in a crash", durability},
+    {"events-on-replica", Severity::warning, Verdict::healthy, Action::nothing, "events run on a replica",
+     events_on_replica},
+};
+
+}  // namespace
+
+std::span<const Rule> replication_rules() {
+  return kRules;
+}
+
+}  // namespace holdfast::cluster::rules

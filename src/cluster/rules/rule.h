@@ -1,0 +1,74 @@
+// How a rule of triage is written. Only rules/*.cpp and triage.cpp include this.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <optional>
+
+#include "cluster/triage.h"
+
+namespace holdfast::cluster::rules {
+
+/// Everything a rule may look at.
+struct View {
+  const DatabaseCluster& cluster;
+  const std::vector<MemberFacts>& members;  ///< one for each member, in the cluster's order
+  const std::vector<History>& histories;    ///< likewise
+  const Authority& authority;
+  std::vector<const MemberFacts*> writers;  ///< take writes now (Galera: are in a Primary component)
+
+  /// The one that takes writes; nullptr when nobody or several do.
+  const MemberFacts* leader() const { return writers.size() == 1 ? writers[0] : nullptr; }
+  /// With whose history the others' are compared: the writer's, else the authority's.
+  const History* baseline() const;
+  const Member& described(const MemberFacts& facts) const { return *cluster.find(facts.member.str()); }
+  /// "holdfast repair -c shop/orders -i 2"
+  std::string command(std::string_view verb, const MemberFacts* member = nullptr) const;
+};
+
+struct Finding {
+  std::vector<MemberName> members;
+  std::string summary;
+  std::vector<std::string> evidence = {};
+  std::string remedy = {};
+  std::vector<std::string> blocks = {};
+  std::optional<Severity> severity = {};  ///< instead of the rule's
+  std::optional<Verdict> verdict = {};    ///< instead of the rule's
+  std::optional<Action> action = {};      ///< instead of the rule's
+};
+
+struct Rule {
+  std::string_view id;  ///< stable: it stands in scripts, alerts and runbooks
+  Severity severity;
+  Verdict verdict;  ///< of the members it finds; healthy = leaves their verdict alone
+  Action action;
+  std::string_view title;  ///< what it means, in a few words
+  std::vector<Finding> (*find)(const View&);
+};
+
+/// Asks `check` of every member; it returns std::optional<Finding>, to whose members the member is added.
+template <class Check>
+std::vector<Finding> each_member(const View& view, Check&& check) {
+  std::vector<Finding> found;
+  for (const auto& member : view.members) {
+    std::optional<Finding> finding = check(member);
+    if (!finding) continue;
+    if (finding->members.empty()) finding->members.push_back(member.member);
+    found.push_back(std::move(*finding));
+  }
+  return found;
+}
+
+inline std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
+// The tables, by what they are about.
+std::span<const Rule> reach_rules();        ///< process, connection, data directory
+std::span<const Rule> history_rules();      ///< positions, lineage, who has what
+std::span<const Rule> replication_rules();  ///< MariaDB, MySQL, PostgreSQL streams and their protection
+std::span<const Rule> galera_rules();
+std::span<const Rule> resource_rules();  ///< disks, ids, certificates, clocks
+
+}  // namespace holdfast::cluster::rules

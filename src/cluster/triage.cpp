@@ -1,0 +1,240 @@
+#include "cluster/triage.h"
+
+#include <algorithm>
+
+#include "cluster/rules/rule.h"
+
+namespace holdfast::cluster {
+
+using rules::Finding;
+using rules::Rule;
+using rules::View;
+
+namespace {
+
+constexpr std::string_view kVerdictNames[] = {"healthy",  "catching_up", "stopped", "broken", "stale",
+                                              "diverged", "foreign",     "empty",   "unknown"};
+constexpr std::string_view kActionNames[] = {"nothing", "restart", "resume", "rewind", "reseed", "rebuild"};
+constexpr std::string_view kSeverityNames[] = {"info", "warning", "error", "critical"};
+
+std::vector<std::span<const Rule>> tables() {
+  return {rules::reach_rules(), rules::history_rules(), rules::replication_rules(), rules::galera_rules(),
+          rules::resource_rules()};
+}
+
+/// How many transactions `a` has and `b` lacks, where positions count them; MariaDB: at most that many.
+uint64_t count_of_difference(const AnyPosition& a, const AnyPosition& b) {
+  uint64_t count = 0;
+  if (const auto* set = std::get_if<position::GtidSet>(&a))
+    if (const auto* other = std::get_if<position::GtidSet>(&b)) count = set->subtract(*other).count();
+  if (const auto* state = std::get_if<position::GtidState>(&a))
+    if (const auto* other = std::get_if<position::GtidState>(&b))
+      for (const auto& range : state->missing_from(*other)) count += range.up_to_seq - range.after_seq;
+  if (const auto* here = std::get_if<position::GaleraPosition>(&a))
+    if (const auto* there = std::get_if<position::GaleraPosition>(&b))
+      if (compare(*here, *there) == position::Order::after)
+        count = static_cast<uint64_t>(here->seqno) - static_cast<uint64_t>(there->seqno);
+  return count;
+}
+
+/// Whom to compare member `i` with for what it alone has: the leader or reference; for a reference that has no leader's
+/// right, the first of those that came apart from it. Null when it has nothing of its own.
+const History* lacks_something_of(size_t i, const TriageReport& report, const std::vector<History>& past,
+                                  const History* baseline, const std::vector<Verdict>& verdicts) {
+  const bool apart = report.authority.kind == AuthorityKind::diverged;
+  if (!baseline || past[i].read != History::Read::read || verdicts[i] == Verdict::foreign) return nullptr;
+  const auto has_more_than = [&](const History& other) {
+    const auto order = compare(past[i].position, other.position);
+    return order == position::Order::diverged || order == position::Order::after;
+  };
+  if (&past[i] != baseline)
+    return (verdicts[i] == Verdict::diverged || apart) && has_more_than(*baseline) ? baseline : nullptr;
+  if (!report.leader.empty() || !apart) return nullptr;
+  for (size_t j = 0; j < past.size(); ++j)
+    if (j != i && past[j].read == History::Read::read && verdicts[j] != Verdict::foreign &&
+        compare(past[i].position, past[j].position) == position::Order::diverged)
+      return &past[j];
+  return nullptr;
+}
+
+std::string span_text(double seconds) {
+  return seconds < 10 ? fmt::format("{:.1f} s", seconds) : fmt::format("{:.0f} s", seconds);
+}
+
+/// What a member that no rule complains of does.
+std::string healthy_sentence(const View& view, const MemberFacts& f) {
+  if (f.galera) return fmt::format("synced, one of {} nodes in the primary component", f.galera->size.value_or(0));
+  if (const Following* follow = f.upstream()) {
+    if (!follow->lag_seconds) return "follows " + follow->upstream;
+    return *follow->lag_seconds < 1
+               ? fmt::format("follows {}, up to date", follow->upstream)
+               : fmt::format("follows {}, {} behind", follow->upstream, span_text(*follow->lag_seconds));
+  }
+  const size_t expected = view.members.size() - 1;
+  if (f.followers && static_cast<size_t>(*f.followers) < expected)
+    return fmt::format("takes writes; {} of {} replicas connected", *f.followers, expected);
+  if (f.semi_sync.source_active == true) return "takes writes, each received by a replica before it counts";
+  return "takes writes";
+}
+
+std::vector<const MemberFacts*> find_writers(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts) {
+  std::vector<const MemberFacts*> writers;
+  for (const auto& f : facts) {
+    if (!f.reachable()) continue;
+    const bool writes = cluster.engine == Engine::galera
+                            ? f.galera && f.galera->status == "Primary" && f.galera->wsrep_on != false
+                            : f.role == MemberRole::primary && f.read_only != true;
+    if (writes) writers.push_back(&f);
+  }
+  return writers;
+}
+
+std::string cluster_sentence(const TriageReport& report, size_t writers) {
+  size_t healthy = 0, problems = 0;
+  for (const auto& m : report.members) healthy += m.healthy();
+  for (const auto& d : report.diagnoses) problems += d.severity >= Severity::error;
+  std::string worst;
+  if (!report.diagnoses.empty() && report.diagnoses[0].severity == Severity::critical)
+    worst = "; " + report.diagnoses[0].summary;
+  const size_t total = report.members.size();
+  if (report.healthy) {
+    const size_t warnings = static_cast<size_t>(
+        std::ranges::count_if(report.diagnoses, [](const Diagnosis& d) { return d.severity == Severity::warning; }));
+    return fmt::format("{} of {} members healthy{}", healthy, total,
+                       warnings ? fmt::format(", {} warning{}", warnings, warnings > 1 ? "s" : "") : "");
+  }
+  if (writers == 0)
+    return fmt::format("nobody is seen to take writes; {} of {} members healthy{}", healthy, total, worst);
+  return fmt::format("takes writes; {} of {} members healthy{}", healthy, total, worst);
+}
+
+}  // namespace
+
+std::string_view reach_name(Reach reach) {
+  constexpr std::string_view kNames[] = {"reachable", "unreachable", "timeout", "denied", "failed"};
+  return kNames[static_cast<size_t>(reach)];
+}
+std::string_view member_role_name(MemberRole role) {
+  constexpr std::string_view kNames[] = {"unknown", "primary", "replica", "node"};
+  return kNames[static_cast<size_t>(role)];
+}
+std::string_view stored_data_name(StoredFacts::Data data) {
+  constexpr std::string_view kNames[] = {"unknown", "present", "empty", "missing", "incomplete"};
+  return kNames[static_cast<size_t>(data)];
+}
+std::string_view verdict_name(Verdict verdict) {
+  return kVerdictNames[static_cast<size_t>(verdict)];
+}
+std::string_view action_name(Action action) {
+  return kActionNames[static_cast<size_t>(action)];
+}
+std::string_view severity_name(Severity severity) {
+  return kSeverityNames[static_cast<size_t>(severity)];
+}
+
+std::string View::command(std::string_view verb, const MemberFacts* member) const {
+  std::string text = fmt::format("holdfast {} -c {}", verb, cluster.full_name());
+  if (member) text += fmt::format(" -i {}", described(*member).ordinal);
+  return text;
+}
+
+const History* View::baseline() const {
+  for (const auto& h : histories)
+    if (leader() ? h.member == leader()->member : authority.reference && h.member == *authority.reference) return &h;
+  return nullptr;
+}
+
+const MemberReport* TriageReport::find(std::string_view member) const {
+  for (const auto& m : members)
+    if (m.facts.member.str() == member) return &m;
+  return nullptr;
+}
+
+bool TriageReport::has(std::string_view diagnosis) const {
+  return std::ranges::any_of(diagnoses, [&](const Diagnosis& d) { return d.id == diagnosis; });
+}
+
+std::vector<RuleInfo> all_rules() {
+  std::vector<RuleInfo> result;
+  for (const auto& table : tables())
+    for (const auto& rule : table) result.push_back({rule.id, rule.severity, rule.verdict, rule.action, rule.title});
+  return result;
+}
+
+TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts) {
+  TriageReport report;
+  report.cluster = cluster;
+  std::vector<MemberFacts> seen;
+  for (const auto& member : cluster.members) {
+    auto found = std::ranges::find_if(facts, [&](const MemberFacts& f) { return f.member == member.name; });
+    if (found != facts.end()) {
+      seen.push_back(*found);
+      continue;
+    }
+    MemberFacts nothing;
+    nothing.member = member.name;
+    nothing.reach = Reach::failed;
+    nothing.error = "was not looked at";
+    seen.push_back(std::move(nothing));
+  }
+  const auto past = histories(cluster, seen);
+  report.authority = find_authority(cluster.engine, past, cluster.lineage);
+  const View view{cluster, seen, past, report.authority, find_writers(cluster, seen)};
+  if (view.leader()) report.leader = view.leader()->member.str();
+
+  std::vector<Verdict> verdicts(seen.size(), Verdict::healthy);
+  std::vector<Action> actions(seen.size(), Action::nothing);
+  std::vector<std::string> sentences(seen.size());  // of the finding that gave the verdict
+  for (const auto& table : tables()) {
+    for (const auto& rule : table) {
+      for (Finding& finding : rule.find(view)) {
+        const Verdict verdict = finding.verdict.value_or(rule.verdict);
+        const Action action = finding.action.value_or(rule.action);
+        for (const auto& name : finding.members) {
+          for (size_t i = 0; i < seen.size(); ++i) {
+            if (seen[i].member != name || verdict == Verdict::healthy) continue;
+            if (verdict > verdicts[i]) {
+              verdicts[i] = verdict;
+              actions[i] = action;
+              sentences[i] = finding.summary;
+            } else if (verdict == verdicts[i]) {
+              actions[i] = std::max(actions[i], action);
+            }
+          }
+        }
+        report.diagnoses.push_back({std::string(rule.id), finding.severity.value_or(rule.severity),
+                                    std::move(finding.members), std::move(finding.summary), std::move(finding.evidence),
+                                    std::move(finding.remedy), std::move(finding.blocks)});
+      }
+    }
+  }
+  const History* baseline = view.baseline();
+  std::ranges::stable_sort(report.diagnoses,
+                           [](const Diagnosis& a, const Diagnosis& b) { return a.severity > b.severity; });
+  report.healthy =
+      std::ranges::none_of(report.diagnoses, [](const Diagnosis& d) { return d.severity >= Severity::error; });
+  for (size_t i = 0; i < seen.size(); ++i) {
+    MemberReport member;
+    member.verdict = verdicts[i];
+    // What could not be read may hold the only copy of something; the one that takes writes is never a victim.
+    const bool spared = verdicts[i] == Verdict::unknown || (&seen[i] == view.leader() && actions[i] != Action::resume);
+    member.action = spared ? Action::nothing : actions[i];
+    for (const auto& diagnosis : report.diagnoses)
+      if (std::ranges::find(diagnosis.members, seen[i].member) != diagnosis.members.end())
+        member.reasons.push_back(diagnosis.id + ": " + diagnosis.summary);
+    if (const History* other = lacks_something_of(i, report, past, baseline, verdicts)) {
+      member.errant.transactions = difference(past[i].position, other->position);
+      member.errant.count = count_of_difference(past[i].position, other->position);
+      member.errant.against = other->member.str();
+      member.errant.exact = cluster.engine == Engine::mysql || (cluster.engine == Engine::galera && member.errant.count);
+    }
+    member.sentence = verdicts[i] != Verdict::healthy ? sentences[i] : healthy_sentence(view, seen[i]);
+    report.healthy = report.healthy && member.healthy();
+    member.facts = std::move(seen[i]);
+    report.members.push_back(std::move(member));
+  }
+  report.sentence = cluster_sentence(report, view.writers.size());
+  return report;
+}
+
+}  // namespace holdfast::cluster

@@ -1,0 +1,432 @@
+#include "cluster/triage.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+
+namespace holdfast::cluster {
+namespace {
+
+constexpr const char* kUuid[] = {"11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222",
+                                 "33333333-3333-3333-3333-333333333333"};
+
+struct World {
+  DatabaseCluster cluster;
+  std::vector<MemberFacts> facts;
+
+  MemberFacts& operator[](size_t i) { return facts[i]; }
+  TriageReport report() const { return triage(cluster, facts); }
+};
+
+Following stream(const std::string& upstream) {
+  Following f;
+  f.upstream = upstream;
+  f.receive_state = "Yes";
+  f.receiving = f.applying = true;
+  f.lag_seconds = 0;
+  f.uses_gtid = true;
+  return f;
+}
+
+/// A healthy cluster of three: m0 takes writes, the others follow it.
+World healthy(Engine engine) {
+  World w;
+  w.cluster.name = ClusterName("orders");
+  w.cluster.ns = "shop";
+  w.cluster.engine = engine;
+  w.cluster.replication = engine == Engine::galera     ? ReplicationMode::galera
+                          : engine == Engine::postgres ? ReplicationMode::streaming
+                                                       : ReplicationMode::async;
+  for (int i = 0; i < 3; ++i) {
+    Member m;
+    m.name = MemberName("m" + std::to_string(i));
+    m.ordinal = i;
+    m.port = 1000 + i;
+    w.cluster.members.push_back(m);
+    MemberFacts f;
+    f.member = m.name;
+    f.reach = Reach::reachable;
+    f.tcp = true;
+    f.agent = true;
+    f.server_state = "running";
+    f.server_mode = "normal";
+    f.server_pid = 100 + i;
+    f.process_state = "S";
+    f.read_only = i > 0;
+    f.role = f.role_wanted = i == 0 ? MemberRole::primary : MemberRole::replica;
+    f.log_bin = f.log_replica_updates = true;
+    if (i > 0) {
+      f.following.push_back(stream("127.0.0.1:1000"));
+      f.upstream_wanted = "127.0.0.1:1000";
+    } else {
+      f.followers = 2;
+    }
+    switch (engine) {
+      case Engine::mysql:
+        f.lineage = kUuid[i];
+        f.executed = std::string(kUuid[0]) + ":1-100";
+        break;
+      case Engine::mariadb:
+        f.executed = "0-1-100";
+        if (i > 0) f.slave_pos = "0-1-100";
+        break;
+      case Engine::postgres:
+        f.lineage = "7000000000000000001";
+        f.timeline = 1;
+        f.executed = f.received = "0/5000000";
+        if (i == 0) f.slots.emplace();
+        break;
+      case Engine::galera: {
+        f.role = MemberRole::node;
+        f.role_wanted = MemberRole::unknown;
+        f.read_only = false;
+        f.following.clear();
+        f.followers.reset();
+        f.upstream_wanted.clear();
+        f.lineage = kUuid[0];
+        f.executed = std::string(kUuid[0]) + ":100";
+        GaleraFacts g;
+        g.status = "Primary";
+        g.state = "Synced";
+        g.uuid = g.local_uuid = kUuid[0];
+        g.size = 3;
+        g.last_committed = 100;
+        g.ready = g.connected = g.wsrep_on = true;
+        g.provider = "/usr/lib/galera/libgalera_smm.so";
+        g.view = {"127.0.0.1:1000", "127.0.0.1:1001", "127.0.0.1:1002"};
+        f.galera = g;
+        break;
+      }
+    }
+    w.facts.push_back(std::move(f));
+  }
+  return w;
+}
+
+void take_down(MemberFacts& f, const char* state = "stopped") {
+  const std::string executed = f.executed, lineage = f.lineage;
+  const bool had_galera = f.galera.has_value();
+  MemberFacts down;
+  down.member = f.member;
+  down.reach = Reach::unreachable;
+  down.error = "connection refused";
+  down.agent = true;
+  down.server_state = state;
+  down.role_wanted = f.role_wanted;
+  down.stored.emplace();
+  down.stored->data = StoredFacts::Data::present;
+  down.stored->position = executed;
+  down.stored->lineage = lineage;
+  down.stored->timeline = f.timeline;
+  down.stored->history = f.history;
+  down.stored->cluster_state = f.role == MemberRole::primary ? "in production" : "in archive recovery";
+  if (had_galera) down.stored->seqno = 100;
+  f = down;
+}
+
+struct Case {
+  const char* name;
+  Engine engine;
+  std::function<void(World&)> break_it;
+  const char* diagnosis;
+  size_t member;
+  Verdict verdict;
+  Action action;
+};
+
+const Case kCases[] = {
+    {"applier stopped", Engine::mariadb, [](World& w) { w[1].following[0].applying = false; }, "replica-thread-stopped",
+     1, Verdict::stopped, Action::resume},
+    {"receiver stopped", Engine::mysql,
+     [](World& w) {
+       w[1].following[0].receiving = false;
+       w[1].following[0].receive_state = "No";
+     },
+     "replica-thread-stopped", 1, Verdict::stopped, Action::resume},
+    {"duplicate key", Engine::mysql,
+     [](World& w) {
+       w[2].following[0].applying = false;
+       w[2].following[0].apply_errno = 1062;
+       w[2].following[0].apply_error = "Duplicate entry";
+     },
+     "replica-apply-error", 2, Verdict::broken, Action::rebuild},
+    {"purged log", Engine::mariadb,
+     [](World& w) {
+       auto& f = w[1].following[0];
+       f.receiving = false;
+       f.receive_state = "No";
+       f.receive_errno = 1236;
+       f.receive_error = "Could not find GTID state requested by slave in any binlog files";
+     },
+     "replica-log-purged", 1, Verdict::stale, Action::rebuild},
+    {"errant", Engine::mysql, [](World& w) { w[1].executed += std::string(",") + kUuid[1] + ":1-3"; },
+     "errant-transactions", 1, Verdict::diverged, Action::rebuild},
+    {"errant maria", Engine::mariadb, [](World& w) { w[1].executed = "0-1-100,0-2-101"; }, "errant-transactions", 1,
+     Verdict::diverged, Action::rebuild},
+    {"detached", Engine::mysql,
+     [](World& w) {
+       w[1].following.clear();
+       w[1].role = MemberRole::primary;
+     },
+     "replica-detached", 1, Verdict::broken, Action::resume},
+    {"wrong source", Engine::mysql, [](World& w) { w[1].following[0].upstream = "10.9.9.9:3306"; },
+     "replica-wrong-source", 1, Verdict::broken, Action::resume},
+    {"writable", Engine::mariadb, [](World& w) { w[1].read_only = false; }, "replica-writable", 1, Verdict::broken,
+     Action::resume},
+    {"filters", Engine::mysql, [](World& w) { w[1].following[0].filters = {"Replicate_Ignore_DB=x"}; },
+     "replica-filters", 1, Verdict::broken, Action::nothing},
+    {"lag", Engine::mysql, [](World& w) { w[1].following[0].lag_seconds = 600; }, "replica-lagging", 1,
+     Verdict::catching_up, Action::nothing},
+    {"lag unknown", Engine::mysql, [](World& w) { w[1].following[0].lag_seconds.reset(); }, "replica-lagging", 1,
+     Verdict::catching_up, Action::nothing},
+    {"state unknown", Engine::mysql, [](World& w) { w[1].following[0].applying.reset(); }, "replica-state-unknown", 1,
+     Verdict::broken, Action::nothing},
+    {"stopped server", Engine::mysql, [](World& w) { take_down(w[1]); }, "server-stopped", 1, Verdict::stopped,
+     Action::restart},
+    {"crashed server", Engine::postgres, [](World& w) { take_down(w[1], "failed"); }, "server-crashed", 1,
+     Verdict::stopped, Action::restart},
+    {"damaged data", Engine::postgres,
+     [](World& w) {
+       take_down(w[1], "failed");
+       w[1].log_tail = "LOG: starting\nPANIC: could not locate a valid checkpoint record\n";
+     },
+     "data-damaged", 1, Verdict::broken, Action::reseed},
+    {"no data", Engine::mariadb,
+     [](World& w) {
+       take_down(w[2]);
+       w[2].stored->data = StoredFacts::Data::missing;
+       w[2].stored->position.clear();
+     },
+     "data-missing", 2, Verdict::empty, Action::rebuild},
+    {"hung", Engine::mysql, [](World& w) { w[1].reach = Reach::timeout; }, "server-hung", 1, Verdict::unknown,
+     Action::nothing},
+    {"frozen", Engine::mysql,
+     [](World& w) {
+       w[1].reach = Reach::timeout;
+       w[1].process_state = "T";
+     },
+     "server-frozen", 1, Verdict::broken, Action::restart},
+    {"denied", Engine::postgres, [](World& w) { w[1].reach = Reach::denied; }, "access-denied", 1, Verdict::unknown,
+     Action::nothing},
+    {"cut off", Engine::mysql,
+     [](World& w) {
+       w[1].tcp = false;
+       w[1].tcp_error = "no answer in time";
+     },
+     "tcp-unreachable", 1, Verdict::broken, Action::nothing},
+    {"no agent", Engine::mysql, [](World& w) { w[1].agent = false; }, "agent-gone", 1, Verdict::broken,
+     Action::nothing},
+    {"foreign", Engine::postgres,
+     [](World& w) {
+       w.cluster.lineage = "7000000000000000001";
+       w[1].lineage = "7999999999999999999";
+     },
+     "foreign-history", 1, Verdict::foreign, Action::rebuild},
+    {"slot lost", Engine::postgres,
+     [](World& w) {
+       w[1].following[0].slot = "m1";
+       w[1].following[0].receiving = false;
+       w[0].slots->push_back({"m1", true, false, "lost", {}});
+     },
+     "replica-slot-lost", 1, Verdict::stale, Action::reseed},
+    {"replay paused", Engine::postgres, [](World& w) { w[1].following[0].applying = false; }, "replica-thread-stopped",
+     1, Verdict::stopped, Action::resume},
+    {"old timeline", Engine::postgres,
+     [](World& w) {
+       w[0].timeline = 2;
+       w[0].history = "1\t0/6000000\tno recovery target specified\n";
+       w[0].executed = "0/7000000";
+       w[1].following[0].receiving = false;
+       w[2].timeline = 2;
+       w[2].history = w[0].history;
+       w[2].received = w[2].executed = "0/7000000";
+     },
+     "timeline-behind", 1, Verdict::stale, Action::rewind},
+    {"archiving", Engine::postgres, [](World& w) { w[0].archive_problem = "3 failures"; }, "archiving-fails", 0,
+     Verdict::broken, Action::nothing},
+    {"checksum failures", Engine::postgres, [](World& w) { w[1].checksum_failures = 2; }, "page-checksum-failures", 1,
+     Verdict::broken, Action::reseed},
+    {"wsrep off", Engine::galera, [](World& w) { w[1].galera->wsrep_on = false; }, "galera-replication-off", 1,
+     Verdict::broken, Action::rebuild},
+    {"voted out", Engine::galera,
+     [](World& w) {
+       w[1].galera->status = "Disconnected";
+       w[1].galera->state = "Inconsistent";
+       for (int i : {0, 2}) w[i].galera->view = {"127.0.0.1:1000", "127.0.0.1:1002"};
+     },
+     "galera-inconsistent", 1, Verdict::broken, Action::rebuild},
+    {"rejects queries", Engine::galera, [](World& w) { w[1].galera->reject_queries = "ALL"; }, "galera-not-ready", 1,
+     Verdict::broken, Action::nothing},
+    {"role not told", Engine::mysql,
+     [](World& w) {
+       w[1].role = MemberRole::unknown;
+       w[1].following.clear();
+     },
+     "member-role-unknown", 1, Verdict::unknown, Action::nothing},
+    {"agent frozen", Engine::mysql, [](World& w) { w[1].server_state.clear(); }, "agent-hung", 1, Verdict::broken,
+     Action::nothing},
+    {"more than the source", Engine::mysql,
+     [](World& w) {
+       auto& f = w[1].following[0];
+       f.receiving = false;
+       f.receive_state = "No";
+       f.receive_errno = 13114;
+       f.receive_error = "the replica has more GTIDs than the source has";
+     },
+     "replica-position-refused", 1, Verdict::broken, Action::rebuild},
+    {"read-only sessions", Engine::postgres, [](World& w) { w[0].default_read_only = true; }, "sessions-read-only", 0,
+     Verdict::broken, Action::nothing},
+    {"non-primary", Engine::galera,
+     [](World& w) {
+       w[1].galera->status = "non-Primary";
+       w[1].galera->size = 1;
+       for (int i : {0, 2}) w[i].galera->view = {"127.0.0.1:1000", "127.0.0.1:1002"};
+     },
+     "galera-non-primary", 1, Verdict::broken, Action::restart},
+    {"desynced", Engine::galera,
+     [](World& w) {
+       w[1].galera->state = "Donor/Desynced";
+       w[1].galera->desynced = true;
+     },
+     "galera-not-synced", 1, Verdict::catching_up, Action::nothing},
+    {"two components", Engine::galera,
+     [](World& w) {
+       w[0].galera->view = {"127.0.0.1:1000"};
+       w[1].galera->view = w[2].galera->view = {"127.0.0.1:1001", "127.0.0.1:1002"};
+     },
+     "galera-two-components", 1, Verdict::broken, Action::nothing},
+    {"disk full", Engine::mysql,
+     [](World& w) { w[1].volumes.push_back({"data", "/data", uint64_t{100} << 30, 1 << 20, 1000, 900}); }, "disk-full",
+     1, Verdict::broken, Action::nothing},
+    {"certificate ended", Engine::mariadb, [](World& w) { w[1].certificate_seconds_left = -100; }, "certificate-ending",
+     1, Verdict::broken, Action::nothing},
+    {"isolated", Engine::mysql, [](World& w) { w[1].server_mode = "isolated"; }, "server-isolated", 1, Verdict::stopped,
+     Action::restart},
+};
+
+TEST(Triage, HealthyClustersAreHealthyAndProvable) {
+  for (Engine engine : {Engine::mariadb, Engine::galera, Engine::mysql, Engine::postgres}) {
+    auto report = healthy(engine).report();
+    EXPECT_TRUE(report.healthy) << engine_name(engine) << ": " << report.sentence;
+    EXPECT_TRUE(report.diagnoses.empty()) << report.diagnoses[0].id;
+    EXPECT_EQ(report.authority.kind, AuthorityKind::provable) << engine_name(engine);
+  }
+}
+
+TEST(Triage, EachBreakageIsNamedAndJudged) {
+  for (const auto& c : kCases) {
+    World w = healthy(c.engine);
+    c.break_it(w);
+    const auto report = w.report();
+    std::string ids;
+    for (const auto& d : report.diagnoses) ids += d.id + " ";
+    EXPECT_TRUE(report.has(c.diagnosis)) << c.name << ": " << ids;
+    EXPECT_FALSE(report.healthy) << c.name;
+    EXPECT_EQ(verdict_name(report.members[c.member].verdict), verdict_name(c.verdict)) << c.name << ": " << ids;
+    EXPECT_EQ(action_name(report.members[c.member].action), action_name(c.action)) << c.name << ": " << ids;
+    for (size_t i = 0; i < report.members.size(); ++i) {
+      if (i == c.member || std::string(c.name) == "two components") continue;
+      EXPECT_TRUE(report.members[i].healthy()) << c.name << ": m" << i << ": " << report.members[i].sentence;
+    }
+  }
+}
+
+TEST(Triage, MemberWithoutFactsIsUnknownAndNothingIsProvable) {
+  World w = healthy(Engine::mysql);
+  w.facts.pop_back();
+  const auto report = w.report();
+  EXPECT_FALSE(report.healthy);
+  EXPECT_EQ(report.members[2].verdict, Verdict::unknown);
+  EXPECT_EQ(report.authority.kind, AuthorityKind::undeterminable);
+}
+
+TEST(Triage, ACrashedPrimaryReadFromItsFilesStaysTheAuthority) {
+  for (Engine engine : {Engine::mariadb, Engine::mysql}) {
+    World w = healthy(engine);
+    take_down(w[0], "failed");
+    for (int i : {1, 2}) {
+      w[i].following[0].receiving = false;
+      w[i].following[0].receive_state = "Connecting";
+      w[i].following[0].receive_errno = 2003;
+    }
+    const auto report = w.report();
+    EXPECT_TRUE(report.has("no-writer"));
+    EXPECT_TRUE(report.has("replica-source-unreachable"));
+    EXPECT_EQ(report.authority.kind, AuthorityKind::provable) << engine_name(engine);
+    EXPECT_EQ(report.members[0].action, Action::restart);
+  }
+}
+
+TEST(Triage, TwoWritersAreSplitBrain) {
+  World w = healthy(Engine::mysql);
+  w[1].following.clear();
+  w[1].role = w[1].role_wanted = MemberRole::primary;
+  w[1].read_only = false;
+  w[1].executed += std::string(",") + kUuid[1] + ":1";
+  w[0].executed = std::string(kUuid[0]) + ":1-120";
+  const auto report = w.report();
+  EXPECT_TRUE(report.has("several-writers"));
+  EXPECT_EQ(report.authority.kind, AuthorityKind::diverged);
+  EXPECT_EQ(report.diagnoses[0].severity, Severity::critical);
+}
+
+TEST(Triage, WhatAReplicaWroteItselfIsErrantAndNotThePrimarysLoss) {
+  World w = healthy(Engine::mysql);
+  w[1].executed += std::string(",") + kUuid[1] + ":1";
+  auto report = w.report();
+  EXPECT_TRUE(report.has("errant-transactions"));
+  EXPECT_FALSE(report.has("leader-not-primary"));
+  EXPECT_EQ(report.members[1].errant.count, 1u);
+
+  w = healthy(Engine::mysql);  // the primary lost what it wrote itself: its replicas hold the last copies
+  w[0].executed = std::string(kUuid[0]) + ":1-90";
+  report = w.report();
+  EXPECT_TRUE(report.has("leader-not-primary"));
+  EXPECT_FALSE(report.has("errant-transactions"));
+  EXPECT_EQ(report.members[1].action, Action::nothing);
+}
+
+TEST(Triage, SemiSyncThatFellBackIsTold) {
+  World w = healthy(Engine::mariadb);
+  w.cluster.replication = ReplicationMode::semi_sync;
+  w[0].semi_sync.source_enabled = w[0].semi_sync.source_active = true;
+  w[1].semi_sync.replica_enabled = w[2].semi_sync.replica_enabled = true;
+  EXPECT_TRUE(w.report().healthy);
+  w[0].semi_sync.source_active = false;
+  EXPECT_TRUE(w.report().has("semi-sync-off"));
+  w[0].semi_sync.source_active = true;
+  w[1].semi_sync.replica_enabled = false;
+  EXPECT_TRUE(w.report().has("semi-sync-replica-off"));
+}
+
+TEST(Triage, AllGaleraDownNamesWhatIsKnownOfEach) {
+  World w = healthy(Engine::galera);
+  for (auto& f : w.facts) take_down(f, "failed");
+  w[1].stored->seqno = -1;
+  w[1].stored->position.clear();
+  w[1].stored->position_unknown = "it crashed: grastate.dat says -1";
+  const auto report = w.report();
+  EXPECT_TRUE(report.has("galera-no-primary-component"));
+  EXPECT_EQ(report.authority.kind, AuthorityKind::undeterminable);
+  EXPECT_EQ(report.diagnoses[0].evidence.size(), 3u);
+}
+
+TEST(Triage, TheLeaderIsNeverAVictim) {
+  World w = healthy(Engine::postgres);
+  w[0].checksum_failures = 1;
+  EXPECT_EQ(w.report().members[0].action, Action::nothing);
+}
+
+TEST(Triage, RuleIdsAreUniqueAndPlain) {
+  std::set<std::string_view> ids;
+  for (const auto& rule : all_rules()) {
+    EXPECT_TRUE(ids.insert(rule.id).second) << rule.id;
+    EXPECT_EQ(rule.id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-"), std::string_view::npos) << rule.id;
+    EXPECT_FALSE(rule.title.empty());
+  }
+  EXPECT_GE(ids.size(), 55u);
+}
+
+}  // namespace
+}  // namespace holdfast::cluster

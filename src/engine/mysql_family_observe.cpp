@@ -1,0 +1,261 @@
+#include "engine/mysql_family_observe.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <ctime>
+
+#include "sql/mariadb.h"
+
+namespace holdfast::engine {
+
+using cluster::Engine;
+using cluster::Following;
+using cluster::MemberFacts;
+using cluster::MemberRole;
+
+namespace {
+
+using Ask = Asker<sql::MariadbConnection>;
+
+constexpr const char* kPositions =
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('gtid_binlog_state','gtid_binlog_pos','gtid_current_pos',"
+    "'gtid_slave_pos','gtid_executed','gtid_purged')";
+
+std::string without_newlines(std::string text) {
+  std::erase(text, '\n');
+  return text;
+}
+
+void take_position(Engine engine, MemberFacts& facts, const Settings& settings) {
+  if (engine == Engine::mysql) {
+    facts.executed = without_newlines(settings.text("gtid_executed"));
+    facts.purged = without_newlines(settings.text("gtid_purged"));
+    facts.position = facts.executed;
+    note(facts, "gtid_executed", facts.executed, "SQL variables");
+  } else {
+    facts.executed = settings.text("gtid_binlog_state");
+    facts.slave_pos = settings.text("gtid_slave_pos");
+    facts.position = settings.text("gtid_current_pos");
+    note(facts, "gtid_binlog_state", facts.executed, "SQL variables");
+    note(facts, "gtid_slave_pos", facts.slave_pos, "SQL variables");
+  }
+}
+
+void take_settings(Engine engine, MemberFacts& facts, const Settings& v) {
+  facts.read_only = engine == Engine::mysql ? v.flag("super_read_only") : v.flag("read_only");
+  if (engine == Engine::mysql) facts.lineage = v.text("server_uuid");
+  if (auto id = v.number("server_id")) facts.server_id = static_cast<uint64_t>(*id);
+  facts.log_bin = v.flag("log_bin");
+  facts.log_replica_updates =
+      v.find("log_replica_updates") ? v.flag("log_replica_updates") : v.flag("log_slave_updates");
+  if (auto mode = v.find("gtid_mode")) facts.gtid_mode = *mode == "ON";
+  facts.gtid_strict = v.flag("gtid_strict_mode");
+  facts.event_scheduler = v.flag("event_scheduler");
+  facts.max_connections = static_cast<int>(v.number("max_connections").value_or(0));
+  auto gap = [&](const char* name, std::string_view safe) {
+    if (auto value = v.find(name); value && *value != safe)
+      facts.durability_gaps.push_back(fmt::format("{}={} (safe: {})", name, *value, safe));
+  };
+  // Galera keeps a copy of every commit on the other nodes.
+  if (engine != Engine::galera) {
+    gap("sync_binlog", "1");
+    gap("innodb_flush_log_at_trx_commit", "1");
+  }
+  auto& semi = facts.semi_sync;
+  auto either = [&](const char* now, const char* before) { return v.find(now) ? v.flag(now) : v.flag(before); };
+  semi.source_enabled = either("rpl_semi_sync_source_enabled", "rpl_semi_sync_master_enabled");
+  semi.replica_enabled = either("rpl_semi_sync_replica_enabled", "rpl_semi_sync_slave_enabled");
+  semi.wait_point = v.text("rpl_semi_sync_source_wait_point") + v.text("rpl_semi_sync_master_wait_point");
+  semi.timeout_ms = v.find("rpl_semi_sync_source_timeout") ? v.number("rpl_semi_sync_source_timeout")
+                                                           : v.number("rpl_semi_sync_master_timeout");
+  note(facts, "read_only", facts.read_only ? (*facts.read_only ? "on" : "off") : "", "SQL variables");
+}
+
+void take_status(MemberFacts& facts, const Settings& s) {
+  auto& semi = facts.semi_sync;
+  auto either = [&](const char* now, const char* before) { return s.find(now) ? s.flag(now) : s.flag(before); };
+  semi.source_active = either("rpl_semi_sync_source_status", "rpl_semi_sync_master_status");
+  semi.replica_active = either("rpl_semi_sync_replica_status", "rpl_semi_sync_slave_status");
+  auto clients = s.find("rpl_semi_sync_source_clients") ? s.number("rpl_semi_sync_source_clients")
+                                                        : s.number("rpl_semi_sync_master_clients");
+  if (clients) semi.clients = static_cast<int>(*clients);
+  facts.connections = static_cast<int>(s.number("threads_connected").value_or(0));
+  if (const std::string end = s.text("ssl_server_not_after"); !end.empty()) {
+    std::tm parts{};  // "Nov 21 20:00:00 2026 GMT"
+    if (::strptime(end.c_str(), "%b %d %H:%M:%S %Y", &parts)) {
+      facts.certificate_seconds_left = std::difftime(::timegm(&parts), std::time(nullptr));
+      note(facts, "certificate_not_after", end, "SQL status");
+    }
+  }
+}
+
+void take_galera(MemberFacts& facts, const Settings& v, const Settings& s) {
+  cluster::GaleraFacts g;
+  g.status = s.text("wsrep_cluster_status");
+  g.state = s.text("wsrep_local_state_comment");
+  g.uuid = s.text("wsrep_cluster_state_uuid");
+  g.local_uuid = s.text("wsrep_local_state_uuid");
+  if (auto n = s.number("wsrep_cluster_size")) g.size = static_cast<int>(*n);
+  g.last_committed = s.number("wsrep_last_committed");
+  g.conf_id = s.number("wsrep_cluster_conf_id");
+  g.ready = s.flag("wsrep_ready");
+  g.connected = s.flag("wsrep_connected");
+  g.wsrep_on = v.flag("wsrep_on");
+  g.desynced = v.flag("wsrep_desync");
+  g.provider = v.text("wsrep_provider");
+  g.reject_queries = v.text("wsrep_reject_queries");
+  if (auto n = s.number("wsrep_local_recv_queue")) g.receive_queue = static_cast<int>(*n);
+  g.cached_downto = s.number("wsrep_local_cached_downto");
+  if (const std::string paused = s.text("wsrep_flow_control_paused"); !paused.empty())
+    g.flow_control_paused = std::strtod(paused.c_str(), nullptr);
+  std::string addresses = s.text("wsrep_incoming_addresses");
+  for (size_t at = 0; at < addresses.size();) {
+    const size_t end = std::min(addresses.find(',', at), addresses.size());
+    if (end > at) g.view.push_back(addresses.substr(at, end - at));
+    at = end + 1;
+  }
+  facts.role = MemberRole::node;
+  facts.lineage = g.local_uuid;
+  if (!g.local_uuid.empty() && g.last_committed)
+    facts.position = facts.executed = fmt::format("{}:{}", g.local_uuid, *g.last_committed);
+  note(facts, "wsrep_cluster_status", g.status, "SQL status");
+  note(facts, "wsrep_local_state_comment", g.state, "SQL status");
+  note(facts, "wsrep_last_committed", facts.executed, "SQL status");
+  facts.galera = std::move(g);
+}
+
+Following take_stream(Engine engine, const sql::Rows& rows, size_t row) {
+  auto text = [&](const char* now, const char* before) {
+    return rows.column(now) ? rows.text(now, row) : rows.text(before, row);
+  };
+  Following f;
+  f.channel = text("Channel_Name", "Connection_name");
+  f.upstream = text("Source_Host", "Master_Host") + ":" + text("Source_Port", "Master_Port");
+  f.receive_state = text("Replica_IO_Running", "Slave_IO_Running");
+  f.receiving = f.receive_state == "Yes";
+  f.applying = text("Replica_SQL_Running", "Slave_SQL_Running") == "Yes";
+  f.receive_errno = std::atoi(rows.text("Last_IO_Errno", row).c_str());
+  f.receive_error = rows.text("Last_IO_Error", row);
+  f.apply_errno = std::atoi(rows.text("Last_SQL_Errno", row).c_str());
+  f.apply_error = rows.text("Last_SQL_Error", row);
+  const char* lag = rows.column("Seconds_Behind_Source") ? "Seconds_Behind_Source" : "Seconds_Behind_Master";
+  if (auto seconds = rows.value(lag, row)) f.lag_seconds = std::strtod(seconds->c_str(), nullptr);
+  f.uses_gtid = engine == Engine::mysql ? rows.text("Auto_Position", row) == "1" : rows.text("Using_Gtid", row) != "No";
+  if (int delay = std::atoi(rows.text("SQL_Delay", row).c_str()); delay > 0) f.delay_seconds = delay;
+  for (const char* name : {"Replicate_Do_DB", "Replicate_Ignore_DB", "Replicate_Do_Table", "Replicate_Ignore_Table",
+                           "Replicate_Wild_Do_Table", "Replicate_Wild_Ignore_Table", "Replicate_Do_Domain_Ids",
+                           "Replicate_Ignore_Domain_Ids"})
+    if (const std::string value = rows.text(name, row); !value.empty())
+      f.filters.push_back(fmt::format("{}={}", name, value));
+  return f;
+}
+
+void take_processes(MemberFacts& facts, const sql::Rows& rows) {
+  int followers = 0;
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    const std::string command = rows.text("Command", i), state = rows.text("State", i);
+    if (command.starts_with("Binlog Dump")) {
+      ++followers;
+      facts.follower_list.push_back({rows.text("Host", i), command, "", ""});
+    }
+    // A commit that waits for a replica's receipt, or a write that waits for room on the disk.
+    if (state.starts_with("Waiting for semi-sync ACK") || state == "Waiting for someone to free space" ||
+        state == "Waiting for disk space")
+      facts.stuck_commits.push_back({std::strtoull(rows.text("Id", i).c_str(), nullptr, 10),
+                                     std::strtod(rows.text("Time", i).c_str(), nullptr), state});
+  }
+  facts.followers = followers;
+}
+
+void look(Engine engine, MemberFacts& facts, Ask& ask) {
+  Settings variables, status;
+  if (auto rows = ask("variables",
+                      "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only','super_read_only','server_id',"
+                      "'server_uuid','log_bin','log_slave_updates','log_replica_updates','gtid_strict_mode',"
+                      "'event_scheduler','max_connections','sync_binlog','innodb_flush_log_at_trx_commit','wsrep_on',"
+                      "'wsrep_desync','wsrep_provider','wsrep_reject_queries','gtid_binlog_state','gtid_current_pos','"
+                      "gtid_slave_pos',"
+                      "'gtid_executed','gtid_purged','gtid_mode') OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%'"))
+    variables.add(*rows);
+  if (auto rows =
+          ask("status",
+              "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'wsrep\\_%' OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%' "
+              "OR Variable_name IN ('Threads_connected','Ssl_server_not_after')"))
+    status.add(*rows);
+  take_settings(engine, facts, variables);
+  take_status(facts, status);
+  if (engine == Engine::galera)
+    take_galera(facts, variables, status);
+  else
+    take_position(engine, facts, variables);
+  if (facts.reach != cluster::Reach::reachable) return;
+
+  const bool unready = facts.galera && facts.galera->ready == false;  // refuses every SELECT (1047)
+  if (!unready) {
+    const auto before = std::chrono::system_clock::now();
+    if (auto rows = ask("clock", "SELECT UNIX_TIMESTAMP(SYSDATE(6)) AS now")) {
+      const auto after = std::chrono::system_clock::now();
+      const std::chrono::duration<double> middle = (before.time_since_epoch() + after.time_since_epoch()) / 2;
+      if (after - before < std::chrono::seconds(1))
+        facts.clock_offset_seconds = std::strtod(rows->text("now").c_str(), nullptr) - middle.count();
+    }
+  }
+  if (auto rows = ask("processes", "SHOW FULL PROCESSLIST")) take_processes(facts, *rows);
+  if (engine == Engine::galera) {
+    facts.followers.reset();
+  } else if (auto rows =
+                 ask("replication", engine == Engine::mysql ? "SHOW REPLICA STATUS" : "SHOW ALL SLAVES STATUS")) {
+    for (size_t i = 0; i < rows->rows.size(); ++i) facts.following.push_back(take_stream(engine, *rows, i));
+    facts.role = rows->empty() ? MemberRole::primary : MemberRole::replica;
+    const char* received = engine == Engine::mysql ? "Retrieved_Gtid_Set" : "Gtid_IO_Pos";
+    for (size_t i = 0; i < rows->rows.size(); ++i)
+      if (std::string text = without_newlines(rows->text(received, i)); !text.empty())
+        facts.received += (facts.received.empty() ? "" : ",") + text;
+    note(facts, "replication", rows->empty() ? "follows nobody" : facts.following[0].upstream,
+         "SQL replication status");
+  }
+  if (unready) return;
+  if (auto rows = ask("size", engine == Engine::mysql
+                                  ? "SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_TABLESPACES"
+                                  : "SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_SYS_TABLESPACES");
+      rows && rows->value("bytes"))
+    facts.data_bytes = std::strtoull(rows->text("bytes").c_str(), nullptr, 10);
+  if (engine != Engine::galera && facts.executed.empty() && facts.slave_pos.empty())
+    if (auto rows = ask("user tables",
+                        "SELECT COUNT(*) AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA NOT IN "
+                        "('mysql','sys','information_schema','performance_schema')"))
+      facts.user_tables = std::strtoull(rows->text("n").c_str(), nullptr, 10);
+  if (engine == Engine::mariadb)
+    if (auto rows = ask("accounts",
+                        "SELECT GRANTEE AS who FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE "
+                        "IN ('READ ONLY ADMIN','READ_ONLY ADMIN') ORDER BY 1"))
+      for (size_t i = 0; i < rows->rows.size(); ++i) facts.write_bypass.push_back(rows->text("who", i));
+}
+
+}  // namespace
+
+void observe_mysql_family(Engine engine, MemberFacts& facts, const sql::Target& target, Deadline deadline,
+                          std::stop_token stop) {
+  auto connection = sql::MariadbConnection::connect(target, deadline, stop);
+  if (!connection) return note_failure(facts, connection.error());
+  facts.reach = cluster::Reach::reachable;
+  facts.version = connection->server_version();
+  Ask ask(facts, *connection, deadline, stop);
+  look(engine, facts, ask);
+}
+
+void observe_mysql_family_position(Engine engine, MemberFacts& facts, const sql::Target& target, Deadline deadline,
+                                   std::stop_token stop) {
+  if (engine == Engine::galera) return;  // what a node has committed is compared by its component, not by time
+  auto connection = sql::MariadbConnection::connect(target, deadline, stop);
+  if (!connection) return note_failure(facts, connection.error());
+  Ask ask(facts, *connection, deadline, stop);
+  if (auto rows = ask("position", kPositions)) {
+    Settings settings;
+    settings.add(*rows);
+    take_position(engine, facts, settings);
+  }
+}
+
+}  // namespace holdfast::engine

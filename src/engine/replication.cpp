@@ -1,0 +1,209 @@
+#include "engine/replication.h"
+
+#include <fmt/format.h>
+
+#include "sql/mariadb.h"
+#include "sql/postgres.h"
+#include "sys/process.h"
+
+namespace holdfast::engine {
+
+using cluster::Engine;
+using sql::MariadbConnection;
+using sql::PostgresConnection;
+
+namespace {
+
+/// The words that differ between the two families.
+struct Dialect {
+  const char *status, *stop, *start, *receiving, *applying, *host, *port, *lag;
+};
+constexpr Dialect kMariadb{"SHOW ALL SLAVES STATUS", "STOP ALL SLAVES", "START ALL SLAVES", "Slave_IO_Running",
+                           "Slave_SQL_Running",      "Master_Host",     "Master_Port",      "Seconds_Behind_Master"};
+constexpr Dialect kMysql{"SHOW REPLICA STATUS", "STOP REPLICA", "START REPLICA", "Replica_IO_Running",
+                         "Replica_SQL_Running", "Source_Host",  "Source_Port",   "Seconds_Behind_Source"};
+
+const Dialect& dialect(Engine engine) {
+  return engine == Engine::mysql ? kMysql : kMariadb;
+}
+
+bool transient(int number) {
+  // What a starting or restarting source gives; the receiver tries again by itself.
+  return number == 0 || (number >= 2002 && number <= 2013) || number == 1040 || number == 1053 || number == 1158 ||
+         number == 1159 || number == 1160 || number == 1161;
+}
+
+}  // namespace
+
+Status follow(Engine engine, const sql::Target& replica, const Source& source, Deadline deadline,
+              std::stop_token stop) {
+  const Dialect& words = dialect(engine);
+  auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
+  auto run = [&](const std::string& statement) { return connection.query(statement, deadline, stop); };
+  const auto status = TRY(run(words.status));
+  const bool follows = !status.empty() && status.text(words.host) == source.host &&
+                       status.text(words.port) == std::to_string(source.port);
+  if (!follows) {
+    if (!status.empty()) TRY(run(words.stop));
+    const std::string host = sql::quote_mysql(source.host), user = sql::quote_mysql(source.user),
+                      password = sql::quote_mysql(source.password.reveal());
+    if (engine == Engine::mysql)
+      TRY(run(fmt::format(
+          "CHANGE REPLICATION SOURCE TO SOURCE_HOST={}, SOURCE_PORT={}, SOURCE_USER={}, SOURCE_PASSWORD={}, "
+          "SOURCE_AUTO_POSITION=1, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000000, GET_SOURCE_PUBLIC_KEY=1",
+          host, source.port, user, password)));
+    else
+      TRY(
+          run(fmt::format("CHANGE MASTER TO MASTER_HOST={}, MASTER_PORT={}, MASTER_USER={}, MASTER_PASSWORD={}, "
+                          "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1",
+                          host, source.port, user, password)));
+  }
+  TRY(run(words.start));
+  return {};
+}
+
+Status resume_replication(Engine engine, const sql::Target& replica, Deadline deadline, std::stop_token stop) {
+  if (engine == Engine::postgres) {
+    auto connection = TRY(PostgresConnection::connect(replica, deadline, stop));
+    TRY(connection.query("SELECT pg_wal_replay_resume() WHERE pg_is_in_recovery()", deadline, stop));
+    return {};
+  }
+  auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
+  TRY(connection.query(dialect(engine).start, deadline, stop));
+  return {};
+}
+
+Result<StreamState> stream_state(Engine engine, const sql::Target& replica, Deadline deadline, std::stop_token stop) {
+  StreamState state;
+  if (engine == Engine::postgres) {
+    auto connection = TRY(PostgresConnection::connect(replica, deadline, stop));
+    auto rows =
+        TRY(connection.query("SELECT pg_is_in_recovery() AS standby, CASE WHEN pg_is_in_recovery() THEN "
+                             "pg_is_wal_replay_paused() END AS paused, "
+                             "EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming') AS receiving",
+                             deadline, stop));
+    state.follows = rows.text("standby") == "t";
+    state.receiving = rows.text("receiving") == "t";
+    state.applying = rows.text("paused") == "f";
+    return state;
+  }
+  const Dialect& words = dialect(engine);
+  auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
+  auto rows = TRY(connection.query(words.status, deadline, stop));
+  if (rows.empty()) return state;
+  state.follows = true;
+  state.host = rows.text(words.host);
+  state.port = std::atoi(rows.text(words.port).c_str());
+  state.receiving = rows.text(words.receiving) != "No";
+  state.applying = rows.text(words.applying) != "No";
+  return state;
+}
+
+Status restore_stream(Engine engine, const sql::Target& replica, const StreamState& before, const Source& as_whom,
+                      Deadline deadline) {
+  if (engine == Engine::postgres) {
+    if (!before.follows || before.applying) return {};
+    auto connection = TRY(PostgresConnection::connect(replica, deadline));
+    TRY(connection.query("SELECT pg_wal_replay_pause() WHERE pg_is_in_recovery()", deadline));
+    return {};
+  }
+  const Dialect& words = dialect(engine);
+  const bool mysql = engine == Engine::mysql;
+  auto connection = TRY(MariadbConnection::connect(replica, deadline));
+  const auto now = TRY(stream_state(engine, replica, deadline));
+  if (!before.follows) {
+    if (!now.follows) return {};
+    TRY(connection.query(words.stop, deadline));
+    TRY(connection.query(mysql ? "RESET REPLICA ALL" : "RESET SLAVE ALL", deadline));
+    return {};
+  }
+  if (now.host != before.host || now.port != before.port) {
+    Source source = as_whom;
+    source.host = before.host;
+    source.port = before.port;
+    TRY_VOID(follow(engine, replica, source, deadline));
+  }
+  if (!before.applying) TRY(connection.query(mysql ? "STOP REPLICA SQL_THREAD" : "STOP SLAVE SQL_THREAD", deadline));
+  if (!before.receiving) TRY(connection.query(mysql ? "STOP REPLICA IO_THREAD" : "STOP SLAVE IO_THREAD", deadline));
+  return {};
+}
+
+Status set_semi_sync(const sql::Target& server, bool source, bool on, Deadline deadline, std::stop_token stop) {
+  auto connection = TRY(MariadbConnection::connect(server, deadline, stop));
+  const char* value = on ? "ON" : "OFF";
+  TRY(connection.query(fmt::format("SET GLOBAL rpl_semi_sync_{}_enabled={}", source ? "master" : "slave", value),
+                       deadline, stop));
+  if (source) return {};
+  // The receiver is stopped only when nothing it has got is still to be applied, and while the applier runs: then its
+  // relay log holds nothing that could be lost.
+  const bool drained = TRY(sys::wait_until(
+      [&] {
+        auto rows = connection.query("SHOW SLAVE STATUS", deadline, stop);
+        return rows && rows->text("Slave_SQL_Running") == "Yes" && rows->value("Seconds_Behind_Master") == "0";
+      },
+      deadline, stop));
+  if (!drained) return fail(ErrorClass::unavailable, "replication.waiting", "it does not get level in time");
+  TRY(connection.query("STOP SLAVE IO_THREAD", deadline, stop));
+  TRY(connection.query("START SLAVE IO_THREAD", deadline, stop));
+  return {};
+}
+
+Status wait_for_replication(Engine engine, const sql::Target& replica, bool level, Deadline deadline,
+                            std::stop_token stop) {
+  std::string state = "nothing was told";
+  std::optional<Error> broken;
+  auto look_postgres = [&](PostgresConnection& connection) -> bool {
+    auto rows = connection.query(
+        "SELECT pg_is_wal_replay_paused() AS paused, (SELECT status FROM pg_stat_wal_receiver) AS receiver, "
+        "pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AS level",
+        deadline, stop);
+    if (!rows) return false;
+    state =
+        fmt::format("receiver {}, replay {}", rows->text("receiver"), rows->text("paused") == "t" ? "paused" : "on");
+    return rows->text("paused") == "f" && rows->text("receiver") == "streaming" &&
+           (!level || rows->text("level") == "t");
+  };
+  const Dialect& words = dialect(engine);
+  auto look_mysql = [&](MariadbConnection& connection) -> bool {
+    auto rows = connection.query(words.status, deadline, stop);
+    if (!rows || rows->empty()) {
+      state = rows ? "it follows nobody" : rows.error().message;
+      return false;
+    }
+    bool all = true;
+    for (size_t i = 0; i < rows->rows.size(); ++i) {
+      const std::string receiving = rows->text(words.receiving, i), applying = rows->text(words.applying, i);
+      const int io = std::atoi(rows->text("Last_IO_Errno", i).c_str()),
+                sql = std::atoi(rows->text("Last_SQL_Errno", i).c_str());
+      const std::string error = rows->text(sql ? "Last_SQL_Error" : "Last_IO_Error", i);
+      state = fmt::format("receiver {}, applier {}{}", receiving, applying, error.empty() ? "" : ": " + error);
+      if ((applying != "Yes" && sql != 0) || (receiving == "No" && !transient(io)))
+        broken =
+            Error{ErrorClass::failed, "replication.stopped", fmt::format("[{}] {}", sql ? sql : io, error), {}, {}};
+      all = all && receiving == "Yes" && applying == "Yes" && (!level || rows->value(words.lag, i) == "0");
+    }
+    return all;
+  };
+  bool done = false;
+  if (engine == Engine::postgres) {
+    auto connection = TRY(PostgresConnection::connect(replica, deadline, stop));
+    done = TRY(sys::wait_until([&] { return look_postgres(connection); }, deadline, stop));
+  } else {
+    auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
+    done = TRY(sys::wait_until([&] { return look_mysql(connection) || broken; }, deadline, stop));
+  }
+  if (broken) return fail(std::move(*broken));
+  if (!done) return fail(ErrorClass::unavailable, "replication.waiting", "it does not follow in time: " + state);
+  return {};
+}
+
+Status set_read_only(Engine engine, const sql::Target& server, bool on, Deadline deadline, std::stop_token stop) {
+  auto connection = TRY(MariadbConnection::connect(server, deadline, stop));
+  const char* value = on ? "ON" : "OFF";
+  TRY(connection.query(
+      fmt::format("SET GLOBAL {}={}", engine == Engine::mysql ? "super_read_only" : "read_only", value), deadline,
+      stop));
+  return {};
+}
+
+}  // namespace holdfast::engine

@@ -1,0 +1,52 @@
+// What is done to a replica's stream. Each is safe to repeat: what is so already stays as it is.
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "base/deadline.h"
+#include "cluster/types.h"
+#include "sql/rows.h"
+
+namespace holdfast::engine {
+
+/// Whom to follow and as whom.
+struct Source {
+  std::string host;
+  int port = 0;
+  std::string user;
+  Secret password;
+};
+
+/// MariaDB, MySQL: makes the server follow `source` by GTID and starts it. A server that follows it already keeps its
+/// relay logs: changing the source throws away what was received and not yet applied. Changes nothing in its data and
+/// adds no GTID.
+Status follow(cluster::Engine engine, const sql::Target& replica, const Source& source, Deadline deadline,
+              std::stop_token stop = {});
+/// Starts what was stopped: the threads of every connection; PostgreSQL: the replay of WAL.
+Status resume_replication(cluster::Engine engine, const sql::Target& replica, Deadline deadline,
+                          std::stop_token stop = {});
+/// Whether the receiver and the applier of any connection are on; both false where it follows nobody.
+struct StreamState {
+  bool follows = false, receiving = false, applying = false;
+  std::string host;
+  int port = 0;
+};
+Result<StreamState> stream_state(cluster::Engine engine, const sql::Target& replica, Deadline deadline,
+                                 std::stop_token stop = {});
+/// Puts it back as it was: stops what was stopped, forgets its source where it had none. For undoing.
+Status restore_stream(cluster::Engine engine, const sql::Target& replica, const StreamState& before,
+                      const Source& as_whom, Deadline deadline);
+/// MariaDB: semi-sync as source or as replica. A replica's receiver is started anew, since it announces itself only
+/// then; what it has received is applied first.
+Status set_semi_sync(const sql::Target& server, bool source, bool on, Deadline deadline, std::stop_token stop = {});
+/// Waits until the replica receives and applies (MariaDB, MySQL), or replays (PostgreSQL); with `level` also until it
+/// is not behind any more. "replication.stopped" (failed) tells its error at once when it has one,
+/// "replication.waiting" (unavailable) that the deadline passed.
+Status wait_for_replication(cluster::Engine engine, const sql::Target& replica, bool level, Deadline deadline,
+                            std::stop_token stop = {});
+/// MariaDB read_only, MySQL super_read_only (and with it read_only).
+Status set_read_only(cluster::Engine engine, const sql::Target& server, bool on, Deadline deadline,
+                     std::stop_token stop = {});
+
+}  // namespace holdfast::engine
