@@ -32,8 +32,8 @@
 //         postgres  pg_basebackup, verified; a slot of this member holds WAL on its upstream (made when missing)
 //       -> {method, position, lineage, donor, path, bytes, seconds, donorRestored, ...}
 //         position: GTID vector, uuid:seqno, GTID set, or the LSN where the copy is consistent (with timeline)
-//       Checked first: space for the copy and `reserve` bytes more (default 128 MiB): "agent.no_space", nothing touched.
-//       "agent.donor" says what is wrong with the donor. MySQL without its clone plug-in: "agent.no_clone".
+//       Checked first: space for the copy and `reserve` bytes more (default 128 MiB): "agent.no_space", nothing
+//       touched. "agent.donor" says what is wrong with the donor. MySQL without its clone plug-in: "agent.no_clone".
 //   discard_side              removes the side directory, half made or not
 //   start {data: side}        runs the server on it, on the member's own socket and ports, to prove it
 //   swap_side -> {path}       server stopped: <dataDir> becomes <dataDir>.replaced-<time> (path; "" when there was

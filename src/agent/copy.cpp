@@ -130,11 +130,10 @@ Status run_pipeline(const CopyJob& job, std::vector<sys::Command> commands, size
   return result;
 }
 
-Status with_private_server(const CopyJob& job, const MemberConfig& config, std::vector<std::string> extra_args,
+Status with_private_server(const CopyJob& job, const MemberConfig& config, Afterwards afterwards,
                            const std::function<Status(sql::MariadbConnection&)>& use) {
   LaunchOptions options;
   options.mode = StartMode::isolated;
-  options.extra_args = std::move(extra_args);
   TRY_VOID(clear_stale(config));
   std::error_code ignored;
   fs::remove(config.log_file(), ignored);
@@ -167,7 +166,7 @@ Status with_private_server(const CopyJob& job, const MemberConfig& config, std::
   auto used = use(*connection);
   job.progress.watch(0);
   connection.reset();
-  if (!used) return used;  // the server is killed: what it worked on is thrown away
+  if (!used || afterwards == Afterwards::kill) return used;  // killed: what it worked on is thrown away
   TRY_VOID(server.signal(SIGTERM));
   auto ended = server.wait(job.deadline.at_most(seconds(120)), job.stop);
   if (!ended) return fail(std::move(ended).error().with_context("stopping the server on " + config.data_dir()));

@@ -1,8 +1,8 @@
 // Physical copies of a running member, made into a data directory of ours: what a rebuild of a broken member needs.
 //
 // Everything is read from the donor while it serves; nothing is changed there but what ends with the copy (a base
-// backup's checkpoint, a plug-in that was not loaded, a slot), and that is journaled in <dir>/donor-undo.<donor>.json first, so
-// that it is undone also after a crash of this agent (undo_donor_changes).
+// backup's checkpoint, a plug-in that was not loaded, a slot), and that is journaled in <dir>/donor-undo.<donor>.json
+// first, so that it is undone also after a crash of this agent (undo_donor_changes).
 #pragma once
 
 #include <functional>
@@ -73,8 +73,9 @@ Status keep_donor_changes(const CopyJob& job);
 Status run_pipeline(const CopyJob& job, std::vector<sys::Command> commands, size_t watched);
 
 /// A server of our own on job.config's data directory (which may be another than the member's), reachable by a socket
-/// of its own only, for as long as `use` runs; then stopped in order.
-Status with_private_server(const CopyJob& job, const MemberConfig& config, std::vector<std::string> extra_args,
+/// of its own only, for as long as `use` runs; then stopped in order, or killed when its data is not kept.
+enum class Afterwards { stop, kill };
+Status with_private_server(const CopyJob& job, const MemberConfig& config, Afterwards afterwards,
                            const std::function<Status(sql::MariadbConnection&)>& use);
 
 /// The administrator of a server of `config`, over its socket.

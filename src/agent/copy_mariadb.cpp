@@ -41,10 +41,10 @@ Status stream(const CopyJob& job) {
   std::error_code ignored;
   fs::remove_all(folder, ignored);
   TRY_VOID(make_server_dir(scratch, folder, 0700));
-  auto backup = base_command(
-      scratch, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")), "--defaults-file=" + secret.path(),
-                "--backup", "--stream=mbstream", parallel, "--datadir=" + job.donor.data_dir,
-                "--target-dir=" + folder, "--tmpdir=" + folder});
+  auto backup =
+      base_command(scratch, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")),
+                             "--defaults-file=" + secret.path(), "--backup", "--stream=mbstream", parallel,
+                             "--datadir=" + job.donor.data_dir, "--target-dir=" + folder, "--tmpdir=" + folder});
   if (c.engine == Engine::galera) backup.argv.push_back("--galera-info");
   auto extract =
       base_command(c, {TRY(engine::find_program(Engine::mariadb, "mbstream")), "-x", parallel, "-C", c.data_dir()});
@@ -59,9 +59,9 @@ Status stream(const CopyJob& job) {
 Status prepare(const CopyJob& job) {
   const MemberConfig& c = job.config;
   std::vector<sys::Command> commands;
-  commands.push_back(base_command(c, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")), "--no-defaults",
-                                      "--prepare", "--use-memory=256M", "--tmpdir=" + c.tmp_dir(),
-                                      "--target-dir=" + c.data_dir()}));
+  commands.push_back(
+      base_command(c, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")), "--no-defaults", "--prepare",
+                       "--use-memory=256M", "--tmpdir=" + c.tmp_dir(), "--target-dir=" + c.data_dir()}));
   return run_pipeline(job, std::move(commands), 0);
 }
 
@@ -70,7 +70,7 @@ Status prepare(const CopyJob& job) {
 Status set_position(const CopyJob& job, const GtidState& state, const GtidVector& at) {
   MemberConfig c = job.config;
   c.work = "prepare";
-  return with_private_server(job, c, {}, [&](sql::MariadbConnection& connection) -> Status {
+  return with_private_server(job, c, Afterwards::stop, [&](sql::MariadbConnection& connection) -> Status {
     auto run = [&](const std::string& statement) { return connection.query(statement, job.deadline, job.stop); };
     TRY(run(fmt::format("SET GLOBAL gtid_binlog_state = '{}'", state.to_string())));
     TRY(run(fmt::format("SET GLOBAL gtid_slave_pos = '{}'", at.to_string())));

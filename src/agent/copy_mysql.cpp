@@ -65,7 +65,7 @@ Status clone_into(const CopyJob& job, const std::string& into) {
   const MemberConfig& donor = job.donor.config;
   job.progress.step("helper");
   TRY_VOID(make_data_dir(helper, [&] { return initialise_mysql(helper, job.deadline, job.stop); }));
-  auto cloned = with_private_server(job, helper, {}, [&](MariadbConnection& connection) -> Status {
+  auto cloned = with_private_server(job, helper, Afterwards::kill, [&](MariadbConnection& connection) -> Status {
     auto run = [&](const std::string& statement) { return connection.query(statement, job.deadline, job.stop); };
     if (!TRY(has_clone(job, connection))) {
       auto installed = run(fmt::format("INSTALL PLUGIN clone SONAME '{}'", kCloneLibrary));
@@ -81,8 +81,7 @@ Status clone_into(const CopyJob& job, const std::string& into) {
                                 sql::quote_mysql(donor.admin_user), sql::quote_mysql(donor.host), donor.port,
                                 sql::quote_mysql(password), sql::quote_mysql(into)));
     if (done) return {};
-    if (job.stop.stop_requested())
-      return fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");
+    if (job.stop.stop_requested()) return fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");
     return fail(ErrorClass::failed, "agent.copy", "CLONE INSTANCE failed: " + done.error().to_string(),
                 "the helper's log is " + helper.log_file());
   });
@@ -108,7 +107,7 @@ Result<Value> copy_mysql(const CopyJob& job) {
   MemberConfig clone = c;
   clone.work = "prepare";
   Value result = Value::object({{"method", "clone"}, {"lineage", facts.uuid}});
-  TRY_VOID(with_private_server(job, clone, {}, [&](MariadbConnection& connection) -> Status {
+  TRY_VOID(with_private_server(job, clone, Afterwards::stop, [&](MariadbConnection& connection) -> Status {
     auto run = [&](const char* statement) { return connection.query(statement, job.deadline, job.stop); };
     // A replica's clone knows the donor's source and relay logs: the new member is told its own.
     if (!TRY(run("SHOW REPLICA STATUS")).empty()) TRY(run("RESET REPLICA ALL"));

@@ -46,14 +46,14 @@ Status verify(const CopyJob& job, const std::vector<WalRange>& ranges) {
   const MemberConfig& c = job.config;
   // pg_verifybackup would run pg_waldump through a shell, which outlives a killed agent: it is run by ourselves.
   std::vector<sys::Command> one;
-  one.push_back(base_command(c, {tool(c, "pg_verifybackup"), "--no-parse-wal", "--exit-on-error", "--quiet",
-                                 c.data_dir()}));
+  one.push_back(
+      base_command(c, {tool(c, "pg_verifybackup"), "--no-parse-wal", "--exit-on-error", "--quiet", c.data_dir()}));
   TRY_VOID(run_pipeline(job, std::move(one), 0));
   for (const auto& range : ranges) {
     std::vector<sys::Command> waldump;
-    waldump.push_back(base_command(c, {tool(c, "pg_waldump"), "--quiet", "--path=" + c.data_dir() + "/pg_wal",
-                                       "--timeline=" + range.timeline, "--start=" + range.start,
-                                       "--end=" + range.end}));
+    waldump.push_back(
+        base_command(c, {tool(c, "pg_waldump"), "--quiet", "--path=" + c.data_dir() + "/pg_wal",
+                         "--timeline=" + range.timeline, "--start=" + range.start, "--end=" + range.end}));
     TRY_VOID(run_pipeline(job, std::move(waldump), 0));
   }
   return {};
@@ -64,10 +64,11 @@ Status verify(const CopyJob& job, const std::vector<WalRange>& ranges) {
 Result<bool> hold_wal(const CopyJob& job, const sql::Target& target) {
   auto connection = TRY(PostgresConnection::connect(target, job.deadline, job.stop));
   const std::string slot = sql::quote_postgres(job.config.slot_name());
-  auto rows = TRY(connection.query("SELECT wal_status, active::int AS active, restart_lsn IS NULL AS fresh FROM "
-                                   "pg_replication_slots WHERE slot_name = " +
-                                       slot,
-                                   job.deadline, job.stop));
+  auto rows =
+      TRY(connection.query("SELECT wal_status, active::int AS active, restart_lsn IS NULL AS fresh FROM "
+                           "pg_replication_slots WHERE slot_name = " +
+                               slot,
+                           job.deadline, job.stop));
   if (!rows.empty() && rows.text("wal_status") != "lost" && rows.text("fresh") != "t") return false;
   if (!rows.empty() && rows.text("active") == "1")
     return fail(ErrorClass::conflict, "agent.slot", "another receiver uses the slot " + job.config.slot_name());
@@ -94,25 +95,25 @@ Result<Value> copy_postgres(const CopyJob& job) {
     if (config) made_slot = TRY(hold_wal(job, TRY(admin_target(*config))).context("the slot on " + upstream));
   }
   // Noted before it exists: a slot that nobody remembers fills the donor's disk.
-  auto there = TRY(connection.query("SELECT 1 FROM pg_replication_slots WHERE slot_name = " +
-                                        sql::quote_postgres(c.slot_name()),
-                                    job.deadline, job.stop));
+  auto there =
+      TRY(connection.query("SELECT 1 FROM pg_replication_slots WHERE slot_name = " + sql::quote_postgres(c.slot_name()),
+                           job.deadline, job.stop));
   const bool borrowed = there.empty();
   if (borrowed) TRY_VOID(note_donor_change(job, "slot", c.slot_name()));
   TRY(hold_wal(job, job.donor.socket).context("the slot on " + d.member));
 
   const std::string password = TRY(read_password(c.replication_password_file));
-  auto passfile = TRY(
-      SecretFile::create(c, c, "copy.pgpass", fmt::format("*:*:*:{}:{}\n", c.replication_user, password)));
+  auto passfile =
+      TRY(SecretFile::create(c, c, "copy.pgpass", fmt::format("*:*:*:{}:{}\n", c.replication_user, password)));
   job.progress.step("copy");
   std::vector<sys::Command> backup;
   // -X fetch keeps it one process (the streaming way forks a child that a SIGKILL of its parent would leave behind);
   // the slot sees to it that the WAL is still there to be fetched.
-  backup.push_back(base_command(
-      c, {tool(c, "pg_basebackup"), "-d",
-          fmt::format("host={} port={} user={} passfile={} application_name={} connect_timeout=5", d.host, d.port,
-                      c.replication_user, passfile.path(), c.member),
-          "-D", c.data_dir(), "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"}));
+  backup.push_back(
+      base_command(c, {tool(c, "pg_basebackup"), "-d",
+                       fmt::format("host={} port={} user={} passfile={} application_name={} connect_timeout=5", d.host,
+                                   d.port, c.replication_user, passfile.path(), c.member),
+                       "-D", c.data_dir(), "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"}));
   backup[0].umask = 0077;
   TRY_VOID(run_pipeline(job, std::move(backup), 0));
   job.progress.step("verify");

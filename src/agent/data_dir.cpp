@@ -44,8 +44,7 @@ std::string fresh_name(const MemberConfig& c, const char* infix) {
   std::string stamp = utc_now();
   std::erase_if(stamp, [](char ch) { return ch == '-' || ch == ':'; });
   for (int attempt = 0;; ++attempt) {
-    std::string name =
-        fmt::format("{}/data{}{}{}", c.dir, infix, stamp, attempt ? fmt::format("-{}", attempt) : "");
+    std::string name = fmt::format("{}/data{}{}{}", c.dir, infix, stamp, attempt ? fmt::format("-{}", attempt) : "");
     if (!is_there(name)) return name;
   }
 }

@@ -166,12 +166,14 @@ TEST_F(DataDir, MakingTheSideKilledAtEveryStepNeverPassesForFinished) {
   for (int n = 1;; ++n) {
     ASSERT_TRUE(discard_side_dir(config_));
     const bool survived = survives(n, [&] {
-      return make_data_dir(side, [&]() -> Status {
-               put(side.data_dir(), "ha");
-               step();
-               put(side.data_dir(), "whole");
-               return {};
-             }).has_value();
+      return make_data_dir(side,
+                           [&]() -> Status {
+                             put(side.data_dir(), "ha");
+                             step();
+                             put(side.data_dir(), "whole");
+                             return {};
+                           })
+          .has_value();
     });
     EXPECT_TRUE(!is_initialised(side) || held(side.data_dir()) == "whole") << "step " << n;
     EXPECT_TRUE(is_initialised(config_));  // the marker of one says nothing of the other

@@ -49,8 +49,7 @@ Result<uint64_t> measure(Engine engine, const std::string& data_dir) {
 
 }  // namespace
 
-Result<Donor> find_donor(const MemberConfig& member, const std::string& name, Deadline deadline,
-                         std::stop_token stop) {
+Result<Donor> find_donor(const MemberConfig& member, const std::string& name, Deadline deadline, std::stop_token stop) {
   if (name == member.member) return no_donor(name + " cannot be its own donor");
   if (!member.find_peer(name)) {
     std::string all;
@@ -93,8 +92,8 @@ Status check_space(const MemberConfig& config, uint64_t needed, uint64_t reserve
   const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
   if (free >= needed && free - needed >= reserve) return {};
   return fail(ErrorClass::refused, "agent.no_space",
-              fmt::format("the copy needs {} bytes and {} in reserve, and the volume of {} has {} free", needed, reserve,
-                          config.dir, free),
+              fmt::format("the copy needs {} bytes and {} in reserve, and the volume of {} has {} free", needed,
+                          reserve, config.dir, free),
               "free some space there; nothing was touched");
 }
 

@@ -1,7 +1,7 @@
 // What a copy changes on its donor for as long as it lasts, and how that is taken back.
 //
-// <dir>/donor-undo.<donor>.json: {"donor": name, "superReadOnly": true, "clonePlugin": true, "slot": name}: put super_read_only
-// back on, unload the plug-in, drop the slot.
+// <dir>/donor-undo.<donor>.json: {"donor": name, "superReadOnly": true, "clonePlugin": true, "slot": name}: put
+// super_read_only back on, unload the plug-in, drop the slot.
 #include <unistd.h>
 
 #include <filesystem>
@@ -52,7 +52,8 @@ Status undo_mysql(const sql::Target& target, const Value& note, Deadline deadlin
 Status undo_postgres(const sql::Target& target, const Value& note, Deadline deadline, std::stop_token stop) {
   if (note["slot"].text().empty()) return {};
   auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));
-  TRY(connection.query("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active AND "
+  TRY(
+      connection.query("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active AND "
                        "slot_name = " +
                            sql::quote_postgres(note["slot"].text()),
                        deadline, stop));

@@ -32,8 +32,9 @@ std::string server_config(const MemberConfig& c) {
       "4M\n"
       "key-buffer-size=1M\naria-pagecache-buffer-size=4M\nperformance-schema=OFF\nmax-connections=60\n"
       "table-open-cache=300\nthread-cache-size=8\nmax-allowed-packet=64M\nquery-cache-type=0\n",
-      fmt::arg("data", c.data_dir()), fmt::arg("socket", c.server_socket()), fmt::arg("pid", c.pid_file()), fmt::arg("tmp", c.tmp_dir()),
-      fmt::arg("log", c.log_file()), fmt::arg("host", c.host), fmt::arg("port", c.port), fmt::arg("id", c.server_id));
+      fmt::arg("data", c.data_dir()), fmt::arg("socket", c.server_socket()), fmt::arg("pid", c.pid_file()),
+      fmt::arg("tmp", c.tmp_dir()), fmt::arg("log", c.log_file()), fmt::arg("host", c.host), fmt::arg("port", c.port),
+      fmt::arg("id", c.server_id));
   if (c.engine == Engine::galera) {
     std::string address;
     for (const auto& peer : c.peers)

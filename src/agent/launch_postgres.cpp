@@ -142,9 +142,8 @@ Status initialise_basebackup(const MemberConfig& c, Deadline deadline, std::stop
                 "a base backup is PostgreSQL's way; this member is another engine");
   return make_data_dir(c, [&]() -> Status {
     // -X fetch keeps it one process: the streaming way forks a child that a SIGKILL of its parent would leave behind.
-    auto command =
-        detail::base_command(c, {tool(c, "pg_basebackup"), "-d", TRY(upstream_conninfo(c)), "-D", c.data_dir(), "-X",
-                                 "fetch", "-c", "fast", "--no-sync", "--no-password"});
+    auto command = detail::base_command(c, {tool(c, "pg_basebackup"), "-d", TRY(upstream_conninfo(c)), "-D",
+                                            c.data_dir(), "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"});
     command.umask = 0077;
     TRY(sys::run_ok(std::move(command), deadline, stop));
     return {};

@@ -55,9 +55,9 @@ Status shut_down_cleanly(const CopyJob& job) {
   if (server_identity(job.config)) (void)::fchown(log.get(), job.config.uid, job.config.gid);
   command.out = command.err = sys::Stdio::to(log.get());
   auto server = TRY(sys::spawn(command));
-  auto ready = TRY(sys::wait_until(
-      [&] { return server.poll() || probe_ready(job.config, Deadline::in(seconds(2))).has_value(); }, job.deadline,
-      job.stop));
+  auto ready = TRY(
+      sys::wait_until([&] { return server.poll() || probe_ready(job.config, Deadline::in(seconds(2))).has_value(); },
+                      job.deadline, job.stop));
   if (!ready || server.poll())
     return fail(ErrorClass::failed, "agent.rewind", "the server does not recover from its crash",
                 "the end of " + job.config.log_file() + " says why; reseed it instead");
@@ -78,9 +78,10 @@ Result<Value> rewind_to_donor(const CopyJob& job) {
   // A rewind right after a promotion finds the donor's old checkpoint and says that there is nothing to do.
   auto donor = TRY(sql::PostgresConnection::connect(job.donor.socket, job.deadline, job.stop));
   TRY(donor.query("CHECKPOINT", job.deadline, job.stop));
-  auto rows = TRY(donor.query("SELECT timeline_id AS t, (SELECT system_identifier FROM pg_control_system()) AS i FROM "
-                              "pg_control_checkpoint()",
-                              job.deadline, job.stop));
+  auto rows =
+      TRY(donor.query("SELECT timeline_id AS t, (SELECT system_identifier FROM pg_control_system()) AS i FROM "
+                      "pg_control_checkpoint()",
+                      job.deadline, job.stop));
   const int64_t to = std::strtoll(rows.text("t").c_str(), nullptr, 10);
   job.progress.step("recover");
   Control control = TRY(control_of(job));
@@ -100,9 +101,9 @@ Result<Value> rewind_to_donor(const CopyJob& job) {
   auto passfile = TRY(detail::SecretFile::create(c, c, "rewind.pgpass", engine::postgres_password_file(over_network)));
   auto command = [&](bool dry) {
     std::vector<sys::Command> one;
-    one.push_back(detail::base_command(
-        c, {tool(c, "pg_rewind"), "-D", c.data_dir(), "--no-ensure-shutdown", "--source-server",
-            engine::postgres_conninfo(over_network, passfile.path(), "postgres")}));
+    one.push_back(
+        detail::base_command(c, {tool(c, "pg_rewind"), "-D", c.data_dir(), "--no-ensure-shutdown", "--source-server",
+                                 engine::postgres_conninfo(over_network, passfile.path(), "postgres")}));
     one[0].umask = 0077;
     if (dry) one[0].argv.push_back("--dry-run");
     return one;

@@ -44,8 +44,8 @@ class Server {
   enum class From { empty, copy, basebackup, donor };
   struct Initialise {
     From from = From::empty;
-    std::string path, donor;  ///< of a stopped server's data directory; of a running member
-    bool side = false;        ///< the side directory; a server on the other one may go on
+    std::string path, donor;          ///< of a stopped server's data directory; of a running member
+    bool side = false;                ///< the side directory; a server on the other one may go on
     std::optional<uint64_t> reserve;  ///< bytes that must stay free on the volume
   };
   /// What a copy of a donor is a copy of (position, lineage, ...), see agent.h.

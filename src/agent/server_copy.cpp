@@ -145,7 +145,8 @@ bool Server::cancel() {
 Status Server::recover() {
   const MemberConfig config = this->config();
   warn_unless_undone(config);
-  for (const char* name : {"copy.cnf", "copy.pgpass", "rewind.pgpass"}) ::unlink((config.etc_dir() + "/" + name).c_str());
+  for (const char* name : {"copy.cnf", "copy.pgpass", "rewind.pgpass"})
+    ::unlink((config.etc_dir() + "/" + name).c_str());
   sweeper_ = std::jthread([config] { sweep_leftovers(config); });
   return finish_swap(config);
 }

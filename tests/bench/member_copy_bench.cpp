@@ -1,8 +1,8 @@
 // member_copy_bench: how fast a member is rebuilt beside a plain copy of the same directory on the same disk, in one
 // run, in turning order. The bar: 80 % of the slower of the disk and a plain single-stream copy.
 //   member_copy_bench [--engine mariadb|galera|mysql|postgres]... [--megabytes N] [--repetitions N]
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -34,14 +34,16 @@ void flush(const std::string& path) {
 void fill(const CopyWorld& world, cluster::Engine engine, int megabytes) {
   std::vector<std::string> statements;
   if (engine == cluster::Engine::postgres) {
-    statements = {"CREATE TABLE bulk (id bigserial PRIMARY KEY, a text); ALTER TABLE bulk ALTER a SET STORAGE EXTERNAL"};
+    statements = {
+        "CREATE TABLE bulk (id bigserial PRIMARY KEY, a text); ALTER TABLE bulk ALTER a SET STORAGE EXTERNAL"};
     for (int done = 0; done < megabytes; done += 64)
       statements.push_back("INSERT INTO bulk (a) SELECT repeat(md5(i::text), 60) FROM generate_series(1, 32768) i");
   } else {
     statements = {"CREATE DATABASE bulk", "CREATE TABLE bulk.t (id INT AUTO_INCREMENT PRIMARY KEY, a LONGBLOB)",
                   "CREATE TABLE bulk.n (n INT)", "INSERT INTO bulk.n VALUES (0),(1),(2),(3),(4),(5),(6),(7)"};
     for (int done = 0; done < megabytes; done += 64)
-      statements.push_back("INSERT INTO bulk.t (a) SELECT REPEAT(RANDOM_BYTES(1000), 128) FROM bulk.n x, bulk.n y, bulk.n z");
+      statements.push_back(
+          "INSERT INTO bulk.t (a) SELECT REPEAT(RANDOM_BYTES(1000), 128) FROM bulk.n x, bulk.n y, bulk.n z");
   }
   for (const auto& statement : statements) {
     const auto said = world.ask(0, statement);
@@ -81,8 +83,9 @@ bool measure(const std::string& engine_name, int megabytes, int repetitions) {
 
     std::filesystem::create_directory(work);
     begun = Clock::now();
-    auto plain = run_program({"/bin/sh", "-c", "tar -C \"$0\" -cf - . | tar -C \"$1\" -xf - && sync -f \"$1\"", source, work},
-                             {.limit = std::chrono::seconds(1800)});
+    auto plain =
+        run_program({"/bin/sh", "-c", "tar -C \"$0\" -cf - . | tar -C \"$1\" -xf - && sync -f \"$1\"", source, work},
+                    {.limit = std::chrono::seconds(1800)});
     const double plain_took = seconds_since(begun);
     rates.plain.push_back(static_cast<double>(agent::detail::bytes_on_disk(work)) / plain_took / 1e6);
     std::filesystem::remove_all(work);

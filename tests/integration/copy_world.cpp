@@ -64,8 +64,8 @@ std::string CopyWorld::ask(int ordinal, const std::string& statement) const {
 
 void CopyWorld::start_writer() {
   sys::Command command;
-  command.argv = {holdfast_binary(), "lab",       "load", "-c", cluster_, "--write", "--seconds", "300", "--quiet",
-                  "--state-dir",     lab.state_dir()};
+  command.argv = {holdfast_binary(), "lab", "load",    "-c",          cluster_,       "--write",
+                  "--seconds",       "300", "--quiet", "--state-dir", lab.state_dir()};
   command.die_with_parent = SIGKILL;
   command.out = sys::Stdio::null();
   auto writer = sys::spawn(command);

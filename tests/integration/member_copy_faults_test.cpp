@@ -108,16 +108,22 @@ TEST_P(MemberCopyFaults, NothingIsLostAndNothingGoesOn) {
     EXPECT_TRUE(world.server(c.victim)["progress"].is_null());
   }
 
-  // The donor dies under it.
-  answer = copy_in_background(world, c.victim, c.donor);
-  ASSERT_TRUE(reaches(world, c.victim, "copy", answer));
-  world.must(c.donor, "stop", Value::object({{"mode", "immediate"}}));
-  auto orphaned = answer.get();
-  EXPECT_FALSE(orphaned);
-  EXPECT_FALSE(world.exists(c.victim, "data.new"));
-  EXPECT_EQ(world.processes_of(c.victim, "data.new"), 0u);
-  auto up = world.lab.holdfast({"lab", "up", c.cluster});
-  ASSERT_EQ(up.exit_code, 0) << up.err;
+  // The donor dies under it. A copy that was quicker is whole.
+  bool orphaned = false;
+  for (int attempt = 0; attempt < 4 && !orphaned; ++attempt) {
+    answer = copy_in_background(world, c.victim, c.donor);
+    const bool there = reaches(world, c.victim, "copy", answer);
+    world.must(c.donor, "stop", Value::object({{"mode", "immediate"}}));
+    orphaned = !answer.get();
+    EXPECT_TRUE(there);
+    EXPECT_EQ(counts(world, c.victim), !orphaned);
+    EXPECT_EQ(world.exists(c.victim, "data.new"), !orphaned);
+    EXPECT_EQ(world.processes_of(c.victim, "data.new"), 0u);
+    world.must(c.victim, "discard_side");
+    auto up = world.lab.holdfast({"lab", "up", c.cluster});
+    ASSERT_EQ(up.exit_code, 0) << up.err;
+  }
+  EXPECT_TRUE(orphaned) << "the donor never died in time";
 
   // A full disk, where the copy is being written.
   if (::geteuid() == 0) {
@@ -165,8 +171,7 @@ TEST(MemberCopyDonor, AReadOnlyDonorWithoutThePluginIsGivenBackAsItWas) {
   EXPECT_EQ(world.ask(1, "UNINSTALL PLUGIN clone"), "");
   EXPECT_EQ(world.ask(1, "SET GLOBAL super_read_only = ON"), "");
   ASSERT_EQ(has_plugin(), "0");
-  auto level =
-      sys::wait_until([&] { return world.position(1) == world.position(0); }, Deadline::in(seconds(60)));
+  auto level = sys::wait_until([&] { return world.position(1) == world.position(0); }, Deadline::in(seconds(60)));
   ASSERT_TRUE(*level);
   const std::string executed = world.position(1);
 

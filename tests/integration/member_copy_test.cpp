@@ -38,11 +38,13 @@ class MemberCopy : public ::testing::TestWithParam<Case> {};
 std::string donor_facts(const CopyWorld& world, const Case& c) {
   switch (c.engine) {
     case cluster::Engine::mysql:
-      return world.ask(c.donor, "SELECT concat_ws(' ', @@read_only, @@super_read_only, (SELECT group_concat(PLUGIN_NAME "
-                                "ORDER BY 1) FROM information_schema.PLUGINS))");
+      return world.ask(c.donor,
+                       "SELECT concat_ws(' ', @@read_only, @@super_read_only, (SELECT group_concat(PLUGIN_NAME "
+                       "ORDER BY 1) FROM information_schema.PLUGINS))");
     case cluster::Engine::postgres:
-      return world.ask(c.donor, "SELECT concat(pg_is_in_recovery(), ' ', string_agg(slot_name, ',')) FROM "
-                                "pg_replication_slots");
+      return world.ask(c.donor,
+                       "SELECT concat(pg_is_in_recovery(), ' ', string_agg(slot_name, ',')) FROM "
+                       "pg_replication_slots");
     default:
       return world.ask(c.donor, "SELECT concat_ws(' ', @@read_only, @@wsrep_desync, @@server_id)");
   }
@@ -124,9 +126,12 @@ TEST_P(MemberCopy, RebuildUnderAWriter) {
   world.must(c.victim, "start");
   EXPECT_EQ(world.server(c.victim)["data"].text(), "main");
   auto running = sys::wait_until(
-      [&] { return mariadb ? world.ask(c.victim, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE "
-                                                 "VARIABLE_NAME = 'SLAVE_RUNNING'") == "ON"
-                           : true; },
+      [&] {
+        return mariadb ? world.ask(c.victim,
+                                   "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE "
+                                   "VARIABLE_NAME = 'SLAVE_RUNNING'") == "ON"
+                       : true;
+      },
       Deadline::in(seconds(20)));
   EXPECT_TRUE(*running) << "what it knew of its source did not survive the swap";
   world.stop_writer();
@@ -159,7 +164,8 @@ TEST(MemberCopyRefusals, NothingIsTouched) {
     return reply ? std::string("no refusal") : reply.error().id;
   };
   EXPECT_EQ(refusal(Value::object({{"from", "donor"}, {"donor", world.name(1)}, {"side", true}})), "agent.donor");
-  EXPECT_EQ(refusal(Value::object({{"from", "donor"}, {"donor", "../shop-postgres-0"}, {"side", true}})), "agent.donor");
+  EXPECT_EQ(refusal(Value::object({{"from", "donor"}, {"donor", "../shop-postgres-0"}, {"side", true}})),
+            "agent.donor");
   EXPECT_EQ(refusal(Value::object({{"from", "donor"}, {"donor", world.name(0)}})), "agent.running");
   EXPECT_EQ(refusal(Value::object(
                 {{"from", "donor"}, {"donor", world.name(0)}, {"side", true}, {"reserve", int64_t{1} << 50}})),

@@ -1,4 +1,5 @@
-// An old primary is rewound onto the new one right after the promotion, and a rewind that dies leaves nothing startable.
+// An old primary is rewound onto the new one right after the promotion, and a rewind that dies leaves nothing
+// startable.
 #include <gtest/gtest.h>
 
 #include <future>
@@ -67,7 +68,8 @@ TEST(MemberRewind, KilledInTheMiddleItIsNeverStartedOnlyReseeded) {
   EXPECT_EQ(world.ask(1, "INSERT INTO t SELECT i FROM generate_series(1, 400000) i"), "");
   auto answer = std::async(std::launch::async, [&] { return world.call(0, "rewind", onto(world, 1)); });
   bool rewinding = false;
-  while (!rewinding && answer.wait_for(seconds(0)) != std::future_status::ready) rewinding = world.exists(0, "rewinding");
+  while (!rewinding && answer.wait_for(seconds(0)) != std::future_status::ready)
+    rewinding = world.exists(0, "rewinding");
   ASSERT_TRUE(rewinding) << "it was too quick to be killed";
   world.kill_agent(0);
   (void)answer.get();
