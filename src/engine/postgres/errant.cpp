@@ -108,7 +108,10 @@ void find_errant_in_wal(ErrantList& result, const ErrantSearch& search, const st
     transaction.kind = damaged ? ErrantClass::unknown : work.kind();
     transaction.time = commit ? static_cast<double>(commit->time_us) / 1e6 : 0;
     transaction.size = work.bytes;
-    for (const auto& relation : work.relations) transaction.tables.push_back(relation.to_string());
+    // Of user data the catalogs that go with it say nothing.
+    for (const auto& relation : work.relations)
+      if (transaction.kind != ErrantClass::user_data || !relation.is_catalog())
+        transaction.tables.push_back(relation.to_string());
     const uint32_t segment_size = access->control.wal_segment_size;
     transaction.file = fmt::format("{}/pg_wal/{}", search.data_dir,
                                    segment_file_name({item.timeline, item.start / segment_size}, segment_size));
