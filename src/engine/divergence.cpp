@@ -24,9 +24,10 @@ using codec::Value;
 namespace {
 
 constexpr size_t kChunk = 1 << 20;
-constexpr std::string_view kMagic("\xfe"
-                                  "bin",
-                                  4);
+constexpr std::string_view kMagic(
+    "\xfe"
+    "bin",
+    4);
 
 Status copy_bytes(stored::Source& from, uint64_t at, uint64_t end, int to) {
   Buffer chunk;

@@ -29,8 +29,8 @@ struct Work {
     accounts = accounts || other.accounts;
   }
   ErrantClass kind() const {
-    return user ? ErrantClass::user_data
-           : catalog ? ErrantClass::ddl
+    return user       ? ErrantClass::user_data
+           : catalog  ? ErrantClass::ddl
            : accounts ? ErrantClass::account
                       : ErrantClass::empty;
   }
@@ -44,8 +44,8 @@ bool is_statistics(const Relation& relation) {
 /// with any of them.
 bool is_accounts(const Relation& relation) {
   constexpr uint32_t kGlobal = 1664;
-  return relation.tablespace == kGlobal && (relation.number == 1260 || relation.number == 1261 ||
-                                            relation.number == 2964 || relation.number == 1214);
+  return relation.tablespace == kGlobal &&
+         (relation.number == 1260 || relation.number == 1261 || relation.number == 2964 || relation.number == 1214);
 }
 
 void note(Work& work, const WalRecord& record) {
@@ -120,8 +120,7 @@ void find_errant_in_wal(ErrantList& result, const ErrantSearch& search, const st
     ++errant.count;
     auto& group = errant.classes[transaction.kind];
     ++group.count;
-    if (group.tables.size() < kMostRelations)
-      group.tables.insert(transaction.tables.begin(), transaction.tables.end());
+    if (group.tables.size() < kMostRelations) group.tables.insert(transaction.tables.begin(), transaction.tables.end());
     if (result.list.size() < search.most)
       result.list.push_back(std::move(transaction));
     else

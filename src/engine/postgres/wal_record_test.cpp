@@ -68,9 +68,9 @@ TEST(WalCommit, TimeSubtransactionsAndPreparedOnes) {
   ASSERT_TRUE(commit);
   EXPECT_EQ(commit->xid, 700u);
   EXPECT_EQ(commit->time_us, 946'684'801'000'000);
-  bytes = record(1, 0x80, 700, "", "",
-                 number(at, 8) + number(3, 4) + number(5, 4) + number(1663, 4) + number(2, 4) + number(701, 4) +
-                     number(702, 4));
+  bytes = record(
+      1, 0x80, 700, "", "",
+      number(at, 8) + number(3, 4) + number(5, 4) + number(1663, 4) + number(2, 4) + number(701, 4) + number(702, 4));
   commit = parse_commit(*parse_wal_record(item(bytes)), 0xd110, damaged);
   ASSERT_TRUE(commit);
   EXPECT_EQ(commit->subtransactions, (std::vector<uint32_t>{701, 702}));
