@@ -160,8 +160,9 @@ Result<Value> Agent::answer(const Value& request) {
     cluster::MemberFacts facts;
     inspect(facts, config, server_.pid(), deadline, stop_.get_token());
     if (const auto known = server_.recovered())
-      take_recovered(facts, known->position,
-                     std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - known->at));
+      take_recovered(
+          facts, known->position,
+          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - known->at));
     return inspection_value(facts);
   }
   if (op == "errant") {

@@ -188,9 +188,8 @@ void take_inspection(MemberFacts& facts, const Value& value) {
                              v["free"].unsigned_integer(), v["inodes"].unsigned_integer(),
                              v["inodesFree"].unsigned_integer()});
   for (const auto& r : value["readings"].items())
-    facts.readings.push_back(
-        {r["name"].text(), r["value"].text(), r["source"].text(), r["unknown"].text(),
-         engine::reading_clock() - std::max<int64_t>(0, r["ageMs"].integer())});
+    facts.readings.push_back({r["name"].text(), r["value"].text(), r["source"].text(), r["unknown"].text(),
+                              engine::reading_clock() - std::max<int64_t>(0, r["ageMs"].integer())});
   if (value["stored"].is_object()) facts.stored = stored_from(value["stored"]);
 }
 

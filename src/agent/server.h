@@ -69,7 +69,8 @@ class Server {
   /// set aside).
   Status put_back(const std::string& aside);
   /// Galera: what `mariadbd --wsrep-recover` says of a stopped server: "uuid:seqno". It runs InnoDB's crash recovery:
-  /// log files and data pages change as at any start; grastate.dat and galera.cache do not. Remembered, see recovered().
+  /// log files and data pages change as at any start; grastate.dat and galera.cache do not. Remembered, see
+  /// recovered().
   Result<std::string> recover_position(Deadline deadline, std::stop_token stop = {});
   /// Galera: the position of a stopped server: what grastate.dat says, or what recover_position() finds after a crash.
   Result<std::string> galera_position(Deadline deadline, std::stop_token stop = {});

@@ -87,7 +87,8 @@ std::vector<Command> cluster_commands() {
       {.path = "inspect",
        .summary = "where crashed Galera members stand: the look that may change files",
        .description =
-           "After a crash grastate.dat of a Galera member says -1: its position is in InnoDB alone. inspect --fence has "
+           "After a crash grastate.dat of a Galera member says -1: its position is in InnoDB alone. inspect --fence "
+           "has "
            "the agent of each stopped member run `mariadbd --wsrep-recover`, shows each uuid:seqno, and judges the "
            "cluster with them as triage does. This is InnoDB's crash recovery, as at any start: redo log and data "
            "files change, grastate.dat and galera.cache do not, and the server serves nobody. Members whose server "

@@ -62,9 +62,10 @@ Result<std::vector<Outcome>> choose(Context& context, const cluster::DatabaseClu
     const bool named = instance == step.member.str() || (described && instance == std::to_string(described->ordinal));
     found = found || named;
     if (named && step.kind == RecoverStep::Kind::running)
-      return fail(ErrorClass::refused, "inspect.running",
-                  fmt::format("{}: {}; it answers for itself, and its files are not touched", step.member.str(), step.why),
-                  "holdfast triage -c " + cluster.full_name());
+      return fail(
+          ErrorClass::refused, "inspect.running",
+          fmt::format("{}: {}; it answers for itself, and its files are not touched", step.member.str(), step.why),
+          "holdfast triage -c " + cluster.full_name());
     outcomes.push_back({std::move(step), instance.empty() || named, std::nullopt});
   }
   if (!found)
@@ -95,11 +96,13 @@ void print_outcomes(Output& out, const std::vector<Outcome>& outcomes, bool dry_
 codec::Value outcomes_value(const std::vector<Outcome>& outcomes) {
   codec::Value list{codec::Value::List()};
   for (const auto& o : outcomes)
-    list.push(codec::Value::object(
-        {{"name", o.step.member.str()},
-         {"result", o.error ? "failed" : !o.wanted ? "not_named" : word(o.step.kind)},
-         {"position", o.step.position.empty() ? codec::Value() : codec::Value(o.step.position)},
-         {"why", o.error ? codec::Value(o.error->to_string()) : codec::Value(o.step.why)}}));
+    list.push(
+        codec::Value::object({{"name", o.step.member.str()},
+                              {"result", o.error     ? "failed"
+                                         : !o.wanted ? "not_named"
+                                                     : word(o.step.kind)},
+                              {"position", o.step.position.empty() ? codec::Value() : codec::Value(o.step.position)},
+                              {"why", o.error ? codec::Value(o.error->to_string()) : codec::Value(o.step.why)}}));
   return list;
 }
 
@@ -116,15 +119,15 @@ Exit run_inspect(Context& context) {
                 fmt::format("{} is {}: triage reads all of its members without changing anything", cluster.full_name(),
                             cluster::engine_name(cluster.engine)),
                 "holdfast triage -c " + cluster.full_name());
-  const auto limit =
-      std::chrono::seconds(std::max<int64_t>(1, context.options.integer("member-timeout").value_or(5)));
+  const auto limit = std::chrono::seconds(std::max<int64_t>(1, context.options.integer("member-timeout").value_or(5)));
   auto report = provider::triage_clusters({cluster}, limit, context.stop)[0];
   auto outcomes = TRY(choose(context, cluster, report));
   const bool dry_run = context.options.flag("dry-run");
   if (!dry_run) {
     recover_all(context, cluster, outcomes);
     if (context.stop.stop_requested())
-      return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted", "what was recovered stays known: look again");
+      return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted",
+                  "what was recovered stays known: look again");
     report = provider::triage_clusters({cluster}, limit, context.stop)[0];
     provider::look_up_errant(report, limit, context.stop);
   }

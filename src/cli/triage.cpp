@@ -40,8 +40,8 @@ Status export_to(Context& context, const cluster::TriageReport& report, const st
                                  fmt::join(m.files.begin(), m.files.end(), ", ")));
     if (!m.not_written.empty()) context.out.line("      not all of it: " + m.not_written);
   }
-  data.set("export",
-           codec::Value::object({{"folder", exported.empty() ? codec::Value() : codec::Value(dir)}, {"members", members}}));
+  data.set("export", codec::Value::object(
+                         {{"folder", exported.empty() ? codec::Value() : codec::Value(dir)}, {"members", members}}));
   return {};
 }
 

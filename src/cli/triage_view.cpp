@@ -159,7 +159,8 @@ void print_errant(Output& out, const TriageReport& report) {
       if (found == e.classes.end()) continue;
       std::string more = some_of(found->second.tables);
       if (!found->second.verbs.empty()) more += (more.empty() ? "" : "; ") + some_of(found->second.verbs);
-      out.line(fmt::format("      {:>6}  {}{}{}", found->second.count, class_words(kind), more.empty() ? "" : ": ", more));
+      out.line(
+          fmt::format("      {:>6}  {}{}{}", found->second.count, class_words(kind), more.empty() ? "" : ": ", more));
     }
     if (e.wal_bytes > 0) {
       std::string records;
@@ -167,7 +168,8 @@ void print_errant(Output& out, const TriageReport& report) {
         records += fmt::format("{}{} {}", records.empty() ? "" : ", ", number, name);
       out.line(fmt::format("      {} bytes of write-ahead log: {}", e.wal_bytes, records));
     }
-    if (!e.unseen.empty()) out.line(fmt::format("      {}: {}", e.exact ? "not all looked into" : "not counted", e.unseen));
+    if (!e.unseen.empty())
+      out.line(fmt::format("      {}: {}", e.exact ? "not all looked into" : "not counted", e.unseen));
   }
 }
 

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "codec/value.h"
 #include "cluster/types.h"
+#include "codec/value.h"
 #include "position/gtid_set.h"
 #include "position/gtid_vector.h"
 #include "position/wal.h"
@@ -24,7 +24,7 @@ enum class ErrantClass {
   user_data,  ///< rows of a table that is no heartbeat's
   unknown,    ///< an event nobody could look into: to be treated as user data
   ddl,
-  account,  ///< users, roles, grants, passwords
+  account,    ///< users, roles, grants, passwords
   heartbeat,  ///< rows of heartbeat tables and nothing else
   empty,      ///< nothing but its frame, or only the planner's statistics
 };
@@ -66,9 +66,9 @@ struct WalSpan {
 
 /// Errant::transactions as values; what the engine does not use stays empty. "errant.text" (usage) when it is neither.
 struct ErrantNames {
-  position::GtidSet set;                        ///< MySQL
+  position::GtidSet set;                       ///< MySQL
   std::vector<position::MissingRange> ranges;  ///< MariaDB
-  std::vector<WalSpan> wal;                     ///< PostgreSQL, oldest first
+  std::vector<WalSpan> wal;                    ///< PostgreSQL, oldest first
 };
 Result<ErrantNames> parse_errant(Engine engine, std::string_view text);
 

@@ -226,7 +226,8 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
       member.errant.transactions = difference(past[i].position, other->position);
       member.errant.count = count_of_difference(past[i].position, other->position);
       member.errant.against = other->member.str();
-      member.errant.exact = cluster.engine == Engine::mysql || (cluster.engine == Engine::galera && member.errant.count);
+      member.errant.exact =
+          cluster.engine == Engine::mysql || (cluster.engine == Engine::galera && member.errant.count);
     }
     member.sentence = verdicts[i] != Verdict::healthy ? sentences[i] : healthy_sentence(view, seen[i]);
     report.healthy = report.healthy && member.healthy();

@@ -57,7 +57,7 @@ struct MemberReport {
   Action action = Action::nothing;
   std::vector<std::string> reasons;  ///< "<diagnosis id>: sentence", gravest first
   std::string sentence;              ///< one, for people
-  Errant errant;         ///< of a member that diverged; from the positions, until somebody looks them up
+  Errant errant;                     ///< of a member that diverged; from the positions, until somebody looks them up
   bool healthy() const { return verdict == Verdict::healthy; }
 };
 

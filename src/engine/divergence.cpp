@@ -24,9 +24,10 @@ using codec::Value;
 namespace {
 
 constexpr size_t kChunk = 1 << 20;
-constexpr std::string_view kMagic("\xfe"
-                                  "bin",
-                                  4);
+constexpr std::string_view kMagic(
+    "\xfe"
+    "bin",
+    4);
 
 Status copy_bytes(stored::Source& from, uint64_t at, uint64_t end, int to) {
   Buffer chunk;
@@ -101,11 +102,15 @@ class FrameFilter {
       return false;
     }
     if (!in_frame_ || line.starts_with('#')) return false;
-    for (std::string_view name : {"gtid_domain_id", "server_id", "gtid_seq_no"})
-      if (line.starts_with(fmt::format("/*!100001 SET @@session.{}=", name))) return true;
-    if (!line.starts_with("/*!100001 SET @@session.") && !line.starts_with("/*!100101 SET @@session."))
+    // "/*!100001 SET @@session.gtid_seq_no=5*//*!*/;", from 10.11.9 on "/*M!100001 SET ..."
+    const size_t mark = line.starts_with("/*M!") ? 4 : line.starts_with("/*!") ? 3 : 0;
+    const std::string_view rest = std::string_view(line).substr(mark);
+    if (mark == 0 || !rest.substr(std::min<size_t>(6, rest.size())).starts_with(" SET @@session.")) {
       in_frame_ = false;
-    return false;
+      return false;
+    }
+    const auto name = rest.substr(rest.find('.') + 1);
+    return name.starts_with("gtid_domain_id=") || name.starts_with("server_id=") || name.starts_with("gtid_seq_no=");
   }
 
  private:

@@ -1,10 +1,11 @@
 // What one member alone has, as files a person can read and replay:
 //
 //   <member>.json      the transactions: id, time, class, tables, verbs, size, file, offset
-//   <member>.sql       MariaDB, MySQL: these transactions and no others as the server's own mariadb-binlog or mysqlbinlog
-//                      tells them: rows as base64, decoded in comments. MySQL's keep their GTIDs: replayed on the leader
-//                      they are no longer errant, and a second replay does nothing. MariaDB's get new ones where they
-//                      are replayed: their own would be out of order there.
+//   <member>.sql       MariaDB, MySQL: these transactions and no others as the server's own mariadb-binlog or
+//   mysqlbinlog
+//                      tells them: rows as base64, decoded in comments. MySQL's keep their GTIDs: replayed on the
+//                      leader they are no longer errant, and a second replay does nothing. MariaDB's get new ones where
+//                      they are replayed: their own would be out of order there.
 //   <member>.wal.json  PostgreSQL: the records of the log after the fork, and the commits with their time
 //   <member>.wal/      PostgreSQL: copies of the segments they are in, and the history files
 //

@@ -14,8 +14,8 @@
 namespace holdfast::engine {
 
 struct ErrantTransaction {
-  std::string id;        ///< GTID; PostgreSQL: "xid 745"
-  double time = 0;       ///< seconds since 1970, by the clock of the server it was committed on
+  std::string id;   ///< GTID; PostgreSQL: "xid 745"
+  double time = 0;  ///< seconds since 1970, by the clock of the server it was committed on
   cluster::ErrantClass kind = cluster::ErrantClass::unknown;
   std::vector<std::string> tables;  ///< see ErrantGroup
   std::vector<std::string> verbs;   ///< first words of statements: never more, they may hold passwords

@@ -1,7 +1,7 @@
 #include "provider/divergence.h"
 
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,7 +28,8 @@ std::string plain_path(const std::string& dir) {
 }
 
 std::unexpected<Error> not_empty(const std::string& dir) {
-  return fail(ErrorClass::refused, "divergence.not_empty", dir + " is not empty: an export is never mixed with other files",
+  return fail(ErrorClass::refused, "divergence.not_empty",
+              dir + " is not empty: an export is never mixed with other files",
               "name a folder that does not exist yet");
 }
 
@@ -112,8 +113,8 @@ Result<std::vector<ExportedMember>> export_divergence(const cluster::TriageRepor
     options.against = m.errant.against;
     auto written = engine::write_divergence(search, options, staging->path());
     if (!written) return fail(std::move(written).error().with_context("exporting " + options.member));
-    exported.push_back({m.facts.member, std::move(written->errant), std::move(written->files),
-                        std::move(written->not_written)});
+    exported.push_back(
+        {m.facts.member, std::move(written->errant), std::move(written->files), std::move(written->not_written)});
   }
   if (staging) TRY_VOID(staging->publish(path));
   return exported;

@@ -1,5 +1,6 @@
 #include "provider/errant.h"
 
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -63,16 +64,43 @@ Errant look(const DatabaseCluster& cluster, const Member& member, Errant errant,
   return found;
 }
 
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
+/// What was said with the names that were only an upper bound is said with the exact ones.
+void correct_words(cluster::TriageReport& report, const std::string& from, const std::string& to) {
+  for (auto& d : report.diagnoses) {
+    replace_all(d.summary, from, to);
+    for (auto& line : d.evidence) replace_all(line, from, to);
+  }
+  for (auto& m : report.members) {
+    replace_all(m.sentence, from, to);
+    for (auto& reason : m.reasons) replace_all(reason, from, to);
+  }
+  for (auto& reason : report.authority.reasons) replace_all(reason, from, to);
+}
+
 }  // namespace
 
 void look_up_errant(cluster::TriageReport& report, milliseconds per_member, std::stop_token stop) {
-  std::vector<std::jthread> threads;
-  for (auto& m : report.members) {
-    const Member* described = report.cluster.find(m.facts.member.str());
-    if (!m.errant.any() || !described || report.cluster.engine == cluster::Engine::galera) continue;
-    threads.emplace_back([&report, &m, described, per_member, stop] {
-      m.errant = look(report.cluster, *described, std::move(m.errant), per_member, stop);
-    });
+  std::vector<std::string> before;
+  for (const auto& m : report.members) before.push_back(m.errant.transactions);
+  {
+    std::vector<std::jthread> threads;
+    for (auto& m : report.members) {
+      const Member* described = report.cluster.find(m.facts.member.str());
+      if (!m.errant.any() || !described || report.cluster.engine == cluster::Engine::galera) continue;
+      threads.emplace_back([&report, &m, described, per_member, stop] {
+        m.errant = look(report.cluster, *described, std::move(m.errant), per_member, stop);
+      });
+    }
+  }
+  for (size_t i = 0; i < before.size(); ++i) {
+    const Errant& now = report.members[i].errant;
+    if (!before[i].empty() && now.exact && !now.transactions.empty() && now.transactions != before[i])
+      correct_words(report, before[i], now.transactions);
   }
 }
 

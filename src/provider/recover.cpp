@@ -48,8 +48,7 @@ Result<std::string> recover_member(const cluster::DatabaseCluster& cluster, cons
     return fail(ErrorClass::refused, "inspect.no_agent", member.str() + " has no agent: nothing can be run there",
                 "on its host: mariadbd --wsrep-recover");
   auto client = TRY(agent::Client::connect(described->agent_socket, deadline));
-  auto arguments =
-      codec::Value::object({{"timeoutSeconds", std::max<int64_t>(1, deadline.left().count() / 1000 - 1)}});
+  auto arguments = codec::Value::object({{"timeoutSeconds", std::max<int64_t>(1, deadline.left().count() / 1000 - 1)}});
   return TRY(client.call("recover_position", std::move(arguments), deadline, stop))["position"].text();
 }
 

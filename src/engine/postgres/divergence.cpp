@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <csignal>
 #include <set>
 #include <unordered_map>
 
@@ -34,8 +34,15 @@ std::unordered_map<Lsn, std::string> descriptions(const ErrantSearch& search, co
   auto out = sys::open_file(scratch, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   if (!out) return found;
   sys::Command command;
-  command.argv = {*program,           "-p", search.data_dir + "/pg_wal", "-t", std::to_string(span.timeline), "-s",
-                  lsn_text(span.from.value), "-e", lsn_text(span.to.value)};
+  command.argv = {*program,
+                  "-p",
+                  search.data_dir + "/pg_wal",
+                  "-t",
+                  std::to_string(span.timeline),
+                  "-s",
+                  lsn_text(span.from.value),
+                  "-e",
+                  lsn_text(span.to.value)};
   command.clear_env = true;
   command.env = {{"LC_ALL", "C"}};
   command.out = sys::Stdio::to(out->get());

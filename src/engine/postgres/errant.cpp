@@ -29,8 +29,8 @@ struct Work {
     accounts = accounts || other.accounts;
   }
   ErrantClass kind() const {
-    return user ? ErrantClass::user_data
-           : catalog ? ErrantClass::ddl
+    return user       ? ErrantClass::user_data
+           : catalog  ? ErrantClass::ddl
            : accounts ? ErrantClass::account
                       : ErrantClass::empty;
   }
@@ -44,8 +44,8 @@ bool is_statistics(const Relation& relation) {
 /// with any of them.
 bool is_accounts(const Relation& relation) {
   constexpr uint32_t kGlobal = 1664;
-  return relation.tablespace == kGlobal && (relation.number == 1260 || relation.number == 1261 ||
-                                            relation.number == 2964 || relation.number == 1214);
+  return relation.tablespace == kGlobal &&
+         (relation.number == 1260 || relation.number == 1261 || relation.number == 2964 || relation.number == 1214);
 }
 
 void note(Work& work, const WalRecord& record) {
@@ -108,7 +108,10 @@ void find_errant_in_wal(ErrantList& result, const ErrantSearch& search, const st
     transaction.kind = damaged ? ErrantClass::unknown : work.kind();
     transaction.time = commit ? static_cast<double>(commit->time_us) / 1e6 : 0;
     transaction.size = work.bytes;
-    for (const auto& relation : work.relations) transaction.tables.push_back(relation.to_string());
+    // Of user data the catalogs that go with it say nothing.
+    for (const auto& relation : work.relations)
+      if (transaction.kind != ErrantClass::user_data || !relation.is_catalog())
+        transaction.tables.push_back(relation.to_string());
     const uint32_t segment_size = access->control.wal_segment_size;
     transaction.file = fmt::format("{}/pg_wal/{}", search.data_dir,
                                    segment_file_name({item.timeline, item.start / segment_size}, segment_size));
@@ -117,8 +120,7 @@ void find_errant_in_wal(ErrantList& result, const ErrantSearch& search, const st
     ++errant.count;
     auto& group = errant.classes[transaction.kind];
     ++group.count;
-    if (group.tables.size() < kMostRelations)
-      group.tables.insert(transaction.tables.begin(), transaction.tables.end());
+    if (group.tables.size() < kMostRelations) group.tables.insert(transaction.tables.begin(), transaction.tables.end());
     if (result.list.size() < search.most)
       result.list.push_back(std::move(transaction));
     else

@@ -22,16 +22,17 @@ constexpr uint32_t kDatabase = 1, kSubtransactions = 2, kRelations = 4, kInvalid
                    kDroppedStats = 256;
 constexpr int64_t kEpoch2000 = 946'684'800'000'000;
 
-constexpr const char* kManagers[] = {"XLOG",   "Transaction", "Storage", "CLOG", "Database", "Tablespace",
-                                     "MultiXact", "RelMap", "Standby", "Heap2", "Heap", "Btree", "Hash", "Gin", "Gist",
-                                     "Sequence", "SPGist", "BRIN", "CommitTs", "ReplicationOrigin", "Generic",
-                                     "LogicalMessage"};
+constexpr const char* kManagers[] = {"XLOG",       "Transaction",   "Storage", "CLOG",     "Database",
+                                     "Tablespace", "MultiXact",     "RelMap",  "Standby",  "Heap2",
+                                     "Heap",       "Btree",         "Hash",    "Gin",      "Gist",
+                                     "Sequence",   "SPGist",        "BRIN",    "CommitTs", "ReplicationOrigin",
+                                     "Generic",    "LogicalMessage"};
 
 const char* operation_of(const WalRecord& record) {
   const uint8_t operation = record.info & 0x70;
   if (record.is(WalManager::heap)) {
-    constexpr const char* kNames[] = {"INSERT", "DELETE", "UPDATE", "TRUNCATE", "HOT_UPDATE", "CONFIRM", "LOCK",
-                                      "INPLACE"};
+    constexpr const char* kNames[] = {"INSERT",     "DELETE",  "UPDATE", "TRUNCATE",
+                                      "HOT_UPDATE", "CONFIRM", "LOCK",   "INPLACE"};
     return kNames[operation >> 4];
   }
   if (record.is(WalManager::heap2)) return operation == 0x50 ? "MULTI_INSERT" : operation == 0x40 ? "VISIBLE" : "";
@@ -41,9 +42,9 @@ const char* operation_of(const WalRecord& record) {
     return kNames[operation >> 4];
   }
   if (record.is(WalManager::xlog)) {
-    constexpr const char* kNames[] = {"CHECKPOINT_SHUTDOWN", "CHECKPOINT_ONLINE", "NOOP",          "NEXTOID",
-                                      "SWITCH",              "BACKUP_END",        "PARAMETER_CHANGE", "RESTORE_POINT",
-                                      "FPW_CHANGE",          "END_OF_RECOVERY",   "FPI_FOR_HINT",  "FPI"};
+    constexpr const char* kNames[] = {
+        "CHECKPOINT_SHUTDOWN", "CHECKPOINT_ONLINE", "NOOP",       "NEXTOID",         "SWITCH",       "BACKUP_END",
+        "PARAMETER_CHANGE",    "RESTORE_POINT",     "FPW_CHANGE", "END_OF_RECOVERY", "FPI_FOR_HINT", "FPI"};
     const size_t index = record.info >> 4;
     return index < std::size(kNames) ? kNames[index] : "";
   }
@@ -126,8 +127,7 @@ std::optional<WalRecord> parse_wal_record(const WalItem& item) {
         relation.number = static_cast<uint32_t>(reader.fixed(4));
       }
       reader.take(4);
-      if (std::ranges::find(record.relations, relation) == record.relations.end())
-        record.relations.push_back(relation);
+      if (std::ranges::find(record.relations, relation) == record.relations.end()) record.relations.push_back(relation);
     } else {
       return std::nullopt;
     }
@@ -139,8 +139,8 @@ std::optional<WalRecord> parse_wal_record(const WalItem& item) {
 }
 
 std::string wal_record_name(const WalRecord& record) {
-  std::string name = record.manager < std::size(kManagers) ? kManagers[record.manager]
-                                                            : fmt::format("custom{:03}", record.manager);
+  std::string name =
+      record.manager < std::size(kManagers) ? kManagers[record.manager] : fmt::format("custom{:03}", record.manager);
   const char* operation = operation_of(record);
   return *operation ? name + " " + operation : name;
 }
