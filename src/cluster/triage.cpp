@@ -190,7 +190,7 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
       for (Finding& finding : rule.find(view)) {
         const Verdict verdict = finding.verdict.value_or(rule.verdict);
         const Action action = finding.action.value_or(rule.action);
-        for (const auto& name : finding.members) {
+        for (const auto& name : finding.judged.empty() ? finding.members : finding.judged) {
           for (size_t i = 0; i < seen.size(); ++i) {
             if (seen[i].member != name || verdict == Verdict::healthy) continue;
             if (verdict > verdicts[i]) {

@@ -192,6 +192,64 @@ const Case kCases[] = {
        w[1].log_tail = "LOG: starting\nPANIC: could not locate a valid checkpoint record\n";
      },
      "data-damaged", 1, Verdict::broken, Action::reseed},
+    {"damaged data, words not known", Engine::mariadb,
+     [](World& w) {
+       take_down(w[1], "failed");
+       w[1].log_tail =
+           "Starting MariaDB\n[ERROR] InnoDB: Plugin initialization aborted with error Data structure "
+           "corruption\n[ERROR] Aborting\n";
+     },
+     "data-damaged", 1, Verdict::broken, Action::rebuild},
+    {"damage mended since", Engine::mariadb,
+     [](World& w) {
+       take_down(w[1]);
+       w[1].log_tail = "[ERROR] InnoDB: Database page corruption\nStarting MariaDB\nShutdown complete\n";
+     },
+     "server-stopped", 1, Verdict::stopped, Action::restart},
+    {"no control file", Engine::postgres,
+     [](World& w) {
+       take_down(w[1], "failed");
+       w[1].log_tail = "postgres: could not find the database system\n";
+     },
+     "data-damaged", 1, Verdict::broken, Action::reseed},
+    {"hangs on a full disk", Engine::mariadb,
+     [](World& w) {
+       w[1].reach = Reach::timeout;
+       w[1].volumes.push_back({"data", "/data", uint64_t{100} << 30, 0, 1000, 900});
+     },
+     "server-hung", 1, Verdict::broken, Action::nothing},
+    {"no agent, Galera crashed", Engine::galera,
+     [](World& w) {
+       take_down(w[1], "");
+       w[1].agent = false;
+       w[1].stored->seqno = -1;
+       w[1].stored->position.clear();
+       w[1].stored->position_unknown = "grastate.dat says -1";
+     },
+     "server-unreachable", 1, Verdict::stopped, Action::restart},
+    {"inconsistent", Engine::galera,
+     [](World& w) {
+       w[1].galera->status = "Disconnected";
+       w[1].galera->state = "Inconsistent";
+       for (int i : {0, 2}) w[i].galera->view = {"127.0.0.1:1000", "127.0.0.1:1002"};
+     },
+     "galera-non-primary", 1, Verdict::broken, Action::rebuild},
+    {"foreign, none recorded", Engine::postgres, [](World& w) { w[1].lineage = "7999999999999999999"; },
+     "foreign-history", 1, Verdict::foreign, Action::nothing},
+    {"foreign and down, none recorded", Engine::galera,
+     [](World& w) {
+       take_down(w[1]);
+       w[1].stored->lineage = kUuid[2];
+       w[1].stored->position = std::string(kUuid[2]) + ":5";
+     },
+     "foreign-history", 1, Verdict::foreign, Action::nothing},
+    {"opened, nothing written", Engine::mysql,
+     [](World& w) {
+       w[1].following.clear();
+       w[1].role = MemberRole::primary;
+       w[1].read_only = false;
+     },
+     "several-writers", 1, Verdict::broken, Action::resume},
     {"no data", Engine::mariadb,
      [](World& w) {
        take_down(w[2]);
@@ -369,6 +427,47 @@ TEST(Triage, TwoWritersAreSplitBrain) {
   EXPECT_TRUE(report.has("several-writers"));
   EXPECT_EQ(report.authority.kind, AuthorityKind::diverged);
   EXPECT_EQ(report.diagnoses[0].severity, Severity::critical);
+  for (int i : {0, 1}) {
+    EXPECT_EQ(report.members[i].verdict, Verdict::diverged);
+    EXPECT_EQ(report.members[i].action, Action::nothing);
+  }
+}
+
+TEST(Triage, TwoWritersOfOneTimelineAreUnknownBoth) {
+  World w = healthy(Engine::postgres);
+  w[1].following.clear();
+  w[1].role = w[1].role_wanted = MemberRole::primary;
+  w[1].read_only = false;
+  w[1].executed = w[1].received = "0/5000100";
+  const auto report = w.report();
+  EXPECT_TRUE(report.has("several-writers"));
+  EXPECT_EQ(report.authority.kind, AuthorityKind::undeterminable);
+  for (int i : {0, 1}) EXPECT_EQ(report.members[i].verdict, Verdict::unknown);
+}
+
+TEST(Triage, AMemberWithoutDataIsNotToldToRestart) {
+  World w = healthy(Engine::mariadb);
+  take_down(w[2]);
+  w[2].stored->data = StoredFacts::Data::missing;
+  w[2].stored->position.clear();
+  EXPECT_FALSE(w.report().has("server-stopped"));
+}
+
+TEST(Triage, APromotedMemberWhoseAgentDoesNotKnowIsAWarning) {
+  World w = healthy(Engine::mysql);
+  take_down(w[0]);
+  w[1].following.clear();
+  w[1].role = MemberRole::primary;
+  w[1].read_only = false;
+  w[1].followers = 1;
+  w[2].following[0].upstream = w[2].upstream_wanted = "127.0.0.1:1001";
+  const auto report = w.report();
+  EXPECT_TRUE(report.has("replica-detached"));
+  EXPECT_TRUE(report.members[1].healthy());
+  for (const auto& d : report.diagnoses)
+    if (d.id == "replica-detached") {
+      EXPECT_EQ(d.severity, Severity::warning);
+    }
 }
 
 TEST(Triage, WhatAReplicaWroteItselfIsErrantAndNotThePrimarysLoss) {

@@ -110,6 +110,25 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   for (auto& reading : from_agent.readings) facts.readings.push_back(std::move(reading));
 }
 
+/// SIGSTOP for a PostgreSQL server reaches its postmaster only: sessions go on, and what was read of its log files
+/// first may be less than what a standby had by then. Read again after all others, it is not.
+void read_files_again(MemberFacts& facts, const Member& member, milliseconds limit, const std::stop_token& stop) {
+  const Deadline deadline = Deadline::in(limit);
+  auto client = agent::Client::connect(member.agent_socket, deadline);
+  if (!client) return;
+  auto arguments = codec::Value::object({{"timeoutSeconds", std::max<int64_t>(1, deadline.left().count() / 1000)}});
+  auto inspection = client->call("inspect", std::move(arguments), deadline, stop);
+  if (!inspection) return;
+  MemberFacts again;
+  agent::take_inspection(again, *inspection);
+  if (again.process_state == facts.process_state && again.stored) facts.stored = std::move(again.stored);
+}
+
+bool frozen_postmaster(const DatabaseCluster& cluster, const MemberFacts& facts) {
+  return cluster.engine == cluster::Engine::postgres && !facts.reachable() && facts.agent == true &&
+         (facts.process_state == "T" || facts.process_state == "t");
+}
+
 /// A standby's receiver tells nobody but the server's log why it does not stream.
 void take_receiver_trouble(MemberFacts& facts) {
   if (facts.following.empty() || facts.following[0].receiving != false) return;
@@ -118,9 +137,12 @@ void take_receiver_trouble(MemberFacts& facts) {
     const size_t end = std::min(log.find('\n', at), log.size());
     const std::string line = log.substr(at, end - at);
     const size_t said = line.find("FATAL:");
+    const bool begins = line.find("starting PostgreSQL") != std::string::npos;
+    if (begins || line.find("started streaming WAL") != std::string::npos) facts.following[0].receive_error.clear();
     if (said != std::string::npos &&
         (line.find("WAL") != std::string::npos || line.find("connect") != std::string::npos ||
-         line.find("replication slot") != std::string::npos || line.find("timeline") != std::string::npos))
+         line.find("replication slot") != std::string::npos || line.find("timeline") != std::string::npos ||
+         line.find("system identifier") != std::string::npos))
       facts.following[0].receive_error = line.substr(line.find_first_not_of(' ', said + 6));
     at = end + 1;
   }
@@ -163,6 +185,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     }
   }
   for (size_t i = 0; i < count; ++i) {
+    if (frozen_postmaster(cluster, facts[i])) read_files_again(facts[i], cluster.members[i], per_member, stop);
     if (!takes_writes(cluster, facts[i])) continue;
     auto target = target_of(cluster, cluster.members[i]);
     if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop);

@@ -138,16 +138,50 @@ std::vector<Finding> errant(const View& view) {
   return found;
 }
 
+const std::string& lineage_of(const MemberFacts& m) {
+  return m.lineage.empty() && m.stored ? m.stored->lineage : m.lineage;
+}
+
+/// The one lineage of all that take writes; "" when there is none, or several.
+std::string lineage_of_writers(const View& view) {
+  std::string lineage;
+  for (const auto* m : view.writers) {
+    if (lineage_of(*m).empty() || (!lineage.empty() && lineage != lineage_of(*m))) return {};
+    lineage = lineage_of(*m);
+  }
+  return lineage;
+}
+
+/// No lineage is recorded, so nobody can say whose data is the cluster's; but these are not of one history.
+std::vector<Finding> other_than_the_writers(const View& view) {
+  const std::string ours = lineage_of_writers(view);
+  if (ours.empty()) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    const std::string& theirs = lineage_of(m);
+    if (theirs.empty() || theirs == ours || theirs == "00000000-0000-0000-0000-000000000000") return {};
+    return Finding{.members = {},
+                   .summary = m.member.str() + " belongs to another history than the members that take writes",
+                   .evidence = {"its lineage: " + theirs, "theirs: " + ours},
+                   .remedy =
+                       "find out whose data is the cluster's, and record it: spec.lineage of the "
+                       "DatabaseCluster; then " +
+                       view.command("triage"),
+                   .blocks = {"repair", "failover to " + m.member.str()},
+                   .action = Action::nothing};
+  });
+}
+
 std::vector<Finding> foreign(const View& view) {
   std::vector<Finding> found;
+  const bool has_lineage = view.cluster.engine == Engine::postgres || view.cluster.engine == Engine::galera;
+  if (has_lineage && view.cluster.lineage.empty()) return other_than_the_writers(view);
   for (const auto& relation : view.authority.relations) {
     if (!relation.foreign) continue;
     const MemberFacts* m = find(view, relation.member);
     if (!m) continue;
-    const std::string& lineage = m->lineage.empty() && m->stored ? m->stored->lineage : m->lineage;
     found.push_back({.members = {relation.member},
                      .summary = relation.member.str() + " belongs to another history: its data is not of this cluster",
-                     .evidence = {"its lineage: " + lineage},
+                     .evidence = {"its lineage: " + lineage_of(*m)},
                      .remedy = view.command("repair", m) + " --accept=discard-foreign:" + relation.member.str(),
                      .blocks = {"failover to " + relation.member.str()}});
   }
@@ -160,11 +194,20 @@ std::vector<Finding> several_writers(const View& view) {
             .summary = fmt::format("{} members take writes: split brain", view.writers.size()),
             .remedy = "stop writes on all but one at once; " + view.command("triage") + " --export-divergence DIR",
             .blocks = {"repair without -i", "failover"}};
+  const bool apart = view.authority.kind == AuthorityKind::diverged;
+  const bool unclear = view.authority.kind == AuthorityKind::undeterminable;
   for (const auto* m : view.writers) {
     f.members.push_back(m->member);
+    // Each side may have what the others lack, and nobody says which is right; else the odd one must be closed.
+    if (apart || unclear || (view.authority.member && *view.authority.member != m->member))
+      f.judged.push_back(m->member);
     f.evidence.push_back(fmt::format("{}: read-only {}, follows nobody, at {}", m->member.str(),
                                      m->read_only == false ? "off" : "not known", m->position));
   }
+  f.verdict = f.judged.empty() ? Verdict::healthy
+              : apart          ? Verdict::diverged
+              : unclear        ? Verdict::unknown
+                               : Verdict::broken;
   return {std::move(f)};
 }
 

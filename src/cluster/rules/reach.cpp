@@ -22,8 +22,13 @@ std::vector<std::string> server_evidence(const MemberFacts& m) {
   return evidence;
 }
 
-/// The line of the server's own log that tells of damaged data; "" when there is none.
-std::string damage_in(const std::string& log) {
+bool is_grave(std::string_view line) {
+  for (auto word : {"[ERROR]", "FATAL:", "PANIC:"})
+    if (line.find(word) != std::string_view::npos) return true;
+  return false;
+}
+
+bool tells_of_damage(const std::string& line) {
   constexpr std::string_view kMarks[] = {
       "Database page corruption",
       "is corrupted",
@@ -34,18 +39,40 @@ std::string damage_in(const std::string& log) {
       "could not locate a valid checkpoint record",
       "Missing FILE_CHECKPOINT",
       "Cannot find a valid",
+      "Could not find a valid tablespace",
       "Corruption in the",
       "corrupted page",
       "checksum mismatch",
+      "Invalid log header checksum",
       "page verification failed",
       "could not locate required checkpoint",
+      "Encrypted tablespace in",  // what MariaDB takes garbage in the system tablespace for
+      "incorrect checksum in control file",
+      "could not read file \"global/pg_control\"",
+      "could not find the database system",
+      "database files are incompatible with server",
   };
+  for (auto text : kMarks)
+    if (contains(line, text)) return true;
+  // "Data structure corruption", "data files are corrupt": each server has many ways to say it.
+  return is_grave(line) && (contains(line, "corrupt") || contains(line, "Corrupt"));
+}
+
+/// A server begins here: what its log says above is of an earlier run, and may have been mended since.
+bool begins_run(const std::string& line) {
+  for (auto text : {"Starting MariaDB", "starting as process", "starting PostgreSQL"})
+    if (contains(line, text)) return true;
+  return false;
+}
+
+/// Of the server's last run, the last line of its log that `wanted` says yes to; "" when there is none.
+std::string line_of_last_run(const std::string& log, bool (*wanted)(const std::string&)) {
   std::string found;
   for (size_t at = 0; at < log.size();) {
     const size_t end = std::min(log.find('\n', at), log.size());
     const std::string line = log.substr(at, end - at);
-    for (auto text : kMarks)
-      if (contains(line, text)) found = line;
+    if (begins_run(line)) found.clear();
+    if (wanted(line)) found = line;
     at = end + 1;
   }
   return found;
@@ -85,7 +112,7 @@ std::vector<Finding> data_missing(const View& view) {
 std::vector<Finding> data_damaged(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || runs(m) || has_no_data(m)) return {};
-    const std::string line = damage_in(m.log_tail);
+    const std::string line = line_of_last_run(m.log_tail, tells_of_damage);
     if (line.empty()) return {};
     return Finding{.members = {},
                    .summary = mark(m, "does not run, and its log tells of damaged data"),
@@ -97,18 +124,22 @@ std::vector<Finding> data_damaged(const View& view) {
 
 std::vector<Finding> server_crashed(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || m.server_state != "failed") return {};
-    return Finding{.members = {},
-                   .summary = mark(m, m.last_exit.empty() ? "does not run: its server died"
-                                                          : "does not run: its server ended with " + m.last_exit),
-                   .evidence = server_evidence(m),
-                   .remedy = view.command("repair", &m)};
+    if (m.reachable() || m.server_state != "failed" || has_no_data(m)) return {};
+    Finding f{.members = {},
+              .summary = mark(m, m.last_exit.empty() ? "does not run: its server died"
+                                                     : "does not run: its server ended with " + m.last_exit),
+              .evidence = server_evidence(m),
+              .remedy = view.command("repair", &m)};
+    const auto grave = [](const std::string& line) { return is_grave(line); };
+    if (std::string line = line_of_last_run(m.log_tail, grave); !line.empty())
+      f.evidence.push_back("server log: " + line);
+    return f;
   });
 }
 
 std::vector<Finding> server_stopped(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || m.server_state != "stopped") return {};
+    if (m.reachable() || m.server_state != "stopped" || has_no_data(m)) return {};
     return Finding{.members = {},
                    .summary = mark(m, "does not run: its server is stopped"),
                    .evidence = server_evidence(m),
@@ -121,7 +152,10 @@ std::vector<Finding> server_frozen(const View& view) {
     if (m.reachable() || !hung_by_signal(m)) return {};
     return Finding{.members = {},
                    .summary = mark(m, fmt::format("is frozen: process {} is stopped by a signal", m.server_pid)),
-                   .evidence = {fmt::format("kernel: state {} of process {}", m.process_state, m.server_pid)},
+                   .evidence = {fmt::format("kernel: state {} of process {}", m.process_state, m.server_pid),
+                                view.cluster.engine == Engine::postgres
+                                    ? "its sessions are processes of their own and may go on writing"
+                                    : ""},
                    .remedy = view.command("repair", &m)};
   });
 }
@@ -135,6 +169,12 @@ std::vector<Finding> server_hung(const View& view) {
               .remedy = "look at its disk and at its server's log; then " + view.command("triage")};
     if (m.process_state == "D")
       f.evidence.push_back("kernel: its process waits for a disk that does not answer (state D)");
+    for (const auto& v : m.volumes) {
+      if (!is_full(v)) continue;
+      f.summary = mark(m, fmt::format("hangs: the disk under its {} is full", v.purpose));
+      f.remedy = "make room on " + v.path + ", then " + view.command("triage");
+      f.verdict = Verdict::broken;  // why it does not answer is known; how far it is, is not
+    }
     return f;
   });
 }
@@ -193,8 +233,8 @@ std::vector<Finding> unreachable(const View& view) {
                                                           : "is not reachable: " + first_line(m.error)),
               .evidence = server_evidence(m),
               .remedy = "see that its host and server run, then " + view.command("triage")};
-    // Nobody serves there and its history was read from its files: that is a stopped server, not an unknown one.
-    const bool read = m.stored && m.stored->data == StoredFacts::Data::present && !m.stored->position.empty();
+    // Nobody serves there (a server dies with its agent), and its data was seen: a stopped server, not an unknown one.
+    const bool read = m.stored && m.stored->data == StoredFacts::Data::present;
     if (m.reach == Reach::unreachable && read && m.server_pid <= 0 && m.agent == false) {
       f.verdict = Verdict::stopped;
       f.action = Action::restart;

@@ -206,6 +206,16 @@ std::vector<Finding> detached(const View& view) {
         m.role_wanted == MemberRole::replica ||
         (m.role_wanted == MemberRole::unknown && m.read_only == true && view.leader() && view.leader() != &m);
     if (!should_follow || (view.leader() == nullptr && view.writers.empty())) return {};
+    if (view.leader() == &m)
+      return Finding{.members = {},
+                     .summary = name(m) +
+                                " takes writes, but its agent will start it as a replica: nobody has told it "
+                                "that it was promoted",
+                     .evidence = {"its agent starts it as a replica"},
+                     .remedy = "tell its agent that it is the primary now, before it restarts",
+                     .severity = Severity::warning,
+                     .verdict = Verdict::healthy,
+                     .action = Action::nothing};
     return Finding{
         .members = {},
         .summary = name(m) + " should follow, but follows nobody",

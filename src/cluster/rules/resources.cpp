@@ -8,7 +8,11 @@ namespace holdfast::cluster::rules {
 namespace {
 
 constexpr uint64_t kMiB = 1 << 20, kGiB = 1 << 30;
-constexpr uint64_t kFullBytes = 32 * kMiB;  ///< below this a server stops committing at any moment
+constexpr uint64_t kFullBytes = 32 * kMiB;
+
+bool no_bytes(const Volume& v) {
+  return v.total > 0 && v.free < kFullBytes;
+}
 
 std::string size_text(uint64_t bytes) {
   return bytes >= kGiB ? fmt::format("{:.1f} GiB", static_cast<double>(bytes) / kGiB)
@@ -19,12 +23,10 @@ std::vector<Finding> disk_full(const View& view) {
   std::vector<Finding> found;
   for (const auto& m : view.members) {
     for (const auto& v : m.volumes) {
-      const bool no_bytes = v.total > 0 && v.free < kFullBytes;
-      const bool no_inodes = v.inodes > 0 && v.inodes_free < 64;
-      if (!no_bytes && !no_inodes) continue;
+      if (!is_full(v)) continue;
       Finding f{.members = {m.member},
                 .summary = fmt::format("{} has a full disk under its {}: {}", m.member.str(), v.purpose,
-                                       no_bytes ? size_text(v.free) + " free" : "no inode free"),
+                                       no_bytes(v) ? size_text(v.free) + " free" : "no inode free"),
                 .evidence = {fmt::format("{}: {} of {} free, {} of {} inodes", v.path, size_text(v.free),
                                          size_text(v.total), v.inodes_free, v.inodes)},
                 .remedy = "make room on " + v.path + " (never delete WAL or binary logs by hand); then " +
@@ -41,7 +43,7 @@ std::vector<Finding> disk_filling(const View& view) {
   std::vector<Finding> found;
   for (const auto& m : view.members) {
     for (const auto& v : m.volumes) {
-      if (v.total == 0 || v.free < kFullBytes) continue;
+      if (v.total == 0 || no_bytes(v)) continue;
       const bool few_bytes = v.free * 20 < v.total && v.free < 10 * kGiB;
       const bool few_inodes = v.inodes > 0 && v.inodes_free >= 64 && v.inodes_free * 50 < v.inodes;
       if (!few_bytes && !few_inodes) continue;
@@ -138,6 +140,10 @@ constexpr Rule kRules[] = {
 };
 
 }  // namespace
+
+bool is_full(const Volume& v) {
+  return no_bytes(v) || (v.inodes > 0 && v.inodes_free < 64);
+}
 
 std::span<const Rule> resource_rules() {
   return kRules;

@@ -36,7 +36,11 @@ struct Finding {
   std::optional<Severity> severity = {};  ///< instead of the rule's
   std::optional<Verdict> verdict = {};    ///< instead of the rule's
   std::optional<Action> action = {};      ///< instead of the rule's
+  std::vector<MemberName> judged = {};    ///< verdict and action are of these only; empty = of all its members
 };
+
+/// So full that a server stops committing at any moment.
+bool is_full(const Volume& volume);
 
 struct Rule {
   std::string_view id;  ///< stable: it stands in scripts, alerts and runbooks

@@ -1,0 +1,34 @@
+// A named fault, and what triage must say of it.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/integration/patient.h"
+
+namespace holdfast::test {
+
+struct Fault {
+  std::string name;
+  std::function<void(Patient&)> inject;
+  /// "replica-thread-stopped 1": these diagnoses are there, and together name exactly these ordinals; "no-writer": it
+  /// is about the cluster.
+  std::vector<std::string> diagnoses;
+  /// "1 stopped resume"; "1 broken *" where several actions are right. A member that is not named is healthy.
+  std::vector<std::string> members;
+  /// "provable 0", "provable *" (whoever it is), "diverged", "undeterminable", "leader_not_primary 1"
+  std::string authority;
+  /// Other diagnoses of severity error or critical that are true as well, and may be seen or not yet.
+  std::vector<std::string> also = {};
+  /// Undoes it; nothing = every member is put back to its kept copy.
+  std::function<void(Patient&)> undo = {};
+  int exit_code = 4;
+};
+
+/// Does each fault to the patient, waits until triage says all that is expected in one look (and never, meanwhile,
+/// that somebody else holds everything), undoes it, and waits until triage finds all healthy again. Prints a table.
+/// HOLDFAST_FAULT=part of a name runs only those.
+void run_faults(Patient& patient, const std::vector<Fault>& faults);
+
+}  // namespace holdfast::test

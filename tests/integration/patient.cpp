@@ -1,0 +1,261 @@
+#include "tests/integration/patient.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <thread>
+
+#include "agent/client.h"
+#include "agent/config.h"
+#include "sql/mariadb.h"
+#include "sql/postgres.h"
+#include "tests/integration/schema.h"
+
+namespace holdfast::test {
+
+namespace fs = std::filesystem;
+using codec::Value;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+/// For every member at the same time.
+void each(int count, const std::function<void(int)>& job) {
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < count; ++i) threads.emplace_back([&job, i] { job(i); });
+}
+
+template <class Connection>
+Result<std::string> run_statements(const sql::Target& target, const std::vector<std::string>& statements,
+                                   Deadline deadline) {
+  auto connection = TRY(Connection::connect(target, deadline));
+  std::string last;
+  for (const auto& statement : statements) {
+    auto rows = connection.query(statement, deadline);
+    if (!rows) return fail(std::move(rows).error().with_context(statement.substr(0, 200)));
+    if (!rows->empty()) last = rows->rows[0][0].value_or("NULL");
+  }
+  return last;
+}
+
+Result<std::string> run_on(const agent::MemberConfig& c, const std::vector<std::string>& statements,
+                           const std::string& database, milliseconds limit) {
+  sql::Target target;
+  target.socket = c.server_socket();
+  target.user = c.admin_user;
+  target.password = Secret(TRY(agent::read_password(c.admin_password_file)));
+  target.database = database;
+  const Deadline deadline = Deadline::in(limit);
+  return c.engine == cluster::Engine::postgres ? run_statements<sql::PostgresConnection>(target, statements, deadline)
+                                               : run_statements<sql::MariadbConnection>(target, statements, deadline);
+}
+
+agent::MemberConfig config_at(const std::string& dir) {
+  auto config = agent::read_config(dir);
+  EXPECT_TRUE(config) << dir << ": " << (config ? "" : config.error().to_string());
+  return config ? std::move(*config) : agent::MemberConfig();
+}
+
+}  // namespace
+
+void copy_tree(const std::string& from, const std::string& to) {
+  auto result = run_program({"cp", "-a", "--reflink=auto", from, to});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+void remove_tree(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  EXPECT_FALSE(error) << path << ": " << error.message();
+}
+
+void spoil(const std::string& path, uint64_t offset, uint64_t length) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  EXPECT_GE(fd, 0) << path;
+  if (fd < 0) return;
+  const std::string garbage(length, '\xa5');
+  EXPECT_EQ(::pwrite(fd, garbage.data(), garbage.size(), static_cast<off_t>(offset)),
+            static_cast<ssize_t>(garbage.size()));
+  ::close(fd);
+}
+
+std::string text_of(const std::string& path) {
+  auto text = sys::read_file(path);
+  EXPECT_TRUE(text) << path;
+  return text ? std::string(as_text(text->span())) : "";
+}
+
+void rewrite(const std::string& path, const std::string& text) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+  EXPECT_GE(fd, 0) << path;
+  if (fd < 0) return;
+  EXPECT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  ::close(fd);
+}
+
+void await(const std::string& what, const std::function<bool()>& done, seconds limit) {
+  EXPECT_TRUE(*sys::wait_until(done, Deadline::in(limit))) << "did not come: " << what;
+}
+
+Patient::~Patient() {
+  stop_writer();
+}
+
+bool Patient::bring_up() {
+  auto up = lab_.holdfast({"lab", "up", cluster_});
+  EXPECT_EQ(up.exit_code, 0) << up.out << up.err;
+  if (up.exit_code != 0) return false;
+  // The others give a dead node up sooner than after 15 s.
+  for (int i = 0; is_galera() && i < size_; ++i)
+    sql(i, {"SET GLOBAL wsrep_provider_options = 'evs.suspect_timeout=PT2S;evs.inactive_timeout=PT4S'"});
+  return true;
+}
+
+bool Patient::prepare() {
+  if (!bring_up()) return false;
+  const auto members = lab_.members();
+  size_ = static_cast<int>(members.items().size());
+  auto loaded = lab_.holdfast({"lab", "load", "-c", cluster_, "--size", "2MB"});
+  EXPECT_EQ(loaded.exit_code, 0) << loaded.err;
+  // One row through the writer makes its table.
+  auto wrote = lab_.holdfast({"lab", "load", "-c", cluster_, "--write", "--seconds", "1"});
+  EXPECT_EQ(wrote.exit_code, 0) << wrote.err;
+  await("healthy after loading", [&] { return triage().exit_code == 0; }, seconds(30));
+  // A standby that lost its primary tries again at once, not in 5 s.
+  for (int i = 0; is_postgres() && i < size_; ++i) sql(i, {"ALTER SYSTEM SET wal_retrieve_retry_interval = '200ms'"});
+  for (int i = 0; i < size_; ++i) stop(i);
+  each(size_, [&](int i) { copy_tree(data(i), dir(i) + "/data.kept"); });
+  if (!bring_up()) return false;
+  start_writer();
+  await("healthy with a writer", [&] { return triage().exit_code == 0; }, seconds(30));
+  return !::testing::Test::HasFailure();
+}
+
+void Patient::restore() {
+  stop_writer();
+  each(size_, [&](int i) {
+    thaw(i);
+    agent(i, "stop", Value::object({{"mode", "immediate"}}), true);
+  });
+  each(size_, [&](int i) {
+    for (const auto& entry : fs::directory_iterator(dir(i)))
+      if (entry.path().filename().string().starts_with("data.replaced")) remove_tree(entry.path().string());
+    remove_tree(data(i));
+    copy_tree(dir(i) + "/data.kept", data(i));
+    remove_tree(dir(i) + "/log/server.log");
+  });
+  bring_up();
+  start_writer();
+}
+
+void Patient::start_writer() {
+  if (writer_) return;
+  sys::Command command;
+  command.argv = {holdfast_binary(), "lab",  "load",    "-c",          cluster_,        "--write",
+                  "--seconds",       "3600", "--quiet", "--state-dir", lab_.state_dir()};
+  command.env = {{"HOLDFAST_CONFIG", ""}, {"HOLDFAST_STATE_DIR", ""}};
+  command.out = command.err = sys::Stdio::null();
+  command.die_with_parent = SIGKILL;
+  auto writer = sys::spawn(command);
+  ASSERT_TRUE(writer);
+  writer_ = std::move(*writer);
+}
+
+void Patient::stop_writer() {
+  if (!writer_) return;
+  (void)writer_->kill();
+  writer_.reset();
+}
+
+int Patient::port(int i) const {
+  return config_at(dir(i)).port;
+}
+
+std::string Patient::sql(int i, const std::vector<std::string>& statements, const std::string& database) {
+  auto result = run_on(config_at(dir(i)), statements, database, seconds(30));
+  EXPECT_TRUE(result) << name(i) << ": " << (result ? "" : result.error().to_string());
+  return result ? *result : "";
+}
+
+std::string Patient::try_sql(int i, const std::vector<std::string>& statements, milliseconds limit,
+                             const std::string& database) {
+  auto result = run_on(config_at(dir(i)), statements, database, limit);
+  return result ? *result : "error: " + result.error().to_string();
+}
+
+Value Patient::agent(int i, const std::string& op, Value arguments, bool may_fail) {
+  const Deadline deadline = Deadline::in(seconds(60));
+  auto client = agent::Client::connect(config_at(dir(i)).agent_socket(), deadline);
+  if (!client) {
+    EXPECT_TRUE(may_fail) << name(i) << " " << op << ": " << client.error().to_string();
+    return {};
+  }
+  if (!arguments.find("timeoutSeconds")) arguments.set("timeoutSeconds", 55);
+  auto answer = client->call(op, std::move(arguments), deadline);
+  EXPECT_TRUE(answer || may_fail) << name(i) << " " << op << ": " << (answer ? "" : answer.error().to_string());
+  return answer ? *answer : Value();
+}
+
+void Patient::stop(int i) {
+  agent(i, "stop");
+}
+
+void Patient::kill(int i) {
+  lab_break("kill", i);
+  await(
+      "the agent sees its server die", [&] { return agent(i, "status")["server"]["state"].text() == "failed"; },
+      seconds(10));
+}
+
+void Patient::freeze(int i) {
+  lab_break("stop", i);
+}
+
+void Patient::thaw(int i) {
+  const auto status = agent(i, "status", Value::object(), true);
+  if (const int64_t pid = status["server"]["pid"].integer(-1); pid > 1) ::kill(static_cast<pid_t>(pid), SIGCONT);
+}
+
+void Patient::kill_agent(int i) {
+  const auto pid = static_cast<pid_t>(lab_.member(name(i))["agentPid"].integer());
+  auto server = sys::open_pidfd(static_cast<pid_t>(lab_.member(name(i))["pid"].integer()));
+  ASSERT_GT(pid, 1);
+  ASSERT_EQ(::kill(pid, SIGKILL), 0);
+  if (!server) return;
+  EXPECT_TRUE(*sys::wait_fd(server->get(), 1 /* POLLIN */, Deadline::in(seconds(10))));
+}
+
+void Patient::lab_break(const std::string& kind, int i) {
+  auto result = lab_.holdfast({"lab", "break", kind, name(i)});
+  EXPECT_EQ(result.exit_code, 0) << kind << " " << name(i) << ": " << result.err;
+}
+
+void Patient::lab_heal(int i) {
+  auto result = lab_.holdfast({"lab", "heal", name(i)});
+  EXPECT_EQ(result.exit_code, 0) << name(i) << ": " << result.err;
+}
+
+Patient::Look Patient::triage(const std::vector<std::string>& more) {
+  std::vector<std::string> args = {"triage", "-c", cluster_, "-o", "json", "--member-timeout", "2"};
+  args.insert(args.end(), more.begin(), more.end());
+  const auto begun = std::chrono::steady_clock::now();
+  auto result = lab_.holdfast(args);
+  Look look;
+  look.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  look.exit_code = result.exit_code;
+  auto document = codec::parse_value(result.out);
+  EXPECT_TRUE(document) << result.out << result.err;
+  if (document) look.data = (*document)["data"];
+  look.text = result.out;
+  const auto trouble = check_schema("triage.schema.json", look.data);
+  EXPECT_TRUE(trouble.empty()) << trouble << "\n" << result.out;
+  return look;
+}
+
+}  // namespace holdfast::test

@@ -1,0 +1,89 @@
+// A lab cluster that things are done to: broken in named ways, looked at by triage, and put back as it was.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "codec/value.h"
+#include "tests/support/lab_guard.h"
+
+namespace holdfast::test {
+
+class Patient {
+ public:
+  Patient(LabGuard& lab, std::string cluster) : lab_(lab), cluster_(std::move(cluster)) {}
+  ~Patient();
+
+  /// Brings the cluster up, fills it, keeps a copy of every member's directory, and starts a writer. False (and a
+  /// failed test) when that does not work.
+  bool prepare();
+  /// Everything as it was after prepare(), whatever has happened since.
+  void restore();
+  void start_writer();
+  void stop_writer();
+
+  int size() const { return size_; }
+  std::string name(int i) const { return cluster_ + "-" + std::to_string(i); }
+  const std::string& cluster() const { return cluster_; }
+  bool is_postgres() const { return cluster_ == "shop-postgres"; }
+  bool is_galera() const { return cluster_ == "shop-galera"; }
+  std::string dir(int i) const { return lab_.state_dir() + "/lab/" + cluster_ + "/" + name(i); }
+  std::string data(int i) const { return dir(i) + "/data"; }
+  int port(int i) const;
+  LabGuard& lab() { return lab_; }
+
+  /// Runs statements, one after another in one session on the member's socket; a failure fails the test. Returns the
+  /// first column of the last row there was.
+  std::string sql(int i, const std::vector<std::string>& statements, const std::string& database = {});
+  /// The same for a statement that may fail or never end: nothing is checked.
+  std::string try_sql(int i, const std::vector<std::string>& statements, std::chrono::milliseconds limit,
+                      const std::string& database = {});
+  /// Asks the member's agent; a failure fails the test unless `may_fail`.
+  codec::Value agent(int i, const std::string& op, codec::Value arguments = codec::Value::object(),
+                     bool may_fail = false);
+  void stop(int i);  ///< an orderly shutdown
+  void kill(int i);  ///< SIGKILL, as a crash: the agent sees its server die
+  void freeze(int i);
+  void thaw(int i);
+  void start(int i) { agent(i, "start"); }
+  /// A start that is expected to fail.
+  void start_in_vain(int i) { agent(i, "start", codec::Value::object({{"timeoutSeconds", 20}}), true); }
+  void kill_agent(int i);
+  void lab_break(const std::string& kind, int i);
+  void lab_heal(int i);
+
+  struct Look {
+    int exit_code = -1;
+    codec::Value data;  ///< of `triage -o json`, found to be as its schema says
+    std::string text;   ///< the whole document
+    double seconds = 0;
+  };
+  Look triage(const std::vector<std::string>& more = {});
+
+ private:
+  bool bring_up();
+  codec::Value config(int i) const;
+
+  LabGuard& lab_;
+  std::string cluster_;
+  int size_ = 0;
+  std::optional<sys::Process> writer_;
+};
+
+/// Copies, removes, truncates and overwrites; each fails the test when it cannot.
+void copy_tree(const std::string& from, const std::string& to);
+void remove_tree(const std::string& path);
+/// Overwrites `length` bytes at `offset` with what no page looks like.
+void spoil(const std::string& path, uint64_t offset, uint64_t length);
+/// The file's text, or "" and a failed test.
+std::string text_of(const std::string& path);
+/// Writes the text into the file that is there already: owner and mode stay.
+void rewrite(const std::string& path, const std::string& text);
+/// Waits for a condition; a failed test when it does not come.
+void await(const std::string& what, const std::function<bool()>& done, std::chrono::seconds limit);
+
+}  // namespace holdfast::test

@@ -1,0 +1,363 @@
+// Triage of a PostgreSQL cluster (streaming, slots) under faults.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "engine/programs.h"
+#include "tests/integration/faults.h"
+#include "tests/support/require.h"
+
+namespace holdfast::test {
+namespace {
+
+using codec::Value;
+using std::chrono::seconds;
+
+std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements) {
+  return [i, statements](Patient& p) { p.sql(i, statements); };
+}
+
+const char* kSlot = "shop_postgres_1";
+
+void caught_up(Patient& p) {
+  const std::string at = p.sql(0, {"SELECT pg_current_wal_insert_lsn()"});
+  await(
+      "the standby has it", [&] { return p.sql(1, {"SELECT pg_last_wal_replay_lsn() >= '" + at + "'"}) == "t"; },
+      seconds(20));
+}
+
+/// Some WAL segments, and a checkpoint that may recycle those before.
+void churn(Patient& p, int segments) {
+  for (int i = 0; i < segments; ++i)
+    p.sql(0, {"CREATE TABLE IF NOT EXISTS churn (a TEXT)", "INSERT INTO churn VALUES ('x')", "SELECT pg_switch_wal()"});
+  p.sql(0, {"CHECKPOINT"});
+}
+
+void promote(Patient& p) {
+  p.sql(1, {"SELECT pg_promote(true, 30)"});
+  await("it takes writes", [&] { return p.sql(1, {"SELECT pg_is_in_recovery()"}) == "f"; }, seconds(20));
+}
+
+void role(Patient& p, const char* role) {
+  p.agent(1, "configure", Value::object({{"role", role}, {"upstream", role[0] == 'p' ? "" : p.name(0)}}));
+}
+
+/// A table of the standby, spoilt on disk while it is down.
+void spoil_table(Patient& p) {
+  p.sql(0, {"CREATE TABLE IF NOT EXISTS spoilt AS SELECT g, repeat('x', 500) FROM generate_series(1, 2000) g",
+            "CHECKPOINT"});
+  caught_up(p);
+  p.sql(1, {"CHECKPOINT"});
+  const std::string file = p.sql(1, {"SELECT pg_relation_filepath('spoilt')"});
+  p.stop(1);
+  spoil(p.data(1) + "/" + file, 8192 * 3 + 64, 4096);
+  p.start(1);
+  p.try_sql(1, {"SELECT count(*) FROM spoilt"}, seconds(10));
+}
+
+std::vector<Fault> faults() {
+  std::vector<Fault> list = {
+      {"replay paused",
+       sql_on(1, {"SELECT pg_wal_replay_pause()"}),
+       {"replica-thread-stopped 1"},
+       {"1 stopped resume"},
+       "provable 0",
+       {},
+       sql_on(1, {"SELECT pg_wal_replay_resume()"})},
+      {"primary read-only",
+       sql_on(0, {"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"}),
+       {"primary-read-only 0", "no-writer"},
+       {"0 broken nothing"},
+       "provable 0",
+       {},
+       sql_on(0, {"SET transaction_read_only = off", "SET default_transaction_read_only = off",
+                  "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"})},
+      {"synchronous standby that is not there",
+       sql_on(0, {"ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()"}),
+       {"synchronous-standby-missing 0", "commits-stuck 0"},
+       {"0 broken nothing"},
+       "provable 0",
+       {},
+       sql_on(0, {"ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"})},
+      {"standby follows a stranger",
+       sql_on(1, {"ALTER SYSTEM SET primary_conninfo = 'host=127.0.0.1 port=9 "
+                  "user=replicator connect_timeout=2'",
+                  "SELECT pg_reload_conf()"}),
+       {"replica-wrong-source 1"},
+       {"1 broken *"},
+       "provable 0",
+       {"replica-source-unreachable", "replica-not-receiving"},
+       sql_on(1, {"ALTER SYSTEM RESET primary_conninfo", "SELECT pg_reload_conf()"})},
+      {"replication password wrong",
+       [](Patient& p) {
+         p.sql(0, {"ALTER ROLE replicator PASSWORD 'another'"});
+         p.stop(1);
+         p.start(1);
+       },
+       {"replica-access-denied 1"},
+       {"1 broken resume"},
+       "provable 0"},
+      {"standby killed",
+       [](Patient& p) { p.kill(1); },
+       {"server-crashed 1"},
+       {"1 stopped restart"},
+       "provable 0",
+       {},
+       [](Patient& p) { p.start(1); }},
+      {"standby stopped",
+       [](Patient& p) { p.stop(1); },
+       {"server-stopped 1"},
+       {"1 stopped restart"},
+       "provable 0",
+       {},
+       [](Patient& p) { p.start(1); }},
+      {"standby frozen",
+       [](Patient& p) { p.freeze(1); },
+       {"server-frozen 1"},
+       {"1 broken restart"},
+       "provable 0",
+       {},
+       [](Patient& p) { p.thaw(1); }},
+      {"primary killed",
+       [](Patient& p) { p.kill(0); },
+       {"server-crashed 0", "no-writer"},
+       {"0 stopped restart", "1 broken *"},
+       "provable 0",
+       {"replica-source-unreachable", "replica-not-receiving"},
+       [](Patient& p) { p.start(0); }},
+      {"primary stopped",
+       [](Patient& p) { p.stop(0); },
+       {"server-stopped 0", "no-writer"},
+       {"0 stopped restart", "1 broken *"},
+       "provable 0",
+       {"replica-source-unreachable", "replica-not-receiving"},
+       [](Patient& p) { p.start(0); }},
+      {"primary frozen",
+       [](Patient& p) { p.freeze(0); },
+       {"server-frozen 0", "no-writer"},
+       {"0 broken restart"},
+       "provable 0",
+       {"replica-source-unreachable", "replica-not-receiving"},
+       [](Patient& p) { p.thaw(0); }},
+      {"both killed",
+       [](Patient& p) {
+         for (int i : {1, 0}) p.kill(i);
+       },
+       {"server-crashed 0 1", "no-writer"},
+       {"0 stopped restart", "1 stopped restart"},
+       "provable 0",
+       {},
+       [](Patient& p) {
+         for (int i : {0, 1}) p.start(i);
+       }},
+      {"agent killed",
+       [](Patient& p) { p.kill_agent(1); },
+       {"agent-gone 1", "server-unreachable 1"},
+       {"1 stopped restart"},
+       "provable 0"},
+      {"slot dropped while the standby was down",
+       [](Patient& p) {
+         p.stop(1);
+         await(
+             "the slot is free", [&] { return p.sql(0, {"SELECT active FROM pg_replication_slots"}) == "f"; },
+             seconds(20));
+         p.sql(0, {fmt::format("SELECT pg_drop_replication_slot('{}')", kSlot)});
+         p.start(1);
+       },
+       {"replica-slot-missing 1"},
+       {"1 broken resume"},
+       "provable 0",
+       {"replica-not-receiving"},
+       sql_on(0, {fmt::format("SELECT pg_create_physical_replication_slot('{}', true)", kSlot)})},
+      {"slot lost",
+       [](Patient& p) {
+         p.sql(0, {"ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'"});
+         p.sql(0, {"ALTER SYSTEM SET wal_keep_size = 0"});
+         p.sql(0, {"SELECT pg_reload_conf()"});
+         p.stop(1);
+         await(
+             "the slot is lost",
+             [&] {
+               churn(p, 3);
+               return p.sql(0, {"SELECT wal_status FROM pg_replication_slots"}) == "lost";
+             },
+             seconds(40));
+         p.start(1);
+       },
+       {"replica-slot-lost 1"},
+       {"1 stale reseed"},
+       "provable 0",
+       {"replica-log-purged", "replica-not-receiving"}},
+      {"WAL the standby needs removed",
+       [](Patient& p) {
+         p.sql(0, {"ALTER SYSTEM SET wal_keep_size = 0", "SELECT pg_reload_conf()"});
+         p.stop(1);
+         await(
+             "the slot is free", [&] { return p.sql(0, {"SELECT active FROM pg_replication_slots"}) == "f"; },
+             seconds(20));
+         p.sql(0, {fmt::format("SELECT pg_drop_replication_slot('{}')", kSlot)});
+         churn(p, 6);
+         churn(p, 2);
+         p.sql(0, {fmt::format("SELECT pg_create_physical_replication_slot('{}', true)", kSlot)});
+         p.start(1);
+       },
+       {"replica-log-purged 1"},
+       {"1 stale reseed"},
+       "provable 0",
+       {"replica-not-receiving"}},
+      {"page with a wrong checksum", spoil_table, {"page-checksum-failures 1"}, {"1 broken reseed"}, "provable 0"},
+      {"archive_command fails",
+       [](Patient& p) {
+         p.sql(0, {"ALTER SYSTEM SET archive_mode = on"});
+         p.sql(0, {"ALTER SYSTEM SET archive_command = 'false'"});
+         p.stop(0);
+         p.start(0);
+         p.sql(0, {"CREATE TABLE archived (a int)", "SELECT pg_switch_wal()"});
+       },
+       {"archiving-fails 0"},
+       {"0 broken nothing"},
+       "provable 0",
+       {"replica-not-receiving", "replica-source-unreachable"}},
+      {"data directory gone",
+       [](Patient& p) { p.lab_break("delete-data", 1); },
+       {"data-missing 1"},
+       {"1 empty reseed"},
+       "provable 0"},
+      {"pg_control destroyed",
+       [](Patient& p) {
+         p.kill(1);
+         spoil(p.data(1) + "/global/pg_control", 0, 8192);
+         p.start_in_vain(1);
+       },
+       {"data-damaged 1"},
+       {"1 broken reseed"},
+       "undeterminable",
+       {"server-crashed", "server-stopped", "authority-undeterminable"}},
+      {"pg_control gone",
+       [](Patient& p) {
+         p.kill(1);
+         remove_tree(p.data(1) + "/global/pg_control");
+         p.start_in_vain(1);
+       },
+       {"data-damaged 1"},
+       {"1 broken reseed"},
+       "undeterminable",
+       {"server-crashed", "server-stopped", "authority-undeterminable"}},
+      {"standby promoted by hand",
+       [](Patient& p) {
+         promote(p);
+         p.sql(1, {"CREATE TABLE second (a int)"});
+         p.sql(0, {"CREATE TABLE first (a int)"});
+       },
+       {"several-writers 0 1", "histories-diverged"},
+       {"0 diverged nothing", "1 diverged nothing"},
+       "diverged",
+       {"replica-detached", "errant-transactions"}},
+      {"old primary down, nothing of its own",
+       [](Patient& p) {
+         p.stop_writer();
+         p.stop(0);
+         promote(p);
+         role(p, "primary");
+         p.sql(1, {"CREATE TABLE newer (a int)"});
+       },
+       {"server-stopped 0", "timeline-behind 0"},
+       {"0 stale rewind"},
+       "provable 1",
+       {},
+       [](Patient& p) {
+         role(p, "replica");
+         p.restore();
+       }},
+      {"old primary down, with a tail",
+       [](Patient& p) {
+         p.stop_writer();
+         caught_up(p);
+         p.stop(1);
+         p.sql(0, {"CREATE TABLE tail (a int)"});
+         p.kill(0);
+         p.start(1);
+         promote(p);
+         role(p, "primary");
+         p.sql(1, {"CREATE TABLE newer (a int)"});
+       },
+       {"server-crashed 0", "errant-transactions 0", "histories-diverged"},
+       {"0 diverged rewind"},
+       "diverged",
+       {},
+       [](Patient& p) {
+         role(p, "replica");
+         p.restore();
+       }},
+      {"standby.signal removed",
+       [](Patient& p) {
+         p.stop(1);
+         role(p, "primary");  // its agent would put the file back
+         remove_tree(p.data(1) + "/standby.signal");
+         p.start(1);
+         p.sql(1, {"CREATE TABLE second (a int)"});
+         p.sql(0, {"CREATE TABLE first (a int)"});
+       },
+       {"several-writers 0 1", "authority-undeterminable"},
+       {"0 unknown nothing", "1 unknown nothing"},
+       "undeterminable",
+       {},
+       [](Patient& p) {
+         role(p, "replica");
+         p.restore();
+       }},
+      {"another system's data, no lineage recorded",
+       [](Patient& p) {
+         p.stop(1);
+         p.agent(1, "set_aside");
+         p.agent(1, "initialise", Value::object({{"from", "empty"}}));
+         p.start(1);
+       },
+       {"foreign-history 1", "authority-undeterminable"},
+       {"1 foreign nothing"},
+       "undeterminable",
+       {"replica-not-receiving"}},
+      {"another system's data, lineage recorded",
+       [](Patient& p) {
+         const std::string system = p.sql(0, {"SELECT system_identifier FROM pg_control_system()"});
+         const std::string file = p.lab().state_dir() + "/clusters/shop-postgres.yaml", text = text_of(file);
+         rewrite(file, text + fmt::format("  lineage: \"{}\"\n", system));
+         p.stop(1);
+         p.agent(1, "set_aside");
+         p.agent(1, "initialise", Value::object({{"from", "empty"}}));
+         p.start(1);
+       },
+       {"foreign-history 1"},
+       {"1 foreign rebuild"},
+       "provable 0",
+       {"replica-not-receiving"}},
+  };
+  if (::geteuid() == 0) {
+    list.push_back({"network cut",
+                    [](Patient& p) { p.lab_break("partition", 1); },
+                    {"tcp-unreachable 1"},
+                    {"1 broken nothing"},
+                    "provable 0",
+                    {"replica-not-receiving", "replica-source-unreachable"},
+                    [](Patient& p) { p.lab_heal(1); }});
+    list.push_back({"disk of the standby full",
+                    [](Patient& p) { p.lab_break("fill-disk", 1); },
+                    {"disk-full 1"},
+                    {"1 broken *"},
+                    "provable 0",
+                    {"replica-not-receiving", "server-crashed", "replica-source-unreachable"},
+                    [](Patient& p) { p.lab_heal(1); }});
+  }
+  return list;
+}
+
+TEST(TriagePostgres, TellsEveryFault) {
+  HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
+  LabGuard lab;
+  Patient patient(lab, "shop-postgres");
+  ASSERT_TRUE(patient.prepare());
+  run_faults(patient, faults());
+}
+
+}  // namespace
+}  // namespace holdfast::test
