@@ -57,7 +57,8 @@ void tell(Output& out, const operation::Event& event) {
   if (event.type == operation::RecordType::step_undo_started) out.note("  undo: " + event.step->undo);
 }
 
-/// Before anything is planned: what an unfinished operation left half done is not a state to plan from. A dry run looks.
+/// Before anything is planned: what an unfinished operation left half done is not a state to plan from. A dry run
+/// looks.
 Status refuse_if_unfinished(const Context& context, const cluster::DatabaseCluster& cluster, const std::string& verb) {
   if (context.options.flag("dry-run")) return {};
   const std::string state = state_dir_of(context);

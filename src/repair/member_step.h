@@ -24,7 +24,8 @@ inline Deadline soon() {
   return Deadline::in(std::chrono::seconds(30));
 }
 
-/// A repair that was killed leaves the agent at what it had asked for: the agent says "agent.busy" until that has ended.
+/// A repair that was killed leaves the agent at what it had asked for: the agent says "agent.busy" until that has
+/// ended.
 template <class Call>
 auto when_free(Deadline deadline, const std::stop_token& stop, Call&& call) -> decltype(call()) {
   auto done = call();

@@ -77,9 +77,7 @@ class MakeSideCopy : public AgentStep {
                Value::object({{"from", "donor"}, {"donor", scope.step().arguments["donor"].text()}, {"side", true}}),
                Deadline::in(hours(12)));
   }
-  Status undo(StepScope& scope, const Value&, const Value*) override {
-    return discard(scope);
-  }
+  Status undo(StepScope& scope, const Value&, const Value*) override { return discard(scope); }
 
  private:
   /// Ends the copy first that a killed repair left under way.

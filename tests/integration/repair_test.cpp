@@ -27,7 +27,7 @@ using codec::Value;
 using std::chrono::seconds;
 namespace fs = std::filesystem;
 
-#define NEED(which, server)                                                                                       \
+#define NEED(which, server) \
   HOLDFAST_NEED(std::string(cluster::engine_name(which)), engine::find_program(which, server).has_value(), "no " server)
 
 std::string bytes_of(const std::string& path) {
@@ -163,8 +163,8 @@ class World {
   /// A writer until stop_writer(); returns when it has written.
   void start_writer() {
     sys::Command command;
-    command.argv = {holdfast_binary(), "lab", "load", "-c", cluster_, "--write", "--seconds", "120", "--quiet",
-                    "--state-dir", lab.state_dir()};
+    command.argv = {holdfast_binary(), "lab", "load",    "-c",          cluster_,       "--write",
+                    "--seconds",       "120", "--quiet", "--state-dir", lab.state_dir()};
     command.out = sys::Stdio::null();
     command.die_with_parent = SIGKILL;
     auto writer = sys::spawn(command);
@@ -335,8 +335,8 @@ TEST_P(RepairErrant, IsDiscardedOnlyWhenAcceptedAndKeptInTheRepository) {
   EXPECT_TRUE(tags.contains("member=" + world.name(1))) << listed.out;
   EXPECT_TRUE(tags.contains("job=" + job)) << listed.out;
   const std::string into = world.lab.state_dir() + "/escrow";
-  const auto restored = world.lab.holdfast({"restore", "--snapshot", snapshots.items()[0]["id"].text(), "--into", into,
-                                            "-r", world.repository});
+  const auto restored = world.lab.holdfast(
+      {"restore", "--snapshot", snapshots.items()[0]["id"].text(), "--into", into, "-r", world.repository});
   ASSERT_EQ(restored.exit_code, 0) << restored.err;
   std::string found_kept, found_table;
   for (const auto& entry : fs::recursive_directory_iterator(into)) {
@@ -364,7 +364,7 @@ std::string killed_repair(World& world, const std::vector<std::string>& args,
   auto file = sys::open_file(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   EXPECT_TRUE(file);
   sys::Command command;
-  command.argv = {holdfast_binary(), "repair", "-c", world.cluster(), "-o", "jsonl", "--state-dir",
+  command.argv = {holdfast_binary(),    "repair", "-c", world.cluster(), "-o", "jsonl", "--state-dir",
                   world.lab.state_dir()};
   command.argv.insert(command.argv.end(), args.begin(), args.end());
   command.out = sys::Stdio::to(file->get());
@@ -428,9 +428,8 @@ TEST(Repair, KilledInARebuildIsResumedOrUndone) {
     if (HasFailure()) return;
   }
   SCOPED_TRACE("after the swap");
-  const std::string id = killed_repair(world, prepared(), [&](const std::string& events) {
-    return tells(events, "step_done", "swap-" + victim);
-  });
+  const std::string id = killed_repair(
+      world, prepared(), [&](const std::string& events) { return tells(events, "step_done", "swap-" + victim); });
   const auto undone = world.lab.holdfast({"operations", "undo", id, "-o", "json"});
   EXPECT_EQ(undone.exit_code, 0) << codec::to_json(World::envelope(undone)["errors"]);
   EXPECT_EQ(world.ask(1, "SELECT count(*) FROM shop.errant"), "2") << "it is not as it was";
@@ -459,8 +458,9 @@ TEST(Repair, GaleraRebuiltAndBootstrapped) {
     ASSERT_EQ(done.exit_code, 0) << codec::to_json(World::envelope(done)["errors"]) << done.err;
     world.expect_healthy();
     for (int i = 0; i < 3; ++i) {
-      EXPECT_EQ(world.ask(i, "SELECT variable_value FROM information_schema.global_status WHERE "
-                             "variable_name='wsrep_cluster_size'"),
+      EXPECT_EQ(world.ask(i,
+                          "SELECT variable_value FROM information_schema.global_status WHERE "
+                          "variable_name='wsrep_cluster_size'"),
                 "3");
       world.expect_equal(i);
     }
