@@ -22,6 +22,7 @@
 #include "agent/server.h"
 #include "base/log.h"
 #include "codec/value.h"
+#include "engine/errant.h"
 
 namespace holdfast::agent {
 
@@ -69,6 +70,7 @@ LaunchOptions launch_options(const Value& request) {
   LaunchOptions options;
   if (request["mode"].text() == "isolated") options.mode = StartMode::isolated;
   options.new_cluster = request["newCluster"].boolean();
+  options.side = request["data"].text() == "side";
   for (const auto& arg : request["extraArgs"].items())
     if (arg.is_text()) options.extra_args.push_back(arg.text());
   return options;
@@ -113,14 +115,34 @@ Result<Value> Agent::answer(const Value& request) {
   }
   if (op == "initialise") {
     const std::string from = request["from"].text_or("empty");
-    if (from != "empty" && from != "copy" && from != "basebackup")
-      return fail(ErrorClass::usage, "agent.request", "initialise from what? " + from, "empty, copy or basebackup");
-    auto kind = from == "copy"         ? Server::From::copy
-                : from == "basebackup" ? Server::From::basebackup
-                                       : Server::From::empty;
-    TRY_VOID(server_.initialise(kind, request["path"].text(), deadline, stop_.get_token()));
+    Server::Initialise what;
+    if (from == "copy") {
+      what.from = Server::From::copy;
+    } else if (from == "basebackup") {
+      what.from = Server::From::basebackup;
+    } else if (from == "donor") {
+      what.from = Server::From::donor;
+    } else if (from != "empty") {
+      return fail(ErrorClass::usage, "agent.request", "initialise from what? " + from,
+                  "empty, copy, basebackup or donor");
+    }
+    what.path = request["path"].text();
+    what.donor = request["donor"].text();
+    what.side = request["side"].boolean();
+    if (request["reserve"].is_integer()) what.reserve = request["reserve"].unsigned_integer();
+    return server_.initialise(what, deadline, stop_.get_token());
+  }
+  if (op == "discard_side") {
+    TRY_VOID(server_.discard_side());
     return Value::object();
   }
+  if (op == "swap_side") return Value::object({{"path", TRY(server_.swap_side())}});
+  if (op == "drop_aside") {
+    TRY_VOID(server_.drop_aside(request["path"].text()));
+    return Value::object();
+  }
+  if (op == "rewind") return server_.rewind(request["donor"].text(), deadline, stop_.get_token());
+  if (op == "cancel") return Value::object({{"cancelled", server_.cancel()}});
   if (op == "set_aside") return Value::object({{"path", TRY(server_.set_aside())}});
   if (op == "put_back") {
     TRY_VOID(server_.put_back(request["path"].text()));
@@ -137,7 +159,21 @@ Result<Value> Agent::answer(const Value& request) {
   if (op == "inspect") {
     cluster::MemberFacts facts;
     inspect(facts, config, server_.pid(), deadline, stop_.get_token());
+    if (const auto known = server_.recovered())
+      take_recovered(
+          facts, known->position,
+          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - known->at));
     return inspection_value(facts);
+  }
+  if (op == "errant") {
+    engine::ErrantSearch search;
+    search.engine = config.engine;
+    search.data_dir = config.data_dir();
+    search.transactions = request["transactions"].text();
+    for (const auto& name : request["heartbeatTables"].items()) search.heartbeat_tables.insert(name.text());
+    search.deadline = Deadline::in(std::chrono::milliseconds(request["timeoutMs"].integer(5000)));
+    search.stop = stop_.get_token();
+    return Value::object({{"errant", cluster::errant_value(engine::find_errant(search).errant)}});
   }
   if (op == "files") return Value::object({{"files", list_files(config)}});
   if (op == "read_file")
@@ -224,6 +260,7 @@ Status Agent::run() {
   sigaddset(&set, SIGPIPE);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signals_ = sys::Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  TRY_VOID(server_.recover());
   TRY_VOID(listen());
   log(LogLevel::info, "agent of {} listens", server_.config().member);
   bool committed = false;

@@ -5,19 +5,48 @@
 //   {"op":"status"}                          -> {"ok":true, ...}
 //   {"op":"nonsense"}                        -> {"ok":false,"error":{"class","id","message","hint"}}
 // A connection may carry many requests, one after another. Unknown fields are ignored, so requests can grow.
-//   ping                                     agent {pid, version, member}
-//   status                                   agent, member, config, server {state, pid, mode, argv, env, lastExit, ...}
-//   start {mode: normal|isolated, newCluster, extraArgs[], timeoutSeconds}
+//   ping                      agent {pid, version, member}
+//   status                    agent, member, config, server {state, pid, mode, data, argv, env, lastExit, initialised,
+//                             side, progress {op, step, bytes, total, seconds} or null, ...}
+//   start {mode: normal|isolated, data: main|side, newCluster, extraArgs[], timeoutSeconds}
 //   stop {mode: fast|immediate, timeoutSeconds} · restart (as start)
-//   initialise {from: empty|copy|basebackup, path}    makes the data directory
-//   set_aside -> {path} · put_back {path}             moves the data directory to <dataDir>.replaced-<time>, and back
-//   galera_position, recover_position -> {position}   Galera, server stopped: what grastate.dat or InnoDB says; InnoDB
-//                                                      alone
-//   inspect -> {processState, volumes[], logTail, stored, readings[]}   what can be seen without asking the server
-//   configure {role, upstream, peers[]}               kept in agent.json, used at the next start
+//   inspect                   -> {processState, volumes[], logTail, stored, readings[]}: what can be seen without asking
+//                             the server
+//   errant {transactions, heartbeatTables[]} -> {errant}: those of these transactions that are in this member's logs
+//   configure {role, upstream, peers[]}    kept in agent.json, used at the next start
 //   files -> {files[]} · read_file {name, offset, limit, tail} -> {text|base64, size, nextOffset}
-//   commit      the agent stops depending on the process that started it (`lab up` sends it when all is well)
-//   shutdown    stops the server (fast), then the agent
+//   galera_position, recover_position -> {position}    Galera, server stopped: what grastate.dat or InnoDB says;
+//                             InnoDB alone
+//   commit                    the agent stops depending on the process that started it (`lab up` sends it when all is
+//                             well)
+//   shutdown                  stops the server (fast), then the agent
+//
+// Data directories (agent/data_dir.h). Refused ("agent.running") while the server runs on the one concerned:
+//   initialise {from: empty|copy|basebackup|donor, path, donor, side, reserve, timeoutSeconds}
+//       makes the data directory; with side: true its successor, <dataDir>.new, while the server may go on with the old
+//       one. A crash never passes for a finished one: what is half made is removed at the next initialise.
+//       from donor: a physical copy of a running member of the cluster (its name in `donor`), which serves on:
+//         mariadb   mariadb-backup; the copy gets the donor's binary log state at its position, and gtid_slave_pos
+//         galera    the same, with grastate.dat: the member joins by IST as long as a donor's gcache reaches back
+//         mysql     CLONE, asked for by a helper server; it has a server uuid of its own and knows no source
+//         postgres  pg_basebackup, verified; a slot of this member holds WAL on its upstream (made when missing)
+//       -> {method, position, lineage, donor, path, bytes, seconds, donorRestored, ...}
+//         position: GTID vector, uuid:seqno, GTID set, or the LSN where the copy is consistent (with timeline)
+//       Checked first: space for the copy and `reserve` bytes more (default 128 MiB): "agent.no_space", nothing
+//       touched. "agent.donor" says what is wrong with the donor. MySQL without its clone plug-in: "agent.no_clone".
+//   discard_side              removes the side directory, half made or not
+//   start {data: side}        runs the server on it, on the member's own socket and ports, to prove it
+//   swap_side -> {path}       server stopped: <dataDir> becomes <dataDir>.replaced-<time> (path; "" when there was
+//                             none), the side directory becomes <dataDir>. Journaled: a crash in between is completed
+//                             when the agent starts, or before the next change.
+//   set_aside -> {path} · put_back {path}    moves the data directory to <dataDir>.replaced-<time>, and back
+//   drop_aside {path}         removes one of those for good
+//   rewind {donor} -> {rewound, fromTimeline, toTimeline}    PostgreSQL, server stopped: pg_rewind onto a running
+//       member, in place. What cannot be rewound is refused ("agent.rewind") and untouched; once the rewind writes, a
+//       crash or failure leaves a directory that no start accepts ("agent.half_rewound"): reseed it.
+//   cancel -> {cancelled}     ends the initialise or rewind under way, which then answers "interrupted"
+// What a copy must change on its donor (a plug-in that was not loaded, a slot) is journaled in
+// donor-undo.<donor>.json and undone at the end, or when the agent starts again.
 //
 // Life: the agent holds <dir>/agent.lock, so a member has one agent. Its server dies with it (PR_SET_PDEATHSIG), also
 // by SIGKILL. SIGTERM and SIGINT end the agent as `shutdown` does.

@@ -9,7 +9,7 @@ namespace holdfast::agent {
 
 std::string MemberConfig::server_socket() const {
   if (engine == cluster::Engine::postgres) return fmt::format("{}/.s.PGSQL.{}", socket_dir, port);
-  return socket_dir + "/server.sock";
+  return socket_dir + (work.empty() ? "/server.sock" : "/" + work + ".sock");
 }
 
 std::string MemberConfig::slot_name() const {

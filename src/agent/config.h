@@ -2,8 +2,11 @@
 //
 //   <dir>/agent.json            this file (0600)           <dir>/agent.lock   held while an agent runs; holds its pid
 //   <dir>/agent.log             the agent's own words      <dir>/etc/         server configuration, written at each
-//   start <dir>/data/                 the data directory         <dir>/log/server.log <socket_dir>/server.sock (or
-//   .s.PGSQL.<port>), <socket_dir>/agent.sock
+//                               start
+//   <dir>/data/                 the data directory          <dir>/log/server.log
+//   <dir>/data.new/             its successor while it is made and proven (agent/data_dir.h)
+//   <dir>/data.replaced-<time>  what it was before          <dir>/data.dropping-<time>  on its way out
+//   <socket_dir>/server.sock (or .s.PGSQL.<port>), <socket_dir>/agent.sock
 // dir and etc belong to who runs the agent; data, log and socket_dir to the user the server runs as.
 #pragma once
 
@@ -19,6 +22,9 @@
 namespace holdfast::agent {
 
 enum class Role { primary, replica };
+
+inline constexpr const char* kSideName = "data.new";       ///< the successor of "data"
+inline constexpr const char* kHelperName = "data.helper";  ///< MySQL: the server that asks a donor for a clone
 
 /// Another member of the same cluster, as this one must reach it.
 struct Peer {
@@ -50,9 +56,15 @@ struct MemberConfig {
   std::vector<Peer> peers;     ///< all members, this one too
   std::string upstream;        ///< name of the peer a replica follows
 
-  std::string data_dir() const { return dir + "/data"; }
-  std::string etc_dir() const { return dir + "/etc"; }
-  std::string log_file() const { return dir + "/log/server.log"; }
+  // Not in the file: which data directory is meant, and the name of a server of our own that runs beside the member's.
+  std::string data_name = "data";  ///< or kSideName, kHelperName
+  std::string work;                ///< "" is the member's server; anything else has its own socket, pid file and log
+
+  std::string data_dir() const { return dir + "/" + data_name; }
+  std::string etc_dir() const { return dir + "/etc" + (work.empty() ? "" : "." + work); }
+  std::string tmp_dir() const { return dir + "/tmp" + (work.empty() ? "" : "." + work); }
+  std::string log_file() const { return dir + "/log/" + (work.empty() ? "server" : work) + ".log"; }
+  std::string pid_file() const { return dir + "/log/" + (work.empty() ? "server" : work) + ".pid"; }
   std::string agent_socket() const { return socket_dir + "/agent.sock"; }
   std::string server_socket() const;
   /// PostgreSQL: the physical replication slot this member uses on its upstream.

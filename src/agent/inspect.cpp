@@ -37,7 +37,11 @@ std::string tail_of(const std::string& path) {
   std::string text(static_cast<size_t>(info.st_size - from), '\0');
   const ssize_t got = ::pread(fd->get(), text.data(), text.size(), from);
   text.resize(got > 0 ? static_cast<size_t>(got) : 0);
-  return text;
+  // What a run before the last one said is history: it may have been mended since.
+  size_t begin = 0;
+  for (std::string_view mark : {"starting PostgreSQL", "starting as process", "Starting MariaDB"})
+    if (const size_t at = text.rfind(mark); at != std::string::npos) begin = std::max(begin, text.rfind('\n', at) + 1);
+  return text.substr(begin);
 }
 
 void look_at_disk(MemberFacts& facts, const std::string& path, std::string purpose) {
@@ -85,6 +89,7 @@ Value stored_value(const StoredFacts& s) {
                         {"why", s.why},
                         {"position", s.position},
                         {"positionUnknown", s.position_unknown},
+                        {"positionSource", s.position_source},
                         {"received", s.received},
                         {"lineage", s.lineage},
                         {"clusterState", s.cluster_state},
@@ -108,6 +113,7 @@ StoredFacts stored_from(const Value& v) {
   s.why = v["why"].text();
   s.position = v["position"].text();
   s.position_unknown = v["positionUnknown"].text();
+  s.position_source = v["positionSource"].text();
   s.received = v["received"].text();
   s.lineage = v["lineage"].text();
   s.cluster_state = v["clusterState"].text();
@@ -139,6 +145,19 @@ void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, D
     detail::read_galera_state(facts, config);
 }
 
+void take_recovered(MemberFacts& facts, const std::string& position, std::chrono::milliseconds age) {
+  if (!facts.stored || facts.stored->data != StoredFacts::Data::present || !facts.stored->position.empty() ||
+      facts.stored->seqno != -1 || !facts.stored->aborted_transfer.empty())
+    return;
+  facts.stored->position = position;
+  facts.stored->position_unknown.clear();
+  facts.stored->position_source = "recovered";
+  std::erase_if(facts.readings, [](const cluster::Reading& r) { return r.name == "durable position"; });
+  // age_ms is the clock at the reading until the report makes it an age.
+  facts.readings.push_back({"durable position", position, "recovered by mariadbd --wsrep-recover", "",
+                            engine::reading_clock() - age.count()});
+}
+
 Value inspection_value(const MemberFacts& facts) {
   Value volumes{Value::List()}, readings{Value::List()};
   for (const auto& v : facts.volumes)
@@ -149,7 +168,11 @@ Value inspection_value(const MemberFacts& facts) {
                                 {"inodes", v.inodes},
                                 {"inodesFree", v.inodes_free}}));
   for (const auto& r : facts.readings)
-    readings.push(Value::object({{"name", r.name}, {"value", r.value}, {"source", r.source}, {"unknown", r.unknown}}));
+    readings.push(Value::object({{"name", r.name},
+                                 {"value", r.value},
+                                 {"source", r.source},
+                                 {"unknown", r.unknown},
+                                 {"ageMs", engine::reading_clock() - r.age_ms}}));
   return Value::object({{"processState", facts.process_state},
                         {"volumes", volumes},
                         {"logTail", facts.log_tail},
@@ -165,8 +188,8 @@ void take_inspection(MemberFacts& facts, const Value& value) {
                              v["free"].unsigned_integer(), v["inodes"].unsigned_integer(),
                              v["inodesFree"].unsigned_integer()});
   for (const auto& r : value["readings"].items())
-    facts.readings.push_back(
-        {r["name"].text(), r["value"].text(), r["source"].text(), r["unknown"].text(), engine::reading_clock()});
+    facts.readings.push_back({r["name"].text(), r["value"].text(), r["source"].text(), r["unknown"].text(),
+                              engine::reading_clock() - std::max<int64_t>(0, r["ageMs"].integer())});
   if (value["stored"].is_object()) facts.stored = stored_from(value["stored"]);
 }
 

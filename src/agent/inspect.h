@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <stop_token>
 #include "agent/config.h"
 
@@ -22,6 +23,10 @@ void inspect(cluster::MemberFacts& facts, const MemberConfig& config, pid_t serv
 /// The same as an answer of the agent, and back.
 codec::Value inspection_value(const cluster::MemberFacts& facts);
 void take_inspection(cluster::MemberFacts& facts, const codec::Value& value);
+
+/// Galera, crashed and stopped: what wsrep_recover found earlier takes the place of the position nobody can read from
+/// its files. `age` is how long ago that was.
+void take_recovered(cluster::MemberFacts& facts, const std::string& position, std::chrono::milliseconds age);
 
 namespace detail {
 void read_stored(cluster::MemberFacts& facts, const MemberConfig& config, Deadline deadline, std::stop_token stop);

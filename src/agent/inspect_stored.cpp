@@ -122,7 +122,7 @@ void read_galera_state(MemberFacts& facts, const MemberConfig& config) {
     s.seqno = galera.grastate->seqno;
     s.safe_to_bootstrap = galera.grastate->safe_to_bootstrap;
     if (galera.grastate->is_position())
-      s.position = fmt::format("{}:{}", galera.grastate->uuid, galera.grastate->seqno);
+      s.position = fmt::format("{}:{}", galera.grastate->uuid, galera.grastate->seqno), s.position_source = "grastate";
     else
       s.position_unknown = galera.grastate->zero_uuid()
                                ? "grastate.dat names no history"

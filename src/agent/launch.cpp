@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
+#include <sstream>
 
+#include "agent/data_dir.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/file.h"
@@ -79,7 +82,7 @@ Result<std::string> mysql_accounts(const MemberConfig& config) {
 Result<sys::Command> prepare_launch(const MemberConfig& config, const LaunchOptions& options) {
   TRY_VOID(detail::make_server_dir(config, config.dir + "/log", 0750));
   // Of its own: a starting mariadbd deletes every #sql file in its temporary folder, also those of other servers.
-  TRY_VOID(detail::make_server_dir(config, config.dir + "/tmp", 0700));
+  TRY_VOID(detail::make_server_dir(config, config.tmp_dir(), 0700));
   switch (config.engine) {
     case Engine::mysql:
       return detail::launch_mysql(config, options);
@@ -89,47 +92,6 @@ Result<sys::Command> prepare_launch(const MemberConfig& config, const LaunchOpti
       return detail::launch_mariadb(config, options);
   }
 }
-
-bool is_initialised(const MemberConfig& config) {
-  std::error_code ignored;
-  if (fs::exists(config.dir + "/initialising", ignored)) return false;  // a crash in the middle of it
-  switch (config.engine) {
-    case Engine::postgres:
-      return fs::exists(config.data_dir() + "/PG_VERSION", ignored);
-    default:
-      return fs::exists(config.data_dir() + "/ibdata1", ignored);
-  }
-}
-
-namespace {
-
-/// Runs one way of making the data directory with a marker around it, so that a crash never passes for a finished one.
-Status make_data_dir(const MemberConfig& config, const std::function<Status()>& make) {
-  const std::string marker = config.dir + "/initialising";
-  std::error_code error;
-  if (fs::exists(marker, error)) {
-    fs::remove_all(config.data_dir(), error);
-    if (error) return fail(sys::errno_error(error.value(), "remove the half-made " + config.data_dir()));
-  }
-  if (fs::exists(config.data_dir(), error) && !fs::is_empty(config.data_dir(), error))
-    return fail(ErrorClass::refused, "agent.not_empty", config.data_dir() + " holds data already",
-                "move it aside first (agent request set_aside)");
-  TRY_VOID(sys::publish_file(marker, {}, 0600));
-  TRY_VOID(detail::make_server_dir(config, config.dir + "/log", 0750));
-  // Of its own: a starting mariadbd deletes every #sql file in its temporary folder, also those of other servers.
-  TRY_VOID(detail::make_server_dir(config, config.dir + "/tmp", 0700));
-  TRY_VOID(detail::make_server_dir(config, config.data_dir(), 0700));
-  auto made = make();
-  if (!made) {
-    fs::remove_all(config.data_dir(), error);
-    if (!error) fs::remove(marker, error);
-    return made;
-  }
-  fs::remove(marker, error);
-  return sys::sync_directory(config.dir);
-}
-
-}  // namespace
 
 Status initialise_empty(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
   return make_data_dir(config, [&]() -> Status {
@@ -188,10 +150,40 @@ int stop_signal(Engine engine) {
   return engine == Engine::postgres ? SIGINT : SIGTERM;
 }
 
+namespace {
+
+/// A killed PostgreSQL leaves backends in sessions of their own, which end when they notice. Until then they hold its
+/// shared memory (named in the 7th line of postmaster.pid), and may still write.
+Status wait_for_orphans(const MemberConfig& config) {
+  auto text = sys::read_file(config.data_dir() + "/postmaster.pid");
+  if (!text) return {};
+  std::istringstream lines{std::string(as_text(text->span()))};
+  std::string line;
+  for (int i = 0; i < 7; ++i)
+    if (!std::getline(lines, line)) return {};
+  std::istringstream fields(line);
+  long key = 0;
+  int id = -1;
+  if (!(fields >> key >> id) || key == 0) return {};
+  auto gone = TRY(sys::wait_until(
+      [id] {
+        shmid_ds info{};
+        return ::shmctl(id, IPC_STAT, &info) != 0 || info.shm_nattch == 0;
+      },
+      Deadline::in(std::chrono::seconds(30))));
+  if (gone) return {};
+  return fail(ErrorClass::unavailable, "agent.orphans",
+              "processes of the killed server of " + config.member + " still use its data directory",
+              "wait until they are gone, then try again");
+}
+
+}  // namespace
+
 Status clear_stale(const MemberConfig& config) {
+  if (config.engine == Engine::postgres) TRY_VOID(wait_for_orphans(config));
   // Only called while no server of this member runs (the agent holds the member's lock): every such file is stale.
   std::error_code ignored;
-  for (const auto& path : {config.server_socket(), config.server_socket() + ".lock", config.dir + "/log/server.pid",
+  for (const auto& path : {config.server_socket(), config.server_socket() + ".lock", config.pid_file(),
                            config.data_dir() + "/postmaster.pid"})
     fs::remove(path, ignored);
   return {};

@@ -22,6 +22,7 @@ struct LaunchOptions {
   StartMode mode = StartMode::normal;
   bool new_cluster = false;             ///< Galera: become the first member of a new primary component
   std::vector<std::string> extra_args;  ///< appended to the server's arguments
+  bool side = false;                    ///< on the side directory, to be proven before it takes over
 };
 
 /// Who the server runs as; nullopt when that is who we are already.
@@ -37,9 +38,6 @@ Status initialise_empty(const MemberConfig& config, Deadline deadline, std::stop
 Status initialise_copy(const MemberConfig& config, const std::string& from, Deadline deadline, std::stop_token stop);
 /// PostgreSQL: makes data_dir() a base backup of the upstream.
 Status initialise_basebackup(const MemberConfig& config, Deadline deadline, std::stop_token stop);
-/// Is there a data directory that a server could start on?
-bool is_initialised(const MemberConfig& config);
-
 /// Galera's own note of where a node stands: <dataDir>/grastate.dat.
 struct Grastate {
   std::string uuid;
@@ -67,6 +65,8 @@ Result<sys::Command> launch_mysql(const MemberConfig& config, const LaunchOption
 Result<sys::Command> launch_postgres(const MemberConfig& config, const LaunchOptions& options);
 Status initialise_mariadb(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 Status initialise_mysql(const MemberConfig& config, Deadline deadline, std::stop_token stop);
+/// PostgreSQL: makes data_dir() that of a standby, and drops where another member said it streams from.
+Status become_standby(const MemberConfig& config);
 Status initialise_postgres(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 /// Writes a configuration file readable by the server only: etc_dir()/name, returns its path.
 Result<std::string> write_etc(const MemberConfig& config, const std::string& name, const std::string& body);

@@ -22,18 +22,19 @@ constexpr const char* kShare = "/usr/share/mysql";
 std::string server_config(const MemberConfig& c) {
   std::string text = fmt::format(
       "[mysqld]\n"
-      "datadir={data}\nsocket={socket}\npid-file={dir}/log/server.pid\ntmpdir={dir}/tmp\nlog-error={log}\n"
+      "datadir={data}\nsocket={socket}\npid-file={pid}\ntmpdir={tmp}\nlog-error={log}\n"
       "bind-address={host}\nport={port}\nskip-name-resolve=ON\n"
       "server-id={id}\nreport-host={host}\nreport-port={port}\n"
       "character-set-server=utf8mb4\ncollation-server=utf8mb4_unicode_ci\n"
-      "log-bin={data}/binlog\nbinlog-format=ROW\nlog-slave-updates=ON\nsync-binlog=1\ngtid-strict-mode=ON\n"
-      "relay-log={data}/relay\n"
+      "log-bin=binlog\nbinlog-format=ROW\nlog-slave-updates=ON\nsync-binlog=1\ngtid-strict-mode=ON\n"
+      "relay-log=relay\n"
       "innodb-flush-log-at-trx-commit=1\ninnodb-buffer-pool-size=64M\ninnodb-log-file-size=32M\ninnodb-log-buffer-size="
       "4M\n"
       "key-buffer-size=1M\naria-pagecache-buffer-size=4M\nperformance-schema=OFF\nmax-connections=60\n"
       "table-open-cache=300\nthread-cache-size=8\nmax-allowed-packet=64M\nquery-cache-type=0\n",
-      fmt::arg("data", c.data_dir()), fmt::arg("socket", c.server_socket()), fmt::arg("dir", c.dir),
-      fmt::arg("log", c.log_file()), fmt::arg("host", c.host), fmt::arg("port", c.port), fmt::arg("id", c.server_id));
+      fmt::arg("data", c.data_dir()), fmt::arg("socket", c.server_socket()), fmt::arg("pid", c.pid_file()),
+      fmt::arg("tmp", c.tmp_dir()), fmt::arg("log", c.log_file()), fmt::arg("host", c.host), fmt::arg("port", c.port),
+      fmt::arg("id", c.server_id));
   if (c.engine == Engine::galera) {
     std::string address;
     for (const auto& peer : c.peers)
@@ -95,7 +96,7 @@ Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_to
   sql += "FLUSH PRIVILEGES;\n";
   sql += TRY(mysql_accounts(c));
   auto command = base_command(
-      c, {c.server_program, "--no-defaults", "--bootstrap", "--datadir=" + c.data_dir(), "--tmpdir=" + c.dir + "/tmp",
+      c, {c.server_program, "--no-defaults", "--bootstrap", "--datadir=" + c.data_dir(), "--tmpdir=" + c.tmp_dir(),
           "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=32M", fmt::format("--lc-messages-dir={}", kShare),
           "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci", "--max-allowed-packet=8M",
           "--innodb-flush-log-at-trx-commit=0"});

@@ -1,6 +1,8 @@
 // MySQL with GTID replication.
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "agent/launch.h"
 #include "sys/file.h"
 
@@ -11,19 +13,30 @@ namespace {
 std::string server_config(const MemberConfig& c) {
   std::string text = fmt::format(
       "[mysqld]\n"
-      "datadir={data}\nsocket={socket}\npid-file={dir}/log/server.pid\ntmpdir={dir}/tmp\nlog-error={log}\n"
+      "datadir={data}\nsocket={socket}\npid-file={pid}\ntmpdir={tmp}\nlog-error={log}\n"
       "bind-address={host}\nport={port}\nskip-name-resolve=ON\n"
       "server-id={id}\nreport-host={host}\nreport-port={port}\n"
-      "log-bin={data}/binlog\nrelay-log={data}/relay\nsync-binlog=1\ngtid-mode=ON\nenforce-gtid-consistency=ON\n"
+      "log-bin=binlog\nrelay-log=relay\nsync-binlog=1\ngtid-mode=ON\nenforce-gtid-consistency=ON\n"
       "log-replica-updates=ON\nlog-bin-trust-function-creators=ON\n"
       "innodb-flush-log-at-trx-commit=1\ninnodb-buffer-pool-size=64M\ninnodb-redo-log-capacity=64M\n"
       "innodb-log-buffer-size=4M\nkey-buffer-size=1M\nperformance-schema=OFF\nmax-connections=60\ntable-open-cache="
       "300\n"
       "max-allowed-packet=64M\n",
-      fmt::arg("data", c.data_dir()), fmt::arg("socket", c.server_socket()), fmt::arg("dir", c.dir),
-      fmt::arg("log", c.log_file()), fmt::arg("host", c.host), fmt::arg("port", c.port), fmt::arg("id", c.server_id));
+      fmt::arg("data", c.data_dir()), fmt::arg("socket", c.server_socket()), fmt::arg("pid", c.pid_file()),
+      fmt::arg("tmp", c.tmp_dir()), fmt::arg("log", c.log_file()), fmt::arg("host", c.host), fmt::arg("port", c.port),
+      fmt::arg("id", c.server_id));
   if (c.role == Role::replica) text += "read-only=ON\nsuper-read-only=ON\n";
   return text;
+}
+
+/// The clone plug-in of this server, or "": beside a server of tools/peers, or where packages put it.
+std::string clone_library(const MemberConfig& c) {
+  std::error_code error;
+  const auto program = std::filesystem::canonical(c.server_program, error);
+  for (const std::string& folder : {program.parent_path().parent_path().string() + "/root/usr/lib/mysql/plugin",
+                                    program.parent_path().parent_path().string() + "/lib/mysql/plugin"})
+    if (std::filesystem::exists(folder + "/mysql_clone.so", error)) return folder + "/mysql_clone.so";
+  return {};
 }
 
 }  // namespace
@@ -37,6 +50,8 @@ Result<sys::Command> launch_mysql(const MemberConfig& c, const LaunchOptions& op
   } else {
     argv.push_back(c.role == Role::primary ? "--event-scheduler=ON" : "--event-scheduler=OFF");
   }
+  // Loaded from the start, so that a copy to a new member changes nothing here.
+  if (!clone_library(c).empty()) argv.push_back("--plugin-load-add=mysql_clone.so");
   argv.insert(argv.end(), options.extra_args.begin(), options.extra_args.end());
   return base_command(c, std::move(argv));
 }
@@ -47,9 +62,12 @@ Status initialise_mysql(const MemberConfig& c, Deadline deadline, std::stop_toke
   const std::string init = TRY(write_etc(c, "init.sql", TRY(mysql_accounts(c)) + "DROP USER 'root'@'localhost';\n"));
   auto command =
       base_command(c, {c.server_program, "--no-defaults", "--initialize-insecure", "--datadir=" + c.data_dir(),
-                       "--tmpdir=" + c.dir + "/tmp", "--init-file=" + init, "--innodb-redo-log-capacity=64M",
+                       "--tmpdir=" + c.tmp_dir(), "--init-file=" + init, "--innodb-redo-log-capacity=64M",
                        "--innodb-buffer-pool-size=32M", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0",
                        "--log-error=" + c.dir + "/log/initialise.log"});
+  // A helper's data is thrown away: it need not survive anything.
+  if (c.data_name == kHelperName)
+    command.argv.insert(command.argv.end(), {"--innodb-doublewrite=OFF", "--innodb-flush-method=nosync"});
   auto ran = sys::run(std::move(command), deadline, stop);
   (void)write_etc(c, "init.sql", "");  // it held passwords
   auto result = TRY(std::move(ran));

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <sstream>
 
+#include "agent/data_dir.h"
 #include "agent/launch.h"
 #include "engine/programs.h"
 #include "sql/rows.h"
@@ -54,7 +56,7 @@ Result<std::string> server_config(const MemberConfig& c, StartMode mode) {
       "password_encryption = 'scram-sha-256'\ncluster_name = {member}\n",
       fmt::arg("listen", mode == StartMode::isolated ? "''" : setting(c.host)), fmt::arg("port", c.port),
       fmt::arg("sockets", setting(c.socket_dir)), fmt::arg("hba", setting(c.etc_dir() + "/pg_hba.conf")),
-      fmt::arg("ident", setting(c.etc_dir() + "/pg_ident.conf")), fmt::arg("pid", setting(c.dir + "/log/server.pid")),
+      fmt::arg("ident", setting(c.etc_dir() + "/pg_ident.conf")), fmt::arg("pid", setting(c.pid_file())),
       fmt::arg("member", setting(c.member)));
   if (c.role == Role::replica && mode == StartMode::normal)
     text += fmt::format("primary_conninfo = {}\nprimary_slot_name = {}\n", setting(TRY(upstream_conninfo(c))),
@@ -66,6 +68,32 @@ Result<std::string> server_config(const MemberConfig& c, StartMode mode) {
 
 namespace detail {
 
+namespace {
+
+Status publish_in_data(const MemberConfig& c, const char* name, ByteSpan body) {
+  const std::string path = c.data_dir() + "/" + name;
+  TRY_VOID(sys::publish_file(path, body, 0600));
+  if (server_identity(c) && ::lchown(path.c_str(), c.uid, c.gid) != 0)
+    return fail(sys::errno_error(errno, "chown " + path));
+  return {};
+}
+
+}  // namespace
+
+Status become_standby(const MemberConfig& c) {
+  // Without the signal a start would end recovery and begin a history of its own.
+  TRY_VOID(publish_in_data(c, "standby.signal", {}));
+  const auto text = sys::read_file(c.data_dir() + "/postgresql.auto.conf");
+  if (!text) return {};
+  // What stands there wins over our own file.
+  std::string kept;
+  std::istringstream lines{std::string(as_text(text->span()))};
+  for (std::string line; std::getline(lines, line);)
+    if (!line.starts_with("primary_") && !line.starts_with("recovery_") && !line.starts_with("restore_command"))
+      kept += line + "\n";
+  return publish_in_data(c, "postgresql.auto.conf", as_bytes(kept));
+}
+
 Result<sys::Command> launch_postgres(const MemberConfig& c, const LaunchOptions& options) {
   const std::string file = TRY(write_etc(c, "postgresql.conf", TRY(server_config(c, options.mode))));
   TRY(write_etc(c, "pg_hba.conf",
@@ -75,9 +103,7 @@ Result<sys::Command> launch_postgres(const MemberConfig& c, const LaunchOptions&
   const std::string standby = c.data_dir() + "/standby.signal";
   std::error_code ignored;
   if (c.role == Role::replica && options.mode == StartMode::normal) {
-    TRY_VOID(sys::publish_file(standby, {}, 0600));
-    if (server_identity(c) && ::chown(standby.c_str(), c.uid, c.gid) != 0)
-      return fail(sys::errno_error(errno, "chown " + standby));
+    TRY_VOID(publish_in_data(c, "standby.signal", {}));
   } else if (c.role == Role::primary) {
     fs::remove(standby, ignored);
   }
@@ -114,26 +140,14 @@ Status initialise_basebackup(const MemberConfig& c, Deadline deadline, std::stop
   if (c.engine != cluster::Engine::postgres)
     return fail(ErrorClass::usage, "agent.initialise",
                 "a base backup is PostgreSQL's way; this member is another engine");
-  std::error_code error;
-  const std::string marker = c.dir + "/initialising";
-  if (fs::exists(c.data_dir(), error) && !fs::is_empty(c.data_dir(), error) && !fs::exists(marker, error))
-    return fail(ErrorClass::refused, "agent.not_empty", c.data_dir() + " holds data already",
-                "move it aside first (agent request set_aside)");
-  TRY_VOID(sys::publish_file(marker, {}, 0600));
-  fs::remove_all(c.data_dir(), error);
-  TRY_VOID(detail::make_server_dir(c, c.data_dir(), 0700));
-  // -X fetch keeps it one process: the streaming way forks a child that a SIGKILL of its parent would leave behind.
-  auto command = detail::base_command(c, {tool(c, "pg_basebackup"), "-d", TRY(upstream_conninfo(c)), "-D", c.data_dir(),
-                                          "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"});
-  command.umask = 0077;
-  auto made = sys::run_ok(std::move(command), deadline, stop);
-  if (!made) {
-    fs::remove_all(c.data_dir(), error);
-    if (!error) fs::remove(marker, error);
-    return fail(std::move(made).error());
-  }
-  fs::remove(marker, error);
-  return sys::sync_directory(c.dir);
+  return make_data_dir(c, [&]() -> Status {
+    // -X fetch keeps it one process: the streaming way forks a child that a SIGKILL of its parent would leave behind.
+    auto command = detail::base_command(c, {tool(c, "pg_basebackup"), "-d", TRY(upstream_conninfo(c)), "-D",
+                                            c.data_dir(), "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"});
+    command.umask = 0077;
+    TRY(sys::run_ok(std::move(command), deadline, stop));
+    return {};
+  });
 }
 
 }  // namespace holdfast::agent

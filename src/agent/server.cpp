@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <ctime>
 #include <filesystem>
 
+#include "agent/copy.h"
 #include "base/log.h"
 #include "sys/file.h"
 
@@ -18,15 +18,6 @@ namespace holdfast::agent {
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-std::string utc_now() {
-  std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
 
 std::string_view server_state_name(ServerState state) {
   switch (state) {
@@ -42,6 +33,10 @@ std::string_view server_state_name(ServerState state) {
       return "failed";
   }
   return "?";
+}
+
+Error running() {
+  return Error{ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first", {}};
 }
 
 Server::Server(MemberConfig config) : config_(std::move(config)) {}
@@ -80,6 +75,11 @@ std::string Server::log_tail() const {
   return std::string(view);
 }
 
+bool Server::runs_on(bool side) const {
+  MutexLock lock(mutex_);
+  return state_ != ServerState::stopped && state_ != ServerState::failed && options_.side == side;
+}
+
 /// Runs in its own thread for as long as one server process lives.
 void Server::watch(int pidfd) {
   (void)sys::wait_fd(pidfd, POLLIN, Deadline::never());
@@ -100,17 +100,17 @@ Status Server::start(const LaunchOptions& options, Deadline deadline, std::stop_
 }
 
 Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
-  const MemberConfig config = this->config();
+  MemberConfig config = this->config();
+  if (options.side) config.data_name = kSideName;
   if (pid() > 0) {
     MutexLock lock(mutex_);
-    if (options_.mode == options.mode) return {};
-    return fail(ErrorClass::refused, "agent.running", config.member + " runs already, in another mode",
+    if (options_.mode == options.mode && options_.side == options.side) return {};
+    return fail(ErrorClass::refused, "agent.running", config.member + " runs already, in another mode or on other data",
                 "stop it first");
   }
   if (watcher_.joinable()) watcher_.join();
-  if (!is_initialised(config))
-    return fail(ErrorClass::refused, "agent.no_data", config.member + " has no data directory to start on",
-                "initialise it first, or restore into it");
+  TRY_VOID(finish_swap(config));
+  TRY_VOID(check_startable(config));
   TRY_VOID(clear_stale(config));
   LaunchOptions launch = options;
   if (config.engine == cluster::Engine::galera && options.mode == StartMode::normal) {
@@ -130,6 +130,7 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
   {
     MutexLock lock(mutex_);
     state_ = ServerState::starting;
+    recovered_.reset();
     process_ = std::move(*process);
     options_ = launch;
     command_ = command;
@@ -192,7 +193,6 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
                   "the server does not end even by SIGKILL (a hung disk?)");
   }
   if (watcher_.joinable()) watcher_.join();
-  // A killed PostgreSQL leaves its workers for a moment; the data directory is free only when they are gone.
   return {};
 }
 
@@ -202,59 +202,18 @@ Status Server::restart(const LaunchOptions& options, Deadline deadline, std::sto
   return start_locked(options, deadline, stop);
 }
 
-Status Server::initialise(From from, const std::string& path, Deadline deadline, std::stop_token stop) {
-  auto lock = TRY(begin());
-  if (pid() > 0)
-    return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
-  const MemberConfig config = this->config();
-  switch (from) {
-    case From::empty:
-      return initialise_empty(config, deadline, stop);
-    case From::copy:
-      return initialise_copy(config, path, deadline, stop);
-    case From::basebackup:
-      return initialise_basebackup(config, deadline, stop);
-  }
-  return {};
-}
-
 Result<std::string> Server::set_aside() {
   auto lock = TRY(begin());
-  return set_aside_locked();
-}
-
-Result<std::string> Server::set_aside_locked() {
-  if (pid() > 0)
-    return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
-  const std::string data = config().data_dir();
-  struct stat info{};
-  if (::lstat(data.c_str(), &info) != 0) {
-    if (errno == ENOENT) return std::string();
-    return fail(sys::errno_error(errno, "stat " + data));
-  }
-  std::string stamp = utc_now();
-  std::erase_if(stamp, [](char c) { return c == '-' || c == ':'; });
-  for (int attempt = 0;; ++attempt) {
-    std::string target = fmt::format("{}.replaced-{}{}", data, stamp, attempt ? fmt::format("-{}", attempt) : "");
-    if (::lstat(target.c_str(), &info) == 0) continue;
-    if (::rename(data.c_str(), target.c_str()) != 0) return fail(sys::errno_error(errno, "rename " + data));
-    TRY_VOID(sys::sync_directory(config().dir));
-    return target;
-  }
+  if (runs_on(false)) return fail(running());
+  TRY_VOID(finish_swap(config()));
+  return set_data_aside(config());
 }
 
 Status Server::put_back(const std::string& aside) {
   auto lock = TRY(begin());
-  if (pid() > 0)
-    return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
-  const std::string data = config().data_dir();
-  if (!aside.starts_with(data + ".replaced-") || aside.find('/', data.size()) != std::string::npos)
-    return fail(ErrorClass::usage, "agent.put_back", aside + " is no directory that was set aside here");
-  std::error_code error;
-  if (!fs::is_directory(aside, error)) return fail(ErrorClass::failed, "agent.put_back", aside + " is not there");
-  if (fs::exists(data, error)) TRY(set_aside_locked());
-  if (::rename(aside.c_str(), data.c_str()) != 0) return fail(sys::errno_error(errno, "rename " + aside));
-  return sys::sync_directory(config().dir);
+  if (pid() > 0) return fail(running());
+  TRY_VOID(finish_swap(config()));
+  return put_data_back(config(), aside);
 }
 
 Result<std::string> Server::recover_position(Deadline deadline, std::stop_token stop) {
@@ -278,6 +237,23 @@ Result<std::string> Server::galera_position_locked(const MemberConfig& config, D
   return recover_locked(config, deadline, stop);
 }
 
+namespace {
+
+/// Which files InnoDB's position is in, and whether anything wrote to them: any start of a server does. "" when one is
+/// missing.
+std::string innodb_files(const MemberConfig& config) {
+  std::string text;
+  for (const char* name : {"ib_logfile0", "ibdata1", "grastate.dat"}) {
+    struct stat info{};
+    if (::lstat((config.data_dir() + "/" + name).c_str(), &info) != 0) return {};
+    text += fmt::format("{}:{}:{}:{}.{} ", info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
+                        info.st_mtim.tv_nsec);
+  }
+  return text;
+}
+
+}  // namespace
+
 Result<std::string> Server::recover_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
   if (config.engine != cluster::Engine::galera)
     return fail(ErrorClass::usage, "agent.recover", "only a Galera node has a position to recover");
@@ -298,7 +274,19 @@ Result<std::string> Server::recover_locked(const MemberConfig& config, Deadline 
     return fail(ErrorClass::failed, "agent.recover",
                 "mariadbd --wsrep-recover told no position (" + result.status.to_string() + ")");
   at = text.find_first_not_of(' ', at + mark.size());
-  return text.substr(at, text.find_first_of(" \r\n,", at) - at);
+  std::string position = text.substr(at, text.find_first_of(" \r\n,", at) - at);
+  MutexLock guard(mutex_);
+  recovered_ = Recovered{position, std::chrono::steady_clock::now()};
+  recovered_files_ = innodb_files(config);
+  return position;
+}
+
+std::optional<Server::Recovered> Server::recovered() const {
+  MutexLock lock(mutex_);
+  if (!recovered_ || recovered_files_.empty()) return std::nullopt;
+  const bool runs = state_ != ServerState::stopped && state_ != ServerState::failed;
+  if (runs || innodb_files(config_) != recovered_files_) return std::nullopt;
+  return recovered_;
 }
 
 Status Server::reconfigure(const codec::Value& changes) {
@@ -321,10 +309,13 @@ codec::Value Server::status() const {
   return codec::Value::object({{"state", server_state_name(state_)},
                                {"pid", alive ? process_.pid() : -1},
                                {"mode", options_.mode == StartMode::isolated ? "isolated" : "normal"},
+                               {"data", options_.side ? "side" : "main"},
                                {"startedAt", started_at_},
                                {"lastExit", last_exit_},
                                {"lastExitAt", last_exit_at_},
                                {"initialised", is_initialised(config_)},
+                               {"side", is_initialised(side_of(config_))},
+                               {"progress", progress_.value()},
                                {"argv", codec::Value::list_of(command_.argv)},
                                {"env", env}});
 }

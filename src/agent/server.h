@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -9,7 +10,9 @@
 #include <thread>
 
 #include "agent/config.h"
+#include "agent/data_dir.h"
 #include "agent/launch.h"
+#include "agent/progress.h"
 #include "base/deadline.h"
 #include "base/mutex.h"
 #include "codec/value.h"
@@ -38,18 +41,47 @@ class Server {
   Status stop(StopMode mode, Deadline deadline, std::stop_token stop = {});
   Status restart(const LaunchOptions& options, Deadline deadline, std::stop_token stop = {});
 
-  enum class From { empty, copy, basebackup };
+  enum class From { empty, copy, basebackup, donor };
+  struct Initialise {
+    From from = From::empty;
+    std::string path, donor;          ///< of a stopped server's data directory; of a running member
+    bool side = false;                ///< the side directory; a server on the other one may go on
+    std::optional<uint64_t> reserve;  ///< bytes that must stay free on the volume
+  };
+  /// What a copy of a donor is a copy of (position, lineage, ...), see agent.h.
+  Result<codec::Value> initialise(const Initialise& what, Deadline deadline, std::stop_token stop = {});
   Status initialise(From from, const std::string& path, Deadline deadline, std::stop_token stop = {});
+  /// See agent/data_dir.h. A side directory that a server runs on is refused ("agent.running").
+  Status discard_side();
+  Result<std::string> swap_side();
+  Status drop_aside(const std::string& path);
+  /// PostgreSQL, server stopped: pg_rewind onto a running member; {rewound, fromTimeline, toTimeline}.
+  Result<codec::Value> rewind(const std::string& donor, Deadline deadline, std::stop_token stop = {});
+  /// Ends a copy or rewind that is under way; false when there is none.
+  bool cancel();
+  /// Once, when an agent starts: completes a swap, gives a donor back what a crash left changed there, removes
+  /// left-overs.
+  Status recover();
   /// Renames the data directory of a stopped server to "<dataDir>.replaced-<UTC time>"; returns the new path, or an
   /// empty one when there was none.
   Result<std::string> set_aside();
   /// The reverse: puts a directory that set_aside() returned back as the data directory (which must not exist, or is
   /// set aside).
   Status put_back(const std::string& aside);
-  /// Galera: what `mariadbd --wsrep-recover` says of a stopped server: "uuid:seqno".
+  /// Galera: what `mariadbd --wsrep-recover` says of a stopped server: "uuid:seqno". It runs InnoDB's crash recovery:
+  /// log files and data pages change as at any start; grastate.dat and galera.cache do not. Remembered, see
+  /// recovered().
   Result<std::string> recover_position(Deadline deadline, std::stop_token stop = {});
   /// Galera: the position of a stopped server: what grastate.dat says, or what recover_position() finds after a crash.
   Result<std::string> galera_position(Deadline deadline, std::stop_token stop = {});
+
+  struct Recovered {
+    std::string position;
+    std::chrono::steady_clock::time_point at;
+  };
+  /// What recover_position() last found, while it still holds: no server ran since, and InnoDB's log and system files
+  /// and grastate.dat are the ones it left. Never waits.
+  std::optional<Recovered> recovered() const;
 
   /// Changes the configuration (role, upstream, ports, peers); takes effect at the next start.
   Status reconfigure(const codec::Value& changes);
@@ -66,6 +98,8 @@ class Server {
   Result<std::string> set_aside_locked();
   Result<std::string> recover_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop);
   Result<std::string> galera_position_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop);
+  Result<codec::Value> initialise_locked(const Initialise& what, Deadline deadline, std::stop_token stop);
+  bool runs_on(bool side) const;
   void watch(int pidfd);
   std::string log_tail() const;
 
@@ -76,11 +110,12 @@ class Server {
   sys::Process process_ GUARDED_BY(mutex_);
   LaunchOptions options_ GUARDED_BY(mutex_);
   sys::Command command_ GUARDED_BY(mutex_);
+  std::optional<Recovered> recovered_ GUARDED_BY(mutex_);
+  std::string recovered_files_ GUARDED_BY(mutex_);  ///< what they were then
   std::string started_at_ GUARDED_BY(mutex_), last_exit_ GUARDED_BY(mutex_), last_exit_at_ GUARDED_BY(mutex_);
-  std::jthread watcher_;
+  std::stop_source cancel_ GUARDED_BY(mutex_){std::nostopstate};  ///< of the long change under way
+  Progress progress_;
+  std::jthread watcher_, sweeper_;
 };
-
-/// "2026-11-21T14:56:21Z"
-std::string utc_now();
 
 }  // namespace holdfast::agent

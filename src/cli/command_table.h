@@ -96,5 +96,6 @@ std::vector<Command> base_commands();
 std::vector<Command> repository_commands();
 std::vector<Command> cluster_commands();
 std::vector<Command> lab_commands();
+std::vector<Command> operation_commands();
 
 }  // namespace holdfast::cli

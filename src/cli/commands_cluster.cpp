@@ -22,11 +22,12 @@ std::vector<Command> cluster_commands() {
        .summary = "what is known of a cluster, what is not, and what it means",
        .description =
            "Asks every member by SQL, over the network and through its agent, and reads the data directories of "
-           "members "
-           "that do not run. Changes nothing. Says who has all data (authority), what each member is and what may be "
-           "done to it, and what is wrong, with the next command. Exit 4 when something is unhealthy.",
+           "members that do not run. Changes nothing. Says who has all data (authority), what each member is and what "
+           "may be done to it, and what is wrong, with the next command. Transactions that only one member has are "
+           "looked up in its logs, counted and told apart: user data, schema, accounts, heartbeats. Exit 4 when "
+           "something is unhealthy.",
        .flags =
-           {{.name = "watch", .type = FlagType::boolean, .help = "look again and again, until ended", .shorthand = 'w'},
+           {{.name = "watch", .type = FlagType::boolean, .help = "look again and again, until ended"},
             {.name = "interval",
              .type = FlagType::integer,
              .help = "seconds between two looks of --watch",
@@ -36,10 +37,77 @@ std::vector<Command> cluster_commands() {
              .type = FlagType::integer,
              .help = "how long one member may take to answer; a hung one costs this once",
              .value_name = "SECONDS",
-             .default_value = "5"}},
+             .default_value = "5"},
+            {.name = "export-divergence",
+             .type = FlagType::text,
+             .help = "write what only one member has into this new folder: lists, SQL to replay, write-ahead log",
+             .value_name = "DIR"}},
        .groups = {&cluster_flags()},
        .examples = {{"holdfast triage -c shop-mariadb", "what is wrong, and what to do"},
+                    {"holdfast triage -c shop-mariadb --export-divergence ./diverged",
+                     "keep what a diverged member alone has, before it is rebuilt"},
                     {"holdfast triage -c shop-mariadb -v", "with the evidence, and every value that was read"}}},
+      {.path = "repair",
+       .summary = "bring broken members back, without ever destroying what is unique",
+       .description =
+           "Looks at the cluster as triage does, plans the cheapest steps that are proven to be enough, shows the "
+           "plan, "
+           "and carries it out under a journal: each step is undone when a later one fails. Without -i every member "
+           "that "
+           "can be healed is, in order; members that need a person are named and left alone. --dry-run stops after the "
+           "plan. Exit 3 when a guard refuses: nothing was changed then.",
+       .flags = {{.name = "instance",
+                  .type = FlagType::text,
+                  .help = "only this member, by name or ordinal",
+                  .shorthand = 'i',
+                  .value_name = "MEMBER"},
+                 {.name = "no-escrow",
+                  .type = FlagType::boolean,
+                  .help = "keep no copy of a member that is made anew; asks for an acceptance of its own"},
+                 {.name = "accept",
+                  .type = FlagType::list,
+                  .help = "accept one named danger of the plan; the refusal says which name is asked for",
+                  .value_name = "NAME[:ARG][@HASH]"}},
+       .groups = {&cluster_flags(), &repository_flags()},
+       .examples = {{"holdfast repair -c shop-mariadb --dry-run", "what would be done"},
+                    {"holdfast repair -c shop-mariadb -i 1", "one member"}}},
+      {.path = "bootstrap",
+       .summary = "bring back a Galera cluster that has no primary component",
+       .description =
+           "Starts the member that is proven to hold everything as the first of a new primary component, then lets the "
+           "others join it, one by one. Refused (exit 3) while a primary component exists, while any member's position "
+           "is "
+           "unknown, or when histories differ. --dry-run stops after the plan.",
+       .flags = {{.name = "accept",
+                  .type = FlagType::list,
+                  .help = "accept one named danger of the plan; the refusal says which name is asked for",
+                  .value_name = "NAME[:ARG][@HASH]"}},
+       .groups = {&cluster_flags()},
+       .examples = {{"holdfast bootstrap -c shop-galera --dry-run", "which member it would start from, and why"}}},
+      {.path = "inspect",
+       .summary = "where crashed Galera members stand: the look that may change files",
+       .description =
+           "After a crash grastate.dat of a Galera member says -1: its position is in InnoDB alone. inspect --fence "
+           "has "
+           "the agent of each stopped member run `mariadbd --wsrep-recover`, shows each uuid:seqno, and judges the "
+           "cluster with them as triage does. This is InnoDB's crash recovery, as at any start: redo log and data "
+           "files change, grastate.dat and galera.cache do not, and the server serves nobody. Members whose server "
+           "runs are left alone; naming one with -i is refused. What was found stays known to the agent, and so to "
+           "triage, until a server starts there or the files change. Exit 4 when something is unhealthy.",
+       .flags = {{.name = "fence", .type = FlagType::boolean, .help = "yes, run crash recovery on stopped members"},
+                 {.name = "timeout",
+                  .type = FlagType::integer,
+                  .help = "how long the recovery of one member may take; they run at the same time",
+                  .value_name = "SECONDS",
+                  .default_value = "300"},
+                 {.name = "member-timeout",
+                  .type = FlagType::integer,
+                  .help = "how long one member may take to answer",
+                  .value_name = "SECONDS",
+                  .default_value = "5"}},
+       .groups = {&cluster_flags()},
+       .examples = {{"holdfast inspect --fence -c shop-galera", "who is ahead after all nodes crashed"},
+                    {"holdfast inspect --fence -c shop-galera --dry-run", "which members would be recovered"}}},
       {.path = "explain",
        .summary = "the runbook page of a diagnosis",
        .description = "Prints what a diagnosis means, how it is found, what to do and what not to do. Without an id it "

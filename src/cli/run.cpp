@@ -45,7 +45,9 @@ int run(const std::vector<std::string>& args, const Environment& env, const Stre
   Output out(streams, output_options(options, env, streams), std::string(options.command().path));
   Context context{options, env, out, stop};
   Status status = call(find_verb(options.command().path), context);
-  if (!status && stop.stop_requested() && status.error().error_class != ErrorClass::bug) {
+  // An operation says itself in which state a signal left it.
+  const bool told = !status && status.error().id.starts_with("operation.");
+  if (!status && stop.stop_requested() && status.error().error_class != ErrorClass::bug && !told) {
     // Whatever a stopped verb reports about its half-done calls, the cause is the user's signal.
     status =
         Status(std::unexpected(Error{ErrorClass::interrupted,

@@ -12,9 +12,10 @@ namespace {
 
 int g_pipe[2];
 std::atomic<int> g_seen{0};
+std::atomic<int> g_shields{0};
 
 void on_stop(int) {
-  if (g_seen.fetch_add(1) > 0) ::_exit(130);
+  if (g_seen.fetch_add(1) > 0 && g_shields == 0) ::_exit(130);
   const char byte = 1;
   // A full pipe is as good as a written one.
   [[maybe_unused]] auto written = ::write(g_pipe[1], &byte, 1);
@@ -23,6 +24,13 @@ void on_stop(int) {
 void on_nothing(int) {}
 
 }  // namespace
+
+SignalShield::SignalShield() {
+  ++g_shields;
+}
+SignalShield::~SignalShield() {
+  --g_shields;
+}
 
 std::stop_token install_signal_handlers() {
   static std::stop_source source;

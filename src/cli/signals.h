@@ -9,4 +9,13 @@ namespace holdfast::cli {
 /// the default back.
 std::stop_token install_signal_handlers();
 
+/// While one lives, a second signal does not end the process: an operation that is being undone is carried through.
+class SignalShield {
+ public:
+  SignalShield();
+  ~SignalShield();
+  SignalShield(const SignalShield&) = delete;
+  SignalShield& operator=(const SignalShield&) = delete;
+};
+
 }  // namespace holdfast::cli

@@ -43,6 +43,7 @@ Value positions_value(const MemberFacts& f) {
   if (f.timeline) value.set("timeline", f.timeline);
   if (!f.purged.empty()) value.set("purged", f.purged);
   if (f.stored) value.set("durable", f.stored->position.empty() ? Value() : Value(f.stored->position));
+  if (f.stored && !f.stored->position_source.empty()) value.set("durableSource", f.stored->position_source);
   if (f.stored && !f.stored->position_unknown.empty()) value.set("durableUnknown", f.stored->position_unknown);
   return value;
 }
@@ -112,6 +113,66 @@ void print_topology(Output& out, const TriageReport& report) {
   for (size_t i = 0; i < report.members.size(); ++i) print(i, 0);  // two that follow each other
 }
 
+std::string_view class_words(cluster::ErrantClass kind) {
+  switch (kind) {
+    case cluster::ErrantClass::user_data:
+      return "user data";
+    case cluster::ErrantClass::unknown:
+      return "unknown, maybe user data";
+    case cluster::ErrantClass::ddl:
+      return "schema (DDL)";
+    case cluster::ErrantClass::account:
+      return "accounts";
+    case cluster::ErrantClass::heartbeat:
+      return "heartbeat";
+    case cluster::ErrantClass::empty:
+      return "empty";
+  }
+  return "?";
+}
+
+/// A few of them, and how many more.
+std::string some_of(const std::set<std::string>& names) {
+  constexpr size_t kShown = 8;
+  std::string text;
+  size_t shown = 0;
+  for (const auto& name : names) {
+    if (shown == kShown) return fmt::format("{} and {} more", text, names.size() - kShown);
+    text += (shown++ ? ", " : "") + name;
+  }
+  return text;
+}
+
+void print_errant(Output& out, const TriageReport& report) {
+  for (const auto& m : report.members) {
+    const auto& e = m.errant;
+    if (!e.any()) continue;
+    const std::string names = e.transactions.size() > 300 ? e.transactions.substr(0, 300) + "..." : e.transactions;
+    out.line();
+    std::string count = e.exact       ? fmt::format("{} transaction{}", e.count, e.count == 1 ? "" : "s")
+                        : e.count > 0 ? fmt::format("at most {} transactions", e.count)
+                                      : "transactions";
+    out.line(fmt::format("  only {} has {} that {} lacks: {}", out.paint(Color::bold, m.facts.member.str()), count,
+                         e.against, names));
+    for (auto kind : cluster::kErrantClasses) {
+      const auto found = e.classes.find(kind);
+      if (found == e.classes.end()) continue;
+      std::string more = some_of(found->second.tables);
+      if (!found->second.verbs.empty()) more += (more.empty() ? "" : "; ") + some_of(found->second.verbs);
+      out.line(
+          fmt::format("      {:>6}  {}{}{}", found->second.count, class_words(kind), more.empty() ? "" : ": ", more));
+    }
+    if (e.wal_bytes > 0) {
+      std::string records;
+      for (const auto& [name, number] : e.wal_records)
+        records += fmt::format("{}{} {}", records.empty() ? "" : ", ", number, name);
+      out.line(fmt::format("      {} bytes of write-ahead log: {}", e.wal_bytes, records));
+    }
+    if (!e.unseen.empty())
+      out.line(fmt::format("      {}: {}", e.exact ? "not all looked into" : "not counted", e.unseen));
+  }
+}
+
 void print_readings(Output& out, const TriageReport& report) {
   for (const auto& m : report.members) {
     out.line(out.paint(Color::bold, m.facts.member.str()));
@@ -164,8 +225,7 @@ Value member_value(const MemberReport& m, const cluster::Member& described) {
   for (const auto& v : f.volumes)
     volumes.push(Value::object({{"purpose", v.purpose}, {"path", v.path}, {"total", v.total}, {"free", v.free}}));
   value.set("volumes", volumes);
-  if (!m.errant.transactions.empty())
-    value.set("errant", Value::object({{"transactions", m.errant.transactions}, {"count", m.errant.count}}));
+  if (m.errant.any()) value.set("errant", cluster::errant_value(m.errant));
   if (!f.error.empty()) value.set("error", f.error);
   return value;
 }
@@ -215,6 +275,7 @@ void print_triage(Output& out, const TriageReport& report, bool verbose) {
     for (const auto& reason : report.authority.reasons) out.line("    " + reason);
   out.line();
   print_topology(out, report);
+  print_errant(out, report);
   for (const auto& d : report.diagnoses) {
     out.line();
     out.line(fmt::format("  {} {}: {}", out.paint(severity_color(d.severity), cluster::severity_name(d.severity)),
@@ -229,6 +290,18 @@ void print_triage(Output& out, const TriageReport& report, bool verbose) {
     out.line();
     print_readings(out, report);
   }
+}
+
+Status triage_verdict(const cluster::TriageReport& report) {
+  if (report.healthy) return {};
+  std::string ids;
+  for (const auto& d : report.diagnoses)
+    if (d.severity >= cluster::Severity::error && ids.find(d.id) == std::string::npos)
+      ids += (ids.empty() ? "" : ", ") + d.id;
+  std::string first = report.diagnoses.empty() ? "" : report.diagnoses[0].id;
+  return fail(ErrorClass::unhealthy, "triage.unhealthy",
+              fmt::format("{} is not healthy: {}", report.cluster.full_name(), ids),
+              first.empty() ? "" : "holdfast explain " + first);
 }
 
 }  // namespace holdfast::cli

@@ -19,4 +19,7 @@ std::string cluster_heading(Output& out, const cluster::TriageReport& report);
 /// ✓, ~ or ✗ in its colour.
 std::string verdict_mark(Output& out, const cluster::MemberReport& member);
 
+/// How a command that shows a report ends: "triage.unhealthy" (exit 4) naming the diagnoses, or well.
+Status triage_verdict(const cluster::TriageReport& report);
+
 }  // namespace holdfast::cli

@@ -13,6 +13,9 @@ Verb find_verb(std::string_view path) {
       {"docs", run_docs},
       {"get status", run_get_status},
       {"triage", run_triage},
+      {"repair", run_repair},
+      {"bootstrap", run_bootstrap},
+      {"inspect", run_inspect},
       {"explain", run_explain},
       {"dump", run_dump},
       {"get snapshots", run_get_snapshots},
@@ -38,6 +41,11 @@ Verb find_verb(std::string_view path) {
       {"get backups", run_get_backups},
       {"get policies", run_get_policies},
       {"get repositories", run_get_repositories},
+      {"operations abandon", run_operations_abandon},
+      {"operations list", run_operations_list},
+      {"operations resume", run_operations_resume},
+      {"operations show", run_operations_show},
+      {"operations undo", run_operations_undo},
       {"version", run_version},
   };
   auto found = verbs.find(path);

@@ -22,6 +22,9 @@ Exit run_completion(Context&);
 Exit run_docs(Context&);
 Exit run_get_status(Context&);
 Exit run_triage(Context&);
+Exit run_repair(Context&);
+Exit run_bootstrap(Context&);
+Exit run_inspect(Context&);
 Exit run_explain(Context&);
 Exit run_dump(Context&);
 Exit run_get_snapshots(Context&);
@@ -47,6 +50,11 @@ Exit run_export(Context&);
 Exit run_get_backups(Context&);
 Exit run_get_policies(Context&);
 Exit run_get_repositories(Context&);
+Exit run_operations_abandon(Context&);
+Exit run_operations_list(Context&);
+Exit run_operations_resume(Context&);
+Exit run_operations_show(Context&);
+Exit run_operations_undo(Context&);
 Exit run_version(Context&);
 
 /// `restore` with a cluster.

@@ -19,7 +19,11 @@
 
 namespace holdfast::cluster::fuzz {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kHistories = 10000;
+#else
 constexpr int kHistories = 100000;  ///< of each engine
+#endif
 
 class Rng {
  public:

@@ -106,6 +106,7 @@ struct GaleraFacts {
   std::optional<double> flow_control_paused;
   std::optional<int> receive_queue;
   std::optional<int64_t> cached_downto;  ///< first write set its gcache can still give by IST
+  std::string reject_queries;            ///< wsrep_reject_queries: "NONE" is as it should be
   std::string provider;                  ///< wsrep_provider: "none" = it replicates nothing
 };
 
@@ -122,6 +123,7 @@ struct StoredFacts {
   std::string why;
   std::string position;  ///< MySQL GTID set, MariaDB gtid_binlog_state, PostgreSQL end of WAL, Galera "uuid:seqno"
   std::string position_unknown;  ///< why there is none
+  std::string position_source;   ///< Galera: "grastate", "recovered" (by wsrep_recover); "" = as the engine keeps it
   std::string received;          ///< MySQL, MariaDB: in its relay logs, perhaps not applied
   std::string lineage;           ///< server uuid, system identifier, Galera uuid
   // PostgreSQL
@@ -176,6 +178,7 @@ struct MemberFacts {
   SemiSync semi_sync;
   std::optional<GaleraFacts> galera;
   std::optional<std::vector<Slot>> slots;  ///< PostgreSQL
+  std::optional<bool> default_read_only;  ///< PostgreSQL: sessions begin read-only, and may switch it off
   std::string synchronous_standby_names;   ///< PostgreSQL
   std::optional<bool> replay_paused;       ///< PostgreSQL
   std::vector<StuckCommit> stuck_commits;

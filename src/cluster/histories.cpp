@@ -91,6 +91,8 @@ Status read_stored(Engine engine, const StoredFacts& s, History& h) {
       return read_wal(h, s.lineage, s.timeline, s.history, s.position, s.minimum_recovery, wrote(s.cluster_state));
     case Engine::galera:
       if (s.position.empty()) return fail(ErrorClass::failed, "position.invalid", "grastate.dat names no position");
+      // Pages of another node over its own: what InnoDB says then is no member's history.
+      if (!s.aborted_transfer.empty()) h.provable_position = false;
       return read_galera(
           h, s.position,
           s.seqno.value_or(-1) >= 0 ? position::GaleraSource::grastate : position::GaleraSource::recovered);

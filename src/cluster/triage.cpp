@@ -30,7 +30,31 @@ uint64_t count_of_difference(const AnyPosition& a, const AnyPosition& b) {
   if (const auto* state = std::get_if<position::GtidState>(&a))
     if (const auto* other = std::get_if<position::GtidState>(&b))
       for (const auto& range : state->missing_from(*other)) count += range.up_to_seq - range.after_seq;
+  if (const auto* here = std::get_if<position::GaleraPosition>(&a))
+    if (const auto* there = std::get_if<position::GaleraPosition>(&b))
+      if (compare(*here, *there) == position::Order::after)
+        count = static_cast<uint64_t>(here->seqno) - static_cast<uint64_t>(there->seqno);
   return count;
+}
+
+/// Whom to compare member `i` with for what it alone has: the leader or reference; for a reference that has no leader's
+/// right, the first of those that came apart from it. Null when it has nothing of its own.
+const History* lacks_something_of(size_t i, const TriageReport& report, const std::vector<History>& past,
+                                  const History* baseline, const std::vector<Verdict>& verdicts) {
+  const bool apart = report.authority.kind == AuthorityKind::diverged;
+  if (!baseline || past[i].read != History::Read::read || verdicts[i] == Verdict::foreign) return nullptr;
+  const auto has_more_than = [&](const History& other) {
+    const auto order = compare(past[i].position, other.position);
+    return order == position::Order::diverged || order == position::Order::after;
+  };
+  if (&past[i] != baseline)
+    return (verdicts[i] == Verdict::diverged || apart) && has_more_than(*baseline) ? baseline : nullptr;
+  if (!report.leader.empty() || !apart) return nullptr;
+  for (size_t j = 0; j < past.size(); ++j)
+    if (j != i && past[j].read == History::Read::read && verdicts[j] != Verdict::foreign &&
+        compare(past[i].position, past[j].position) == position::Order::diverged)
+      return &past[j];
+  return nullptr;
 }
 
 std::string span_text(double seconds) {
@@ -192,14 +216,18 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
   for (size_t i = 0; i < seen.size(); ++i) {
     MemberReport member;
     member.verdict = verdicts[i];
-    // What could not be read may hold the only copy of something; the leader is never a victim.
-    member.action = verdicts[i] == Verdict::unknown || &seen[i] == view.leader() ? Action::nothing : actions[i];
+    // What could not be read may hold the only copy of something; the one that takes writes is never a victim.
+    const bool spared = verdicts[i] == Verdict::unknown || (&seen[i] == view.leader() && actions[i] != Action::resume);
+    member.action = spared ? Action::nothing : actions[i];
     for (const auto& diagnosis : report.diagnoses)
       if (std::ranges::find(diagnosis.members, seen[i].member) != diagnosis.members.end())
         member.reasons.push_back(diagnosis.id + ": " + diagnosis.summary);
-    if (verdicts[i] == Verdict::diverged && baseline) {
-      member.errant.transactions = difference(past[i].position, baseline->position);
-      member.errant.count = count_of_difference(past[i].position, baseline->position);
+    if (const History* other = lacks_something_of(i, report, past, baseline, verdicts)) {
+      member.errant.transactions = difference(past[i].position, other->position);
+      member.errant.count = count_of_difference(past[i].position, other->position);
+      member.errant.against = other->member.str();
+      member.errant.exact =
+          cluster.engine == Engine::mysql || (cluster.engine == Engine::galera && member.errant.count);
     }
     member.sentence = verdicts[i] != Verdict::healthy ? sentences[i] : healthy_sentence(view, seen[i]);
     report.healthy = report.healthy && member.healthy();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cluster/authority.h"
+#include "cluster/errant.h"
 #include "cluster/facts.h"
 
 namespace holdfast::cluster {
@@ -50,19 +51,13 @@ struct Diagnosis {
   std::vector<std::string> blocks;    ///< what is refused while this holds: "repair", "bootstrap", "failover"
 };
 
-/// Transactions a member has and the authority lacks.
-struct Errant {
-  std::string transactions;  ///< GTID set, list of GTIDs, WAL range
-  uint64_t count = 0;        ///< 0 = not countable from what was read
-};
-
 struct MemberReport {
   MemberFacts facts;
   Verdict verdict = Verdict::healthy;
   Action action = Action::nothing;
   std::vector<std::string> reasons;  ///< "<diagnosis id>: sentence", gravest first
   std::string sentence;              ///< one, for people
-  Errant errant;
+  Errant errant;                     ///< of a member that diverged; from the positions, until somebody looks them up
   bool healthy() const { return verdict == Verdict::healthy; }
 };
 

@@ -306,7 +306,35 @@ const Case kCases[] = {
     {"checksum failures", Engine::postgres, [](World& w) { w[1].checksum_failures = 2; }, "page-checksum-failures", 1,
      Verdict::broken, Action::reseed},
     {"wsrep off", Engine::galera, [](World& w) { w[1].galera->wsrep_on = false; }, "galera-replication-off", 1,
-     Verdict::broken, Action::restart},
+     Verdict::broken, Action::rebuild},
+    {"voted out", Engine::galera,
+     [](World& w) {
+       w[1].galera->status = "Disconnected";
+       w[1].galera->state = "Inconsistent";
+       for (int i : {0, 2}) w[i].galera->view = {"127.0.0.1:1000", "127.0.0.1:1002"};
+     },
+     "galera-inconsistent", 1, Verdict::broken, Action::rebuild},
+    {"rejects queries", Engine::galera, [](World& w) { w[1].galera->reject_queries = "ALL"; }, "galera-not-ready", 1,
+     Verdict::broken, Action::nothing},
+    {"role not told", Engine::mysql,
+     [](World& w) {
+       w[1].role = MemberRole::unknown;
+       w[1].following.clear();
+     },
+     "member-role-unknown", 1, Verdict::unknown, Action::nothing},
+    {"agent frozen", Engine::mysql, [](World& w) { w[1].server_state.clear(); }, "agent-hung", 1, Verdict::broken,
+     Action::nothing},
+    {"more than the source", Engine::mysql,
+     [](World& w) {
+       auto& f = w[1].following[0];
+       f.receiving = false;
+       f.receive_state = "No";
+       f.receive_errno = 13114;
+       f.receive_error = "the replica has more GTIDs than the source has";
+     },
+     "replica-position-refused", 1, Verdict::broken, Action::rebuild},
+    {"read-only sessions", Engine::postgres, [](World& w) { w[0].default_read_only = true; }, "sessions-read-only", 0,
+     Verdict::broken, Action::nothing},
     {"non-primary", Engine::galera,
      [](World& w) {
        w[1].galera->status = "non-Primary";
@@ -440,6 +468,22 @@ TEST(Triage, APromotedMemberWhoseAgentDoesNotKnowIsAWarning) {
     if (d.id == "replica-detached") {
       EXPECT_EQ(d.severity, Severity::warning);
     }
+}
+
+TEST(Triage, WhatAReplicaWroteItselfIsErrantAndNotThePrimarysLoss) {
+  World w = healthy(Engine::mysql);
+  w[1].executed += std::string(",") + kUuid[1] + ":1";
+  auto report = w.report();
+  EXPECT_TRUE(report.has("errant-transactions"));
+  EXPECT_FALSE(report.has("leader-not-primary"));
+  EXPECT_EQ(report.members[1].errant.count, 1u);
+
+  w = healthy(Engine::mysql);  // the primary lost what it wrote itself: its replicas hold the last copies
+  w[0].executed = std::string(kUuid[0]) + ":1-90";
+  report = w.report();
+  EXPECT_TRUE(report.has("leader-not-primary"));
+  EXPECT_FALSE(report.has("errant-transactions"));
+  EXPECT_EQ(report.members[1].action, Action::nothing);
 }
 
 TEST(Triage, SemiSyncThatFellBackIsTold) {

@@ -104,6 +104,7 @@ void take_galera(MemberFacts& facts, const Settings& v, const Settings& s) {
   g.wsrep_on = v.flag("wsrep_on");
   g.desynced = v.flag("wsrep_desync");
   g.provider = v.text("wsrep_provider");
+  g.reject_queries = v.text("wsrep_reject_queries");
   if (auto n = s.number("wsrep_local_recv_queue")) g.receive_queue = static_cast<int>(*n);
   g.cached_downto = s.number("wsrep_local_cached_downto");
   if (const std::string paused = s.text("wsrep_flow_control_paused"); !paused.empty())
@@ -159,7 +160,8 @@ void take_processes(MemberFacts& facts, const sql::Rows& rows) {
       facts.follower_list.push_back({rows.text("Host", i), command, "", ""});
     }
     // A commit that waits for a replica's receipt, or a write that waits for room on the disk.
-    if (state.starts_with("Waiting for semi-sync ACK") || state.find("isk full") != std::string::npos)
+    if (state.starts_with("Waiting for semi-sync ACK") || state == "Waiting for someone to free space" ||
+        state == "Waiting for disk space")
       facts.stuck_commits.push_back({std::strtoull(rows.text("Id", i).c_str(), nullptr, 10),
                                      std::strtod(rows.text("Time", i).c_str(), nullptr), state});
   }
@@ -172,7 +174,8 @@ void look(Engine engine, MemberFacts& facts, Ask& ask) {
                       "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only','super_read_only','server_id',"
                       "'server_uuid','log_bin','log_slave_updates','log_replica_updates','gtid_strict_mode',"
                       "'event_scheduler','max_connections','sync_binlog','innodb_flush_log_at_trx_commit','wsrep_on',"
-                      "'wsrep_desync','wsrep_provider','gtid_binlog_state','gtid_current_pos','gtid_slave_pos',"
+                      "'wsrep_desync','wsrep_provider','wsrep_reject_queries','gtid_binlog_state','gtid_current_pos','"
+                      "gtid_slave_pos',"
                       "'gtid_executed','gtid_purged','gtid_mode') OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%'"))
     variables.add(*rows);
   if (auto rows =

@@ -73,6 +73,81 @@ Status resume_replication(Engine engine, const sql::Target& replica, Deadline de
   return {};
 }
 
+Result<StreamState> stream_state(Engine engine, const sql::Target& replica, Deadline deadline, std::stop_token stop) {
+  StreamState state;
+  if (engine == Engine::postgres) {
+    auto connection = TRY(PostgresConnection::connect(replica, deadline, stop));
+    auto rows =
+        TRY(connection.query("SELECT pg_is_in_recovery() AS standby, CASE WHEN pg_is_in_recovery() THEN "
+                             "pg_is_wal_replay_paused() END AS paused, "
+                             "EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming') AS receiving",
+                             deadline, stop));
+    state.follows = rows.text("standby") == "t";
+    state.receiving = rows.text("receiving") == "t";
+    state.applying = rows.text("paused") == "f";
+    return state;
+  }
+  const Dialect& words = dialect(engine);
+  auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
+  auto rows = TRY(connection.query(words.status, deadline, stop));
+  if (rows.empty()) return state;
+  state.follows = true;
+  state.host = rows.text(words.host);
+  state.port = std::atoi(rows.text(words.port).c_str());
+  state.receiving = rows.text(words.receiving) != "No";
+  state.applying = rows.text(words.applying) != "No";
+  return state;
+}
+
+Status restore_stream(Engine engine, const sql::Target& replica, const StreamState& before, const Source& as_whom,
+                      Deadline deadline) {
+  if (engine == Engine::postgres) {
+    if (!before.follows || before.applying) return {};
+    auto connection = TRY(PostgresConnection::connect(replica, deadline));
+    TRY(connection.query("SELECT pg_wal_replay_pause() WHERE pg_is_in_recovery()", deadline));
+    return {};
+  }
+  const Dialect& words = dialect(engine);
+  const bool mysql = engine == Engine::mysql;
+  auto connection = TRY(MariadbConnection::connect(replica, deadline));
+  const auto now = TRY(stream_state(engine, replica, deadline));
+  if (!before.follows) {
+    if (!now.follows) return {};
+    TRY(connection.query(words.stop, deadline));
+    TRY(connection.query(mysql ? "RESET REPLICA ALL" : "RESET SLAVE ALL", deadline));
+    return {};
+  }
+  if (now.host != before.host || now.port != before.port) {
+    Source source = as_whom;
+    source.host = before.host;
+    source.port = before.port;
+    TRY_VOID(follow(engine, replica, source, deadline));
+  }
+  if (!before.applying) TRY(connection.query(mysql ? "STOP REPLICA SQL_THREAD" : "STOP SLAVE SQL_THREAD", deadline));
+  if (!before.receiving) TRY(connection.query(mysql ? "STOP REPLICA IO_THREAD" : "STOP SLAVE IO_THREAD", deadline));
+  return {};
+}
+
+Status set_semi_sync(const sql::Target& server, bool source, bool on, Deadline deadline, std::stop_token stop) {
+  auto connection = TRY(MariadbConnection::connect(server, deadline, stop));
+  const char* value = on ? "ON" : "OFF";
+  TRY(connection.query(fmt::format("SET GLOBAL rpl_semi_sync_{}_enabled={}", source ? "master" : "slave", value),
+                       deadline, stop));
+  if (source) return {};
+  // The receiver is stopped only when nothing it has got is still to be applied, and while the applier runs: then its
+  // relay log holds nothing that could be lost.
+  const bool drained = TRY(sys::wait_until(
+      [&] {
+        auto rows = connection.query("SHOW SLAVE STATUS", deadline, stop);
+        return rows && rows->text("Slave_SQL_Running") == "Yes" && rows->value("Seconds_Behind_Master") == "0";
+      },
+      deadline, stop));
+  if (!drained) return fail(ErrorClass::unavailable, "replication.waiting", "it does not get level in time");
+  TRY(connection.query("STOP SLAVE IO_THREAD", deadline, stop));
+  TRY(connection.query("START SLAVE IO_THREAD", deadline, stop));
+  return {};
+}
+
 Status wait_for_replication(Engine engine, const sql::Target& replica, bool level, Deadline deadline,
                             std::stop_token stop) {
   std::string state = "nothing was told";

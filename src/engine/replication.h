@@ -26,6 +26,20 @@ Status follow(cluster::Engine engine, const sql::Target& replica, const Source& 
 /// Starts what was stopped: the threads of every connection; PostgreSQL: the replay of WAL.
 Status resume_replication(cluster::Engine engine, const sql::Target& replica, Deadline deadline,
                           std::stop_token stop = {});
+/// Whether the receiver and the applier of any connection are on; both false where it follows nobody.
+struct StreamState {
+  bool follows = false, receiving = false, applying = false;
+  std::string host;
+  int port = 0;
+};
+Result<StreamState> stream_state(cluster::Engine engine, const sql::Target& replica, Deadline deadline,
+                                 std::stop_token stop = {});
+/// Puts it back as it was: stops what was stopped, forgets its source where it had none. For undoing.
+Status restore_stream(cluster::Engine engine, const sql::Target& replica, const StreamState& before,
+                      const Source& as_whom, Deadline deadline);
+/// MariaDB: semi-sync as source or as replica. A replica's receiver is started anew, since it announces itself only
+/// then; what it has received is applied first.
+Status set_semi_sync(const sql::Target& server, bool source, bool on, Deadline deadline, std::stop_token stop = {});
 /// Waits until the replica receives and applies (MariaDB, MySQL), or replays (PostgreSQL); with `level` also until it
 /// is not behind any more. "replication.stopped" (failed) tells its error at once when it has one,
 /// "replication.waiting" (unavailable) that the deadline passed.

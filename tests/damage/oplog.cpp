@@ -83,6 +83,8 @@ void CrashModel::apply(const FileOp& op) {
       if (const auto inode = file()) inode->durable = inode->now;
       break;
     case 'd': {
+      follow_renamed_folders(a);
+      std::erase_if(renamed_together_, [&](const auto& entry) { return parent(entry.first) == a; });
       std::erase_if(durable_,
                     [&](const auto& entry) { return parent(entry.first) == a && !now_.contains(entry.first); });
       for (const auto& [path, inode] : now_) {
@@ -91,10 +93,19 @@ void CrashModel::apply(const FileOp& op) {
       break;
     }
     case 'r':
-      if (now_.contains(a)) {
-        now_[b] = now_[a];
-        now_.erase(a);
+      for (const auto& path : {a, b}) {  // one that shares a path with an earlier one goes with it
+        if (const auto earlier = renamed_together_.find(path); earlier != renamed_together_.end())
+          renamed_together_[path == a ? b : a] = earlier->second;
       }
+      if (!renamed_together_.contains(a) && !renamed_together_.contains(b))
+        renamed_together_[a] = renamed_together_[b] = ++renames_;
+      // What is durable in a folder whose own name is not yet so goes with the folder.
+      if (now_.contains(a) && now_[a]->is_directory && !durable_.contains(a)) {
+        durable_[a] = now_[a];
+        move_entry(durable_, a, b);
+        durable_.erase(b);
+      }
+      move_entry(now_, a, b);
       break;
     case 'l':
       if (now_.contains(a)) now_[b] = now_[a];
@@ -111,29 +122,73 @@ void CrashModel::apply(const FileOp& op) {
   }
 }
 
+void CrashModel::move_entry(Entries& entries, const std::string& from, const std::string& to) {
+  const auto found = entries.find(from);
+  if (found == entries.end()) return;
+  Entries moved{{to, found->second}};
+  entries.erase(found);
+  std::erase_if(entries, [&](const auto& entry) {
+    if (!entry.first.starts_with(from + "/")) return false;
+    moved[to + entry.first.substr(from.size())] = entry.second;
+    return true;
+  });
+  for (auto& [path, inode] : moved) entries[path] = inode;
+}
+
+void CrashModel::follow_renamed_folders(const std::string& parent_path) {
+  std::vector<std::pair<std::string, std::string>> renamed;
+  for (const auto& [path, inode] : durable_) {
+    if (!inode->is_directory || parent(path) != parent_path || now_.contains(path)) continue;
+    for (const auto& [now_path, now_inode] : now_) {
+      if (now_inode == inode) renamed.emplace_back(path, now_path);
+    }
+  }
+  for (const auto& [from, to] : renamed) move_entry(durable_, from, to);
+}
+
+std::shared_ptr<CrashModel::Inode> CrashModel::durable_entry(const std::string& path) const {
+  if (const auto found = durable_.find(path); found != durable_.end()) return found->second;
+  const auto folder = now_.find(parent(path));
+  if (folder == now_.end()) return nullptr;
+  for (const auto& [old_path, inode] : durable_) {  // its folder was renamed, and took what was durable in it along
+    if (inode != folder->second) continue;
+    const auto found = durable_.find(old_path + path.substr(folder->first.size()));
+    return found == durable_.end() ? nullptr : found->second;
+  }
+  return nullptr;
+}
+
 void CrashModel::build(const std::string& target, Loss loss, std::mt19937_64& random) const {
   std::set<std::string> paths;
   for (const auto& [path, inode] : now_) paths.insert(path);
   for (const auto& [path, inode] : durable_) paths.insert(path);
+  std::map<int, bool> kept;
+  const auto by_chance = [&](const std::string& path) {
+    const auto together = renamed_together_.find(path);
+    if (!renames_whole_ || together == renamed_together_.end()) return random() % 2 == 0;
+    return kept.try_emplace(together->second, random() % 2 == 0).first->second;
+  };
   fs::create_directories(target);
   for (const auto& path : paths) {  // sorted: a directory comes before what is in it
-    const bool use_now = loss == Loss::nothing || (loss == Loss::some && random() % 2);
-    const auto& from = use_now ? now_ : durable_;
-    const auto found = from.find(path);
-    if (found == from.end()) continue;
+    const bool use_now = loss == Loss::nothing || (loss == Loss::some && by_chance(path));
+    const auto named = now_.find(path);
+    const auto entry = use_now ? (named == now_.end() ? nullptr : named->second) : durable_entry(path);
+    if (!entry) continue;
     const auto place = target + "/" + path;
     if (!fs::exists(parent(place))) continue;  // its directory was lost
-    if (found->second->is_directory) {
+    if (entry->is_directory) {
       fs::create_directory(place);
       continue;
     }
-    const auto& inode = *found->second;
+    const auto& inode = *entry;
     std::string content = loss == Loss::nothing ? inode.now : inode.durable;
     if (loss == Loss::some && inode.now != inode.durable) {
       const auto dice = random() % 4;
+      // What was synced and only appended to since is not lost with the rest.
+      const size_t kept = inode.now.starts_with(inode.durable) ? inode.durable.size() : 0;
       if (dice == 0) content = inode.now;
-      if (dice == 1) content = inode.now.substr(0, random() % (inode.now.size() + 1));
-      if (dice == 2) content = std::string(inode.now.size(), '\0');  // length written, data not
+      if (dice == 1) content = inode.now.substr(0, kept + random() % (inode.now.size() - kept + 1));
+      if (dice == 2) content = inode.now.substr(0, kept) + std::string(inode.now.size() - kept, '\0');  // not the data
     }
     std::ofstream(place, std::ios::binary) << content;
   }

@@ -32,6 +32,9 @@ class CrashModel {
   /// `start` is the directory as it was, durable, before the first operation.
   explicit CrashModel(const std::string& start, const std::string& logged_root);
 
+  /// As file systems with a journal do it: a rename that is not synced yet is there or not, but never half.
+  void keep_renames_whole() { renames_whole_ = true; }
+
   void apply(const FileOp& op);
   /// Builds the directory a crash now would leave at `target` (which must not exist).
   void build(const std::string& target, Loss loss, std::mt19937_64& random) const;
@@ -43,8 +46,15 @@ class CrashModel {
   };
   using Entries = std::map<std::string, std::shared_ptr<Inode>>;  ///< path below the root -> what it names
   std::string below(const std::string& path) const;
+  static void move_entry(Entries& entries, const std::string& from, const std::string& to);
+  /// Folders whose renaming becomes durable with their parent: what is durable in them moves along.
+  void follow_renamed_folders(const std::string& parent_path);
+  std::shared_ptr<Inode> durable_entry(const std::string& path) const;
 
   std::string root_;
+  bool renames_whole_ = false;
+  std::map<std::string, int> renamed_together_;  ///< path -> which unsynced renames it took part in
+  int renames_ = 0;
   Entries now_, durable_;
   std::map<uint64_t, std::shared_ptr<Inode>> open_;  ///< by inode number of the recorded run
 };

@@ -57,12 +57,11 @@ std::vector<Finding> two_components(const View& view) {
     for (const auto& address : members[0]->galera->view) overlap = !all.insert(address).second || overlap;
   }
   if (views.size() < 2 || overlap) return {};  // overlapping views: a change is under way; the next look tells
-  Finding f{
-      .members = {},
-      .summary = fmt::format("{} primary components at once: the cluster is split and takes writes on each side",
-                             views.size()),
-      .remedy = "stop writes at once; holdfast triage --export-divergence DIR shows what each side has; keep both",
-      .blocks = {"repair", "bootstrap"}};
+  Finding f{.members = {},
+            .summary = fmt::format("{} primary components at once: the cluster is split and takes writes on each side",
+                                   views.size()),
+            .remedy = "stop writes at once and keep both sides; " + view.command("triage") + " -v shows what each has",
+            .blocks = {"repair", "bootstrap"}};
   for (const auto& [key, members] : views) {
     std::string names;
     for (const auto* m : members) {
@@ -92,7 +91,7 @@ std::vector<Finding> non_primary(const View& view) {
   if (view.cluster.engine != Engine::galera) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!m.reachable() || !m.galera || m.galera->wsrep_on == false || m.galera->provider == "none") return {};
-    if (m.galera->status == "Primary") return {};
+    if (m.galera->status == "Primary" || m.galera->state.starts_with("Inconsistent")) return {};
     const bool lonely = std::ranges::any_of(view.members, in_primary);
     if (m.galera->state.starts_with("Inconsistent"))
       return Finding{
@@ -114,20 +113,26 @@ std::vector<Finding> non_primary(const View& view) {
   });
 }
 
+std::vector<Finding> inconsistent(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || !m.galera || !m.galera->state.starts_with("Inconsistent")) return {};
+    return Finding{.members = {},
+                   .summary = name(m) + " was found inconsistent by a vote and has left the group: its data differs",
+                   .evidence = {fmt::format("wsrep_local_state_comment {}, wsrep_cluster_status {}", m.galera->state,
+                                            m.galera->status)},
+                   .remedy = view.command("repair", &m)};
+  });
+}
+
 std::vector<Finding> not_synced(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!in_primary(m) || m.galera->state == "Synced") return {};
+    if (!in_primary(m) || m.galera->state == "Synced" || m.galera->state.starts_with("Inconsistent")) return {};
     const std::string& state = m.galera->state;
     Finding f{.members = {},
               .summary = fmt::format("{} is {}, not Synced", name(m), state.empty() ? "in a state not known" : state),
               .evidence = {fmt::format("wsrep_local_recv_queue {}", m.galera->receive_queue.value_or(0))},
               .remedy = view.command("triage") + " --watch"};
-    if (state.starts_with("Inconsistent")) {
-      f.summary = name(m) + " was found inconsistent and has left the group";
-      f.remedy = view.command("repair", &m);
-      f.verdict = Verdict::broken;
-      f.action = Action::rebuild;
-    } else if (state.starts_with("Donor") && m.galera->desynced == true) {
+    if (state.starts_with("Donor") && m.galera->desynced == true) {
       f.summary = name(m) + " is desynced by hand (wsrep_desync=ON): it falls behind without slowing the others";
       f.remedy = "SET GLOBAL wsrep_desync=OFF on " + name(m);
     }
@@ -138,13 +143,20 @@ std::vector<Finding> not_synced(const View& view) {
 std::vector<Finding> not_ready(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!in_primary(m) || m.galera->state != "Synced") return {};
-    if (m.galera->ready != false && m.galera->connected != false) return {};
-    return Finding{
-        .members = {},
-        .summary = name(m) + " says Synced, but does not take queries",
-        .evidence = {fmt::format("wsrep_ready {}, wsrep_connected {}", m.galera->ready == false ? "OFF" : "ON",
-                                 m.galera->connected == false ? "OFF" : "ON")},
-        .remedy = view.command("repair", &m)};
+    const bool rejects = !m.galera->reject_queries.empty() && m.galera->reject_queries != "NONE";
+    if (m.galera->ready != false && m.galera->connected != false && !rejects) return {};
+    Finding f{.members = {},
+              .summary = name(m) + " says Synced, but does not take queries",
+              .evidence = {fmt::format("wsrep_ready {}, wsrep_connected {}, wsrep_reject_queries {}",
+                                       m.galera->ready == false ? "OFF" : "ON",
+                                       m.galera->connected == false ? "OFF" : "ON", m.galera->reject_queries)},
+              .remedy = view.command("repair", &m)};
+    if (rejects) {
+      f.summary = name(m) + " rejects queries: somebody set wsrep_reject_queries";
+      f.remedy = "SET GLOBAL wsrep_reject_queries=NONE on " + name(m) + "; then " + view.command("triage");
+      f.action = Action::nothing;
+    }
+    return f;
   });
 }
 
@@ -160,14 +172,14 @@ std::vector<Finding> size_mismatch(const View& view) {
                .evidence = {fmt::format("wsrep_incoming_addresses {}", fmt::join(m.galera->view, ","))},
                .remedy = "add the member to the DatabaseCluster, or find out who it is"}};
     if (size * 2 <= expected)
-      return {{.members = {m.member},
-               .summary = fmt::format(
-                   "the primary component has only {} of {} members: it was formed by force, or weights are set", size,
-                   expected),
-               .evidence = {fmt::format("wsrep_cluster_size {}", size)},
-               .remedy = "see that the members outside hold nothing of their own before they join: " +
-                         view.command("triage") + " -v",
-               .severity = Severity::error}};
+      return {
+          {.members = {m.member},
+           .summary = fmt::format("the primary component has only {} of {} members: one more loss and nobody can write",
+                                  size, expected),
+           .evidence = {fmt::format("wsrep_cluster_size {}", size)},
+           .remedy = "see that the members outside hold nothing of their own before they join: " +
+                     view.command("triage") + " -v",
+           .severity = Severity::error}};
   }
   return {};
 }
@@ -229,7 +241,9 @@ constexpr Rule kRules[] = {
      all_down},
     {"galera-two-components", Severity::critical, Verdict::broken, Action::nothing,
      "two primary components take writes", two_components},
-    {"galera-replication-off", Severity::critical, Verdict::broken, Action::restart,
+    {"galera-inconsistent", Severity::error, Verdict::broken, Action::rebuild, "a Galera member was voted out",
+     inconsistent},
+    {"galera-replication-off", Severity::critical, Verdict::broken, Action::rebuild,
      "a Galera server runs without replicating", replication_off},
     {"galera-non-primary", Severity::error, Verdict::broken, Action::restart,
      "a Galera member is outside the primary component", non_primary},

@@ -33,7 +33,7 @@ std::vector<Finding> undeterminable(const View& view) {
                                                              names_of(view.authority.blockers),
             .evidence = view.authority.reasons,
             .remedy = "bring back or explain the members that are not known, then " + view.command("triage"),
-            .blocks = {"repair", "bootstrap"}};
+            .blocks = {"repair that replaces data", "bootstrap"}};
   for (size_t i = 0; i < view.histories.size(); ++i)
     if (view.histories[i].read == History::Read::unknown && !view.histories[i].why.empty())
       f.evidence.push_back(view.histories[i].member.str() + ": " + view.histories[i].why);
@@ -50,8 +50,51 @@ std::vector<Finding> diverged(const View& view) {
            .blocks = {"repair without -i", "bootstrap", "failover"}}};
 }
 
+/// Who wrote what a member has and the baseline lacks: itself (errant), the baseline (which lost it), or somebody else.
+struct Origins {
+  bool own = false, baseline = false, other = false;
+};
+
+Origins origins_of(const View& view, size_t member, const History& baseline) {
+  Origins origins;
+  const MemberFacts& m = view.members[member];
+  const MemberFacts* base = find(view, baseline.member);
+  auto say = [&](bool its_own, bool of_baseline) {
+    origins.own = origins.own || its_own;
+    origins.baseline = origins.baseline || (of_baseline && !its_own);
+    origins.other = origins.other || (!its_own && !of_baseline);
+  };
+  auto lineage_of = [](const MemberFacts& f) { return f.lineage.empty() && f.stored ? f.stored->lineage : f.lineage; };
+  const auto& position = view.histories[member].position;
+  if (const auto* set = std::get_if<position::GtidSet>(&position)) {
+    const auto* other = std::get_if<position::GtidSet>(&baseline.position);
+    if (!other) return origins;
+    const auto extra = set->subtract(*other);
+    for (const auto& source : extra.sources())
+      say(source.uuid.to_string() == lineage_of(m), base && source.uuid.to_string() == lineage_of(*base));
+  } else if (const auto* state = std::get_if<position::GtidState>(&position)) {
+    const auto* other = std::get_if<position::GtidState>(&baseline.position);
+    if (!other) return origins;
+    for (const auto& range : state->missing_from(*other))
+      say(m.server_id && range.server == *m.server_id, base && base->server_id && range.server == *base->server_id);
+  } else {
+    origins.other = true;
+  }
+  return origins;
+}
+
+bool only_own(const Origins& origins) {
+  return origins.own && !origins.baseline && !origins.other;
+}
+
 std::vector<Finding> not_primary(const View& view) {
   if (view.authority.kind != AuthorityKind::leader_not_primary || !view.authority.member) return {};
+  // A replica that wrote something itself is ahead only by what is errant: that is not the primary's loss.
+  if (const History* baseline = view.leader() ? view.baseline() : nullptr)
+    for (size_t i = 0; i < view.histories.size(); ++i)
+      if (view.histories[i].member == *view.authority.member && view.members[i].role == MemberRole::replica &&
+          only_own(origins_of(view, i, *baseline)))
+        return {};
   return {{.members = {*view.authority.member},
            .summary = view.authority.member->str() + " has more than the member that takes writes",
            .evidence = view.authority.reasons,
@@ -84,6 +127,11 @@ std::vector<Finding> errant(const View& view) {
                         " --accept=discard-diverged:" + h.member.str(),
               .blocks = {"failover to " + h.member.str()}};
     if (view.cluster.engine == Engine::postgres) f.action = Action::rewind;
+    const Origins origins = origins_of(view, i, *baseline);
+    if (origins.baseline) continue;  // the primary lost what it wrote itself: leader-not-primary tells that
+    if (origins.other && view.cluster.engine != Engine::postgres)
+      f.remedy = "find out who wrote them: they may be acknowledged commits of a former primary. Keep them: " +
+                 view.command("triage") + " --export-divergence DIR";
     if (!view.leader()) f.verdict = Verdict::healthy;  // without a writer it may be the one to keep
     found.push_back(std::move(f));
   }
@@ -192,6 +240,17 @@ std::vector<Finding> primary_read_only(const View& view) {
   });
 }
 
+std::vector<Finding> sessions_read_only(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || m.role != MemberRole::primary || m.default_read_only != true) return {};
+    return Finding{
+        .members = {},
+        .summary = m.member.str() + " begins every session read-only: clients cannot write unless they ask to",
+        .evidence = {"default_transaction_read_only is on"},
+        .remedy = "find out who set it before you reset it; it fences nobody, any session can switch it off"};
+  });
+}
+
 std::vector<Finding> timeline_behind(const View& view) {
   if (view.cluster.engine != Engine::postgres || !view.leader()) return {};
   const MemberFacts& leader = *view.leader();
@@ -222,6 +281,8 @@ constexpr Rule kRules[] = {
     {"no-writer", Severity::critical, Verdict::healthy, Action::nothing, "nobody takes writes", no_writer},
     {"primary-read-only", Severity::critical, Verdict::broken, Action::nothing, "the primary refuses writes",
      primary_read_only},
+    {"sessions-read-only", Severity::error, Verdict::broken, Action::nothing, "sessions begin read-only",
+     sessions_read_only},
     {"errant-transactions", Severity::error, Verdict::diverged, Action::rebuild,
      "a member has transactions the primary lacks", errant},
     {"foreign-history", Severity::error, Verdict::foreign, Action::rebuild, "a member belongs to another history",

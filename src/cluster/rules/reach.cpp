@@ -254,6 +254,18 @@ std::vector<Finding> agent_gone(const View& view) {
   });
 }
 
+std::vector<Finding> agent_hung(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.agent != true || !m.server_state.empty()) return {};
+    return Finding{.members = {},
+                   .summary = mark(m, "has an agent that does not answer: nobody supervises its server"),
+                   .evidence = {"its socket takes connections, its status was not told in time"},
+                   .remedy = "look at the agent's process (is it stopped by a signal?), then " + view.command("triage"),
+                   .blocks = {"repair"},
+                   .verdict = m.reachable() ? Verdict::broken : Verdict::unknown};
+  });
+}
+
 std::vector<Finding> tcp_unreachable(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!m.reachable() || m.tcp != false) return {};
@@ -291,6 +303,7 @@ constexpr Rule kRules[] = {
     {"server-unreachable", Severity::error, Verdict::unknown, Action::nothing, "nobody answers, and why is not known",
      unreachable},
     {"agent-gone", Severity::error, Verdict::broken, Action::nothing, "a member is not supervised", agent_gone},
+    {"agent-hung", Severity::error, Verdict::broken, Action::nothing, "an agent does not answer", agent_hung},
     {"tcp-unreachable", Severity::error, Verdict::broken, Action::nothing,
      "a member can be reached on its own host only", tcp_unreachable},
     {"server-isolated", Severity::error, Verdict::stopped, Action::restart, "a server runs in maintenance mode",

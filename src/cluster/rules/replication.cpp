@@ -40,13 +40,14 @@ std::vector<Finding> each_stream(const View& view, Check&& check) {
 /// The classes of errors a receiver or applier stops with, by the server's numbers.
 bool log_is_gone(const Following& f) {
   const bool number = f.receive_errno == 1236 || f.receive_errno == 13114;
-  const bool words = contains(f.receive_error, "purged") || contains(f.receive_error, "Could not find GTID state") ||
+  const bool words = contains(f.receive_error, "has purged") || contains(f.receive_error, "been purged") ||
+                     contains(f.receive_error, "Could not find GTID state") ||
                      contains(f.receive_error, "could not find next log") ||
                      contains(f.receive_error, "has already been removed");
   return words || (number && !contains(f.receive_error, "ahead") && contains(f.receive_error, "Could not find"));
 }
 bool source_lacks_position(const Following& f) {
-  return f.receive_errno == 1236 && !log_is_gone(f);
+  return (f.receive_errno == 1236 || f.receive_errno == 13114) && !log_is_gone(f);
 }
 bool source_refuses(const Following& f) {
   return f.receive_errno == 1045 || f.receive_errno == 1130 || f.receive_errno == 1698 || f.receive_errno == 1227 ||
@@ -163,9 +164,10 @@ std::vector<Finding> receiver_error(const View& view) {
     const bool silent = f.receive_errno == 0 && f.receive_error.empty();
     if (silent && view.cluster.engine != Engine::postgres) return {};  // replica-thread-stopped
     return Finding{
-        .summary =
-            silent ? fmt::format("{} does not stream from {}", name(m), f.upstream.empty() ? "anybody" : f.upstream)
-                   : fmt::format("{} does not receive from {}: {}", name(m), f.upstream, first_line(f.receive_error)),
+        .summary = silent
+                       ? fmt::format("{} does not stream from {}", name(m), f.upstream.empty() ? "anybody" : f.upstream)
+                       : fmt::format("{} does not receive{}{}: {}", name(m), f.upstream.empty() ? "" : " from ",
+                                     f.upstream, first_line(f.receive_error)),
         .evidence = {fmt::format("receiver {} [{}] {}", f.receive_state, f.receive_errno, first_line(f.receive_error)),
                      f.conninfo_problem},
         .remedy = view.command("repair", &m)};
@@ -178,6 +180,21 @@ std::vector<Finding> state_unknown(const View& view) {
     return Finding{.summary = name(m) + " does not tell the state of its replication",
                    .evidence = {first_line(m.error)},
                    .remedy = "see that the account may read it (REPLICA MONITOR, REPLICATION CLIENT, pg_monitor)"};
+  });
+}
+
+/// It answers, but not what it is: then nothing that follows from its role is known either.
+std::vector<Finding> role_unknown(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    const bool told = m.role != MemberRole::unknown &&
+                      (view.cluster.engine != Engine::galera || (m.galera && !m.galera->status.empty()));
+    if (!m.reachable() || told) return {};
+    return Finding{
+        .members = {},
+        .summary = name(m) + " answers, but does not tell its role: nothing is known of its replication",
+        .evidence = {first_line(m.error)},
+        .remedy = "see that the account may read it (REPLICA MONITOR, REPLICATION CLIENT, pg_monitor), then " +
+                  view.command("triage")};
   });
 }
 
@@ -350,11 +367,13 @@ std::vector<Finding> stuck_commits(const View& view) {
       }
     }
     if (!count) return {};
-    return Finding{.members = {},
-                   .summary = fmt::format("{} has {} commits waiting, the longest for {:.0f} s: writes hang", name(m),
-                                          count, longest),
-                   .evidence = {state},
-                   .remedy = "bring back a replica that acknowledges; never kill a commit that waits for its receipt"};
+    return Finding{
+        .members = {},
+        .summary =
+            fmt::format("{} has {} commits waiting, the longest for {:.0f} s: writes hang", name(m), count, longest),
+        .evidence = {state},
+        .remedy = "bring back a replica that acknowledges (never kill a commit that waits for its receipt): " +
+                  view.command("repair")};
   });
 }
 
@@ -362,12 +381,20 @@ std::vector<Finding> sync_standby_missing(const View& view) {
   if (view.cluster.engine != Engine::postgres || !view.leader()) return {};
   const MemberFacts& m = *view.leader();
   if (m.synchronous_standby_names.empty()) return {};
+  // "ANY 2 (a, b, c)", "FIRST 2 (...)", "2 (...)", "a, b": how many must have it.
+  const size_t digit = m.synchronous_standby_names.find_first_of("0123456789");
+  const size_t list = m.synchronous_standby_names.find('(');
+  const int wanted =
+      list != std::string::npos && digit < list ? std::atoi(m.synchronous_standby_names.c_str() + digit) : 1;
+  int there = 0;
   for (const auto& follower : m.follower_list)
-    if (follower.state == "streaming" && (follower.sync == "sync" || follower.sync == "quorum")) return {};
+    there += follower.state == "streaming" && (follower.sync == "sync" || follower.sync == "quorum");
+  if (there >= wanted) return {};
   return {{.members = {m.member},
-           .summary = name(m) + " waits for synchronous standbys, and none of them streams: commits hang",
+           .summary =
+               fmt::format("{} waits for {} synchronous standbys, and {} stream: commits hang", name(m), wanted, there),
            .evidence = {"synchronous_standby_names = " + m.synchronous_standby_names},
-           .remedy = "bring back a standby of that list"}};
+           .remedy = "bring back a standby of that list: " + view.command("repair")}};
 }
 
 std::vector<Finding> slot_rules(const View& view, bool lost) {
@@ -391,7 +418,10 @@ std::vector<Finding> slot_rules(const View& view, bool lost) {
                 .remedy = "bring back its follower, or drop it on " + name(m) + ": SELECT pg_drop_replication_slot('" +
                           slot.name + "')"};
       for (const auto& other : view.members) {
-        if (const Following* follow = other.upstream(); follow && follow->slot == slot.name) {
+        std::string usual = other.member.str();  // one that is down cannot say which slot it uses
+        std::ranges::replace(usual, '-', '_');
+        const Following* follow = other.upstream();
+        if ((follow && follow->slot == slot.name) || (!other.reachable() && usual == slot.name)) {
           f.members = {other.member};
           f.remedy = view.command("repair", &other);
         }
@@ -430,7 +460,7 @@ std::vector<Finding> archiving(const View& view) {
         .members = {},
         .summary = name(m) + " cannot archive its WAL: point-in-time recovery ends there, and its disk fills",
         .evidence = {m.archive_problem},
-        .remedy = "see what archive_command says in the server's log"};
+        .remedy = "see what archive_command says in the server's log; then " + view.command("triage")};
   });
 }
 
@@ -454,12 +484,21 @@ std::vector<Finding> durability(const View& view) {
     return Finding{.members = {},
                    .summary = name(m) + " may lose acknowledged commits when its machine dies",
                    .evidence = m.durability_gaps,
-                   .remedy = "set them to their safe values"};
+                   .remedy = "set them to their safe values",
+                   // Without these not only the last commits are at stake, but every page.
+                   .severity = std::ranges::any_of(m.durability_gaps,
+                                                   [](const std::string& gap) {
+                                                     return gap.starts_with("fsync=") ||
+                                                            gap.starts_with("full_page_writes=");
+                                                   })
+                                   ? Severity::error
+                                   : Severity::warning};
   });
 }
 
 std::vector<Finding> events_on_replica(const View& view) {
-  if (!is_mysql_family(view)) return {};
+  if (view.cluster.engine != Engine::mariadb)
+    return {};  // MySQL switches it on by default and events say where they run
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!m.reachable() || m.role != MemberRole::replica || m.event_scheduler != true) return {};
     return Finding{.members = {},
@@ -486,6 +525,8 @@ constexpr Rule kRules[] = {
      "replication was stopped and nobody started it again", thread_stopped},
     {"replica-not-receiving", Severity::error, Verdict::broken, Action::resume, "a replica does not receive",
      receiver_error},
+    {"member-role-unknown", Severity::error, Verdict::unknown, Action::nothing, "a member does not tell its role",
+     role_unknown},
     {"replica-state-unknown", Severity::error, Verdict::broken, Action::nothing, "replication state could not be read",
      state_unknown},
     {"replica-detached", Severity::error, Verdict::broken, Action::resume, "a replica follows nobody", detached},

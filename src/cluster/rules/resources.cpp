@@ -29,7 +29,8 @@ std::vector<Finding> disk_full(const View& view) {
                                        no_bytes(v) ? size_text(v.free) + " free" : "no inode free"),
                 .evidence = {fmt::format("{}: {} of {} free, {} of {} inodes", v.path, size_text(v.free),
                                          size_text(v.total), v.inodes_free, v.inodes)},
-                .remedy = "make room on " + v.path + "; never delete WAL or binary logs by hand",
+                .remedy = "make room on " + v.path + " (never delete WAL or binary logs by hand); then " +
+                          view.command("triage"),
                 .blocks = {"repair of " + m.member.str()}};
       if (&m == view.leader()) f.severity = Severity::critical;
       found.push_back(std::move(f));
@@ -61,8 +62,8 @@ std::vector<Finding> id_age(const View& view) {
   std::vector<Finding> found;
   for (const auto& m : view.members) {
     if (!m.reachable() || m.role == MemberRole::replica) continue;
-    auto judge = [&](const std::optional<uint64_t>& age, std::string_view what) {
-      if (!age || *age < 300'000'000) return;
+    auto judge = [&](const std::optional<uint64_t>& age, std::string_view what, uint64_t usual) {
+      if (!age || *age < usual) return;  // where autovacuum should have been long ago
       found.push_back(
           {.members = {m.member},
            .summary = fmt::format("{} has a database whose oldest {} is {} million old; at 2,147 million writes stop",
@@ -73,8 +74,8 @@ std::vector<Finding> id_age(const View& view) {
                                                : Severity::warning,
            .verdict = *age >= 1'000'000'000 ? Verdict::broken : Verdict::healthy});
     };
-    judge(m.xid_age, "transaction id");
-    judge(m.multixact_age, "multixact");
+    judge(m.xid_age, "transaction id", 300'000'000);
+    judge(m.multixact_age, "multixact", 600'000'000);
   }
   return found;
 }
@@ -100,20 +101,30 @@ std::vector<Finding> certificate(const View& view) {
         .members = {},
         .summary = ended ? fmt::format("{} has a TLS certificate that ended {:.0f} days ago", m.member.str(), -days)
                          : fmt::format("{} has a TLS certificate that ends in {:.1f} days", m.member.str(), days),
-        .remedy = "renew the certificate and let the server reload it",
+        .remedy = "renew the certificate and let the server reload it; then " + view.command("triage"),
         .severity = ended ? Severity::error : Severity::warning,
         .verdict = ended ? Verdict::broken : Verdict::healthy};
   });
 }
 
 std::vector<Finding> clock(const View& view) {
+  // All of them off by the same: that is our own clock, and says nothing about theirs.
+  double low = 1e18, high = -1e18;
+  size_t told = 0;
+  for (const auto& m : view.members) {
+    if (!m.clock_offset_seconds) continue;
+    ++told;
+    low = std::min(low, *m.clock_offset_seconds);
+    high = std::max(high, *m.clock_offset_seconds);
+  }
+  if (told > 1 && high - low < 1) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!m.clock_offset_seconds || std::abs(*m.clock_offset_seconds) < 2) return {};
     return Finding{
         .members = {},
         .summary = fmt::format("{} has a clock that is {:.1f} s {} ours", m.member.str(),
                                std::abs(*m.clock_offset_seconds), *m.clock_offset_seconds > 0 ? "ahead of" : "behind"),
-        .remedy = "see that its host's time service runs",
+        .remedy = "see that its host's time service runs; then " + view.command("triage"),
         .severity = std::abs(*m.clock_offset_seconds) >= 30 ? Severity::error : Severity::warning};
   });
 }

@@ -20,6 +20,15 @@ struct MysqlInterval {
 
 class Gtids {
  public:
+  Gtids() = default;
+  Gtids(const Gtids& other) : domains_(other.domains_), sources_(other.sources_) {}
+  Gtids(Gtids&& other) noexcept { swap(other); }
+  Gtids& operator=(Gtids other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Gtids() = default;
+
   /// MariaDB: the newest of its domain and server, and the last of its domain.
   void add(const MariadbGtid& gtid);
   void add(const MysqlGtid& gtid) { add({gtid.source, gtid.number, gtid.number}); }
@@ -53,16 +62,12 @@ class Gtids {
   std::map<uint32_t, Domain> domains_;
   using Intervals = std::map<uint64_t, uint64_t>;  // first -> last
   std::map<MysqlSource, Intervals> sources_;
-  std::pair<const MysqlSource, Intervals>* recent_ = nullptr;
+  std::pair<const MysqlSource, Intervals>* recent_ = nullptr;  // in sources_: where the last one was added
 
- public:
-  Gtids() = default;
-  Gtids(const Gtids& other) : domains_(other.domains_), sources_(other.sources_) {}
-  Gtids& operator=(const Gtids& other) {
-    domains_ = other.domains_;
-    sources_ = other.sources_;
-    recent_ = nullptr;
-    return *this;
+  void swap(Gtids& other) noexcept {
+    domains_.swap(other.domains_);
+    sources_.swap(other.sources_);
+    std::swap(recent_, other.recent_);
   }
 };
 

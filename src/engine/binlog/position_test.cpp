@@ -232,6 +232,61 @@ TEST_F(BinlogPositionTest, TransactionsAreFoundAndClassified) {
   EXPECT_TRUE(find_transactions(dir_.path(), wanted, {}, 2).cut_short);
 }
 
+TEST_F(BinlogPositionTest, RangesFindWhatReallyExists) {
+  BinlogWriter first(Flavour::mariadb, true, 0), second(Flavour::mariadb, true, 0), third(Flavour::mariadb);
+  first.mariadb_list({});
+  first.mariadb_transaction(0, 1, 1);
+  first.mariadb_transaction(0, 2, 2);
+  first.rotate("binlog.000002");
+  second.mariadb_list({{0, 1, 1}, {0, 2, 2}});
+  second.mariadb_transaction(0, 2, 3);
+  second.mariadb_transaction(0, 1, 4);
+  second.rotate("binlog.000003");
+  third.mariadb_list({{0, 2, 3}, {0, 1, 4}});
+  third.mariadb_transaction(0, 2, 9);
+  put("binlog.000001", first.bytes());
+  put("binlog.000002", second.bytes());
+  put("binlog.000003", third.bytes());
+  put("binlog.index", "./binlog.000001\n./binlog.000002\n./binlog.000003\n");
+  WantedGtids wanted;
+  wanted.ranges = {{0, 2, 0, 9}};
+  auto list = find_transactions(dir_.path(), wanted);
+  EXPECT_EQ(list.unknown, "");
+  EXPECT_EQ(list.matched, 3u) << "0-2-2, 0-2-3 and 0-2-9, not nine";
+  EXPECT_EQ(list.found[0].gtid, "0-2-2");
+  EXPECT_EQ(list.found[2].gtid, "0-2-9");
+  EXPECT_TRUE(list.missing.empty());
+  wanted.ranges = {{0, 2, 3, 9}};
+  EXPECT_EQ(find_transactions(dir_.path(), wanted).matched, 1u);
+  // The state says there was a 10 (received, not logged): one that is not here must not pass for a gap.
+  wanted.ranges = {{0, 2, 3, 10}};
+  list = find_transactions(dir_.path(), wanted);
+  ASSERT_EQ(list.missing.ranges.size(), 1u);
+  EXPECT_EQ(list.missing.ranges[0], (MariadbRange{0, 2, 9, 10}));
+  // The oldest is purged: what it held is not known.
+  fs::remove(path("binlog.000001"));
+  put("binlog.index", "./binlog.000002\n./binlog.000003\n");
+  wanted.ranges = {{0, 2, 0, 9}};
+  list = find_transactions(dir_.path(), wanted);
+  EXPECT_EQ(list.matched, 2u);
+  ASSERT_EQ(list.missing.ranges.size(), 1u);
+  EXPECT_EQ(list.missing.ranges[0], (MariadbRange{0, 2, 0, 2}));
+}
+
+TEST(ChangesOnly, PatternsOfHeartbeatTables) {
+  LoggedTransaction t;
+  t.kind = TransactionKind::rows;
+  t.tables = {"a.heartbeat"};
+  EXPECT_TRUE(changes_only(t, {"*.heartbeat"}));
+  EXPECT_FALSE(changes_only(t, {"b.heartbeat"}));
+  t.tables = {"a.heartbeat", "a.orders"};
+  EXPECT_FALSE(changes_only(t, {"*.heartbeat"}));
+  t.tables = {"a.my_heartbeat"};
+  EXPECT_FALSE(changes_only(t, {"*.heartbeat"}));
+  t.tables.clear();
+  EXPECT_FALSE(changes_only(t, {"*.heartbeat"})) << "rows of nobody knows which table";
+}
+
 TEST(StatementVerb, FirstWordsAndTheirKinds) {
   const auto kind = [](std::string_view text) { return kind_of_verb(statement_verb(text)); };
   EXPECT_EQ(statement_verb("create or replace definer=`a b`@`%` procedure p() select 1"), "CREATE PROCEDURE");

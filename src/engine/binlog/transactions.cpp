@@ -25,8 +25,11 @@ std::string_view transaction_kind_name(TransactionKind kind) {
 }
 
 bool changes_only(const LoggedTransaction& transaction, const std::set<std::string>& tables) {
+  const auto listed = [&](const std::string& name) {
+    return tables.contains(name) || tables.contains("*" + name.substr(std::min(name.find('.'), name.size())));
+  };
   return transaction.kind == TransactionKind::rows && !transaction.tables.empty() &&
-         transaction.tables.size() < kMostTables && std::ranges::includes(tables, transaction.tables);
+         transaction.tables.size() < kMostTables && std::ranges::all_of(transaction.tables, listed);
 }
 
 namespace {
@@ -209,11 +212,16 @@ std::vector<MysqlInterval> subtract(const std::vector<MysqlInterval>& wanted, co
 
 }  // namespace
 
-void look_into(Source& source, const Format& format, LoggedTransaction& transaction) {
+void look_into(Source& source, const Format& format, LoggedTransaction& transaction, Deadline deadline) {
   Window window(source);
   Looker looker(format, transaction);
   const size_t trailer = format.checksums ? kChecksumSize : 0;
+  size_t events = 0;
   for (uint64_t at = transaction.offset; at < transaction.end;) {
+    if ((++events & 0xff) == 0 && deadline.passed()) {
+      looker.cannot();
+      break;
+    }
     const auto head = window.view(at, kHeaderSize);
     const auto header = head ? parse_header(*head) : std::nullopt;
     if (!header || header->size < kHeaderSize + trailer || header->size > transaction.end - at) {
@@ -233,31 +241,109 @@ void look_into(Source& source, const Format& format, LoggedTransaction& transact
   looker.finish();
 }
 
+namespace {
+
+/// What is looked for, and what of it was seen.
+class Search {
+ public:
+  explicit Search(const WantedGtids& wanted)
+      : list_(wanted.mariadb.begin(), wanted.mariadb.end()),
+        ranges_(wanted.ranges),
+        open_(wanted.ranges),
+        ends_seen_(wanted.ranges.size()) {
+    Gtids set;
+    for (const auto& interval : wanted.mysql) set.add(interval);
+    set_ = std::move(set);
+    all_wanted_ = set_.mysql();
+  }
+
+  bool take(const GroupStart& start) {
+    if (start.mysql) {
+      if (!set_.contains(*start.mysql)) return false;
+      found_set_.add(*start.mysql);
+      return true;
+    }
+    if (!start.mariadb) return false;
+    bool match = false;
+    for (size_t i = 0; i < ranges_.size(); ++i) {
+      if (!ranges_[i].contains(*start.mariadb)) continue;
+      match = true;
+      if (start.mariadb->sequence == ranges_[i].up_to) ends_seen_[i] = true;
+    }
+    if (list_.contains(*start.mariadb)) {
+      found_list_.insert(*start.mariadb);
+      match = true;
+    }
+    return match;
+  }
+
+  /// All that is older than this file has been logged before `at_start`.
+  void reached(const Gtids& at_start) {
+    std::vector<MariadbRange> open;
+    for (auto range : ranges_) {
+      if (!at_start.covers({range.domain, range.server, range.after + 1})) continue;
+      for (const auto& gtid : at_start.mariadb())
+        if (gtid.domain == range.domain && gtid.server == range.server)
+          range.up_to = std::min(range.up_to, gtid.sequence);
+      open.push_back(range);
+    }
+    open_ = std::move(open);
+  }
+
+  WantedGtids missing() const {
+    WantedGtids missing;
+    for (const auto& gtid : list_)
+      if (!found_list_.contains(gtid)) missing.mariadb.push_back(gtid);
+    missing.mysql = subtract(all_wanted_, found_set_.mysql());
+    missing.ranges = open_;
+    for (size_t i = 0; i < ranges_.size(); ++i) {
+      const auto& range = ranges_[i];
+      const bool told = std::ranges::any_of(open_, [&](const MariadbRange& open) {
+        return open.domain == range.domain && open.server == range.server && open.up_to == range.up_to;
+      });
+      if (!ends_seen_[i] && !told) missing.ranges.push_back({range.domain, range.server, range.up_to - 1, range.up_to});
+    }
+    return missing;
+  }
+
+  /// Nothing older can be wanted.
+  bool done(const Gtids& at_start) const {
+    if (!open_.empty()) return false;
+    const WantedGtids missing = this->missing();
+    return std::ranges::none_of(missing.mariadb, [&](const auto& gtid) { return at_start.covers(gtid); }) &&
+           subtract(missing.mysql, at_start.mysql()) == missing.mysql;
+  }
+  bool complete() const { return open_.empty() && missing().empty(); }
+
+ private:
+  const std::set<MariadbGtid> list_;
+  const std::vector<MariadbRange> ranges_;
+  Gtids set_;
+  std::vector<MysqlInterval> all_wanted_;
+  std::vector<MariadbRange> open_;  ///< may be in older files
+  std::vector<bool> ends_seen_;
+  std::set<MariadbGtid> found_list_;
+  Gtids found_set_;
+};
+
+}  // namespace
+
 TransactionList find_transactions(const std::string& data_dir, const WantedGtids& wanted, const ReadOptions& options,
-                                  size_t most) {
+                                  size_t most, LogKind kind) {
   TransactionList list;
-  auto files = find_log_files(data_dir, LogKind::binary, options.base, options.moved);
+  auto files = find_log_files(data_dir, kind, options.base, options.moved);
   if (!files) {
     list.unknown = files.error().message;
     list.missing = wanted;
     return list;
   }
-  Gtids wanted_set;
-  for (const auto& interval : wanted.mysql) wanted_set.add(interval);
-  const std::set<MariadbGtid> wanted_list(wanted.mariadb.begin(), wanted.mariadb.end());
-  const std::vector<MysqlInterval> all_wanted = wanted_set.mysql();
-  std::set<MariadbGtid> found_list;
-  Gtids found_set;
-  const auto still_missing = [&] {
-    WantedGtids missing;
-    for (const auto& gtid : wanted_list)
-      if (!found_list.contains(gtid)) missing.mariadb.push_back(gtid);
-    missing.mysql = subtract(all_wanted, found_set.mysql());
-    return missing;
-  };
-  list.missing = still_missing();
+  Search search(wanted);
   for (auto path = files->paths.rbegin(); path != files->paths.rend(); ++path) {
-    if (list.missing.mariadb.empty() && list.missing.mysql.empty()) break;
+    if (search.complete()) break;
+    if (options.deadline.passed() || options.stop.stop_requested()) {
+      if (list.unknown.empty()) list.unknown = "there was no time to look at " + *path;
+      break;
+    }
     auto source = FileSource::open(*path);
     if (!source) {
       // Purged since the index was written: nothing older is there either.
@@ -267,14 +353,12 @@ TransactionList find_transactions(const std::string& data_dir, const WantedGtids
     std::vector<LoggedTransaction> here;
     std::optional<Format> format;
     ScanOptions how;
+    how.relay = kind == LogKind::relay;
     how.deadline = options.deadline;
     how.stop = options.stop;
     how.on_group = [&](const Group& group, const Format& of) {
-      const bool match = group.start.mariadb ? wanted_list.contains(*group.start.mariadb)
-                                             : group.start.mysql && wanted_set.contains(*group.start.mysql);
-      if (!match) return;
-      if (group.start.mariadb) found_list.insert(*group.start.mariadb);
-      if (group.start.mysql) found_set.add(*group.start.mysql);
+      if (!search.take(group.start)) return;
+      ++list.matched;
       if (list.found.size() + here.size() >= most) {
         list.cut_short = true;
         return;
@@ -289,17 +373,14 @@ TransactionList find_transactions(const std::string& data_dir, const WantedGtids
       here.push_back(std::move(transaction));
     };
     const Scan scan = scan_log(*source, how);
-    for (auto& transaction : here) look_into(*source, *format, transaction);
+    for (auto& transaction : here) look_into(*source, *format, transaction, options.deadline);
     list.found.insert(list.found.begin(), std::make_move_iterator(here.begin()), std::make_move_iterator(here.end()));
-    list.missing = still_missing();
     if (!scan.trouble.empty() && list.unknown.empty()) list.unknown = *path + ": " + scan.trouble;
-    if (options.deadline.passed() || options.stop.stop_requested()) break;
-    if (!scan.has_list) continue;
-    const bool earlier =
-        std::ranges::any_of(list.missing.mariadb, [&](const auto& gtid) { return scan.at_start.covers(gtid); }) ||
-        subtract(list.missing.mysql, scan.at_start.mysql()) != list.missing.mysql;
-    if (!earlier) break;
+    if (kind == LogKind::relay || !scan.has_list) continue;
+    search.reached(scan.at_start);
+    if (search.done(scan.at_start)) break;
   }
+  list.missing = search.missing();
   return list;
 }
 

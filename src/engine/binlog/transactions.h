@@ -36,29 +36,47 @@ struct LoggedTransaction {
 };
 constexpr size_t kMostTables = 100;
 
-/// True when a transaction changed rows of these tables ("db.table") and nothing else.
+/// True when a transaction changed rows of these tables and nothing else: "db.table", or "*.table" in any database.
 bool changes_only(const LoggedTransaction& transaction, const std::set<std::string>& tables);
 
+/// Whatever there is of one domain and server after `after` and up to `up_to`: not every number needs to exist.
+struct MariadbRange {
+  uint32_t domain = 0, server = 0;
+  uint64_t after = 0, up_to = 0;
+  bool contains(const MariadbGtid& gtid) const {
+    return gtid.domain == domain && gtid.server == server && gtid.sequence > after && gtid.sequence <= up_to;
+  }
+  bool operator==(const MariadbRange&) const = default;
+};
 struct WantedGtids {
   std::vector<MariadbGtid> mariadb;
+  std::vector<MariadbRange> ranges;
   std::vector<MysqlInterval> mysql;
+  bool empty() const { return mariadb.empty() && ranges.empty() && mysql.empty(); }
 };
 struct TransactionList {
-  std::vector<LoggedTransaction> found;  ///< in the order of the log
-  bool cut_short = false;                ///< there are more than `most`
-  WantedGtids missing;                   ///< not in any file that is there (purged, or never logged here)
-  std::string unknown;                   ///< why the search could not see all of the log; "" = it did
+  std::vector<LoggedTransaction> found;  ///< in the order of the log, at most `most`: the newest files' first
+  uint64_t matched = 0;                  ///< how many there are
+  bool cut_short = false;                ///< more than `most`
+  /// Not in any file that is there (purged, or never logged here). Of a range: what may have been in files that were
+  /// purged, or its last number when that was not seen, which is known to have existed.
+  WantedGtids missing;
+  std::string unknown;  ///< why the search could not see all of the log; "" = it did
 };
 /// Looks from the newest file to the oldest, and no further than the wanted ones can be. Cost: one header pass over
-/// each of these files, plus the events of the wanted transactions.
+/// each of these files, plus the events of the wanted transactions. `kind` relay: what was received; every file is
+/// looked at.
 TransactionList find_transactions(const std::string& data_dir, const WantedGtids& wanted,
-                                  const ReadOptions& options = {}, size_t most = 10'000);
+                                  const ReadOptions& options = {}, size_t most = 10'000,
+                                  LogKind kind = LogKind::binary);
 
 /// What the first words of a statement say: "CREATE TABLE", "GRANT". Comments before them are skipped.
 std::string statement_verb(std::string_view statement);
 TransactionKind kind_of_verb(std::string_view verb);
 
-/// Fills kind, tables, verbs and row_events from the events in [offset, end). Pure but for `source`.
-void look_into(Source& source, const Format& format, LoggedTransaction& transaction);
+/// Fills kind, tables, verbs and row_events from the events in [offset, end). Pure but for `source`. The kind is
+/// unknown when the deadline passes first.
+void look_into(Source& source, const Format& format, LoggedTransaction& transaction,
+               Deadline deadline = Deadline::never());
 
 }  // namespace holdfast::engine::binlog

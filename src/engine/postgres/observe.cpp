@@ -101,7 +101,8 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
 
 void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   facts.role = MemberRole::primary;
-  facts.read_only = state.text("read_only") == "on";
+  facts.read_only = false;
+  facts.default_read_only = state.text("read_only") == "on";
   facts.synchronous_standby_names = state.text("standby_names");
   take_position(facts, state, "");
   if (auto rows = ask("followers",
@@ -109,7 +110,7 @@ void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
                       "application_name <> 'pg_basebackup'")) {
     int streaming = 0;
     for (size_t i = 0; i < rows->rows.size(); ++i) {
-      streaming += rows->text("state", i) == "streaming";
+      streaming += rows->text("state", i) == "streaming" || rows->text("state", i) == "catchup";
       facts.follower_list.push_back({rows->text("application_name", i), rows->text("state", i),
                                      rows->text("sync_state", i), rows->text("replay_lsn", i)});
     }

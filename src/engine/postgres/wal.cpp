@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "codec/crc32.h"
 #include "engine/stored/files.h"
@@ -43,6 +44,7 @@ class Walker {
       : wal_dir_(data_dir + "/pg_wal"), control_(control), options_(options) {}
 
   WalReading run();
+  WalWalk walk(const WalPiece& piece, const std::function<void(const WalItem&)>& on_record);
 
  private:
   enum class Step { record, end, trouble };
@@ -75,7 +77,7 @@ class Walker {
   std::vector<Part> chain_;  // oldest first
 
   std::optional<stored::FileSource> file_;
-  std::optional<stored::Window> window_;
+  std::unique_ptr<stored::Window> window_;
   SegmentName segment_;
   uint16_t magic_ = 0;
 
@@ -88,6 +90,7 @@ class Walker {
   uint64_t records_ = 0;
   Buffer record_;
   std::string why_, trouble_;
+  const std::function<void(const WalItem&)>* on_record_ = nullptr;
 };
 
 const Part* Walker::part_of(uint32_t timeline) const {
@@ -141,7 +144,7 @@ bool Walker::open_segment(uint64_t number) {
              false;
     window_.reset();
     file_ = std::move(*file);
-    window_.emplace(*file_);
+    window_ = std::make_unique<stored::Window>(*file_);
     segment_ = name;
     return true;
   }
@@ -257,6 +260,7 @@ Walker::Step Walker::record() {
   end_ = at_;
   end_timeline_ = segment_.timeline;
   ++records_;
+  if (on_record_) (*on_record_)({start, end_, segment_.timeline, magic_, record_});
   return Step::record;
 }
 
@@ -330,6 +334,35 @@ WalEnd Walker::so_far() const {
   return end;
 }
 
+WalWalk Walker::walk(const WalPiece& piece, const std::function<void(const WalItem&)>& on_record) {
+  WalWalk walk;
+  walk.end = at_ = end_ = piece.from;
+  on_record_ = &on_record;
+  auto listing = stored::list_directory(wal_dir_, 1'000'000);
+  if (!listing.all_names) {
+    walk.unknown = fmt::format("{} cannot be listed: {}", wal_dir_, listing.why);
+    return walk;
+  }
+  names_ = std::move(listing.names);
+  if (!find_chain()) {
+    walk.unknown = trouble_;
+    return walk;
+  }
+  while (at_ < piece.to) {
+    if ((records_ & 0xfff) == 0xfff && (options_.deadline.passed() || options_.stop.stop_requested())) {
+      walk.unknown = fmt::format("there was no time to go on behind {}", lsn_text(end_));
+      break;
+    }
+    const Step step = record();
+    if (step == Step::record) continue;
+    walk.unknown = fmt::format("at {}: {}", lsn_text(at_), step == Step::trouble ? trouble_ : why_);
+    break;
+  }
+  walk.end = end_;
+  walk.records = records_;
+  return walk;
+}
+
 WalReading Walker::run() {
   WalReading reading;
   const auto minimum = [&] {
@@ -387,6 +420,11 @@ WalReading Walker::run() {
 }
 
 }  // namespace
+
+WalWalk walk_wal(const std::string& data_dir, const ControlData& control, const WalPiece& piece,
+                 const std::function<void(const WalItem&)>& on_record, const WalOptions& options) {
+  return Walker(data_dir, control, options).walk(piece, on_record);
+}
 
 WalReading read_wal_end(const std::string& data_dir, const ControlData& control, const WalOptions& options) {
   return Walker(data_dir, control, options).run();

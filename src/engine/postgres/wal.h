@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -49,5 +50,26 @@ struct WalOptions {
 /// Cost: one pass over the WAL since the latest checkpoint (about 1 s per GB from the page cache), the page headers of
 /// the rest of the last segment, and the first page of each later segment.
 WalReading read_wal_end(const std::string& data_dir, const ControlData& control, const WalOptions& options = {});
+
+/// One valid record.
+struct WalItem {
+  Lsn start = 0, end = 0;
+  uint32_t timeline = 0;
+  uint16_t magic = 0;  ///< first field of its page: tells the major version
+  ByteSpan bytes;      ///< header and all, put together over pages
+};
+struct WalPiece {
+  Lsn from = 0;  ///< where a record begins
+  Lsn to = 0;    ///< records that begin before it are told
+};
+struct WalWalk {
+  Lsn end = 0;  ///< behind the last record told
+  uint64_t records = 0;
+  std::string unknown;  ///< why it did not come to `to`; "" = it did
+};
+/// Tells each record of a piece of the member's log, in order. Segments are chosen as by read_wal_end(); nothing is
+/// said about whether the log goes on. Cost: one pass over the piece, about 1 s per GB from the page cache.
+WalWalk walk_wal(const std::string& data_dir, const ControlData& control, const WalPiece& piece,
+                 const std::function<void(const WalItem&)>& on_record, const WalOptions& options = {});
 
 }  // namespace holdfast::engine::postgres

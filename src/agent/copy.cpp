@@ -1,0 +1,204 @@
+#include "agent/copy.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "agent/launch.h"
+#include "sys/file.h"
+
+namespace holdfast::agent {
+
+namespace fs = std::filesystem;
+using cluster::Engine;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace detail {
+
+Result<SecretFile> SecretFile::create(const MemberConfig& config, const MemberConfig& reader, const std::string& name,
+                                      const std::string& body) {
+  MemberConfig owner = config;
+  owner.uid = reader.uid;
+  owner.gid = reader.gid;
+  return SecretFile(TRY(write_etc(owner, name, body)));
+}
+
+SecretFile::~SecretFile() {
+  if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+void remove_files(const std::string& dir, std::initializer_list<const char*> names) {
+  std::error_code ignored;
+  for (const char* name : names) fs::remove(dir + "/" + name, ignored);
+}
+
+uint64_t bytes_on_disk(const std::string& path) {
+  uint64_t total = 0;
+  std::error_code error;
+  for (auto it = fs::recursive_directory_iterator(path, fs::directory_options::skip_permission_denied, error);
+       !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    struct stat info{};
+    if (::lstat(it->path().c_str(), &info) == 0) total += static_cast<uint64_t>(info.st_blocks) * 512;
+  }
+  return total;
+}
+
+Result<sql::Target> admin_target(const MemberConfig& config) {
+  sql::Target target;
+  target.socket = config.server_socket();
+  target.port = config.port;  // PostgreSQL names its socket after it
+  target.user = config.admin_user;
+  target.password = Secret(TRY(read_password(config.admin_password_file)));
+  target.app_name = "holdfast-agent";
+  return target;
+}
+
+namespace {
+
+std::string tail_of(const std::string& path, off_t from) {
+  auto text = sys::read_file(path);
+  if (!text) return {};
+  std::string_view view = as_text(text->span());
+  view.remove_prefix(std::min<size_t>(view.size(), static_cast<size_t>(from)));
+  if (view.size() > 1200) view = view.substr(view.size() - 1200);
+  return std::string(view);
+}
+
+}  // namespace
+
+Status run_pipeline(const CopyJob& job, std::vector<sys::Command> commands, size_t watched) {
+  const std::string log_path = job.config.dir + "/log/copy.log";
+  sys::Fd log = TRY(sys::open_file(log_path, O_WRONLY | O_CREAT | O_APPEND, 0640));
+  const off_t log_start = ::lseek(log.get(), 0, SEEK_END);
+  std::vector<sys::Process> running;
+  std::vector<std::string> names;
+  sys::Fd input;
+  for (size_t i = 0; i < commands.size(); ++i) {
+    sys::Command& command = commands[i];
+    names.push_back(fs::path(command.argv[0]).filename().string());
+    command.in = input ? sys::Stdio::to(input.get()) : sys::Stdio::null();
+    command.err = sys::Stdio::to(log.get());
+    sys::Fd next, out;
+    if (i + 1 < commands.size()) {
+      int ends[2];
+      if (::pipe2(ends, O_CLOEXEC) != 0) return fail(sys::errno_error(errno, "pipe"));
+      next = sys::Fd(ends[0]);
+      out = sys::Fd(ends[1]);
+      (void)::fcntl(out.get(), F_SETPIPE_SZ, 1 << 20);
+      command.out = sys::Stdio::to(out.get());
+    } else {
+      command.out = sys::Stdio::to(log.get());
+    }
+    running.push_back(TRY(sys::spawn(command)));
+    input = std::move(next);
+  }
+  job.progress.watch(running[watched].pid());
+  Status result;
+  std::vector<bool> done(running.size(), false);
+  for (size_t left = running.size(); left > 0 && result;) {
+    std::vector<pollfd> fds;
+    for (size_t i = 0; i < running.size(); ++i) fds.push_back({done[i] ? -1 : running[i].pidfd(), POLLIN, 0});
+    const int ready = ::poll(fds.data(), fds.size(), 200);
+    (void)job.progress.value();  // remembers what the watched one has written so far
+    if (ready < 0 && errno != EINTR) return fail(sys::errno_error(errno, "poll"));
+    if (job.stop.stop_requested()) {
+      result = fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");
+    } else if (job.deadline.passed()) {
+      result = fail(ErrorClass::unavailable, "agent.timeout", names[watched] + " took too long and was killed");
+    }
+    for (size_t i = 0; i < running.size() && result; ++i) {
+      if (done[i]) continue;
+      auto ended = running[i].poll();
+      if (!ended) continue;
+      done[i] = true;
+      --left;
+      // One that dies of a closed pipe died of the other's end: that one tells why.
+      if (ended->ok() || (ended->signal == SIGPIPE && left > 0)) continue;
+      result = fail(ErrorClass::failed, "agent.copy",
+                    fmt::format("{} ended with {}: {}", names[i], ended->to_string(), tail_of(log_path, log_start)),
+                    "the whole log is " + log_path);
+    }
+  }
+  job.progress.watch(0);
+  running.clear();  // kills what still runs
+  return result;
+}
+
+Status with_private_server(const CopyJob& job, const MemberConfig& config, Afterwards afterwards,
+                           const std::function<Status(sql::MariadbConnection&)>& use) {
+  LaunchOptions options;
+  options.mode = StartMode::isolated;
+  TRY_VOID(clear_stale(config));
+  std::error_code ignored;
+  fs::remove(config.log_file(), ignored);
+  auto command = TRY(prepare_launch(config, options));
+  sys::Fd log = TRY(sys::open_file(config.log_file(), O_WRONLY | O_CREAT | O_APPEND, 0640));
+  if (server_identity(config)) (void)::fchown(log.get(), config.uid, config.gid);
+  command.out = command.err = sys::Stdio::to(log.get());
+  auto server = TRY(sys::spawn(command));
+  const sql::Target target = TRY(admin_target(config));
+  Error last{ErrorClass::unavailable, "agent.not_ready", "it did not get ready in time", {}, {}};
+  std::optional<sql::MariadbConnection> connection;
+  auto ready = sys::wait_until(
+      [&] {
+        if (server.poll()) return true;
+        auto opened = sql::MariadbConnection::connect(target, Deadline::in(seconds(2)), job.stop);
+        if (opened) {
+          connection.emplace(std::move(*opened));
+          return true;
+        }
+        last = std::move(opened).error();
+        return false;
+      },
+      job.deadline, job.stop);
+  if (!ready) return fail(std::move(ready).error());
+  if (!connection) {
+    last.message += "\nend of " + config.log_file() + ":\n" + tail_of(config.log_file(), 0);
+    return fail(std::move(last).with_context("starting a server on " + config.data_dir()));
+  }
+  job.progress.watch(server.pid());
+  auto used = use(*connection);
+  job.progress.watch(0);
+  connection.reset();
+  if (!used || afterwards == Afterwards::kill) return used;  // killed: what it worked on is thrown away
+  TRY_VOID(server.signal(SIGTERM));
+  auto ended = server.wait(job.deadline.at_most(seconds(120)), job.stop);
+  if (!ended) return fail(std::move(ended).error().with_context("stopping the server on " + config.data_dir()));
+  if (!ended->ok())
+    return fail(ErrorClass::failed, "agent.copy",
+                fmt::format("the server on {} ended with {}", config.data_dir(), ended->to_string()));
+  return {};
+}
+
+}  // namespace detail
+
+Result<codec::Value> copy_from_donor(const CopyJob& job) {
+  auto copy = [&]() -> Result<codec::Value> {
+    switch (job.config.engine) {
+      case Engine::mysql:
+        return detail::copy_mysql(job);
+      case Engine::postgres:
+        return detail::copy_postgres(job);
+      default:
+        return detail::copy_mariadb(job);
+    }
+  };
+  auto made = copy();
+  // Also when the copy failed because it was cancelled: the donor gets back what it had.
+  auto undone = undo_donor_changes(job.config, Deadline::in(seconds(20)), {});
+  if (made) made->set("donorRestored", undone.has_value());
+  if (made && !undone) made->set("donorProblem", undone.error().to_string());
+  if (made) return made;
+  std::error_code ignored;
+  if (made.error().id == "agent.copy" && fs::space(job.config.data_dir(), ignored).available < (16u << 20))
+    made.error().id = "agent.no_space";
+  return made;
+}
+
+}  // namespace holdfast::agent

@@ -1,0 +1,135 @@
+// MariaDB and Galera: mariadb-backup of the running donor, streamed into the directory and prepared there.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+
+#include "agent/copy.h"
+#include "agent/gtid_state.h"
+#include "agent/launch.h"
+#include "engine/private_files.h"
+#include "engine/programs.h"
+#include "position/gtid_vector.h"
+#include "sys/file.h"
+
+namespace holdfast::agent::detail {
+
+namespace fs = std::filesystem;
+using cluster::Engine;
+using codec::Value;
+using position::GtidState;
+using position::GtidVector;
+
+namespace {
+
+/// The first of these files that is there; newer versions of mariadb-backup renamed them.
+Result<std::string> info_file(const std::string& dir, std::initializer_list<const char*> names) {
+  for (const char* name : names)
+    if (auto text = sys::read_file(dir + "/" + name)) return std::string(as_text(text->span()));
+  return fail(ErrorClass::failed, "agent.copy", fmt::format("mariadb-backup left no {}", *names.begin()));
+}
+
+Status stream(const CopyJob& job) {
+  const MemberConfig& c = job.config;
+  const MemberConfig& donor = job.donor.config;
+  const std::string parallel = fmt::format("--parallel={}", std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
+  auto secret = TRY(SecretFile::create(c, donor, "copy.cnf", engine::mysql_option_file(job.donor.socket)));
+  MemberConfig scratch = donor;  // the donor's user writes its notes there
+  scratch.dir = c.dir;
+  const std::string folder = c.dir + "/tmp.copy";
+  std::error_code ignored;
+  fs::remove_all(folder, ignored);
+  TRY_VOID(make_server_dir(scratch, folder, 0700));
+  auto backup =
+      base_command(scratch, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")),
+                             "--defaults-file=" + secret.path(), "--backup", "--stream=mbstream", parallel,
+                             "--datadir=" + job.donor.data_dir, "--target-dir=" + folder, "--tmpdir=" + folder});
+  if (c.engine == Engine::galera) backup.argv.push_back("--galera-info");
+  auto extract =
+      base_command(c, {TRY(engine::find_program(Engine::mariadb, "mbstream")), "-x", parallel, "-C", c.data_dir()});
+  std::vector<sys::Command> commands;
+  commands.push_back(std::move(backup));
+  commands.push_back(std::move(extract));
+  auto done = run_pipeline(job, std::move(commands), 1);
+  fs::remove_all(folder, ignored);
+  return done;
+}
+
+Status prepare(const CopyJob& job) {
+  const MemberConfig& c = job.config;
+  std::vector<sys::Command> commands;
+  commands.push_back(
+      base_command(c, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")), "--no-defaults", "--prepare",
+                       "--use-memory=256M", "--tmpdir=" + c.tmp_dir(), "--target-dir=" + c.data_dir()}));
+  return run_pipeline(job, std::move(commands), 0);
+}
+
+/// Gives the copy the binary log state the donor had at `at`. It has no binary log yet, so the state may be set;
+/// nothing that ever served is reset.
+Status set_position(const CopyJob& job, const GtidState& state, const GtidVector& at) {
+  MemberConfig c = job.config;
+  c.work = "prepare";
+  return with_private_server(job, c, Afterwards::stop, [&](sql::MariadbConnection& connection) -> Status {
+    auto run = [&](const std::string& statement) { return connection.query(statement, job.deadline, job.stop); };
+    TRY(run(fmt::format("SET GLOBAL gtid_binlog_state = '{}'", state.to_string())));
+    TRY(run(fmt::format("SET GLOBAL gtid_slave_pos = '{}'", at.to_string())));
+    auto now = TRY(run("SELECT @@GLOBAL.gtid_binlog_state AS state, @@GLOBAL.gtid_current_pos AS current"));
+    auto state_now = TRY(GtidState::parse(now.text("state")));
+    auto current = TRY(GtidVector::parse(now.text("current")));
+    if (state_now == state && current == at) return {};
+    return fail(ErrorClass::failed, "agent.copy",
+                fmt::format("the copy stands at {} with binary log state {}, not at {} with {}", current.to_string(),
+                            state_now.to_string(), at.to_string(), state.to_string()));
+  });
+}
+
+}  // namespace
+
+Result<Value> copy_mariadb(const CopyJob& job) {
+  const MemberConfig& c = job.config;
+  auto state_of_donor = [&]() -> Result<GtidState> {
+    auto connection = TRY(sql::MariadbConnection::connect(job.donor.socket, job.deadline, job.stop));
+    auto rows = TRY(connection.query("SELECT @@GLOBAL.gtid_binlog_state AS s", job.deadline, job.stop));
+    return GtidState::parse(rows.text("s"));
+  };
+  const GtidState before = TRY(state_of_donor());
+  job.progress.step("copy");
+  TRY_VOID(stream(job));
+  const GtidState after = TRY(state_of_donor().context("the donor, after the copy"));
+  job.progress.step("prepare");
+  TRY_VOID(prepare(job));
+  Value result = Value::object({{"method", "mariadb-backup"}});
+  const std::string log_position =
+      TRY(info_file(c.data_dir(), {"mariadb_backup_binlog_info", "xtrabackup_binlog_info"}));
+  std::string gtid = log_position.substr(std::min(log_position.size(), log_position.rfind('\t') + 1));
+  std::erase_if(gtid, [](char ch) { return ch == '\n'; });
+  const GtidVector at = TRY(GtidVector::parse(gtid).context("the position of the copy"));
+  if (c.engine == Engine::galera) {
+    const std::string text = TRY(info_file(c.data_dir(), {"mariadb_backup_galera_info", "xtrabackup_galera_info"}));
+    const std::string where = text.substr(0, text.find_first_of(" \n"));
+    const auto colon = where.find(':');
+    if (colon == std::string::npos || where.size() == colon + 1)
+      return fail(ErrorClass::failed, "agent.copy", "mariadb-backup told no Galera position: " + text);
+    Grastate state;
+    state.uuid = where.substr(0, colon);
+    state.seqno = std::strtoll(where.c_str() + colon + 1, nullptr, 10);
+    TRY_VOID(write_grastate(c, state));
+    result.set("position", where);
+    result.set("lineage", state.uuid);
+    result.set("gtid", at.to_string());
+  } else {
+    const GtidState state = binlog_state_at(before, after, at);
+    job.progress.step("position");
+    TRY_VOID(set_position(job, state, at));
+    result.set("position", at.to_string());
+    result.set("binlogState", state.to_string());
+  }
+  remove_files(c.data_dir(), {"backup-my.cnf", "xtrabackup_info", "xtrabackup_checkpoints", "xtrabackup_binlog_info",
+                              "xtrabackup_galera_info", "xtrabackup_slave_info", "mariadb_backup_info",
+                              "mariadb_backup_checkpoints", "mariadb_backup_binlog_info", "mariadb_backup_galera_info",
+                              "mariadb_backup_slave_info", "xtrabackup_binlog_pos_innodb", "xtrabackup_logfile"});
+  return result;
+}
+
+}  // namespace holdfast::agent::detail

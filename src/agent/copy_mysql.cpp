@@ -1,0 +1,125 @@
+// MySQL: CLONE INSTANCE from the running donor over the network, asked for by a helper server of our own.
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "agent/copy.h"
+#include "agent/data_dir.h"
+#include "agent/launch.h"
+#include "sys/file.h"
+
+namespace holdfast::agent::detail {
+
+namespace fs = std::filesystem;
+using codec::Value;
+using sql::MariadbConnection;
+
+namespace {
+
+constexpr const char* kCloneLibrary = "mysql_clone.so";
+
+struct DonorFacts {
+  std::string version, uuid;
+};
+
+Result<bool> has_clone(const CopyJob& job, MariadbConnection& connection) {
+  auto rows = TRY(connection.query(
+      "SELECT PLUGIN_STATUS AS s FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'clone'", job.deadline, job.stop));
+  return rows.text("s") == "ACTIVE";
+}
+
+/// Loads the plug-in where it is not loaded; a replica that refuses even us is opened for that statement alone.
+Status prepare_donor(const CopyJob& job, DonorFacts& facts) {
+  auto connection = TRY(MariadbConnection::connect(job.donor.socket, job.deadline, job.stop));
+  auto run = [&](const std::string& statement) { return connection.query(statement, job.deadline, job.stop); };
+  auto rows = TRY(run("SELECT @@GLOBAL.version AS v, @@GLOBAL.server_uuid AS u, @@GLOBAL.super_read_only AS r"));
+  facts.version = rows.text("v");
+  facts.uuid = rows.text("u");
+  auto outside = TRY(run("SELECT count(*) AS n FROM information_schema.INNODB_DATAFILES WHERE PATH LIKE '/%'"));
+  if (outside.text("n") != "0")
+    return fail(ErrorClass::refused, "agent.donor", "the donor keeps tables outside of its data directory",
+                "move them inside; a copy would share them with the donor");
+  if (TRY(has_clone(job, connection))) return {};
+  const bool closed = rows.text("r") == "1";
+  TRY_VOID(note_donor_change(job, "clonePlugin", true));
+  if (closed) TRY_VOID(note_donor_change(job, "superReadOnly", true));
+  TRY(run("SET SESSION sql_log_bin = 0"));
+  if (closed) TRY(run("SET GLOBAL super_read_only = OFF"));
+  auto installed = run(fmt::format("INSTALL PLUGIN clone SONAME '{}'", kCloneLibrary));
+  if (closed) TRY(run("SET GLOBAL super_read_only = ON"));
+  if (!installed)
+    return fail(ErrorClass::failed, "agent.no_clone",
+                "the donor cannot load its clone plug-in: " + installed.error().to_string(),
+                fmt::format("install {} beside the donor's server, or seed the member from a backup", kCloneLibrary));
+  return {};
+}
+
+Status clone_into(const CopyJob& job, const std::string& into) {
+  MemberConfig helper = job.config;
+  helper.data_name = kHelperName;
+  helper.work = "helper";
+  std::error_code error;
+  fs::remove_all(helper.data_dir(), error);
+  const MemberConfig& donor = job.donor.config;
+  job.progress.step("helper");
+  TRY_VOID(make_data_dir(helper, [&] { return initialise_mysql(helper, job.deadline, job.stop); }));
+  auto cloned = with_private_server(job, helper, Afterwards::kill, [&](MariadbConnection& connection) -> Status {
+    auto run = [&](const std::string& statement) { return connection.query(statement, job.deadline, job.stop); };
+    if (!TRY(has_clone(job, connection))) {
+      auto installed = run(fmt::format("INSTALL PLUGIN clone SONAME '{}'", kCloneLibrary));
+      if (!installed)
+        return fail(ErrorClass::failed, "agent.no_clone",
+                    "this MySQL has no clone plug-in: " + installed.error().to_string(),
+                    fmt::format("install {}, or seed the member from a backup", kCloneLibrary));
+    }
+    job.progress.step("copy");
+    TRY(run(fmt::format("SET GLOBAL clone_valid_donor_list = '{}:{}'", donor.host, donor.port)));
+    const std::string password = TRY(read_password(donor.admin_password_file));
+    auto done = run(fmt::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY {} DATA DIRECTORY = {}",
+                                sql::quote_mysql(donor.admin_user), sql::quote_mysql(donor.host), donor.port,
+                                sql::quote_mysql(password), sql::quote_mysql(into)));
+    if (done) return {};
+    if (job.stop.stop_requested()) return fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");
+    return fail(ErrorClass::failed, "agent.copy", "CLONE INSTANCE failed: " + done.error().to_string(),
+                "the helper's log is " + helper.log_file());
+  });
+  fs::remove_all(helper.data_dir(), error);
+  return cloned;
+}
+
+}  // namespace
+
+Result<Value> copy_mysql(const CopyJob& job) {
+  const MemberConfig& c = job.config;
+  DonorFacts facts;
+  TRY_VOID(prepare_donor(job, facts));
+  // The server makes the clone's directory itself, and may do so only inside one that is its own.
+  const std::string inside = c.data_dir() + "/clone", beside = c.data_dir() + ".clone";
+  std::error_code error;
+  fs::remove_all(beside, error);
+  TRY_VOID(clone_into(job, inside));
+  if (::rename(inside.c_str(), beside.c_str()) != 0 || ::rename(beside.c_str(), c.data_dir().c_str()) != 0)
+    return fail(sys::errno_error(errno, "rename " + inside));
+  TRY_VOID(make_server_dir(c, c.data_dir(), 0700));
+  job.progress.step("position");
+  MemberConfig clone = c;
+  clone.work = "prepare";
+  Value result = Value::object({{"method", "clone"}, {"lineage", facts.uuid}});
+  TRY_VOID(with_private_server(job, clone, Afterwards::stop, [&](MariadbConnection& connection) -> Status {
+    auto run = [&](const char* statement) { return connection.query(statement, job.deadline, job.stop); };
+    // A replica's clone knows the donor's source and relay logs: the new member is told its own.
+    if (!TRY(run("SHOW REPLICA STATUS")).empty()) TRY(run("RESET REPLICA ALL"));
+    auto rows = TRY(run("SELECT @@GLOBAL.gtid_executed AS g, @@GLOBAL.server_uuid AS u"));
+    std::string position = rows.text("g");
+    std::erase(position, '\n');
+    result.set("position", position);
+    result.set("serverUuid", rows.text("u"));
+    if (rows.text("u") != facts.uuid) return {};
+    return fail(ErrorClass::failed, "agent.copy", "the clone has the server uuid of its donor");
+  }));
+  return result;
+}
+
+}  // namespace holdfast::agent::detail

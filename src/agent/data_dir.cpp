@@ -1,0 +1,253 @@
+#include "agent/data_dir.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <filesystem>
+
+#include "agent/launch.h"
+#include "codec/value.h"
+#include "sys/file.h"
+
+namespace holdfast::agent {
+
+namespace fs = std::filesystem;
+using cluster::Engine;
+
+namespace {
+
+constexpr const char* kUnusable = "/holdfast.unusable";
+
+std::string marker_of(const MemberConfig& c) {
+  return c.dir + "/initialising" + c.data_name.substr(std::string_view("data").size());
+}
+std::string rewind_marker(const MemberConfig& c) {
+  return c.dir + "/rewinding";
+}
+std::string swap_journal(const MemberConfig& c) {
+  return c.dir + "/swap.json";
+}
+MemberConfig main_of(MemberConfig c) {
+  c.data_name = "data";
+  return c;
+}
+bool is_there(const std::string& path) {
+  struct stat info{};
+  return ::lstat(path.c_str(), &info) == 0;
+}
+
+/// A name beside the data directory that nothing has yet: "<dir>/data<infix><UTC time>".
+std::string fresh_name(const MemberConfig& c, const char* infix) {
+  std::string stamp = utc_now();
+  std::erase_if(stamp, [](char ch) { return ch == '-' || ch == ':'; });
+  for (int attempt = 0;; ++attempt) {
+    std::string name = fmt::format("{}/data{}{}{}", c.dir, infix, stamp, attempt ? fmt::format("-{}", attempt) : "");
+    if (!is_there(name)) return name;
+  }
+}
+
+Status rename_durably(const MemberConfig& c, const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    if (errno == EBUSY || errno == EXDEV)
+      return fail(ErrorClass::refused, "agent.mounted", from + " is a mount point and cannot be renamed",
+                  "mount the volume at " + c.dir + ", with the data directory inside it");
+    return fail(sys::errno_error(errno, "rename " + from));
+  }
+  return sys::sync_directory(c.dir);
+}
+
+Status remove_durably(const MemberConfig& c, const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail(sys::errno_error(errno, "remove " + path));
+  return sys::sync_directory(c.dir);
+}
+
+/// Out of the way by one rename, then gone: no half of it can be taken for data.
+Status drop(const MemberConfig& c, const std::string& path) {
+  if (!is_there(path)) return {};
+  const std::string dropping = fresh_name(c, ".dropping-");
+  TRY_VOID(rename_durably(c, path, dropping));
+  std::error_code error;
+  fs::remove_all(dropping, error);
+  if (error) return fail(sys::errno_error(error.value(), "remove " + dropping));
+  return sys::sync_directory(c.dir);
+}
+
+/// A half-rewound directory takes the note along when it moves.
+Status carry_rewind_mark(const MemberConfig& c) {
+  if (!is_there(rewind_marker(c))) return {};
+  if (is_there(c.data_dir())) {
+    const std::string text = "pg_rewind was interrupted on this directory: no server may start on it\n";
+    TRY_VOID(sys::publish_file(c.data_dir() + kUnusable, as_bytes(text), 0644));
+  }
+  return remove_durably(c, rewind_marker(c));
+}
+
+Status check_aside(const MemberConfig& c, const std::string& path, const char* id) {
+  const std::string prefix = c.dir + "/data.replaced-";
+  if (!path.starts_with(prefix) || path.find('/', prefix.size()) != std::string::npos)
+    return fail(ErrorClass::usage, id, path + " is no directory that was set aside here");
+  std::error_code error;
+  if (!fs::is_directory(fs::symlink_status(path, error))) return fail(ErrorClass::failed, id, path + " is not there");
+  return {};
+}
+
+Status sync_volume(const std::string& path) {
+  sys::Fd fd = TRY(sys::open_file(path, O_RDONLY | O_DIRECTORY));
+  if (::syncfs(fd.get()) != 0) return fail(sys::errno_error(errno, "sync " + path));
+  return {};
+}
+
+}  // namespace
+
+std::string utc_now() {
+  std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+MemberConfig side_of(MemberConfig config) {
+  config.data_name = kSideName;
+  return config;
+}
+
+Status make_data_dir(const MemberConfig& config, const std::function<Status()>& make) {
+  const std::string marker = marker_of(config);
+  std::error_code error;
+  if (fs::exists(marker, error)) {
+    fs::remove_all(config.data_dir(), error);
+    if (error) return fail(sys::errno_error(error.value(), "remove the half-made " + config.data_dir()));
+  }
+  if (fs::exists(config.data_dir(), error) && !fs::is_empty(config.data_dir(), error))
+    return fail(ErrorClass::refused, "agent.not_empty", config.data_dir() + " holds data already",
+                config.data_name == kSideName ? "use it, or discard it first (agent request discard_side)"
+                                              : "move it aside first (agent request set_aside)");
+  TRY_VOID(sys::publish_file(marker, {}, 0600));
+  if (config.data_name == "data") TRY_VOID(remove_durably(config, rewind_marker(config)));
+  TRY_VOID(detail::make_server_dir(config, config.dir + "/log", 0750));
+  // Of its own: a starting mariadbd deletes every #sql file in its temporary folder, also those of other servers.
+  TRY_VOID(detail::make_server_dir(config, config.tmp_dir(), 0700));
+  TRY_VOID(detail::make_server_dir(config, config.data_dir(), 0700));
+  auto made = make();
+  if (made && config.data_name == kSideName) made = sync_volume(config.data_dir());
+  if (!made) {
+    fs::remove_all(config.data_dir(), error);
+    if (!error) fs::remove(marker, error);
+    return made;
+  }
+  fs::remove(marker, error);
+  return sys::sync_directory(config.dir);
+}
+
+Status check_startable(const MemberConfig& config) {
+  if (is_there(marker_of(config)))
+    return fail(ErrorClass::refused, "agent.half_made", config.data_dir() + " was never finished",
+                "initialise it again, or restore into it");
+  const bool is_main = config.data_name == "data";
+  if ((is_main && is_there(rewind_marker(config))) || is_there(config.data_dir() + kUnusable))
+    return fail(ErrorClass::refused, "agent.half_rewound",
+                "a rewind of " + config.data_dir() + " did not end: no server may start on it",
+                "reseed it (agent request initialise, from a donor)");
+  const char* sign = config.engine == Engine::postgres ? "/PG_VERSION" : "/ibdata1";
+  if (!is_there(config.data_dir() + sign))
+    return fail(ErrorClass::refused, "agent.no_data", config.member + " has no data directory to start on",
+                "initialise it first, or restore into it");
+  return {};
+}
+
+bool is_initialised(const MemberConfig& config) {
+  return check_startable(config).has_value();
+}
+
+Status begin_rewind(const MemberConfig& config) {
+  return sys::publish_file(rewind_marker(config), {}, 0600);
+}
+
+Status end_rewind(const MemberConfig& config) {
+  TRY_VOID(sync_volume(config.data_dir()));
+  return remove_durably(config, rewind_marker(config));
+}
+
+Result<std::string> set_data_aside(const MemberConfig& given) {
+  const MemberConfig c = main_of(given);
+  if (!is_there(c.data_dir())) return std::string();
+  std::string target = fresh_name(c, ".replaced-");
+  TRY_VOID(carry_rewind_mark(c));
+  TRY_VOID(rename_durably(c, c.data_dir(), target));
+  return target;
+}
+
+Status put_data_back(const MemberConfig& given, const std::string& aside) {
+  const MemberConfig c = main_of(given);
+  TRY_VOID(check_aside(c, aside, "agent.put_back"));
+  if (is_there(c.data_dir())) TRY(set_data_aside(c));
+  return rename_durably(c, aside, c.data_dir());
+}
+
+Result<std::string> swap_in_side(const MemberConfig& given) {
+  const MemberConfig c = main_of(given);
+  if (is_there(swap_journal(c)))
+    return fail(ErrorClass::conflict, "agent.swap", "an earlier swap is not completed", "restart the agent");
+  auto ready = check_startable(side_of(c));
+  if (!ready) return fail(std::move(ready).error().with_context("the side directory"));
+  TRY_VOID(carry_rewind_mark(c));
+  std::string aside = is_there(c.data_dir()) ? fresh_name(c, ".replaced-") : "";
+  const auto journal = codec::Value::object({{"aside", aside}, {"since", utc_now()}});
+  TRY_VOID(sys::publish_file(swap_journal(c), as_bytes(codec::to_json(journal) + "\n"), 0600));
+  auto finished = finish_swap(c);
+  if (finished) return aside;
+  // The first rename was refused: nothing has changed, and nothing is to be completed.
+  if (is_there(side_of(c).data_dir()) && (aside.empty() || !is_there(aside))) (void)remove_durably(c, swap_journal(c));
+  return fail(std::move(finished).error());
+}
+
+Status finish_swap(const MemberConfig& given) {
+  const MemberConfig c = main_of(given);
+  auto text = sys::read_file(swap_journal(c));
+  if (!text) {
+    if (text.error().id == "store.not_found") return {};
+    return fail(std::move(text).error());
+  }
+  const std::string side = side_of(c).data_dir(), data = c.data_dir();
+  const auto journal = TRY(codec::parse_value(as_text(text->span())));
+  const std::string aside = journal["aside"].text();
+  const bool has_data = is_there(data), has_side = is_there(side), has_aside = !aside.empty() && is_there(aside);
+  if (has_side && has_data && !aside.empty() && !has_aside) {
+    TRY_VOID(rename_durably(c, data, aside));
+    TRY_VOID(rename_durably(c, side, data));
+  } else if (has_side && !has_data && has_aside == !aside.empty()) {
+    TRY_VOID(rename_durably(c, side, data));
+  } else if (has_side || !has_data || has_aside == aside.empty()) {
+    return fail(ErrorClass::needs_operator, "agent.swap",
+                fmt::format("a swap of {} was interrupted, and what is there now fits none of its steps", data),
+                fmt::format("look at {}* and {}", data, swap_journal(c)));
+  }
+  return remove_durably(c, swap_journal(c));
+}
+
+Status discard_side_dir(const MemberConfig& given) {
+  const MemberConfig c = main_of(given);
+  if (is_there(swap_journal(c)))
+    return fail(ErrorClass::conflict, "agent.swap", "a swap is not completed", "restart the agent");
+  TRY_VOID(drop(c, side_of(c).data_dir()));
+  return remove_durably(c, marker_of(side_of(c)));
+}
+
+Status drop_data_aside(const MemberConfig& c, const std::string& path) {
+  TRY_VOID(check_aside(c, path, "agent.drop_aside"));
+  return drop(c, path);
+}
+
+void sweep_leftovers(const MemberConfig& c) {
+  std::error_code error;
+  fs::remove_all(c.dir + "/" + kHelperName, error);
+  for (const auto& entry : fs::directory_iterator(c.dir, error))
+    if (entry.path().filename().string().starts_with("data.dropping-")) fs::remove_all(entry.path(), error);
+}
+
+}  // namespace holdfast::agent

@@ -1,0 +1,59 @@
+// A member's data directory as a thing on disk: made behind a marker, replaced by a successor that was proven first,
+// put aside, dropped. Nothing here may run while a server uses the directory it touches; the caller sees to that.
+//
+//   initialising, initialising.new   data (data.new) is being made: what is there is nothing yet
+//   rewinding                        pg_rewind works on data: it is lost unless that ended well
+//   swap.json                        data.new takes the place of data: to be completed, whatever else is found
+//   data/holdfast.unusable           a directory a rewind left half done, wherever it is moved
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "agent/config.h"
+#include "base/result.h"
+
+namespace holdfast::agent {
+
+/// The same member, seen through its side directory.
+MemberConfig side_of(MemberConfig config);
+
+/// Runs one way of making config.data_dir() with a marker around it, so that a crash never passes for a finished one.
+/// What an earlier crash left half made is removed first; on failure the directory is removed again. Refuses
+/// ("agent.not_empty") when the directory holds anything else. A side directory is on disk (syncfs) before it counts.
+Status make_data_dir(const MemberConfig& config, const std::function<Status()>& make);
+
+/// May a server start on data_dir()? "agent.no_data", "agent.half_made", "agent.half_rewound" (refused) say why not.
+Status check_startable(const MemberConfig& config);
+/// check_startable() as a yes or no.
+bool is_initialised(const MemberConfig& config);
+
+/// From here on data_dir() is unusable until end_rewind(); both durable.
+Status begin_rewind(const MemberConfig& config);
+Status end_rewind(const MemberConfig& config);
+
+/// Renames the data directory to "<dataDir>.replaced-<UTC time>"; the new path, or "" when there was none. Also where
+/// the data directory is a mount point, which cannot be renamed: "agent.mounted" (refused).
+Result<std::string> set_data_aside(const MemberConfig& config);
+/// The reverse; a data directory that is there is set aside itself.
+Status put_data_back(const MemberConfig& config, const std::string& aside);
+
+/// data -> data.replaced-<time>, data.new -> data, both renames durable, the intention journaled first: from then on
+/// finish_swap() brings it to its end after any crash. Returns the path of the old one, "" when there was none.
+Result<std::string> swap_in_side(const MemberConfig& config);
+/// Completes a swap that a crash interrupted; fine when there is none. "agent.swap" (needs_operator) when what is on
+/// disk fits no crash; then nothing is touched.
+Status finish_swap(const MemberConfig& config);
+
+/// Removes the side directory, finished or not; fine when there is none.
+Status discard_side_dir(const MemberConfig& config);
+/// Removes a directory that set_data_aside() or swap_in_side() returned, for good. A crash leaves it whole or under a
+/// name that nothing takes for data.
+Status drop_data_aside(const MemberConfig& config, const std::string& path);
+/// Removes what crashed removals and helpers left. Not cheap: it deletes data.
+void sweep_leftovers(const MemberConfig& config);
+
+/// "2026-11-21T14:56:21Z"
+std::string utc_now();
+
+}  // namespace holdfast::agent

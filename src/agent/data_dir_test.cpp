@@ -1,0 +1,254 @@
+// Data directories change hands: killed before every rename, unlink and fsync of it, a swap is completed or was never
+// begun, a half-made directory never counts, a half-removed one has no name that anything takes for data.
+#include "agent/data_dir.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "sys/file.h"
+
+namespace {
+int steps_left = -1;  // < 0: nobody is killed
+
+void step() {
+  if (steps_left > 0 && --steps_left == 0) ::kill(::getpid(), SIGKILL);
+}
+}  // namespace
+
+// The program's own come before the C library's: each is a place to die at.
+extern "C" int rename(const char* from, const char* to) noexcept {
+  step();
+  return static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+extern "C" int unlink(const char* path) noexcept {
+  step();
+  return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+}
+extern "C" int fsync(int fd) {
+  step();
+  return static_cast<int>(::syscall(SYS_fsync, fd));
+}
+
+namespace holdfast::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+class DataDir : public ::testing::Test {
+ protected:
+  DataDir() : dir_(std::move(*sys::TempDir::create("data-dir"))) {
+    config_.dir = dir_.path() + "/member";
+    config_.uid = ::geteuid();
+    config_.gid = ::getegid();
+    config_.member = "shop-0";
+    fs::create_directories(config_.dir);
+  }
+  std::string path(const char* name) const { return config_.dir + "/" + name; }
+  void put(const std::string& folder, const std::string& text) const {
+    fs::create_directories(folder);
+    std::ofstream(folder + "/ibdata1") << text;
+  }
+  std::string held(const std::string& folder) const {
+    auto text = sys::read_file(folder + "/ibdata1");
+    return text ? std::string(as_text(text->span())) : "";
+  }
+  void start_over() const {
+    fs::remove_all(config_.dir);
+    fs::create_directories(config_.dir);
+  }
+  /// Paths beside data that begin with `prefix`.
+  std::vector<std::string> with_prefix(const std::string& prefix) const {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator(config_.dir))
+      if (entry.path().filename().string().starts_with(prefix)) found.push_back(entry.path().string());
+    return found;
+  }
+  /// In a child that dies before step `n`; true when it got to its end.
+  template <class Work>
+  bool survives(int n, Work&& work) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      steps_left = n;
+      ::_exit(work() ? 0 : 1);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    if (WIFSIGNALED(status)) return false;
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+    return true;
+  }
+
+  sys::TempDir dir_;
+  MemberConfig config_;
+};
+
+TEST_F(DataDir, SwapKilledAtEveryStepIsCompletedOrWasNeverBegun) {
+  int completed = 0, never_begun = 0, killed = 0;
+  for (int n = 1;; ++n) {
+    start_over();
+    put(path("data"), "old");
+    put(path("data.new"), "new");
+    const bool survived = survives(n, [&] { return swap_in_side(config_).has_value(); });
+    killed += !survived;
+    auto finished = finish_swap(config_);
+    ASSERT_TRUE(finished) << "step " << n << ": " << finished.error().to_string();
+    const auto aside = with_prefix("data.replaced-");
+    if (held(path("data")) == "new") {
+      ++completed;
+      ASSERT_EQ(aside.size(), 1u) << "step " << n;
+      EXPECT_EQ(held(aside[0]), "old");
+      EXPECT_FALSE(fs::exists(path("data.new")));
+    } else {
+      ++never_begun;
+      EXPECT_EQ(held(path("data")), "old") << "step " << n;
+      EXPECT_EQ(held(path("data.new")), "new");
+      EXPECT_TRUE(aside.empty());
+      EXPECT_TRUE(swap_in_side(config_));
+      EXPECT_EQ(held(path("data")), "new");
+    }
+    EXPECT_FALSE(fs::exists(path("swap.json")));
+    EXPECT_TRUE(finish_swap(config_));  // once more is no harm
+    EXPECT_TRUE(is_initialised(config_));
+    if (survived) break;
+  }
+  EXPECT_GE(killed, 6);
+  EXPECT_GE(completed, 4);
+  EXPECT_GE(never_begun, 2);
+}
+
+TEST_F(DataDir, SwapWithoutAnOldDirectory) {
+  for (int n = 1;; ++n) {
+    start_over();
+    put(path("data.new"), "new");
+    const bool survived = survives(n, [&] { return swap_in_side(config_).value_or("?").empty(); });
+    ASSERT_TRUE(finish_swap(config_));
+    EXPECT_EQ(held(fs::exists(path("data")) ? path("data") : path("data.new")), "new");
+    if (survived) break;
+  }
+  EXPECT_TRUE(with_prefix("data.replaced-").empty());
+}
+
+TEST_F(DataDir, ASwapThatFitsNoCrashIsLeftAlone) {
+  std::ofstream(path("swap.json")) << "{\"aside\": \"" << path("data.replaced-x") << "\"}";
+  put(path("data"), "a");
+  put(path("data.new"), "b");
+  put(path("data.replaced-x"), "c");
+  auto finished = finish_swap(config_);
+  ASSERT_FALSE(finished);
+  EXPECT_EQ(finished.error().error_class, ErrorClass::needs_operator);
+  EXPECT_EQ(held(path("data")) + held(path("data.new")) + held(path("data.replaced-x")), "abc");
+}
+
+TEST_F(DataDir, OnlyAFinishedSideIsSwappedIn) {
+  put(path("data"), "old");
+  auto none = swap_in_side(config_);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().id, "agent.no_data");
+  put(path("data.new"), "half");
+  std::ofstream(path("initialising.new")) << "";
+  auto half = swap_in_side(config_);
+  ASSERT_FALSE(half);
+  EXPECT_EQ(half.error().id, "agent.half_made");
+  EXPECT_EQ(held(path("data")), "old");
+  EXPECT_FALSE(fs::exists(path("swap.json")));
+}
+
+TEST_F(DataDir, MakingTheSideKilledAtEveryStepNeverPassesForFinished) {
+  put(path("data"), "old");
+  const MemberConfig side = side_of(config_);
+  for (int n = 1;; ++n) {
+    ASSERT_TRUE(discard_side_dir(config_));
+    const bool survived = survives(n, [&] {
+      return make_data_dir(side,
+                           [&]() -> Status {
+                             put(side.data_dir(), "ha");
+                             step();
+                             put(side.data_dir(), "whole");
+                             return {};
+                           })
+          .has_value();
+    });
+    EXPECT_TRUE(!is_initialised(side) || held(side.data_dir()) == "whole") << "step " << n;
+    EXPECT_TRUE(is_initialised(config_));  // the marker of one says nothing of the other
+    if (!is_initialised(side)) {
+      auto again = make_data_dir(side, [&]() -> Status {
+        EXPECT_TRUE(fs::is_empty(side.data_dir()));
+        put(side.data_dir(), "again");
+        return {};
+      });
+      EXPECT_TRUE(again);
+      EXPECT_EQ(held(side.data_dir()), "again");
+    }
+    if (survived) break;
+  }
+  auto refused = make_data_dir(side, [] { return Status(); });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().id, "agent.not_empty");
+}
+
+TEST_F(DataDir, AFailedMakingLeavesNothing) {
+  const MemberConfig side = side_of(config_);
+  auto made = make_data_dir(side, [&]() -> Status {
+    put(side.data_dir(), "half");
+    return fail(ErrorClass::failed, "test", "no");
+  });
+  EXPECT_FALSE(made);
+  EXPECT_FALSE(fs::exists(side.data_dir()));
+  EXPECT_FALSE(fs::exists(path("initialising.new")));
+}
+
+TEST_F(DataDir, AHalfRewoundDirectoryIsNeverStartedWhereverItGoes) {
+  put(path("data"), "half");
+  ASSERT_TRUE(begin_rewind(config_));
+  EXPECT_EQ(check_startable(config_).error().id, "agent.half_rewound");
+  put(path("data.new"), "new");
+  auto aside = swap_in_side(config_);
+  ASSERT_TRUE(aside);
+  EXPECT_TRUE(is_initialised(config_));
+  ASSERT_TRUE(put_data_back(config_, *aside));
+  EXPECT_EQ(held(path("data")), "half");
+  EXPECT_EQ(check_startable(config_).error().id, "agent.half_rewound");
+  // One that ended well is data again.
+  start_over();
+  put(path("data"), "whole");
+  ASSERT_TRUE(begin_rewind(config_));
+  ASSERT_TRUE(end_rewind(config_));
+  EXPECT_TRUE(is_initialised(config_));
+}
+
+TEST_F(DataDir, DroppingKilledAtEveryStep) {
+  for (int n = 1;; ++n) {
+    start_over();
+    put(path("data"), "old");
+    const std::string aside = *set_data_aside(config_);
+    const bool survived = survives(n, [&] { return drop_data_aside(config_, aside).has_value(); });
+    EXPECT_TRUE(!fs::exists(aside) || held(aside) == "old") << "step " << n;
+    sweep_leftovers(config_);
+    EXPECT_TRUE(with_prefix("data.dropping-").empty());
+    if (survived) {
+      EXPECT_TRUE(fs::is_empty(config_.dir));
+      break;
+    }
+  }
+}
+
+TEST_F(DataDir, OnlyWhatWasSetAsideHereIsDropped) {
+  put(path("data"), "live");
+  put(dir_.path() + "/other", "theirs");
+  fs::create_directory_symlink(dir_.path() + "/other", path("data.replaced-link"));
+  for (const std::string& bad : {path("data"), path("data.new"), path("data.replaced-x/../data"),
+                                 path("data.replaced-none"), path("data.replaced-link"), dir_.path() + "/other"})
+    EXPECT_FALSE(drop_data_aside(config_, bad)) << bad;
+  EXPECT_EQ(held(path("data")), "live");
+  EXPECT_EQ(held(dir_.path() + "/other"), "theirs");
+}
+
+}  // namespace
+}  // namespace holdfast::agent

@@ -1,0 +1,100 @@
+// Which member a copy is taken from, and whether there is room for it.
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <filesystem>
+
+#include "agent/copy.h"
+#include "sql/mariadb.h"
+#include "sql/postgres.h"
+
+namespace holdfast::agent {
+
+namespace fs = std::filesystem;
+using cluster::Engine;
+
+namespace {
+
+std::unexpected<Error> no_donor(std::string why, std::string hint = "choose another donor") {
+  return fail(ErrorClass::refused, "agent.donor", std::move(why), std::move(hint));
+}
+
+/// Logs and caches that a physical copy leaves out.
+bool is_left_out(Engine engine, const std::string& name) {
+  if (engine == Engine::postgres) return false;
+  return name.starts_with("binlog.") || name.starts_with("relay.") || name == "galera.cache" ||
+         name.starts_with("ib_logfile") || name.starts_with("ibtmp") || name.starts_with("#ib_redo");
+}
+
+/// Bytes a copy takes; refuses data that lies elsewhere, because a copy would share it with its donor.
+Result<uint64_t> measure(Engine engine, const std::string& data_dir) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  for (auto it = fs::recursive_directory_iterator(data_dir, error); it != fs::recursive_directory_iterator();
+       it.increment(error)) {
+    if (error) break;
+    const std::string name = it->path().filename().string();
+    struct stat info{};
+    if (::lstat(it->path().c_str(), &info) != 0) continue;  // a temporary file that is gone
+    const bool tablespace = it->path().parent_path().filename() == "pg_tblspc";
+    if (name.ends_with(".isl") || (S_ISLNK(info.st_mode) && (engine != Engine::postgres || tablespace)))
+      return no_donor(it->path().string() + " says that a part of the data is outside of the data directory",
+                      "move it inside; a copy would share it with the donor");
+    if (!is_left_out(engine, name)) bytes += static_cast<uint64_t>(info.st_blocks) * 512;
+  }
+  if (error) return fail(sys::errno_error(error.value(), "reading " + data_dir).with_context("the donor's data"));
+  return bytes;
+}
+
+}  // namespace
+
+Result<Donor> find_donor(const MemberConfig& member, const std::string& name, Deadline deadline, std::stop_token stop) {
+  if (name == member.member) return no_donor(name + " cannot be its own donor");
+  if (!member.find_peer(name)) {
+    std::string all;
+    for (const auto& peer : member.peers)
+      if (peer.name != member.member) all += (all.empty() ? "" : ", ") + peer.name;
+    return no_donor(fmt::format("{} knows no member '{}'", member.member, name), "one of: " + all);
+  }
+  Donor donor;
+  auto config = read_config((fs::path(member.dir).parent_path() / name).string());
+  if (!config) return fail(std::move(config).error().with_context("the donor " + name));
+  donor.config = std::move(*config);
+  const MemberConfig& d = donor.config;
+  if (d.member != name || d.cluster != member.cluster || d.ns != member.ns || d.engine != member.engine)
+    return no_donor(fmt::format("what lies in {} is not {} of {}", d.dir, name, member.cluster));
+  donor.socket = TRY(detail::admin_target(d));
+  if (d.engine == Engine::postgres) {
+    auto connection = sql::PostgresConnection::connect(donor.socket, deadline, stop);
+    if (!connection) return fail(std::move(connection).error().with_context("the donor " + name));
+    donor.data_dir = TRY(connection->query("SHOW data_directory", deadline, stop)).text("data_directory");
+  } else {
+    auto connection = sql::MariadbConnection::connect(donor.socket, deadline, stop);
+    if (!connection) return fail(std::move(connection).error().with_context("the donor " + name));
+    donor.data_dir = TRY(connection->query("SELECT @@GLOBAL.datadir AS d", deadline, stop)).text("d");
+    if (d.engine == Engine::galera) {
+      auto state = TRY(connection->query("SHOW GLOBAL STATUS LIKE 'wsrep_local_state_comment'", deadline, stop));
+      auto primary = TRY(connection->query("SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'", deadline, stop));
+      if (state.text("Value") != "Synced" || primary.text("Value") != "Primary")
+        return no_donor(fmt::format("{} is {} in a {} component, not Synced in a Primary one", name,
+                                    state.text("Value"), primary.text("Value")));
+    }
+  }
+  while (donor.data_dir.size() > 1 && donor.data_dir.back() == '/') donor.data_dir.pop_back();
+  donor.bytes = TRY(measure(d.engine, donor.data_dir));
+  return donor;
+}
+
+Status check_space(const MemberConfig& config, uint64_t needed, uint64_t reserve) {
+  struct statvfs info{};
+  if (::statvfs(config.dir.c_str(), &info) != 0) return fail(sys::errno_error(errno, "statvfs " + config.dir));
+  const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  if (free >= needed && free - needed >= reserve) return {};
+  return fail(ErrorClass::refused, "agent.no_space",
+              fmt::format("the copy needs {} bytes and {} in reserve, and the volume of {} has {} free", needed,
+                          reserve, config.dir, free),
+              "free some space there; nothing was touched");
+}
+
+}  // namespace holdfast::agent

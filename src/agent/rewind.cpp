@@ -1,0 +1,130 @@
+// PostgreSQL: pg_rewind of a stopped member onto the timeline of a running one.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "agent/copy.h"
+#include "agent/data_dir.h"
+#include "agent/launch.h"
+#include "engine/private_files.h"
+#include "sql/postgres.h"
+#include "sys/file.h"
+
+namespace holdfast::agent {
+
+namespace fs = std::filesystem;
+using codec::Value;
+using std::chrono::seconds;
+
+namespace {
+
+struct Control {
+  std::string state, system;
+  int64_t timeline = 0;
+};
+
+std::string tool(const MemberConfig& c, const char* name) {
+  return (fs::path(c.server_program).parent_path() / name).string();
+}
+
+Result<Control> control_of(const CopyJob& job) {
+  const MemberConfig& c = job.config;
+  auto result = TRY(
+      sys::run_ok(detail::base_command(c, {tool(c, "pg_controldata"), "-D", c.data_dir()}), job.deadline, job.stop));
+  auto field = [&](std::string_view name) -> std::string {
+    auto at = result.out.find(fmt::format("{}:", name));
+    if (at == std::string::npos) return {};
+    at = result.out.find_first_not_of(' ', at + name.size() + 1);
+    return result.out.substr(at, result.out.find('\n', at) - at);
+  };
+  return Control{field("Database cluster state"), field("Database system identifier"),
+                 std::strtoll(field("Latest checkpoint's TimeLineID").c_str(), nullptr, 10)};
+}
+
+/// After a crash pg_rewind needs a directory that was shut down: recovered in isolation, then stopped.
+Status shut_down_cleanly(const CopyJob& job) {
+  LaunchOptions options;
+  options.mode = StartMode::isolated;
+  options.extra_args = {"-c", "autovacuum=off"};
+  TRY_VOID(clear_stale(job.config));
+  auto command = TRY(prepare_launch(job.config, options));
+  sys::Fd log = TRY(sys::open_file(job.config.log_file(), O_WRONLY | O_CREAT | O_APPEND, 0640));
+  if (server_identity(job.config)) (void)::fchown(log.get(), job.config.uid, job.config.gid);
+  command.out = command.err = sys::Stdio::to(log.get());
+  auto server = TRY(sys::spawn(command));
+  auto ready = TRY(
+      sys::wait_until([&] { return server.poll() || probe_ready(job.config, Deadline::in(seconds(2))).has_value(); },
+                      job.deadline, job.stop));
+  if (!ready || server.poll())
+    return fail(ErrorClass::failed, "agent.rewind", "the server does not recover from its crash",
+                "the end of " + job.config.log_file() + " says why; reseed it instead");
+  TRY_VOID(server.signal(stop_signal(job.config.engine)));
+  auto ended = TRY(server.wait(job.deadline, job.stop));
+  if (!ended.ok())
+    return fail(ErrorClass::failed, "agent.rewind", "the recovered server ended with " + ended.to_string());
+  return {};
+}
+
+}  // namespace
+
+Result<Value> rewind_to_donor(const CopyJob& job) {
+  const MemberConfig& c = job.config;
+  const MemberConfig& d = job.donor.config;
+  if (c.engine != cluster::Engine::postgres)
+    return fail(ErrorClass::usage, "agent.rewind", "only a PostgreSQL member can be rewound", "reseed it");
+  // A rewind right after a promotion finds the donor's old checkpoint and says that there is nothing to do.
+  auto donor = TRY(sql::PostgresConnection::connect(job.donor.socket, job.deadline, job.stop));
+  TRY(donor.query("CHECKPOINT", job.deadline, job.stop));
+  auto rows =
+      TRY(donor.query("SELECT timeline_id AS t, (SELECT system_identifier FROM pg_control_system()) AS i FROM "
+                      "pg_control_checkpoint()",
+                      job.deadline, job.stop));
+  const int64_t to = std::strtoll(rows.text("t").c_str(), nullptr, 10);
+  job.progress.step("recover");
+  Control control = TRY(control_of(job));
+  if (control.system != rows.text("i"))
+    return fail(ErrorClass::refused, "agent.lineage",
+                fmt::format("{} has system identifier {}, the donor {}: another cluster", c.member, control.system,
+                            rows.text("i")),
+                "only a reseed can bring it in, and it destroys what is there: make an escrow first");
+  if (control.state != "shut down" && control.state != "shut down in recovery") {
+    TRY_VOID(shut_down_cleanly(job));
+    control = TRY(control_of(job));
+  }
+  sql::Target over_network = job.donor.socket;
+  over_network.socket.clear();
+  over_network.host = d.host;
+  over_network.port = d.port;
+  auto passfile = TRY(detail::SecretFile::create(c, c, "rewind.pgpass", engine::postgres_password_file(over_network)));
+  auto command = [&](bool dry) {
+    std::vector<sys::Command> one;
+    one.push_back(
+        detail::base_command(c, {tool(c, "pg_rewind"), "-D", c.data_dir(), "--no-ensure-shutdown", "--source-server",
+                                 engine::postgres_conninfo(over_network, passfile.path(), "postgres")}));
+    one[0].umask = 0077;
+    if (dry) one[0].argv.push_back("--dry-run");
+    return one;
+  };
+  // Everything but the writing, first: what cannot be rewound is left as it was.
+  job.progress.step("compare");
+  auto dry = sys::run(command(true)[0], job.deadline, job.stop);
+  if (!dry) return fail(std::move(dry).error());
+  if (!dry->status.ok())
+    return fail(ErrorClass::refused, "agent.rewind", "pg_rewind cannot: " + dry->err, "reseed it; nothing was changed");
+  Value result = Value::object({{"rewound", false}, {"fromTimeline", control.timeline}, {"toTimeline", to}});
+  if ((dry->err + dry->out).find("no rewind required") != std::string::npos) return result;
+  // The member follows the donor from here on: what it has not got yet must still be there.
+  if (c.upstream == d.member) TRY(detail::hold_wal(job, job.donor.socket));
+  job.progress.step("rewind");
+  TRY_VOID(begin_rewind(c));
+  TRY_VOID(detail::run_pipeline(job, command(false), 0));
+  TRY_VOID(detail::become_standby(c));
+  TRY_VOID(end_rewind(c));
+  result.set("rewound", true);
+  return result;
+}
+
+}  // namespace holdfast::agent

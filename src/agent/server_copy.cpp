@@ -1,0 +1,154 @@
+// The changes of a server's data that take long: made anew, copied from a donor, swapped in, rewound.
+#include <unistd.h>
+
+#include <functional>
+
+#include "agent/copy.h"
+#include "agent/server.h"
+#include "base/log.h"
+
+namespace holdfast::agent {
+
+using codec::Value;
+using std::chrono::seconds;
+
+namespace {
+
+/// What stays free beside a copy when the caller does not say: room for the server's own logs.
+constexpr uint64_t kReserve = 128 << 20;
+
+/// A long change: told by status(), ended by cancel() and by what the caller brought.
+class LongChange {
+ public:
+  LongChange(const std::string& op, Progress& progress, std::stop_source source, std::stop_token outer)
+      : progress_(progress), source_(std::move(source)), chain_(std::move(outer), [this] { source_.request_stop(); }) {
+    progress_.begin(op);
+  }
+  ~LongChange() { progress_.end(); }
+  LongChange(const LongChange&) = delete;
+  LongChange& operator=(const LongChange&) = delete;
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  Progress& progress_;
+  std::stop_source source_;
+  std::stop_callback<std::function<void()>> chain_;
+};
+
+/// A donor that is gone for now is asked again at the next occasion; it must not keep this member from another one.
+void warn_unless_undone(const MemberConfig& config) {
+  auto undone = undo_donor_changes(config, Deadline::in(seconds(5)), {});
+  if (!undone) log(LogLevel::warn, "{}: {}", config.member, undone.error().to_string());
+}
+
+}  // namespace
+
+Result<Value> Server::initialise(const Initialise& what, Deadline deadline, std::stop_token stop) {
+  auto lock = TRY(begin());
+  std::stop_source source;
+  {
+    MutexLock guard(mutex_);
+    cancel_ = source;
+  }
+  LongChange change("initialise", progress_, source, std::move(stop));
+  return initialise_locked(what, deadline, change.token());
+}
+
+Status Server::initialise(From from, const std::string& path, Deadline deadline, std::stop_token stop) {
+  TRY(initialise(Initialise{.from = from, .path = path, .donor = {}, .side = false, .reserve = {}}, deadline,
+                 std::move(stop)));
+  return {};
+}
+
+Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadline, std::stop_token stop) {
+  if (runs_on(what.side) || (pid() > 0 && !what.side))
+    return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
+  if (pid() < 0) TRY_VOID(finish_swap(config()));
+  if (sweeper_.joinable()) sweeper_.join();
+  const MemberConfig config = what.side ? side_of(this->config()) : this->config();
+  Value result = Value::object();
+  switch (what.from) {
+    case From::empty:
+      TRY_VOID(initialise_empty(config, deadline, stop));
+      return result;
+    case From::copy: {
+      const uint64_t needed = detail::bytes_on_disk(what.path);
+      progress_.expect(needed);
+      if (what.side) TRY_VOID(check_space(config, needed, what.reserve.value_or(kReserve)));
+      TRY_VOID(initialise_copy(config, what.path, deadline, stop));
+      return result;
+    }
+    case From::basebackup:
+      TRY_VOID(initialise_basebackup(config, deadline, stop));
+      return result;
+    case From::donor:
+      break;
+  }
+  warn_unless_undone(config);
+  const Donor donor = TRY(find_donor(config, what.donor, deadline, stop));
+  TRY_VOID(check_space(config, donor.bytes, what.reserve.value_or(kReserve)));
+  progress_.expect(donor.bytes);
+  const auto begun = std::chrono::steady_clock::now();
+  TRY_VOID(make_data_dir(config, [&]() -> Status {
+    result = TRY(copy_from_donor({config, donor, progress_, deadline, stop}));
+    return {};
+  }));
+  result.set("donor", what.donor);
+  result.set("path", config.data_dir());
+  result.set("bytes", detail::bytes_on_disk(config.data_dir()));
+  result.set("seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
+  return result;
+}
+
+Result<Value> Server::rewind(const std::string& name, Deadline deadline, std::stop_token stop) {
+  auto lock = TRY(begin());
+  if (pid() > 0)
+    return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
+  const MemberConfig config = this->config();
+  TRY_VOID(finish_swap(config));
+  TRY_VOID(check_startable(config));
+  std::stop_source source;
+  {
+    MutexLock guard(mutex_);
+    cancel_ = source;
+  }
+  LongChange change("rewind", progress_, source, std::move(stop));
+  const Donor donor = TRY(find_donor(config, name, deadline, change.token()));
+  return rewind_to_donor({config, donor, progress_, deadline, change.token()});
+}
+
+Status Server::discard_side() {
+  auto lock = TRY(begin());
+  if (runs_on(true))
+    return fail(ErrorClass::refused, "agent.running", "the server runs on the side directory", "stop it first");
+  return discard_side_dir(config());
+}
+
+Result<std::string> Server::swap_side() {
+  auto lock = TRY(begin());
+  if (pid() > 0) return fail(ErrorClass::refused, "agent.running", "the server runs", "stop it first");
+  TRY_VOID(finish_swap(config()));
+  return swap_in_side(config());
+}
+
+Status Server::drop_aside(const std::string& path) {
+  auto lock = TRY(begin());
+  if (sweeper_.joinable()) sweeper_.join();
+  return drop_data_aside(config(), path);
+}
+
+bool Server::cancel() {
+  MutexLock guard(mutex_);
+  return !progress_.value().is_null() && cancel_.request_stop();
+}
+
+Status Server::recover() {
+  const MemberConfig config = this->config();
+  warn_unless_undone(config);
+  for (const char* name : {"copy.cnf", "copy.pgpass", "rewind.pgpass"})
+    ::unlink((config.etc_dir() + "/" + name).c_str());
+  sweeper_ = std::jthread([config] { sweep_leftovers(config); });
+  return finish_swap(config);
+}
+
+}  // namespace holdfast::agent

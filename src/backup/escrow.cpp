@@ -1,0 +1,68 @@
+#include "backup/escrow.h"
+
+#include <fmt/format.h>
+
+#include <mutex>
+
+#include "repo/dump.h"
+#include "repo/environment.h"
+#include "repo/reference_walk.h"
+
+namespace holdfast::backup {
+
+Result<EscrowReport> take_escrow(repo::Repository& repository, const EscrowRequest& request,
+                                 repo::TreeBackupProgress& progress, const std::function<Status()>& may_commit,
+                                 std::stop_token stop) {
+  repo::SnapshotOptions snapshot;
+  snapshot.time = repo::now();
+  snapshot.program_version = request.program_version;
+  snapshot.tags = {fmt::format("engine={}", cluster::engine_name(request.cluster.engine)),
+                   "cluster=" + request.cluster.name.str(),
+                   "namespace=" + request.cluster.ns,
+                   "type=escrow",
+                   "member=" + request.member,
+                   "job=" + request.job};
+  auto stored = TRY(
+      repo::back_up_trees(repository, {request.folder}, {}, {}, std::move(snapshot), true, progress, may_commit, stop)
+          .context("keeping a copy of " + request.member));
+  if (!stored.problems.empty())
+    return fail(ErrorClass::failed, "escrow.incomplete",
+                fmt::format("{} files of {} could not be read, the first: {}", stored.problems.size(), request.folder,
+                            stored.problems[0]),
+                "run as a user that may read them; nothing is replaced without a whole copy");
+  return read_back(repository, stored.snapshot, std::move(stop));
+}
+
+Result<EscrowReport> read_back(repo::Repository& repository, const repo::Snapshot& snapshot, std::stop_token stop) {
+  TRY_VOID(repository.load_index());  // what was just written is in new index files
+  EscrowReport report;
+  report.snapshot = snapshot.id.hex();
+  std::mutex mutex;
+  std::vector<std::vector<repo::Id>> contents;
+  const repo::Id roots[] = {snapshot.tree};
+  TRY_VOID(repo::walk_trees(
+      repository, roots,
+      [&](const repo::Id&, const Result<repo::Tree>& tree) -> Status {
+        if (!tree) return fail(tree.error());
+        std::lock_guard lock(mutex);
+        for (const auto& node : tree->nodes) {
+          if (node.type != repo::NodeType::file) continue;
+          ++report.files;
+          if (!node.content.empty()) contents.push_back(node.content);
+        }
+        return {};
+      },
+      stop));
+  for (const auto& content : contents)
+    TRY_VOID(repo::dump_blobs(
+                 repository, content,
+                 [&](ByteSpan bytes) -> Status {
+                   report.bytes += bytes.size();
+                   return {};
+                 },
+                 {}, stop)
+                 .context("reading the copy back"));
+  return report;
+}
+
+}  // namespace holdfast::backup

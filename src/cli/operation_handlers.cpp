@@ -1,0 +1,27 @@
+#include "cli/operation_handlers.h"
+
+#include <fmt/format.h>
+
+#include "lab/lab.h"
+
+namespace holdfast::cli {
+
+const std::map<std::string_view, OperationFactory>& operation_factories() {
+  static const std::map<std::string_view, OperationFactory> factories = {{"repair", repair_support}, {"bootstrap", repair_support}};
+  return factories;
+}
+
+Result<OperationSupport> operation_handlers(Context& context, const operation::Plan& plan) {
+  const auto found = operation_factories().find(plan.verb);
+  if (found != operation_factories().end()) return found->second(context, plan);
+  return fail(ErrorClass::refused, "operation.no_handler",
+              fmt::format("this program does not know how to carry out a {}", plan.verb),
+              "use the version of holdfast that began the operation");
+}
+
+std::string state_dir_of(const Context& context) {
+  const std::string named = context.options.text("state-dir");
+  return named.empty() ? lab::default_state_dir() : named;
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,34 @@
+// From the verb of a plan to what can carry it out: used by `operations resume` and `operations undo`, whatever began
+// it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string_view>
+
+#include "cli/context.h"
+#include "operation/executor.h"
+
+namespace holdfast::cli {
+
+struct OperationSupport {
+  operation::HandlerMap handlers;
+  uint64_t min_epoch = 0;                           ///< highest epoch the members know
+  std::function<Result<codec::Value>()> world_now;  ///< facts as in Plan::world
+};
+
+using OperationFactory = Result<OperationSupport> (*)(Context&, const operation::Plan&);
+
+/// Verb -> factory; a verb that makes plans adds its line here.
+const std::map<std::string_view, OperationFactory>& operation_factories();
+
+// The verbs there are.
+Result<OperationSupport> repair_support(Context& context, const operation::Plan& plan);
+
+/// "operation.no_handler" (refused) for a verb without a factory.
+Result<OperationSupport> operation_handlers(Context& context, const operation::Plan& plan);
+
+/// <state-dir>: --state-dir, or where this user's state is.
+std::string state_dir_of(const Context& context);
+
+}  // namespace holdfast::cli

@@ -1,0 +1,191 @@
+// holdfast repair and holdfast bootstrap: look, plan, show, and do what is proven to be safe, under a journal.
+#include "repair/handlers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "backup/escrow.h"
+#include "cli/cluster_options.h"
+#include "cli/operation_handlers.h"
+#include "cli/repository_session.h"
+#include "cli/signals.h"
+#include "cli/triage_view.h"
+#include "cli/verbs.h"
+#include "operation/accept.h"
+#include "operation/executor.h"
+#include "operation/journal.h"
+#include "provider/observe.h"
+#include "repair/bootstrap.h"
+#include "repair/plan.h"
+
+namespace holdfast::cli {
+
+using codec::Value;
+
+namespace {
+
+constexpr std::chrono::seconds kMemberPatience{5};
+
+cluster::TriageReport look(const cluster::DatabaseCluster& cluster, std::stop_token stop) {
+  return provider::triage_clusters({cluster}, kMemberPatience, std::move(stop))[0];
+}
+
+/// By name or by ordinal.
+Result<int> ordinal_of(const cluster::DatabaseCluster& cluster, const std::string& wanted) {
+  std::string known;
+  for (const auto& member : cluster.members) {
+    if (member.name.str() == wanted || std::to_string(member.ordinal) == wanted) return member.ordinal;
+    known += fmt::format("{}{} ({})", known.empty() ? "" : ", ", member.ordinal, member.name.str());
+  }
+  return fail(ErrorClass::usage, "repair.no_member", fmt::format("{} has no member {}", cluster.full_name(), wanted),
+              "one of: " + known);
+}
+
+void tell(Output& out, const operation::Event& event) {
+  out.event(operation::record_type_name(event.type),
+            Value::object({{"operation", event.operation},
+                           {"step", event.step ? Value(event.step->id) : Value()},
+                           {"error", event.error ? error_value(*event.error) : Value()}}));
+  if (event.type == operation::RecordType::begun) out.note("operation " + event.operation);
+  if (!event.step) return;
+  if (event.type == operation::RecordType::step_started) out.note("  " + event.step->title);
+  if (event.type == operation::RecordType::step_done) out.note("    proved: " + event.step->proof);
+  if (event.type == operation::RecordType::step_undo_started) out.note("  undo: " + event.step->undo);
+}
+
+bool needs_repository(const operation::Plan& plan) {
+  return std::ranges::any_of(plan.steps, [](const operation::Step& step) { return step.kind == "take_escrow"; });
+}
+
+Result<Value> keep_copy(RepositorySession& session, const cluster::DatabaseCluster& cluster, const std::string& member,
+                        const std::string& folder, const std::string& job, std::stop_token stop) {
+  backup::EscrowRequest request{cluster, member, folder, job, "holdfast " HOLDFAST_VERSION};
+  repo::TreeBackupProgress progress;
+  auto kept = TRY(
+      backup::take_escrow(*session.repository, request, progress, [&] { return session.confirm(); }, std::move(stop)));
+  return Value::object({{"snapshot", kept.snapshot}, {"files", kept.files}, {"bytes", kept.bytes}});
+}
+
+/// Shows the plan and, unless --dry-run, carries it out; looks again at the end. `left_alone`: what it does not mend.
+Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const cluster::TriageReport& before,
+               operation::Plan plan, const std::vector<std::string>& left_alone) {
+  const Options& options = context.options;
+  for (const auto& name : left_alone) context.out.note("left alone: " + name);
+  plan.created = operation::utc_now();
+  auto data = Value::object({{"before", triage_value(before)},
+                             {"skipped", Value::list_of(left_alone)},
+                             {"plan", operation::plan_value(plan)}});
+  context.out.set_data(data);
+  if (plan.steps.empty()) {
+    context.out.line("nothing to repair");
+    return {};
+  }
+  context.out.line(operation::plan_text(plan, {.details = options.count("verbose") > 0}));
+  if (options.flag("dry-run")) {
+    context.out.line("nothing was changed (--dry-run)");
+    return {};
+  }
+  TRY_VOID(operation::check_acceptances(plan, options.list("accept")));
+
+  operation::ExecutorOptions run;
+  run.state_dir = state_dir_of(context);
+  std::optional<RepositorySession> session;
+  if (needs_repository(plan)) {
+    session = TRY(open_repository(context, LockNeed::shared));
+    TRY_VOID(session->repository->load_index());
+  }
+  repair::Doors doors;
+  doors.triage = [&] { return look(cluster, {}); };
+  doors.escrow = [&](const std::string& member, const std::string& folder, const std::string& job,
+                     std::stop_token stop) {
+    return keep_copy(*session, cluster, member, folder, job, std::move(stop));
+  };
+  run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
+  const SignalShield shield;
+  run.stop = context.stop;
+  run.world_now = [&]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
+  run.on_event = [&](const operation::Event& event) { tell(context.out, event); };
+  operation::Executor executor(std::move(run));
+  auto done = executor.execute(plan, options.list("accept"));
+  if (!executor.operation().empty()) {
+    context.out.set_operation(executor.operation());
+    data.set("operation", executor.operation());
+  }
+  const auto after = look(cluster, {});
+  data.set("after", triage_value(after));
+  context.out.set_data(data);
+  context.out.line();
+  print_triage(context.out, after, false);
+  if (!done) return fail(std::move(done).error());
+  if (after.healthy) return {};
+  return fail(ErrorClass::partial, "repair.partial",
+              fmt::format("did what was planned; {} is not healthy yet", cluster.full_name()),
+              fmt::format("holdfast triage -c {}", cluster.full_name()));
+}
+
+Status refuse_if_interrupted(const Context& context) {
+  if (!context.stop.stop_requested()) return {};
+  return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted; nothing was changed");
+}
+
+}  // namespace
+
+/// For `operations resume` and `operations undo` of a repair.
+Result<OperationSupport> repair_support(Context& context, const operation::Plan& plan) {
+  const auto clusters = TRY(known_clusters(context));
+  for (const auto& cluster : clusters) {
+    if (cluster.full_name() != plan.cluster) continue;
+    OperationSupport support;
+    repair::Doors doors;
+    doors.triage = [cluster] { return look(cluster, {}); };
+    if (needs_repository(plan)) {
+      // Undoing needs no repository, and resuming only when the copy is not taken yet: its want is told there.
+      auto opened = open_repository(context, LockNeed::shared);
+      std::shared_ptr<RepositorySession> session;
+      if (opened) session = std::make_shared<RepositorySession>(std::move(*opened));
+      const Error why = opened ? Error{} : opened.error();
+      doors.escrow = [session, why, cluster](const std::string& member, const std::string& folder,
+                                             const std::string& job, std::stop_token stop) -> Result<Value> {
+        if (!session) return fail(why);
+        TRY_VOID(session->repository->load_index());
+        return keep_copy(*session, cluster, member, folder, job, std::move(stop));
+      };
+    }
+    support.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
+    support.world_now = [cluster]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
+    return support;
+  }
+  return fail(ErrorClass::usage, "cluster.not_found", "the cluster " + plan.cluster + " is not known here",
+              "--config names the file with it");
+}
+
+Exit run_repair(Context& context) {
+  const Options& options = context.options;
+  const auto cluster = TRY(selected_cluster(context));
+  repair::Request request;
+  if (const std::string wanted = options.text("instance"); !wanted.empty())
+    request.ordinal = TRY(ordinal_of(cluster, wanted));
+  request.has_repository = options.given("backups-path");
+  request.no_escrow = options.flag("no-escrow");
+  const auto before = look(cluster, context.stop);
+  TRY_VOID(refuse_if_interrupted(context));
+  print_triage(context.out, before, false);
+  context.out.line();
+  context.out.set_data(Value::object({{"before", triage_value(before)}}));
+  auto proposal = TRY(repair::plan_repair(before, request));
+  return carry_out(context, cluster, before, std::move(proposal.plan), proposal.skipped);
+}
+
+Exit run_bootstrap(Context& context) {
+  const auto cluster = TRY(selected_cluster(context));
+  const auto before = look(cluster, context.stop);
+  TRY_VOID(refuse_if_interrupted(context));
+  print_triage(context.out, before, false);
+  context.out.line();
+  context.out.set_data(Value::object({{"before", triage_value(before)}}));
+  return carry_out(context, cluster, before, TRY(repair::plan_bootstrap(before)), {});
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,19 @@
+// One request to a member's agent.
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "base/deadline.h"
+#include "base/result.h"
+#include "cluster/types.h"
+#include "codec/value.h"
+
+namespace holdfast::provider {
+
+/// The answer's fields, or the agent's own error. "agent.unreachable" (unavailable) when it does not answer,
+/// "provider.external" (refused) for a member without an agent.
+Result<codec::Value> ask_agent(const cluster::Member& member, const std::string& op, codec::Value arguments,
+                               Deadline deadline, std::stop_token stop = {});
+
+}  // namespace holdfast::provider

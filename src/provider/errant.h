@@ -1,0 +1,16 @@
+// Looking errant transactions up in the logs of the members that have them.
+#pragma once
+
+#include <chrono>
+#include <stop_token>
+
+#include "cluster/triage.h"
+
+namespace holdfast::provider {
+
+/// Makes the `errant` part of each member that has one exact: through the member's agent, or from its data directory
+/// where no agent answers and this process may read it. Reads only; members at the same time, each `per_member` at
+/// most. What could not be looked at says why in errant.unseen.
+void look_up_errant(cluster::TriageReport& report, std::chrono::milliseconds per_member, std::stop_token stop = {});
+
+}  // namespace holdfast::provider

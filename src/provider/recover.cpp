@@ -1,0 +1,55 @@
+#include "provider/recover.h"
+
+#include <fmt/format.h>
+
+#include "agent/client.h"
+
+namespace holdfast::provider {
+
+using cluster::StoredFacts;
+
+std::vector<RecoverStep> plan_recovery(const cluster::TriageReport& report) {
+  std::vector<RecoverStep> steps;
+  for (const auto& m : report.members) {
+    const auto& f = m.facts;
+    RecoverStep step{f.member, RecoverStep::Kind::withheld, "", ""};
+    const bool runs =
+        f.reachable() || (!f.server_state.empty() && f.server_state != "stopped" && f.server_state != "failed");
+    if (runs) {
+      step.kind = RecoverStep::Kind::running;
+      step.position = f.executed;
+      step.why = f.reachable() ? "its server runs" : "its server is " + f.server_state;
+    } else if (f.agent != true) {
+      step.why = "no agent answers: nothing can be run there";
+    } else if (!f.stored) {
+      step.why = "its data directory could not be looked at";
+    } else if (f.stored->data != StoredFacts::Data::present) {
+      step.why = f.stored->why.empty() ? "it holds no data" : f.stored->why;
+    } else if (!f.stored->aborted_transfer.empty()) {
+      step.why = "a state transfer was cut short: what it holds is no member's history";
+    } else if (!f.stored->position.empty()) {
+      step.kind = RecoverStep::Kind::known;
+      step.position = f.stored->position;
+      step.why = f.stored->position_source == "recovered" ? "recovered before" : "grastate.dat, from a clean stop";
+    } else if (f.stored->seqno == -1) {
+      step.kind = RecoverStep::Kind::recover;
+    } else {
+      step.why = f.stored->position_unknown;
+    }
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+Result<std::string> recover_member(const cluster::DatabaseCluster& cluster, const MemberName& member, Deadline deadline,
+                                   std::stop_token stop) {
+  const auto* described = cluster.find(member.str());
+  if (!described || described->agent_socket.empty())
+    return fail(ErrorClass::refused, "inspect.no_agent", member.str() + " has no agent: nothing can be run there",
+                "on its host: mariadbd --wsrep-recover");
+  auto client = TRY(agent::Client::connect(described->agent_socket, deadline));
+  auto arguments = codec::Value::object({{"timeoutSeconds", std::max<int64_t>(1, deadline.left().count() / 1000 - 1)}});
+  return TRY(client.call("recover_position", std::move(arguments), deadline, stop))["position"].text();
+}
+
+}  // namespace holdfast::provider

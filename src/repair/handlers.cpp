@@ -1,0 +1,283 @@
+#include "repair/handlers.h"
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "engine/replication.h"
+#include "provider/member_agent.h"
+#include "repair/member_step.h"
+#include "sql/mariadb.h"
+#include "sql/postgres.h"
+
+namespace holdfast::repair {
+
+using std::chrono::seconds;
+
+namespace {
+
+class StartServer : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope& scope) override {
+    auto* control = TRY(member(scope));
+    return Value::object({{"running", TRY(control->is_running(soon()))}});
+  }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    if (scope.step().arguments["restart"].boolean()) TRY_VOID(control->stop(Deadline::in(seconds(60))));
+    TRY_VOID(control->start({}, Deadline::in(seconds(180))));
+    return Value::object();
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    auto* control = TRY(member(scope));
+    if (TRY(control->is_running(soon()))) return {};
+    return fail(ErrorClass::failed, "repair.not_running", scope.step().member + " does not run after its start");
+  }
+  Status undo(StepScope& scope, const Value& before, const Value*) override {
+    auto* control = TRY(member(scope));
+    // It ran before: better that it runs than that it does not.
+    if (before["running"].boolean()) return control->start({}, Deadline::in(seconds(180)));
+    return control->stop(Deadline::in(seconds(60)));
+  }
+};
+
+class StopServer : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope& scope) override {
+    auto* control = TRY(member(scope));
+    return Value::object({{"running", TRY(control->is_running(soon()))}});
+  }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    TRY_VOID(control->stop(Deadline::in(seconds(90))));
+    return Value::object();
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    auto* control = TRY(member(scope));
+    if (!TRY(control->is_running(soon()))) return {};
+    return fail(ErrorClass::failed, "repair.still_running", scope.step().member + " still runs");
+  }
+  Status undo(StepScope& scope, const Value& before, const Value*) override {
+    auto* control = TRY(member(scope));
+    if (!before["running"].boolean()) return {};
+    // A Galera node without a component does not get ready; that it runs again is all that there was before.
+    auto started = control->start({}, Deadline::in(seconds(60)));
+    return started || TRY(control->is_running(soon())) ? Status() : started;
+  }
+};
+
+/// Galera: the first of a new component.
+class BootstrapServer : public StartServer {
+ public:
+  using StartServer::StartServer;
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    if (TRY(control->is_running(soon()))) return Value::object();  // taken up after a crash
+    TRY_VOID(control->start({.new_cluster = true}, Deadline::in(seconds(180))));
+    return Value::object();
+  }
+};
+
+Value stream_value(const engine::StreamState& s) {
+  return Value::object({{"follows", s.follows},
+                        {"receiving", s.receiving},
+                        {"applying", s.applying},
+                        {"host", s.host},
+                        {"port", s.port}});
+}
+
+engine::StreamState stream_from(const Value& v) {
+  return {v["follows"].boolean(), v["receiving"].boolean(), v["applying"].boolean(), v["host"].text(),
+          static_cast<int>(v["port"].integer())};
+}
+
+class StreamStep : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope& scope) override {
+    auto* control = TRY(member(scope));
+    return stream_value(TRY(engine::stream_state(engine(), control->setup().socket, soon(), scope.stop())));
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    auto* control = TRY(member(scope));
+    return engine::wait_for_replication(engine(), control->setup().socket, false, Deadline::in(seconds(60)),
+                                        scope.stop());
+  }
+  Status undo(StepScope& scope, const Value& before, const Value*) override {
+    auto* control = TRY(member(scope));
+    return engine::restore_stream(engine(), control->setup().socket, stream_from(before),
+                                  members_->source(control->setup()), soon());
+  }
+};
+
+class ResumeReplication : public StreamStep {
+ public:
+  using StreamStep::StreamStep;
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    TRY_VOID(engine::resume_replication(engine(), control->setup().socket, soon(), scope.stop()));
+    return Value::object();
+  }
+};
+
+class FollowSource : public StreamStep {
+ public:
+  using StreamStep::StreamStep;
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    engine::Source source = members_->source(control->setup());
+    const auto* described = members_->cluster.find(scope.step().arguments["source"].text());
+    if (!described) return fail(ErrorClass::refused, "repair.no_member", "whom to follow is no member any more");
+    source.host = described->host;
+    source.port = described->port;
+    TRY_VOID(engine::follow(engine(), control->setup().socket, source, soon(), scope.stop()));
+    return Value::object();
+  }
+};
+
+class SetReadOnly : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope& scope) override {
+    return Value::object({{"readOnly", TRY(is_read_only(scope))}});
+  }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    TRY_VOID(engine::set_read_only(engine(), control->setup().socket, true, soon(), scope.stop()));
+    return Value::object();
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    if (TRY(is_read_only(scope))) return {};
+    return fail(ErrorClass::failed, "repair.not_read_only", scope.step().member + " still accepts writes");
+  }
+  Status undo(StepScope& scope, const Value& before, const Value*) override {
+    auto* control = TRY(member(scope));
+    if (before["readOnly"].boolean()) return {};
+    return engine::set_read_only(engine(), control->setup().socket, false, soon());
+  }
+
+ private:
+  Result<bool> is_read_only(StepScope& scope) const {
+    auto* control = TRY(member(scope));
+    auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon()));
+    auto rows = TRY(connection.query(
+        engine() == Engine::mysql ? "SELECT @@super_read_only AS x" : "SELECT @@read_only AS x", soon()));
+    return rows.text("x") != "0";
+  }
+};
+
+class SetSemiSync : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope& scope) override { return Value::object({{"on", TRY(is_on(scope))}}); }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    TRY_VOID(engine::set_semi_sync(control->setup().socket, as_source(scope), true, Deadline::in(seconds(60)),
+                                   scope.stop()));
+    return Value::object();
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    if (TRY(is_on(scope))) return {};
+    return fail(ErrorClass::failed, "repair.semi_sync", scope.step().member + " does not say that semi-sync is on");
+  }
+  Status undo(StepScope& scope, const Value& before, const Value*) override {
+    auto* control = TRY(member(scope));
+    if (before["on"].boolean()) return {};
+    return engine::set_semi_sync(control->setup().socket, as_source(scope), false, Deadline::in(seconds(60)));
+  }
+
+ private:
+  static bool as_source(StepScope& scope) { return scope.step().arguments["source"].boolean(); }
+  Result<bool> is_on(StepScope& scope) const {
+    auto* control = TRY(member(scope));
+    auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon()));
+    auto rows = TRY(connection.query(
+        as_source(scope) ? "SELECT @@rpl_semi_sync_master_enabled AS x" : "SELECT @@rpl_semi_sync_slave_enabled AS x",
+        soon()));
+    return rows.text("x") == "1";
+  }
+};
+
+class CreateSlot : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope& scope) override { return Value::object({{"there", TRY(is_there(scope))}}); }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    if (TRY(is_there(scope))) return Value::object();
+    TRY(ask(scope, "SELECT pg_create_physical_replication_slot({}, true)"));
+    return Value::object();
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    if (TRY(is_there(scope))) return {};
+    return fail(ErrorClass::failed, "repair.slot", "the slot is not there after it was made");
+  }
+  Status undo(StepScope& scope, const Value& before, const Value*) override {
+    if (before["there"].boolean() || !TRY(is_there(scope))) return {};
+    TRY(ask(scope, "SELECT pg_drop_replication_slot({})"));
+    return {};
+  }
+
+ private:
+  Result<sql::Rows> ask(StepScope& scope, std::string_view statement) const {
+    auto* control = TRY(member(scope));
+    auto connection = TRY(sql::PostgresConnection::connect(control->setup().socket, soon()));
+    const std::string slot = sql::quote_postgres(scope.step().arguments["slot"].text());
+    return connection.query(fmt::format(fmt::runtime(statement), slot), soon());
+  }
+  Result<bool> is_there(StepScope& scope) const {
+    return !TRY(ask(scope, "SELECT 1 FROM pg_replication_slots WHERE slot_name = {}")).empty();
+  }
+};
+
+class ProveMember : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope&) override { return Value::object(); }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    const Deadline deadline = Deadline::in(seconds(120));
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    for (;;) {
+      const auto report = members_->triage();
+      const auto* seen = report.find(scope.step().member);
+      if (seen && seen->healthy()) return Value::object({{"sentence", seen->sentence}});
+      if (scope.stop().stop_requested()) return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted");
+      if (deadline.passed())
+        return fail(
+            ErrorClass::failed, "repair.not_healthy",
+            fmt::format("{} did not get healthy in time: {}", scope.step().member, seen ? seen->sentence : "not seen"),
+            fmt::format("holdfast triage -c {}", report.cluster.full_name()));
+      std::unique_lock lock(mutex);
+      wake.wait_for(lock, scope.stop(), std::chrono::milliseconds(300), [] { return false; });
+    }
+  }
+  Status prove(StepScope&, const Value&, const Value&) override { return {}; }  // run() is the proof
+};
+
+}  // namespace
+
+Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cluster, Doors doors,
+                                              std::stop_token stop) {
+  auto members = std::make_shared<Members>();
+  members->cluster = cluster;
+  members->controls = TRY(provider::control_members(cluster, std::move(stop)));
+  members->triage = std::move(doors.triage);
+  members->escrow = std::move(doors.escrow);
+  operation::HandlerMap handlers;
+  handlers["start_server"] = std::make_shared<StartServer>(members);
+  handlers["stop_server"] = std::make_shared<StopServer>(members);
+  handlers["bootstrap_server"] = std::make_shared<BootstrapServer>(members);
+  handlers["resume_replication"] = std::make_shared<ResumeReplication>(members);
+  handlers["follow_source"] = std::make_shared<FollowSource>(members);
+  handlers["set_read_only"] = std::make_shared<SetReadOnly>(members);
+  handlers["set_semi_sync"] = std::make_shared<SetSemiSync>(members);
+  handlers["create_slot"] = std::make_shared<CreateSlot>(members);
+  handlers["prove_member"] = std::make_shared<ProveMember>(members);
+  add_rebuild_handlers(handlers, members);
+  return handlers;
+}
+
+}  // namespace holdfast::repair

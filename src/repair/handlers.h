@@ -1,0 +1,27 @@
+// How the steps of a repair are done, undone and proved, on members that an agent runs.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "cluster/triage.h"
+#include "operation/handler.h"
+
+namespace holdfast::repair {
+
+/// What repair needs from outside.
+struct Doors {
+  /// A fresh look at the cluster.
+  std::function<cluster::TriageReport()> triage;
+  /// Keeps a copy of a stopped member's data directory and reads it back: {snapshot, files, bytes}.
+  using Escrow = std::function<Result<codec::Value>(const std::string& member, const std::string& folder,
+                                                    const std::string& job, std::stop_token stop)>;
+  Escrow escrow;
+};
+
+/// Handlers of every kind of step plan_repair() and plan_bootstrap() make.
+/// "provider.external" (refused) for a cluster whose servers we do not run.
+Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cluster, Doors doors,
+                                              std::stop_token stop);
+
+}  // namespace holdfast::repair

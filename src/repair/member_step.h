@@ -1,0 +1,57 @@
+// What the handlers of repair share. Only src/repair/*handlers.cpp includes this.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "cluster/triage.h"
+#include "engine/member_control.h"
+#include "engine/replication.h"
+#include "operation/handler.h"
+#include "repair/handlers.h"
+
+namespace holdfast::repair {
+
+using cluster::Engine;
+using codec::Value;
+using operation::HowFar;
+using operation::Reached;
+using operation::StepHandler;
+using operation::StepScope;
+
+inline Deadline soon() {
+  return Deadline::in(std::chrono::seconds(30));
+}
+
+struct Members {
+  cluster::DatabaseCluster cluster;
+  std::vector<std::unique_ptr<engine::MemberControl>> controls;
+  std::function<cluster::TriageReport()> triage;
+  Doors::Escrow escrow;
+
+  Result<engine::MemberControl*> find(const std::string& name) const {
+    for (const auto& control : controls)
+      if (control->setup().name == name) return control.get();
+    return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
+  }
+  engine::Source source(const engine::MemberSetup& setup) const {
+    return {setup.upstream_host, setup.upstream_port, setup.replication_user, setup.replication_password};
+  }
+};
+
+class MemberStep : public StepHandler {
+ public:
+  explicit MemberStep(std::shared_ptr<Members> members) : members_(std::move(members)) {}
+  Status undo(StepScope&, const Value&, const Value*) override { return {}; }
+  /// Doing it again does no harm: every step here leaves alone what is so already.
+  Result<HowFar> how_far(StepScope&, const Value&) override { return HowFar{Reached::part, {}}; }
+
+ protected:
+  Result<engine::MemberControl*> member(StepScope& scope) const { return members_->find(scope.step().member); }
+  Engine engine() const { return members_->cluster.engine; }
+  const std::shared_ptr<Members> members_;
+};
+
+void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
+
+}  // namespace holdfast::repair

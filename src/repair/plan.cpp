@@ -1,0 +1,430 @@
+#include "repair/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace holdfast::repair {
+
+using cluster::Action;
+using cluster::AuthorityKind;
+using cluster::Engine;
+using cluster::MemberReport;
+using cluster::TriageReport;
+using cluster::Verdict;
+using codec::Value;
+using operation::Loss;
+using operation::Plan;
+using operation::Step;
+
+namespace {
+
+class Planner {
+ public:
+  Planner(const TriageReport& report, const Request& request) : report_(report), request_(request) {}
+
+  Result<Proposal> propose();
+
+ private:
+  Status check_cluster() const;
+  Status check_target(const MemberReport& member) const;
+  Status repair(const MemberReport& member);
+  Status refill(const MemberReport& member);
+  void add_rebuild(const MemberReport& member, const MemberReport& donor, bool holds_data);
+  const MemberReport* donor_for(const MemberReport& victim) const;
+
+  void add(Step step) { proposal_.plan.steps.push_back(std::move(step)); }
+  void add_start(const MemberReport& member, std::string_view why);
+  void add_proof(const MemberReport& member);
+  void add_resume(const MemberReport& member);
+  void add_follow(const MemberReport& member);
+  void add_read_only(const MemberReport& member);
+  void add_slot(const MemberReport& member);
+  void add_semi_sync(const MemberReport& member);
+  Status restart(const MemberReport& member);
+  Status resume(const MemberReport& member);
+
+  std::string name(const MemberReport& member) const { return member.facts.member.str(); }
+  bool says(const MemberReport& member, std::string_view id) const {
+    return std::ranges::any_of(report_.diagnoses, [&](const cluster::Diagnosis& d) {
+      return d.id == id && std::ranges::find(d.members, member.facts.member) != d.members.end();
+    });
+  }
+  /// It only waits for the member it follows, which this plan starts.
+  bool waits_for_started(const MemberReport& member) const {
+    if (!says(member, "replica-source-unreachable") || !member.facts.upstream()) return false;
+    for (const auto& other : report_.cluster.members)
+      if (member.facts.upstream()->upstream == fmt::format("{}:{}", other.host, other.port))
+        return proposal_.plan.find("start-" + other.name.str()) != nullptr;
+    return false;
+  }
+  bool is_leader(const MemberReport& member) const { return report_.leader == name(member); }
+  std::string target_command(const MemberReport& member) const {
+    return fmt::format("holdfast repair -c {} -i {}", report_.cluster.full_name(),
+                       report_.cluster.find(name(member))->ordinal);
+  }
+
+  const TriageReport& report_;
+  const Request& request_;
+  Proposal proposal_;
+};
+
+bool is_down(const MemberReport& member) {
+  return !member.facts.reachable();
+}
+
+/// Members that may be repaired first: those others follow, then by ordinal.
+int rank(const TriageReport& report, const MemberReport& member) {
+  if (member.action >= Action::rewind) return 3;  // the last step of a rebuild cannot be taken back
+  if (report.authority.member && *report.authority.member == member.facts.member) return 0;
+  return member.facts.role_wanted == cluster::MemberRole::primary ? 1 : 2;
+}
+
+}  // namespace
+
+Status Planner::check_cluster() const {
+  if (request_.ordinal) return {};
+  if (report_.has("several-writers") || report_.has("galera-two-components") ||
+      report_.authority.kind == AuthorityKind::diverged)
+    return fail(ErrorClass::refused, "repair.split_brain",
+                fmt::format("the members of {} have come apart: which one to keep is your choice, member by member",
+                            report_.cluster.full_name()),
+                fmt::format("holdfast triage -c {} -v shows what each has; then name the member to rebuild with -i",
+                            report_.cluster.full_name()));
+  return {};
+}
+
+Status Planner::check_target(const MemberReport& member) const {
+  if (member.healthy() && is_leader(member))
+    return fail(ErrorClass::refused, "repair.target_is_primary",
+                fmt::format("{} takes writes: it is what the others are repaired from", name(member)),
+                fmt::format("holdfast triage -c {} says which members need repair", report_.cluster.full_name()));
+  if (member.verdict == Verdict::unknown)
+    return fail(ErrorClass::refused, "repair.target_unknown",
+                fmt::format("{}: {}; nothing is done to what is not known", name(member), member.sentence),
+                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  if (is_leader(member) && member.action != Action::resume)
+    return fail(
+        ErrorClass::refused, "repair.target_is_primary",
+        fmt::format("{} takes writes; what is wrong with it needs a person: {}", name(member), member.sentence),
+        member.reasons.empty() ? "" : "holdfast explain " + member.reasons[0].substr(0, member.reasons[0].find(':')));
+  return {};
+}
+
+void Planner::add_start(const MemberReport& member, std::string_view why) {
+  const bool runs = !is_down(member) || says(member, "server-frozen");
+  add({.id = "start-" + name(member),
+       .kind = "start_server",
+       .member = name(member),
+       .title = fmt::format("{} the server of {} ({})", runs ? "Restart" : "Start", name(member), why),
+       .arguments = Value::object({{"restart", runs}}),
+       .preconditions = {"its agent answers"},
+       .undo = runs ? "there is nothing to take back: it ran before" : "stop it again",
+       .expected_seconds = 30,
+       .proof = "it signs us in and says that it serves",
+       .touches = {"members/" + name(member), "leader", "authority"}});
+}
+
+void Planner::add_resume(const MemberReport& member) {
+  add({.id = "resume-" + name(member),
+       .kind = "resume_replication",
+       .member = name(member),
+       .title = fmt::format("Start replication on {} where it was stopped", name(member)),
+       .arguments = Value::object(),
+       .preconditions = {"it has nothing of its own", "no event is skipped"},
+       .undo = "stop again what was stopped before",
+       .expected_seconds = 10,
+       .proof = "it receives and applies",
+       .touches = {"members/" + name(member)}});
+}
+
+void Planner::add_follow(const MemberReport& member) {
+  add({.id = "follow-" + name(member),
+       .kind = "follow_source",
+       .member = name(member),
+       .title = fmt::format("Make {} follow {}", name(member), report_.leader),
+       .arguments = Value::object({{"source", report_.leader}}),
+       .preconditions = {fmt::format("{} has nothing that {} lacks", name(member), report_.leader)},
+       .undo = "make it follow whom it followed before",
+       .expected_seconds = 10,
+       .proof = "it receives from " + report_.leader + " and applies",
+       .touches = {"members/" + name(member)}});
+}
+
+void Planner::add_read_only(const MemberReport& member) {
+  add({.id = "close-" + name(member),
+       .kind = "set_read_only",
+       .member = name(member),
+       .title = fmt::format("Close {} for writes", name(member)),
+       .arguments = Value::object(),
+       .preconditions = {},
+       .undo = "open it again if it was open",
+       .expected_seconds = 2,
+       .proof = "it says read-only",
+       .touches = {"members/" + name(member)}});
+}
+
+void Planner::add_slot(const MemberReport& member) {
+  add({.id = "slot-" + name(member),
+       .kind = "create_slot",
+       .member = report_.leader,
+       .title = fmt::format("Make the replication slot {} on {}", member.facts.upstream()->slot, report_.leader),
+       .arguments = Value::object({{"slot", member.facts.upstream()->slot}}),
+       .preconditions = {report_.leader + " still has the WAL that " + name(member) + " needs"},
+       .undo = "drop it if it was not there before",
+       .expected_seconds = 2,
+       .proof = "it is listed in pg_replication_slots",
+       .touches = {"members/" + name(member)}});
+}
+
+void Planner::add_semi_sync(const MemberReport& member) {
+  add({.id = "semi-sync-" + name(member),
+       .kind = "set_semi_sync",
+       .member = name(member),
+       .title = fmt::format("Switch semi-synchronous replication on for {}", name(member)),
+       .arguments = Value::object({{"source", is_leader(member)}}),
+       .preconditions = {},
+       .undo = "switch it off again if it was off",
+       .expected_seconds = 5,
+       .proof = "the server says that it is on",
+       .touches = {"members/" + name(member)}});
+}
+
+void Planner::add_proof(const MemberReport& member) {
+  add({.id = "prove-" + name(member),
+       .kind = "prove_member",
+       .member = name(member),
+       .title = fmt::format("Wait until triage finds {} healthy", name(member)),
+       .arguments = Value::object(),
+       .preconditions = {},
+       .undo = "there is nothing to take back",
+       .expected_seconds = 20,
+       .proof = "triage says healthy",
+       .touches = {"members/" + name(member)}});
+}
+
+const MemberReport* Planner::donor_for(const MemberReport& victim) const {
+  const MemberReport* donor = nullptr;
+  for (const auto& m : report_.members) {
+    if (&m == &victim || !m.healthy()) continue;
+    // A replica rather than the writer, so that the copy costs the clients nothing.
+    if (!donor || is_leader(*donor)) donor = &m;
+  }
+  return donor;
+}
+
+void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor, bool holds_data) {
+  const std::string victim = name(member);
+  const std::vector<std::string> touches = {"members/" + victim, "authority", "leader"};
+  auto step = [&](std::string_view what, std::string_view kind, std::string title, std::string undo, uint64_t seconds,
+                  std::string proof, Value arguments = Value::object()) -> Step& {
+    add({.id = fmt::format("{}-{}", what, victim),
+         .kind = std::string(kind),
+         .member = victim,
+         .title = std::move(title),
+         .arguments = std::move(arguments),
+         .undo = std::move(undo),
+         .expected_seconds = seconds,
+         .proof = std::move(proof),
+         .touches = touches});
+    return proposal_.plan.steps.back();
+  };
+  const uint64_t copy_seconds = 20 + donor.facts.data_bytes.value_or(0) / (100 << 20);
+  if (!is_down(member) || member.facts.server_pid > 0)
+    step("stop", "stop_server", fmt::format("Stop the server of {}", victim), "start it again if it ran before", 20,
+         "its process is gone");
+  if (holds_data && !request_.no_escrow)
+    step("escrow", "take_escrow", fmt::format("Keep a copy of the data directory of {} in the repository", victim),
+         "nothing: the copy is kept", copy_seconds * 2, "every byte of it was read back from the repository");
+  if (report_.cluster.engine != Engine::galera && member.facts.role_wanted != cluster::MemberRole::replica)
+    step("configure", "configure_replica",
+         fmt::format("Tell the agent of {} that it follows {}", victim, report_.leader),
+         "tell it what it was told before", 2, "its agent says so", Value::object({{"source", report_.leader}}));
+  step("copy", "make_side_copy",
+       fmt::format("Copy {} into a new directory of {}, beside the old one", name(donor), victim),
+       "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
+       Value::object({{"donor", name(donor)}}));
+  step("try", "prove_side", fmt::format("Start {} on the new directory and see that it keeps up", victim), "stop it",
+       60, "it follows and is level", Value::object({{"source", report_.leader}}));
+  step("swap", "swap_side", fmt::format("Put the new directory in the old one's place, by rename", victim),
+       "put the old directory back", 5, "the old directory stands beside it");
+  step("start", "start_server", fmt::format("Start the server of {}", victim), "stop it again", 30,
+       "it signs us in and says that it serves", Value::object({{"restart", false}}));
+  step("prove", "prove_member", fmt::format("Wait until triage finds {} healthy", victim),
+       "there is nothing to take back", 60, "triage says healthy");
+  if (holds_data && !request_.no_escrow) {
+    Step& drop =
+        step("drop", "drop_aside", fmt::format("Remove the old directory of {}; its copy is in the repository", victim),
+             "", 10, "the directory is gone", Value::object({{"swap", "swap-" + victim}}));
+    drop.point_of_no_return = true;
+  }
+  auto lose = [&](std::string what, std::string_view acceptance) {
+    proposal_.plan.losses.push_back({std::move(what), fmt::format("{}:{}", acceptance, victim)});
+  };
+  if (member.verdict == Verdict::diverged)
+    lose(fmt::format("{} will no longer have what only it has{}", victim,
+                     member.errant.transactions.empty() ? "" : ": " + member.errant.transactions),
+         "discard-diverged");
+  if (member.verdict == Verdict::foreign)
+    lose(victim + " will no longer have its data of another cluster", "discard-foreign");
+  if (holds_data && request_.no_escrow) lose("no copy of the data of " + victim + " will be kept", "no-escrow");
+}
+
+Status Planner::refill(const MemberReport& member) {
+  const std::string victim = name(member);
+  if (report_.authority.kind == AuthorityKind::undeterminable)
+    return fail(ErrorClass::refused, "repair.undeterminable",
+                fmt::format("{} would have to be made anew, but who has all data is not known", victim),
+                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  if (report_.leader.empty() && report_.authority.member == member.facts.member)
+    return fail(ErrorClass::refused, "repair.target_is_authority",
+                victim + " holds what no other member holds; it is the last thing to touch",
+                fmt::format("holdfast triage -c {} --export-divergence DIR", report_.cluster.full_name()));
+  const MemberReport* donor = donor_for(member);
+  if (!donor)
+    return fail(ErrorClass::refused, "repair.no_donor", "no healthy member is left to copy " + victim + " from",
+                fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
+  const bool holds_data = member.verdict != Verdict::empty;
+  if (holds_data && !request_.has_repository && !request_.no_escrow)
+    return fail(ErrorClass::refused, "repair.no_repository",
+                fmt::format("{} has to be made anew; a copy of what it holds is kept first, and no repository is named",
+                            victim),
+                target_command(member) + " --backups-path REPOSITORY");
+  add_rebuild(member, *donor, holds_data);
+  return {};
+}
+
+Status Planner::restart(const MemberReport& member) {
+  if (report_.cluster.engine == Engine::galera && report_.has("galera-no-primary-component"))
+    return fail(ErrorClass::refused, "repair.no_donor",
+                "no member is in a primary component that " + name(member) + " could join",
+                fmt::format("holdfast bootstrap -c {} --dry-run", report_.cluster.full_name()));
+  // A primary that comes back opens for writes: it must be the one that holds everything.
+  const bool will_write = member.facts.role_wanted == cluster::MemberRole::primary && is_down(member);
+  if (will_write && !report_.leader.empty())
+    return fail(ErrorClass::refused, "repair.split_brain",
+                fmt::format("{} would come back as a primary while {} takes writes", name(member), report_.leader),
+                fmt::format("tell its agent that it is a replica now, or rebuild it: {}", target_command(member)));
+  if (will_write &&
+      (report_.authority.kind != AuthorityKind::provable || report_.authority.member != member.facts.member))
+    return fail(ErrorClass::refused, "repair.target_is_not_authority",
+                fmt::format("{} would open for writes, but it is not proven to hold everything", name(member)),
+                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  add_start(member, is_down(member) ? "it does not run" : "it does not work as it is");
+  add_proof(member);
+  return {};
+}
+
+Status Planner::resume(const MemberReport& member) {
+  if (report_.leader.empty())
+    return fail(ErrorClass::refused, "repair.no_donor", "nobody takes writes whom " + name(member) + " could follow",
+                fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
+  if (says(member, "replica-writable")) add_read_only(member);
+  const bool stopped = says(member, "replica-thread-stopped") || says(member, "replica-not-receiving") ||
+                       says(member, "replica-access-denied");
+  if (says(member, "replica-detached") || says(member, "replica-wrong-source")) {
+    if (report_.cluster.engine == Engine::postgres)
+      add_start(member, "its agent writes whom it follows when it starts it");
+    else
+      add_follow(member);
+  } else if (says(member, "replica-slot-missing")) {
+    add_slot(member);
+    add_start(member, "so that it connects anew");
+  } else if (stopped && report_.cluster.engine == Engine::postgres && !says(member, "replica-thread-stopped")) {
+    add_start(member, "so that it connects anew");
+  } else if (stopped) {
+    add_resume(member);
+  }
+  if (says(member, "semi-sync-off") || says(member, "semi-sync-replica-off")) add_semi_sync(member);
+  add_proof(member);
+  return {};
+}
+
+Status Planner::repair(const MemberReport& member) {
+  switch (member.action) {
+    case Action::nothing:
+      return fail(
+          ErrorClass::refused, "repair.needs_operator",
+          fmt::format("{} needs a person: {}", name(member), member.sentence),
+          member.reasons.empty() ? "" : "holdfast explain " + member.reasons[0].substr(0, member.reasons[0].find(':')));
+    case Action::restart:
+      return restart(member);
+    case Action::resume:
+      return resume(member);
+    case Action::rewind:
+    case Action::reseed:
+    case Action::rebuild:
+      return refill(member);
+  }
+  return {};
+}
+
+Result<Proposal> Planner::propose() {
+  proposal_.plan.verb = "repair";
+  proposal_.plan.cluster = report_.cluster.full_name();
+  proposal_.plan.world = world_of(report_);
+  TRY_VOID(check_cluster());
+  std::vector<const MemberReport*> targets;
+  for (const auto& m : report_.members) {
+    if (request_.ordinal && report_.cluster.find(name(m))->ordinal != *request_.ordinal) continue;
+    targets.push_back(&m);
+  }
+  if (targets.empty()) {
+    std::string known;
+    for (const auto& m : report_.cluster.members)
+      known += fmt::format("{}{} ({})", known.empty() ? "" : ", ", m.ordinal, m.name.str());
+    return fail(ErrorClass::usage, "repair.no_member",
+                fmt::format("{} has no member {}", report_.cluster.full_name(), request_.ordinal.value_or(-1)),
+                "one of: " + known);
+  }
+  std::ranges::stable_sort(targets, {}, [&](const MemberReport* m) { return rank(report_, *m); });
+  std::optional<Error> refused;
+  bool rebuilding = false;
+  for (const auto* m : targets) {
+    if (request_.ordinal) TRY_VOID(check_target(*m));
+    if (m->healthy()) {
+      proposal_.skipped.push_back(name(*m) + ": healthy");
+      continue;
+    }
+    if (!request_.ordinal && m->action >= Action::rewind && rebuilding) {
+      proposal_.skipped.push_back(name(*m) + ": one member is made anew at a time; run repair again for it");
+      continue;
+    }
+    rebuilding = rebuilding || m->action >= Action::rewind;
+    if (waits_for_started(*m)) {
+      add_proof(*m);
+      continue;
+    }
+    auto done = request_.ordinal ? repair(*m) : [&]() -> Status {
+      TRY_VOID(check_target(*m));
+      return repair(*m);
+    }();
+    if (done) continue;
+    if (request_.ordinal) return fail(std::move(done).error());
+    // Untargeted: what can be healed is healed, what cannot is told.
+    proposal_.skipped.push_back(name(*m) + ": " + done.error().message);
+    if (!refused) refused = std::move(done).error();
+  }
+  if (proposal_.plan.steps.empty() && refused) return fail(std::move(*refused));
+  return std::move(proposal_);
+}
+
+Result<Proposal> plan_repair(const TriageReport& report, const Request& request) {
+  return Planner(report, request).propose();
+}
+
+Value world_of(const TriageReport& report) {
+  Value members = Value::object();
+  for (const auto& m : report.members)
+    members.set(m.facts.member.str(),
+                Value::object({{"role", cluster::member_role_name(m.facts.role)},
+                               {"action", cluster::action_name(m.action)},
+                               {"errant", m.errant.transactions},
+                               {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage
+                                                                                     : m.facts.lineage}}));
+  return Value::object({{"leader", report.leader},
+                        {"authority", cluster::authority_kind_name(report.authority.kind)},
+                        {"members", members}});
+}
+
+}  // namespace holdfast::repair

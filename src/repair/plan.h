@@ -1,0 +1,42 @@
+// What a repair would do, decided from a triage report. Pure: no I/O, no clock.
+//
+// Gates first (docs/decisions/0008-repair.md): a refusal changes nothing and has its own id. Then, per member, the
+// cheapest rung that is proven to be enough.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "cluster/triage.h"
+#include "operation/plan.h"
+
+namespace holdfast::repair {
+
+struct Request {
+  std::optional<int> ordinal;   ///< repair this member only
+  bool has_repository = false;  ///< where escrow copies go
+  bool no_escrow = false;       ///< the user says that no copy of the victim is wanted
+};
+
+struct Proposal {
+  operation::Plan plan;              ///< without steps when there is nothing to do
+  std::vector<std::string> skipped;  ///< "shop-mysql-0: healthy", members left alone and why
+};
+
+/// Refusals (class refused):
+///   repair.no_member          (usage) no member has that ordinal
+///   repair.target_is_primary  the member named takes writes
+///   repair.target_is_not_authority  it would open for writes, and is not proven to hold everything
+///   repair.target_is_authority it holds what no other member holds
+///   repair.target_unknown     nothing is known of it
+///   repair.split_brain        several take writes or histories have come apart, and no member was named
+///   repair.undeterminable     who has all data is not known, and the rung would destroy data
+///   repair.no_donor           no healthy member to copy from
+///   repair.needs_operator     only a person can do what is needed (full disk, network, account)
+///   repair.no_repository      a copy of the victim must be kept first, and no repository was named
+Result<Proposal> plan_repair(const cluster::TriageReport& report, const Request& request);
+
+/// The facts a plan rests on, as it keeps them: what must not have changed when it runs.
+codec::Value world_of(const cluster::TriageReport& report);
+
+}  // namespace holdfast::repair
