@@ -32,20 +32,20 @@ void each(int count, const std::function<void(int)>& job) {
 }
 
 template <class Connection>
-Result<std::string> run_statements(const sql::Target& target, const std::vector<std::string>& statements,
-                                   Deadline deadline) {
+Result<sql::Rows> run_statements(const sql::Target& target, const std::vector<std::string>& statements,
+                                 Deadline deadline) {
   auto connection = TRY(Connection::connect(target, deadline));
-  std::string last;
+  sql::Rows last;
   for (const auto& statement : statements) {
     auto rows = connection.query(statement, deadline);
     if (!rows) return fail(std::move(rows).error().with_context(statement.substr(0, 200)));
-    if (!rows->empty()) last = rows->rows[0][0].value_or("NULL");
+    if (!rows->empty()) last = std::move(*rows);
   }
   return last;
 }
 
-Result<std::string> run_on(const agent::MemberConfig& c, const std::vector<std::string>& statements,
-                           const std::string& database, milliseconds limit) {
+Result<sql::Rows> run_on(const agent::MemberConfig& c, const std::vector<std::string>& statements,
+                         const std::string& database, milliseconds limit) {
   sql::Target target;
   target.socket = c.server_socket();
   target.user = c.admin_user;
@@ -54,6 +54,10 @@ Result<std::string> run_on(const agent::MemberConfig& c, const std::vector<std::
   const Deadline deadline = Deadline::in(limit);
   return c.engine == cluster::Engine::postgres ? run_statements<sql::PostgresConnection>(target, statements, deadline)
                                                : run_statements<sql::MariadbConnection>(target, statements, deadline);
+}
+
+std::string first_of(const sql::Rows& rows) {
+  return rows.empty() ? "" : rows.rows[0][0].value_or("NULL");
 }
 
 agent::MemberConfig config_at(const std::string& dir) {
@@ -180,13 +184,24 @@ int Patient::port(int i) const {
 std::string Patient::sql(int i, const std::vector<std::string>& statements, const std::string& database) {
   auto result = run_on(config_at(dir(i)), statements, database, seconds(30));
   EXPECT_TRUE(result) << name(i) << ": " << (result ? "" : result.error().to_string());
-  return result ? *result : "";
+  return result ? first_of(*result) : "";
+}
+
+std::string Patient::table(int i, const std::string& statement) {
+  auto result = run_on(config_at(dir(i)), {statement}, {}, seconds(30));
+  EXPECT_TRUE(result) << name(i) << ": " << (result ? "" : result.error().to_string());
+  std::string text;
+  for (size_t row = 0; result && row < result->rows.size(); ++row) {
+    for (const auto& value : result->rows[row]) text += value.value_or("NULL") + "\t";
+    text += "\n";
+  }
+  return text;
 }
 
 std::string Patient::try_sql(int i, const std::vector<std::string>& statements, milliseconds limit,
                              const std::string& database) {
   auto result = run_on(config_at(dir(i)), statements, database, limit);
-  return result ? *result : "error: " + result.error().to_string();
+  return result ? first_of(*result) : "error: " + result.error().to_string();
 }
 
 Value Patient::agent(int i, const std::string& op, Value arguments, bool may_fail) {

@@ -39,7 +39,9 @@ class Patient {
   /// Runs statements, one after another in one session on the member's socket; a failure fails the test. Returns the
   /// first column of the last row there was.
   std::string sql(int i, const std::vector<std::string>& statements, const std::string& database = {});
-  /// The same for a statement that may fail or never end: nothing is checked.
+  /// All rows of one statement, a line each, columns parted by a tab.
+  std::string table(int i, const std::string& statement);
+  /// The same as sql() for a statement that may fail or never end: nothing is checked.
   std::string try_sql(int i, const std::vector<std::string>& statements, std::chrono::milliseconds limit,
                       const std::string& database = {});
   /// Asks the member's agent; a failure fails the test unless `may_fail`.

@@ -39,7 +39,7 @@ std::vector<Fault> faults() {
       {"wsrep_on off",
        sql_on(1, {"SET GLOBAL wsrep_on = OFF"}),
        {"galera-replication-off 1"},
-       {"1 broken restart"},
+       {"1 broken rebuild"},
        "undeterminable",
        {"authority-undeterminable"},
        sql_on(1, {"SET GLOBAL wsrep_on = ON"})},
@@ -152,7 +152,7 @@ std::vector<Fault> faults() {
          p.sql(2, {"SET SESSION wsrep_on = OFF", "INSERT INTO shop.t VALUES (2)"});
          p.sql(0, {"INSERT INTO shop.t VALUES (2)"});
        },
-       {"galera-non-primary 2"},
+       {"galera-inconsistent 2"},
        {"2 broken rebuild"},
        "undeterminable",
        {"authority-undeterminable", "server-crashed"}},

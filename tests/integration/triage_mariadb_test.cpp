@@ -376,7 +376,7 @@ std::vector<Fault> faults() {
        {"1 broken resume"},
        "provable 0"},
       {"the account is refused on one",
-       sql_on(1, {"SET sql_log_bin = 0", "ALTER USER CURRENT_USER() IDENTIFIED BY 'another one'"}),
+       sql_on(1, {"SET sql_log_bin = 0", "ALTER USER holdfast@localhost IDENTIFIED BY 'another one'"}),
        {"access-denied 1", "authority-undeterminable"},
        {"1 unknown nothing"},
        "undeterminable"},

@@ -93,15 +93,6 @@ std::vector<Finding> non_primary(const View& view) {
     if (!m.reachable() || !m.galera || m.galera->wsrep_on == false || m.galera->provider == "none") return {};
     if (m.galera->status == "Primary" || m.galera->state.starts_with("Inconsistent")) return {};
     const bool lonely = std::ranges::any_of(view.members, in_primary);
-    if (m.galera->state.starts_with("Inconsistent"))
-      return Finding{
-          .members = {},
-          .summary = name(m) + " was found inconsistent and has left the group: its data is not what the others have",
-          .evidence = {fmt::format("wsrep_local_state_comment {}, wsrep_cluster_status {}", m.galera->state,
-                                   m.galera->status)},
-          .remedy = view.command("repair", &m),
-          .blocks = {"bootstrap from " + name(m)},
-          .action = Action::rebuild};
     return Finding{.members = {},
                    .summary = fmt::format("{} is in a component that is {}: it refuses queries{}", name(m),
                                           m.galera->status.empty() ? "not known" : m.galera->status,
