@@ -207,7 +207,7 @@ std::vector<Fault> faults() {
          caught_up(p);
          p.sql(1, kErrant);
        },
-       {"errant-transactions 1", "leader-not-primary 1"},
+       {"errant-transactions 1"},
        {"1 diverged rebuild"},
        "leader_not_primary 1"},
       {"errant transactions under load",
