@@ -160,6 +160,17 @@ const Case kCases[] = {
        f.receive_error = "Could not find GTID state requested by slave in any binlog files";
      },
      "replica-log-purged", 1, Verdict::stale, Action::rebuild},
+    {"purged log, in the words of MySQL 9", Engine::mysql,
+     [](World& w) {
+       auto& f = w[1].following[0];
+       f.receiving = false;
+       f.receive_state = "No";
+       f.receive_errno = 13114;
+       f.receive_error =
+           "Got fatal error 1236 from source when reading data from binary log: 'Cannot replicate because "
+           "the source purged required binary logs. Replicate the missing transactions from elsewhere'";
+     },
+     "replica-log-purged", 1, Verdict::stale, Action::rebuild},
     {"errant", Engine::mysql, [](World& w) { w[1].executed += std::string(",") + kUuid[1] + ":1-3"; },
      "errant-transactions", 1, Verdict::diverged, Action::rebuild},
     {"errant maria", Engine::mariadb, [](World& w) { w[1].executed = "0-1-100,0-2-101"; }, "errant-transactions", 1,
