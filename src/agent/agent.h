@@ -10,7 +10,8 @@
 //                             side, progress {op, step, bytes, total, seconds} or null, ...}
 //   start {mode: normal|isolated, data: main|side, newCluster, extraArgs[], timeoutSeconds}
 //   stop {mode: fast|immediate, timeoutSeconds} · restart (as start)
-//   inspect                   -> {processState, volumes[], logTail, stored, readings[]}: what can be seen without asking
+//   inspect                   -> {processState, volumes[], logTail, stored, readings[]}: what can be seen without
+//   asking
 //                             the server
 //   errant {transactions, heartbeatTables[]} -> {errant}: those of these transactions that are in this member's logs
 //   configure {role, upstream, peers[]}    kept in agent.json, used at the next start

@@ -16,6 +16,8 @@
 #include "operation/accept.h"
 #include "operation/executor.h"
 #include "operation/journal.h"
+#include "operation/lock.h"
+#include "operation/operations.h"
 #include "provider/observe.h"
 #include "repair/bootstrap.h"
 #include "repair/plan.h"
@@ -53,6 +55,16 @@ void tell(Output& out, const operation::Event& event) {
   if (event.type == operation::RecordType::step_started) out.note("  " + event.step->title);
   if (event.type == operation::RecordType::step_done) out.note("    proved: " + event.step->proof);
   if (event.type == operation::RecordType::step_undo_started) out.note("  undo: " + event.step->undo);
+}
+
+/// Before anything is planned: what an unfinished operation left half done is not a state to plan from. A dry run
+/// looks.
+Status refuse_if_unfinished(const Context& context, const cluster::DatabaseCluster& cluster, const std::string& verb) {
+  if (context.options.flag("dry-run")) return {};
+  const std::string state = state_dir_of(context);
+  if (TRY(operation::unfinished_operations(state, cluster.full_name())).empty()) return {};
+  TRY(operation::ClusterLock::acquire(state, {.cluster = cluster.full_name(), .operation = "", .verb = verb}));
+  return {};
 }
 
 bool needs_repository(const operation::Plan& plan) {
@@ -164,6 +176,7 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
 Exit run_repair(Context& context) {
   const Options& options = context.options;
   const auto cluster = TRY(selected_cluster(context));
+  TRY_VOID(refuse_if_unfinished(context, cluster, "repair"));
   repair::Request request;
   if (const std::string wanted = options.text("instance"); !wanted.empty())
     request.ordinal = TRY(ordinal_of(cluster, wanted));
@@ -180,6 +193,7 @@ Exit run_repair(Context& context) {
 
 Exit run_bootstrap(Context& context) {
   const auto cluster = TRY(selected_cluster(context));
+  TRY_VOID(refuse_if_unfinished(context, cluster, "bootstrap"));
   const auto before = look(cluster, context.stop);
   TRY_VOID(refuse_if_interrupted(context));
   print_triage(context.out, before, false);

@@ -15,7 +15,8 @@ TEST(Runbook, EveryDiagnosisHasAPageWithItsSections) {
     const std::string page(runbook_page(rule.id));
     ASSERT_FALSE(page.empty()) << rule.id;
     EXPECT_TRUE(page.starts_with("# " + std::string(rule.id) + "\n")) << rule.id;
-    for (const char* section : {"What it means", "How it is found", "What is at risk", "Do this", "Do not", "Where it comes from"})
+    for (const char* section :
+         {"What it means", "How it is found", "What is at risk", "Do this", "Do not", "Where it comes from"})
       EXPECT_NE(page.find(std::string("\n## ") + section + "\n"), std::string::npos) << rule.id << ": " << section;
   }
 }

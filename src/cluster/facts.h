@@ -178,7 +178,7 @@ struct MemberFacts {
   SemiSync semi_sync;
   std::optional<GaleraFacts> galera;
   std::optional<std::vector<Slot>> slots;  ///< PostgreSQL
-  std::optional<bool> default_read_only;  ///< PostgreSQL: sessions begin read-only, and may switch it off
+  std::optional<bool> default_read_only;   ///< PostgreSQL: sessions begin read-only, and may switch it off
   std::string synchronous_standby_names;   ///< PostgreSQL
   std::optional<bool> replay_paused;       ///< PostgreSQL
   std::vector<StuckCommit> stuck_commits;

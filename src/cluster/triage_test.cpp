@@ -238,13 +238,6 @@ const Case kCases[] = {
        w[1].stored->position_unknown = "grastate.dat says -1";
      },
      "server-unreachable", 1, Verdict::stopped, Action::restart},
-    {"inconsistent", Engine::galera,
-     [](World& w) {
-       w[1].galera->status = "Disconnected";
-       w[1].galera->state = "Inconsistent";
-       for (int i : {0, 2}) w[i].galera->view = {"127.0.0.1:1000", "127.0.0.1:1002"};
-     },
-     "galera-inconsistent", 1, Verdict::broken, Action::rebuild},
     {"foreign, none recorded", Engine::postgres, [](World& w) { w[1].lineage = "7999999999999999999"; },
      "foreign-history", 1, Verdict::foreign, Action::nothing},
     {"foreign and down, none recorded", Engine::galera,

@@ -26,8 +26,8 @@ class StartServer : public MemberStep {
   }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
-    if (scope.step().arguments["restart"].boolean()) TRY_VOID(control->stop(Deadline::in(seconds(60))));
-    TRY_VOID(control->start({}, Deadline::in(seconds(180))));
+    if (scope.step().arguments["restart"].boolean()) TRY_VOID(stop_member(*control, Deadline::in(seconds(60))));
+    TRY_VOID(start_member(*control, {}, Deadline::in(seconds(180))));
     return Value::object();
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
@@ -38,8 +38,8 @@ class StartServer : public MemberStep {
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
     // It ran before: better that it runs than that it does not.
-    if (before["running"].boolean()) return control->start({}, Deadline::in(seconds(180)));
-    return control->stop(Deadline::in(seconds(60)));
+    if (before["running"].boolean()) return start_member(*control, {}, Deadline::in(seconds(180)));
+    return stop_member(*control, Deadline::in(seconds(60)));
   }
 };
 
@@ -52,7 +52,7 @@ class StopServer : public MemberStep {
   }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
-    TRY_VOID(control->stop(Deadline::in(seconds(90))));
+    TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
     return Value::object();
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
@@ -64,7 +64,7 @@ class StopServer : public MemberStep {
     auto* control = TRY(member(scope));
     if (!before["running"].boolean()) return {};
     // A Galera node without a component does not get ready; that it runs again is all that there was before.
-    auto started = control->start({}, Deadline::in(seconds(60)));
+    auto started = start_member(*control, {}, Deadline::in(seconds(60)));
     return started || TRY(control->is_running(soon())) ? Status() : started;
   }
 };
@@ -76,7 +76,7 @@ class BootstrapServer : public StartServer {
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     if (TRY(control->is_running(soon()))) return Value::object();  // taken up after a crash
-    TRY_VOID(control->start({.new_cluster = true}, Deadline::in(seconds(180))));
+    TRY_VOID(start_member(*control, {.new_cluster = true}, Deadline::in(seconds(180))));
     return Value::object();
   }
 };

@@ -9,6 +9,7 @@
 #include "engine/replication.h"
 #include "operation/handler.h"
 #include "repair/handlers.h"
+#include "sys/process.h"
 
 namespace holdfast::repair {
 
@@ -21,6 +22,24 @@ using operation::StepScope;
 
 inline Deadline soon() {
   return Deadline::in(std::chrono::seconds(30));
+}
+
+/// A repair that was killed leaves the agent at what it had asked for: the agent says "agent.busy" until that has
+/// ended.
+template <class Call>
+auto when_free(Deadline deadline, const std::stop_token& stop, Call&& call) -> decltype(call()) {
+  auto done = call();
+  const auto busy = [&] { return !done && done.error().id == "agent.busy"; };
+  if (busy()) TRY(sys::wait_until([&] { return !(done = call(), busy()); }, deadline, stop));
+  return done;
+}
+
+inline Status start_member(engine::MemberControl& control, const engine::StartRequest& how, Deadline deadline) {
+  return when_free(deadline, std::stop_token(), [&] { return control.start(how, deadline); });
+}
+
+inline Status stop_member(engine::MemberControl& control, Deadline deadline) {
+  return when_free(deadline, std::stop_token(), [&] { return control.stop(deadline); });
 }
 
 struct Members {

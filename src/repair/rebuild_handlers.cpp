@@ -30,8 +30,8 @@ class AgentStep : public MemberStep {
     if (!described)
       return fail(ErrorClass::refused, "repair.no_member",
                   "the cluster has no member " + scope.step().member + " any more");
-    return provider::ask_agent(*described, op, std::move(arguments), deadline,
-                               interruptible ? scope.stop() : std::stop_token());
+    const std::stop_token stop = interruptible ? scope.stop() : std::stop_token();
+    return when_free(deadline, stop, [&] { return provider::ask_agent(*described, op, arguments, deadline, stop); });
   }
   Result<bool> has_side(StepScope& scope) const {
     auto status = TRY(ask(scope, "status", Value::object(), soon(), false));
@@ -72,12 +72,17 @@ class MakeSideCopy : public AgentStep {
  public:
   using AgentStep::AgentStep;
   Result<Value> run(StepScope& scope, const Value&) override {
-    TRY(ask(scope, "discard_side", Value::object(), Deadline::in(seconds(600))));  // a half-made one of before
+    TRY_VOID(discard(scope));  // a half-made one of before
     return ask(scope, "initialise",
                Value::object({{"from", "donor"}, {"donor", scope.step().arguments["donor"].text()}, {"side", true}}),
                Deadline::in(hours(12)));
   }
-  Status undo(StepScope& scope, const Value&, const Value*) override {
+  Status undo(StepScope& scope, const Value&, const Value*) override { return discard(scope); }
+
+ private:
+  /// Ends the copy first that a killed repair left under way.
+  Status discard(StepScope& scope) const {
+    TRY(ask(scope, "cancel", Value::object(), soon(), false));
     TRY(ask(scope, "discard_side", Value::object(), Deadline::in(seconds(600)), false));
     return {};
   }
@@ -89,16 +94,16 @@ class ProveSide : public AgentStep {
   using AgentStep::AgentStep;
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
-    TRY_VOID(control->stop(Deadline::in(seconds(90))));
+    TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
     TRY(ask(scope, "start", Value::object({{"mode", "normal"}, {"data", "side"}}), Deadline::in(seconds(600))));
     auto proved = follows(scope, *control);
-    TRY_VOID(control->stop(Deadline::in(seconds(90))));
+    TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
     if (!proved) return fail(std::move(proved).error());
     return Value::object();
   }
   Status undo(StepScope& scope, const Value&, const Value*) override {
     auto* control = TRY(member(scope));
-    return control->stop(Deadline::in(seconds(90)));
+    return stop_member(*control, Deadline::in(seconds(90)));
   }
 
  private:
@@ -132,9 +137,14 @@ class SwapSide : public AgentStep {
     const Value seen = result ? *result : TRY(found(scope, before));
     const std::string path = seen["path"].text();
     auto* control = TRY(member(scope));
-    TRY_VOID(control->stop(Deadline::in(seconds(90))));
+    TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
     if (path.empty() || !fs::exists(path)) return {};
+    const auto others = asides(scope);
     TRY(ask(scope, "put_back", Value::object({{"path", path}}), Deadline::in(seconds(120)), false));
+    // The copy, moved aside by that: there is a donor to make it again from, and the disk needs the space.
+    for (const auto& copy : asides(scope))
+      if (!others.contains(copy))
+        TRY(ask(scope, "drop_aside", Value::object({{"path", copy}}), Deadline::in(seconds(600)), false));
     return {};
   }
 

@@ -40,8 +40,7 @@ std::vector<Finding> each_stream(const View& view, Check&& check) {
 /// The classes of errors a receiver or applier stops with, by the server's numbers.
 bool log_is_gone(const Following& f) {
   const bool number = f.receive_errno == 1236 || f.receive_errno == 13114;
-  const bool words = contains(f.receive_error, "has purged") || contains(f.receive_error, "been purged") ||
-                     contains(f.receive_error, "purged required binary logs") ||  // MySQL 9
+  const bool words = (contains(f.receive_error, "purged") && !contains(f.receive_error, "more GTIDs")) ||
                      contains(f.receive_error, "Could not find GTID state") ||
                      contains(f.receive_error, "could not find next log") ||
                      contains(f.receive_error, "has already been removed");
