@@ -194,8 +194,19 @@ void look_counted(Patient& p) {
         },
         seconds(20));
   }
+  // The writer's last rows may still be on their way: quiet is what did not change for half a second.
   std::vector<std::string> counters, files, logs;
-  for (int i = 0; i < p.size(); ++i) counters.push_back(counters_of(p, i));
+  auto since = std::chrono::steady_clock::now();
+  await(
+      "the cluster is quiet",
+      [&] {
+        std::vector<std::string> now;
+        for (int i = 0; i < p.size(); ++i) now.push_back(counters_of(p, i));
+        if (now != counters) since = std::chrono::steady_clock::now();
+        counters = std::move(now);
+        return std::chrono::steady_clock::now() - since > std::chrono::milliseconds(500);
+      },
+      seconds(20));
   for (int i = 0; i < p.size(); ++i) files.push_back(binary_logs(p, i));
   for (int i = 0; i < p.size(); ++i) logs.push_back(text_of(p.dir(i) + "/log/server.log"));
   for (int look = 0; look < 10; ++look) EXPECT_EQ(p.triage().exit_code, 0);
