@@ -18,7 +18,9 @@ namespace {
 int steps_left = -1;  // < 0: nobody is killed
 
 void step() {
-  if (steps_left > 0 && --steps_left == 0) ::kill(::getpid(), SIGKILL);
+  if (steps_left <= 0) return;
+  --steps_left;
+  if (steps_left == 0) ::kill(::getpid(), SIGKILL);
 }
 }  // namespace
 

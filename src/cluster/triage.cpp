@@ -18,8 +18,8 @@ constexpr std::string_view kActionNames[] = {"nothing", "restart", "resume", "re
 constexpr std::string_view kSeverityNames[] = {"info", "warning", "error", "critical"};
 
 std::vector<std::span<const Rule>> tables() {
-  return {rules::reach_rules(), rules::history_rules(), rules::replication_rules(), rules::galera_rules(),
-          rules::resource_rules()};
+  return {rules::reach_rules(),      rules::history_rules(), rules::replication_rules(),
+          rules::protection_rules(), rules::galera_rules(),  rules::resource_rules()};
 }
 
 /// How many transactions `a` has and `b` lacks, where positions count them; MariaDB: at most that many.

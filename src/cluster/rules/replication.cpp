@@ -1,4 +1,4 @@
-// Streams between members: who follows whom, what stopped, and what protects a commit.
+// Streams between members: who follows whom, and what stopped.
 #include <algorithm>
 
 #include "cluster/rules/rule.h"
@@ -316,130 +316,6 @@ std::vector<Finding> half_open(const View& view) {
            .remedy = view.command("triage") + " again in a minute; if it stays, restart the receiver that is alone"}};
 }
 
-std::vector<Finding> semi_sync(const View& view) {
-  if (view.cluster.replication != ReplicationMode::semi_sync || !view.leader()) return {};
-  const MemberFacts& m = *view.leader();
-  std::vector<Finding> found;
-  if (m.semi_sync.source_enabled == false || m.semi_sync.source_active == false) {
-    found.push_back({.members = {m.member},
-                     .summary = m.semi_sync.source_enabled == false
-                                    ? name(m) + " acknowledges commits without waiting: semi-sync is off"
-                                    : name(m) + " acknowledges commits without waiting: semi-sync has fallen back",
-                     .evidence = {fmt::format("{} replicas acknowledge", m.semi_sync.clients.value_or(0))},
-                     .remedy = view.command("repair", &m)});
-  }
-  return found;
-}
-
-std::vector<Finding> semi_sync_replica(const View& view) {
-  if (view.cluster.replication != ReplicationMode::semi_sync) return {};
-  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.role != MemberRole::replica || m.semi_sync.replica_enabled != false) return {};
-    return Finding{.members = {},
-                   .summary = name(m) + " follows, but acknowledges nothing: semi-sync is off on it",
-                   .remedy = view.command("repair", &m)};
-  });
-}
-
-std::vector<Finding> after_commit(const View& view) {
-  if (view.cluster.replication != ReplicationMode::semi_sync) return {};
-  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.semi_sync.wait_point != "AFTER_COMMIT") return {};
-    return Finding{
-        .members = {},
-        .summary = name(m) + " waits for receipts after the commit is visible: a failover may lose what readers saw",
-        .evidence = {"rpl_semi_sync wait point AFTER_COMMIT"},
-        .remedy = "set the wait point to AFTER_SYNC on every member"};
-  });
-}
-
-std::vector<Finding> stuck_commits(const View& view) {
-  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    double longest = 0;
-    std::string state;
-    size_t count = 0;
-    for (const auto& commit : m.stuck_commits) {
-      if (commit.seconds < 3) continue;
-      ++count;
-      if (commit.seconds > longest) {
-        longest = commit.seconds;
-        state = commit.state;
-      }
-    }
-    if (!count) return {};
-    return Finding{
-        .members = {},
-        .summary =
-            fmt::format("{} has {} commits waiting, the longest for {:.0f} s: writes hang", name(m), count, longest),
-        .evidence = {state},
-        .remedy = "bring back a replica that acknowledges (never kill a commit that waits for its receipt): " +
-                  view.command("repair")};
-  });
-}
-
-std::vector<Finding> sync_standby_missing(const View& view) {
-  if (view.cluster.engine != Engine::postgres || !view.leader()) return {};
-  const MemberFacts& m = *view.leader();
-  if (m.synchronous_standby_names.empty()) return {};
-  // "ANY 2 (a, b, c)", "FIRST 2 (...)", "2 (...)", "a, b": how many must have it.
-  const size_t digit = m.synchronous_standby_names.find_first_of("0123456789");
-  const size_t list = m.synchronous_standby_names.find('(');
-  const int wanted =
-      list != std::string::npos && digit < list ? std::atoi(m.synchronous_standby_names.c_str() + digit) : 1;
-  int there = 0;
-  for (const auto& follower : m.follower_list)
-    there += follower.state == "streaming" && (follower.sync == "sync" || follower.sync == "quorum");
-  if (there >= wanted) return {};
-  return {{.members = {m.member},
-           .summary =
-               fmt::format("{} waits for {} synchronous standbys, and {} stream: commits hang", name(m), wanted, there),
-           .evidence = {"synchronous_standby_names = " + m.synchronous_standby_names},
-           .remedy = "bring back a standby of that list: " + view.command("repair")}};
-}
-
-std::vector<Finding> slot_rules(const View& view, bool lost) {
-  if (view.cluster.engine != Engine::postgres) return {};
-  std::vector<Finding> found;
-  for (const auto& m : view.members) {
-    if (!m.slots) continue;
-    for (const auto& slot : *m.slots) {
-      if (lost != (slot.wal_status == "lost")) continue;
-      const uint64_t kept = slot.retained_bytes.value_or(0);
-      const bool unreserved = slot.wal_status == "unreserved";
-      if (!lost && !unreserved && (slot.active || kept < (uint64_t{1} << 30))) continue;
-      // Whose slot is it? Its owner is what needs help, the server that keeps it is fine.
-      Finding f{.members = {},
-                .summary = lost         ? fmt::format("the slot {} on {} is lost: the WAL its follower needs is gone",
-                                                      slot.name, name(m))
-                           : unreserved ? fmt::format("the slot {} on {} is about to be lost", slot.name, name(m))
-                                        : fmt::format("the slot {} on {} keeps {} MiB of WAL and nobody uses it",
-                                                      slot.name, name(m), kept >> 20),
-                .evidence = {fmt::format("wal_status {}, active {}", slot.wal_status, slot.active ? "yes" : "no")},
-                .remedy = "bring back its follower, or drop it on " + name(m) + ": SELECT pg_drop_replication_slot('" +
-                          slot.name + "')"};
-      for (const auto& other : view.members) {
-        std::string usual = other.member.str();  // one that is down cannot say which slot it uses
-        std::ranges::replace(usual, '-', '_');
-        const Following* follow = other.upstream();
-        if ((follow && follow->slot == slot.name) || (!other.reachable() && usual == slot.name)) {
-          f.members = {other.member};
-          f.remedy = view.command("repair", &other);
-        }
-      }
-      if (f.members.empty()) f.members = {m.member}, f.verdict = Verdict::healthy, f.severity = Severity::warning;
-      found.push_back(std::move(f));
-    }
-  }
-  return found;
-}
-
-std::vector<Finding> slot_lost(const View& view) {
-  return slot_rules(view, true);
-}
-std::vector<Finding> slot_retains(const View& view) {
-  return slot_rules(view, false);
-}
-
 std::vector<Finding> slot_missing(const View& view) {
   const MemberFacts* leader = view.leader();
   if (view.cluster.engine != Engine::postgres || !leader || !leader->slots) return {};
@@ -453,64 +329,9 @@ std::vector<Finding> slot_missing(const View& view) {
   });
 }
 
-std::vector<Finding> archiving(const View& view) {
-  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.archive_problem.empty()) return {};
-    return Finding{
-        .members = {},
-        .summary = name(m) + " cannot archive its WAL: point-in-time recovery ends there, and its disk fills",
-        .evidence = {m.archive_problem},
-        .remedy = "see what archive_command says in the server's log; then " + view.command("triage")};
-  });
-}
-
-std::vector<Finding> no_binary_log(const View& view) {
-  if (!is_mysql_family(view)) return {};
-  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.log_bin != false && m.log_replica_updates != false) return {};
-    return Finding{.members = {},
-                   .summary = m.log_bin == false ? name(m) + " writes no binary log: nobody can follow it"
-                                                 : name(m) + " does not log what it replicates: it cannot take over",
-                   .evidence = {m.log_bin == false ? "log_bin is off" : "log_slave_updates is off"},
-                   .remedy = "switch it on in the server's configuration and restart it",
-                   .blocks = {"failover to " + name(m)},
-                   .severity = &m == view.leader() ? Severity::error : Severity::warning};
-  });
-}
-
-std::vector<Finding> durability(const View& view) {
-  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.durability_gaps.empty()) return {};
-    return Finding{.members = {},
-                   .summary = name(m) + " may lose acknowledged commits when its machine dies",
-                   .evidence = m.durability_gaps,
-                   .remedy = "set them to their safe values",
-                   // Without these not only the last commits are at stake, but every page.
-                   .severity = std::ranges::any_of(m.durability_gaps,
-                                                   [](const std::string& gap) {
-                                                     return gap.starts_with("fsync=") ||
-                                                            gap.starts_with("full_page_writes=");
-                                                   })
-                                   ? Severity::error
-                                   : Severity::warning};
-  });
-}
-
-std::vector<Finding> events_on_replica(const View& view) {
-  if (view.cluster.engine != Engine::mariadb)
-    return {};  // MySQL switches it on by default and events say where they run
-  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.role != MemberRole::replica || m.event_scheduler != true) return {};
-    return Finding{.members = {},
-                   .summary = name(m) + " runs its event scheduler while it follows: events may write to it",
-                   .remedy = "SET GLOBAL event_scheduler=OFF on " + name(m)};
-  });
-}
-
 constexpr Rule kRules[] = {
     {"replica-log-purged", Severity::error, Verdict::stale, Action::rebuild, "the logs a replica needs are gone",
      log_purged},
-    {"replica-slot-lost", Severity::error, Verdict::stale, Action::reseed, "a replication slot is lost", slot_lost},
     {"replica-slot-missing", Severity::error, Verdict::broken, Action::resume, "a replication slot is missing",
      slot_missing},
     {"replica-position-refused", Severity::error, Verdict::broken, Action::rebuild,
@@ -540,24 +361,6 @@ constexpr Rule kRules[] = {
      without_gtid},
     {"replica-half-open", Severity::error, Verdict::healthy, Action::nothing, "a replica holds on to a dead connection",
      half_open},
-    {"semi-sync-off", Severity::error, Verdict::broken, Action::resume, "commits are acknowledged without a copy",
-     semi_sync},
-    {"semi-sync-replica-off", Severity::error, Verdict::broken, Action::resume, "a replica acknowledges nothing",
-     semi_sync_replica},
-    {"semi-sync-after-commit", Severity::warning, Verdict::healthy, Action::nothing,
-     "commits are visible before they are safe", after_commit},
-    {"commits-stuck", Severity::critical, Verdict::broken, Action::nothing, "commits hang", stuck_commits},
-    {"synchronous-standby-missing", Severity::critical, Verdict::broken, Action::nothing,
-     "commits wait for a standby that is not there", sync_standby_missing},
-    {"slot-retains-wal", Severity::warning, Verdict::healthy, Action::nothing, "an unused slot fills the disk",
-     slot_retains},
-    {"archiving-fails", Severity::error, Verdict::broken, Action::nothing, "WAL is not archived", archiving},
-    {"binary-log-off", Severity::warning, Verdict::healthy, Action::nothing, "a member writes no binary log",
-     no_binary_log},
-    {"durability-weak", Severity::warning, Verdict::healthy, Action::nothing,
-     "acknowledged commits may be lost in a crash", durability},
-    {"events-on-replica", Severity::warning, Verdict::healthy, Action::nothing, "events run on a replica",
-     events_on_replica},
 };
 
 }  // namespace
