@@ -13,8 +13,6 @@ using cluster::MemberReport;
 using cluster::TriageReport;
 using cluster::Verdict;
 using codec::Value;
-using operation::Loss;
-using operation::Plan;
 using operation::Step;
 
 namespace {
