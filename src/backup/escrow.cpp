@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <mutex>
 
 #include "repo/dump.h"
@@ -10,9 +11,29 @@
 
 namespace holdfast::backup {
 
+namespace {
+
+/// A link to a directory (pg_wal on a disk of its own, a tablespace) would be kept as a link, without what it leads to.
+Status refuse_data_elsewhere(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code error, ignored;
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    if (it->is_symlink(ignored) && fs::is_directory(it->path(), ignored))
+      return fail(ErrorClass::refused, "escrow.data_elsewhere",
+                  it->path().string() + " leads out of the data directory: a copy would lack what is there",
+                  "keep a copy of it yourself, then repair with --no-escrow (the old directory stays)");
+  if (error)
+    return fail(ErrorClass::failed, "escrow.incomplete", fmt::format("{}: {}", folder, error.message()),
+                "run as a user that may read it; nothing is replaced without a whole copy");
+  return {};
+}
+
+}  // namespace
+
 Result<EscrowReport> take_escrow(repo::Repository& repository, const EscrowRequest& request,
                                  repo::TreeBackupProgress& progress, const std::function<Status()>& may_commit,
                                  std::stop_token stop) {
+  TRY_VOID(refuse_data_elsewhere(request.folder));
   repo::SnapshotOptions snapshot;
   snapshot.time = repo::now();
   snapshot.program_version = request.program_version;

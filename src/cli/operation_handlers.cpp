@@ -25,4 +25,16 @@ std::string state_dir_of(const Context& context) {
   return named.empty() ? lab::default_state_dir() : named;
 }
 
+void tell_event(Output& out, const operation::Event& event) {
+  out.event(operation::record_type_name(event.type),
+            codec::Value::object({{"operation", event.operation},
+                                  {"step", event.step ? codec::Value(event.step->id) : codec::Value()},
+                                  {"error", event.error ? error_value(*event.error) : codec::Value()}}));
+  if (event.type == operation::RecordType::begun) out.note("operation " + event.operation);
+  if (!event.step) return;
+  if (event.type == operation::RecordType::step_started) out.note("  " + event.step->title);
+  if (event.type == operation::RecordType::step_done) out.note("    proved: " + event.step->proof);
+  if (event.type == operation::RecordType::step_undo_started) out.note("  undo: " + event.step->undo);
+}
+
 }  // namespace holdfast::cli

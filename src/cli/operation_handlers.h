@@ -28,6 +28,9 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
 /// "operation.no_handler" (refused) for a verb without a factory.
 Result<OperationSupport> operation_handlers(Context& context, const operation::Plan& plan);
 
+/// Says what an operation has just written down: a line for people, an event for programs.
+void tell_event(Output& out, const operation::Event& event);
+
 /// <state-dir>: --state-dir, or where this user's state is.
 std::string state_dir_of(const Context& context);
 

@@ -110,14 +110,7 @@ Result<operation::Executor> executor_for(Context& context, const Asked& asked) {
   options.handlers = std::move(support.handlers);
   options.min_epoch = support.min_epoch;
   options.world_now = std::move(support.world_now);
-  options.on_event = [&out = context.out](const operation::Event& event) {
-    out.event(operation::record_type_name(event.type),
-              Value::object({{"operation", event.operation},
-                             {"step", event.step ? Value(event.step->id) : Value()},
-                             {"error", event.error ? error_value(*event.error) : Value()}}));
-    if (event.step && event.type == operation::RecordType::step_started) out.note("  " + event.step->title);
-    if (event.step && event.type == operation::RecordType::step_undo_started) out.note("  undo: " + event.step->undo);
-  };
+  options.on_event = [&out = context.out](const operation::Event& event) { tell_event(out, event); };
   return operation::Executor(std::move(options));
 }
 

@@ -45,18 +45,6 @@ Result<int> ordinal_of(const cluster::DatabaseCluster& cluster, const std::strin
               "one of: " + known);
 }
 
-void tell(Output& out, const operation::Event& event) {
-  out.event(operation::record_type_name(event.type),
-            Value::object({{"operation", event.operation},
-                           {"step", event.step ? Value(event.step->id) : Value()},
-                           {"error", event.error ? error_value(*event.error) : Value()}}));
-  if (event.type == operation::RecordType::begun) out.note("operation " + event.operation);
-  if (!event.step) return;
-  if (event.type == operation::RecordType::step_started) out.note("  " + event.step->title);
-  if (event.type == operation::RecordType::step_done) out.note("    proved: " + event.step->proof);
-  if (event.type == operation::RecordType::step_undo_started) out.note("  undo: " + event.step->undo);
-}
-
 /// Before anything is planned: what an unfinished operation left half done is not a state to plan from. A dry run
 /// looks.
 Status refuse_if_unfinished(const Context& context, const cluster::DatabaseCluster& cluster, const std::string& verb) {
@@ -118,7 +106,7 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
   const SignalShield shield;
   run.stop = context.stop;
   run.world_now = [&]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
-  run.on_event = [&](const operation::Event& event) { tell(context.out, event); };
+  run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
   operation::Executor executor(std::move(run));
   auto done = executor.execute(plan, options.list("accept"));
   if (!executor.operation().empty()) {

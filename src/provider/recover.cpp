@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "agent/client.h"
+#include "provider/agent_call.h"
 
 namespace holdfast::provider {
 
@@ -47,9 +47,8 @@ Result<std::string> recover_member(const cluster::DatabaseCluster& cluster, cons
   if (!described || described->agent_socket.empty())
     return fail(ErrorClass::refused, "inspect.no_agent", member.str() + " has no agent: nothing can be run there",
                 "on its host: mariadbd --wsrep-recover");
-  auto client = TRY(agent::Client::connect(described->agent_socket, deadline));
-  auto arguments = codec::Value::object({{"timeoutSeconds", std::max<int64_t>(1, deadline.left().count() / 1000 - 1)}});
-  return TRY(client.call("recover_position", std::move(arguments), deadline, stop))["position"].text();
+  return TRY(ask_agent(*described, "recover_position", codec::Value::object(), deadline, std::move(stop)))["position"]
+      .text();
 }
 
 }  // namespace holdfast::provider

@@ -43,13 +43,9 @@ class StartServer : public MemberStep {
   }
 };
 
-class StopServer : public MemberStep {
+class StopServer : public StartServer {
  public:
-  using MemberStep::MemberStep;
-  Result<Value> look_before(StepScope& scope) override {
-    auto* control = TRY(member(scope));
-    return Value::object({{"running", TRY(control->is_running(soon()))}});
-  }
+  using StartServer::StartServer;
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
@@ -128,11 +124,7 @@ class FollowSource : public StreamStep {
   using StreamStep::StreamStep;
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
-    engine::Source source = members_->source(control->setup());
-    const auto* described = members_->cluster.find(scope.step().arguments["source"].text());
-    if (!described) return fail(ErrorClass::refused, "repair.no_member", "whom to follow is no member any more");
-    source.host = described->host;
-    source.port = described->port;
+    const engine::Source source = TRY(members_->source(control->setup(), scope.step().arguments["source"].text()));
     TRY_VOID(engine::follow(engine(), control->setup().socket, source, soon(), scope.stop()));
     return Value::object();
   }

@@ -1,6 +1,8 @@
 // What the handlers of repair share. Only src/repair/*handlers.cpp includes this.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <functional>
 #include <memory>
 
@@ -55,6 +57,17 @@ struct Members {
   }
   engine::Source source(const engine::MemberSetup& setup) const {
     return {setup.upstream_host, setup.upstream_port, setup.replication_user, setup.replication_password};
+  }
+  /// The same, with another member as the one to follow.
+  Result<engine::Source> source(const engine::MemberSetup& setup, const std::string& upstream) const {
+    const auto* described = cluster.find(upstream);
+    if (!described)
+      return fail(ErrorClass::refused, "repair.no_member", "whom to follow is no member any more: " + upstream,
+                  fmt::format("holdfast triage -c {}", cluster.full_name()));
+    engine::Source source = this->source(setup);
+    source.host = described->host;
+    source.port = described->port;
+    return source;
   }
 };
 

@@ -110,11 +110,7 @@ class ProveSide : public AgentStep {
   Status follows(StepScope& scope, engine::MemberControl& control) {
     if (engine() == Engine::galera) return {};  // the agent waited until it was part of the primary component
     if (engine() != Engine::postgres) {
-      engine::Source source = members_->source(control.setup());
-      const auto* described = members_->cluster.find(scope.step().arguments["source"].text());
-      if (!described) return fail(ErrorClass::refused, "repair.no_member", "whom to follow is no member any more");
-      source.host = described->host;
-      source.port = described->port;
+      const engine::Source source = TRY(members_->source(control.setup(), scope.step().arguments["source"].text()));
       TRY_VOID(engine::follow(engine(), control.setup().socket, source, soon(), scope.stop()));
     }
     return engine::wait_for_replication(engine(), control.setup().socket, true, Deadline::in(seconds(600)),
