@@ -1,6 +1,8 @@
 // From what engine/*/stored reads of a data directory to the facts triage judges.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "agent/inspect.h"
 #include "engine/galera/stored.h"
 #include "engine/mysql_family_stored.h"
@@ -36,6 +38,11 @@ void take_content(StoredFacts& facts, StoredContent content, const std::string& 
                   const std::vector<engine::StoredMarker>& markers) {
   facts.data = data_of(content);
   facts.why = why;
+  // Our own marker stands only beside a directory that was empty when its making began: nothing was ever committed
+  // there. Any other half of a directory (ibdata1 gone, a clone or restore cut off) may hold what nobody else has.
+  const bool ours = std::ranges::any_of(
+      markers, [](const engine::StoredMarker& marker) { return marker.path.ends_with("/initialising"); });
+  if (content == StoredContent::half_made && !ours) facts.data = StoredFacts::Data::unknown;
   if (content == StoredContent::foreign && why.empty()) facts.why = "what is in it is no data directory of this engine";
   for (const auto& marker : markers)
     facts.why += fmt::format("{}{}: {}", facts.why.empty() ? "" : "; ", marker.path, marker.meaning);
