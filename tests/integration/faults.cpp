@@ -122,6 +122,7 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
     if (!healthy) p.restore();
   }
   fmt::print("{}: {} of {} faults told right\n{}", p.cluster(), good, all, table);
+  EXPECT_GT(all, 0u) << "HOLDFAST_FAULT names no fault of " << p.cluster();
 }
 
 }  // namespace holdfast::test
