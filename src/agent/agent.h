@@ -5,9 +5,11 @@
 //   {"op":"status"}                          -> {"ok":true, ...}
 //   {"op":"nonsense"}                        -> {"ok":false,"error":{"class","id","message","hint"}}
 // A connection may carry many requests, one after another. Unknown fields are ignored, so requests can grow.
+// What changes something may carry {epoch}: the epoch of its operation. One below the highest ever seen is refused
+// ("agent.stale_epoch", class refused; agent/epoch.h).
 //   ping                      agent {pid, version, member}
-//   status                    agent, member, config, server {state, pid, mode, data, argv, env, lastExit, initialised,
-//                             side, progress {op, step, bytes, total, seconds} or null, ...}
+//   status                    agent, member, config, epoch, server {state, pid, mode, data, argv, env, lastExit,
+//                             initialised, side, progress {op, step, bytes, total, seconds} or null, ...}
 //   start {mode: normal|isolated, data: main|side, newCluster, extraArgs[], timeoutSeconds}
 //   stop {mode: fast|immediate, timeoutSeconds} · restart (as start)
 //   inspect                   -> {processState, volumes[], logTail, stored, readings[]}: what can be seen without
@@ -45,6 +47,7 @@
 //   rewind {donor} -> {rewound, fromTimeline, toTimeline}    PostgreSQL, server stopped: pg_rewind onto a running
 //       member, in place. What cannot be rewound is refused ("agent.rewind") and untouched; once the rewind writes, a
 //       crash or failure leaves a directory that no start accepts ("agent.half_rewound"): reseed it.
+//   fence {epoch}             changes nothing but that lower epochs are refused from now on; ends their copies
 //   cancel -> {cancelled}     ends the initialise or rewind under way, which then answers "interrupted"
 // What a copy must change on its donor (a plug-in that was not loaded, a slot) is journaled in
 // donor-undo.<donor>.json and undone at the end, or when the agent starts again.

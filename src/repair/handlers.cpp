@@ -26,6 +26,7 @@ class StartServer : public MemberStep {
   }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
+    if (engine() == Engine::galera) TRY_VOID(component_after_crash(*members_, scope));
     if (scope.step().arguments["restart"].boolean()) TRY_VOID(stop_member(*control, Deadline::in(seconds(60))));
     TRY_VOID(start_member(*control, {}, Deadline::in(seconds(180))));
     return Value::object();
@@ -71,9 +72,18 @@ class BootstrapServer : public StartServer {
   using StartServer::StartServer;
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
-    if (TRY(control->is_running(soon()))) return Value::object();  // taken up after a crash
+    // One that a killed bootstrap had begun to start is waited for, and left as it is when it serves.
     TRY_VOID(start_member(*control, {.new_cluster = true}, Deadline::in(seconds(180))));
     return Value::object();
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    auto* control = TRY(member(scope));
+    auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon(), scope.stop()));
+    auto rows = TRY(connection.query("SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'", soon(), scope.stop()));
+    if (rows.text("Value") == "Primary") return {};
+    return fail(ErrorClass::failed, "repair.not_primary",
+                fmt::format("{} runs, but its component is {}", scope.step().member, rows.text("Value")),
+                fmt::format("holdfast triage -c {}", members_->cluster.full_name()));
   }
 };
 
@@ -104,6 +114,7 @@ class StreamStep : public MemberStep {
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
     return engine::restore_stream(engine(), control->setup().socket, stream_from(before),
                                   members_->source(control->setup()), soon());
   }
@@ -114,6 +125,7 @@ class ResumeReplication : public StreamStep {
   using StreamStep::StreamStep;
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
     TRY_VOID(engine::resume_replication(engine(), control->setup().socket, soon(), scope.stop()));
     return Value::object();
   }
@@ -125,6 +137,7 @@ class FollowSource : public StreamStep {
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     const engine::Source source = TRY(members_->source(control->setup(), scope.step().arguments["source"].text()));
+    TRY_VOID(ready_for_sql(scope));
     TRY_VOID(engine::follow(engine(), control->setup().socket, source, soon(), scope.stop()));
     return Value::object();
   }
@@ -138,6 +151,7 @@ class SetReadOnly : public MemberStep {
   }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
     TRY_VOID(engine::set_read_only(engine(), control->setup().socket, true, soon(), scope.stop()));
     return Value::object();
   }
@@ -148,6 +162,7 @@ class SetReadOnly : public MemberStep {
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
     if (before["readOnly"].boolean()) return {};
+    TRY_VOID(ready_for_sql(scope));
     return engine::set_read_only(engine(), control->setup().socket, false, soon());
   }
 
@@ -167,6 +182,7 @@ class SetSemiSync : public MemberStep {
   Result<Value> look_before(StepScope& scope) override { return Value::object({{"on", TRY(is_on(scope))}}); }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
     TRY_VOID(engine::set_semi_sync(control->setup().socket, as_source(scope), true, Deadline::in(seconds(60)),
                                    scope.stop()));
     return Value::object();
@@ -178,6 +194,7 @@ class SetSemiSync : public MemberStep {
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
     if (before["on"].boolean()) return {};
+    TRY_VOID(ready_for_sql(scope));
     return engine::set_semi_sync(control->setup().socket, as_source(scope), false, Deadline::in(seconds(60)));
   }
 
@@ -199,7 +216,8 @@ class CreateSlot : public MemberStep {
   Result<Value> look_before(StepScope& scope) override { return Value::object({{"there", TRY(is_there(scope))}}); }
   Result<Value> run(StepScope& scope, const Value&) override {
     if (TRY(is_there(scope))) return Value::object();
-    TRY(ask(scope, "SELECT pg_create_physical_replication_slot({}, true)"));
+    TRY_VOID(ready_for_sql(scope));
+    TRY(select(scope, "SELECT pg_create_physical_replication_slot({}, true)"));
     return Value::object();
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
@@ -208,19 +226,20 @@ class CreateSlot : public MemberStep {
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     if (before["there"].boolean() || !TRY(is_there(scope))) return {};
-    TRY(ask(scope, "SELECT pg_drop_replication_slot({})"));
+    TRY_VOID(ready_for_sql(scope));
+    TRY(select(scope, "SELECT pg_drop_replication_slot({})"));
     return {};
   }
 
  private:
-  Result<sql::Rows> ask(StepScope& scope, std::string_view statement) const {
+  Result<sql::Rows> select(StepScope& scope, std::string_view statement) const {
     auto* control = TRY(member(scope));
     auto connection = TRY(sql::PostgresConnection::connect(control->setup().socket, soon()));
     const std::string slot = sql::quote_postgres(scope.step().arguments["slot"].text());
     return connection.query(fmt::format(fmt::runtime(statement), slot), soon());
   }
   Result<bool> is_there(StepScope& scope) const {
-    return !TRY(ask(scope, "SELECT 1 FROM pg_replication_slots WHERE slot_name = {}")).empty();
+    return !TRY(select(scope, "SELECT 1 FROM pg_replication_slots WHERE slot_name = {}")).empty();
   }
 };
 
@@ -229,6 +248,7 @@ class ProveMember : public MemberStep {
   using MemberStep::MemberStep;
   Result<Value> look_before(StepScope&) override { return Value::object(); }
   Result<Value> run(StepScope& scope, const Value&) override {
+    TRY_VOID(start_after_crash(*members_, scope, scope.step().member));
     const Deadline deadline = Deadline::in(seconds(120));
     std::mutex mutex;
     std::condition_variable_any wake;
@@ -255,7 +275,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
                                               std::stop_token stop) {
   auto members = std::make_shared<Members>();
   members->cluster = cluster;
-  members->controls = TRY(provider::control_members(cluster, std::move(stop)));
+  members->controls = TRY(provider::control_members(cluster, std::move(stop), members->epoch));
   members->triage = std::move(doors.triage);
   members->escrow = std::move(doors.escrow);
   operation::HandlerMap handlers;

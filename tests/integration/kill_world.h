@@ -37,6 +37,8 @@ class KillWorld {
                      bool may_fail = false);
   std::string agent_error(int i, const std::string& op, codec::Value arguments);
   void break_member(const std::string& what, int i);
+  /// Until its agent has seen it.
+  void kill_server(int i);
   /// SIGKILL: its server dies with it. And a new agent, as an init system would start it; the server stays down.
   void crash_agent(int i);
 

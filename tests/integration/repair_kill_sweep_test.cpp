@@ -191,6 +191,8 @@ TEST_P(RepairKillSweep, PostgresPromotedStandby) {
     if (world.ask(1, count) == "1") return;
     EXPECT_EQ(world.ask(1, "SELECT pg_promote()"), "t");
     EXPECT_EQ(world.ask(1, "CREATE TABLE of_its_own AS SELECT generate_series(1, 2) AS i"), "");
+    world.agent(1, "stop");  // comes back as the replica it should be, with a history of its own
+    world.agent(1, "start");
     EXPECT_EQ(world.verdict(1), "diverged");
   };
   what.mended = [&](const std::string& id) {
@@ -221,7 +223,7 @@ TEST_P(RepairKillSweep, GaleraBootstrapAfterACrashOfAll) {
   what.break_it = [&] {
     if (world.triage()["healthy"].boolean()) {
       EXPECT_EQ(world.ask(2, fmt::format("INSERT INTO shop.kept VALUES ({})", ++row)), "");
-      for (int i = 0; i < 3; ++i) world.break_member("kill", i);
+      for (int i = 0; i < 3; ++i) world.kill_server(i);
     }
     const auto inspected = world.run("inspect", {"--fence"});
     EXPECT_EQ(inspected.exit_code, 4) << inspected.out << inspected.err;
