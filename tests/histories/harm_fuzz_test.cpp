@@ -3,7 +3,7 @@
 // After every step, also where the operation dies there: everything that any member ever held is in a member, in a
 // directory put aside, or in an escrow copy; without an acceptance by name, it is in a member, unless nobody could see
 // it from what the members show (the blind spots of docs/decisions/0006-authority.md). A member nobody could read, and
-// a member of another history, is left alone and never copied from.
+// a member of another history, is left alone and never copied from. And no cluster is called healthy that is not.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -354,6 +354,23 @@ std::string told(const Scene& scene, const TriageReport& report, const Plan& pla
                             operation::plan_text(plan));
 }
 
+/// Why this cluster must not be called healthy; "" when it may.
+std::string ails(const Scene& scene, const Found& seen, const TriageReport& report) {
+  size_t best = 0;
+  for (size_t i = 0; i < scene.shown.size(); ++i) {
+    if (!seen.facts[i].reachable()) return fmt::format("m{} was not reached", i);
+    if (scene.foreign[i]) return fmt::format("m{} is of another history", i);
+    if (report.authority.member == member_name(i)) best = i;
+  }
+  if (scene.engine != Engine::galera && report.leader.empty()) return "nobody takes writes";
+  if (report.authority.kind != AuthorityKind::provable) return "who holds everything is not proven";
+  for (size_t i = 0; i < scene.shown.size(); ++i)
+    for (size_t t = 0; t < scene.truth[i].size(); ++t)
+      if (scene.truth[i][t] && !scene.truth[best][t] && scene.masked(t, i, best).empty())
+        return fmt::format("m{} holds transaction {}, which the cluster lacks", i, t);
+  return "";
+}
+
 void run(Scene (*play)(Rng&)) {
   std::map<std::string, int> outcomes;
   int failures = 0;
@@ -363,6 +380,11 @@ void run(Scene (*play)(Rng&)) {
     const Found seen = found(rng, scene);
     const TriageReport report = triage(seen.cluster, seen.facts);
 
+    if (report.healthy) {
+      ++outcomes["healthy"];
+      if (const std::string why = ails(scene, seen, report); !why.empty() && ++failures <= 3)
+        ADD_FAILURE() << "seed " << seed << " is called healthy: " << why << '\n' << told(scene, report, {});
+    }
     const auto judge = [&](const Plan& plan, const std::string& request) {
       ++outcomes[plan.steps.empty() ? "nothing to do" : "a plan" + std::string(plan.losses.empty() ? "" : " that asks")];
       for (const Step& step : plan.steps) ++outcomes["step " + step.kind];
@@ -389,7 +411,7 @@ void run(Scene (*play)(Rng&)) {
       ++outcomes[plan.error().id];
   }
   for (const auto& [what, count] : outcomes) fmt::print("  {:7} {}\n", count, what);
-  for (const char* what : {"a plan", "nothing to do", "repair.split_brain", "repair.undeterminable"})
+  for (const char* what : {"a plan", "nothing to do", "healthy", "repair.split_brain", "repair.undeterminable"})
     EXPECT_GT(outcomes[what], kClusters / 1000) << "the worlds are too tame: " << what;
 }
 
