@@ -117,6 +117,7 @@ class SwapSide : public AgentStep {
     return Value::object({{"aside", Value::list_of(asides(scope))}, {"data", fs::exists(data_dir(scope), error)}});
   }
   Result<Value> run(StepScope& scope, const Value& before) override {
+    TRY_VOID(still_ours(scope));
     if (!TRY(has_side(scope))) {  // taken up after a crash
       auto made = TRY(found(scope, before));
       if (!made["path"].text().empty() || !before["data"].boolean(true)) return made;
