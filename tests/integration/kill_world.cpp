@@ -255,7 +255,7 @@ std::set<std::string> KillWorld::leftovers(int i) const {
 
 void KillWorld::expect_nothing_left() {
   EXPECT_EQ(unfinished(), std::vector<std::string>());
-  EXPECT_FALSE(operation::lock_holder(lab.state_dir(), "lab/" + cluster_)) << "somebody holds the lock";
+  EXPECT_FALSE(operation::lock_holder(lab.state_dir(), "shop/" + cluster_)) << "somebody holds the lock";
   for (int i = 0; fs::exists(dir(i)); ++i) {
     EXPECT_EQ(leftovers(i), std::set<std::string>()) << name(i);
     const auto status = agent(i, "status");
