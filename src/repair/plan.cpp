@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "repair/sides.h"
+#include "repair/unique.h"
 
 namespace holdfast::repair {
 
@@ -297,12 +298,11 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
   auto lose = [&](std::string what, std::string_view acceptance) {
     proposal_.plan.losses.push_back({std::move(what), fmt::format("{}:{}", acceptance, victim)});
   };
-  if (member.verdict == Verdict::diverged)
-    lose(fmt::format("{} will no longer have what only it has{}", victim,
-                     member.errant.transactions.empty() ? "" : ": " + member.errant.transactions),
-         "discard-diverged");
   if (member.verdict == Verdict::foreign)
     lose(victim + " will no longer have its data of another cluster", "discard-foreign");
+  else if (const auto own = held_only_by(report_, member, donor))
+    lose(fmt::format("{} will no longer have what only it has{}", victim, own->empty() ? "" : ": " + *own),
+         "discard-diverged");
   if (holds_data && request_.no_escrow) lose("no copy of the data of " + victim + " will be kept", "no-escrow");
 }
 
@@ -316,6 +316,10 @@ Status Planner::refill(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.target_is_authority",
                 victim + " holds what no other member holds; it is the last thing to touch",
                 fmt::format("holdfast triage -c {} --export-divergence DIR", report_.cluster.full_name()));
+  if (report_.leader.empty() && report_.cluster.engine != Engine::galera)
+    return fail(ErrorClass::refused, "repair.no_donor",
+                "nobody takes writes whom " + victim + " could follow once it is made anew: that comes first",
+                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   const MemberReport* donor = donor_for(member);
   if (!donor)
     return fail(ErrorClass::refused, "repair.no_donor", "no healthy member is left to copy " + victim + " from",
