@@ -372,6 +372,14 @@ Status Planner::resume(const MemberReport& member) {
   if (report_.leader.empty())
     return fail(ErrorClass::refused, "repair.no_donor", "nobody takes writes whom " + name(member) + " could follow",
                 fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
+  const bool follows_anew =
+      says(member, "replica-detached") || says(member, "replica-wrong-source") || says(member, "replica-access-denied");
+  if (follows_anew && report_.cluster.engine != Engine::postgres &&
+      !holds_nothing_beside(report_, name(member), report_.leader))
+    return fail(ErrorClass::refused, "repair.undeterminable",
+                fmt::format("{} is not proven to hold nothing but what {} has: it is not made to follow it",
+                            name(member), report_.leader),
+                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   if (is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
   if (says(member, "replica-writable")) add_read_only(member);
   const bool refused = says(member, "replica-access-denied");

@@ -313,8 +313,7 @@ class Played {
       if (source == m) return "makes a member follow itself";
       const Transactions own = node.data & ~nodes_[source].data;
       for (size_t t = 0; t < own.size(); ++t)
-        if (own[t] && scene_.masked(t, m, source).empty() && step.arguments["demote"].boolean())
-          return "makes a member follow that has something of its own";
+        if (own[t] && scene_.masked(t, m, source).empty()) return "makes a member follow that has something of its own";
     } else if (kind == "start_server" || kind == "bootstrap_server") {
       const MemberReport& seen = report_.members[m];
       const bool opens =
