@@ -122,9 +122,11 @@ class ResumeReplication : public StreamStep {
 class FollowSource : public StreamStep {
  public:
   using StreamStep::StreamStep;
-  Result<Value> run(StepScope& scope, const Value&) override {
+  Result<Value> run(StepScope& scope, const Value& before) override {
     auto* control = TRY(member(scope));
-    const engine::Source source = TRY(members_->source(control->setup(), scope.step().arguments["source"].text()));
+    engine::Source source = TRY(members_->source(control->setup(), scope.step().arguments["source"].text()));
+    source.renew = scope.step().arguments["renew"].boolean();
+    source.demote = !before["follows"].boolean();
     TRY_VOID(engine::follow(engine(), control->setup().socket, source, soon(), scope.stop()));
     return Value::object();
   }
@@ -147,7 +149,7 @@ class SetReadOnly : public MemberStep {
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
-    if (before["readOnly"].boolean()) return {};
+    if (before["readOnly"].boolean() || scope.step().arguments["keep"].boolean()) return {};
     return engine::set_read_only(engine(), control->setup().socket, false, soon());
   }
 
@@ -269,6 +271,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["create_slot"] = std::make_shared<CreateSlot>(members);
   handlers["prove_member"] = std::make_shared<ProveMember>(members);
   add_rebuild_handlers(handlers, members);
+  add_tail_handlers(handlers, members);
   return handlers;
 }
 

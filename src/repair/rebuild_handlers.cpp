@@ -37,6 +37,11 @@ class AgentStep : public MemberStep {
     auto status = TRY(ask(scope, "status", Value::object(), soon(), false));
     return status["server"]["side"].boolean();
   }
+  /// The member follows already: an earlier step has brought it that far without a copy.
+  bool is_needless(StepScope& scope) const {
+    const std::string earlier = scope.step().arguments["unless"].text();
+    return !earlier.empty() && scope.result_of(earlier)["joined"].boolean();
+  }
   std::string data_dir(StepScope& scope) const { return members_->cluster.find(scope.step().member)->data_dir; }
 };
 
@@ -57,8 +62,9 @@ class ConfigureReplica : public AgentStep {
     return Value::object({{"role", status["role"].text()}, {"upstream", status["upstream"].text()}});
   }
   Result<Value> run(StepScope& scope, const Value&) override {
+    const std::string source = scope.step().arguments["source"].text();  // "": it is the primary
     TRY(ask(scope, "configure",
-            Value::object({{"role", "replica"}, {"upstream", scope.step().arguments["source"].text()}}), soon()));
+            Value::object({{"role", source.empty() ? "primary" : "replica"}, {"upstream", source}}), soon()));
     return Value::object();
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
@@ -72,6 +78,7 @@ class MakeSideCopy : public AgentStep {
  public:
   using AgentStep::AgentStep;
   Result<Value> run(StepScope& scope, const Value&) override {
+    if (is_needless(scope)) return Value::object();
     TRY_VOID(discard(scope));  // a half-made one of before
     return ask(scope, "initialise",
                Value::object({{"from", "donor"}, {"donor", scope.step().arguments["donor"].text()}, {"side", true}}),
@@ -93,6 +100,7 @@ class ProveSide : public AgentStep {
  public:
   using AgentStep::AgentStep;
   Result<Value> run(StepScope& scope, const Value&) override {
+    if (is_needless(scope)) return Value::object();
     auto* control = TRY(member(scope));
     TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
     TRY(ask(scope, "start", Value::object({{"mode", "normal"}, {"data", "side"}}), Deadline::in(seconds(600))));
