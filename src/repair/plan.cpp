@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "repair/rungs_postgres.h"
+
 namespace holdfast::repair {
 
 using cluster::Action;
@@ -234,14 +236,24 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
   if (holds_data && !request_.no_escrow)
     step("escrow", "take_escrow", fmt::format("Keep a copy of the data directory of {} in the repository", victim),
          "nothing: the copy is kept", copy_seconds * 2, "every byte of it was read back from the repository");
-  if (report_.cluster.engine != Engine::galera && member.facts.role_wanted != cluster::MemberRole::replica)
+  const bool postgres = report_.cluster.engine == Engine::postgres;
+  if (postgres ? postgres_is_told_otherwise(report_, member)
+               : report_.cluster.engine != Engine::galera && member.facts.role_wanted != cluster::MemberRole::replica)
     step("configure", "configure_replica",
          fmt::format("Tell the agent of {} that it follows {}", victim, report_.leader),
          "tell it what it was told before", 2, "its agent says so", Value::object({{"source", report_.leader}}));
-  step("copy", "make_side_copy",
-       fmt::format("Copy {} into a new directory of {}, beside the old one", name(donor), victim),
-       "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
-       Value::object({{"donor", name(donor)}}));
+  if (postgres && holds_data && postgres_can_rewind(report_, member))
+    step("copy", "make_side_copy",
+         fmt::format("Copy the directory of {0} beside itself and rewind the copy onto {1}; where that is not possible, "
+                     "copy {1} instead",
+                     victim, report_.leader),
+         "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
+         Value::object({{"donor", report_.leader}, {"rewind", true}}));
+  else
+    step("copy", "make_side_copy",
+         fmt::format("Copy {} into a new directory of {}, beside the old one", name(donor), victim),
+         "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
+         Value::object({{"donor", name(donor)}}));
   step("try", "prove_side", fmt::format("Start {} on the new directory and see that it keeps up", victim), "stop it",
        60, "it follows and is level", Value::object({{"source", report_.leader}}));
   step("swap", "swap_side", fmt::format("Put the new directory in the old one's place, by rename", victim),
@@ -259,7 +271,10 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
   auto lose = [&](std::string what, std::string_view acceptance) {
     proposal_.plan.losses.push_back({std::move(what), fmt::format("{}:{}", acceptance, victim)});
   };
-  if (member.verdict == Verdict::diverged)
+  const auto own_loss = postgres ? postgres_loss(member, postgres_only_it_is_unknown(report_, member)) : std::nullopt;
+  if (own_loss)
+    proposal_.plan.losses.push_back(*own_loss);
+  else if (member.verdict == Verdict::diverged)
     lose(fmt::format("{} will no longer have what only it has{}", victim,
                      member.errant.transactions.empty() ? "" : ": " + member.errant.transactions),
          "discard-diverged");
@@ -270,7 +285,10 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
 
 Status Planner::refill(const MemberReport& member) {
   const std::string victim = name(member);
-  if (report_.authority.kind == AuthorityKind::undeterminable)
+  // Named, and with a copy that is read back, the only member that is not known may be made anew.
+  const bool chosen = request_.ordinal && request_.has_repository && !request_.no_escrow &&
+                      report_.cluster.engine == Engine::postgres && postgres_only_it_is_unknown(report_, member);
+  if (report_.authority.kind == AuthorityKind::undeterminable && !chosen)
     return fail(ErrorClass::refused, "repair.undeterminable",
                 fmt::format("{} would have to be made anew, but who has all data is not known", victim),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
@@ -339,6 +357,20 @@ Status Planner::resume(const MemberReport& member) {
 }
 
 Status Planner::repair(const MemberReport& member) {
+  if (member.facts.agent == false)
+    return fail(ErrorClass::refused, "repair.needs_operator",
+                name(member) + " has no agent running that could do anything to it: start it first",
+                "holdfast explain agent-gone");
+  if (report_.cluster.engine == Engine::postgres) {
+    switch (TRY(add_postgres_rung(report_, member, request_, proposal_.plan))) {
+      case PostgresRung::done:
+        return {};
+      case PostgresRung::refill:
+        return refill(member);
+      case PostgresRung::common:
+        break;
+    }
+  }
   switch (member.action) {
     case Action::nothing:
       return fail(
@@ -408,8 +440,22 @@ Result<Proposal> Planner::propose() {
 }
 
 Result<Proposal> plan_repair(const TriageReport& report, const Request& request) {
-  return Planner(report, request).propose();
+  const auto chosen = TRY(postgres_after_choice(report, request));
+  if (!chosen) return Planner(report, request).propose();
+  auto proposal = TRY(Planner(*chosen, request).propose());
+  postgres_settle_choice(report, chosen->leader, proposal.plan);
+  return proposal;
 }
+
+namespace {
+
+/// What a second writer has of its own grows while the plan is looked at.
+bool goes_on_writing(const TriageReport& report, const MemberReport& m) {
+  return report.cluster.engine == Engine::postgres && report.leader.empty() && m.facts.reachable() &&
+         m.facts.role == cluster::MemberRole::primary;
+}
+
+}  // namespace
 
 Value world_of(const TriageReport& report) {
   Value members = Value::object();
@@ -417,7 +463,7 @@ Value world_of(const TriageReport& report) {
     members.set(m.facts.member.str(),
                 Value::object({{"role", cluster::member_role_name(m.facts.role)},
                                {"action", cluster::action_name(m.action)},
-                               {"errant", m.errant.transactions},
+                               {"errant", goes_on_writing(report, m) ? "" : m.errant.transactions},
                                {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage
                                                                                      : m.facts.lineage}}));
   return Value::object({{"leader", report.leader},
