@@ -25,7 +25,7 @@
 //   shutdown                  stops the server (fast), then the agent
 //
 // Data directories (agent/data_dir.h). Refused ("agent.running") while the server runs on the one concerned:
-//   initialise {from: empty|copy|basebackup|donor, path, donor, side, reserve, timeoutSeconds}
+//   initialise {from: empty|copy|basebackup|donor|rewind, path, donor, side, reserve, timeoutSeconds}
 //       makes the data directory; with side: true its successor, <dataDir>.new, while the server may go on with the old
 //       one. A crash never passes for a finished one: what is half made is removed at the next initialise.
 //       from donor: a physical copy of a running member of the cluster (its name in `donor`), which serves on:
@@ -33,6 +33,9 @@
 //         galera    the same, with grastate.dat: the member joins by IST as long as a donor's gcache reaches back
 //         mysql     CLONE, asked for by a helper server; it has a server uuid of its own and knows no source
 //         postgres  pg_basebackup, verified; a slot of this member holds WAL on its upstream (made when missing)
+//       from rewind (PostgreSQL, side, server stopped): a copy of the member's own directory, rewound onto the donor.
+//         What is not possible, or fails, or has not all the WAL it needs, becomes a copy from the donor instead: then
+//         method is pg_basebackup and notRewound says why.
 //       -> {method, position, lineage, donor, path, bytes, seconds, donorRestored, ...}
 //         position: GTID vector, uuid:seqno, GTID set, or the LSN where the copy is consistent (with timeline)
 //       Checked first: space for the copy and `reserve` bytes more (default 128 MiB): "agent.no_space", nothing

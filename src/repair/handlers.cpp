@@ -59,7 +59,7 @@ class StopServer : public StartServer {
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
-    if (!before["running"].boolean()) return {};
+    if (!before["running"].boolean() || scope.step().arguments["keep"].boolean()) return {};
     // A Galera node without a component does not get ready; that it runs again is all that there was before.
     auto started = start_member(*control, {}, Deadline::in(seconds(60)));
     return started || TRY(control->is_running(soon())) ? Status() : started;
@@ -292,6 +292,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["prove_member"] = std::make_shared<ProveMember>(members);
   add_inspection_handlers(handlers, members);
   add_rebuild_handlers(handlers, members);
+  add_postgres_handlers(handlers, members);
   add_tail_handlers(handlers, members);
   return handlers;
 }

@@ -86,7 +86,7 @@ TEST(RepairPlan, RungsByWhatIsWrong) {
   follow.slot = "m1";
   report.members[1].facts.following.push_back(follow);
   diagnose(report, 1, "replica-slot-missing", Verdict::broken, Action::resume);
-  EXPECT_EQ(steps(plan_repair(report, {})), "slot-m1 start-m1 prove-m1");
+  EXPECT_EQ(steps(plan_repair(report, {})), "slot-m1 prove-m1");
 
   report = healthy();
   diagnose(report, 0, "semi-sync-off", Verdict::broken, Action::resume);

@@ -70,8 +70,11 @@ class MakeSideCopy : public AgentStep {
   Result<Value> run(StepScope& scope, const Value&) override {
     if (is_needless(scope)) return Value::object();
     TRY_VOID(discard(scope));  // a half-made one of before
+    const auto& how = scope.step().arguments;
     return ask(scope, "initialise",
-               Value::object({{"from", "donor"}, {"donor", scope.step().arguments["donor"].text()}, {"side", true}}),
+               Value::object({{"from", how["rewind"].boolean() ? "rewind" : "donor"},
+                              {"donor", how["donor"].text()},
+                              {"side", true}}),
                Deadline::in(hours(12)));
   }
   Status undo(StepScope& scope, const Value&, const Value*) override { return discard(scope); }
