@@ -65,18 +65,6 @@ class StopServer : public StartServer {
   }
 };
 
-/// Galera: the first of a new component.
-class BootstrapServer : public StartServer {
- public:
-  using StartServer::StartServer;
-  Result<Value> run(StepScope& scope, const Value&) override {
-    auto* control = TRY(member(scope));
-    if (TRY(control->is_running(soon()))) return Value::object();  // taken up after a crash
-    TRY_VOID(start_member(*control, {.new_cluster = true}, Deadline::in(seconds(180))));
-    return Value::object();
-  }
-};
-
 Value stream_value(const engine::StreamState& s) {
   return Value::object({{"follows", s.follows},
                         {"receiving", s.receiving},
@@ -261,7 +249,6 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   operation::HandlerMap handlers;
   handlers["start_server"] = std::make_shared<StartServer>(members);
   handlers["stop_server"] = std::make_shared<StopServer>(members);
-  handlers["bootstrap_server"] = std::make_shared<BootstrapServer>(members);
   handlers["resume_replication"] = std::make_shared<ResumeReplication>(members);
   handlers["follow_source"] = std::make_shared<FollowSource>(members);
   handlers["set_read_only"] = std::make_shared<SetReadOnly>(members);
@@ -269,6 +256,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["create_slot"] = std::make_shared<CreateSlot>(members);
   handlers["prove_member"] = std::make_shared<ProveMember>(members);
   add_rebuild_handlers(handlers, members);
+  add_galera_handlers(handlers, members);
   return handlers;
 }
 

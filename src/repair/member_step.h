@@ -85,5 +85,6 @@ class MemberStep : public StepHandler {
 };
 
 void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
+void add_galera_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 
 }  // namespace holdfast::repair

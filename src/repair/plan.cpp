@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "repair/rungs_galera.h"
+
 namespace holdfast::repair {
 
 using cluster::Action;
@@ -202,6 +204,7 @@ void Planner::add_proof(const MemberReport& member) {
 }
 
 const MemberReport* Planner::donor_for(const MemberReport& victim) const {
+  if (report_.cluster.engine == Engine::galera) return galera_donor(report_, victim);
   const MemberReport* donor = nullptr;
   for (const auto& m : report_.members) {
     if (&m == &victim || !m.healthy()) continue;
@@ -263,6 +266,8 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
     lose(fmt::format("{} will no longer have what only it has{}", victim,
                      member.errant.transactions.empty() ? "" : ": " + member.errant.transactions),
          "discard-diverged");
+  if (report_.cluster.engine == Engine::galera && member.verdict != Verdict::diverged)
+    if (auto loss = galera_loss(member)) proposal_.plan.losses.push_back(std::move(*loss));
   if (member.verdict == Verdict::foreign)
     lose(victim + " will no longer have its data of another cluster", "discard-foreign");
   if (holds_data && request_.no_escrow) lose("no copy of the data of " + victim + " will be kept", "no-escrow");
@@ -270,7 +275,7 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
 
 Status Planner::refill(const MemberReport& member) {
   const std::string victim = name(member);
-  if (report_.authority.kind == AuthorityKind::undeterminable)
+  if (report_.authority.kind == AuthorityKind::undeterminable && !galera_only_it_is_unknown(report_, member))
     return fail(ErrorClass::refused, "repair.undeterminable",
                 fmt::format("{} would have to be made anew, but who has all data is not known", victim),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
@@ -293,10 +298,6 @@ Status Planner::refill(const MemberReport& member) {
 }
 
 Status Planner::restart(const MemberReport& member) {
-  if (report_.cluster.engine == Engine::galera && report_.has("galera-no-primary-component"))
-    return fail(ErrorClass::refused, "repair.no_donor",
-                "no member is in a primary component that " + name(member) + " could join",
-                fmt::format("holdfast bootstrap -c {} --dry-run", report_.cluster.full_name()));
   // A primary that comes back opens for writes: it must be the one that holds everything.
   const bool will_write = member.facts.role_wanted == cluster::MemberRole::primary && is_down(member);
   if (will_write && !report_.leader.empty())
@@ -339,6 +340,16 @@ Status Planner::resume(const MemberReport& member) {
 }
 
 Status Planner::repair(const MemberReport& member) {
+  if (report_.cluster.engine == Engine::galera) {
+    switch (TRY(add_galera_rung(report_, member, request_.ordinal.has_value(), proposal_.plan))) {
+      case GaleraRung::done:
+        return {};
+      case GaleraRung::refill:
+        return refill(member);
+      case GaleraRung::common:
+        break;
+    }
+  }
   switch (member.action) {
     case Action::nothing:
       return fail(
@@ -413,13 +424,18 @@ Result<Proposal> plan_repair(const TriageReport& report, const Request& request)
 
 Value world_of(const TriageReport& report) {
   Value members = Value::object();
-  for (const auto& m : report.members)
-    members.set(m.facts.member.str(),
-                Value::object({{"role", cluster::member_role_name(m.facts.role)},
-                               {"action", cluster::action_name(m.action)},
-                               {"errant", m.errant.transactions},
-                               {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage
-                                                                                     : m.facts.lineage}}));
+  // Nothing moves in a Galera cluster without a component; and who is ahead there is what a bootstrap rests on.
+  const bool still = report.has("galera-no-primary-component");
+  for (const auto& m : report.members) {
+    Value member = Value::object(
+        {{"role", cluster::member_role_name(m.facts.role)},
+         {"action", cluster::action_name(m.action)},
+         {"errant", m.errant.transactions},
+         {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage : m.facts.lineage}});
+    if (still)
+      member.set("position", m.facts.reachable() ? m.facts.executed : m.facts.stored ? m.facts.stored->position : "");
+    members.set(m.facts.member.str(), std::move(member));
+  }
   return Value::object({{"leader", report.leader},
                         {"authority", cluster::authority_kind_name(report.authority.kind)},
                         {"members", members}});
