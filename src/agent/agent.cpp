@@ -182,6 +182,11 @@ Result<Value> Agent::answer(const Value& request) {
     return Value::object({{"position", TRY(server_.recover_position(deadline, stop_.get_token()))}});
   if (op == "galera_position")
     return Value::object({{"position", TRY(server_.galera_position(deadline, stop_.get_token()))}});
+  if (op == "safe_to_bootstrap") {
+    std::optional<bool> set;
+    if (request.find("set")) set = request["set"].boolean();
+    return Value::object({{"safe", TRY(server_.safe_to_bootstrap(set))}});
+  }
   if (op == "configure") {
     TRY_VOID(server_.reconfigure(request));
     return Value::object();

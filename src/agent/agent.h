@@ -19,7 +19,8 @@
 //   configure {role, upstream, peers[]}    kept in agent.json, used at the next start
 //   files -> {files[]} · read_file {name, offset, limit, tail} -> {text|base64, size, nextOffset}
 //   galera_position, recover_position -> {position}    Galera, server stopped: what grastate.dat or InnoDB says;
-//                             InnoDB alone
+//                             InnoDB alone. A grastate.dat without history (zero UUID): "agent.no_history"
+//   safe_to_bootstrap {set?} -> {safe}    Galera, server stopped: the mark in grastate.dat, after setting it if asked
 //   commit                    the agent stops depending on the process that started it (`lab up` sends it when all is
 //                             well)
 //   shutdown                  stops the server (fast), then the agent

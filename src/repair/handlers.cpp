@@ -66,27 +66,6 @@ class StopServer : public StartServer {
   }
 };
 
-/// Galera: the first of a new component.
-class BootstrapServer : public StartServer {
- public:
-  using StartServer::StartServer;
-  Result<Value> run(StepScope& scope, const Value&) override {
-    auto* control = TRY(member(scope));
-    // One that a killed bootstrap had begun to start is waited for, and left as it is when it serves.
-    TRY_VOID(start_member(*control, {.new_cluster = true}, Deadline::in(seconds(180))));
-    return Value::object();
-  }
-  Status prove(StepScope& scope, const Value&, const Value&) override {
-    auto* control = TRY(member(scope));
-    auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon(), scope.stop()));
-    auto rows = TRY(connection.query("SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'", soon(), scope.stop()));
-    if (rows.text("Value") == "Primary") return {};
-    return fail(ErrorClass::failed, "repair.not_primary",
-                fmt::format("{} runs, but its component is {}", scope.step().member, rows.text("Value")),
-                fmt::format("holdfast triage -c {}", members_->cluster.full_name()));
-  }
-};
-
 Value stream_value(const engine::StreamState& s) {
   return Value::object({{"follows", s.follows},
                         {"receiving", s.receiving},
@@ -283,7 +262,6 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   operation::HandlerMap handlers;
   handlers["start_server"] = std::make_shared<StartServer>(members);
   handlers["stop_server"] = std::make_shared<StopServer>(members);
-  handlers["bootstrap_server"] = std::make_shared<BootstrapServer>(members);
   handlers["resume_replication"] = std::make_shared<ResumeReplication>(members);
   handlers["follow_source"] = std::make_shared<FollowSource>(members);
   handlers["set_read_only"] = std::make_shared<SetReadOnly>(members);
@@ -292,6 +270,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["prove_member"] = std::make_shared<ProveMember>(members);
   add_inspection_handlers(handlers, members);
   add_rebuild_handlers(handlers, members);
+  add_galera_handlers(handlers, members);
   add_postgres_handlers(handlers, members);
   add_tail_handlers(handlers, members);
   return handlers;

@@ -121,6 +121,7 @@ class MemberStep : public StepHandler {
 
 void add_inspection_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
+void add_galera_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_postgres_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_tail_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "repair/rungs_galera.h"
 #include "repair/rungs_postgres.h"
 #include "repair/sides.h"
 #include "repair/unique.h"
@@ -240,6 +241,7 @@ void Planner::add_proof(const MemberReport& member) {
 }
 
 const MemberReport* Planner::donor_for(const MemberReport& victim) const {
+  if (report_.cluster.engine == Engine::galera) return galera_donor(report_, victim);
   const MemberReport* donor = nullptr;
   for (const auto& m : report_.members) {
     if (&m == &victim || !m.healthy()) continue;
@@ -310,7 +312,10 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
   auto lose = [&](std::string what, std::string_view acceptance) {
     proposal_.plan.losses.push_back({std::move(what), fmt::format("{}:{}", acceptance, victim)});
   };
-  const auto own_loss = postgres ? postgres_loss(member, postgres_only_it_is_unknown(report_, member)) : std::nullopt;
+  const auto own_loss = postgres ? postgres_loss(member, postgres_only_it_is_unknown(report_, member))
+                        : report_.cluster.engine == Engine::galera && member.verdict != Verdict::diverged
+                            ? galera_loss(member)
+                            : std::nullopt;
   if (own_loss)
     proposal_.plan.losses.push_back(*own_loss);
   else if (member.verdict == Verdict::foreign)
@@ -324,8 +329,9 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
 Status Planner::refill(const MemberReport& member) {
   const std::string victim = name(member);
   // Named, and with a copy that is read back, the only member that is not known may be made anew.
-  const bool chosen = request_.ordinal && request_.has_repository && !request_.no_escrow &&
-                      report_.cluster.engine == Engine::postgres && postgres_only_it_is_unknown(report_, member);
+  const bool chosen = (request_.ordinal && request_.has_repository && !request_.no_escrow &&
+                       report_.cluster.engine == Engine::postgres && postgres_only_it_is_unknown(report_, member)) ||
+                      galera_only_it_is_unknown(report_, member);
   if (report_.authority.kind == AuthorityKind::undeterminable && !chosen)
     return fail(ErrorClass::refused, "repair.undeterminable",
                 fmt::format("{} would have to be made anew, but who has all data is not known", victim),
@@ -353,10 +359,6 @@ Status Planner::refill(const MemberReport& member) {
 }
 
 Status Planner::restart(const MemberReport& member) {
-  if (report_.cluster.engine == Engine::galera && report_.has("galera-no-primary-component"))
-    return fail(ErrorClass::refused, "repair.no_donor",
-                "no member is in a primary component that " + name(member) + " could join",
-                fmt::format("holdfast bootstrap -c {} --dry-run", report_.cluster.full_name()));
   // A primary that comes back opens for writes: it must be the one that holds everything.
   const bool will_write = member.facts.role_wanted == cluster::MemberRole::primary && is_down(member);
   const bool told_otherwise = is_told_otherwise(report_, member, report_.leader);
@@ -435,6 +437,16 @@ Status Planner::repair(const MemberReport& member) {
       case PostgresRung::refill:
         return refill(member);
       case PostgresRung::common:
+        break;
+    }
+  }
+  if (report_.cluster.engine == Engine::galera) {
+    switch (TRY(add_galera_rung(report_, member, request_.ordinal.has_value(), proposal_.plan))) {
+      case GaleraRung::done:
+        return {};
+      case GaleraRung::refill:
+        return refill(member);
+      case GaleraRung::common:
         break;
     }
   }
@@ -561,16 +573,19 @@ Value world_of(const TriageReport& report) {
   // What a second writer has of its own grows with every commit: no part of a world that must stay as it is.
   const bool several = report.has("several-writers") ||
                        (report.cluster.engine == Engine::postgres && report.leader.empty());
-  auto errant = [&](const cluster::MemberReport& m) {
-    return several && m.facts.reachable() && m.facts.role == cluster::MemberRole::primary ? "" : m.errant.transactions;
-  };
-  for (const auto& m : report.members)
-    members.set(m.facts.member.str(),
-                Value::object({{"role", cluster::member_role_name(m.facts.role)},
-                               {"action", cluster::action_name(m.action)},
-                               {"errant", errant(m)},
-                               {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage
-                                                                                     : m.facts.lineage}}));
+  // Nothing moves in a Galera cluster without a component; and who is ahead there is what a bootstrap rests on.
+  const bool still = report.has("galera-no-primary-component");
+  for (const auto& m : report.members) {
+    const bool grows = several && m.facts.reachable() && m.facts.role == cluster::MemberRole::primary;
+    Value member = Value::object(
+        {{"role", cluster::member_role_name(m.facts.role)},
+         {"action", cluster::action_name(m.action)},
+         {"errant", grows ? "" : m.errant.transactions},
+         {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage : m.facts.lineage}});
+    if (still)
+      member.set("position", m.facts.reachable() ? m.facts.executed : m.facts.stored ? m.facts.stored->position : "");
+    members.set(m.facts.member.str(), std::move(member));
+  }
   return Value::object({{"leader", report.leader},
                         {"authority", cluster::authority_kind_name(report.authority.kind)},
                         {"members", members}});
