@@ -258,6 +258,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   members->controls = TRY(provider::control_members(cluster, std::move(stop)));
   members->triage = std::move(doors.triage);
   members->escrow = std::move(doors.escrow);
+  members->dump = std::move(doors.dump);
   operation::HandlerMap handlers;
   handlers["start_server"] = std::make_shared<StartServer>(members);
   handlers["stop_server"] = std::make_shared<StopServer>(members);
@@ -268,6 +269,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["set_semi_sync"] = std::make_shared<SetSemiSync>(members);
   handlers["create_slot"] = std::make_shared<CreateSlot>(members);
   handlers["prove_member"] = std::make_shared<ProveMember>(members);
+  add_keep_handlers(handlers, members);
   add_rebuild_handlers(handlers, members);
   return handlers;
 }

@@ -49,6 +49,7 @@ struct Members {
   std::vector<std::unique_ptr<engine::MemberControl>> controls;
   std::function<cluster::TriageReport()> triage;
   Doors::Escrow escrow;
+  Doors::Dump dump;
 
   Result<engine::MemberControl*> find(const std::string& name) const {
     for (const auto& control : controls)
@@ -84,6 +85,7 @@ class MemberStep : public StepHandler {
   const std::shared_ptr<Members> members_;
 };
 
+void add_keep_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 
 }  // namespace holdfast::repair
