@@ -1,5 +1,5 @@
-// A member's logical dump, kept on divergence: <namespace>/<cluster>/<ordinal>-mysqldump.sql (or -pgdumpall.sql) and its
-// sidecar, as a snapshot of its own. Tags as those of a backup, but type=diverged, with job= and instance=.
+// A member's logical dump, kept on divergence: <namespace>/<cluster>/<ordinal>-mysqldump.sql (or -pgdumpall.sql) and
+// its sidecar, as a snapshot of its own. Tags as those of a backup, but type=diverged, with job= and instance=.
 #pragma once
 
 #include <functional>
@@ -19,10 +19,10 @@ struct DivergedRequest {
 };
 
 struct DivergedReport {
-  std::string snapshot;     ///< id; empty when there is no dump
-  std::string path;         ///< of the dump in it
-  std::string undumpable;   ///< why the member gave no dump; nothing was stored then
-  std::string position;     ///< what the dump holds
+  std::string snapshot;    ///< id; empty when there is no dump
+  std::string path;        ///< of the dump in it
+  std::string undumpable;  ///< why the member gave no dump; nothing was stored then
+  std::string position;    ///< what the dump holds
   uint64_t bytes = 0, rows = 0;
 };
 

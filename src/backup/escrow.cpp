@@ -57,9 +57,9 @@ Result<EscrowReport> take_escrow(repo::Repository& repository, const EscrowReque
     snapshot.tags.push_back(fmt::format("instance={}", member->ordinal));
   repo::TreeBackupOptions options;
   options.whole = true;
-  auto stored = TRY(
-      repo::back_up_trees(repository, {request.folder}, options, {}, std::move(snapshot), true, progress, may_commit, stop)
-          .context("keeping a copy of " + request.member));
+  auto stored = TRY(repo::back_up_trees(repository, {request.folder}, options, {}, std::move(snapshot), true, progress,
+                                        may_commit, stop)
+                        .context("keeping a copy of " + request.member));
   if (!stored.problems.empty())
     return fail(ErrorClass::failed, "escrow.incomplete",
                 fmt::format("{} files of {} could not be read, the first: {}", stored.problems.size(), request.folder,

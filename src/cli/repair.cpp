@@ -57,9 +57,8 @@ Status refuse_if_unfinished(const Context& context, const cluster::DatabaseClust
 }
 
 bool needs_repository(const operation::Plan& plan) {
-  return std::ranges::any_of(plan.steps, [](const operation::Step& step) {
-    return step.kind == "take_escrow" || step.kind == "dump_member";
-  });
+  return std::ranges::any_of(
+      plan.steps, [](const operation::Step& step) { return step.kind == "take_escrow" || step.kind == "dump_member"; });
 }
 
 Result<Value> keep_copy(RepositorySession& session, const cluster::DatabaseCluster& cluster, const std::string& member,
@@ -73,9 +72,10 @@ Result<Value> keep_copy(RepositorySession& session, const cluster::DatabaseClust
 
 Result<Value> keep_dump(Context& context, RepositorySession& session, const cluster::DatabaseCluster& cluster,
                         const std::string& member, const std::string& job, std::stop_token stop) {
-  backup::DivergedRequest request{cluster, TRY(password_of(context, cluster)), member, job, "holdfast " HOLDFAST_VERSION};
-  auto kept = TRY(
-      backup::dump_diverged(*session.repository, request, [&] { return session.confirm(); }, std::move(stop)));
+  backup::DivergedRequest request{cluster, TRY(password_of(context, cluster)), member, job,
+                                  "holdfast " HOLDFAST_VERSION};
+  auto kept =
+      TRY(backup::dump_diverged(*session.repository, request, [&] { return session.confirm(); }, std::move(stop)));
   if (!kept.undumpable.empty()) {
     context.out.warning("repair.no_dump", fmt::format("no dump of {} is kept: {}", member, kept.undumpable));
     return Value::object({{"skipped", kept.undumpable}});
@@ -96,9 +96,9 @@ Value tell_kept(Context& context, const cluster::DatabaseCluster& cluster, const
     if (result["snapshot"].text().empty()) continue;
     const auto* member = cluster.find(step.member);
     const std::string command =
-        fmt::format("holdfast restore --snapshot {} -c {} -i {} --into DIR -r {}", result["snapshot"].text().substr(0, 8),
-                    cluster.full_name(), member ? std::to_string(member->ordinal) : step.member,
-                    context.options.text("backups-path"));
+        fmt::format("holdfast restore --snapshot {} -c {} -i {} --into DIR -r {}",
+                    result["snapshot"].text().substr(0, 8), cluster.full_name(),
+                    member ? std::to_string(member->ordinal) : step.member, context.options.text("backups-path"));
     if (kept.empty()) context.out.line(fmt::format("kept in the repository, as job={}:", job));
     context.out.line(fmt::format("  {} of {}: {}", dump ? "dump" : "data directory", step.member, command));
     kept.push_back(Value::object({{"member", step.member},

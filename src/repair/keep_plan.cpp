@@ -69,10 +69,10 @@ Status plan_keeping(const TriageReport& report, const MemberReport& victim, Prop
       continue;
     }
     if (!is_stopped_with_data(m))
-      return fail(ErrorClass::refused, "repair.cannot_keep",
-                  fmt::format("{} has what no other member has and no copy of it can be taken: {}", name, m.sentence),
-                  fmt::format("make it answer, or stop its server; then holdfast triage -c {}",
-                              report.cluster.full_name()));
+      return fail(
+          ErrorClass::refused, "repair.cannot_keep",
+          fmt::format("{} has what no other member has and no copy of it can be taken: {}", name, m.sentence),
+          fmt::format("make it answer, or stop its server; then holdfast triage -c {}", report.cluster.full_name()));
     steps.push_back(
         {.id = "escrow-" + name,
          .kind = "take_escrow",
