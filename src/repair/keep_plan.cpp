@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "backup/diverged.h"
+#include "repair/unique.h"
 
 namespace holdfast::repair {
 
@@ -15,16 +16,11 @@ using cluster::TriageReport;
 using cluster::Verdict;
 using codec::Value;
 
-bool is_divergence(const TriageReport& report, const MemberReport& victim) {
-  return victim.verdict == Verdict::diverged || report.authority.kind == cluster::AuthorityKind::diverged ||
-         report.has("several-writers") || report.has("galera-two-components");
-}
-
 namespace {
 
-/// Nobody else is known to have what it has.
-bool holds_its_own(const MemberReport& member) {
-  return member.verdict == Verdict::diverged || !member.errant.transactions.empty();
+/// Proven, not only not excluded: a member whose position is unreadable is copied whole, which is enough.
+bool holds_its_own(const TriageReport& report, const MemberReport& member, const MemberReport& donor) {
+  return member.verdict == Verdict::diverged || !held_only_by(report, member, donor).value_or("").empty();
 }
 
 bool is_stopped_with_data(const MemberReport& member) {
@@ -35,8 +31,14 @@ bool is_stopped_with_data(const MemberReport& member) {
 
 }  // namespace
 
-Status plan_keeping(const TriageReport& report, const MemberReport& victim, Proposal& proposal) {
-  if (!is_divergence(report, victim)) return {};
+bool is_divergence(const TriageReport& report, const MemberReport& victim, const MemberReport& donor) {
+  return holds_its_own(report, victim, donor) || report.authority.kind == cluster::AuthorityKind::diverged ||
+         report.has("several-writers") || report.has("galera-two-components");
+}
+
+Status plan_keeping(const TriageReport& report, const MemberReport& victim, const MemberReport& donor,
+                    Proposal& proposal) {
+  if (!is_divergence(report, victim, donor)) return {};
   std::vector<operation::Step> steps;
   std::vector<std::string> remarks;
   for (const auto& m : report.members) {
@@ -47,7 +49,7 @@ Status plan_keeping(const TriageReport& report, const MemberReport& victim, Prop
     const uint64_t seconds = 5 + m.facts.data_bytes.value_or(0) / (50 << 20);
     if (m.facts.reachable()) {
       // The victim's data directory is copied as well, and the others are not touched: no dump is no loss for these.
-      const bool needed = !is_victim && holds_its_own(m);
+      const bool needed = !is_victim && holds_its_own(report, m, donor);
       steps.push_back(
           {.id = "dump-" + name,
            .kind = "dump_member",
@@ -64,7 +66,7 @@ Status plan_keeping(const TriageReport& report, const MemberReport& victim, Prop
       continue;
     }
     if (is_victim) continue;
-    if (!holds_its_own(m)) {
+    if (!holds_its_own(report, m, donor)) {
       remarks.push_back(fmt::format("no dump of {} is kept: it does not answer", name));
       continue;
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "repair/keep_plan.h"
+#include "repair/unique.h"
 
 namespace holdfast::repair {
 
@@ -261,12 +262,11 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
   auto lose = [&](std::string what, std::string_view acceptance) {
     proposal_.plan.losses.push_back({std::move(what), fmt::format("{}:{}", acceptance, victim)});
   };
-  if (member.verdict == Verdict::diverged)
-    lose(fmt::format("{} will no longer have what only it has{}", victim,
-                     member.errant.transactions.empty() ? "" : ": " + member.errant.transactions),
-         "discard-diverged");
   if (member.verdict == Verdict::foreign)
     lose(victim + " will no longer have its data of another cluster", "discard-foreign");
+  else if (const auto own = held_only_by(report_, member, donor))
+    lose(fmt::format("{} will no longer have what only it has{}", victim, own->empty() ? "" : ": " + *own),
+         "discard-diverged");
   if (holds_data && request_.no_escrow) lose("no copy of the data of " + victim + " will be kept", "no-escrow");
 }
 
@@ -290,7 +290,7 @@ Status Planner::refill(const MemberReport& member) {
                 fmt::format("{} has to be made anew; a copy of what it holds is kept first, and no repository is named",
                             victim),
                 target_command(member) + " --backups-path REPOSITORY");
-  if (holds_data && !request_.no_escrow) TRY_VOID(plan_keeping(report_, member, proposal_));
+  if (holds_data && !request_.no_escrow) TRY_VOID(plan_keeping(report_, member, *donor, proposal_));
   add_rebuild(member, *donor, holds_data);
   return {};
 }
