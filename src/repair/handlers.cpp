@@ -259,6 +259,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   members->controls = TRY(provider::control_members(cluster, std::move(stop), members->epoch));
   members->triage = std::move(doors.triage);
   members->escrow = std::move(doors.escrow);
+  members->dump = std::move(doors.dump);
   operation::HandlerMap handlers;
   handlers["start_server"] = std::make_shared<StartServer>(members);
   handlers["stop_server"] = std::make_shared<StopServer>(members);
@@ -269,6 +270,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["create_slot"] = std::make_shared<CreateSlot>(members);
   handlers["prove_member"] = std::make_shared<ProveMember>(members);
   add_inspection_handlers(handlers, members);
+  add_keep_handlers(handlers, members);
   add_rebuild_handlers(handlers, members);
   add_galera_handlers(handlers, members);
   add_postgres_handlers(handlers, members);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "repair/keep_plan.h"
 #include "repair/rungs_galera.h"
 #include "repair/rungs_postgres.h"
 #include "repair/sides.h"
@@ -354,6 +355,7 @@ Status Planner::refill(const MemberReport& member) {
                 fmt::format("{} has to be made anew; a copy of what it holds is kept first, and no repository is named",
                             victim),
                 target_command(member) + " --backups-path REPOSITORY");
+  if (holds_data && !request_.no_escrow) TRY_VOID(plan_keeping(report_, member, *donor, proposal_));
   add_rebuild(member, *donor, holds_data);
   return {};
 }

@@ -35,14 +35,6 @@ class AgentStep : public MemberStep {
   std::string data_dir(StepScope& scope) const { return members_->cluster.find(scope.step().member)->data_dir; }
 };
 
-class TakeEscrow : public AgentStep {
- public:
-  using AgentStep::AgentStep;
-  Result<Value> run(StepScope& scope, const Value&) override {
-    return members_->escrow(scope.step().member, data_dir(scope), scope.operation(), scope.stop());
-  }
-};
-
 /// The member's agent starts it as a replica of the one that takes writes, also after the repair.
 class ConfigureReplica : public AgentStep {
  public:
@@ -206,7 +198,6 @@ class DropAside : public AgentStep {
 }  // namespace
 
 void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
-  handlers["take_escrow"] = std::make_shared<TakeEscrow>(members);
   handlers["configure_replica"] = std::make_shared<ConfigureReplica>(members);
   handlers["make_side_copy"] = std::make_shared<MakeSideCopy>(members);
   handlers["prove_side"] = std::make_shared<ProveSide>(members);
