@@ -109,6 +109,7 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
   run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
   const SignalShield shield;
   run.stop = context.stop;
+  add_epochs(run, cluster);
   run.world_now = [&]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
   run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
   operation::Executor executor(std::move(run));
@@ -158,6 +159,10 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
       };
     }
     support.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
+    operation::ExecutorOptions epochs;
+    add_epochs(epochs, cluster);
+    support.min_epoch = epochs.min_epoch;
+    support.fence = std::move(epochs.fence);
     support.world_now = [cluster]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
     return support;
   }
