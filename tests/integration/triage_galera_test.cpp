@@ -400,7 +400,7 @@ std::vector<Fault> faults() {
              hide_data(p, 2);
            },
        .diagnoses = {"server-crashed 0 1 2", "galera-no-primary-component 0 1 2", "authority-undeterminable"},
-       .members = {"0 stopped restart", "1 stopped restart", "2 unknown nothing"},
+       .members = {"0 stopped restart", "1 stopped restart", "2 stopped restart"},
        .authority = "undeterminable",
        .undo =
            [](Patient& p) {
