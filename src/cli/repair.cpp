@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <set>
+#include <thread>
 
 #include "backup/diverged.h"
 #include "backup/escrow.h"
@@ -20,6 +23,7 @@
 #include "operation/lock.h"
 #include "operation/operations.h"
 #include "provider/observe.h"
+#include "provider/recover.h"
 #include "repair/bootstrap.h"
 #include "repair/plan.h"
 
@@ -151,6 +155,7 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
   run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
   const SignalShield shield;
   run.stop = context.stop;
+  add_epochs(run, cluster);
   run.world_now = [&]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
   run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
   operation::Executor executor(std::move(run));
@@ -211,6 +216,10 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
       };
     }
     support.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
+    operation::ExecutorOptions epochs;
+    add_epochs(epochs, cluster);
+    support.min_epoch = epochs.min_epoch;
+    support.fence = std::move(epochs.fence);
     support.world_now = [cluster]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
     return support;
   }
@@ -236,15 +245,82 @@ Exit run_repair(Context& context) {
   return carry_out(context, cluster, before, std::move(proposal.plan), proposal.skipped, proposal.remarks);
 }
 
+namespace {
+
+/// Crashed members know their position in InnoDB alone. Recovering it is what any start of theirs would do, and needs
+/// no undo; what could not be recovered, and why.
+Result<std::map<std::string, std::string>> recover_positions(Context& context, const cluster::DatabaseCluster& cluster,
+                                                             const cluster::TriageReport& report) {
+  std::map<std::string, std::string> failed;
+  auto steps = provider::plan_recovery(report);
+  std::erase_if(steps, [](const auto& step) { return step.kind != provider::RecoverStep::Kind::recover; });
+  if (steps.empty()) return failed;
+  const auto lock = TRY(operation::ClusterLock::acquire(
+      state_dir_of(context), {.cluster = cluster.full_name(), .operation = "", .verb = "bootstrap"}));
+  std::vector<Result<std::string>> found(steps.size(), std::string());
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < steps.size(); ++i)
+      threads.emplace_back([&, i] {
+        found[i] =
+            provider::recover_member(cluster, steps[i].member, Deadline::in(std::chrono::seconds(300)), context.stop);
+      });
+  }
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const std::string member = steps[i].member.str();
+    context.out.note(member + ": " +
+                     (found[i] ? *found[i] + " (recovered from InnoDB)" : found[i].error().to_string()));
+    if (!found[i]) failed[member] = found[i].error().message;
+  }
+  return failed;
+}
+
+/// The first refusal whose loss nobody accepted; its hint is what would accept it.
+Status check_refusals(const repair::Bootstrap& bootstrap, const std::vector<std::string>& accepted,
+                      const std::string& command) {
+  std::set<std::string> given;
+  for (const auto& text : accepted) given.insert(TRY(operation::parse_acceptance(text)).name);
+  std::string flags;
+  std::optional<Error> first;
+  for (const auto& loss : bootstrap.plan.losses) {
+    if (given.contains(loss.acceptance)) continue;
+    flags += fmt::format(" --accept={}@{}", loss.acceptance, operation::short_hash(bootstrap.plan));
+    const auto refusal = bootstrap.refusals.find(loss.acceptance);
+    if (!first && refusal != bootstrap.refusals.end()) first = refusal->second;
+  }
+  if (!first) return {};
+  first->hint = fmt::format("if the cluster is to go on without it: {}{}", command, flags);
+  return fail(std::move(*first));
+}
+
+}  // namespace
+
 Exit run_bootstrap(Context& context) {
+  const Options& options = context.options;
   const auto cluster = TRY(selected_cluster(context));
   TRY_VOID(refuse_if_unfinished(context, cluster, "bootstrap"));
-  const auto before = look(cluster, context.stop);
+  repair::BootstrapRequest request;
+  request.has_repository = options.given("backups-path");
+  request.no_escrow = options.flag("no-escrow");
+  auto before = look(cluster, context.stop);
   TRY_VOID(refuse_if_interrupted(context));
+  auto first_try = repair::plan_bootstrap(before, request);
+  if (!first_try && first_try.error().id == "bootstrap.not_recovered" && !options.flag("dry-run")) {
+    request.not_recovered = TRY(recover_positions(context, cluster, before));
+    TRY_VOID(refuse_if_interrupted(context));
+    before = look(cluster, context.stop);
+  }
   print_triage(context.out, before, false);
   context.out.line();
-  context.out.set_data(Value::object({{"before", triage_value(before)}}));
-  return carry_out(context, cluster, before, TRY(repair::plan_bootstrap(before)), {});
+  auto data = Value::object({{"before", triage_value(before)}});
+  context.out.set_data(data);
+  auto bootstrap = TRY(repair::plan_bootstrap(before, request));
+  if (!options.flag("dry-run")) {
+    data.set("plan", operation::plan_value(bootstrap.plan));
+    context.out.set_data(data);
+    TRY_VOID(check_refusals(bootstrap, options.list("accept"), "holdfast bootstrap -c " + cluster.full_name()));
+  }
+  return carry_out(context, cluster, before, std::move(bootstrap.plan), bootstrap.left_alone);
 }
 
 }  // namespace holdfast::cli
