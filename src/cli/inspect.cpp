@@ -1,13 +1,19 @@
 // holdfast inspect --fence: the look that may change files: where crashed Galera members stand, from InnoDB itself.
+#include "repair/inspect.h"
+
 #include <fmt/format.h>
 
 #include "cli/cluster_options.h"
-#include "cli/recover_positions.h"
+#include "cli/operation_handlers.h"
+#include "cli/signals.h"
 #include "cli/triage_view.h"
 #include "cli/verbs.h"
+#include "operation/executor.h"
+#include "operation/journal.h"
 #include "provider/errant.h"
 #include "provider/observe.h"
 #include "provider/recover.h"
+#include "repair/handlers.h"
 
 namespace holdfast::cli {
 
@@ -50,8 +56,23 @@ Status recover_all(Context& context, const cluster::DatabaseCluster& cluster, co
   for (const auto& outcome : outcomes)
     if (outcome.step.kind == RecoverStep::Kind::recover && outcome.wanted) names.push_back(outcome.step.member.str());
   if (names.empty()) return {};
-  const auto told =
-      TRY(recover_positions(context, cluster, report, names, context.options.integer("timeout").value_or(300)));
+  auto plan = repair::plan_inspection(report, names,
+                                      std::max<int64_t>(1, context.options.integer("timeout").value_or(300)));
+  plan.created = operation::utc_now();
+  operation::ExecutorOptions run;
+  run.state_dir = state_dir_of(context);
+  repair::Doors doors;
+  doors.triage = [&] { return report; };
+  run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
+  run.stop = context.stop;
+  run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
+  add_epochs(run, cluster);
+  const SignalShield shield;
+  operation::Executor executor(std::move(run));
+  auto done = executor.execute(plan);
+  if (!executor.operation().empty()) context.out.set_operation(executor.operation());
+  if (!done) return fail(std::move(done).error());
+  const auto& told = done->steps[0].result.value_or(codec::Value());
   for (auto& outcome : outcomes) {
     const auto* of_member = told.find(outcome.step.member.str());
     if (!of_member) continue;
