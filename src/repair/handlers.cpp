@@ -7,6 +7,7 @@
 
 #include "engine/replication.h"
 #include "provider/member_agent.h"
+#include "repair/live_position.h"
 #include "repair/member_step.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
@@ -88,8 +89,10 @@ class StreamStep : public MemberStep {
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto* control = TRY(member(scope));
-    return engine::wait_for_replication(engine(), control->setup().socket, false, Deadline::in(seconds(60)),
-                                        scope.stop());
+    // Where an event could not be applied, that threads run is no proof: they may only try again.
+    const bool level = scope.step().arguments["level"].boolean();
+    return engine::wait_for_replication(engine(), control->setup().socket, level,
+                                        Deadline::in(seconds(level ? 600 : 60)), scope.stop());
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
@@ -113,6 +116,17 @@ class ResumeReplication : public StreamStep {
 class FollowSource : public StreamStep {
  public:
   using StreamStep::StreamStep;
+  Result<Value> look_before(StepScope& scope) override {
+    // It may have written since the plan was made: a second writer until it was closed.
+    auto* control = TRY(member(scope));
+    auto* source = TRY(members_->find(scope.step().arguments["source"].text()));
+    const auto own = TRY(held_beyond(engine(), control->setup().socket, source->setup().socket, soon(), scope.stop()));
+    if (!own.empty())
+      return fail(ErrorClass::refused, "repair.target_is_authority",
+                  fmt::format("{} has what {} lacks by now: {}", scope.step().member, source->setup().name, own),
+                  fmt::format("holdfast triage -c {} -v", members_->cluster.full_name()));
+    return StreamStep::look_before(scope);
+  }
   Result<Value> run(StepScope& scope, const Value& before) override {
     auto* control = TRY(member(scope));
     engine::Source source = TRY(members_->source(control->setup(), scope.step().arguments["source"].text()));

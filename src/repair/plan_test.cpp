@@ -366,5 +366,48 @@ TEST(RepairPlan, WhatAReplicaWaitsForIsNamed) {
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.needs_operator");
 }
 
+TEST(RepairPlan, WhatIsNoMatterOfDataNeedsNoCopy) {
+  auto report = healthy();
+  cluster::Following follow;
+  follow.apply_errno = 1205;
+  report.members[1].facts.following = {follow};
+  diagnose(report, 1, "replica-apply-error", Verdict::broken, Action::resume);
+  auto proposal = plan_repair(report, {});
+  EXPECT_EQ(steps(proposal), "resume-m1 prove-m1");
+  EXPECT_TRUE(proposal->plan.find("resume-m1")->arguments["level"].boolean());
+
+  report.members[1].facts.following[0].apply_errno = 1594;
+  proposal = plan_repair(report, {});
+  EXPECT_EQ(steps(proposal), "follow-m1 prove-m1");
+  EXPECT_TRUE(proposal->plan.find("follow-m1")->arguments["renew"].boolean());
+  // What it has received is fetched again: only from one that has it.
+  report.members[1].facts.received = "0-1-9";
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.undeterminable");
+
+  report = healthy();
+  diagnose(report, 2, "replica-access-denied", Verdict::broken, Action::resume);
+  EXPECT_EQ(steps(plan_repair(report, {})), "follow-m2 prove-m2");
+}
+
+TEST(RepairPlan, ALonePrimaryIsTheDonorAndNobodyIsMadeAnewWithoutOne) {
+  auto report = healthy();
+  report.members[0].facts.semi_sync.source_enabled = true;
+  diagnose(report, 0, "semi-sync-off", Verdict::broken, Action::resume);
+  for (size_t i : {1, 2}) {
+    report.members[i].facts.reach = cluster::Reach::unreachable;
+    diagnose(report, i, "data-missing", Verdict::empty, Action::rebuild);
+  }
+  auto proposal = plan_repair(report, {});
+  EXPECT_EQ(steps(proposal), "copy-m1 try-m1 swap-m1 start-m1 prove-m1 prove-m0");
+  ASSERT_TRUE(proposal);
+  EXPECT_EQ(proposal->plan.find("copy-m1")->arguments["donor"].text(), "m0");
+
+  report = healthy();
+  report.leader.clear();
+  report.members[0].facts.reach = cluster::Reach::unreachable;
+  diagnose(report, 0, "data-missing", Verdict::empty, Action::rebuild);
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.no_donor");
+}
+
 }  // namespace
 }  // namespace holdfast::repair
