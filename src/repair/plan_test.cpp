@@ -163,7 +163,7 @@ TEST(RepairPlan, WithoutDivergenceNothingIsDumped) {
 }
 
 TEST(RepairPlan, AMemberThatGivesNoDumpIsToldAndOneWithHistoryOfItsOwnIsCopiedOrStopsTheRepair) {
-  auto report = healthy(Engine::postgres);
+  auto report = healthy();
   MemberReport donor = report.members[2];
   donor.facts.member = MemberName("m3");
   report.members.push_back(donor);
@@ -171,7 +171,7 @@ TEST(RepairPlan, AMemberThatGivesNoDumpIsToldAndOneWithHistoryOfItsOwnIsCopiedOr
   described.name = MemberName("m3");
   described.ordinal = 3;
   report.cluster.members.push_back(described);
-  diagnose(report, 1, "histories-diverged", Verdict::diverged, Action::reseed);
+  diagnose(report, 1, "histories-diverged", Verdict::diverged, Action::rebuild);
   diagnose(report, 2, "server-stopped", Verdict::stopped, Action::restart);
   auto& down = report.members[2];
   down.facts.reach = cluster::Reach::unreachable;
@@ -252,7 +252,8 @@ TEST(RepairPlan, OfTwoWritersTheOneThatIsNamedGivesWay) {
   const auto report = two_writers("0-1-7", "0-1-5,0-2-6");
   EXPECT_EQ(steps(plan_repair(report, {})), "repair.split_brain");
   auto proposal = plan_repair(report, {.ordinal = 1, .has_repository = true});
-  EXPECT_EQ(steps(proposal), "close-m1 stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
+  EXPECT_EQ(steps(proposal),
+            "close-m1 dump-m0 dump-m1 dump-m2 stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
   ASSERT_TRUE(proposal);
   EXPECT_TRUE(operation::check_plan(proposal->plan));
   EXPECT_EQ(proposal->plan.find("try-m1")->arguments["source"].text(), "m0");
@@ -264,7 +265,8 @@ TEST(RepairPlan, OfTwoWritersTheOneThatIsNamedGivesWay) {
   proposal = plan_repair(report, {.ordinal = 0, .has_repository = true});
   ASSERT_TRUE(proposal) << proposal.error().to_string();
   EXPECT_EQ(steps(proposal),
-            "close-m0 stop-m0 escrow-m0 configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
+            "close-m0 dump-m0 dump-m1 dump-m2 stop-m0 escrow-m0 configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 "
+            "drop-m0");
   EXPECT_EQ(proposal->plan.find("copy-m0")->arguments["donor"].text(), "m1");
 }
 
@@ -319,7 +321,8 @@ TEST(RepairPlan, ATailIsCutByTheServerWhereSemiSyncHeldIt) {
   report.cluster.replication = cluster::ReplicationMode::semi_sync;
   diagnose(report, 0, "errant-transactions", Verdict::diverged, Action::rebuild);
   auto proposal = plan_repair(report, {.ordinal = 0, .has_repository = true});
-  EXPECT_EQ(steps(proposal), "escrow-m0 configure-m0 cut-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
+  EXPECT_EQ(steps(proposal),
+            "dump-m1 dump-m2 escrow-m0 configure-m0 cut-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
   ASSERT_TRUE(proposal);
   EXPECT_TRUE(operation::check_plan(proposal->plan));
   EXPECT_EQ(proposal->plan.find("copy-m0")->arguments["unless"].text(), "cut-m0");
@@ -329,7 +332,7 @@ TEST(RepairPlan, ATailIsCutByTheServerWhereSemiSyncHeldIt) {
             "configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0");
   report.members[0].facts.server_state = "stopped";
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0, .has_repository = true})),
-            "escrow-m0 configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
+            "dump-m1 dump-m2 escrow-m0 configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
 }
 
 TEST(RepairPlan, ThePrimaryIsHealedAfterTheReplicasItWaitsFor) {
@@ -404,6 +407,7 @@ TEST(RepairPlan, ALonePrimaryIsTheDonorAndNobodyIsMadeAnewWithoutOne) {
 
   report = healthy();
   report.leader.clear();
+  report.authority.member = MemberName("m1");
   report.members[0].facts.reach = cluster::Reach::unreachable;
   diagnose(report, 0, "data-missing", Verdict::empty, Action::rebuild);
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.no_donor");
