@@ -163,7 +163,7 @@ TEST(RepairPlan, WithoutDivergenceNothingIsDumped) {
 }
 
 TEST(RepairPlan, AMemberThatGivesNoDumpIsToldAndOneWithHistoryOfItsOwnIsCopiedOrStopsTheRepair) {
-  auto report = healthy(Engine::postgres);
+  auto report = healthy();
   MemberReport donor = report.members[2];
   donor.facts.member = MemberName("m3");
   report.members.push_back(donor);
@@ -171,7 +171,7 @@ TEST(RepairPlan, AMemberThatGivesNoDumpIsToldAndOneWithHistoryOfItsOwnIsCopiedOr
   described.name = MemberName("m3");
   described.ordinal = 3;
   report.cluster.members.push_back(described);
-  diagnose(report, 1, "histories-diverged", Verdict::diverged, Action::reseed);
+  diagnose(report, 1, "histories-diverged", Verdict::diverged, Action::rebuild);
   diagnose(report, 2, "server-stopped", Verdict::stopped, Action::restart);
   auto& down = report.members[2];
   down.facts.reach = cluster::Reach::unreachable;
@@ -407,6 +407,7 @@ TEST(RepairPlan, ALonePrimaryIsTheDonorAndNobodyIsMadeAnewWithoutOne) {
 
   report = healthy();
   report.leader.clear();
+  report.authority.member = MemberName("m1");
   report.members[0].facts.reach = cluster::Reach::unreachable;
   report.authority.kind = AuthorityKind::leader_not_primary;
   report.authority.member = MemberName("m1");
