@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "repair/relay_logs.h"
 #include "repair/sides.h"
 #include "repair/unique.h"
 
@@ -368,6 +369,8 @@ Status Planner::resume(const MemberReport& member) {
   if (report_.leader.empty())
     return fail(ErrorClass::refused, "repair.no_donor", "nobody takes writes whom " + name(member) + " could follow",
                 fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
+  const bool unreadable = says(member, "replica-relay-log-damaged");
+  if (unreadable && !can_fetch_logs_anew(report_, member)) return refill(member);
   if (is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
   if (says(member, "replica-writable")) add_read_only(member);
   const bool refused = says(member, "replica-access-denied");
@@ -385,6 +388,8 @@ Status Planner::resume(const MemberReport& member) {
     add_start(member, "so that it connects anew");
   } else if (refused) {
     add_follow(member, true);
+  } else if (unreadable) {
+    add(fetching_step(name(member), report_.leader));
   } else if (stopped) {
     add_resume(member);
   }
