@@ -4,7 +4,10 @@
 
 #include <algorithm>
 
+#include "repair/keep_plan.h"
 #include "repair/relay_logs.h"
+#include "repair/rungs_galera.h"
+#include "repair/rungs_postgres.h"
 #include "repair/sides.h"
 #include "repair/unique.h"
 
@@ -240,6 +243,7 @@ void Planner::add_proof(const MemberReport& member) {
 }
 
 const MemberReport* Planner::donor_for(const MemberReport& victim) const {
+  if (report_.cluster.engine == Engine::galera) return galera_donor(report_, victim);
   const MemberReport* donor = nullptr;
   for (const auto& m : report_.members) {
     if (&m == &victim || !m.healthy()) continue;
@@ -272,16 +276,27 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
   if (holds_data && !request_.no_escrow)
     step("escrow", "take_escrow", fmt::format("Keep a copy of the data directory of {} in the repository", victim),
          "nothing: the copy is kept", copy_seconds * 2, "every byte of it was read back from the repository");
-  if ((report_.cluster.engine != Engine::galera && member.facts.role_wanted != cluster::MemberRole::replica) ||
-      is_told_otherwise(report_, member, report_.leader))
-    add(telling_step(victim, report_.leader));
+  const bool postgres = report_.cluster.engine == Engine::postgres;
+  const bool told_otherwise =
+      postgres ? postgres_is_told_otherwise(report_, member)
+               : (report_.cluster.engine != Engine::galera && member.facts.role_wanted != cluster::MemberRole::replica) ||
+                     is_told_otherwise(report_, member, report_.leader);
+  if (told_otherwise) add(telling_step(victim, report_.leader));
   const bool cuts = holds_data && !request_.no_escrow && may_cut_its_tail(report_, member);
   if (cuts) add(cutting_step(victim, report_.leader));
   const std::string cut = cuts ? "cut-" + victim : "";
-  step("copy", "make_side_copy",
-       fmt::format("Copy {} into a new directory of {}, beside the old one", name(donor), victim),
-       "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
-       Value::object({{"donor", name(donor)}, {"unless", cut}}));
+  if (postgres && holds_data && postgres_can_rewind(report_, member))
+    step("copy", "make_side_copy",
+         fmt::format("Copy the directory of {0} beside itself and rewind the copy onto {1}; where that is not possible, "
+                     "copy {1} instead",
+                     victim, report_.leader),
+         "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
+         Value::object({{"donor", report_.leader}, {"rewind", true}, {"unless", cut}}));
+  else
+    step("copy", "make_side_copy",
+         fmt::format("Copy {} into a new directory of {}, beside the old one", name(donor), victim),
+         "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
+         Value::object({{"donor", name(donor)}, {"unless", cut}}));
   step("try", "prove_side", fmt::format("Start {} on the new directory and see that it keeps up", victim), "stop it",
        60, "it follows and is level", Value::object({{"source", report_.leader}, {"unless", cut}}));
   step("swap", "swap_side", fmt::format("Put the new directory in the old one's place, by rename", victim),
@@ -299,7 +314,13 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
   auto lose = [&](std::string what, std::string_view acceptance) {
     proposal_.plan.losses.push_back({std::move(what), fmt::format("{}:{}", acceptance, victim)});
   };
-  if (member.verdict == Verdict::foreign)
+  const auto own_loss = postgres ? postgres_loss(member, postgres_only_it_is_unknown(report_, member))
+                        : report_.cluster.engine == Engine::galera && member.verdict != Verdict::diverged
+                            ? galera_loss(member)
+                            : std::nullopt;
+  if (own_loss)
+    proposal_.plan.losses.push_back(*own_loss);
+  else if (member.verdict == Verdict::foreign)
     lose(victim + " will no longer have its data of another cluster", "discard-foreign");
   else if (const auto own = held_only_by(report_, member, donor))
     lose(fmt::format("{} will no longer have what only it has{}", victim, own->empty() ? "" : ": " + *own),
@@ -309,7 +330,11 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
 
 Status Planner::refill(const MemberReport& member) {
   const std::string victim = name(member);
-  if (report_.authority.kind == AuthorityKind::undeterminable)
+  // Named, and with a copy that is read back, the only member that is not known may be made anew.
+  const bool chosen = (request_.ordinal && request_.has_repository && !request_.no_escrow &&
+                       report_.cluster.engine == Engine::postgres && postgres_only_it_is_unknown(report_, member)) ||
+                      galera_only_it_is_unknown(report_, member);
+  if (report_.authority.kind == AuthorityKind::undeterminable && !chosen)
     return fail(ErrorClass::refused, "repair.undeterminable",
                 fmt::format("{} would have to be made anew, but who has all data is not known", victim),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
@@ -317,6 +342,10 @@ Status Planner::refill(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.target_is_authority",
                 victim + " holds what no other member holds; it is the last thing to touch",
                 fmt::format("holdfast triage -c {} --export-divergence DIR", report_.cluster.full_name()));
+  if (report_.leader.empty() && report_.cluster.engine != Engine::galera)
+    return fail(ErrorClass::refused, "repair.no_donor",
+                "nobody takes writes whom " + victim + " could follow once it is made anew: that comes first",
+                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   const MemberReport* donor = donor_for(member);
   if (!donor)
     return fail(ErrorClass::refused, "repair.no_donor", "no healthy member is left to copy " + victim + " from",
@@ -327,15 +356,12 @@ Status Planner::refill(const MemberReport& member) {
                 fmt::format("{} has to be made anew; a copy of what it holds is kept first, and no repository is named",
                             victim),
                 target_command(member) + " --backups-path REPOSITORY");
+  if (holds_data && !request_.no_escrow) TRY_VOID(plan_keeping(report_, member, *donor, proposal_));
   add_rebuild(member, *donor, holds_data);
   return {};
 }
 
 Status Planner::restart(const MemberReport& member) {
-  if (report_.cluster.engine == Engine::galera && report_.has("galera-no-primary-component"))
-    return fail(ErrorClass::refused, "repair.no_donor",
-                "no member is in a primary component that " + name(member) + " could join",
-                fmt::format("holdfast bootstrap -c {} --dry-run", report_.cluster.full_name()));
   // A primary that comes back opens for writes: it must be the one that holds everything.
   const bool will_write = member.facts.role_wanted == cluster::MemberRole::primary && is_down(member);
   const bool told_otherwise = is_told_otherwise(report_, member, report_.leader);
@@ -369,6 +395,14 @@ Status Planner::resume(const MemberReport& member) {
   if (report_.leader.empty())
     return fail(ErrorClass::refused, "repair.no_donor", "nobody takes writes whom " + name(member) + " could follow",
                 fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
+  const bool follows_anew =
+      says(member, "replica-detached") || says(member, "replica-wrong-source") || says(member, "replica-access-denied");
+  if (follows_anew && report_.cluster.engine != Engine::postgres &&
+      !holds_nothing_beside(report_, name(member), report_.leader))
+    return fail(ErrorClass::refused, "repair.undeterminable",
+                fmt::format("{} is not proven to hold nothing but what {} has: it is not made to follow it",
+                            name(member), report_.leader),
+                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   const bool unreadable = says(member, "replica-relay-log-damaged");
   if (unreadable && !can_fetch_logs_anew(report_, member)) return refill(member);
   if (is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
@@ -403,6 +437,26 @@ Status Planner::repair(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.needs_operator",
                 name(member) + " has no agent running that could do anything to it: start it first",
                 "holdfast explain agent-gone");
+  if (report_.cluster.engine == Engine::postgres) {
+    switch (TRY(add_postgres_rung(report_, member, request_, proposal_.plan))) {
+      case PostgresRung::done:
+        return {};
+      case PostgresRung::refill:
+        return refill(member);
+      case PostgresRung::common:
+        break;
+    }
+  }
+  if (report_.cluster.engine == Engine::galera) {
+    switch (TRY(add_galera_rung(report_, member, request_.ordinal.has_value(), proposal_.plan))) {
+      case GaleraRung::done:
+        return {};
+      case GaleraRung::refill:
+        return refill(member);
+      case GaleraRung::common:
+        break;
+    }
+  }
   switch (member.action) {
     case Action::nothing:
       if (const MemberReport* source = dead_source(member))
@@ -507,6 +561,11 @@ Result<Proposal> Planner::propose() {
 }
 
 Result<Proposal> plan_repair(const TriageReport& report, const Request& request) {
+  if (const auto chosen = TRY(postgres_after_choice(report, request))) {
+    auto proposal = TRY(Planner(*chosen, request).propose());
+    postgres_settle_choice(report, chosen->leader, proposal.plan);
+    return proposal;
+  }
   const auto chosen = TRY(after_choice(report, request));
   if (!chosen) return Planner(report, request).propose();
   auto proposal = TRY(Planner(*chosen, request).propose());
@@ -519,17 +578,21 @@ Result<Proposal> plan_repair(const TriageReport& report, const Request& request)
 Value world_of(const TriageReport& report) {
   Value members = Value::object();
   // What a second writer has of its own grows with every commit: no part of a world that must stay as it is.
-  const bool several = report.has("several-writers");
-  auto errant = [&](const cluster::MemberReport& m) {
-    return several && m.facts.reachable() && m.facts.role == cluster::MemberRole::primary ? "" : m.errant.transactions;
-  };
-  for (const auto& m : report.members)
-    members.set(m.facts.member.str(),
-                Value::object({{"role", cluster::member_role_name(m.facts.role)},
-                               {"action", cluster::action_name(m.action)},
-                               {"errant", errant(m)},
-                               {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage
-                                                                                     : m.facts.lineage}}));
+  const bool several = report.has("several-writers") ||
+                       (report.cluster.engine == Engine::postgres && report.leader.empty());
+  // Nothing moves in a Galera cluster without a component; and who is ahead there is what a bootstrap rests on.
+  const bool still = report.has("galera-no-primary-component");
+  for (const auto& m : report.members) {
+    const bool grows = several && m.facts.reachable() && m.facts.role == cluster::MemberRole::primary;
+    Value member = Value::object(
+        {{"role", cluster::member_role_name(m.facts.role)},
+         {"action", cluster::action_name(m.action)},
+         {"errant", grows ? "" : m.errant.transactions},
+         {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage : m.facts.lineage}});
+    if (still)
+      member.set("position", m.facts.reachable() ? m.facts.executed : m.facts.stored ? m.facts.stored->position : "");
+    members.set(m.facts.member.str(), std::move(member));
+  }
   return Value::object({{"leader", report.leader},
                         {"authority", cluster::authority_kind_name(report.authority.kind)},
                         {"members", members}});

@@ -86,7 +86,7 @@ TEST(RepairPlan, RungsByWhatIsWrong) {
   follow.slot = "m1";
   report.members[1].facts.following.push_back(follow);
   diagnose(report, 1, "replica-slot-missing", Verdict::broken, Action::resume);
-  EXPECT_EQ(steps(plan_repair(report, {})), "slot-m1 start-m1 prove-m1");
+  EXPECT_EQ(steps(plan_repair(report, {})), "slot-m1 prove-m1");
 
   report = healthy();
   diagnose(report, 0, "semi-sync-off", Verdict::broken, Action::resume);
@@ -134,8 +134,11 @@ TEST(RepairPlan, ARebuildKeepsACopyFirstAndProvesTheSuccessorBeforeItTakesThePla
   auto report = healthy();
   diagnose(report, 1, "errant-transactions", Verdict::diverged, Action::rebuild);
   auto proposal = plan_repair(report, {.ordinal = 1, .has_repository = true});
-  EXPECT_EQ(steps(proposal), "stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
+  EXPECT_EQ(steps(proposal),
+            "dump-m0 dump-m1 dump-m2 stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
   ASSERT_TRUE(proposal);
+  EXPECT_NE(proposal->plan.find("dump-m2")->title.find("shop/orders/2-mysqldump.sql"), std::string::npos);
+  EXPECT_FALSE(proposal->plan.find("dump-m1")->arguments["needed"].boolean()) << "its data directory is copied too";
   EXPECT_TRUE(operation::check_plan(proposal->plan));
   ASSERT_EQ(proposal->plan.losses.size(), 1u);
   EXPECT_EQ(proposal->plan.losses[0].acceptance, "discard-diverged:m1");
@@ -150,6 +153,59 @@ TEST(RepairPlan, ARebuildKeepsACopyFirstAndProvesTheSuccessorBeforeItTakesThePla
   report.members[2].verdict = Verdict::broken;
   report.members[0].verdict = Verdict::broken;
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1, .has_repository = true})), "repair.no_donor");
+}
+
+TEST(RepairPlan, WithoutDivergenceNothingIsDumped) {
+  auto report = healthy();
+  diagnose(report, 1, "replica-log-purged", Verdict::stale, Action::rebuild);
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1, .has_repository = true})),
+            "stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
+}
+
+TEST(RepairPlan, AMemberThatGivesNoDumpIsToldAndOneWithHistoryOfItsOwnIsCopiedOrStopsTheRepair) {
+  auto report = healthy(Engine::postgres);
+  MemberReport donor = report.members[2];
+  donor.facts.member = MemberName("m3");
+  report.members.push_back(donor);
+  cluster::Member described;
+  described.name = MemberName("m3");
+  described.ordinal = 3;
+  report.cluster.members.push_back(described);
+  diagnose(report, 1, "histories-diverged", Verdict::diverged, Action::reseed);
+  diagnose(report, 2, "server-stopped", Verdict::stopped, Action::restart);
+  auto& down = report.members[2];
+  down.facts.reach = cluster::Reach::unreachable;
+  const Request request{.ordinal = 1, .has_repository = true};
+  const std::string rebuild = " stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1";
+
+  auto proposal = plan_repair(report, request);
+  EXPECT_EQ(steps(proposal), "dump-m0 dump-m1 dump-m3" + rebuild);
+  ASSERT_TRUE(proposal);
+  ASSERT_EQ(proposal->remarks.size(), 1u);
+  EXPECT_NE(proposal->remarks[0].find("m2"), std::string::npos);
+
+  down.verdict = Verdict::diverged;
+  EXPECT_EQ(steps(plan_repair(report, request)), "repair.cannot_keep");
+  auto untargeted = report;
+  untargeted.members[2].action = Action::nothing;
+  EXPECT_EQ(steps(plan_repair(untargeted, {.has_repository = true})), "repair.needs_operator")
+      << "no steps may be left of a member that is refused";
+
+  down.facts.agent = true;
+  down.facts.stored.emplace().data = cluster::StoredFacts::Data::present;
+  EXPECT_EQ(steps(plan_repair(report, request)), "dump-m0 dump-m1 escrow-m2 dump-m3" + rebuild);
+  down.facts.server_pid = 4711;
+  EXPECT_EQ(steps(plan_repair(report, request)), "repair.cannot_keep") << "a server that runs writes its files";
+
+  // The others, with the victim stopped.
+  down.facts.server_pid = -1;
+  report.members[1].facts.reach = cluster::Reach::unreachable;
+  report.members[3].errant.transactions = "0-4-1";
+  proposal = plan_repair(report, request);
+  EXPECT_EQ(steps(proposal), "dump-m0 escrow-m2 dump-m3 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
+  ASSERT_TRUE(proposal);
+  EXPECT_TRUE(operation::check_plan(proposal->plan));
+  EXPECT_TRUE(proposal->plan.find("dump-m3")->arguments["needed"].boolean());
 }
 
 TEST(RepairPlan, ACrashedPrimaryIsStartedOnlyIfItHoldsEverythingAndNobodyElseWrites) {

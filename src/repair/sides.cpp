@@ -35,6 +35,9 @@ bool takes_writes(const MemberReport& m) {
 }  // namespace
 
 bool holds_nothing_beside(const TriageReport& report, const std::string& member, const std::string& other) {
+  // What a blocker shows proves nothing: it was reset, or cannot be read.
+  for (const auto& blocker : report.authority.blockers)
+    if (blocker.str() == member || blocker.str() == other) return false;
   std::vector<cluster::MemberFacts> facts;
   for (const auto& m : report.members) facts.push_back(m.facts);
   const auto past = cluster::histories(report.cluster, facts);

@@ -49,7 +49,7 @@ class Patient {
   /// The first row's value of a column by its name, for statements such as SHOW REPLICA STATUS.
   std::string field(int i, const std::string& statement, const std::string& column);
   /// All rows of one statement, a line each, columns parted by a tab.
-  std::string table(int i, const std::string& statement);
+  std::string table(int i, const std::string& statement, const std::string& database = {});
   /// Runs statements in a session that stays open, and keeps its locks, for as long as what is returned lives.
   std::shared_ptr<void> hold(int i, const std::vector<std::string>& statements);
   /// The same as sql() for a statement that may fail or never end: nothing is checked.
