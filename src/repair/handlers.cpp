@@ -88,8 +88,10 @@ class StreamStep : public MemberStep {
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto* control = TRY(member(scope));
-    return engine::wait_for_replication(engine(), control->setup().socket, false, Deadline::in(seconds(60)),
-                                        scope.stop());
+    // Where an event could not be applied, that threads run is no proof: they may only try again.
+    const bool level = scope.step().arguments["level"].boolean();
+    return engine::wait_for_replication(engine(), control->setup().socket, level,
+                                        Deadline::in(seconds(level ? 600 : 60)), scope.stop());
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));

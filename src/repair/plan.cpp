@@ -69,7 +69,7 @@ class Planner {
     for (const auto& other : report_.cluster.members) {
       const MemberReport* source = report_.find(other.name.str());
       if (source && member.facts.upstream()->upstream == fmt::format("{}:{}", other.host, other.port))
-        return source->healthy() || source->action == Action::nothing ? nullptr : source;
+        return source->action == Action::restart ? source : nullptr;
     }
     return nullptr;
   }
@@ -168,7 +168,7 @@ void Planner::add_resume(const MemberReport& member) {
        .kind = "resume_replication",
        .member = name(member),
        .title = fmt::format("Start replication on {} where it was stopped", name(member)),
-       .arguments = Value::object(),
+       .arguments = Value::object({{"level", says(member, "replica-apply-error")}}),
        .preconditions = {"it has nothing of its own", "no event is skipped"},
        .undo = "stop again what was stopped before",
        .expected_seconds = 10,
@@ -181,7 +181,7 @@ void Planner::add_follow(const MemberReport& member, bool renew) {
        .kind = "follow_source",
        .member = name(member),
        .title = fmt::format("Make {} follow {}{}", name(member), report_.leader,
-                            renew ? ", with the account its agent has" : ""),
+                            renew ? " anew: with the account its agent has, and from the position it has applied" : ""),
        .arguments = Value::object({{"source", report_.leader}, {"renew", renew}}),
        .preconditions = {fmt::format("{} has nothing that {} lacks", name(member), report_.leader)},
        .undo = "make it follow whom it followed before",
@@ -246,7 +246,7 @@ const MemberReport* Planner::donor_for(const MemberReport& victim) const {
   if (report_.cluster.engine == Engine::galera) return galera_donor(report_, victim);
   const MemberReport* donor = nullptr;
   for (const auto& m : report_.members) {
-    if (&m == &victim || !m.healthy()) continue;
+    if (&m == &victim || (!m.healthy() && !waits_for_replicas(m))) continue;
     // A replica rather than the writer, so that the copy costs the clients nothing.
     if (!donor || is_leader(*donor)) donor = &m;
   }
@@ -395,8 +395,11 @@ Status Planner::resume(const MemberReport& member) {
   if (report_.leader.empty())
     return fail(ErrorClass::refused, "repair.no_donor", "nobody takes writes whom " + name(member) + " could follow",
                 fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
-  const bool follows_anew =
-      says(member, "replica-detached") || says(member, "replica-wrong-source") || says(member, "replica-access-denied");
+  const bool relay_log_damaged = std::ranges::any_of(member.facts.following, [](const cluster::Following& f) {
+    return f.apply_errno == 1594 || f.apply_errno == 1595;
+  });
+  const bool follows_anew = says(member, "replica-detached") || says(member, "replica-wrong-source") ||
+                            says(member, "replica-access-denied") || relay_log_damaged;
   if (follows_anew && report_.cluster.engine != Engine::postgres &&
       !holds_nothing_beside(report_, name(member), report_.leader))
     return fail(ErrorClass::refused, "repair.undeterminable",
@@ -420,7 +423,7 @@ Status Planner::resume(const MemberReport& member) {
     add_start(member, "so that it connects anew");
   } else if (stopped && report_.cluster.engine == Engine::postgres && !says(member, "replica-thread-stopped")) {
     add_start(member, "so that it connects anew");
-  } else if (refused) {
+  } else if (refused || relay_log_damaged) {
     add_follow(member, true);
   } else if (unreadable) {
     add(fetching_step(name(member), report_.leader));
