@@ -157,7 +157,7 @@ const Case kCases[] = {
        w[2].following[0].apply_errno = 1205;
        w[2].following[0].apply_error = "Lock wait timeout exceeded";
      },
-     "replica-apply-error", 2, Verdict::stopped, Action::resume},
+     "replica-apply-error", 2, Verdict::broken, Action::resume},
     {"damaged relay log", Engine::mysql,
      [](World& w) {
        w[2].following[0].applying = false;

@@ -264,7 +264,7 @@ std::vector<Fault> faults() {
              p.sql(1, {"SET GLOBAL super_read_only = ON"});
            },
        .diagnoses = {"replica-apply-error 1"},
-       .members = {"1 stopped resume"},
+       .members = {"1 broken resume"},
        .authority = "provable 0",
        .repair = {"healed"},
        .tidy =

@@ -67,10 +67,6 @@ bool relay_log_damaged(const Following& f) {
          contains(f.apply_error, "Could not parse relay log event entry") ||
          contains(f.apply_error, "Most likely there is event corruption");
 }
-/// It met a lock, not other data: the same transaction goes through when it is tried again.
-bool only_met_a_lock(const Following& f) {
-  return f.apply_errno == 1205 || f.apply_errno == 1213;
-}
 /// "equal MySQL server ids"/"UUIDs": whom it follows takes it for itself.
 bool shares_number(const Following& f) {
   return contains(f.receive_error, "equal MySQL server ids");
@@ -136,13 +132,6 @@ std::vector<Finding> apply_error(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.applying == true || f.apply_errno == 0) return {};
     if (view.cluster.engine == Engine::mysql && relay_log_damaged(f)) return {};
-    if (only_met_a_lock(f))
-      return Finding{
-          .summary = fmt::format("{} gave up waiting for a lock and stopped applying (error {})", name(m), f.apply_errno),
-          .evidence = {fmt::format("applier [{}] {}", f.apply_errno, first_line(f.apply_error))},
-          .remedy = view.command("repair", &m),
-          .verdict = Verdict::stopped,
-          .action = Action::resume};
     std::string what;
     switch (f.apply_errno) {
       case 1062:
