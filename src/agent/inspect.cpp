@@ -151,6 +151,8 @@ void take_recovered(MemberFacts& facts, const std::string& position, std::chrono
   if (!facts.stored || facts.stored->data != StoredFacts::Data::present || !facts.stored->position.empty() ||
       facts.stored->seqno != -1 || !facts.stored->aborted_transfer.empty())
     return;
+  // Galera has thrown it out: InnoDB's number is then of no history, however like one it looks.
+  if (facts.stored->lineage == "00000000-0000-0000-0000-000000000000") return;
   facts.stored->position = position;
   facts.stored->position_unknown.clear();
   facts.stored->position_source = "recovered";
