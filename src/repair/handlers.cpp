@@ -105,10 +105,32 @@ class StreamStep : public MemberStep {
 class ResumeReplication : public StreamStep {
  public:
   using StreamStep::StreamStep;
+  Result<Value> run(StepScope& scope, const Value& before) override {
+    auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
+    auto resumed = engine::resume_replication(engine(), control->setup().socket, soon(), scope.stop());
+    if (!resumed && engine() == Engine::mysql && engine::relay_logs_missing(resumed.error()))
+      for (const auto& source : members_->cluster.members)
+        if (source.host == before["host"].text() && source.port == before["port"].integer())
+          resumed = fetch(scope, *control, source.name.str());
+    if (!resumed) return fail(std::move(resumed).error());
+    return Value::object();
+  }
+
+ protected:
+  Status fetch(StepScope& scope, engine::MemberControl& replica, const std::string& source) const {
+    auto* control = TRY(members_->find(source));
+    return engine::fetch_logs_anew(replica.setup().socket, control->setup().socket, soon(), scope.stop());
+  }
+};
+
+class FetchLogsAnew : public ResumeReplication {
+ public:
+  using ResumeReplication::ResumeReplication;
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     TRY_VOID(ready_for_sql(scope));
-    TRY_VOID(engine::resume_replication(engine(), control->setup().socket, soon(), scope.stop()));
+    TRY_VOID(fetch(scope, *control, scope.step().arguments["source"].text()));
     return Value::object();
   }
 };
@@ -278,6 +300,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["start_server"] = std::make_shared<StartServer>(members);
   handlers["stop_server"] = std::make_shared<StopServer>(members);
   handlers["resume_replication"] = std::make_shared<ResumeReplication>(members);
+  handlers["fetch_logs_anew"] = std::make_shared<FetchLogsAnew>(members);
   handlers["follow_source"] = std::make_shared<FollowSource>(members);
   handlers["set_read_only"] = std::make_shared<SetReadOnly>(members);
   handlers["set_semi_sync"] = std::make_shared<SetSemiSync>(members);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "repair/keep_plan.h"
+#include "repair/relay_logs.h"
 #include "repair/rungs_galera.h"
 #include "repair/rungs_postgres.h"
 #include "repair/sides.h"
@@ -394,7 +395,8 @@ Status Planner::resume(const MemberReport& member) {
   if (report_.leader.empty())
     return fail(ErrorClass::refused, "repair.no_donor", "nobody takes writes whom " + name(member) + " could follow",
                 fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
-  const bool relay_log_damaged = std::ranges::any_of(member.facts.following, [](const cluster::Following& f) {
+  const bool unreadable = says(member, "replica-relay-log-damaged");  // MySQL
+  const bool relay_log_damaged = !unreadable && std::ranges::any_of(member.facts.following, [](const cluster::Following& f) {
     return f.apply_errno == 1594 || f.apply_errno == 1595;
   });
   const bool follows_anew = says(member, "replica-detached") || says(member, "replica-wrong-source") ||
@@ -405,6 +407,7 @@ Status Planner::resume(const MemberReport& member) {
                 fmt::format("{} is not proven to hold nothing but what {} has: it is not made to follow it",
                             name(member), report_.leader),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  if (unreadable && !can_fetch_logs_anew(report_, member)) return refill(member);
   if (is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
   if (says(member, "replica-writable")) add_read_only(member);
   const bool refused = says(member, "replica-access-denied");
@@ -420,6 +423,8 @@ Status Planner::resume(const MemberReport& member) {
     add_start(member, "so that it connects anew");
   } else if (stopped && report_.cluster.engine == Engine::postgres && !says(member, "replica-thread-stopped")) {
     add_start(member, "so that it connects anew");
+  } else if (unreadable) {
+    add(fetching_step(name(member), report_.leader));
   } else if (refused || relay_log_damaged) {
     add_follow(member, true);
   } else if (stopped) {

@@ -415,5 +415,38 @@ TEST(RepairPlan, ALonePrimaryIsTheDonorAndNobodyIsMadeAnewWithoutOne) {
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.no_donor");
 }
 
+TEST(RepairPlan, RelayLogsAreFetchedAgainOnlyWhereTheSourceStillHasThem) {
+  const std::string uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+  auto damaged = [&](const std::string& purged) {
+    TriageReport report = healthy(Engine::mysql);
+    for (int i = 0; i < 3; ++i) {
+      report.cluster.members[i].host = "db" + std::to_string(i);
+      report.cluster.members[i].port = 3306;
+      report.members[i].facts.executed = uuid + ":1-20";
+    }
+    report.members[0].facts.purged = purged;
+    cluster::Following stream;
+    stream.upstream = "db0:3306";
+    stream.uses_gtid = true;
+    report.members[1].facts.following = {stream};
+    report.members[1].facts.executed = uuid + ":1-9";
+    report.members[1].facts.received = uuid + ":5-20";
+    diagnose(report, 1, "replica-relay-log-damaged", Verdict::broken, Action::resume);
+    return report;
+  };
+  TriageReport report = damaged(uuid + ":1-9");
+  EXPECT_EQ(steps(plan_repair(report, {})), "fetch-m1 prove-m1");
+  report.members[1].facts.following[0].uses_gtid = false;
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.no_repository");
+  report = damaged(uuid + ":1-9");
+  report.members[1].facts.following[0].upstream = "db2:3306";
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.no_repository");
+  report = damaged(uuid + ":1-10");
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.no_repository");
+  const auto plan = plan_repair(report, {.ordinal = {}, .has_repository = true});
+  ASSERT_TRUE(plan);
+  EXPECT_NE(plan->plan.find("copy-m1"), nullptr);
+}
+
 }  // namespace
 }  // namespace holdfast::repair
