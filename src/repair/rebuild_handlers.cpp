@@ -58,24 +58,38 @@ class ConfigureReplica : public AgentStep {
   }
 };
 
-class MakeSideCopy : public AgentStep {
+class DiscardSide : public AgentStep {
  public:
   using AgentStep::AgentStep;
   Result<Value> run(StepScope& scope, const Value&) override {
-    TRY_VOID(discard(scope));  // a half-made one of before
-    return ask(scope, "initialise",
-               Value::object({{"from", "donor"}, {"donor", scope.step().arguments["donor"].text()}, {"side", true}}),
-               Deadline::in(hours(12)));
+    TRY_VOID(discard(scope));
+    return Value::object();
   }
-  Status undo(StepScope& scope, const Value&, const Value*) override { return discard(scope); }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    if (!TRY(has_side(scope))) return {};
+    return fail(ErrorClass::failed, "repair.side", "the new directory is still there");
+  }
 
- private:
+ protected:
   /// Ends the copy first that a killed repair left under way.
   Status discard(StepScope& scope) const {
     TRY(ask(scope, "cancel", Value::object(), soon(), false));
     TRY(ask(scope, "discard_side", Value::object(), Deadline::in(seconds(600)), false));
     return {};
   }
+};
+
+class MakeSideCopy : public DiscardSide {
+ public:
+  using DiscardSide::DiscardSide;
+  Result<Value> run(StepScope& scope, const Value&) override {
+    TRY_VOID(discard(scope));  // a half-made one of before
+    return ask(scope, "initialise",
+               Value::object({{"from", "donor"}, {"donor", scope.step().arguments["donor"].text()}, {"side", true}}),
+               Deadline::in(hours(12)));
+  }
+  Status prove(StepScope&, const Value&, const Value&) override { return {}; }
+  Status undo(StepScope& scope, const Value&, const Value*) override { return discard(scope); }
 };
 
 /// Runs the server on the new directory, in the member's own place, until it follows and is level; then stops it.
@@ -180,6 +194,7 @@ class DropAside : public AgentStep {
     return HowFar{fs::exists(path) ? Reached::nothing : Reached::part, {}};
   }
   Result<Value> run(StepScope& scope, const Value&) override {
+    TRY_VOID(start_after_crash(*members_, scope, scope.step().member));
     const std::string path = path_of(scope);
     if (!path.empty() && fs::exists(path))
       TRY(ask(scope, "drop_aside", Value::object({{"path", path}}), Deadline::in(seconds(600)), false));
@@ -197,6 +212,7 @@ class DropAside : public AgentStep {
 void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
   handlers["take_escrow"] = std::make_shared<TakeEscrow>(members);
   handlers["configure_replica"] = std::make_shared<ConfigureReplica>(members);
+  handlers["discard_side"] = std::make_shared<DiscardSide>(members);
   handlers["make_side_copy"] = std::make_shared<MakeSideCopy>(members);
   handlers["prove_side"] = std::make_shared<ProveSide>(members);
   handlers["swap_side"] = std::make_shared<SwapSide>(members);
