@@ -146,13 +146,18 @@ Result<Value> Agent::answer(const Value& request) {
       what.from = Server::From::basebackup;
     } else if (from == "donor") {
       what.from = Server::From::donor;
+    } else if (from == "rewind") {
+      what.from = Server::From::rewind;
     } else if (from != "empty") {
       return fail(ErrorClass::usage, "agent.request", "initialise from what? " + from,
-                  "empty, copy, basebackup or donor");
+                  "empty, copy, basebackup, donor or rewind");
     }
     what.path = request["path"].text();
     what.donor = request["donor"].text();
     what.side = request["side"].boolean();
+    if (what.from == Server::From::rewind && !what.side)
+      return fail(ErrorClass::usage, "agent.request", "a copy to be rewound is made beside the data directory",
+                  "side: true; `rewind` does it in place");
     if (request["reserve"].is_integer()) what.reserve = request["reserve"].unsigned_integer();
     return server_.initialise(what, deadline, stop_.get_token());
   }
@@ -177,6 +182,11 @@ Result<Value> Agent::answer(const Value& request) {
     return Value::object({{"position", TRY(server_.recover_position(deadline, stop_.get_token()))}});
   if (op == "galera_position")
     return Value::object({{"position", TRY(server_.galera_position(deadline, stop_.get_token()))}});
+  if (op == "safe_to_bootstrap") {
+    std::optional<bool> set;
+    if (request.find("set")) set = request["set"].boolean();
+    return Value::object({{"safe", TRY(server_.safe_to_bootstrap(set))}});
+  }
   if (op == "configure") {
     TRY_VOID(server_.reconfigure(request));
     return Value::object();

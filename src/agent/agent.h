@@ -18,13 +18,14 @@
 //   configure {role, upstream, peers[]}    kept in agent.json, used at the next start
 //   files -> {files[]} · read_file {name, offset, limit, tail} -> {text|base64, size, nextOffset}
 //   galera_position, recover_position -> {position}    Galera, server stopped: what grastate.dat or InnoDB says;
-//                             InnoDB alone
+//                             InnoDB alone. A grastate.dat without history (zero UUID): "agent.no_history"
+//   safe_to_bootstrap {set?} -> {safe}    Galera, server stopped: the mark in grastate.dat, after setting it if asked
 //   commit                    the agent stops depending on the process that started it (`lab up` sends it when all is
 //                             well)
 //   shutdown                  stops the server (fast), then the agent
 //
 // Data directories (agent/data_dir.h). Refused ("agent.running") while the server runs on the one concerned:
-//   initialise {from: empty|copy|basebackup|donor, path, donor, side, reserve, timeoutSeconds}
+//   initialise {from: empty|copy|basebackup|donor|rewind, path, donor, side, reserve, timeoutSeconds}
 //       makes the data directory; with side: true its successor, <dataDir>.new, while the server may go on with the old
 //       one. A crash never passes for a finished one: what is half made is removed at the next initialise.
 //       from donor: a physical copy of a running member of the cluster (its name in `donor`), which serves on:
@@ -32,6 +33,9 @@
 //         galera    the same, with grastate.dat: the member joins by IST as long as a donor's gcache reaches back
 //         mysql     CLONE, asked for by a helper server; it has a server uuid of its own and knows no source
 //         postgres  pg_basebackup, verified; a slot of this member holds WAL on its upstream (made when missing)
+//       from rewind (PostgreSQL, side, server stopped): a copy of the member's own directory, rewound onto the donor.
+//         What is not possible, or fails, or has not all the WAL it needs, becomes a copy from the donor instead: then
+//         method is pg_basebackup and notRewound says why.
 //       -> {method, position, lineage, donor, path, bytes, seconds, donorRestored, ...}
 //         position: GTID vector, uuid:seqno, GTID set, or the LSN where the copy is consistent (with timeline)
 //       Checked first: space for the copy and `reserve` bytes more (default 128 MiB): "agent.no_space", nothing

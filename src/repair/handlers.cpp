@@ -65,7 +65,7 @@ class StopServer : public StartServer {
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
-    if (!before["running"].boolean()) return {};
+    if (!before["running"].boolean() || scope.step().arguments["keep"].boolean()) return {};
     if (before["data"].text() == "side") {
       const auto status = TRY(ask(scope, "status", Value::object(), soon(), false));
       if (status["server"]["side"].boolean()) {
@@ -76,27 +76,6 @@ class StopServer : public StartServer {
     // A Galera node without a component does not get ready; that it runs again is all that there was before.
     auto started = start_member(*control, {}, Deadline::in(seconds(60)));
     return started || TRY(control->is_running(soon())) ? Status() : started;
-  }
-};
-
-/// Galera: the first of a new component.
-class BootstrapServer : public StartServer {
- public:
-  using StartServer::StartServer;
-  Result<Value> run(StepScope& scope, const Value&) override {
-    auto* control = TRY(member(scope));
-    // One that a killed bootstrap had begun to start is waited for, and left as it is when it serves.
-    TRY_VOID(start_member(*control, {.new_cluster = true}, Deadline::in(seconds(180))));
-    return Value::object();
-  }
-  Status prove(StepScope& scope, const Value&, const Value&) override {
-    auto* control = TRY(member(scope));
-    auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon(), scope.stop()));
-    auto rows = TRY(connection.query("SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'", soon(), scope.stop()));
-    if (rows.text("Value") == "Primary") return {};
-    return fail(ErrorClass::failed, "repair.not_primary",
-                fmt::format("{} runs, but its component is {}", scope.step().member, rows.text("Value")),
-                fmt::format("holdfast triage -c {}", members_->cluster.full_name()));
   }
 };
 
@@ -147,9 +126,11 @@ class ResumeReplication : public StreamStep {
 class FollowSource : public StreamStep {
  public:
   using StreamStep::StreamStep;
-  Result<Value> run(StepScope& scope, const Value&) override {
+  Result<Value> run(StepScope& scope, const Value& before) override {
     auto* control = TRY(member(scope));
-    const engine::Source source = TRY(members_->source(control->setup(), scope.step().arguments["source"].text()));
+    engine::Source source = TRY(members_->source(control->setup(), scope.step().arguments["source"].text()));
+    source.renew = scope.step().arguments["renew"].boolean();
+    source.demote = !before["follows"].boolean();
     TRY_VOID(ready_for_sql(scope));
     TRY_VOID(engine::follow(engine(), control->setup().socket, source, soon(), scope.stop()));
     return Value::object();
@@ -174,7 +155,7 @@ class SetReadOnly : public MemberStep {
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
-    if (before["readOnly"].boolean()) return {};
+    if (before["readOnly"].boolean() || scope.step().arguments["keep"].boolean()) return {};
     TRY_VOID(ready_for_sql(scope));
     return engine::set_read_only(engine(), control->setup().socket, false, soon());
   }
@@ -288,13 +269,14 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
                                               std::stop_token stop) {
   auto members = std::make_shared<Members>();
   members->cluster = cluster;
+  members->epoch = doors.epoch;
   members->controls = TRY(provider::control_members(cluster, std::move(stop), members->epoch));
   members->triage = std::move(doors.triage);
   members->escrow = std::move(doors.escrow);
+  members->dump = std::move(doors.dump);
   operation::HandlerMap handlers;
   handlers["start_server"] = std::make_shared<StartServer>(members);
   handlers["stop_server"] = std::make_shared<StopServer>(members);
-  handlers["bootstrap_server"] = std::make_shared<BootstrapServer>(members);
   handlers["resume_replication"] = std::make_shared<ResumeReplication>(members);
   handlers["follow_source"] = std::make_shared<FollowSource>(members);
   handlers["set_read_only"] = std::make_shared<SetReadOnly>(members);
@@ -302,7 +284,11 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["create_slot"] = std::make_shared<CreateSlot>(members);
   handlers["prove_member"] = std::make_shared<ProveMember>(members);
   add_inspection_handlers(handlers, members);
+  add_keep_handlers(handlers, members);
   add_rebuild_handlers(handlers, members);
+  add_galera_handlers(handlers, members);
+  add_postgres_handlers(handlers, members);
+  add_tail_handlers(handlers, members);
   return handlers;
 }
 

@@ -27,15 +27,12 @@ class AgentStep : public MemberStep {
     auto status = TRY(ask(scope, "status", Value::object(), soon(), false));
     return status["server"]["side"].boolean();
   }
-  std::string data_dir(StepScope& scope) const { return members_->cluster.find(scope.step().member)->data_dir; }
-};
-
-class TakeEscrow : public AgentStep {
- public:
-  using AgentStep::AgentStep;
-  Result<Value> run(StepScope& scope, const Value&) override {
-    return members_->escrow(scope.step().member, data_dir(scope), scope.operation(), scope.stop());
+  /// The member follows already: an earlier step has brought it that far without a copy.
+  bool is_needless(StepScope& scope) const {
+    const std::string earlier = scope.step().arguments["unless"].text();
+    return !earlier.empty() && scope.result_of(earlier)["joined"].boolean();
   }
+  std::string data_dir(StepScope& scope) const { return members_->cluster.find(scope.step().member)->data_dir; }
 };
 
 /// The member's agent starts it as a replica of the one that takes writes, also after the repair.
@@ -47,8 +44,9 @@ class ConfigureReplica : public AgentStep {
     return Value::object({{"role", status["role"].text()}, {"upstream", status["upstream"].text()}});
   }
   Result<Value> run(StepScope& scope, const Value&) override {
+    const std::string source = scope.step().arguments["source"].text();  // "": it is the primary
     TRY(ask(scope, "configure",
-            Value::object({{"role", "replica"}, {"upstream", scope.step().arguments["source"].text()}}), soon()));
+            Value::object({{"role", source.empty() ? "primary" : "replica"}, {"upstream", source}}), soon()));
     return Value::object();
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
@@ -83,9 +81,13 @@ class MakeSideCopy : public DiscardSide {
  public:
   using DiscardSide::DiscardSide;
   Result<Value> run(StepScope& scope, const Value&) override {
+    if (is_needless(scope)) return Value::object();
     TRY_VOID(discard(scope));  // a half-made one of before
+    const auto& how = scope.step().arguments;
     return ask(scope, "initialise",
-               Value::object({{"from", "donor"}, {"donor", scope.step().arguments["donor"].text()}, {"side", true}}),
+               Value::object({{"from", how["rewind"].boolean() ? "rewind" : "donor"},
+                              {"donor", how["donor"].text()},
+                              {"side", true}}),
                Deadline::in(hours(12)));
   }
   Status prove(StepScope&, const Value&, const Value&) override { return {}; }
@@ -97,6 +99,7 @@ class ProveSide : public AgentStep {
  public:
   using AgentStep::AgentStep;
   Result<Value> run(StepScope& scope, const Value&) override {
+    if (is_needless(scope)) return Value::object();
     auto* control = TRY(member(scope));
     TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
     TRY(ask(scope, "start", Value::object({{"mode", "normal"}, {"data", "side"}}), Deadline::in(seconds(600))));
@@ -132,6 +135,7 @@ class SwapSide : public AgentStep {
   }
   Result<Value> run(StepScope& scope, const Value& before) override {
     TRY_VOID(still_ours(scope));
+    if (was_needless(scope)) return Value::object({{"path", ""}});
     if (!TRY(has_side(scope))) {  // taken up after a crash
       auto made = TRY(found(scope, before));
       if (!made["path"].text().empty() || !before["data"].boolean(true)) return made;
@@ -166,6 +170,13 @@ class SwapSide : public AgentStep {
   }
 
  private:
+  /// No new directory was made: the member came back without.
+  static bool was_needless(StepScope& scope) {
+    for (const auto& step : scope.plan().steps)
+      if (step.kind == "make_side_copy" && step.member == scope.step().member)
+        return scope.result_of(step.id).is_object() && scope.result_of(step.id).members().empty();
+    return false;
+  }
   std::set<std::string> asides(StepScope& scope) const {
     const fs::path data = data_dir(scope);
     std::set<std::string> found;
@@ -210,7 +221,6 @@ class DropAside : public AgentStep {
 }  // namespace
 
 void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
-  handlers["take_escrow"] = std::make_shared<TakeEscrow>(members);
   handlers["configure_replica"] = std::make_shared<ConfigureReplica>(members);
   handlers["discard_side"] = std::make_shared<DiscardSide>(members);
   handlers["make_side_copy"] = std::make_shared<MakeSideCopy>(members);

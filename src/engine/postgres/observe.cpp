@@ -117,6 +117,15 @@ void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
     }
     facts.followers = streaming;
   }
+  if (auto rows = ask("oldest WAL",
+                      "SELECT pg_size_bytes(current_setting('wal_segment_size')) AS size, min(substr(name, 9)) AS "
+                      "oldest FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'");
+      rows && rows->text("oldest").size() == 16) {
+    const std::string oldest = rows->text("oldest");
+    const uint64_t segment = std::strtoull(oldest.substr(8).c_str(), nullptr, 16);
+    facts.oldest_wal = fmt::format("{:X}/{:X}", std::strtoul(oldest.substr(0, 8).c_str(), nullptr, 16),
+                                   segment * std::strtoull(rows->text("size").c_str(), nullptr, 10));
+  }
   if (auto rows = ask("slots",
                       "SELECT slot_name, slot_type, active, wal_status, "
                       "pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint AS kept FROM pg_replication_slots "
