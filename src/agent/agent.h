@@ -12,9 +12,8 @@
 //                             initialised, side, progress {op, step, bytes, total, seconds} or null, ...}
 //   start {mode: normal|isolated, data: main|side, newCluster, extraArgs[], timeoutSeconds}
 //   stop {mode: fast|immediate, timeoutSeconds} · restart (as start)
-//   inspect                   -> {processState, volumes[], logTail, stored, readings[]}: what can be seen without
-//   asking
-//                             the server
+//   inspect                   -> {processState, volumes[], logTail, stored, leftovers[], readings[]}: what can be seen
+//                             without asking the server
 //   errant {transactions, heartbeatTables[]} -> {errant}: those of these transactions that are in this member's logs
 //   configure {role, upstream, peers[]}    kept in agent.json, used at the next start
 //   files -> {files[]} · read_file {name, offset, limit, tail} -> {text|base64, size, nextOffset}

@@ -48,6 +48,12 @@ class StartServer : public MemberStep {
 class StopServer : public StartServer {
  public:
   using StartServer::StartServer;
+  Result<Value> look_before(StepScope& scope) override {
+    auto* control = TRY(member(scope));
+    const auto status = TRY(ask(scope, "status", Value::object(), soon()));
+    return Value::object(
+        {{"running", TRY(control->is_running(soon()))}, {"data", status["server"]["data"].text_or("main")}});
+  }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
@@ -61,6 +67,13 @@ class StopServer : public StartServer {
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
     if (!before["running"].boolean() || scope.step().arguments["keep"].boolean()) return {};
+    if (before["data"].text() == "side") {
+      const auto status = TRY(ask(scope, "status", Value::object(), soon(), false));
+      if (status["server"]["side"].boolean()) {
+        TRY(ask(scope, "start", Value::object({{"data", "side"}}), Deadline::in(seconds(180)), false));
+        return {};
+      }
+    }
     // A Galera node without a component does not get ready; that it runs again is all that there was before.
     auto started = start_member(*control, {}, Deadline::in(seconds(60)));
     return started || TRY(control->is_running(soon())) ? Status() : started;
@@ -292,6 +305,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
                                               std::stop_token stop) {
   auto members = std::make_shared<Members>();
   members->cluster = cluster;
+  members->epoch = doors.epoch;
   members->controls = TRY(provider::control_members(cluster, std::move(stop), members->epoch));
   members->triage = std::move(doors.triage);
   members->escrow = std::move(doors.escrow);

@@ -59,6 +59,16 @@ std::string steps(const Result<Proposal>& proposal) {
   return text;
 }
 
+TEST(RepairPlan, RemovesWhatAKilledRepairLeftButNoOldDirectory) {
+  using Kind = cluster::Leftover::Kind;
+  auto report = healthy();
+  report.members[1].facts.leftovers = {{Kind::replaced, "/m1/data.replaced-1"}};
+  EXPECT_EQ(steps(plan_repair(report, {})), "");
+  report.members[1].facts.leftovers.push_back({Kind::half_made, "/m1/data.new"});
+  report.members[2].facts.agent_work = "initialise (copy)";
+  EXPECT_EQ(steps(plan_repair(report, {})), "tidy-m1 tidy-m2");
+}
+
 TEST(RepairPlan, NothingToDo) {
   auto proposal = plan_repair(healthy(), {});
   ASSERT_TRUE(proposal);
