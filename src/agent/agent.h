@@ -48,6 +48,8 @@
 //   rewind {donor} -> {rewound, fromTimeline, toTimeline}    PostgreSQL, server stopped: pg_rewind onto a running
 //       member, in place. What cannot be rewound is refused ("agent.rewind") and untouched; once the rewind writes, a
 //       crash or failure leaves a directory that no start accepts ("agent.half_rewound"): reseed it.
+//   free_wal {keepFrom, dropSlots[]} -> {segments, bytes}    PostgreSQL, server stopped: drops these slots and removes
+//       WAL segments before keepFrom (an LSN) that neither recovery, nor the archiver, nor another slot needs
 //   cancel -> {cancelled}     ends the initialise or rewind under way, which then answers "interrupted"
 // What a copy must change on its donor (a plug-in that was not loaded, a slot) is journaled in
 // donor-undo.<donor>.json and undone at the end, or when the agent starts again.
