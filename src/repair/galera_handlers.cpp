@@ -45,7 +45,7 @@ class GaleraStep : public MemberStep {
     if (!described)
       return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
     arguments.set("epoch", members_->epoch->load());
-    return when_free(deadline, stop, [&] { return provider::ask_agent(*described, op, arguments, deadline, stop); });
+    return when_free(deadline, {}, [&] { return provider::ask_agent(*described, op, arguments, deadline); });
   }
 
   static Result<Node> node_of(const engine::MemberControl& control, Deadline deadline, std::stop_token stop = {}) {

@@ -96,6 +96,9 @@ class Planner {
   bool waits_for_started(const MemberReport& member) const {
     return says(member, "replica-source-unreachable") && follows_started(member);
   }
+  bool has_no_return() const {
+    return std::ranges::any_of(proposal_.plan.steps, [](const Step& step) { return step.point_of_no_return; });
+  }
   bool is_leader(const MemberReport& member) const { return report_.leader == name(member); }
   std::string target_command(const MemberReport& member) const {
     return fmt::format("holdfast repair -c {} -i {}", report_.cluster.full_name(),
@@ -543,7 +546,7 @@ Result<Proposal> Planner::propose() {
       add_tidying(*m);
       continue;
     }
-    if (!request_.ordinal && m->action >= Action::rewind && rebuilding) {
+    if (!request_.ordinal && m->action >= Action::rewind && (rebuilding || has_no_return())) {
       proposal_.skipped.push_back(name(*m) + ": one member is made anew at a time; run repair again for it");
       continue;
     }
