@@ -374,6 +374,8 @@ Result<std::optional<TriageReport>> postgres_after_choice(const TriageReport& re
     (report.cluster.find(name(m))->ordinal == *request.ordinal ? victim : stays) = &m;
   }
   if (writers != 2 || !victim || !stays) return std::nullopt;
+  for (const auto& relation : report.authority.relations)
+    if (relation.member == stays->facts.member && relation.foreign) return std::nullopt;
   // Nobody else may be the reason why it is not known who has what.
   for (const auto& blocker : report.authority.blockers)
     if (blocker != victim->facts.member && blocker != stays->facts.member) return std::nullopt;

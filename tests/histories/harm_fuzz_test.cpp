@@ -254,14 +254,20 @@ class Played {
   bool accepted(std::string_view acceptance) const {
     return std::ranges::any_of(plan_.losses, [&](const operation::Loss& l) { return l.acceptance == acceptance; });
   }
+  /// Somebody of the component there is.
+  size_t component() const {
+    for (size_t i = 0; i < report_.members.size(); ++i)
+      if (report_.members[i].healthy() && scene_.shown[i].in_primary_component) return i;
+    for (size_t i = 0; i < report_.members.size(); ++i)
+      if (scene_.shown[i].in_primary_component) return i;
+    return 0;
+  }
   std::string check_donor(size_t victim, size_t donor) const {
     if (victim == donor) return "copies a member from itself";
     if (scene_.foreign[donor]) return "copies from a member of another history";
     if (scene_.shown[donor].read != History::Read::read) return "copies from a member nobody could read";
-    // Of two writers, one was named: the other one is what stays.
-    const auto& facts = report_.members[donor].facts;
-    const bool stays = report_.leader.empty() && facts.role == MemberRole::primary && facts.read_only == false &&
-                       plan_.find("close-m" + std::to_string(victim)) != nullptr;
+    // Of two writers the one that stays is a donor, though to triage neither is healthy.
+    const bool stays = report_.leader.empty() && scene_.shown[donor].leader && !plan_.losses.empty();
     if (!report_.members[donor].healthy() && !stays) return "copies from a member that is not healthy";
     if (nodes_[donor].replaced) return "copies from a member it made anew itself";
     return "";
@@ -349,7 +355,9 @@ class Played {
       for (size_t m = 0; m < nodes_.size(); ++m) {
         if (!scene_.truth[m][t] || !nodes_[m].replaced) continue;
         const std::string name = member_name(m).str();
-        if (accepted("discard-diverged:" + name) || accepted("discard-foreign:" + name)) continue;
+        if (accepted("discard-diverged:" + name) || accepted("discard-foreign:" + name) ||
+            accepted("discard-unknown:" + name) || accepted("lose-unread:" + name))
+          continue;
         if (!hidden(t, m))
           return fmt::format("transaction {} of {} is lost to the cluster, and nobody was asked", t, name);
       }
@@ -361,11 +369,13 @@ class Played {
   const TriageReport& report_;
   const Plan& plan_;
   std::vector<Node> nodes_;
+  std::optional<size_t> first_;  ///< of a new component
   Transactions all_, escrow_;
   /// Steps that change nobody's transactions but by adding those of the member that takes writes.
-  const std::set<std::string> known_ = {"stop_server",   "resume_replication", "follow_source",
-                                        "set_read_only", "set_semi_sync",      "create_slot",
-                                        "prove_member",  "configure_replica",  "prove_side"};
+  const std::set<std::string> known_ = {
+      "stop_server",     "resume_replication", "follow_source", "follow_told",       "fetch_logs_anew", "set_read_only",
+      "set_semi_sync",   "create_slot",        "prove_member",  "configure_replica", "prove_side",      "discard_side",
+      "dump_member",     "galera_setting",     "free_wal",      "mark_bootstrap",    "cut_tail",        "recover_positions"};
 };
 
 std::string told(const Scene& scene, const TriageReport& report, const Plan& plan) {
@@ -432,11 +442,12 @@ void run(Scene (*play)(Rng&)) {
         ++outcomes[proposal.error().id];
     }
     if (scene.engine != Engine::galera) continue;
-    const auto plan = repair::plan_bootstrap(report);
-    if (plan)
-      judge(*plan, "bootstrap");
+    const auto bootstrap = repair::plan_bootstrap(
+        report, {.has_repository = rng.chance(70), .no_escrow = rng.chance(20), .not_recovered = {}});
+    if (bootstrap)
+      judge(bootstrap->plan, "bootstrap");
     else
-      ++outcomes[plan.error().id];
+      ++outcomes[bootstrap.error().id];
   }
   for (const auto& [what, count] : outcomes) fmt::print("  {:7} {}\n", count, what);
   for (const char* what : {"a plan", "nothing to do", "healthy", "repair.split_brain", "repair.undeterminable"})
