@@ -22,6 +22,8 @@
 #include "operation/journal.h"
 #include "operation/lock.h"
 #include "operation/operations.h"
+#include "provider/agent_call.h"
+#include "provider/epoch.h"
 #include "provider/observe.h"
 #include "provider/recover.h"
 #include "repair/bootstrap.h"
@@ -255,16 +257,20 @@ Result<std::map<std::string, std::string>> recover_positions(Context& context, c
   auto steps = provider::plan_recovery(report);
   std::erase_if(steps, [](const auto& step) { return step.kind != provider::RecoverStep::Kind::recover; });
   if (steps.empty()) return failed;
-  const auto lock = TRY(operation::ClusterLock::acquire(
-      state_dir_of(context), {.cluster = cluster.full_name(), .operation = "", .verb = "bootstrap"}));
+  operation::LockRequest request{.cluster = cluster.full_name(), .operation = "", .verb = "bootstrap"};
+  request.min_epoch = provider::highest_epoch(cluster, kMemberPatience, context.stop);
+  const auto lock = TRY(operation::ClusterLock::acquire(state_dir_of(context), request));
+  const auto recover = [&](const MemberName& member) -> Result<std::string> {
+    const auto arguments = Value::object({{"epoch", lock.epoch()}});
+    return TRY(provider::ask_agent(*cluster.find(member.str()), "recover_position", arguments,
+                                   Deadline::in(std::chrono::seconds(300)), context.stop))["position"]
+        .text();
+  };
   std::vector<Result<std::string>> found(steps.size(), std::string());
   {
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < steps.size(); ++i)
-      threads.emplace_back([&, i] {
-        found[i] =
-            provider::recover_member(cluster, steps[i].member, Deadline::in(std::chrono::seconds(300)), context.stop);
-      });
+      threads.emplace_back([&, i] { found[i] = recover(steps[i].member); });
   }
   for (size_t i = 0; i < steps.size(); ++i) {
     const std::string member = steps[i].member.str();
