@@ -101,6 +101,38 @@ std::optional<int64_t> number(const Value& value) {
 constexpr StoredFacts::Data kData[] = {StoredFacts::Data::unknown, StoredFacts::Data::present, StoredFacts::Data::empty,
                                        StoredFacts::Data::missing, StoredFacts::Data::incomplete};
 
+Value room_value(const std::optional<StoredFacts::WalRoom>& room) {
+  if (!room) return {};
+  Value slots{Value::List()};
+  for (const auto& slot : room->slots)
+    slots.push(
+        Value::object({{"name", slot.name}, {"physical", slot.physical}, {"restart", slot.restart_lsn}}));
+  return Value::object({{"segmentSize", room->segment_size},
+                        {"oldest", room->oldest},
+                        {"recovery", room->recovery},
+                        {"archiver", room->archiver},
+                        {"unknown", room->unknown},
+                        {"slots", slots}});
+}
+
+std::optional<StoredFacts::WalRoom> room_from(const Value& v) {
+  if (!v.is_object()) return std::nullopt;
+  StoredFacts::WalRoom room;
+  room.segment_size = v["segmentSize"].unsigned_integer();
+  room.oldest = v["oldest"].text();
+  room.recovery = v["recovery"].text();
+  room.archiver = v["archiver"].text();
+  room.unknown = v["unknown"].text();
+  for (const auto& told : v["slots"].items()) {
+    cluster::Slot slot;
+    slot.name = told["name"].text();
+    slot.physical = told["physical"].boolean();
+    slot.restart_lsn = told["restart"].text();
+    room.slots.push_back(std::move(slot));
+  }
+  return room;
+}
+
 Value stored_value(const StoredFacts& s) {
   return Value::object({{"data", cluster::stored_data_name(s.data)},
                         {"why", s.why},
@@ -116,6 +148,7 @@ Value stored_value(const StoredFacts& s) {
                         {"standbySignal", optional(s.standby_signal)},
                         {"checksumVersion", optional(s.checksum_version)},
                         {"archiveReady", s.archive_ready},
+                        {"walRoom", room_value(s.wal_room)},
                         {"seqno", optional(s.seqno)},
                         {"safeToBootstrap", optional(s.safe_to_bootstrap)},
                         {"abortedTransfer", s.aborted_transfer},
@@ -140,6 +173,7 @@ StoredFacts stored_from(const Value& v) {
   s.standby_signal = flag(v["standbySignal"]);
   if (auto version = number(v["checksumVersion"])) s.checksum_version = static_cast<int>(*version);
   s.archive_ready = static_cast<int>(v["archiveReady"].integer());
+  s.wal_room = room_from(v["walRoom"]);
   s.seqno = number(v["seqno"]);
   s.safe_to_bootstrap = flag(v["safeToBootstrap"]);
   s.aborted_transfer = v["abortedTransfer"].text();
@@ -169,6 +203,8 @@ void take_recovered(MemberFacts& facts, const std::string& position, std::chrono
   if (!facts.stored || facts.stored->data != StoredFacts::Data::present || !facts.stored->position.empty() ||
       facts.stored->seqno != -1 || !facts.stored->aborted_transfer.empty())
     return;
+  // Galera has thrown it out: InnoDB's number is then of no history, however like one it looks.
+  if (facts.stored->lineage == "00000000-0000-0000-0000-000000000000") return;
   facts.stored->position = position;
   facts.stored->position_unknown.clear();
   facts.stored->position_source = "recovered";

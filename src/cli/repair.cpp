@@ -13,6 +13,7 @@
 #include "backup/escrow.h"
 #include "cli/cluster_options.h"
 #include "cli/operation_handlers.h"
+#include "cli/recover.h"
 #include "cli/repository_session.h"
 #include "cli/signals.h"
 #include "cli/triage_view.h"
@@ -22,8 +23,6 @@
 #include "operation/journal.h"
 #include "operation/lock.h"
 #include "operation/operations.h"
-#include "provider/agent_call.h"
-#include "provider/epoch.h"
 #include "provider/observe.h"
 #include "provider/recover.h"
 #include "repair/bootstrap.h"
@@ -250,34 +249,17 @@ Exit run_repair(Context& context) {
 
 namespace {
 
-/// Crashed members know their position in InnoDB alone. Recovering it is what any start of theirs would do, and needs
-/// no undo; what could not be recovered, and why.
-Result<std::map<std::string, std::string>> recover_positions(Context& context, const cluster::DatabaseCluster& cluster,
-                                                             const cluster::TriageReport& report) {
+/// Crashed members know their position in InnoDB alone; what could not be recovered, and why.
+Result<std::map<std::string, std::string>> recover_crashed(Context& context, const cluster::DatabaseCluster& cluster,
+                                                           const cluster::TriageReport& report) {
+  std::vector<std::string> crashed;
+  for (const auto& step : provider::plan_recovery(report))
+    if (step.kind == provider::RecoverStep::Kind::recover) crashed.push_back(step.member.str());
   std::map<std::string, std::string> failed;
-  auto steps = provider::plan_recovery(report);
-  std::erase_if(steps, [](const auto& step) { return step.kind != provider::RecoverStep::Kind::recover; });
-  if (steps.empty()) return failed;
-  operation::LockRequest request{.cluster = cluster.full_name(), .operation = "", .verb = "bootstrap"};
-  request.min_epoch = provider::highest_epoch(cluster, kMemberPatience, context.stop);
-  const auto lock = TRY(operation::ClusterLock::acquire(state_dir_of(context), request));
-  const auto recover = [&](const MemberName& member) -> Result<std::string> {
-    const auto arguments = Value::object({{"epoch", lock.epoch()}});
-    return TRY(provider::ask_agent(*cluster.find(member.str()), "recover_position", arguments,
-                                   Deadline::in(std::chrono::seconds(300)), context.stop))["position"]
-        .text();
-  };
-  std::vector<Result<std::string>> found(steps.size(), std::string());
-  {
-    std::vector<std::jthread> threads;
-    for (size_t i = 0; i < steps.size(); ++i)
-      threads.emplace_back([&, i] { found[i] = recover(steps[i].member); });
-  }
-  for (size_t i = 0; i < steps.size(); ++i) {
-    const std::string member = steps[i].member.str();
+  for (const auto& [member, position] : TRY(recover_positions(context, cluster, report, crashed, 300))) {
     context.out.note(member + ": " +
-                     (found[i] ? *found[i] + " (recovered from InnoDB)" : found[i].error().to_string()));
-    if (!found[i]) failed[member] = found[i].error().message;
+                     (position ? *position + " (recovered from InnoDB)" : position.error().to_string()));
+    if (!position) failed[member] = position.error().message;
   }
   return failed;
 }
@@ -313,7 +295,7 @@ Exit run_bootstrap(Context& context) {
   TRY_VOID(refuse_if_interrupted(context));
   auto first_try = repair::plan_bootstrap(before, request);
   if (!first_try && first_try.error().id == "bootstrap.not_recovered" && !options.flag("dry-run")) {
-    request.not_recovered = TRY(recover_positions(context, cluster, before));
+    request.not_recovered = TRY(recover_crashed(context, cluster, before));
     TRY_VOID(refuse_if_interrupted(context));
     before = look(cluster, context.stop);
   }

@@ -61,6 +61,7 @@ struct Slot {
   bool active = false;
   std::string wal_status;                  ///< reserved, extended, unreserved, lost; "" before 13
   std::optional<uint64_t> retained_bytes;  ///< WAL kept for it
+  std::string restart_lsn;                 ///< of a stopped server's slot: from where on; "" = it keeps nothing
 };
 
 struct SemiSync {
@@ -134,6 +135,15 @@ struct StoredFacts {
   std::optional<bool> standby_signal;
   std::optional<int> checksum_version;
   int archive_ready = 0;  ///< WAL segments that wait for the archiver
+  /// Who needs which WAL of a stopped server: LSNs where the oldest segment begins, where recovery does, and where the
+  /// oldest segment that is not archived does ("" = all are).
+  struct WalRoom {
+    uint64_t segment_size = 0;
+    std::string oldest, recovery, archiver;
+    std::vector<Slot> slots;
+    std::string unknown;  ///< why something of it is not known
+  };
+  std::optional<WalRoom> wal_room;
   // Galera
   std::optional<int64_t> seqno;  ///< grastate.dat; -1 = crashed or running
   std::optional<bool> safe_to_bootstrap;
@@ -179,7 +189,7 @@ struct MemberFacts {
   std::string lineage;    ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid
   uint32_t timeline = 0;  ///< PostgreSQL
   std::string history;    ///< PostgreSQL: text of the timeline's history file
-  std::string oldest_wal; ///< PostgreSQL, where it writes: from which LSN on it can still stream
+  std::string oldest_wal;  ///< PostgreSQL, where it writes: from which LSN on it can still stream
   std::optional<uint64_t> server_id;
   std::optional<bool> gtid_mode;        ///< MySQL
   std::optional<uint64_t> user_tables;  ///< MariaDB, MySQL; asked only where there is no transaction at all

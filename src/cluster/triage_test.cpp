@@ -151,6 +151,39 @@ const Case kCases[] = {
        w[2].following[0].apply_error = "Duplicate entry";
      },
      "replica-apply-error", 2, Verdict::broken, Action::rebuild},
+    {"a lock in the applier's way", Engine::mysql,
+     [](World& w) {
+       w[2].following[0].applying = false;
+       w[2].following[0].apply_errno = 1205;
+       w[2].following[0].apply_error = "Lock wait timeout exceeded";
+     },
+     "replica-apply-error", 2, Verdict::broken, Action::resume},
+    {"damaged relay log", Engine::mysql,
+     [](World& w) {
+       w[2].following[0].applying = false;
+       w[2].following[0].apply_errno = 13117;
+       w[2].following[0].apply_error = "Event crc check failed! Most likely there is event corruption.";
+     },
+     "replica-relay-log-damaged", 2, Verdict::broken, Action::resume},
+    {"the server number of another", Engine::mysql,
+     [](World& w) {
+       auto& f = w[1].following[0];
+       f.receiving = false;
+       f.receive_state = "No";
+       f.receive_errno = 13117;
+       f.receive_error = "Fatal error: The replica I/O thread stops because source and replica have equal MySQL server ids";
+     },
+     "replica-not-receiving", 1, Verdict::broken, Action::restart},
+    {"the server UUID of another", Engine::mysql,
+     [](World& w) {
+       auto& f = w[1].following[0];
+       f.receiving = false;
+       f.receive_state = "No";
+       f.receive_errno = 13117;
+       f.receive_error =
+           "Fatal error: The replica I/O thread stops because source and replica have equal MySQL server UUIDs";
+     },
+     "replica-not-receiving", 1, Verdict::broken, Action::rebuild},
     {"purged log", Engine::mariadb,
      [](World& w) {
        auto& f = w[1].following[0];

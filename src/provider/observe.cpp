@@ -109,6 +109,7 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   facts.agent_work = std::move(from_agent.agent_work);
   facts.leftovers = std::move(from_agent.leftovers);
   facts.role_wanted = from_agent.role_wanted;
+  if (!facts.server_id) facts.server_id = from_agent.server_id;
   facts.upstream_wanted = std::move(from_agent.upstream_wanted);
   facts.process_state = std::move(from_agent.process_state);
   facts.log_tail = std::move(from_agent.log_tail);

@@ -218,6 +218,17 @@ class DropAside : public AgentStep {
   }
 };
 
+/// PostgreSQL: room on a full disk, from WAL that nobody needs.
+class FreeWal : public AgentStep {
+ public:
+  using AgentStep::AgentStep;
+  Result<Value> run(StepScope& scope, const Value&) override {
+    const auto& what = scope.step().arguments;
+    return ask(scope, "free_wal", Value::object({{"keepFrom", what["keepFrom"].text()}, {"dropSlots", what["slots"]}}),
+               Deadline::in(seconds(120)), false);
+  }
+};
+
 }  // namespace
 
 void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
@@ -226,6 +237,7 @@ void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr
   handlers["make_side_copy"] = std::make_shared<MakeSideCopy>(members);
   handlers["prove_side"] = std::make_shared<ProveSide>(members);
   handlers["swap_side"] = std::make_shared<SwapSide>(members);
+  handlers["free_wal"] = std::make_shared<FreeWal>(members);
   handlers["drop_aside"] = std::make_shared<DropAside>(members);
 }
 
