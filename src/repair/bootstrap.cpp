@@ -306,6 +306,8 @@ void Bootstrapper::add_cold_start(const Part& first) {
            fmt::format("Mark {} alone as safe to bootstrap from: it is at {}", member, first.position.to_string()),
            "put the marks back as they were", 2, "grastate.dat of each says so", Value::object({{"clear", clear}}),
            {"its position is proven and the highest"});
+  // An agent forgets what it has recovered when grastate.dat is written.
+  for (const auto& other : clear.items()) result_.plan.steps.back().touches.push_back("members/" + other.text());
   add_step("bootstrap", "bootstrap_server", member,
            fmt::format("Start {} as the first of a new primary component (it holds everything)", member),
            "stop it again", 60, "it says Primary and Synced", Value::object(),

@@ -122,6 +122,8 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
     EXPECT_EQ(ended.exit_code, 0) << codec::to_json(KillWorld::envelope(ended)["errors"]) << killed.out << ended.err;
     if (how.starts_with("undone")) {
       ++undone;
+      // A step that had not touched it does not start what the power failure took down: an init system does.
+      if (point.agent_too && what.verb == "repair") world.agent(what.victim, "start");
       what.as_before(id);
     } else {
       ++resumed;
@@ -133,7 +135,7 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
     std::fflush(stdout);
   }
   fmt::print("{} of {}: {} resumed, {} undone, {:.0f} s\n", what.verb, world.cluster(), resumed, undone, since());
-  EXPECT_GT(resumed + undone, 3);
+  EXPECT_GE(resumed + undone, 3);
 }
 
 class RepairKillSweep : public testing::TestWithParam<Ending> {};
