@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 
+#include "backup/diverged.h"
 #include "backup/escrow.h"
 #include "cli/cluster_options.h"
 #include "cli/operation_handlers.h"
@@ -60,7 +61,8 @@ Status refuse_if_unfinished(const Context& context, const cluster::DatabaseClust
 }
 
 bool needs_repository(const operation::Plan& plan) {
-  return std::ranges::any_of(plan.steps, [](const operation::Step& step) { return step.kind == "take_escrow"; });
+  return std::ranges::any_of(
+      plan.steps, [](const operation::Step& step) { return step.kind == "take_escrow" || step.kind == "dump_member"; });
 }
 
 Result<Value> keep_copy(RepositorySession& session, const cluster::DatabaseCluster& cluster, const std::string& member,
@@ -72,11 +74,52 @@ Result<Value> keep_copy(RepositorySession& session, const cluster::DatabaseClust
   return Value::object({{"snapshot", kept.snapshot}, {"files", kept.files}, {"bytes", kept.bytes}});
 }
 
+Result<Value> keep_dump(Context& context, RepositorySession& session, const cluster::DatabaseCluster& cluster,
+                        const std::string& member, const std::string& job, std::stop_token stop) {
+  backup::DivergedRequest request{cluster, TRY(password_of(context, cluster)), member, job,
+                                  "holdfast " HOLDFAST_VERSION};
+  auto kept =
+      TRY(backup::dump_diverged(*session.repository, request, [&] { return session.confirm(); }, std::move(stop)));
+  if (!kept.undumpable.empty()) {
+    context.out.warning("repair.no_dump", fmt::format("no dump of {} is kept: {}", member, kept.undumpable));
+    return Value::object({{"skipped", kept.undumpable}});
+  }
+  return Value::object(
+      {{"snapshot", kept.snapshot}, {"path", kept.path}, {"position", kept.position}, {"bytes", kept.bytes}});
+}
+
+/// What the operation put into the repository, and how to get it back.
+Value tell_kept(Context& context, const cluster::DatabaseCluster& cluster, const operation::Plan& plan,
+                const std::vector<operation::StepStatus>& steps, const std::string& job) {
+  Value::List kept;
+  for (size_t i = 0; i < steps.size() && i < plan.steps.size(); ++i) {
+    const auto& step = plan.steps[i];
+    const bool dump = step.kind == "dump_member";
+    if ((!dump && step.kind != "take_escrow") || !steps[i].result) continue;
+    const Value& result = *steps[i].result;
+    if (result["snapshot"].text().empty()) continue;
+    const auto* member = cluster.find(step.member);
+    const std::string command =
+        fmt::format("holdfast restore --snapshot {} -c {} -i {} --into DIR -r {}",
+                    result["snapshot"].text().substr(0, 8), cluster.full_name(),
+                    member ? std::to_string(member->ordinal) : step.member, context.options.text("backups-path"));
+    if (kept.empty()) context.out.line(fmt::format("kept in the repository, as job={}:", job));
+    context.out.line(fmt::format("  {} of {}: {}", dump ? "dump" : "data directory", step.member, command));
+    kept.push_back(Value::object({{"member", step.member},
+                                  {"type", dump ? "diverged" : "escrow"},
+                                  {"snapshot", result["snapshot"].text()},
+                                  {"restore", command}}));
+  }
+  return Value(std::move(kept));
+}
+
 /// Shows the plan and, unless --dry-run, carries it out; looks again at the end. `left_alone`: what it does not mend.
 Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const cluster::TriageReport& before,
-               operation::Plan plan, const std::vector<std::string>& left_alone) {
+               operation::Plan plan, const std::vector<std::string>& left_alone,
+               const std::vector<std::string>& remarks = {}) {
   const Options& options = context.options;
   for (const auto& name : left_alone) context.out.note("left alone: " + name);
+  for (const auto& remark : remarks) context.out.warning("repair.remark", remark);
   plan.created = operation::utc_now();
   auto data = Value::object({{"before", triage_value(before)},
                              {"skipped", Value::list_of(left_alone)},
@@ -106,10 +149,13 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
                      std::stop_token stop) {
     return keep_copy(*session, cluster, member, folder, job, std::move(stop));
   };
+  doors.dump = [&](const std::string& member, const std::string& job, std::stop_token stop) {
+    return keep_dump(context, *session, cluster, member, job, std::move(stop));
+  };
+  add_epochs(run, cluster, doors.epoch);
   run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
   const SignalShield shield;
   run.stop = context.stop;
-  add_epochs(run, cluster);
   run.world_now = [&]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
   run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
   operation::Executor executor(std::move(run));
@@ -123,6 +169,11 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
   context.out.set_data(data);
   context.out.line();
   print_triage(context.out, after, false);
+  if (done && session) {
+    context.out.line();
+    data.set("kept", tell_kept(context, cluster, plan, done->steps, done->id));
+    context.out.set_data(data);
+  }
   if (!done) return fail(std::move(done).error());
   if (after.healthy) return {};
   return fail(ErrorClass::partial, "repair.partial",
@@ -157,10 +208,16 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
         TRY_VOID(session->repository->load_index());
         return keep_copy(*session, cluster, member, folder, job, std::move(stop));
       };
+      doors.dump = [session, why, cluster, &context](const std::string& member, const std::string& job,
+                                                     std::stop_token stop) -> Result<Value> {
+        if (!session) return fail(why);
+        TRY_VOID(session->repository->load_index());
+        return keep_dump(context, *session, cluster, member, job, std::move(stop));
+      };
     }
-    support.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
     operation::ExecutorOptions epochs;
-    add_epochs(epochs, cluster);
+    add_epochs(epochs, cluster, doors.epoch);
+    support.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
     support.min_epoch = epochs.min_epoch;
     support.fence = std::move(epochs.fence);
     support.world_now = [cluster]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
@@ -185,7 +242,7 @@ Exit run_repair(Context& context) {
   context.out.line();
   context.out.set_data(Value::object({{"before", triage_value(before)}}));
   auto proposal = TRY(repair::plan_repair(before, request));
-  return carry_out(context, cluster, before, std::move(proposal.plan), proposal.skipped);
+  return carry_out(context, cluster, before, std::move(proposal.plan), proposal.skipped, proposal.remarks);
 }
 
 namespace {

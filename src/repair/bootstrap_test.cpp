@@ -270,7 +270,8 @@ TEST(GaleraRungs, OfASplitTheSmallerSideIsMadeAnewOnlyByName) {
   EXPECT_EQ(repair(world, {.ordinal = std::nullopt, .has_repository = true, .no_escrow = false}), "repair.split_brain");
   EXPECT_EQ(repair(world, {.ordinal = 0, .has_repository = true, .no_escrow = false}), "repair.split_brain");
   EXPECT_EQ(repair(world, two),
-            "stop-m2 escrow-m2 copy-m2 try-m2 swap-m2 start-m2 prove-m2 drop-m2 | discard-diverged:m2");
+            "dump-m0 dump-m1 dump-m2 stop-m2 escrow-m2 copy-m2 try-m2 swap-m2 start-m2 prove-m2 drop-m2 | "
+            "discard-diverged:m2");
   world.facts[2].tcp = false;
   EXPECT_EQ(repair(world, two), "repair.needs_operator");
 }

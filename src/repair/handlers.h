@@ -6,6 +6,7 @@
 
 #include "cluster/triage.h"
 #include "operation/handler.h"
+#include "provider/epoch.h"
 
 namespace holdfast::repair {
 
@@ -17,6 +18,13 @@ struct Doors {
   using Escrow = std::function<Result<codec::Value>(const std::string& member, const std::string& folder,
                                                     const std::string& job, std::stop_token stop)>;
   Escrow escrow;
+  /// Keeps a running member's dump and reads it back: {snapshot, path, position, bytes}, or {skipped: why it gave
+  /// none}.
+  using Dump =
+      std::function<Result<codec::Value>(const std::string& member, const std::string& job, std::stop_token stop)>;
+  Dump dump;
+  /// Of the operation; whoever knows it first sets it, and every request to an agent carries it from then on.
+  provider::CurrentEpoch epoch = std::make_shared<std::atomic<uint64_t>>(0);
 };
 
 /// Handlers of every kind of step plan_repair() and plan_bootstrap() make.
