@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <set>
-#include <thread>
 
 #include "backup/diverged.h"
 #include "backup/escrow.h"
@@ -307,7 +306,9 @@ Exit run_bootstrap(Context& context) {
   if (!options.flag("dry-run")) {
     data.set("plan", operation::plan_value(bootstrap.plan));
     context.out.set_data(data);
-    TRY_VOID(check_refusals(bootstrap, options.list("accept"), "holdfast bootstrap -c " + cluster.full_name()));
+    TRY_VOID(check_refusals(
+        bootstrap, options.list("accept"),
+        "holdfast bootstrap -c " + cluster.full_name() + (request.has_repository ? " -r REPOSITORY" : "")));
   }
   return carry_out(context, cluster, before, std::move(bootstrap.plan), bootstrap.left_alone);
 }
