@@ -572,8 +572,9 @@ Result<Proposal> plan_repair(const TriageReport& report, const Request& request)
   const auto chosen = TRY(after_choice(report, request));
   if (!chosen) return Planner(report, request).propose();
   auto proposal = TRY(Planner(*chosen, request).propose());
-  const std::string target = proposal.plan.steps.empty() ? "" : proposal.plan.steps[0].member;
-  if (!target.empty()) proposal.plan.steps.insert(proposal.plan.steps.begin(), closing_step(target, chosen->leader));
+  for (const auto& m : report.cluster.members)
+    if (m.ordinal == *request.ordinal)
+      proposal.plan.steps.insert(proposal.plan.steps.begin(), closing_step(m.name.str(), chosen->leader));
   proposal.plan.world = world_of(report);
   return proposal;
 }
