@@ -166,6 +166,11 @@ Result<Value> Agent::answer(const Value& request) {
     return Value::object();
   }
   if (op == "swap_side") return Value::object({{"path", TRY(server_.swap_side())}});
+  if (op == "free_wal") {
+    std::vector<std::string> slots;
+    for (const auto& slot : request["dropSlots"].items()) slots.push_back(slot.text());
+    return server_.free_wal(request["keepFrom"].text(), slots);
+  }
   if (op == "drop_aside") {
     TRY_VOID(server_.drop_aside(request["path"].text()));
     return Value::object();

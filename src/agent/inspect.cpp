@@ -6,6 +6,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+
+#include "agent/data_dir.h"
 #include "engine/observe.h"
 #include "sys/file.h"
 
@@ -70,6 +74,19 @@ void look_at_disks(MemberFacts& facts, const MemberConfig& config) {
     look_at_disk(facts, wal, "log");
 }
 
+void look_beside(MemberFacts& facts, const MemberConfig& config) {
+  using Kind = cluster::Leftover::Kind;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(config.dir, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name == kSideName)
+      facts.leftovers.push_back({is_initialised(side_of(config)) ? Kind::side : Kind::half_made, it->path().string()});
+    if (name.starts_with("data.replaced-")) facts.leftovers.push_back({Kind::replaced, it->path().string()});
+  }
+  std::ranges::sort(facts.leftovers, {}, &cluster::Leftover::path);
+  if (error) engine::note_unknown(facts, "directories beside the data", config.dir, error.message());
+}
+
 template <class T>
 Value optional(const std::optional<T>& value) {
   return value ? Value(*value) : Value();
@@ -83,6 +100,38 @@ std::optional<int64_t> number(const Value& value) {
 
 constexpr StoredFacts::Data kData[] = {StoredFacts::Data::unknown, StoredFacts::Data::present, StoredFacts::Data::empty,
                                        StoredFacts::Data::missing, StoredFacts::Data::incomplete};
+
+Value room_value(const std::optional<StoredFacts::WalRoom>& room) {
+  if (!room) return {};
+  Value slots{Value::List()};
+  for (const auto& slot : room->slots)
+    slots.push(
+        Value::object({{"name", slot.name}, {"physical", slot.physical}, {"restart", slot.restart_lsn}}));
+  return Value::object({{"segmentSize", room->segment_size},
+                        {"oldest", room->oldest},
+                        {"recovery", room->recovery},
+                        {"archiver", room->archiver},
+                        {"unknown", room->unknown},
+                        {"slots", slots}});
+}
+
+std::optional<StoredFacts::WalRoom> room_from(const Value& v) {
+  if (!v.is_object()) return std::nullopt;
+  StoredFacts::WalRoom room;
+  room.segment_size = v["segmentSize"].unsigned_integer();
+  room.oldest = v["oldest"].text();
+  room.recovery = v["recovery"].text();
+  room.archiver = v["archiver"].text();
+  room.unknown = v["unknown"].text();
+  for (const auto& told : v["slots"].items()) {
+    cluster::Slot slot;
+    slot.name = told["name"].text();
+    slot.physical = told["physical"].boolean();
+    slot.restart_lsn = told["restart"].text();
+    room.slots.push_back(std::move(slot));
+  }
+  return room;
+}
 
 Value stored_value(const StoredFacts& s) {
   return Value::object({{"data", cluster::stored_data_name(s.data)},
@@ -99,6 +148,7 @@ Value stored_value(const StoredFacts& s) {
                         {"standbySignal", optional(s.standby_signal)},
                         {"checksumVersion", optional(s.checksum_version)},
                         {"archiveReady", s.archive_ready},
+                        {"walRoom", room_value(s.wal_room)},
                         {"seqno", optional(s.seqno)},
                         {"safeToBootstrap", optional(s.safe_to_bootstrap)},
                         {"abortedTransfer", s.aborted_transfer},
@@ -123,6 +173,7 @@ StoredFacts stored_from(const Value& v) {
   s.standby_signal = flag(v["standbySignal"]);
   if (auto version = number(v["checksumVersion"])) s.checksum_version = static_cast<int>(*version);
   s.archive_ready = static_cast<int>(v["archiveReady"].integer());
+  s.wal_room = room_from(v["walRoom"]);
   s.seqno = number(v["seqno"]);
   s.safe_to_bootstrap = flag(v["safeToBootstrap"]);
   s.aborted_transfer = v["abortedTransfer"].text();
@@ -139,6 +190,7 @@ void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, D
   // Its agent starts it with this one: a stopped server has it nowhere in its files.
   if (config.server_id > 0) facts.server_id = config.server_id;
   look_at_disks(facts, config);
+  look_beside(facts, config);
   facts.log_tail = tail_of(config.log_file());
   const bool stands_still = server_pid <= 0 || facts.process_state == "T" || facts.process_state == "t";
   if (stands_still)
@@ -163,7 +215,9 @@ void take_recovered(MemberFacts& facts, const std::string& position, std::chrono
 }
 
 Value inspection_value(const MemberFacts& facts) {
-  Value volumes{Value::List()}, readings{Value::List()};
+  Value volumes{Value::List()}, readings{Value::List()}, leftovers{Value::List()};
+  for (const auto& left : facts.leftovers)
+    leftovers.push(Value::object({{"kind", cluster::leftover_name(left.kind)}, {"path", left.path}}));
   for (const auto& v : facts.volumes)
     volumes.push(Value::object({{"purpose", v.purpose},
                                 {"path", v.path},
@@ -182,6 +236,7 @@ Value inspection_value(const MemberFacts& facts) {
                         {"volumes", volumes},
                         {"logTail", facts.log_tail},
                         {"stored", facts.stored ? stored_value(*facts.stored) : Value()},
+                        {"leftovers", leftovers},
                         {"readings", readings}});
 }
 
@@ -196,6 +251,10 @@ void take_inspection(MemberFacts& facts, const Value& value) {
   for (const auto& r : value["readings"].items())
     facts.readings.push_back({r["name"].text(), r["value"].text(), r["source"].text(), r["unknown"].text(),
                               engine::reading_clock() - std::max<int64_t>(0, r["ageMs"].integer())});
+  for (const auto& left : value["leftovers"].items())
+    for (auto kind : {cluster::Leftover::Kind::side, cluster::Leftover::Kind::half_made,
+                      cluster::Leftover::Kind::replaced})
+      if (left["kind"].text() == cluster::leftover_name(kind)) facts.leftovers.push_back({kind, left["path"].text()});
   if (value["stored"].is_object()) facts.stored = stored_from(value["stored"]);
 }
 

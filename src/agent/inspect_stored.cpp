@@ -8,6 +8,7 @@
 #include "engine/mysql_family_stored.h"
 #include "engine/observe.h"
 #include "engine/postgres/stored.h"
+#include "engine/postgres/wal_room.h"
 
 namespace holdfast::agent::detail {
 
@@ -107,6 +108,20 @@ void read_postgres(MemberFacts& facts, const MemberConfig& config, const engine:
   }
   if (const auto history = stored.histories.find(s.timeline); history != stored.histories.end())
     s.history = history->second.to_string();
+  const auto room = engine::postgres::read_wal_room(config.data_dir());
+  auto& told = s.wal_room.emplace();
+  told.segment_size = room.segment_size;
+  told.oldest = engine::postgres::lsn_text(room.oldest);
+  told.recovery = engine::postgres::lsn_text(room.recovery);
+  if (room.archiver) told.archiver = engine::postgres::lsn_text(*room.archiver);
+  told.unknown = room.unknown;
+  for (const auto& on_disk : room.slots) {
+    cluster::Slot slot;
+    slot.name = on_disk.name;
+    slot.physical = on_disk.physical;
+    if (on_disk.restart) slot.restart_lsn = engine::postgres::lsn_text(on_disk.restart);
+    told.slots.push_back(std::move(slot));
+  }
   engine::note(facts, "cluster state", s.cluster_state, "pg_control");
   note_position(facts, "end of WAL", "pg_wal");
 }

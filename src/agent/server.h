@@ -59,6 +59,8 @@ class Server {
   Status drop_aside(const std::string& path);
   /// PostgreSQL, server stopped: pg_rewind onto a running member; {rewound, fromTimeline, toTimeline}.
   Result<codec::Value> rewind(const std::string& donor, Deadline deadline, std::stop_token stop = {});
+  /// PostgreSQL, server stopped: see agent.h.
+  Result<codec::Value> free_wal(const std::string& keep_from, const std::vector<std::string>& drop_slots);
   /// Ends a copy or rewind that is under way; false when there is none.
   bool cancel();
   /// Once, when an agent starts: completes a swap, gives a donor back what a crash left changed there, removes

@@ -6,6 +6,8 @@
 #include "agent/copy.h"
 #include "agent/server.h"
 #include "base/log.h"
+#include "engine/postgres/wal_room.h"
+#include "position/wal.h"
 
 namespace holdfast::agent {
 
@@ -159,6 +161,20 @@ Result<Value> Server::rewind(const std::string& name, Deadline deadline, std::st
   LongChange change("rewind", progress_, source, std::move(stop));
   const Donor donor = TRY(find_donor(config, name, deadline, change.token()));
   return rewind_to_donor({config, donor, progress_, deadline, change.token()});
+}
+
+Result<Value> Server::free_wal(const std::string& keep_from, const std::vector<std::string>& drop_slots) {
+  auto lock = TRY(begin());
+  const MemberConfig config = this->config();
+  if (config.engine != cluster::Engine::postgres)
+    return fail(ErrorClass::usage, "agent.free_wal", "only a PostgreSQL member has WAL");
+  if (pid() > 0) return fail(ErrorClass::refused, "agent.running", "the server runs", "stop it first");
+  TRY_VOID(finish_swap(config));
+  TRY_VOID(check_startable(config));
+  const auto from = TRY(position::Lsn::parse(keep_from));
+  const auto freed = TRY(engine::postgres::free_wal(config.data_dir(), from.value, drop_slots));
+  log(LogLevel::info, "{}: removed {} WAL segments that nobody needs", config.member, freed.segments);
+  return Value::object({{"segments", freed.segments}, {"bytes", freed.bytes}});
 }
 
 Status Server::discard_side() {

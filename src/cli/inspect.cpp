@@ -138,10 +138,10 @@ Result<std::map<std::string, Result<std::string>>> recover_positions(Context& co
   run.state_dir = state_dir_of(context);
   repair::Doors doors;
   doors.triage = [&] { return report; };
+  add_epochs(run, cluster, doors.epoch);
   run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
   run.stop = context.stop;
   run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
-  add_epochs(run, cluster);
   const SignalShield shield;
   operation::Executor executor(std::move(run));
   auto done = executor.execute(plan);

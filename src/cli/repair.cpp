@@ -153,10 +153,10 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
   doors.dump = [&](const std::string& member, const std::string& job, std::stop_token stop) {
     return keep_dump(context, *session, cluster, member, job, std::move(stop));
   };
+  add_epochs(run, cluster, doors.epoch);
   run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
   const SignalShield shield;
   run.stop = context.stop;
-  add_epochs(run, cluster);
   run.world_now = [&]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
   run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
   operation::Executor executor(std::move(run));
@@ -216,9 +216,9 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
         return keep_dump(context, *session, cluster, member, job, std::move(stop));
       };
     }
-    support.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
     operation::ExecutorOptions epochs;
-    add_epochs(epochs, cluster);
+    add_epochs(epochs, cluster, doors.epoch);
+    support.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
     support.min_epoch = epochs.min_epoch;
     support.fence = std::move(epochs.fence);
     support.world_now = [cluster]() -> Result<Value> { return repair::world_of(look(cluster, {})); };

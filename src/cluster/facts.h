@@ -61,6 +61,7 @@ struct Slot {
   bool active = false;
   std::string wal_status;                  ///< reserved, extended, unreserved, lost; "" before 13
   std::optional<uint64_t> retained_bytes;  ///< WAL kept for it
+  std::string restart_lsn;                 ///< of a stopped server's slot: from where on; "" = it keeps nothing
 };
 
 struct SemiSync {
@@ -134,6 +135,15 @@ struct StoredFacts {
   std::optional<bool> standby_signal;
   std::optional<int> checksum_version;
   int archive_ready = 0;  ///< WAL segments that wait for the archiver
+  /// Who needs which WAL of a stopped server: LSNs where the oldest segment begins, where recovery does, and where the
+  /// oldest segment that is not archived does ("" = all are).
+  struct WalRoom {
+    uint64_t segment_size = 0;
+    std::string oldest, recovery, archiver;
+    std::vector<Slot> slots;
+    std::string unknown;  ///< why something of it is not known
+  };
+  std::optional<WalRoom> wal_room;
   // Galera
   std::optional<int64_t> seqno;  ///< grastate.dat; -1 = crashed or running
   std::optional<bool> safe_to_bootstrap;
@@ -141,6 +151,18 @@ struct StoredFacts {
   std::optional<int64_t> gcache_first, gcache_last;
 };
 std::string_view stored_data_name(StoredFacts::Data data);
+
+/// Something beside the data directory that an operation has left, or is working on.
+struct Leftover {
+  enum class Kind {
+    side,       ///< a whole successor that never took the data directory's place
+    half_made,  ///< one that was never finished
+    replaced,   ///< a data directory that was moved aside: it may hold what nothing else does
+  };
+  Kind kind = Kind::side;
+  std::string path;
+};
+std::string_view leftover_name(Leftover::Kind kind);
 
 /// One member, observed once.
 struct MemberFacts {
@@ -167,7 +189,7 @@ struct MemberFacts {
   std::string lineage;    ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid
   uint32_t timeline = 0;  ///< PostgreSQL
   std::string history;    ///< PostgreSQL: text of the timeline's history file
-  std::string oldest_wal; ///< PostgreSQL, where it writes: from which LSN on it can still stream
+  std::string oldest_wal;  ///< PostgreSQL, where it writes: from which LSN on it can still stream
   std::optional<uint64_t> server_id;
   std::optional<bool> gtid_mode;        ///< MySQL
   std::optional<uint64_t> user_tables;  ///< MariaDB, MySQL; asked only where there is no transaction at all
@@ -203,6 +225,9 @@ struct MemberFacts {
   std::string process_state;  ///< of the kernel: "R", "S", "D", "T" (stopped); "" = no process or not known
   std::string log_tail;       ///< the end of the server's log, where it does not serve
   int server_pid = -1;
+  std::string server_data;  ///< "main", "side": which directory its server runs on
+  std::string agent_work;   ///< a long change under way: "initialise (copy)"; "" = none
+  std::vector<Leftover> leftovers;
   std::optional<StoredFacts> stored;
 
   std::vector<Reading> readings;

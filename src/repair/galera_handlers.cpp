@@ -44,7 +44,7 @@ class GaleraStep : public MemberStep {
     const auto* described = members_->cluster.find(name);
     if (!described)
       return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
-    arguments.set("epoch", scope.epoch());
+    arguments.set("epoch", members_->epoch->load());
     return when_free(deadline, {}, [&] { return provider::ask_agent(*described, op, arguments, deadline); });
   }
 
@@ -100,8 +100,8 @@ class JoinComponent : public GaleraStep {
     return Value::object({{"running", TRY(control->is_running(soon()))}});
   }
   Result<Value> run(StepScope& scope, const Value&) override {
-    auto* control = TRY(member(scope));
     TRY_VOID(component_after_crash(*members_, scope));
+    auto* control = TRY(member(scope));
     if (TRY(control->is_running(soon()))) {
       if (!scope.step().arguments["restart"].boolean()) {
         // It runs, and the others have just become a component: it finds them by itself.
@@ -244,6 +244,7 @@ class BootstrapRunning : public BootstrapServer {
     const Node now = TRY(node_of(*control, soon(), scope.stop()));
     if (now.in_primary()) return Value::object({{"found", "primary"}});  // taken up after a crash
     TRY_VOID(nobody_else_is_primary(scope));
+    TRY_VOID(still_ours(scope));
     auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon(), scope.stop()));
     TRY(connection.query("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'", soon(), scope.stop()));
     return Value::object({{"at", now.last_committed}});
@@ -332,6 +333,7 @@ class GaleraSetting : public GaleraStep {
   Status set(StepScope& scope, const std::string& value) const {
     auto* control = TRY(member(scope));
     const std::string name = TRY(variable(scope));
+    TRY_VOID(ready_for_sql(scope));
     auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon()));
     TRY(connection.query(fmt::format("SET GLOBAL {} = {}", name, sql::quote_mysql(value)), soon()));
     return {};

@@ -7,6 +7,7 @@
 
 #include "engine/replication.h"
 #include "provider/member_agent.h"
+#include "repair/live_position.h"
 #include "repair/member_step.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
@@ -47,6 +48,12 @@ class StartServer : public MemberStep {
 class StopServer : public StartServer {
  public:
   using StartServer::StartServer;
+  Result<Value> look_before(StepScope& scope) override {
+    auto* control = TRY(member(scope));
+    const auto status = TRY(ask(scope, "status", Value::object(), soon()));
+    return Value::object(
+        {{"running", TRY(control->is_running(soon()))}, {"data", status["server"]["data"].text_or("main")}});
+  }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
@@ -60,6 +67,13 @@ class StopServer : public StartServer {
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
     if (!before["running"].boolean() || scope.step().arguments["keep"].boolean()) return {};
+    if (before["data"].text() == "side") {
+      const auto status = TRY(ask(scope, "status", Value::object(), soon(), false));
+      if (status["server"]["side"].boolean()) {
+        TRY(ask(scope, "start", Value::object({{"data", "side"}}), Deadline::in(seconds(180)), false));
+        return {};
+      }
+    }
     // A Galera node without a component does not get ready; that it runs again is all that there was before.
     auto started = start_member(*control, {}, Deadline::in(seconds(60)));
     return started || TRY(control->is_running(soon())) ? Status() : started;
@@ -137,6 +151,17 @@ class FetchLogsAnew : public ResumeReplication {
 class FollowSource : public StreamStep {
  public:
   using StreamStep::StreamStep;
+  Result<Value> look_before(StepScope& scope) override {
+    // It may have written since the plan was made: a second writer until it was closed.
+    auto* control = TRY(member(scope));
+    auto* source = TRY(members_->find(scope.step().arguments["source"].text()));
+    const auto own = TRY(held_beyond(engine(), control->setup().socket, source->setup().socket, soon(), scope.stop()));
+    if (!own.empty())
+      return fail(ErrorClass::refused, "repair.target_is_authority",
+                  fmt::format("{} has what {} lacks by now: {}", scope.step().member, source->setup().name, own),
+                  fmt::format("holdfast triage -c {} -v", members_->cluster.full_name()));
+    return StreamStep::look_before(scope);
+  }
   Result<Value> run(StepScope& scope, const Value& before) override {
     auto* control = TRY(member(scope));
     engine::Source source = TRY(members_->source(control->setup(), scope.step().arguments["source"].text()));
@@ -280,6 +305,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
                                               std::stop_token stop) {
   auto members = std::make_shared<Members>();
   members->cluster = cluster;
+  members->epoch = doors.epoch;
   members->controls = TRY(provider::control_members(cluster, std::move(stop), members->epoch));
   members->triage = std::move(doors.triage);
   members->escrow = std::move(doors.escrow);

@@ -41,6 +41,7 @@ class Planner {
   void add(Step step) { proposal_.plan.steps.push_back(std::move(step)); }
   void add_start(const MemberReport& member, std::string_view why);
   void add_proof(const MemberReport& member);
+  void add_tidying(const MemberReport& member);
   void add_resume(const MemberReport& member);
   void add_follow(const MemberReport& member, bool renew = false);
   void add_read_only(const MemberReport& member);
@@ -94,6 +95,9 @@ class Planner {
   /// There is nothing to do about it but to wait for that one.
   bool waits_for_started(const MemberReport& member) const {
     return says(member, "replica-source-unreachable") && follows_started(member);
+  }
+  bool has_no_return() const {
+    return std::ranges::any_of(proposal_.plan.steps, [](const Step& step) { return step.point_of_no_return; });
   }
   bool is_leader(const MemberReport& member) const { return report_.leader == name(member); }
   std::string target_command(const MemberReport& member) const {
@@ -239,6 +243,27 @@ void Planner::add_proof(const MemberReport& member) {
        .undo = "there is nothing to take back",
        .expected_seconds = 20,
        .proof = "triage says healthy",
+       .touches = {"members/" + name(member)}});
+}
+
+/// What an operation that nobody knows of any more left with a healthy member. A successor that never took the data
+/// directory's place is a copy of a donor, so nothing is lost with it; an old data directory that was put aside may hold
+/// what nothing else does, and stays.
+void Planner::add_tidying(const MemberReport& member) {
+  const bool left = std::ranges::any_of(member.facts.leftovers, [](const cluster::Leftover& leftover) {
+    return leftover.kind != cluster::Leftover::Kind::replaced;
+  });
+  if (!left && member.facts.agent_work.empty()) return;
+  add({.id = "tidy-" + name(member),
+       .kind = "discard_side",
+       .member = name(member),
+       .title = fmt::format("Remove the new data directory of {} that an earlier repair left beside its own",
+                            name(member)),
+       .arguments = Value::object(),
+       .preconditions = {"no operation is unfinished", "it is not the directory in use"},
+       .undo = "nothing: it was a copy of another member",
+       .expected_seconds = 5,
+       .proof = "it is gone, and the agent is at nothing",
        .touches = {"members/" + name(member)}});
 }
 
@@ -518,9 +543,10 @@ Result<Proposal> Planner::propose() {
         continue;
       }
       proposal_.skipped.push_back(name(*m) + ": healthy");
+      add_tidying(*m);
       continue;
     }
-    if (!request_.ordinal && m->action >= Action::rewind && rebuilding) {
+    if (!request_.ordinal && m->action >= Action::rewind && (rebuilding || has_no_return())) {
       proposal_.skipped.push_back(name(*m) + ": one member is made anew at a time; run repair again for it");
       continue;
     }

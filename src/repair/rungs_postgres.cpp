@@ -1,6 +1,7 @@
 #include "repair/rungs_postgres.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -93,6 +94,10 @@ bool within(Order order) {
   return order == Order::equal || order == Order::before;
 }
 
+bool says_it_stopped(const TriageReport& report, const MemberReport& m) {
+  return says(report, m, "server-crashed") || says(report, m, "server-stopped");
+}
+
 /// It holds nothing that the one which takes writes lacks, its pages need no log that is lost, and all the log it has
 /// not got yet is still there: it needs only to be started as a standby.
 bool can_follow_as_it_is(const TriageReport& report, const MemberReport& member) {
@@ -174,6 +179,148 @@ void add_rejoin(const TriageReport& report, const MemberReport& m, operation::Pl
        .proof = "it signs us in and says that it serves",
        .touches = touches});
   plan.steps.push_back(proof_of(m));
+}
+
+std::string mib(uint64_t bytes) {
+  return fmt::format("{} MiB", bytes >> 20);
+}
+
+/// A stopped server's full disk: what it may be freed of, and what must be accepted for that.
+class Room {
+ public:
+  Room(const TriageReport& report, const MemberReport& member) : report_(report), member_(member) {}
+
+  Status add(operation::Plan& plan);
+
+ private:
+  /// Refusals, with what a person must do.
+  Status by_hand(const std::string& why) const {
+    return fail(ErrorClass::refused, "repair.needs_operator",
+                fmt::format("{} has a full disk, and {}", name(member_), why),
+                "give its volume more space, or remove what does not belong there (never WAL by hand); then " +
+                    command(report_, "repair", name(member_)));
+  }
+  Status may_start() const;
+  Result<position::Lsn> followers_need() const;
+  std::string slot_owner(const std::string& slot) const {
+    for (const auto& m : report_.members)
+      if (&m != &member_ && (usual_slot(m) == slot || slot_of(m) == slot)) return name(m);
+    return {};
+  }
+
+  const TriageReport& report_;
+  const MemberReport& member_;
+};
+
+/// Beside what triage calls full (32 MiB): a segment for recovery to write, and one more.
+uint64_t enough(uint64_t segment_size) {
+  return (uint64_t{32} << 20) + 2 * segment_size;
+}
+
+/// It must not open for writes beside another, or without what others have.
+Status Room::may_start() const {
+  if (member_.facts.role_wanted != MemberRole::primary) return {};
+  if (report_.leader.empty() && report_.authority.kind == AuthorityKind::provable &&
+      report_.authority.member == member_.facts.member)
+    return {};
+  return by_hand("it would open for writes without being proven to be the one that may");
+}
+
+/// Others may stream from it without a slot: what they lack stays.
+Result<position::Lsn> Room::followers_need() const {
+  position::Lsn need{~uint64_t{0}};
+  std::vector<cluster::MemberFacts> facts;
+  for (const auto& m : report_.members) facts.push_back(m.facts);
+  for (const auto& h : cluster::histories(report_.cluster, facts)) {
+    if (h.member == member_.facts.member || h.read == cluster::History::Read::empty) continue;
+    const auto* position = std::get_if<WalPosition>(&h.position);
+    if (h.read != cluster::History::Read::read || !position)
+      return fail(by_hand(fmt::format("how much of its WAL {} still needs is not known", h.member.str())).error());
+    need = std::min(need, position->end);
+  }
+  return need;
+}
+
+Status Room::add(operation::Plan& plan) {
+  const cluster::Volume* volume = nullptr;
+  for (const auto& v : member_.facts.volumes)
+    if (v.total > 0 && (!volume || v.purpose == "log")) volume = &v;
+  const auto* stored = member_.facts.stored ? &*member_.facts.stored : nullptr;
+  if (!volume || !stored || !stored->wal_room || !stored->wal_room->unknown.empty() ||
+      stored->wal_room->segment_size == 0)
+    return by_hand("what of its WAL nobody needs is not known");
+  TRY_VOID(may_start());
+  const auto& room = *stored->wal_room;
+  const auto oldest = TRY(position::Lsn::parse(room.oldest)), recovery = TRY(position::Lsn::parse(room.recovery));
+  position::Lsn keep = std::min(recovery, TRY(followers_need()));
+  std::string holder;
+  if (!room.archiver.empty()) {
+    const auto archiver = TRY(position::Lsn::parse(room.archiver));
+    if (archiver < keep) holder = fmt::format("{} segments wait to be archived: mend its archive_command", stored->archive_ready);
+    keep = std::min(keep, archiver);
+  }
+  // A member's slot stays: the member would have to be made anew.
+  std::vector<std::pair<position::Lsn, std::string>> strangers;
+  for (const auto& slot : room.slots) {
+    if (slot.restart_lsn.empty()) continue;
+    const auto restart = TRY(position::Lsn::parse(slot.restart_lsn));
+    const std::string owner = slot_owner(slot.name);
+    if (owner.empty()) {
+      strangers.emplace_back(restart, slot.name);
+    } else if (restart < keep) {
+      keep = restart;
+      holder = fmt::format("{} needs it: repair that one first", owner);
+    }
+  }
+  // From the one that keeps most on: as many as are needed, and no more.
+  std::ranges::sort(strangers);
+  const auto freed = [&](size_t dropped) {
+    const position::Lsn limit = dropped < strangers.size() ? std::min(keep, strangers[dropped].first) : keep;
+    const uint64_t segments =
+        limit > oldest ? limit.value / room.segment_size - oldest.value / room.segment_size : uint64_t{0};
+    return segments * room.segment_size;
+  };
+  size_t drop = 0;
+  while (drop < strangers.size() && volume->free + freed(drop) < enough(room.segment_size)) ++drop;
+  if (volume->free + freed(drop) < enough(room.segment_size))
+    return by_hand(fmt::format("of its WAL {} could be freed, which is not enough{}", mib(freed(drop)),
+                               holder.empty() ? "" : "; " + holder));
+  std::vector<std::string> slots;
+  for (size_t i = 0; i < drop; ++i) {
+    slots.push_back(strangers[i].second);
+    plan.losses.push_back({fmt::format("the replication slot {} on {} is dropped, of which no member knows: whoever uses "
+                                       "it must be made anew",
+                                       slots.back(), name(member_)),
+                           "drop-slot:" + slots.back()});
+  }
+  const std::vector<std::string> touches = {"members/" + name(member_), "authority", "leader"};
+  plan.steps.push_back(
+      {.id = "free-" + name(member_),
+       .kind = "free_wal",
+       .member = name(member_),
+       .title = fmt::format("{}Remove {} of WAL of {} that neither its recovery, nor the archiver, nor a member needs",
+                            slots.empty() ? "" : fmt::format("Drop the slot{} {}. ", drop > 1 ? "s" : "",
+                                                             fmt::join(slots, ", ")),
+                            mib(freed(drop)), name(member_)),
+       .arguments = Value::object({{"keepFrom", keep.to_string()}, {"slots", Value::list_of(slots)}}),
+       .preconditions = {"its server is stopped"},
+       .undo = "",
+       .point_of_no_return = true,
+       .expected_seconds = 5,
+       .proof = "its volume has room again",
+       .touches = touches});
+  plan.steps.push_back({.id = "start-" + name(member_),
+                        .kind = "start_server",
+                        .member = name(member_),
+                        .title = fmt::format("Start the server of {}", name(member_)),
+                        .arguments = Value::object({{"restart", false}}),
+                        .preconditions = {"its agent answers"},
+                        .undo = "stop it again",
+                        .expected_seconds = 30,
+                        .proof = "it signs us in and says that it serves",
+                        .touches = touches});
+  plan.steps.push_back(proof_of(member_));
+  return {};
 }
 
 }  // namespace
@@ -294,6 +441,13 @@ Result<PostgresRung> add_postgres_rung(const TriageReport& report, const MemberR
         return PostgresRung::done;
       }
       return PostgresRung::common;
+    case Action::nothing:
+      // The point of no return comes first in it: nothing else may be in that plan.
+      if (!says(report, member, "disk-full") || member.facts.reachable() || member.facts.server_pid > 0 ||
+          !plan.steps.empty() || !says_it_stopped(report, member))
+        return PostgresRung::common;
+      TRY_VOID(Room(report, member).add(plan));
+      return PostgresRung::done;
     default:
       return PostgresRung::common;
   }

@@ -114,7 +114,7 @@ TEST(RepairPostgres, WhatCameApartIsKeptAcceptedAndRewound) {
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.no_repository");
   const auto proposal = plan_repair(report, kFirst);
   EXPECT_EQ(steps(proposal),
-            "escrow-pg-0 configure-pg-0 copy-pg-0 try-pg-0 swap-pg-0 start-pg-0 prove-pg-0 drop-pg-0 "
+            "dump-pg-1 escrow-pg-0 configure-pg-0 copy-pg-0 try-pg-0 swap-pg-0 start-pg-0 prove-pg-0 drop-pg-0 "
             "!discard-diverged:pg-0");
   ASSERT_TRUE(proposal);
   EXPECT_TRUE(proposal->plan.find("copy-pg-0")->arguments["rewind"].boolean());
@@ -155,7 +155,8 @@ TEST(RepairPostgres, OfTwoThatTakeWritesTheNamedOneGivesWay) {
     EXPECT_EQ(steps(plan_repair(report, kKept)), "repair.split_brain");
     const auto proposal = plan_repair(report, kFirst);
     EXPECT_EQ(steps(proposal),
-              "stop-pg-0 escrow-pg-0 configure-pg-0 copy-pg-0 try-pg-0 swap-pg-0 start-pg-0 prove-pg-0 drop-pg-0 "
+              "dump-pg-0 dump-pg-1 stop-pg-0 escrow-pg-0 configure-pg-0 copy-pg-0 try-pg-0 swap-pg-0 start-pg-0 "
+              "prove-pg-0 drop-pg-0 "
               "!discard-diverged:pg-0");
     ASSERT_TRUE(proposal);
     // On one timeline pg_rewind would find nothing to do, and what differs would stay.
@@ -216,6 +217,71 @@ TEST(RepairPostgres, AStandbyThatRunsIsMendedWithoutARestart) {
   report.members[1].facts.slots->push_back(own);
   EXPECT_EQ(steps(plan_repair(report, {})), "follow-pg-0 prove-pg-0") << "it has one of its own";
   EXPECT_EQ(steps(plan_repair(standby("replica-access-denied"), {})), "repair.needs_operator");
+}
+
+/// pg-1 leads, was stopped by its full disk, and an unused slot keeps 7 segments; pg-0 follows it.
+TriageReport full(const char* slot_from = "0/1000000") {
+  auto report = standby("replica-source-unreachable");
+  report.leader.clear();
+  report.members[0].facts.timeline = 1;
+  report.members[0].facts.received = "0/8000000";
+  report.authority.member = MemberName("pg-1");
+  auto& m = report.members[1];
+  m.verdict = Verdict::broken;
+  m.action = Action::nothing;
+  m.facts.reach = cluster::Reach::unreachable;
+  m.facts.server_state = "failed";
+  m.facts.volumes.push_back({"data", "/data", 1 << 30, 0, 1000, 900});
+  cluster::StoredFacts stored;
+  stored.data = cluster::StoredFacts::Data::present;
+  stored.lineage = "77";
+  stored.timeline = 1;
+  stored.position = "0/8500000";
+  stored.cluster_state = "in production";
+  auto& room = stored.wal_room.emplace();
+  room.segment_size = 16 << 20;
+  room.oldest = "0/1000000";
+  room.recovery = "0/8000028";
+  cluster::Slot slot;
+  slot.name = "forgotten";
+  slot.restart_lsn = slot_from;
+  room.slots.push_back(slot);
+  m.facts.stored = stored;
+  diagnose(report, 1, "disk-full");
+  diagnose(report, 1, "server-crashed");
+  return report;
+}
+
+TEST(RepairPostgres, AFullDiskIsFreedOfWhatNobodyNeeds) {
+  const auto proposal = plan_repair(full(), kSecond);
+  EXPECT_EQ(steps(proposal), "free-pg-1 start-pg-1 prove-pg-1 !drop-slot:forgotten");
+  ASSERT_TRUE(proposal);
+  EXPECT_EQ(proposal->plan.find("free-pg-1")->arguments["keepFrom"].text(), "0/8000000") << "what pg-0 has not got";
+  EXPECT_EQ(steps(plan_repair(full("0/7FFFFFF"), kSecond)), "free-pg-1 start-pg-1 prove-pg-1")
+      << "without the slot, where that is enough";
+}
+
+TEST(RepairPostgres, AFullDiskOfWhatSomebodyNeedsIsForAPerson) {
+  const auto refused = [](TriageReport report) { return steps(plan_repair(report, kSecond)); };
+  auto report = full();
+  report.members[1].facts.stored->wal_room->slots[0].name = "pg_0";
+  EXPECT_EQ(refused(report), "repair.needs_operator") << "a member's slot";
+  report = full();
+  report.members[1].facts.stored->wal_room->archiver = "0/2000000";
+  EXPECT_EQ(refused(report), "repair.needs_operator") << "not archived";
+  report = full();
+  report.members[0].facts.received = "0/1800000";
+  EXPECT_EQ(refused(report), "repair.needs_operator") << "its standby has not got it";
+  report = full();
+  report.members[0].facts.reach = cluster::Reach::timeout;
+  report.members[0].facts.stored.reset();
+  EXPECT_EQ(refused(report), "repair.needs_operator") << "what its standby has is not known";
+  report = full();
+  report.members[1].facts.stored->wal_room->unknown = "a slot makes no sense";
+  EXPECT_EQ(refused(report), "repair.needs_operator");
+  report = full();
+  report.authority.member = MemberName("pg-0");
+  EXPECT_EQ(refused(report), "repair.needs_operator") << "it would open for writes";
 }
 
 TEST(RepairPostgres, WithoutItsAgentNothingIsDoneToIt) {

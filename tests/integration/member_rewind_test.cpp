@@ -2,6 +2,7 @@
 // startable.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <future>
 
 #include "engine/programs.h"
@@ -56,6 +57,53 @@ TEST(MemberRewind, RightAfterAPromotion) {
   EXPECT_FALSE(world.must(0, "rewind", onto(world, 1))["rewound"].boolean());
   world.must(0, "start");
   EXPECT_EQ(world.ask(0, "SELECT sum(a) FROM t"), "6");
+}
+
+Value beside(const CopyWorld& world, int donor) {
+  return Value::object({{"from", "rewind"}, {"donor", world.name(donor)}, {"side", true}});
+}
+
+void expect_swapped_in(CopyWorld& world) {
+  EXPECT_NE(world.must(0, "swap_side")["path"].text(), "");
+  world.must(0, "start");
+  EXPECT_EQ(world.ask(0, "SELECT pg_is_in_recovery()"), "t");
+  EXPECT_EQ(world.ask(1, "INSERT INTO t VALUES (3)"), "");
+  std::string seen;
+  EXPECT_TRUE(*sys::wait_until([&] { return (seen = world.ask(0, "SELECT sum(a) FROM t")) == "6"; },
+                               Deadline::in(seconds(30))))
+      << seen;
+  world.expect_equal(0, 1);
+}
+
+TEST(MemberRewind, ACopyBesideTheOldDirectory) {
+  HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
+  CopyWorld world("shop-postgres");
+  ASSERT_NO_FATAL_FAILURE(world.up("5MB"));
+  ASSERT_NO_FATAL_FAILURE(fail_over(world));
+  auto in_place = beside(world, 1);
+  in_place.set("side", false);
+  EXPECT_EQ(world.call(0, "initialise", in_place).error().id, "agent.request");
+  const Value done = world.must(0, "initialise", beside(world, 1));
+  EXPECT_EQ(done["method"].text(), "pg_rewind") << codec::to_json(done);
+  EXPECT_EQ(done["timeline"].integer(), 2);
+  EXPECT_FALSE(world.exists(0, "rewinding"));
+  EXPECT_TRUE(world.exists(0, "data/PG_VERSION"));
+  expect_swapped_in(world);
+}
+
+TEST(MemberRewind, WhatCannotBeRewoundIsCopied) {
+  HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
+  CopyWorld world("shop-postgres");
+  ASSERT_NO_FATAL_FAILURE(world.up("2MB"));
+  ASSERT_NO_FATAL_FAILURE(fail_over(world));
+  // A copy would share the WAL with the old directory, and rewind that too.
+  namespace fs = std::filesystem;
+  fs::rename(world.dir(0) + "/data/pg_wal", world.dir(0) + "/wal-elsewhere");
+  fs::create_directory_symlink(world.dir(0) + "/wal-elsewhere", world.dir(0) + "/data/pg_wal");
+  const Value done = world.must(0, "initialise", beside(world, 1));
+  EXPECT_EQ(done["method"].text(), "pg_basebackup") << codec::to_json(done);
+  EXPECT_NE(done["notRewound"].text().find("pg_wal"), std::string::npos) << codec::to_json(done);
+  expect_swapped_in(world);
 }
 
 TEST(MemberRewind, KilledInTheMiddleItIsNeverStartedOnlyReseeded) {

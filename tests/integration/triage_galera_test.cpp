@@ -204,7 +204,7 @@ std::vector<Fault> faults() {
        .members = {"2 broken rebuild"},
        .authority = "undeterminable",
        .also = {"server-stopped"},
-       .repair = {"healed"}},
+       .repair = {"operation.not_accepted", "ACCEPT: healed"}},
       {.name = "one whose state transfer was cut off",
        .inject =
            [](Patient& p) {
@@ -216,7 +216,7 @@ std::vector<Fault> faults() {
        .members = {"2 broken rebuild"},
        .authority = "undeterminable",
        .also = {"server-stopped", "authority-undeterminable"},
-       .repair = {"healed"}},
+       .repair = {"operation.not_accepted", "ACCEPT: healed"}},
       {.name = "one with no data",
        .inject = [](Patient& p) { p.lab_break("delete-data", 2); },
        .diagnoses = {"data-missing 2"},
@@ -268,7 +268,7 @@ std::vector<Fault> faults() {
        .members = {"2 broken rebuild"},
        .authority = "undeterminable",
        .also = {"authority-undeterminable", "server-crashed"},
-       .repair = {"healed"}},
+       .repair = {"operation.not_accepted", "ACCEPT: healed"}},
       {.name = "two primary components, the network is fine",
        .inject =
            [](Patient& p) {

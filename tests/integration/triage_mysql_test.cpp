@@ -274,7 +274,7 @@ std::vector<Fault> faults() {
              p.sql(0, {"DROP TABLE shop.l"});
            }},
       {.name = "the server number of another member",
-       .inject = sql_on(1, {"SET GLOBAL server_id = 1", "STOP REPLICA", "START REPLICA"}),
+       .inject = sql_on(1, {"STOP REPLICA", "SET GLOBAL server_id = 1", "START REPLICA"}),
        .diagnoses = {"replica-not-receiving 1"},
        .members = {"1 broken restart"},
        .authority = "provable 0",
