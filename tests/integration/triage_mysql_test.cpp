@@ -280,6 +280,17 @@ std::vector<Fault> faults() {
        .authority = "provable 0",
        .also = {"server-ids-equal"},
        .repair = {"healed"}},
+      {.name = "the server UUID of another member",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             rewrite(p.data(1) + "/auto.cnf", text_of(p.data(0) + "/auto.cnf"));
+             p.start(1);
+           },
+       .diagnoses = {"replica-not-receiving 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
       {.name = "GTIDs reset on the replica",
        .inject =
            [](Patient& p) {
