@@ -31,7 +31,9 @@
 //       from donor: a physical copy of a running member of the cluster (its name in `donor`), which serves on:
 //         mariadb   mariadb-backup; the copy gets the donor's binary log state at its position, and gtid_slave_pos
 //         galera    the same, with grastate.dat: the member joins by IST as long as a donor's gcache reaches back
-//         mysql     CLONE, asked for by a helper server; it has a server uuid of its own and knows no source
+//         mysql     CLONE, which the donor writes into our directory (way: files), or, when it runs as another user or
+//                   cannot reach it, sends to a helper server (way: network); the copy has a server uuid of its own,
+//                   knows no source, and its binary log begins behind the donor's position (gtid_purged)
 //         postgres  pg_basebackup, verified; a slot of this member holds WAL on its upstream (made when missing)
 //       from rewind (PostgreSQL, side, server stopped): a copy of the member's own directory, rewound onto the donor.
 //         What is not possible, or fails, or has not all the WAL it needs, becomes a copy from the donor instead: then

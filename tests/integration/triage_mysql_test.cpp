@@ -274,11 +274,22 @@ std::vector<Fault> faults() {
              p.sql(0, {"DROP TABLE shop.l"});
            }},
       {.name = "the server number of another member",
-       .inject = sql_on(1, {"SET GLOBAL server_id = 1", "STOP REPLICA", "START REPLICA"}),
+       .inject = sql_on(1, {"STOP REPLICA", "SET GLOBAL server_id = 1", "START REPLICA"}),
        .diagnoses = {"replica-not-receiving 1"},
        .members = {"1 broken restart"},
        .authority = "provable 0",
        .also = {"server-ids-equal"},
+       .repair = {"healed"}},
+      {.name = "the server UUID of another member",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             rewrite(p.data(1) + "/auto.cnf", text_of(p.data(0) + "/auto.cnf"));
+             p.start(1);
+           },
+       .diagnoses = {"replica-not-receiving 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
        .repair = {"healed"}},
       {.name = "GTIDs reset on the replica",
        .inject =
