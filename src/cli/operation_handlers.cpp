@@ -7,9 +7,8 @@
 namespace holdfast::cli {
 
 const std::map<std::string_view, OperationFactory>& operation_factories() {
-  static const std::map<std::string_view, OperationFactory> factories = {{"repair", repair_support},
-                                                                         {"bootstrap", repair_support},
-                                                                         {"inspect", repair_support}};
+  static const std::map<std::string_view, OperationFactory> factories = {
+      {"repair", repair_support}, {"bootstrap", repair_support}, {"inspect", repair_support}};
   return factories;
 }
 

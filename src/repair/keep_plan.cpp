@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "backup/diverged.h"
+#include "engine/dump.h"
 #include "repair/unique.h"
 
 namespace holdfast::repair {
@@ -21,6 +21,11 @@ namespace {
 /// Proven, not only not excluded: a member whose position is unreadable is copied whole, which is enough.
 bool holds_its_own(const TriageReport& report, const MemberReport& member, const MemberReport& donor) {
   return member.verdict == Verdict::diverged || !held_only_by(report, member, donor).value_or("").empty();
+}
+
+/// As backup::diverged_path(), for people.
+std::string dump_path(const cluster::DatabaseCluster& cluster, const cluster::Member& member) {
+  return fmt::format("{}/{}-{}", cluster.full_name(), member.ordinal, engine::dump_file_name(cluster.engine));
 }
 
 bool is_stopped_with_data(const MemberReport& member) {
@@ -54,8 +59,8 @@ Status plan_keeping(const TriageReport& report, const MemberReport& victim, cons
           {.id = "dump-" + name,
            .kind = "dump_member",
            .member = name,
-           .title = fmt::format("Keep a dump of {} in the repository, as {}", name,
-                                backup::diverged_path(report.cluster, *described)),
+           .title =
+               fmt::format("Keep a dump of {} in the repository, as {}", name, dump_path(report.cluster, *described)),
            .arguments = Value::object({{"needed", needed}}),
            .preconditions = {"it answers"},
            .undo = "nothing: the dump is kept",
