@@ -16,6 +16,7 @@
 #include <list>
 #include <thread>
 
+#include "agent/disk_watch.h"
 #include "agent/files.h"
 #include "agent/inspect.h"
 #include "agent/line_socket.h"
@@ -64,6 +65,7 @@ class Agent {
     std::jthread thread;
   };
   std::list<Connection> connections_;  // main thread only
+  DiskWatch disks_{[this](cluster::MemberFacts& facts) { look_at_disks(facts, server_.config(), server_.pid()); }};
 };
 
 LaunchOptions launch_options(const Value& request) {
@@ -159,6 +161,7 @@ Result<Value> Agent::answer(const Value& request) {
   if (op == "inspect") {
     cluster::MemberFacts facts;
     inspect(facts, config, server_.pid(), deadline, stop_.get_token());
+    disks_.tell(facts);
     if (const auto known = server_.recovered())
       take_recovered(
           facts, known->position,
@@ -262,6 +265,7 @@ Status Agent::run() {
   signals_ = sys::Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   TRY_VOID(server_.recover());
   TRY_VOID(listen());
+  disks_.start();
   log(LogLevel::info, "agent of {} listens", server_.config().member);
   bool committed = false;
   while (!ending_) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -84,6 +85,15 @@ struct Volume {
   std::string path;
   uint64_t total = 0, free = 0;  ///< bytes an ordinary user may use
   uint64_t inodes = 0, inodes_free = 0;
+  std::optional<double> growth;  ///< bytes a second, as its agent remembers; nullopt = not known (see the readings)
+  double growth_seconds = 0;     ///< over how long
+};
+
+/// A transaction nobody ends: prepared (XA, two-phase) and left, or open in a session that does nothing.
+struct OpenTransaction {
+  std::string id;  ///< as the server names it: gid, session number
+  bool prepared = false;
+  double seconds = 0;  ///< since it was prepared, or since its session did anything
 };
 
 /// A session that holds up others.
@@ -108,6 +118,7 @@ struct GaleraFacts {
   std::optional<int64_t> cached_downto;  ///< first write set its gcache can still give by IST
   std::string reject_queries;            ///< wsrep_reject_queries: "NONE" is as it should be
   std::string provider;                  ///< wsrep_provider: "none" = it replicates nothing
+  std::map<std::string, std::string> provider_options;  ///< "pc.weight" -> "1"
 };
 
 /// What the data directory of a member says, whether its server runs or not.
@@ -157,6 +168,9 @@ struct MemberFacts {
   std::vector<std::string> write_bypass;         ///< accounts that may write under read_only
   std::string version;
   std::optional<uint64_t> data_bytes;
+  std::string instance;              ///< the server that answered, as it names itself: host, port, folder
+  std::optional<double> started_at;  ///< when its process began, seconds since 1970
+  std::string same_as;               ///< set by triage(): the member that is the very same server
 
   // History. `position` is for people; the others are what triage compares.
   std::string position;
@@ -169,6 +183,8 @@ struct MemberFacts {
   std::string history;    ///< PostgreSQL: text of the timeline's history file
   std::optional<uint64_t> server_id;
   std::optional<bool> gtid_mode;        ///< MySQL
+  std::string server_uuid;              ///< MySQL
+  std::optional<bool> offline_mode;     ///< MySQL: only administrators may sign in
   std::optional<uint64_t> user_tables;  ///< MariaDB, MySQL; asked only where there is no transaction at all
   std::optional<bool> log_bin, log_replica_updates, gtid_strict;
 
@@ -182,6 +198,8 @@ struct MemberFacts {
   std::string synchronous_standby_names;   ///< PostgreSQL
   std::optional<bool> replay_paused;       ///< PostgreSQL
   std::vector<StuckCommit> stuck_commits;
+  std::vector<StuckCommit> locked_writes;          ///< wait for a lock on the whole server
+  std::vector<OpenTransaction> open_transactions;  ///< the prepared, and those whose sessions do nothing
   std::vector<std::string> durability_gaps;  ///< settings under which an acknowledged commit may be lost, "name=value"
   std::optional<bool> event_scheduler;
 
@@ -190,6 +208,10 @@ struct MemberFacts {
   std::optional<int64_t> checksum_failures;        ///< PostgreSQL: pages found damaged so far
   std::optional<bool> checksums;                   ///< page checksums are on
   std::string archive_problem;  ///< PostgreSQL: the archiver's last failure, unless it has succeeded since
+  std::optional<bool> archives;  ///< PostgreSQL: archive_mode is not off
+  std::optional<int> archive_waiting;            ///< PostgreSQL: full segments that wait for the archiver
+  double archive_waits_seconds = 0;              ///< the oldest of them
+  std::optional<double> archived_seconds_ago;    ///< the last success, if there was one
   std::optional<double> certificate_seconds_left;  ///< until the server's certificate ends
   std::optional<double> clock_offset_seconds;      ///< its clock minus ours; bounded by the round trip
   int connections = 0, max_connections = 0;

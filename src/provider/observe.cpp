@@ -66,7 +66,11 @@ void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member&
   engine::note_unknown(facts, "server", "agent", client.error().message);
   if (member.data_dir.empty()) return;
   auto config = agent::read_config(std::filesystem::path(member.data_dir).parent_path().string());
-  if (config) agent::inspect(facts, *config, -1, deadline, stop);
+  if (!config) return;
+  agent::inspect(facts, *config, -1, deadline, stop);
+  for (size_t i = 0; i < facts.volumes.size(); ++i)
+    engine::note_unknown(facts, "growth of the disk of its " + facts.volumes[i].purpose, "agent",
+                         "no agent remembers how it was");
 }
 
 bool by_socket(const Member& member) {
