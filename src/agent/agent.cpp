@@ -292,6 +292,7 @@ Status Agent::run() {
         connection.thread = std::jthread([this, &connection] {
           serve(connection.fd.get());
           connection.done = true;
+          wake();  // so that it is closed now, not when the next one comes
         });
       }
     }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "repair/unique.h"
+
 namespace holdfast::repair {
 
 using cluster::Action;
@@ -259,12 +261,11 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
   auto lose = [&](std::string what, std::string_view acceptance) {
     proposal_.plan.losses.push_back({std::move(what), fmt::format("{}:{}", acceptance, victim)});
   };
-  if (member.verdict == Verdict::diverged)
-    lose(fmt::format("{} will no longer have what only it has{}", victim,
-                     member.errant.transactions.empty() ? "" : ": " + member.errant.transactions),
-         "discard-diverged");
   if (member.verdict == Verdict::foreign)
     lose(victim + " will no longer have its data of another cluster", "discard-foreign");
+  else if (const auto own = held_only_by(report_, member, donor))
+    lose(fmt::format("{} will no longer have what only it has{}", victim, own->empty() ? "" : ": " + *own),
+         "discard-diverged");
   if (holds_data && request_.no_escrow) lose("no copy of the data of " + victim + " will be kept", "no-escrow");
 }
 

@@ -8,6 +8,8 @@
 #include <set>
 #include <sstream>
 
+#include "lab/content.h"
+
 namespace holdfast::test {
 
 using codec::Value;
@@ -69,6 +71,108 @@ std::string difference(const Fault& fault, const Patient& p, const Patient::Look
   return wrong;
 }
 
+/// What the plan of these arguments asks to be accepted, bound to it.
+std::vector<std::string> acceptances(Patient& p, std::vector<std::string> command) {
+  command.insert(command.end(), {"--dry-run", "-o", "json"});
+  const auto dry = p.lab().holdfast(command);
+  const auto document = codec::parse_value(dry.out).value_or(Value());
+  const Value& plan = document["data"]["plan"];
+  std::vector<std::string> asked;
+  for (const auto& loss : plan["losses"].items())
+    asked.push_back("--accept=" + loss["acceptance"].text() + "@" + plan["hash"].text().substr(0, 12));
+  EXPECT_FALSE(asked.empty()) << "the plan asks for no acceptance: " << dry.out << dry.err;
+  return asked;
+}
+
+/// Every member holds what the one that takes writes holds, and that has every acknowledged row.
+void expect_nothing_lost(Patient& p) {
+  const std::string leader = p.triage().data["leader"].text();
+  int source = 0;
+  for (int i = 0; i < p.size(); ++i)
+    if (p.name(i) == leader) source = i;
+  p.stop_writer();
+  lab::Content wanted, is;
+  for (int i = 0; i < p.size(); ++i) {
+    if (i == source) continue;
+    const bool equal = *sys::wait_until([&] { return (wanted = p.content(source)) == (is = p.content(i)); },
+                                        Deadline::in(seconds(30)));
+    EXPECT_TRUE(equal) << p.name(i) << " differs from " << p.name(source);
+    for (const auto& [table, sum] : wanted)
+      if (is[table] != sum) ADD_FAILURE() << table << ": " << is[table] << ", not " << sum;
+  }
+  EXPECT_GT(wanted.size(), 3u);
+  const auto lost = p.acknowledged_rows_missing(source);
+  EXPECT_TRUE(lost.empty()) << lost.size() << " acknowledged rows are not on " << p.name(source) << ", the first is "
+                            << lost[0];
+  p.start_writer();
+}
+
+/// One attempt. True when the cluster is healed by it.
+bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, std::string& said) {
+  const auto colon = attempt.rfind(": ");
+  const std::string outcome = colon == std::string::npos ? attempt : attempt.substr(colon + 2);
+  auto arguments = words(colon == std::string::npos ? "" : attempt.substr(0, colon));
+  std::vector<std::string> command = {"repair", "-c", p.cluster()};
+  if (!arguments.empty() && arguments[0] == "bootstrap") {
+    command[0] = "bootstrap";
+    arguments.erase(arguments.begin());
+  }
+  command.insert(command.end(), {"-r", p.repository()});
+  const bool accept = std::erase(arguments, "ACCEPT") > 0;
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  if (accept) {
+    const auto asked = acceptances(p, command);
+    command.insert(command.end(), asked.begin(), asked.end());
+  }
+  command.insert(command.end(), {"-o", "json"});
+  const auto begun = std::chrono::steady_clock::now();
+  const auto result = p.lab().holdfast(command);
+  const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  said += fmt::format("{}{} {:.1f} s", said.empty() ? "" : ", ", attempt, took);
+  EXPECT_LT(took, 180) << attempt;
+  const auto document = codec::parse_value(result.out).value_or(Value());
+  const auto& errors = document["errors"].items();
+  const std::string id = errors.empty() ? "" : errors[0]["id"].text();
+  const std::string operation = document["data"]["operation"].text();
+  const std::string all = fmt::format("{}: {}\n{}\n{}", attempt, result.exit_code,
+                                      errors.empty() ? codec::to_json(document["data"]["plan"])
+                                                     : codec::to_json(document["errors"]),
+                                      result.err);
+  if (outcome == "healed") {
+    EXPECT_EQ(result.exit_code, 0) << all;
+    EXPECT_NE(operation, "") << all;
+    bool keeps = false;
+    for (const auto& step : document["data"]["plan"]["steps"].items())
+      keeps = keeps || step["kind"].text() == "take_escrow";
+    if (keeps) {
+      const auto kept = p.lab().holdfast(
+          {"get", "snapshots", "-r", p.repository(), "--tag", "type=escrow,job=" + operation, "-o", "json"});
+      EXPECT_EQ((codec::parse_value(kept.out).value_or(Value()))["data"]["snapshots"].items().size(), 1u) << kept.out;
+    }
+    return result.exit_code == 0;
+  }
+  if (outcome == "partial") {
+    EXPECT_EQ(id, "repair.partial") << all;
+    EXPECT_NE(operation, "") << all;
+    return false;
+  }
+  if (outcome == "nothing") {
+    EXPECT_EQ(result.exit_code, 0) << all;
+    EXPECT_EQ(operation, "") << all;
+    return false;
+  }
+  EXPECT_EQ(id, outcome) << all;
+  EXPECT_EQ(operation, "") << all;
+  EXPECT_FALSE(!errors.empty() && errors[0]["hint"].text().empty()) << "no hint: " << all;
+  // Nothing has changed.
+  std::string wrong;
+  Patient::Look look;
+  EXPECT_TRUE(*sys::wait_until([&] { return (wrong = difference(fault, p, look = p.triage())).empty(); },
+                               Deadline::in(seconds(15))))
+      << "after " << attempt << ":\n" << wrong << look.text;
+  return false;
+}
+
 }  // namespace
 
 void run_faults(Patient& p, const std::vector<Fault>& faults) {
@@ -79,11 +183,13 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
     if (only && fault.name.find(only) == std::string::npos) continue;
     SCOPED_TRACE(fault.name);
     ++all;
+    const auto failures = [] { return ::testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count(); };
+    const int failures_before = failures();
     const auto begun = std::chrono::steady_clock::now();
     const auto since = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count(); };
     fault.inject(p);
     const double injected = since();
-    std::string wrong, lie;
+    std::string wrong, lie, said;
     Patient::Look look;
     int looks = 0;
     const bool right = *sys::wait_until(
@@ -106,22 +212,29 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
         if (auto log = sys::read_file(p.dir(i) + "/log/server.log"))
           fmt::print("{} log of {}:\n{}\n", fault.name, p.name(i),
                      as_text(log->span()).substr(log->size() > 3000 ? log->size() - 3000 : 0));
-    if (fault.undo)
+    bool healed = false;
+    for (const auto& attempt : fault.repair)
+      if (right && !healed) healed = attempt_repair(p, fault, attempt, said);
+    if (healed && fault.tidy)
+      fault.tidy(p);
+    else if (!healed && fault.undo)
       fault.undo(p);
-    else
+    else if (!healed)
       p.restore();
     Patient::Look after;
     const bool healthy =
         *sys::wait_until([&] { return (after = p.triage()).exit_code == 0; }, Deadline::in(seconds(40)));
-    EXPECT_TRUE(healthy) << "not healthy after undoing " << fault.name << "\n" << after.text;
-    const bool ok = right && healthy && lie.empty();
+    EXPECT_TRUE(healthy) << "not healthy after " << (healed ? "repairing " : "undoing ") << fault.name << "\n"
+                         << after.text;
+    if (healed && healthy) expect_nothing_lost(p);
+    const bool ok = failures() == failures_before;
     good += ok;
-    table += fmt::format("  {:4} {:52} inject {:4.1f} s, right after {} looks {:4.1f} s, healthy {:4.1f} s\n{}",
-                         ok ? "ok" : "FAIL", fault.name, injected, looks, seen - injected, since() - seen,
-                         right ? "" : wrong);
-    if (!healthy) p.restore();
+    table += fmt::format("  {:4} {:52} inject {:4.1f} s, right after {} looks {:4.1f} s, {}, done {:4.1f} s\n{}",
+                         ok ? "ok" : "FAIL", fault.name, injected, looks, seen - injected,
+                         said.empty() ? "no repair tried" : said, since() - seen, right ? "" : wrong);
+    if (!ok) p.restore();
   }
-  fmt::print("{}: {} of {} faults told right\n{}", p.cluster(), good, all, table);
+  fmt::print("{}: {} of {} faults told and repaired right\n{}", p.cluster(), good, all, table);
   EXPECT_GT(all, 0u) << "HOLDFAST_FAULT names no fault of " << p.cluster();
 }
 

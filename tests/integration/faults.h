@@ -21,14 +21,24 @@ struct Fault {
   std::string authority;
   /// Other diagnoses of severity error or critical that are true as well, and may be seen or not yet.
   std::vector<std::string> also = {};
-  /// Undoes it; nothing = every member is put back to its kept copy.
+  /// Undoes it; nothing = every member is put back to its kept copy. Not called once a repair has healed it.
   std::function<void(Patient&)> undo = {};
   int exit_code = 4;
+  /// What `holdfast repair` does about it, one attempt after another, "ARGUMENTS: OUTCOME" or "OUTCOME" alone:
+  ///   "healed"               the cluster is healthy, all members hold the same, no acknowledged row is lost
+  ///   "partial"              some of it is mended; the next attempt goes on
+  ///   "nothing"              there is nothing to repair
+  ///   "repair.split_brain"   refused with this id, and triage says the same as before
+  /// A repository is always named; the word ACCEPT in ARGUMENTS stands for what the plan asks to be accepted; "bootstrap"
+  /// as the first word runs that instead: {"repair.no_donor", "bootstrap: healed"}.
+  std::vector<std::string> repair = {};
+  /// After a repair that healed: takes back what the injection changed beside the fault.
+  std::function<void(Patient&)> tidy = {};
 };
 
 /// Does each fault to the patient, waits until triage says all that is expected in one look (and never, meanwhile,
-/// that somebody else holds everything), undoes it, and waits until triage finds all healthy again. Prints a table.
-/// HOLDFAST_FAULT=part of a name runs only those.
+/// that somebody else holds everything), repairs it as the fault says, undoes what was not healed, and waits until triage
+/// finds all healthy again. Prints a table. HOLDFAST_FAULT=part of a name runs only those.
 void run_faults(Patient& patient, const std::vector<Fault>& faults);
 
 }  // namespace holdfast::test

@@ -8,6 +8,8 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <set>
+#include <sstream>
 #include <thread>
 
 #include "agent/client.h"
@@ -108,6 +110,10 @@ void await(const std::string& what, const std::function<bool()>& done, seconds l
   EXPECT_TRUE(*sys::wait_until(done, Deadline::in(limit))) << "did not come: " << what;
 }
 
+Patient::Patient(LabGuard& lab, std::string cluster) : lab_(lab), cluster_(std::move(cluster)) {
+  ::setenv("RESTIC_PASSWORD", "test", 1);
+}
+
 Patient::~Patient() {
   stop_writer();
 }
@@ -136,7 +142,11 @@ bool Patient::prepare() {
   for (int i = 0; is_postgres() && i < size_; ++i) sql(i, {"ALTER SYSTEM SET wal_retrieve_retry_interval = '200ms'"});
   for (int i = 0; i < size_; ++i) stop(i);
   each(size_, [&](int i) { copy_tree(data(i), dir(i) + "/data.kept"); });
+  copy_tree(journal(), journal() + ".kept");
   if (!bring_up()) return false;
+  repository_ = lab_.state_dir() + "/kept-copies";
+  auto made = lab_.holdfast({"repo", "init", "-r", repository_});
+  EXPECT_EQ(made.exit_code, 0) << made.err;
   start_writer();
   await("healthy with a writer", [&] { return triage().exit_code == 0; }, seconds(30));
   return !::testing::Test::HasFailure();
@@ -153,8 +163,10 @@ void Patient::restore() {
       if (entry.path().filename().string().starts_with("data.replaced")) remove_tree(entry.path().string());
     remove_tree(data(i));
     copy_tree(dir(i) + "/data.kept", data(i));
+    remove_tree(dir(i) + "/data.side");
     remove_tree(dir(i) + "/log/server.log");
   });
+  rewrite(journal(), text_of(journal() + ".kept"));
   bring_up();
   start_writer();
 }
@@ -180,6 +192,26 @@ void Patient::stop_writer() {
 
 int Patient::port(int i) const {
   return config_at(dir(i)).port;
+}
+
+lab::Content Patient::content(int i) const {
+  const auto c = config_at(dir(i));
+  sql::Target target;
+  target.socket = c.server_socket();
+  target.user = c.admin_user;
+  target.password = Secret(agent::read_password(c.admin_password_file).value_or(""));
+  auto content = lab::content_of(c.engine, target);
+  return content ? std::move(*content) : lab::Content{{"error", content.error().to_string()}};
+}
+
+std::vector<std::string> Patient::acknowledged_rows_missing(int i) {
+  std::istringstream lines(text_of(journal())), rows(table(i, "SELECT id FROM shop.ledger"));
+  std::set<std::string> there;
+  for (std::string row; std::getline(rows, row);) there.insert(row.substr(0, row.find('\t')));
+  std::vector<std::string> missing;
+  for (std::string line; std::getline(lines, line);)
+    if (const auto id = line.substr(0, line.find(' ')); !there.contains(id)) missing.push_back(id);
+  return missing;
 }
 
 std::string Patient::sql(int i, const std::vector<std::string>& statements, const std::string& database) {

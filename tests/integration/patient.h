@@ -9,13 +9,14 @@
 #include <vector>
 
 #include "codec/value.h"
+#include "lab/content.h"
 #include "tests/support/lab_guard.h"
 
 namespace holdfast::test {
 
 class Patient {
  public:
-  Patient(LabGuard& lab, std::string cluster) : lab_(lab), cluster_(std::move(cluster)) {}
+  Patient(LabGuard& lab, std::string cluster);
   ~Patient();
 
   /// Brings the cluster up, fills it, keeps a copy of every member's directory, and starts a writer. False (and a
@@ -35,6 +36,11 @@ class Patient {
   std::string data(int i) const { return dir(i) + "/data"; }
   int port(int i) const;
   LabGuard& lab() { return lab_; }
+  /// Where repairs keep copies; made by prepare().
+  const std::string& repository() const { return repository_; }
+  lab::Content content(int i) const;
+  /// Ids of rows the writer was told are committed, and that this member does not have.
+  std::vector<std::string> acknowledged_rows_missing(int i);
 
   /// Runs statements, one after another in one session on the member's socket; a failure fails the test. Returns the
   /// first column of the last row there was.
@@ -69,9 +75,11 @@ class Patient {
  private:
   bool bring_up();
   codec::Value config(int i) const;
+  std::string journal() const { return lab_.state_dir() + "/lab/" + cluster_ + "/acknowledged.journal"; }
 
   LabGuard& lab_;
   std::string cluster_;
+  std::string repository_;
   int size_ = 0;
   std::optional<sys::Process> writer_;
 };
