@@ -50,6 +50,8 @@ struct Following {
   std::optional<int> delay_seconds;  ///< on purpose
   std::string slot;                  ///< PostgreSQL: primary_slot_name
   std::string conninfo_problem;      ///< PostgreSQL: why it cannot know whom to follow
+  /// For how long nothing came though its source had something; nullopt: it came, or nobody looked.
+  std::optional<double> silent_seconds;
 
   /// The first error there is, the applier's before the receiver's.
   const std::string& last_error() const { return apply_error.empty() ? receive_error : apply_error; }
@@ -177,6 +179,7 @@ struct MemberFacts {
   std::string executed;   ///< MariaDB gtid_binlog_state, MySQL gtid_executed, PostgreSQL LSN (written or replayed)
   std::string received;   ///< got from the upstream, perhaps not applied: GTID set, Gtid_IO_Pos, received LSN
   std::string slave_pos;  ///< MariaDB gtid_slave_pos
+  std::string offered;    ///< what followers can have of it by now: gtid_binlog_pos, gtid_executed, flushed LSN
   std::string purged;     ///< MySQL gtid_purged; what its binary logs no longer hold
   std::string lineage;    ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid
   uint32_t timeline = 0;  ///< PostgreSQL

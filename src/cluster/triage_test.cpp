@@ -436,7 +436,7 @@ TEST(Triage, EachBreakageIsNamedAndJudged) {
   }
 }
 
-/// Things that are said while the cluster counts as healthy: what is changed, what is said, and what is just not enough.
+/// Said while the cluster counts as healthy: what is changed, what is said, and what is just not enough to say it.
 struct Remark {
   const char* name;
   Engine engine;
@@ -458,10 +458,12 @@ const Remark kRemarks[] = {
        w[0].version = w[1].version = "10.11.6-MariaDB";
        w[2].version = "10.6.1-MariaDB";
      },
-     "version-skew", Severity::warning, [](World& w) { w[0].version = w[1].version = w[2].version = "10.6.1-MariaDB"; }},
+     "version-skew", Severity::warning,
+     [](World& w) { w[0].version = w[1].version = w[2].version = "10.6.1-MariaDB"; }},
     {"older minor release", Engine::postgres, [](World& w) { w[1].version = "14.9"; }, "version-skew",
      Severity::warning, [](World& w) { w[1].version = "15.1"; }},
-    {"account that may write", Engine::mariadb, [](World& w) { w[1].write_bypass = {"'app'@'%'", "'root'@'localhost'"}; },
+    {"account that may write", Engine::mariadb,
+     [](World& w) { w[1].write_bypass = {"'app'@'%'", "'root'@'localhost'"}; },
      "read-only-bypass", Severity::warning,
      [](World& w) {
        w.cluster.credentials.user = "keeper";
@@ -509,6 +511,12 @@ const Remark kRemarks[] = {
     {"idle in a transaction", Engine::postgres,
      [](World& w) { w[0].open_transactions.push_back({"of session 17", false, 601}); }, "transaction-forgotten",
      Severity::warning, [](World& w) { w[0].open_transactions.push_back({"of session 17", false, 599}); }},
+    {"receives nothing", Engine::mysql, [](World& w) { w[1].following[0].silent_seconds = 3.1; }, "replica-silent",
+     Severity::warning,
+     [](World& w) {
+       w[1].following[0].silent_seconds.reset();
+       w[1].following[0].lag_seconds = 1;
+     }},
     {"archiver waits", Engine::postgres,
      [](World& w) {
        w[0].archives = true;

@@ -32,12 +32,13 @@ void take_position(Engine engine, MemberFacts& facts, const Settings& settings) 
   if (engine == Engine::mysql) {
     facts.executed = without_newlines(settings.text("gtid_executed"));
     facts.purged = without_newlines(settings.text("gtid_purged"));
-    facts.position = facts.executed;
+    facts.position = facts.offered = facts.executed;
     note(facts, "gtid_executed", facts.executed, "SQL variables");
   } else {
     facts.executed = settings.text("gtid_binlog_state");
     facts.slave_pos = settings.text("gtid_slave_pos");
     facts.position = settings.text("gtid_current_pos");
+    facts.offered = settings.text("gtid_binlog_pos");
     note(facts, "gtid_binlog_state", facts.executed, "SQL variables");
     note(facts, "gtid_slave_pos", facts.slave_pos, "SQL variables");
   }
@@ -227,8 +228,8 @@ void take_transactions(MemberFacts& facts, const sql::Rows& processes, Ask& ask)
     if (processes.text("Command", i) == "Sleep")
       asleep[processes.text("Id", i)] = std::strtod(processes.text("Time", i).c_str(), nullptr);
   auto rows = ask.if_allowed("transactions",
-                  "SELECT trx_id AS id, trx_mysql_thread_id AS session, TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age "
-                  "FROM information_schema.INNODB_TRX WHERE trx_state <> 'ROLLING BACK'");
+                  "SELECT trx_id AS id, trx_mysql_thread_id AS session, "
+                  "TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age FROM information_schema.INNODB_TRX WHERE trx_state <> 'ROLLING BACK'");
   if (!rows) return;
   for (size_t i = 0; i < rows->rows.size(); ++i) {
     const std::string session = rows->text("session", i);
@@ -249,8 +250,8 @@ void look(Engine engine, MemberFacts& facts, Ask& ask) {
                       "'hostname','port','datadir','server_uid','offline_mode','wsrep_provider_options',"
                       "'server_uuid','log_bin','log_slave_updates','log_replica_updates','gtid_strict_mode',"
                       "'event_scheduler','max_connections','sync_binlog','innodb_flush_log_at_trx_commit','wsrep_on',"
-                      "'wsrep_desync','wsrep_provider','wsrep_reject_queries','gtid_binlog_state','gtid_current_pos','"
-                      "gtid_slave_pos',"
+                      "'wsrep_desync','wsrep_provider','wsrep_reject_queries','gtid_binlog_state','gtid_binlog_pos',"
+                      "'gtid_current_pos','gtid_slave_pos',"
                       "'gtid_executed','gtid_purged','gtid_mode') OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%'"))
     variables.add(*rows);
   if (auto rows =

@@ -11,6 +11,7 @@
 #include "agent/inspect.h"
 #include "engine/observe.h"
 #include "provider/provider.h"
+#include "provider/silence.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 
@@ -192,6 +193,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     if (frozen_postmaster(cluster, facts[i])) read_files_again(facts[i], cluster.members[i], per_member, stop);
     if (!takes_writes(cluster, facts[i])) continue;
     auto target = target_of(cluster, cluster.members[i]);
+    look_for_silence(cluster, facts, i, std::string(facts[i].offered), per_member, stop);
     if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop);
   }
   const int64_t now = engine::reading_clock();

@@ -198,7 +198,7 @@ std::vector<Fault> quiet_faults() {
        sql_on(0, {"XA ROLLBACK 'left'", "DROP TABLE shop.left_behind"}),
        0},
   };
-  if (::geteuid() == 0)
+  if (::geteuid() == 0) {
     list.push_back({"quiet: a disk that fills",
                     [](Patient& p) {
                       p.lab_break("fill-disk", 1);
@@ -217,6 +217,14 @@ std::vector<Fault> quiet_faults() {
                     {},
                     [](Patient& p) { p.lab_heal(1); },
                     0});
+    list.push_back({"quiet: lag 0, and nothing arrives",
+                    [](Patient& p) { p.lab_break("partition", 1); },
+                    {"tcp-unreachable 1", "replica-silent 1"},
+                    {"1 broken nothing"},
+                    "provable 0",
+                    {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
+                    [](Patient& p) { p.lab_heal(1); }});
+  }
   return list;
 }
 

@@ -148,7 +148,8 @@ TEST(TriageWatch, PostgresBreakagesAreToldWithinOneInterval) {
   ASSERT_TRUE(p.prepare());
   follow(p, {{1, {"SELECT pg_wal_replay_pause()"}, "replica-thread-stopped", false, {"SELECT pg_wal_replay_resume()"}},
              {0,
-              {"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()", "SELECT pg_sleep(0.2)"},
+              {"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()",
+               "SELECT pg_sleep(0.2)"},
               "sessions-read-only",
               false,
               {"SET transaction_read_only = off", "SET default_transaction_read_only = off",

@@ -49,7 +49,7 @@ std::vector<Finding> equal_ids(const View& view) {
   auto add = [&](const char* what, const std::string& value, const std::vector<const MemberFacts*>& members,
                  const char* next) {
     Finding f{.members = {},
-              .summary = fmt::format("{} members have the {} {}: replicas drop each other's connections, or skip events",
+              .summary = fmt::format("{} members have the {} {}: replicas cut each other off, or skip events",
                                      members.size(), what, value),
               .remedy = next + view.command("triage")};
     for (const auto* m : members) {
@@ -157,7 +157,8 @@ std::vector<Finding> bypass(const View& view) {
     for (const auto& grantee : m.write_bypass) {
       const auto [user, host] = account_of(grantee);
       // Who manages the cluster must be able to; who sits on the host itself is an administrator.
-      if (user == view.cluster.credentials.user || host == "localhost" || host == "127.0.0.1" || host == "::1") continue;
+      const bool from_here = host == "localhost" || host == "127.0.0.1" || host == "::1";
+      if (user == view.cluster.credentials.user || from_here) continue;
       any = true;
       if (std::ranges::find(accounts, grantee) == accounts.end()) accounts.push_back(grantee);
     }

@@ -34,7 +34,7 @@ std::vector<Finding> locked_writes(const View& view) {
                                           name(m), replica ? "its applier" : fmt::format("{} writes", count),
                                           span_text(longest->seconds)),
                    .evidence = {fmt::format("session {}: {}", longest->id, longest->state)},
-                   .remedy = "find the session that holds it (FLUSH TABLES WITH READ LOCK, a backup) and let it end; then " +
+                   .remedy = "end the session that holds it (FLUSH TABLES WITH READ LOCK, a backup gone astray); then " +
                              view.command("triage"),
                    .severity = replica ? Severity::warning : Severity::error,
                    .verdict = replica ? Verdict::healthy : Verdict::broken};

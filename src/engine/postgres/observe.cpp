@@ -25,6 +25,7 @@ constexpr const char* kState =
     "r.min_recovery_end_timeline AS recovery_timeline, r.min_recovery_end_lsn AS minimum_recovery, "
     "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS lsn, "
     "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() END AS received, "
+    "CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END AS flushed, "
     "CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline_hex, "
     "current_setting('default_transaction_read_only') AS read_only, "
     "extract(epoch FROM clock_timestamp()) AS now, "
@@ -58,6 +59,7 @@ void take_position(MemberFacts& facts, const sql::Rows& state, const std::string
   facts.timeline = timeline;
   facts.executed = state.text("lsn");
   facts.received = state.text("received");
+  facts.offered = state.text("flushed");
   // Streaming starts at the beginning of a segment, so what was received may be told lower than what is replayed.
   if (!later(facts.received, facts.executed)) facts.received = facts.executed;
   facts.position = fmt::format("{}/{}", timeline, facts.executed);
@@ -107,8 +109,8 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
 /// An archiver that hangs fails never: what tells is that segments wait and none goes.
 void take_archive_state(MemberFacts& facts, Ask& ask) {
   auto rows = ask.if_allowed("archive",
-                  "SELECT current_setting('archive_mode') AS mode, (SELECT extract(epoch FROM now() - last_archived_time) "
-                  "FROM pg_stat_archiver) AS ago, r.n AS waiting, least(extract(epoch FROM now() - r.oldest), "
+                  "SELECT current_setting('archive_mode') AS mode, "
+                  "(SELECT extract(epoch FROM now() - last_archived_time) FROM pg_stat_archiver) AS ago, r.n AS waiting, least(extract(epoch FROM now() - r.oldest), "
                   "extract(epoch FROM now() - pg_postmaster_start_time())) AS waits FROM (SELECT count(*) AS n, "
                   "min(modification) AS oldest FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') r");
   if (!rows) return;
@@ -143,9 +145,9 @@ void note_write_path(MemberFacts& facts) {
   double longest = 0;
   for (const auto& commit : facts.stuck_commits) longest = std::max(longest, commit.seconds);
   note(facts, "write path",
-       facts.stuck_commits.empty()
-           ? "no commit waits for a standby"
-           : fmt::format("{} commits wait for a standby, the longest for {:.0f} s", facts.stuck_commits.size(), longest),
+       facts.stuck_commits.empty() ? "no commit waits for a standby"
+                                   : fmt::format("{} commits wait for a standby, the longest for {:.0f} s",
+                                                 facts.stuck_commits.size(), longest),
        "SQL pg_stat_activity");
 }
 
