@@ -14,9 +14,11 @@
 #include <atomic>
 #include <csignal>
 #include <list>
+#include <set>
 #include <thread>
 
 #include "agent/disk_watch.h"
+#include "agent/epoch.h"
 #include "agent/files.h"
 #include "agent/inspect.h"
 #include "agent/line_socket.h"
@@ -42,12 +44,14 @@ Value error_reply(const Error& error) {
 
 class Agent {
  public:
-  Agent(const AgentOptions& options, MemberConfig config) : options_(options), server_(std::move(config)) {}
+  Agent(const AgentOptions& options, MemberConfig config)
+      : options_(options), server_(std::move(config)), epochs_(options.dir) {}
 
   Status run();
 
  private:
   Result<Value> answer(const Value& request);
+  Result<EpochGate::Pass> admit(const Value& request, Deadline deadline);
   Status take_lock();
   Status listen();
   void serve(int fd);
@@ -55,6 +59,7 @@ class Agent {
 
   const AgentOptions options_;
   Server server_;
+  EpochGate epochs_;
   sys::Fd lock_, listener_, wake_, signals_;
   std::string started_at_ = utc_now();
   std::atomic<bool> commit_ = false, ending_ = false;
@@ -78,9 +83,25 @@ LaunchOptions launch_options(const Value& request) {
   return options;
 }
 
+/// Requests that only look. All others are not taken from an operation that another one has taken over from.
+bool only_looks(const std::string& op) {
+  static const std::set<std::string, std::less<>> all = {"ping",  "status",    "inspect", "errant",
+                                                         "files", "read_file", "commit"};
+  return all.contains(op);
+}
+
+Result<EpochGate::Pass> Agent::admit(const Value& request, Deadline deadline) {
+  const Value* epoch = request.find("epoch");
+  if (!epoch || only_looks(request["op"].text())) return EpochGate::Pass();
+  if (!epoch->is_integer() || epoch->integer() <= 0)
+    return fail(ErrorClass::usage, "agent.request", "an epoch is a number above 0");
+  return epochs_.admit(epoch->unsigned_integer(), deadline, [this] { server_.cancel(); });
+}
+
 Result<Value> Agent::answer(const Value& request) {
   const std::string op = request["op"].text();
   const Deadline deadline = Deadline::in(seconds(request["timeoutSeconds"].integer(120)));
+  const auto pass = TRY(admit(request, deadline));
   const MemberConfig config = server_.config();
   const Value agent = Value::object({{"pid", ::getpid()},
                                      {"member", config.member},
@@ -88,6 +109,8 @@ Result<Value> Agent::answer(const Value& request) {
                                      {"committed", !options_.leashed || commit_}});
   if (op == "ping") return Value::object({{"agent", agent}});
   if (op == "status") {
+    const auto known = epochs_.highest();
+    const Value epoch = known ? Value(*known) : Value();
     const Peer* upstream = config.role == Role::replica ? config.find_peer(config.upstream) : nullptr;
     return Value::object({{"agent", agent},
                           {"cluster", config.cluster},
@@ -101,6 +124,7 @@ Result<Value> Agent::answer(const Value& request) {
                           {"socket", config.server_socket()},
                           {"host", config.host},
                           {"port", config.port},
+                          {"epoch", epoch},
                           {"server", server_.status()}});
   }
   if (op == "start") {
@@ -124,13 +148,18 @@ Result<Value> Agent::answer(const Value& request) {
       what.from = Server::From::basebackup;
     } else if (from == "donor") {
       what.from = Server::From::donor;
+    } else if (from == "rewind") {
+      what.from = Server::From::rewind;
     } else if (from != "empty") {
       return fail(ErrorClass::usage, "agent.request", "initialise from what? " + from,
-                  "empty, copy, basebackup or donor");
+                  "empty, copy, basebackup, donor or rewind");
     }
     what.path = request["path"].text();
     what.donor = request["donor"].text();
     what.side = request["side"].boolean();
+    if (what.from == Server::From::rewind && !what.side)
+      return fail(ErrorClass::usage, "agent.request", "a copy to be rewound is made beside the data directory",
+                  "side: true; `rewind` does it in place");
     if (request["reserve"].is_integer()) what.reserve = request["reserve"].unsigned_integer();
     return server_.initialise(what, deadline, stop_.get_token());
   }
@@ -144,6 +173,7 @@ Result<Value> Agent::answer(const Value& request) {
     return Value::object();
   }
   if (op == "rewind") return server_.rewind(request["donor"].text(), deadline, stop_.get_token());
+  if (op == "fence") return Value::object();  // its epoch has been noted
   if (op == "cancel") return Value::object({{"cancelled", server_.cancel()}});
   if (op == "set_aside") return Value::object({{"path", TRY(server_.set_aside())}});
   if (op == "put_back") {
@@ -154,6 +184,11 @@ Result<Value> Agent::answer(const Value& request) {
     return Value::object({{"position", TRY(server_.recover_position(deadline, stop_.get_token()))}});
   if (op == "galera_position")
     return Value::object({{"position", TRY(server_.galera_position(deadline, stop_.get_token()))}});
+  if (op == "safe_to_bootstrap") {
+    std::optional<bool> set;
+    if (request.find("set")) set = request["set"].boolean();
+    return Value::object({{"safe", TRY(server_.safe_to_bootstrap(set))}});
+  }
   if (op == "configure") {
     TRY_VOID(server_.reconfigure(request));
     return Value::object();

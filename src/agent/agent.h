@@ -5,9 +5,11 @@
 //   {"op":"status"}                          -> {"ok":true, ...}
 //   {"op":"nonsense"}                        -> {"ok":false,"error":{"class","id","message","hint"}}
 // A connection may carry many requests, one after another. Unknown fields are ignored, so requests can grow.
+// What changes something may carry {epoch}: the epoch of its operation. One below the highest ever seen is refused
+// ("agent.stale_epoch", class refused; agent/epoch.h).
 //   ping                      agent {pid, version, member}
-//   status                    agent, member, config, server {state, pid, mode, data, argv, env, lastExit, initialised,
-//                             side, progress {op, step, bytes, total, seconds} or null, ...}
+//   status                    agent, member, config, epoch, server {state, pid, mode, data, argv, env, lastExit,
+//                             initialised, side, progress {op, step, bytes, total, seconds} or null, ...}
 //   start {mode: normal|isolated, data: main|side, newCluster, extraArgs[], timeoutSeconds}
 //   stop {mode: fast|immediate, timeoutSeconds} · restart (as start)
 //   inspect                   -> {processState, volumes[], logTail, stored, readings[]}: what can be seen without
@@ -17,13 +19,14 @@
 //   configure {role, upstream, peers[]}    kept in agent.json, used at the next start
 //   files -> {files[]} · read_file {name, offset, limit, tail} -> {text|base64, size, nextOffset}
 //   galera_position, recover_position -> {position}    Galera, server stopped: what grastate.dat or InnoDB says;
-//                             InnoDB alone
+//                             InnoDB alone. A grastate.dat without history (zero UUID): "agent.no_history"
+//   safe_to_bootstrap {set?} -> {safe}    Galera, server stopped: the mark in grastate.dat, after setting it if asked
 //   commit                    the agent stops depending on the process that started it (`lab up` sends it when all is
 //                             well)
 //   shutdown                  stops the server (fast), then the agent
 //
 // Data directories (agent/data_dir.h). Refused ("agent.running") while the server runs on the one concerned:
-//   initialise {from: empty|copy|basebackup|donor, path, donor, side, reserve, timeoutSeconds}
+//   initialise {from: empty|copy|basebackup|donor|rewind, path, donor, side, reserve, timeoutSeconds}
 //       makes the data directory; with side: true its successor, <dataDir>.new, while the server may go on with the old
 //       one. A crash never passes for a finished one: what is half made is removed at the next initialise.
 //       from donor: a physical copy of a running member of the cluster (its name in `donor`), which serves on:
@@ -31,6 +34,9 @@
 //         galera    the same, with grastate.dat: the member joins by IST as long as a donor's gcache reaches back
 //         mysql     CLONE, asked for by a helper server; it has a server uuid of its own and knows no source
 //         postgres  pg_basebackup, verified; a slot of this member holds WAL on its upstream (made when missing)
+//       from rewind (PostgreSQL, side, server stopped): a copy of the member's own directory, rewound onto the donor.
+//         What is not possible, or fails, or has not all the WAL it needs, becomes a copy from the donor instead: then
+//         method is pg_basebackup and notRewound says why.
 //       -> {method, position, lineage, donor, path, bytes, seconds, donorRestored, ...}
 //         position: GTID vector, uuid:seqno, GTID set, or the LSN where the copy is consistent (with timeline)
 //       Checked first: space for the copy and `reserve` bytes more (default 128 MiB): "agent.no_space", nothing
@@ -45,6 +51,7 @@
 //   rewind {donor} -> {rewound, fromTimeline, toTimeline}    PostgreSQL, server stopped: pg_rewind onto a running
 //       member, in place. What cannot be rewound is refused ("agent.rewind") and untouched; once the rewind writes, a
 //       crash or failure leaves a directory that no start accepts ("agent.half_rewound"): reseed it.
+//   fence {epoch}             changes nothing but that lower epochs are refused from now on; ends their copies
 //   cancel -> {cancelled}     ends the initialise or rewind under way, which then answers "interrupted"
 // What a copy must change on its donor (a plug-in that was not loaded, a slot) is journaled in
 // donor-undo.<donor>.json and undone at the end, or when the agent starts again.

@@ -48,6 +48,10 @@ Result<codec::Value> copy_from_donor(const CopyJob& job);
 
 /// PostgreSQL: brings the stopped data_dir() back onto the donor's timeline: {rewound, fromTimeline, toTimeline}.
 Result<codec::Value> rewind_to_donor(const CopyJob& job);
+/// PostgreSQL: fills a side directory with a copy of the member's own stopped data directory `from`, rewound onto the
+/// donor: the same fields as copy_from_donor(). "agent.rewind" where it cannot be rewound, or would not get far
+/// with the WAL that is left; what was made is to be thrown away then.
+Result<codec::Value> copy_rewound(const CopyJob& job, const std::string& from);
 
 /// Undoes what a crashed copy left changed on its donor; fine when there is nothing. An error leaves the note in place.
 Status undo_donor_changes(const MemberConfig& config, Deadline deadline, std::stop_token stop);

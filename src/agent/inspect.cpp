@@ -175,6 +175,8 @@ void look_at_disks(MemberFacts& facts, const MemberConfig& config, pid_t server_
 void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, Deadline deadline,
              std::stop_token stop) {
   if (server_pid > 0) facts.process_state = process_state(server_pid);
+  // Its agent starts it with this one: a stopped server has it nowhere in its files.
+  if (config.server_id > 0) facts.server_id = config.server_id;
   look_at_disks(facts, config, server_pid);
   facts.log_tail = tail_of(config.log_file());
   const bool stands_still = server_pid <= 0 || facts.process_state == "T" || facts.process_state == "t";
@@ -188,6 +190,8 @@ void take_recovered(MemberFacts& facts, const std::string& position, std::chrono
   if (!facts.stored || facts.stored->data != StoredFacts::Data::present || !facts.stored->position.empty() ||
       facts.stored->seqno != -1 || !facts.stored->aborted_transfer.empty())
     return;
+  // Galera has thrown it out: InnoDB's number is then of no history, however like one it looks.
+  if (facts.stored->lineage == "00000000-0000-0000-0000-000000000000") return;
   facts.stored->position = position;
   facts.stored->position_unknown.clear();
   facts.stored->position_source = "recovered";
@@ -215,6 +219,7 @@ Value inspection_value(const MemberFacts& facts) {
                                  {"unknown", r.unknown},
                                  {"ageMs", engine::reading_clock() - r.age_ms}}));
   return Value::object({{"processState", facts.process_state},
+                        {"serverId", facts.server_id ? Value(*facts.server_id) : Value()},
                         {"volumes", volumes},
                         {"logTail", facts.log_tail},
                         {"stored", facts.stored ? stored_value(*facts.stored) : Value()},
@@ -224,6 +229,7 @@ Value inspection_value(const MemberFacts& facts) {
 void take_inspection(MemberFacts& facts, const Value& value) {
   facts.process_state = value["processState"].text();
   facts.log_tail = value["logTail"].text();
+  if (!facts.server_id && value["serverId"].is_integer()) facts.server_id = value["serverId"].unsigned_integer();
   for (const auto& v : value["volumes"].items())
     facts.volumes.push_back({v["purpose"].text(), v["path"].text(), v["total"].unsigned_integer(),
                              v["free"].unsigned_integer(), v["inodes"].unsigned_integer(),

@@ -106,21 +106,28 @@ Status initialise_empty(const MemberConfig& config, Deadline deadline, std::stop
   });
 }
 
+namespace detail {
+
+Status copy_files(const MemberConfig& config, const std::string& from, Deadline deadline, std::stop_token stop) {
+  sys::Command copy;
+  copy.argv = {"/bin/cp", "-a", "--reflink=auto", "--sparse=auto", "-T", from, config.data_dir()};
+  copy.die_with_parent = SIGKILL;  // the next one removes what it made and begins anew
+  TRY(sys::run_ok(copy, deadline, stop));
+  std::error_code ignored;
+  for (const char* name : {"auto.cnf", "postmaster.pid", "postmaster.opts"})
+    fs::remove(config.data_dir() + "/" + name, ignored);
+  if (server_identity(config)) {
+    sys::Command chown;
+    chown.argv = {"/bin/chown", "-R", "-h", fmt::format("{}:{}", config.uid, config.gid), config.data_dir()};
+    TRY(sys::run_ok(chown, deadline, stop));
+  }
+  return {};
+}
+
+}  // namespace detail
+
 Status initialise_copy(const MemberConfig& config, const std::string& from, Deadline deadline, std::stop_token stop) {
-  return make_data_dir(config, [&]() -> Status {
-    sys::Command copy;
-    copy.argv = {"/bin/cp", "-a", "--reflink=auto", "--sparse=auto", "-T", from, config.data_dir()};
-    TRY(sys::run_ok(copy, deadline, stop));
-    std::error_code ignored;
-    for (const char* name : {"auto.cnf", "postmaster.pid", "postmaster.opts"})
-      fs::remove(config.data_dir() + "/" + name, ignored);
-    if (server_identity(config)) {
-      sys::Command chown;
-      chown.argv = {"/bin/chown", "-R", "-h", fmt::format("{}:{}", config.uid, config.gid), config.data_dir()};
-      TRY(sys::run_ok(chown, deadline, stop));
-    }
-    return {};
-  });
+  return make_data_dir(config, [&] { return detail::copy_files(config, from, deadline, stop); });
 }
 
 Status probe_ready(const MemberConfig& config, Deadline deadline) {

@@ -43,6 +43,7 @@ struct Grastate {
   std::string uuid;
   int64_t seqno = -1;
   bool safe_to_bootstrap = false;
+  bool names_no_history() const { return uuid == "00000000-0000-0000-0000-000000000000"; }
 };
 std::optional<Grastate> read_grastate(const MemberConfig& config);
 Status write_grastate(const MemberConfig& config, const Grastate& state);
@@ -70,6 +71,8 @@ Status become_standby(const MemberConfig& config);
 Status initialise_postgres(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 /// Writes a configuration file readable by the server only: etc_dir()/name, returns its path.
 Result<std::string> write_etc(const MemberConfig& config, const std::string& name, const std::string& body);
+/// Fills data_dir() with a copy of a stopped server's directory, without what belongs to that server alone.
+Status copy_files(const MemberConfig& config, const std::string& from, Deadline deadline, std::stop_token stop);
 /// A directory that belongs to the server.
 Status make_server_dir(const MemberConfig& config, const std::string& path, unsigned mode);
 sys::Command base_command(const MemberConfig& config, std::vector<std::string> argv);

@@ -1,14 +1,17 @@
-// PostgreSQL: pg_rewind of a stopped member onto the timeline of a running one.
+// PostgreSQL: pg_rewind of a stopped member onto the timeline of a running one, in place or on a copy beside it.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "agent/copy.h"
 #include "agent/data_dir.h"
 #include "agent/launch.h"
+#include "engine/postgres/control.h"
+#include "engine/postgres/timeline.h"
 #include "engine/private_files.h"
 #include "sql/postgres.h"
 #include "sys/file.h"
@@ -68,6 +71,66 @@ Status shut_down_cleanly(const CopyJob& job) {
   return {};
 }
 
+/// A link leads out of the directory: its copy would share what lies there with the old one.
+Status check_copyable(const std::string& from) {
+  std::error_code error;
+  std::vector<std::string> links;
+  if (fs::is_symlink(from + "/pg_wal", error)) links.push_back("pg_wal");
+  for (const auto& entry : fs::directory_iterator(from + "/pg_tblspc", error)) links.push_back(entry.path().filename());
+  if (links.empty()) return {};
+  return fail(ErrorClass::refused, "agent.rewind",
+              fmt::format("{} lies elsewhere: a copy to rewind would share it with the old directory", links[0]),
+              "copy a donor");
+}
+
+/// After a rewind recovery begins at the checkpoint before the fork: every WAL segment from there on must have been
+/// brought along. Returns where it begins.
+Result<std::string> check_wal(const std::string& data_dir) {
+  constexpr std::string_view kMark = "START WAL LOCATION: ", kFile = " (file ";
+  auto label = TRY(sys::read_file(data_dir + "/backup_label"));
+  const std::string_view text = as_text(label.span());
+  const auto at = text.find(kMark), file = text.find(kFile, at), end = text.find(')', file);
+  if (at != 0 || end == text.npos)
+    return fail(ErrorClass::failed, "agent.rewind", "pg_rewind left no word of where recovery begins", "copy a donor");
+  const std::string_view first = text.substr(file + kFile.size(), end - file - kFile.size());
+  // The same segment may stand there under the name of several timelines: what follows those names is its number.
+  std::set<std::string> numbers;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(data_dir + "/pg_wal", error))
+    if (const std::string name = entry.path().filename(); name.size() == 24 && name.find('.') == name.npos)
+      numbers.insert(name.substr(8));
+  const uint64_t size = TRY(engine::postgres::read_control(data_dir)).wal_segment_size;
+  std::optional<uint64_t> next;
+  for (const auto& number : numbers) {
+    if (number < first.substr(8)) continue;
+    const auto segment = engine::postgres::parse_segment_name("00000001" + number, static_cast<uint32_t>(size));
+    if (segment && (next ? segment->number == *next : number == first.substr(8))) {
+      next = segment->number + 1;
+      continue;
+    }
+    next.reset();
+    break;
+  }
+  if (!next)
+    return fail(ErrorClass::refused, "agent.rewind",
+                fmt::format("not all WAL from {} on, where recovery begins, is there any more", first), "copy a donor");
+  return std::string(text.substr(kMark.size(), file - kMark.size()));
+}
+
+/// Noted before it exists: a slot that nobody remembers fills the donor's disk.
+struct SlotsOfDonor {
+  bool borrowed = false;
+  static Result<SlotsOfDonor> look(const CopyJob& job) {
+    auto connection = TRY(sql::PostgresConnection::connect(job.donor.socket, job.deadline, job.stop));
+    auto there = TRY(connection.query("SELECT 1 FROM pg_replication_slots WHERE slot_name = " +
+                                          sql::quote_postgres(job.config.slot_name()),
+                                      job.deadline, job.stop));
+    SlotsOfDonor result{there.empty()};
+    if (result.borrowed) TRY_VOID(detail::note_donor_change(job, "slot", job.config.slot_name()));
+    return result;
+  }
+};
+
 }  // namespace
 
 Result<Value> rewind_to_donor(const CopyJob& job) {
@@ -114,17 +177,43 @@ Result<Value> rewind_to_donor(const CopyJob& job) {
   if (!dry) return fail(std::move(dry).error());
   if (!dry->status.ok())
     return fail(ErrorClass::refused, "agent.rewind", "pg_rewind cannot: " + dry->err, "reseed it; nothing was changed");
-  Value result = Value::object({{"rewound", false}, {"fromTimeline", control.timeline}, {"toTimeline", to}});
+  Value result = Value::object(
+      {{"rewound", false}, {"fromTimeline", control.timeline}, {"toTimeline", to}, {"lineage", control.system}});
   if ((dry->err + dry->out).find("no rewind required") != std::string::npos) return result;
   // The member follows the donor from here on: what it has not got yet must still be there.
   if (c.upstream == d.member) TRY(detail::hold_wal(job, job.donor.socket));
   job.progress.step("rewind");
-  TRY_VOID(begin_rewind(c));
+  // A side directory has a mark of its own for as long as it is made.
+  const bool in_place = c.data_name == "data";
+  if (in_place) TRY_VOID(begin_rewind(c));
   TRY_VOID(detail::run_pipeline(job, command(false), 0));
   TRY_VOID(detail::become_standby(c));
-  TRY_VOID(end_rewind(c));
+  if (in_place) TRY_VOID(end_rewind(c));
   result.set("rewound", true);
   return result;
+}
+
+Result<Value> copy_rewound(const CopyJob& job, const std::string& from) {
+  const MemberConfig& c = job.config;
+  if (c.engine != cluster::Engine::postgres)
+    return fail(ErrorClass::usage, "agent.rewind", "only a PostgreSQL member can be rewound", "copy a donor");
+  TRY_VOID(check_copyable(from));
+  const auto slots = TRY(SlotsOfDonor::look(job));
+  job.progress.step("copy");
+  TRY_VOID(detail::copy_files(c, from, job.deadline, job.stop));
+  auto rewound = TRY(rewind_to_donor(job));
+  if (!rewound["rewound"].boolean())
+    return fail(ErrorClass::refused, "agent.rewind", "pg_rewind finds nothing to rewind, which it should", "copy a donor");
+  job.progress.step("verify");
+  const std::string start = TRY(check_wal(c.data_dir()));
+  if (slots.borrowed) TRY_VOID(detail::keep_donor_changes(job));  // the member is going to use it
+  return Value::object({{"method", "pg_rewind"},
+                        {"position", start},
+                        {"start", start},
+                        {"timeline", rewound["toTimeline"].integer()},
+                        {"fromTimeline", rewound["fromTimeline"].integer()},
+                        {"lineage", rewound["lineage"].text()},
+                        {"slotMade", slots.borrowed}});
 }
 
 }  // namespace holdfast::agent

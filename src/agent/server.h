@@ -19,6 +19,8 @@
 
 namespace holdfast::agent {
 
+struct CopyJob;
+
 enum class ServerState { stopped, starting, running, stopping, failed };
 std::string_view server_state_name(ServerState state);
 
@@ -41,7 +43,7 @@ class Server {
   Status stop(StopMode mode, Deadline deadline, std::stop_token stop = {});
   Status restart(const LaunchOptions& options, Deadline deadline, std::stop_token stop = {});
 
-  enum class From { empty, copy, basebackup, donor };
+  enum class From { empty, copy, basebackup, donor, rewind };
   struct Initialise {
     From from = From::empty;
     std::string path, donor;          ///< of a stopped server's data directory; of a running member
@@ -75,6 +77,9 @@ class Server {
   /// Galera: the position of a stopped server: what grastate.dat says, or what recover_position() finds after a crash.
   Result<std::string> galera_position(Deadline deadline, std::stop_token stop = {});
 
+  /// Galera, server stopped: whether grastate.dat says safe_to_bootstrap, after setting it when asked to.
+  Result<bool> safe_to_bootstrap(std::optional<bool> set);
+
   struct Recovered {
     std::string position;
     std::chrono::steady_clock::time_point at;
@@ -99,6 +104,7 @@ class Server {
   Result<std::string> recover_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop);
   Result<std::string> galera_position_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop);
   Result<codec::Value> initialise_locked(const Initialise& what, Deadline deadline, std::stop_token stop);
+  Result<codec::Value> rewind_beside(const CopyJob& job, uint64_t reserve);
   bool runs_on(bool side) const;
   void watch(int pidfd);
   std::string log_tail() const;

@@ -41,6 +41,13 @@ void warn_unless_undone(const MemberConfig& config) {
   if (!undone) log(LogLevel::warn, "{}: {}", config.member, undone.error().to_string());
 }
 
+/// What keeps a directory from being rewound keeps nobody from being copied; only what would stop the copy too is told.
+bool may_copy_instead(const Error& error, Deadline deadline, const std::stop_token& stop) {
+  if (stop.stop_requested() || deadline.passed() || error.error_class == ErrorClass::interrupted) return false;
+  return error.id != "agent.running" && error.id != "agent.lineage" && error.id != "agent.not_empty" &&
+         error.id != "agent.timeout";
+}
+
 }  // namespace
 
 Result<Value> Server::initialise(const Initialise& what, Deadline deadline, std::stop_token stop) {
@@ -82,13 +89,28 @@ Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadlin
       TRY_VOID(initialise_basebackup(config, deadline, stop));
       return result;
     case From::donor:
+    case From::rewind:
       break;
   }
   warn_unless_undone(config);
   const Donor donor = TRY(find_donor(config, what.donor, deadline, stop));
+  const auto begun = std::chrono::steady_clock::now();
+  std::string not_rewound;
+  if (what.from == From::rewind) {
+    auto rewound = rewind_beside({config, donor, progress_, deadline, stop}, what.reserve.value_or(kReserve));
+    if (!rewound && !may_copy_instead(rewound.error(), deadline, stop)) return rewound;
+    if (rewound) {
+      rewound->set("donor", what.donor);
+      rewound->set("path", config.data_dir());
+      rewound->set("bytes", detail::bytes_on_disk(config.data_dir()));
+      rewound->set("seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
+      return rewound;
+    }
+    not_rewound = rewound.error().to_string();
+    log(LogLevel::warn, "{} is not rewound but copied: {}", config.member, not_rewound);
+  }
   TRY_VOID(check_space(config, donor.bytes, what.reserve.value_or(kReserve)));
   progress_.expect(donor.bytes);
-  const auto begun = std::chrono::steady_clock::now();
   TRY_VOID(make_data_dir(config, [&]() -> Status {
     result = TRY(copy_from_donor({config, donor, progress_, deadline, stop}));
     return {};
@@ -97,6 +119,28 @@ Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadlin
   result.set("path", config.data_dir());
   result.set("bytes", detail::bytes_on_disk(config.data_dir()));
   result.set("seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
+  if (!not_rewound.empty()) result.set("notRewound", not_rewound);
+  return result;
+}
+
+/// The member's own directory is copied and the copy rewound: what goes wrong then costs the copy alone.
+Result<Value> Server::rewind_beside(const CopyJob& job, uint64_t reserve) {
+  const MemberConfig main = this->config();
+  if (job.config.data_name == main.data_name || pid() > 0)
+    return fail(ErrorClass::refused, "agent.running", "its server must stand still, and the copy lie beside", "stop it");
+  TRY_VOID(check_startable(main));
+  const uint64_t needed = detail::bytes_on_disk(main.data_dir());
+  TRY_VOID(check_space(job.config, needed, reserve));
+  progress_.expect(needed);
+  Value result;
+  auto made = make_data_dir(job.config, [&]() -> Status {
+    result = TRY(copy_rewound(job, main.data_dir()));
+    return {};
+  });
+  if (!made) {
+    warn_unless_undone(main);
+    return fail(std::move(made).error());
+  }
   return result;
 }
 

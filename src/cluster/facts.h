@@ -184,6 +184,7 @@ struct MemberFacts {
   std::string lineage;    ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid
   uint32_t timeline = 0;  ///< PostgreSQL
   std::string history;    ///< PostgreSQL: text of the timeline's history file
+  std::string oldest_wal; ///< PostgreSQL, where it writes: from which LSN on it can still stream
   std::optional<uint64_t> server_id;
   std::optional<bool> gtid_mode;        ///< MySQL
   std::string server_uuid;              ///< MySQL

@@ -14,6 +14,7 @@
 #include "provider/silence.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
+#include "sys/process.h"
 
 namespace holdfast::provider {
 
@@ -107,6 +108,7 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   facts.server_pid = from_agent.server_pid;
   facts.last_exit = std::move(from_agent.last_exit);
   facts.role_wanted = from_agent.role_wanted;
+  if (!facts.server_id) facts.server_id = from_agent.server_id;
   facts.upstream_wanted = std::move(from_agent.upstream_wanted);
   facts.process_state = std::move(from_agent.process_state);
   facts.log_tail = std::move(from_agent.log_tail);
@@ -127,6 +129,26 @@ void read_files_again(MemberFacts& facts, const Member& member, milliseconds lim
   MemberFacts again;
   agent::take_inspection(again, *inspection);
   if (again.process_state == facts.process_state && again.stored) facts.stored = std::move(again.stored);
+}
+
+/// The server refused us and the agent says that it runs: asked at two moments, with its death in between. Then the
+/// agent's word is old, and what it would tell of the data directory is missing.
+bool torn(const MemberFacts& server, const MemberFacts& agent) {
+  return server.reach == cluster::Reach::unreachable && agent.server_state == "running" &&
+         agent.process_state != "T" && agent.process_state != "t";
+}
+
+/// Asks the agent until it has seen the death too; one that stays with its word is believed.
+void ask_again_if_torn(const MemberFacts& server, MemberFacts& agent, const DatabaseCluster& cluster,
+                       const Member& member, milliseconds limit, const std::stop_token& stop) {
+  if (!torn(server, agent)) return;
+  (void)sys::wait_until(
+      [&] {
+        agent = {};
+        ask_agent(agent, cluster, member, limit, stop);
+        return !torn(server, agent);
+      },
+      Deadline::in(std::min(limit, milliseconds(500))), stop);
 }
 
 bool frozen_postmaster(const DatabaseCluster& cluster, const MemberFacts& facts) {
@@ -180,7 +202,10 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     const Member& member = cluster.members[i];
     facts[i].member = member.name;
     if (facts[i].address.empty()) facts[i].address = fmt::format("{}:{}", member.host, member.port);
-    if (!member.agent_socket.empty()) merge(facts[i], std::move(from_agents[i]));
+    if (!member.agent_socket.empty()) {
+      ask_again_if_torn(facts[i], from_agents[i], cluster, member, per_member, stop);
+      merge(facts[i], std::move(from_agents[i]));
+    }
     if (cluster.engine == cluster::Engine::postgres) take_receiver_trouble(facts[i]);
     if (tcp[i]) {
       facts[i].tcp = tcp[i]->has_value();

@@ -175,6 +175,7 @@ Found found(Rng& rng, const Scene& scene) {
   found.cluster.lineage = scene.known_lineage;
   found.cluster.replication = scene.engine == Engine::galera     ? ReplicationMode::galera
                               : scene.engine == Engine::postgres ? ReplicationMode::streaming
+                              : rng.chance(50)                   ? ReplicationMode::semi_sync
                                                                  : ReplicationMode::async;
   size_t leader = rng.below(scene.shown.size());
   for (size_t i = 0; i < scene.shown.size(); ++i)
@@ -198,10 +199,12 @@ Found found(Rng& rng, const Scene& scene) {
     const auto* wal = std::get_if<WalPosition>(&shown.position);
     bool runs = scene.healthy || shown.leader || !rng.chance(20);
     // A standby's directory that has written must be down: no server shows that.
-    if (wal && ((wal->wrote == true && !shown.leader) || (i == leader && !shown.leader) || (wal->minimum_recovery && *wal->minimum_recovery > wal->end)))
+    if (wal && ((wal->wrote == true && !shown.leader) || (i == leader && !shown.leader) ||
+                (wal->minimum_recovery && *wal->minimum_recovery > wal->end)))
       runs = false;
     if (const auto* node = std::get_if<GaleraPosition>(&shown.position))
-      runs = shown.in_primary_component || (runs && node->source == position::GaleraSource::grastate && node->seqno >= 0);
+      runs =
+          shown.in_primary_component || (runs && node->source == position::GaleraSource::grastate && node->seqno >= 0);
     if (shown.read == History::Read::unknown) {
       f.reach = rng.chance(50) ? Reach::timeout : Reach::unreachable;
       f.error = "no answer";
@@ -220,9 +223,10 @@ Found found(Rng& rng, const Scene& scene) {
 /// The truth, as a plan changes it.
 class Played {
  public:
-  Played(const Scene& scene, const TriageReport& report, const Plan& plan) : scene_(scene), report_(report), plan_(plan) {
+  Played(const Scene& scene, const TriageReport& report, const Plan& plan)
+      : scene_(scene), report_(report), plan_(plan) {
     for (const Transactions& truth : scene.truth) {
-      nodes_.push_back({.data = truth, .side = {}, .aside = {}});
+      nodes_.push_back({.data = truth, .side = {}, .aside = {}, .told = {}});
       all_ |= truth;
     }
   }
@@ -241,6 +245,7 @@ class Played {
   struct Node {
     Transactions data;
     std::optional<Transactions> side, aside;
+    std::optional<MemberRole> told;  ///< its agent, by the plan
     size_t donor = 0;
     bool kept = false, replaced = false;
   };
@@ -253,7 +258,11 @@ class Played {
     if (victim == donor) return "copies a member from itself";
     if (scene_.foreign[donor]) return "copies from a member of another history";
     if (scene_.shown[donor].read != History::Read::read) return "copies from a member nobody could read";
-    if (!report_.members[donor].healthy()) return "copies from a member that is not healthy";
+    // Of two writers, one was named: the other one is what stays.
+    const auto& facts = report_.members[donor].facts;
+    const bool stays = report_.leader.empty() && facts.role == MemberRole::primary && facts.read_only == false &&
+                       plan_.find("close-m" + std::to_string(victim)) != nullptr;
+    if (!report_.members[donor].healthy() && !stays) return "copies from a member that is not healthy";
     if (nodes_[donor].replaced) return "copies from a member it made anew itself";
     return "";
   }
@@ -288,10 +297,28 @@ class Played {
       node.replaced = true;
     } else if (kind == "drop_aside") {
       node.aside.reset();
+    } else if (kind == "configure_replica") {
+      const std::string source = step.arguments["source"].text();
+      node.told = source.empty() ? MemberRole::primary : MemberRole::replica;
+      if (source.empty() && report_.leader != step.member) return "tells a member that it leads which does not";
+    } else if (kind == "cut_tail") {
+      // At the worst everything that only it has is cut off.
+      if (!node.kept) return "cuts what no copy was kept of";
+      node.donor = index(step.arguments["source"].text());
+      node.data = nodes_[node.donor].data;
+      node.replaced = true;
+    } else if (kind == "follow_source") {
+      // A server that follows takes what its source has, and keeps what it had: that must be nothing of its own.
+      const size_t source = index(step.arguments["source"].text());
+      if (source == m) return "makes a member follow itself";
+      const Transactions own = node.data & ~nodes_[source].data;
+      for (size_t t = 0; t < own.size(); ++t)
+        if (own[t] && scene_.masked(t, m, source).empty()) return "makes a member follow that has something of its own";
     } else if (kind == "start_server" || kind == "bootstrap_server") {
       const MemberReport& seen = report_.members[m];
-      const bool opens = kind == "bootstrap_server" ||
-                         (seen.facts.role_wanted == MemberRole::primary && !seen.facts.reachable() && !node.replaced);
+      const bool opens =
+          kind == "bootstrap_server" || (node.told.value_or(seen.facts.role_wanted) == MemberRole::primary &&
+                                         !seen.facts.reachable() && !node.replaced);
       if (opens && report_.authority.member != seen.facts.member && plan_.losses.empty())
         return "opens a member for writes that is not proven to hold everything";
       if (opens && !report_.leader.empty()) return "opens a second member for writes";
@@ -336,9 +363,9 @@ class Played {
   std::vector<Node> nodes_;
   Transactions all_, escrow_;
   /// Steps that change nobody's transactions but by adding those of the member that takes writes.
-  const std::set<std::string> known_ = {"stop_server",      "resume_replication", "follow_source", "set_read_only",
-                                        "set_semi_sync",    "create_slot",        "prove_member",  "configure_replica",
-                                        "prove_side"};
+  const std::set<std::string> known_ = {"stop_server",   "resume_replication", "follow_source",
+                                        "set_read_only", "set_semi_sync",      "create_slot",
+                                        "prove_member",  "configure_replica",  "prove_side"};
 };
 
 std::string told(const Scene& scene, const TriageReport& report, const Plan& plan) {
@@ -386,7 +413,8 @@ void run(Scene (*play)(Rng&)) {
         ADD_FAILURE() << "seed " << seed << " is called healthy: " << why << '\n' << told(scene, report, {});
     }
     const auto judge = [&](const Plan& plan, const std::string& request) {
-      ++outcomes[plan.steps.empty() ? "nothing to do" : "a plan" + std::string(plan.losses.empty() ? "" : " that asks")];
+      ++outcomes[plan.steps.empty() ? "nothing to do"
+                                    : "a plan" + std::string(plan.losses.empty() ? "" : " that asks")];
       for (const Step& step : plan.steps) ++outcomes["step " + step.kind];
       if (plan.steps.empty()) return;
       if (const std::string wrong = Played(scene, report, plan).play(); !wrong.empty() && ++failures <= 3)

@@ -215,6 +215,7 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
     bool healed = false;
     for (const auto& attempt : fault.repair)
       if (right && !healed) healed = attempt_repair(p, fault, attempt, said);
+    if (healed) expect_nothing_lost(p);
     if (healed && fault.tidy)
       fault.tidy(p);
     else if (!healed && fault.undo)
@@ -226,7 +227,6 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
         *sys::wait_until([&] { return (after = p.triage()).exit_code == 0; }, Deadline::in(seconds(40)));
     EXPECT_TRUE(healthy) << "not healthy after " << (healed ? "repairing " : "undoing ") << fault.name << "\n"
                          << after.text;
-    if (healed && healthy) expect_nothing_lost(p);
     const bool ok = failures() == failures_before;
     good += ok;
     table += fmt::format("  {:4} {:52} inject {:4.1f} s, right after {} looks {:4.1f} s, {}, done {:4.1f} s\n{}",

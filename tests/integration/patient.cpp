@@ -205,7 +205,7 @@ lab::Content Patient::content(int i) const {
 }
 
 std::vector<std::string> Patient::acknowledged_rows_missing(int i) {
-  std::istringstream lines(text_of(journal())), rows(table(i, "SELECT id FROM shop.ledger"));
+  std::istringstream lines(text_of(journal())), rows(table(i, "SELECT id FROM shop.ledger", "shop"));
   std::set<std::string> there;
   for (std::string row; std::getline(rows, row);) there.insert(row.substr(0, row.find('\t')));
   std::vector<std::string> missing;
@@ -220,8 +220,8 @@ std::string Patient::sql(int i, const std::vector<std::string>& statements, cons
   return result ? first_of(*result) : "";
 }
 
-std::string Patient::table(int i, const std::string& statement) {
-  auto result = run_on(config_at(dir(i)), {statement}, {}, seconds(30));
+std::string Patient::table(int i, const std::string& statement, const std::string& database) {
+  auto result = run_on(config_at(dir(i)), {statement}, database, seconds(30));
   EXPECT_TRUE(result) << name(i) << ": " << (result ? "" : result.error().to_string());
   std::string text;
   for (size_t row = 0; result && row < result->rows.size(); ++row) {

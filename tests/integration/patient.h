@@ -46,7 +46,7 @@ class Patient {
   /// first column of the last row there was.
   std::string sql(int i, const std::vector<std::string>& statements, const std::string& database = {});
   /// All rows of one statement, a line each, columns parted by a tab.
-  std::string table(int i, const std::string& statement);
+  std::string table(int i, const std::string& statement, const std::string& database = {});
   /// The same as sql() for a statement that may fail or never end: nothing is checked.
   std::string try_sql(int i, const std::vector<std::string>& statements, std::chrono::milliseconds limit,
                       const std::string& database = {});

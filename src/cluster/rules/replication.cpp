@@ -104,6 +104,16 @@ std::vector<Finding> upstream_unreachable(const View& view) {
   });
 }
 
+/// Nothing is wrong with the data: it was in somebody's way, or interrupted. Starting the applier again is enough.
+bool passes_by_itself(int number) {
+  return number == 1205 || number == 1213 || number == 1317 || number == 1053 || number == 1927;
+}
+/// What was received is damaged on this side. With GTIDs a MariaDB replica gets it again when both threads are started.
+bool relay_log_is_damaged(const View& view, const Following& f) {
+  return view.cluster.engine == Engine::mariadb && f.uses_gtid == true &&
+         (f.apply_errno == 1594 || f.apply_errno == 1595);
+}
+
 std::vector<Finding> apply_error(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.applying == true || f.apply_errno == 0) return {};
@@ -124,12 +134,21 @@ std::vector<Finding> apply_error(const View& view) {
       case 1950:
         what = "a transaction comes out of order: it has local ones of its own";
         break;
+      case 1205:
+      case 1213:
+        what = "a lock was held too long by somebody else";
+        break;
+      case 1594:
+        what = "its relay log cannot be read";
+        break;
       default:
         what = "an event cannot be applied";
     }
-    return Finding{.summary = fmt::format("{} has stopped applying: {} (error {})", name(m), what, f.apply_errno),
-                   .evidence = {fmt::format("applier [{}] {}", f.apply_errno, first_line(f.apply_error))},
-                   .remedy = view.command("repair", &m)};
+    Finding found{.summary = fmt::format("{} has stopped applying: {} (error {})", name(m), what, f.apply_errno),
+                  .evidence = {fmt::format("applier [{}] {}", f.apply_errno, first_line(f.apply_error))},
+                  .remedy = view.command("repair", &m)};
+    if (passes_by_itself(f.apply_errno) || relay_log_is_damaged(view, f)) found.action = Action::resume;
+    return found;
   });
 }
 

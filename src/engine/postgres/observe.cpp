@@ -87,9 +87,10 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
       streaming_timeline = rows->text("received_tli");
     }
   }
-  // An idle primary sends nothing: all received and all applied is no lag, however old the last transaction is.
+  // An idle primary sends nothing: all received and all applied is no lag, however old the last transaction is. What a
+  // receiver has just been started with is rounded down to a segment, below what was replayed from files.
   if (auto rows = ask("lag",
-                      "SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0 "
+                      "SELECT CASE WHEN pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0 "
                       "ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END AS lag"))
     if (auto lag = rows->value("lag"); lag && f.receiving == true) f.lag_seconds = std::strtod(lag->c_str(), nullptr);
   f.applying = state.text("paused") == "f";
@@ -179,6 +180,15 @@ void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
                                      rows->text("sync_state", i), rows->text("replay_lsn", i)});
     }
     facts.followers = streaming;
+  }
+  if (auto rows = ask("oldest WAL",
+                      "SELECT pg_size_bytes(current_setting('wal_segment_size')) AS size, min(substr(name, 9)) AS "
+                      "oldest FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'");
+      rows && rows->text("oldest").size() == 16) {
+    const std::string oldest = rows->text("oldest");
+    const uint64_t segment = std::strtoull(oldest.substr(8).c_str(), nullptr, 16);
+    facts.oldest_wal = fmt::format("{:X}/{:X}", std::strtoul(oldest.substr(0, 8).c_str(), nullptr, 16),
+                                   segment * std::strtoull(rows->text("size").c_str(), nullptr, 10));
   }
   if (auto rows = ask("slots",
                       "SELECT slot_name, slot_type, active, wal_status, "
