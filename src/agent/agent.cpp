@@ -17,6 +17,7 @@
 #include <set>
 #include <thread>
 
+#include "agent/disk_watch.h"
 #include "agent/epoch.h"
 #include "agent/files.h"
 #include "agent/inspect.h"
@@ -69,6 +70,7 @@ class Agent {
     std::jthread thread;
   };
   std::list<Connection> connections_;  // main thread only
+  DiskWatch disks_{[this](cluster::MemberFacts& facts) { look_at_disks(facts, server_.config(), server_.pid()); }};
 };
 
 LaunchOptions launch_options(const Value& request) {
@@ -199,6 +201,7 @@ Result<Value> Agent::answer(const Value& request) {
   if (op == "inspect") {
     cluster::MemberFacts facts;
     inspect(facts, config, server_.pid(), deadline, stop_.get_token());
+    disks_.tell(facts);
     if (const auto known = server_.recovered())
       take_recovered(
           facts, known->position,
@@ -302,6 +305,7 @@ Status Agent::run() {
   signals_ = sys::Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   TRY_VOID(server_.recover());
   TRY_VOID(listen());
+  disks_.start();
   log(LogLevel::info, "agent of {} listens", server_.config().member);
   bool committed = false;
   while (!ending_) {

@@ -8,12 +8,15 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "agent/data_dir.h"
 #include "engine/observe.h"
 #include "sys/file.h"
 
 namespace holdfast::agent {
+
+namespace fs = std::filesystem;
 
 using cluster::MemberFacts;
 using cluster::StoredFacts;
@@ -64,14 +67,9 @@ void look_at_disk(MemberFacts& facts, const std::string& path, std::string purpo
   facts.volumes.push_back(std::move(v));
 }
 
-void look_at_disks(MemberFacts& facts, const MemberConfig& config) {
-  struct stat data{}, log{};
-  const bool has_data = ::stat(config.data_dir().c_str(), &data) == 0;
-  look_at_disk(facts, has_data ? config.data_dir() : config.dir, "data");
-  // WAL may be on a disk of its own, behind a symbolic link.
-  const std::string wal = config.data_dir() + "/pg_wal";
-  if (config.engine == cluster::Engine::postgres && ::stat(wal.c_str(), &log) == 0 && log.st_dev != data.st_dev)
-    look_at_disk(facts, wal, "log");
+bool is_log(std::string_view file) {
+  // What a MySQL or MariaDB server holds open all the time beside its tables: the lists of its logs, and its redo log.
+  return file.ends_with(".index") || file.starts_with("ib_logfile") || file.starts_with("#ib_redo");
 }
 
 void look_beside(MemberFacts& facts, const MemberConfig& config) {
@@ -85,6 +83,23 @@ void look_beside(MemberFacts& facts, const MemberConfig& config) {
   }
   std::ranges::sort(facts.leftovers, {}, &cluster::Leftover::path);
   if (error) engine::note_unknown(facts, "directories beside the data", config.dir, error.message());
+}
+
+/// Folders of the server's logs on other disks than its data, told by the files its process holds open: whatever its
+/// configuration says, that is where they are.
+std::vector<std::string> log_folders(pid_t server_pid, dev_t data) {
+  std::vector<std::string> folders;
+  std::set<dev_t> seen = {data};
+  std::error_code error;
+  for (fs::directory_iterator it(fmt::format("/proc/{}/fd", server_pid), error), end; !error && it != end;
+       it.increment(error)) {
+    std::error_code gone;
+    const fs::path target = fs::read_symlink(it->path(), gone);
+    struct stat info{};
+    if (gone || !is_log(target.filename().string()) || ::stat(target.c_str(), &info) != 0) continue;
+    if (S_ISREG(info.st_mode) && seen.insert(info.st_dev).second) folders.push_back(target.parent_path().string());
+  }
+  return folders;
 }
 
 template <class T>
@@ -184,12 +199,33 @@ StoredFacts stored_from(const Value& v) {
 
 }  // namespace
 
+void look_at_disks(MemberFacts& facts, const MemberConfig& config, pid_t server_pid) {
+  struct stat data{}, info{};
+  const bool has_data = ::stat(config.data_dir().c_str(), &data) == 0;
+  look_at_disk(facts, has_data ? config.data_dir() : config.dir, "data");
+  if (!has_data) return;
+  if (config.engine != cluster::Engine::postgres) {
+    for (const auto& folder : server_pid > 0 ? log_folders(server_pid, data.st_dev) : std::vector<std::string>())
+      look_at_disk(facts, folder, "log");
+    return;
+  }
+  // WAL and tablespaces may be on disks of their own, behind symbolic links.
+  std::set<dev_t> seen = {data.st_dev};
+  const std::string wal = config.data_dir() + "/pg_wal";
+  if (::stat(wal.c_str(), &info) == 0 && seen.insert(info.st_dev).second) look_at_disk(facts, wal, "log");
+  std::error_code error;
+  for (fs::directory_iterator it(config.data_dir() + "/pg_tblspc", error), end; !error && it != end;
+       it.increment(error))
+    if (::stat(it->path().c_str(), &info) == 0 && seen.insert(info.st_dev).second)
+      look_at_disk(facts, it->path().string(), "tablespace");
+}
+
 void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, Deadline deadline,
              std::stop_token stop) {
   if (server_pid > 0) facts.process_state = process_state(server_pid);
   // Its agent starts it with this one: a stopped server has it nowhere in its files.
   if (config.server_id > 0) facts.server_id = config.server_id;
-  look_at_disks(facts, config);
+  look_at_disks(facts, config, server_pid);
   look_beside(facts, config);
   facts.log_tail = tail_of(config.log_file());
   const bool stands_still = server_pid <= 0 || facts.process_state == "T" || facts.process_state == "t";
@@ -224,7 +260,9 @@ Value inspection_value(const MemberFacts& facts) {
                                 {"total", v.total},
                                 {"free", v.free},
                                 {"inodes", v.inodes},
-                                {"inodesFree", v.inodes_free}}));
+                                {"inodesFree", v.inodes_free},
+                                {"growth", optional(v.growth)},
+                                {"growthSeconds", v.growth_seconds}}));
   for (const auto& r : facts.readings)
     readings.push(Value::object({{"name", r.name},
                                  {"value", r.value},
@@ -247,7 +285,9 @@ void take_inspection(MemberFacts& facts, const Value& value) {
   for (const auto& v : value["volumes"].items())
     facts.volumes.push_back({v["purpose"].text(), v["path"].text(), v["total"].unsigned_integer(),
                              v["free"].unsigned_integer(), v["inodes"].unsigned_integer(),
-                             v["inodesFree"].unsigned_integer()});
+                             v["inodesFree"].unsigned_integer(),
+                             v["growth"].is_null() ? std::nullopt : std::optional(v["growth"].number()),
+                             v["growthSeconds"].number()});
   for (const auto& r : value["readings"].items())
     facts.readings.push_back({r["name"].text(), r["value"].text(), r["source"].text(), r["unknown"].text(),
                               engine::reading_clock() - std::max<int64_t>(0, r["ageMs"].integer())});

@@ -20,6 +20,9 @@ namespace holdfast::agent {
 void inspect(cluster::MemberFacts& facts, const MemberConfig& config, pid_t server_pid, Deadline deadline,
              std::stop_token stop = {});
 
+/// Only the volumes. `server_pid` tells where the logs of MySQL and MariaDB are; <= 0: known for PostgreSQL only.
+void look_at_disks(cluster::MemberFacts& facts, const MemberConfig& config, pid_t server_pid);
+
 /// The same as an answer of the agent, and back.
 codec::Value inspection_value(const cluster::MemberFacts& facts);
 void take_inspection(cluster::MemberFacts& facts, const codec::Value& value);

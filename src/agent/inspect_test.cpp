@@ -1,6 +1,9 @@
 #include "agent/inspect.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -40,6 +43,37 @@ TEST(InspectStored, MissingAndEmptyAreProven) {
   EXPECT_EQ(stored_of({}).data, Data::missing);
   EXPECT_EQ(stored_of({"data/ibdata1", "data/mysql/db.frm"}).data, Data::present);
   EXPECT_EQ(stored_of({"data/notes.txt"}).data, Data::unknown) << "something is in it, and not of this engine";
+}
+
+/// A server with its log on another disk: this process, which holds such a file open.
+TEST(InspectDisks, LogsOnADiskOfTheirOwnAreFoundByTheFilesTheServerHoldsOpen) {
+  auto data = sys::TempDir::create("inspect");
+  ASSERT_TRUE(data);
+  struct stat here{}, there{};
+  ASSERT_EQ(::stat(data->path().c_str(), &here), 0);
+  if (::stat("/dev/shm", &there) != 0 || here.st_dev == there.st_dev) GTEST_SKIP() << "/dev/shm is no other disk";
+  char folder[] = "/dev/shm/holdfast-inspect-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder), nullptr);
+  MemberConfig config;
+  config.engine = cluster::Engine::mysql;
+  config.dir = data->path();
+  std::filesystem::create_directories(config.data_dir());
+  const std::string file = std::string(folder) + "/binlog.index";
+  {
+    std::ofstream held(file);
+    cluster::MemberFacts facts;
+    look_at_disks(facts, config, ::getpid());
+    EXPECT_EQ(facts.volumes.size(), 2u);
+    if (facts.volumes.size() == 2) {
+      EXPECT_EQ(facts.volumes[0].purpose, "data");
+      EXPECT_EQ(facts.volumes[1].purpose, "log");
+      EXPECT_EQ(facts.volumes[1].path, folder);
+    }
+  }
+  cluster::MemberFacts facts;
+  look_at_disks(facts, config, ::getpid());
+  EXPECT_EQ(facts.volumes.size(), 1u) << "nobody holds it any more";
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

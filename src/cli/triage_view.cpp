@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <set>
 
@@ -223,7 +224,11 @@ Value member_value(const MemberReport& m, const cluster::Member& described) {
     value.set("server", Value::object({{"state", f.server_state}, {"pid", f.server_pid}, {"mode", f.server_mode}}));
   Value volumes{Value::List()};
   for (const auto& v : f.volumes)
-    volumes.push(Value::object({{"purpose", v.purpose}, {"path", v.path}, {"total", v.total}, {"free", v.free}}));
+    volumes.push(Value::object({{"purpose", v.purpose},
+                                {"path", v.path},
+                                {"total", v.total},
+                                {"free", v.free},
+                                {"growthPerSecond", v.growth ? Value(std::llround(*v.growth)) : Value()}}));
   value.set("volumes", volumes);
   if (m.errant.any()) value.set("errant", cluster::errant_value(m.errant));
   if (!f.error.empty()) value.set("error", f.error);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,6 +50,8 @@ struct Following {
   std::optional<int> delay_seconds;  ///< on purpose
   std::string slot;                  ///< PostgreSQL: primary_slot_name
   std::string conninfo_problem;      ///< PostgreSQL: why it cannot know whom to follow
+  /// For how long nothing came though its source had something; nullopt: it came, or nobody looked.
+  std::optional<double> silent_seconds;
 
   /// The first error there is, the applier's before the receiver's.
   const std::string& last_error() const { return apply_error.empty() ? receive_error : apply_error; }
@@ -85,6 +88,15 @@ struct Volume {
   std::string path;
   uint64_t total = 0, free = 0;  ///< bytes an ordinary user may use
   uint64_t inodes = 0, inodes_free = 0;
+  std::optional<double> growth;  ///< bytes a second, as its agent remembers; nullopt = not known (see the readings)
+  double growth_seconds = 0;     ///< over how long
+};
+
+/// A transaction nobody ends: prepared (XA, two-phase) and left, or open in a session that does nothing.
+struct OpenTransaction {
+  std::string id;  ///< as the server names it: gid, session number
+  bool prepared = false;
+  double seconds = 0;  ///< since it was prepared, or since its session did anything
 };
 
 /// A session that holds up others.
@@ -109,6 +121,7 @@ struct GaleraFacts {
   std::optional<int64_t> cached_downto;  ///< first write set its gcache can still give by IST
   std::string reject_queries;            ///< wsrep_reject_queries: "NONE" is as it should be
   std::string provider;                  ///< wsrep_provider: "none" = it replicates nothing
+  std::map<std::string, std::string> provider_options;  ///< "pc.weight" -> "1"
 };
 
 /// What the data directory of a member says, whether its server runs or not.
@@ -179,12 +192,16 @@ struct MemberFacts {
   std::vector<std::string> write_bypass;         ///< accounts that may write under read_only
   std::string version;
   std::optional<uint64_t> data_bytes;
+  std::string instance;              ///< the server that answered, as it names itself: host, port, folder
+  std::optional<double> started_at;  ///< when its process began, seconds since 1970
+  std::string same_as;               ///< set by triage(): the member that is the very same server
 
   // History. `position` is for people; the others are what triage compares.
   std::string position;
   std::string executed;   ///< MariaDB gtid_binlog_state, MySQL gtid_executed, PostgreSQL LSN (written or replayed)
   std::string received;   ///< got from the upstream, perhaps not applied: GTID set, Gtid_IO_Pos, received LSN
   std::string slave_pos;  ///< MariaDB gtid_slave_pos
+  std::string offered;    ///< what followers can have of it by now: gtid_binlog_pos, gtid_executed, flushed LSN
   std::string purged;     ///< MySQL gtid_purged; what its binary logs no longer hold
   std::string lineage;    ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid
   uint32_t timeline = 0;  ///< PostgreSQL
@@ -192,6 +209,8 @@ struct MemberFacts {
   std::string oldest_wal;  ///< PostgreSQL, where it writes: from which LSN on it can still stream
   std::optional<uint64_t> server_id;
   std::optional<bool> gtid_mode;        ///< MySQL
+  std::string server_uuid;              ///< MySQL
+  std::optional<bool> offline_mode;     ///< MySQL: only administrators may sign in
   std::optional<uint64_t> user_tables;  ///< MariaDB, MySQL; asked only where there is no transaction at all
   std::optional<bool> log_bin, log_replica_updates, gtid_strict;
 
@@ -205,6 +224,8 @@ struct MemberFacts {
   std::string synchronous_standby_names;   ///< PostgreSQL
   std::optional<bool> replay_paused;       ///< PostgreSQL
   std::vector<StuckCommit> stuck_commits;
+  std::vector<StuckCommit> locked_writes;          ///< wait for a lock on the whole server
+  std::vector<OpenTransaction> open_transactions;  ///< the prepared, and those whose sessions do nothing
   std::vector<std::string> durability_gaps;  ///< settings under which an acknowledged commit may be lost, "name=value"
   std::optional<bool> event_scheduler;
 
@@ -213,6 +234,10 @@ struct MemberFacts {
   std::optional<int64_t> checksum_failures;        ///< PostgreSQL: pages found damaged so far
   std::optional<bool> checksums;                   ///< page checksums are on
   std::string archive_problem;  ///< PostgreSQL: the archiver's last failure, unless it has succeeded since
+  std::optional<bool> archives;  ///< PostgreSQL: archive_mode is not off
+  std::optional<int> archive_waiting;            ///< PostgreSQL: full segments that wait for the archiver
+  double archive_waits_seconds = 0;              ///< the oldest of them
+  std::optional<double> archived_seconds_ago;    ///< the last success, if there was one
   std::optional<double> certificate_seconds_left;  ///< until the server's certificate ends
   std::optional<double> clock_offset_seconds;      ///< its clock minus ours; bounded by the round trip
   int connections = 0, max_connections = 0;

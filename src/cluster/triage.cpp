@@ -1,6 +1,7 @@
 #include "cluster/triage.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "cluster/rules/rule.h"
 
@@ -20,7 +21,7 @@ constexpr std::string_view kSeverityNames[] = {"info", "warning", "error", "crit
 std::vector<std::span<const Rule>> tables() {
   return {rules::reach_rules(),      rules::history_rules(), rules::replication_rules(),
           rules::protection_rules(), rules::galera_rules(),  rules::resource_rules(),
-          rules::leftover_rules()};
+           rules::setting_rules(),    rules::waiting_rules(), rules::leftover_rules()};
 }
 
 /// How many transactions `a` has and `b` lacks, where positions count them; MariaDB: at most that many.
@@ -88,6 +89,41 @@ std::vector<const MemberFacts*> find_writers(const DatabaseCluster& cluster, con
     if (writes) writers.push_back(&f);
   }
   return writers;
+}
+
+/// Two descriptions that lead to one server: what the second should be was not looked at by anybody. Its agent's word
+/// stays; what SQL told is the other's.
+void tell_twins(std::vector<MemberFacts>& seen) {
+  for (size_t j = 1; j < seen.size(); ++j) {
+    for (size_t i = 0; i < j; ++i) {
+      const MemberFacts &a = seen[i], &b = seen[j];
+      const bool same = a.reachable() && b.reachable() && a.same_as.empty() && !a.instance.empty() &&
+                        a.instance == b.instance && a.server_id == b.server_id && a.started_at && b.started_at &&
+                        std::abs(*a.started_at - *b.started_at) <= 3;
+      if (!same) continue;
+      MemberFacts twin;
+      twin.member = b.member;
+      twin.address = b.address;
+      twin.reach = Reach::failed;
+      twin.error = "its address leads to the server of " + a.member.str();
+      twin.same_as = a.member.str();
+      twin.version = b.version;
+      twin.agent = b.agent;
+      twin.server_state = b.server_state;
+      twin.server_mode = b.server_mode;
+      twin.server_pid = b.server_pid;
+      twin.process_state = b.process_state;
+      twin.last_exit = b.last_exit;
+      twin.log_tail = b.log_tail;
+      twin.volumes = b.volumes;
+      twin.stored = b.stored;
+      twin.role_wanted = b.role_wanted;
+      twin.upstream_wanted = b.upstream_wanted;
+      twin.readings = b.readings;
+      seen[j] = std::move(twin);
+      break;
+    }
+  }
 }
 
 std::string cluster_sentence(const TriageReport& report, size_t writers) {
@@ -190,6 +226,7 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
     nothing.error = "was not looked at";
     seen.push_back(std::move(nothing));
   }
+  tell_twins(seen);
   const auto past = histories(cluster, seen);
   report.authority = find_authority(cluster.engine, past, cluster.lineage);
   const View view{cluster, seen, past, report.authority, find_writers(cluster, seen)};
@@ -215,9 +252,13 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
             }
           }
         }
-        report.diagnoses.push_back({std::string(rule.id), finding.severity.value_or(rule.severity),
-                                    std::move(finding.members), std::move(finding.summary), std::move(finding.evidence),
-                                    std::move(finding.remedy), std::move(finding.blocks)});
+        const Severity severity = finding.severity.value_or(rule.severity);
+        // Whatever a person must do first: there is always a command that comes next.
+        if (severity >= Severity::warning && finding.remedy.find("holdfast ") == std::string::npos)
+          finding.remedy += (finding.remedy.empty() ? "" : "; then ") + view.command("triage");
+        report.diagnoses.push_back({std::string(rule.id), severity, std::move(finding.members),
+                                    std::move(finding.summary), std::move(finding.evidence), std::move(finding.remedy),
+                                    std::move(finding.blocks)});
       }
     }
   }

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <ctime>
+#include <map>
 
 #include "sql/mariadb.h"
 
@@ -31,12 +32,13 @@ void take_position(Engine engine, MemberFacts& facts, const Settings& settings) 
   if (engine == Engine::mysql) {
     facts.executed = without_newlines(settings.text("gtid_executed"));
     facts.purged = without_newlines(settings.text("gtid_purged"));
-    facts.position = facts.executed;
+    facts.position = facts.offered = facts.executed;
     note(facts, "gtid_executed", facts.executed, "SQL variables");
   } else {
     facts.executed = settings.text("gtid_binlog_state");
     facts.slave_pos = settings.text("gtid_slave_pos");
     facts.position = settings.text("gtid_current_pos");
+    facts.offered = settings.text("gtid_binlog_pos");
     note(facts, "gtid_binlog_state", facts.executed, "SQL variables");
     note(facts, "gtid_slave_pos", facts.slave_pos, "SQL variables");
   }
@@ -44,7 +46,11 @@ void take_position(Engine engine, MemberFacts& facts, const Settings& settings) 
 
 void take_settings(Engine engine, MemberFacts& facts, const Settings& v) {
   facts.read_only = engine == Engine::mysql ? v.flag("super_read_only") : v.flag("read_only");
-  if (engine == Engine::mysql) facts.lineage = v.text("server_uuid");
+  if (engine == Engine::mysql) facts.lineage = facts.server_uuid = v.text("server_uuid");
+  if (!v.text("datadir").empty())
+    facts.instance = fmt::format("{}:{} {} {}", v.text("hostname"), v.text("port"), v.text("datadir"),
+                                 v.text("server_uuid") + v.text("server_uid"));
+  facts.offline_mode = v.flag("offline_mode");
   if (auto id = v.number("server_id")) facts.server_id = static_cast<uint64_t>(*id);
   facts.log_bin = v.flag("log_bin");
   facts.log_replica_updates =
@@ -81,6 +87,8 @@ void take_status(MemberFacts& facts, const Settings& s) {
                                                         : s.number("rpl_semi_sync_master_clients");
   if (clients) semi.clients = static_cast<int>(*clients);
   facts.connections = static_cast<int>(s.number("threads_connected").value_or(0));
+  if (auto up = s.number("uptime"))
+    facts.started_at = static_cast<double>(std::time(nullptr)) - static_cast<double>(*up);
   if (const std::string end = s.text("ssl_server_not_after"); !end.empty()) {
     std::tm parts{};  // "Nov 21 20:00:00 2026 GMT"
     if (::strptime(end.c_str(), "%b %d %H:%M:%S %Y", &parts)) {
@@ -88,6 +96,20 @@ void take_status(MemberFacts& facts, const Settings& s) {
       note(facts, "certificate_not_after", end, "SQL status");
     }
   }
+}
+
+/// "pc.weight = 1; pc.ignore_sb = false; "
+std::map<std::string, std::string> options_of(const std::string& text) {
+  std::map<std::string, std::string> options;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(';', at), text.size());
+    const std::string item = text.substr(at, end - at);
+    at = end + 1;
+    const size_t sign = item.find(" = "), begin = item.find_first_not_of(' ');
+    if (sign == std::string::npos || begin == std::string::npos) continue;
+    options[item.substr(begin, sign - begin)] = item.substr(sign + 3);
+  }
+  return options;
 }
 
 void take_galera(MemberFacts& facts, const Settings& v, const Settings& s) {
@@ -115,10 +137,13 @@ void take_galera(MemberFacts& facts, const Settings& v, const Settings& s) {
     if (end > at) g.view.push_back(addresses.substr(at, end - at));
     at = end + 1;
   }
+  g.provider_options = options_of(v.text("wsrep_provider_options"));
   facts.role = MemberRole::node;
   facts.lineage = g.local_uuid;
   if (!g.local_uuid.empty() && g.last_committed)
     facts.position = facts.executed = fmt::format("{}:{}", g.local_uuid, *g.last_committed);
+  if (const std::string now = s.text("wsrep_flow_control_active"); !now.empty())
+    note(facts, "flow control", now == "true" ? "writes wait for a slow member" : "off", "SQL status");
   note(facts, "wsrep_cluster_status", g.status, "SQL status");
   note(facts, "wsrep_local_state_comment", g.state, "SQL status");
   note(facts, "wsrep_last_committed", facts.executed, "SQL status");
@@ -151,6 +176,27 @@ Following take_stream(Engine engine, const sql::Rows& rows, size_t row) {
   return f;
 }
 
+bool changes_rows(std::string statement) {
+  for (char& c : statement) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (auto verb : {"INSERT", "UPDATE", "DELETE", "REPLACE", "COMMIT"})
+    if (statement.starts_with(verb)) return true;
+  return false;
+}
+
+/// Does a commit get through? Told by those that wait; never tried.
+void note_write_path(MemberFacts& facts) {
+  double longest = 0;
+  std::string state;
+  for (const auto* list : {&facts.stuck_commits, &facts.locked_writes})
+    for (const auto& one : *list)
+      if (one.seconds >= longest) longest = one.seconds, state = one.state;
+  const size_t waiting = facts.stuck_commits.size() + facts.locked_writes.size();
+  note(facts, "write path",
+       waiting ? fmt::format("{} waiting, the longest for {:.0f} s: {}", waiting, longest, state)
+               : "no write waits for a receipt, for room or for a global lock",
+       "SQL SHOW PROCESSLIST");
+}
+
 void take_processes(MemberFacts& facts, const sql::Rows& rows) {
   int followers = 0;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
@@ -164,24 +210,54 @@ void take_processes(MemberFacts& facts, const sql::Rows& rows) {
         state == "Waiting for disk space")
       facts.stuck_commits.push_back({std::strtoull(rows.text("Id", i).c_str(), nullptr, 10),
                                      std::strtod(rows.text("Time", i).c_str(), nullptr), state});
+    // DDL may wait for a backup as it should; changes of rows and appliers do not.
+    if ((state == "Waiting for backup lock" || state == "Waiting for global read lock" ||
+         state == "Waiting for commit lock") &&
+        (rows.text("User", i) == "system user" || changes_rows(rows.text("Info", i))))
+      facts.locked_writes.push_back({std::strtoull(rows.text("Id", i).c_str(), nullptr, 10),
+                                     std::strtod(rows.text("Time", i).c_str(), nullptr), state});
   }
   facts.followers = followers;
+  note_write_path(facts);
+}
+
+/// InnoDB's transactions that nobody works on: without a session (prepared, its session gone), or one that sleeps.
+void take_transactions(MemberFacts& facts, const sql::Rows& processes, Ask& ask) {
+  std::map<std::string, double> asleep;
+  for (size_t i = 0; i < processes.rows.size(); ++i)
+    if (processes.text("Command", i) == "Sleep")
+      asleep[processes.text("Id", i)] = std::strtod(processes.text("Time", i).c_str(), nullptr);
+  auto rows = ask.if_allowed("transactions",
+                  "SELECT trx_id AS id, trx_mysql_thread_id AS session, "
+                  "TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age FROM information_schema.INNODB_TRX WHERE trx_state <> 'ROLLING BACK'");
+  if (!rows) return;
+  for (size_t i = 0; i < rows->rows.size(); ++i) {
+    const std::string session = rows->text("session", i);
+    if (session == "0")
+      facts.open_transactions.push_back(
+          {rows->text("id", i), true, std::strtod(rows->text("age", i).c_str(), nullptr)});
+    else if (const auto found = asleep.find(session); found != asleep.end())
+      facts.open_transactions.push_back({"of session " + session, false, found->second});
+  }
+  note(facts, "transactions nobody works on", std::to_string(facts.open_transactions.size()),
+       "SQL information_schema.INNODB_TRX");
 }
 
 void look(Engine engine, MemberFacts& facts, Ask& ask) {
   Settings variables, status;
   if (auto rows = ask("variables",
                       "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only','super_read_only','server_id',"
+                      "'hostname','port','datadir','server_uid','offline_mode','wsrep_provider_options',"
                       "'server_uuid','log_bin','log_slave_updates','log_replica_updates','gtid_strict_mode',"
                       "'event_scheduler','max_connections','sync_binlog','innodb_flush_log_at_trx_commit','wsrep_on',"
-                      "'wsrep_desync','wsrep_provider','wsrep_reject_queries','gtid_binlog_state','gtid_current_pos','"
-                      "gtid_slave_pos',"
+                      "'wsrep_desync','wsrep_provider','wsrep_reject_queries','gtid_binlog_state','gtid_binlog_pos',"
+                      "'gtid_current_pos','gtid_slave_pos',"
                       "'gtid_executed','gtid_purged','gtid_mode') OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%'"))
     variables.add(*rows);
   if (auto rows =
           ask("status",
               "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'wsrep\\_%' OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%' "
-              "OR Variable_name IN ('Threads_connected','Ssl_server_not_after')"))
+              "OR Variable_name IN ('Threads_connected','Uptime','Ssl_server_not_after')"))
     status.add(*rows);
   take_settings(engine, facts, variables);
   take_status(facts, status);
@@ -201,7 +277,10 @@ void look(Engine engine, MemberFacts& facts, Ask& ask) {
         facts.clock_offset_seconds = std::strtod(rows->text("now").c_str(), nullptr) - middle.count();
     }
   }
-  if (auto rows = ask("processes", "SHOW FULL PROCESSLIST")) take_processes(facts, *rows);
+  if (auto rows = ask("processes", "SHOW FULL PROCESSLIST")) {
+    take_processes(facts, *rows);
+    if (!unready) take_transactions(facts, *rows, ask);
+  }
   if (engine == Engine::galera) {
     facts.followers.reset();
   } else if (auto rows =

@@ -38,14 +38,22 @@ class Asker {
       : facts_(facts), connection_(connection), deadline_(deadline), stop_(std::move(stop)) {}
 
   std::optional<sql::Rows> operator()(const std::string& name, const std::string& statement) {
-    auto rows = connection_.query(statement, deadline_, stop_);
-    if (rows) return std::move(*rows);
-    note_unknown(facts_, name, "SQL", rows.error().message);
-    note_failure(facts_, rows.error());
-    return std::nullopt;
+    return ask(name, statement, true);
+  }
+  /// The same for what an account of few rights may be refused: unknown then, and no trouble of the member.
+  std::optional<sql::Rows> if_allowed(const std::string& name, const std::string& statement) {
+    return ask(name, statement, false);
   }
 
  private:
+  std::optional<sql::Rows> ask(const std::string& name, const std::string& statement, bool must) {
+    auto rows = connection_.query(statement, deadline_, stop_);
+    if (rows) return std::move(*rows);
+    note_unknown(facts_, name, "SQL", rows.error().message);
+    if (must || rows.error().id != "sql.error") note_failure(facts_, rows.error());
+    return std::nullopt;
+  }
+
   cluster::MemberFacts& facts_;
   Connection& connection_;
   const Deadline deadline_;

@@ -11,6 +11,7 @@
 #include "agent/inspect.h"
 #include "engine/observe.h"
 #include "provider/provider.h"
+#include "provider/silence.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/process.h"
@@ -70,7 +71,11 @@ void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member&
   engine::note_unknown(facts, "server", "agent", client.error().message);
   if (member.data_dir.empty()) return;
   auto config = agent::read_config(std::filesystem::path(member.data_dir).parent_path().string());
-  if (config) agent::inspect(facts, *config, -1, deadline, stop);
+  if (!config) return;
+  agent::inspect(facts, *config, -1, deadline, stop);
+  for (size_t i = 0; i < facts.volumes.size(); ++i)
+    engine::note_unknown(facts, "growth of the disk of its " + facts.volumes[i].purpose, "agent",
+                         "no agent remembers how it was");
 }
 
 bool by_socket(const Member& member) {
@@ -219,6 +224,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     if (frozen_postmaster(cluster, facts[i])) read_files_again(facts[i], cluster.members[i], per_member, stop);
     if (!takes_writes(cluster, facts[i])) continue;
     auto target = target_of(cluster, cluster.members[i]);
+    look_for_silence(cluster, facts, i, std::string(facts[i].offered), per_member, stop);
     if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop);
   }
   const int64_t now = engine::reading_clock();

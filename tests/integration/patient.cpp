@@ -16,6 +16,7 @@
 #include "agent/config.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
+#include "tests/integration/remedy.h"
 #include "tests/integration/schema.h"
 
 namespace holdfast::test {
@@ -325,6 +326,7 @@ Patient::Look Patient::triage(const std::vector<std::string>& more) {
   look.text = result.out;
   const auto trouble = check_schema("triage.schema.json", look.data);
   EXPECT_TRUE(trouble.empty()) << trouble << "\n" << result.out;
+  EXPECT_EQ(wrong_remedies(look.data), "");
   return look;
 }
 

@@ -130,6 +130,44 @@ std::shared_ptr<Session> lock_tables(Patient& p, int i) {
   return session;
 }
 
+
+/// What goes wrong while everything works.
+std::vector<Fault> quiet_faults() {
+  return {
+      {"quiet: goes on alone when the network breaks",
+       sql_on(1, {"SET GLOBAL wsrep_provider_options = 'pc.ignore_sb=true'"}),
+       {"galera-unsafe-options 1"},
+       {},
+       "provable *",
+       {},
+       sql_on(1, {"SET GLOBAL wsrep_provider_options = 'pc.ignore_sb=false'"}),
+       0},
+      {"quiet: a node without a vote",
+       sql_on(2, {"SET GLOBAL wsrep_provider_options = 'pc.weight=0'"}),
+       {"galera-unsafe-options 2"},
+       {},
+       "provable *",
+       {},
+       sql_on(2, {"SET GLOBAL wsrep_provider_options = 'pc.weight=1'"}),
+       0},
+      {"quiet: node of an older release",
+       [](Patient& p) {
+         p.stop(2);
+         p.agent(2, "start", codec::Value::object({{"extraArgs", codec::Value::list_of(std::vector<std::string>{
+                                                                     "--version=10.6.12-MariaDB"})}}));
+       },
+       {"version-skew 2"},
+       {},
+       "provable *",
+       {},
+       [](Patient& p) {
+         p.stop(2);
+         p.start(2);
+       },
+       0},
+  };
+}
+
 std::vector<Fault> faults() {
   const auto held = std::make_shared<std::shared_ptr<Session>>();
   const auto pid = std::make_shared<int64_t>();
@@ -445,6 +483,7 @@ std::vector<Fault> faults() {
              },
          .repair = {"repair.split_brain", "bootstrap: bootstrap.split_brain", "-i 2: repair.needs_operator"}});
   }
+  for (auto& fault : quiet_faults()) list.push_back(std::move(fault));
   return list;
 }
 

@@ -1,10 +1,12 @@
 // Triage of a MariaDB cluster (semi-sync, GTID) under faults.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "engine/programs.h"
 #include "tests/integration/faults.h"
@@ -78,6 +80,165 @@ void commit_a_tail(Patient& p) {
 const std::vector<std::string> kTable = {"CREATE TABLE shop.t (a INT PRIMARY KEY, b INT)",
                                          "INSERT INTO shop.t VALUES (1, 1)"};
 const std::vector<std::string> kDropTable = {"DROP TABLE shop.t"};
+
+/// A session that does `statements`, the last of which ends only when somebody kills it.
+std::function<void(Patient&)> in_background(int i, std::vector<std::string> statements) {
+  return [i, statements](Patient& p) {
+    std::thread([&p, i, statements] { p.try_sql(i, statements, seconds(100)); }).detach();
+  };
+}
+
+/// Ends the session of member i whose statement is this.
+void end_session(Patient& p, int i, const std::string& statement) {
+  const std::string find = "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO = '" + statement + "'";
+  const std::string session = p.sql(i, {find});
+  if (!session.empty()) p.sql(i, {"KILL " + session});
+  await("the session ended", [&] { return p.sql(i, {find}).empty(); }, seconds(10));
+}
+
+/// Takes so many quarters of a MiB of the small disk that `fill-disk` gave member 1.
+void write_ballast(Patient& p, int quarters) {
+  const std::string file = p.dir(1) + "/small-disk/ballast";
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CLOEXEC | (quarters ? 0 : O_TRUNC));
+  ASSERT_GE(fd, 0) << file;
+  const std::string block(size_t{1} << 18, 'b');
+  for (int i = 0; i < quarters; ++i)
+    EXPECT_EQ(::pwrite(fd, block.data(), block.size(), static_cast<off_t>(block.size()) * i),
+              static_cast<ssize_t>(block.size()));
+  ::close(fd);
+}
+
+/// What goes wrong while everything works.
+std::vector<Fault> quiet_faults() {
+  std::vector<Fault> list = {
+      {"quiet: two replicas with one server_id",
+       [](Patient& p) { p.sql(1, {"SET GLOBAL server_id = " + value(p, 2, "server_id")}); },
+       {"server-id-duplicate 1 2"},
+       {"1 broken nothing", "2 broken nothing"},
+       "provable 0",
+       {},
+       sql_on(1, {"SET GLOBAL server_id = 2"})},
+      {"quiet: gtid_strict_mode off",
+       sql_on(1, {"SET GLOBAL gtid_strict_mode = OFF"}),
+       {"gtid-not-strict 1"},
+       {},
+       "provable 0",
+       {},
+       sql_on(1, {"SET GLOBAL gtid_strict_mode = ON"}),
+       0},
+      {"quiet: replica of an older release",
+       [](Patient& p) {
+         p.stop(1);
+         p.agent(1, "start", codec::Value::object({{"extraArgs", codec::Value::list_of(std::vector<std::string>{
+                                                                     "--version=10.6.12-MariaDB"})}}));
+       },
+       {"version-skew 1"},
+       {},
+       "provable 0",
+       {},
+       [](Patient& p) {
+         p.stop(1);
+         p.start(1);
+       },
+       0},
+      {"quiet: account that may write to replicas",
+       sql_on(0, {"CREATE USER batch@'%' IDENTIFIED BY 'secret'", "GRANT READ_ONLY ADMIN ON *.* TO batch@'%'"}),
+       {"read-only-bypass 1 2"},
+       {},
+       "provable 0",
+       {},
+       sql_on(0, {"DROP USER batch@'%'"}),
+       0},
+      {"quiet: semi-sync gives up at once",
+       sql_on(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 900"}),
+       {"semi-sync-timeout-short 0"},
+       {},
+       "provable 0",
+       {},
+       sql_on(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"}),
+       0},
+      {"quiet: nobody acknowledges, cluster idle",
+       [](Patient& p) {
+         p.stop_writer();
+         for (int i : {1, 2}) caught_up(p, i);
+         for (int i : {1, 2}) p.sql(i, {"STOP SLAVE IO_THREAD"});
+       },
+       {"semi-sync-nobody 0", "replica-thread-stopped 1 2"},
+       {"1 stopped resume", "2 stopped resume"},
+       "provable 0",
+       {},
+       [](Patient& p) {
+         for (int i : {1, 2}) p.sql(i, {"START SLAVE"});
+         p.start_writer();
+       }},
+      {"quiet: writes behind a global lock",
+       [](Patient& p) {
+         in_background(0, {"FLUSH TABLES WITH READ LOCK", "SELECT SLEEP(90)"})(p);
+         await(
+             "a write waits",
+             [&] {
+               return p.sql(0, {"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for "
+                                "%lock' AND TIME >= 5"}) != "0";
+             },
+             seconds(30));
+       },
+       {"writes-locked 0"},
+       {"0 broken nothing"},
+       "provable 0",
+       {},
+       [](Patient& p) {
+         end_session(p, 0, "SELECT SLEEP(90)");
+         p.stop_writer();
+         p.start_writer();
+       }},
+      {"quiet: prepared transaction left behind",
+       [](Patient& p) {
+         p.sql(0, {"CREATE TABLE shop.left_behind (a INT PRIMARY KEY)", "XA START 'left'",
+                   "INSERT INTO shop.left_behind VALUES (1)", "XA END 'left'", "XA PREPARE 'left'"});
+         await(
+             "it is old enough",
+             [&] {
+               return p.sql(0, {"SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id = 0 AND "
+                                "trx_started < NOW() - INTERVAL 60 SECOND"}) != "0";
+             },
+             seconds(80));
+       },
+       {"transaction-forgotten 0"},
+       {},
+       "provable 0",
+       {},
+       sql_on(0, {"XA ROLLBACK 'left'", "DROP TABLE shop.left_behind"}),
+       0},
+  };
+  if (::geteuid() == 0) {
+    list.push_back({"quiet: a disk that fills",
+                    [](Patient& p) {
+                      p.lab_break("fill-disk", 1);
+                      p.kill(1);
+                      write_ballast(p, 0);
+                      p.start(1);
+                      const auto begun = std::chrono::steady_clock::now();
+                      for (int half = 0; std::chrono::steady_clock::now() - begun < seconds(34); ++half) {
+                        write_ballast(p, half);
+                        std::this_thread::sleep_for(milliseconds(500));
+                      }
+                    },
+                    {"disk-filling 1"},
+                    {},
+                    "provable 0",
+                    {},
+                    [](Patient& p) { p.lab_heal(1); },
+                    0});
+    list.push_back({"quiet: lag 0, and nothing arrives",
+                    [](Patient& p) { p.lab_break("partition", 1); },
+                    {"tcp-unreachable 1", "replica-silent 1"},
+                    {"1 broken nothing"},
+                    "provable 0",
+                    {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
+                    [](Patient& p) { p.lab_heal(1); }});
+  }
+  return list;
+}
 
 std::vector<Fault> faults() {
   std::vector<Fault> list = {
@@ -604,6 +765,7 @@ std::vector<Fault> faults() {
                         },
                     .repair = {"repair.needs_operator", "-i 1: repair.needs_operator"}});
   }
+  for (auto& fault : quiet_faults()) list.push_back(std::move(fault));
   return list;
 }
 

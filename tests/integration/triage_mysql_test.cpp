@@ -71,6 +71,89 @@ const std::vector<std::string> kErrant = {
     "SET GLOBAL super_read_only = OFF", "CREATE TABLE shop.errant (a INT PRIMARY KEY)",
     "INSERT INTO shop.errant VALUES (1), (2)", "SET GLOBAL read_only = ON", "SET GLOBAL super_read_only = ON"};
 
+std::string description(Patient& p) {
+  return p.lab().state_dir() + "/clusters/" + p.cluster() + ".yaml";
+}
+
+/// Member 1 as the description has it, at the address of member 0.
+void describe_twice(Patient& p) {
+  std::string text = text_of(description(p));
+  auto replace = [&](const std::string& what, const std::string& by) {
+    const size_t at = text.rfind(what);
+    ASSERT_NE(at, std::string::npos) << what;
+    text.replace(at, what.size(), by);
+  };
+  replace(fmt::format("port: {}", p.port(1)), fmt::format("port: {}", p.port(0)));
+  replace(p.dir(1) + "/run/server.sock", p.dir(0) + "/run/server.sock");
+  rewrite(description(p), text);
+}
+
+/// What goes wrong while everything works.
+std::vector<Fault> quiet_faults() {
+  std::vector<Fault> list = {
+      {"quiet: server_id of the primary",
+       sql_on(1, {"SET GLOBAL server_id = 1"}),
+       {"server-id-duplicate 0 1"},
+       {"1 broken nothing"},
+       "provable 0",
+       {}},
+      {"quiet: server_uuid of the primary",
+       [](Patient& p) {
+         p.stop(1);
+         rewrite(p.data(1) + "/auto.cnf", text_of(p.data(0) + "/auto.cnf"));
+         p.start(1);
+       },
+       {"server-id-duplicate 0 1"},
+       {"1 broken *"},
+       "provable 0",
+       {"replica-not-receiving", "replica-thread-stopped", "replica-source-unreachable"}},
+      {"quiet: offline mode",
+       sql_on(1, {"SET GLOBAL offline_mode = ON"}),
+       {"offline-mode 1"},
+       {"1 broken nothing"},
+       "provable 0",
+       {},
+       sql_on(1, {"SET GLOBAL offline_mode = OFF"})},
+      {"quiet: transactions may come without a GTID",
+       sql_on(0, {"SET GLOBAL gtid_mode = ON_PERMISSIVE"}),
+       {"gtid-mode-off 0", "authority-undeterminable"},
+       {},
+       "undeterminable",
+       {},
+       sql_on(0, {"SET GLOBAL gtid_mode = ON"})},
+      {"quiet: one server described twice",
+       describe_twice,
+       {"same-server-twice 0 1", "authority-undeterminable"},
+       {"1 unknown nothing"},
+       "undeterminable"},
+      {"quiet: semi-sync on the primary only, cluster idle",
+       [](Patient& p) {
+         p.stop_writer();
+         caught_up(p);
+         p.sql(0, {"INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
+                   "SET GLOBAL rpl_semi_sync_source_enabled = ON"});
+       },
+       {"semi-sync-nobody 0"},
+       {},
+       "provable 0",
+       {},
+       [](Patient& p) {
+         p.sql(0, {"SET GLOBAL rpl_semi_sync_source_enabled = OFF", "UNINSTALL PLUGIN rpl_semi_sync_source"});
+         p.start_writer();
+       },
+       0},
+  };
+  if (::geteuid() == 0)
+    list.push_back({"quiet: lag 0, and nothing arrives",
+                    [](Patient& p) { p.lab_break("partition", 1); },
+                    {"tcp-unreachable 1", "replica-silent 1"},
+                    {"1 broken nothing"},
+                    "provable 0",
+                    {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
+                    [](Patient& p) { p.lab_heal(1); }});
+  return list;
+}
+
 std::vector<Fault> faults() {
   std::vector<Fault> list = {
       {.name = "applier stopped",
@@ -435,6 +518,7 @@ std::vector<Fault> faults() {
                     .undo = [](Patient& p) { p.lab_heal(1); },
                     .repair = {"repair.needs_operator"}});
   }
+  for (auto& fault : quiet_faults()) list.push_back(std::move(fault));
   return list;
 }
 

@@ -1,7 +1,10 @@
 // Triage of a PostgreSQL cluster (streaming, slots) under faults.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <filesystem>
 
 #include "engine/programs.h"
 #include "tests/integration/faults.h"
@@ -512,12 +515,124 @@ std::vector<Fault> surroundings_faults() {
   };
 }
 
+/// Settings that need a restart.
+void restart_with(Patient& p, int i, const std::vector<std::string>& settings) {
+  for (const auto& setting : settings) p.sql(i, {"ALTER SYSTEM SET " + setting});
+  p.stop(i);
+  p.start(i);
+}
+
+/// What goes wrong while everything works.
+std::vector<Fault> quiet_faults() {
+  std::vector<Fault> list = {
+      {"quiet: certificate that ends soon",
+       [](Patient& p) {
+         const std::string data = p.data(0);
+         const auto made = run_program({find_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                                        "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "5",
+                                        "-keyout", data + "/server.key", "-out", data + "/server.crt"});
+         ASSERT_EQ(made.exit_code, 0) << made.err;
+         struct stat owner{};
+         ASSERT_EQ(::stat(data.c_str(), &owner), 0);
+         for (const char* file : {"/server.key", "/server.crt"}) {
+           ASSERT_EQ(::chmod((data + file).c_str(), 0600), 0);
+           ASSERT_EQ(::chown((data + file).c_str(), owner.st_uid, owner.st_gid), 0);
+         }
+         p.sql(0, {"ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()"});
+       },
+       {"certificate-ending 0"},
+       {},
+       "provable 0",
+       {},
+       sql_on(0, {"ALTER SYSTEM RESET ssl", "SELECT pg_reload_conf()"}),
+       0},
+      {"quiet: standby without page checksums",
+       [](Patient& p) {
+         p.stop(1);
+         const auto tool = std::filesystem::path(*engine::find_program(cluster::Engine::postgres, "postgres"))
+                               .replace_filename("pg_checksums");
+         const auto done = run_program({tool.string(), "--disable", "-D", p.data(1)});
+         ASSERT_EQ(done.exit_code, 0) << done.err;
+         p.start(1);
+       },
+       {"page-checksums-off 1"},
+       {},
+       "provable 0",
+       {},
+       {},
+       0},
+      {"quiet: one server described twice",
+       [](Patient& p) {
+         const std::string file = p.lab().state_dir() + "/clusters/shop-postgres.yaml";
+         std::string text = text_of(file);
+         for (const auto& [what, by] :
+              {std::pair(fmt::format("port: {}", p.port(1)), fmt::format("port: {}", p.port(0))),
+               std::pair(fmt::format("{}/run/.s.PGSQL.{}", p.dir(1), p.port(1)),
+                         fmt::format("{}/run/.s.PGSQL.{}", p.dir(0), p.port(0)))}) {
+           const size_t at = text.rfind(what);
+           ASSERT_NE(at, std::string::npos) << what;
+           text.replace(at, what.size(), by);
+         }
+         rewrite(file, text);
+       },
+       {"same-server-twice 0 1", "authority-undeterminable"},
+       {"1 unknown nothing"},
+       "undeterminable"},
+      {"quiet: prepared transaction left behind",
+       [](Patient& p) {
+         for (int i : {1, 0}) restart_with(p, i, {"max_prepared_transactions = 5"});
+         p.sql(0, {"BEGIN", "CREATE TABLE left_behind (a int)", "PREPARE TRANSACTION 'left'"});
+         await(
+             "it is old enough",
+             [&] {
+               return p.sql(0, {"SELECT count(*) FROM pg_prepared_xacts WHERE prepared < now() - interval '60 s'"}) ==
+                      "1";
+             },
+             seconds(80));
+       },
+       {"transaction-forgotten 0"},
+       {},
+       "provable 0",
+       {},
+       {},
+       0},
+      {"quiet: archive_command hangs",
+       [](Patient& p) {
+         restart_with(p, 0, {"archive_mode = on", "archive_command = 'sleep 120'"});
+         p.sql(0, {"CREATE TABLE archived (a int)", "SELECT pg_switch_wal()"});
+         await(
+             "it has waited for a minute",
+             [&] {
+               return p.sql(0, {"SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready' AND "
+                                "modification < now() - interval '61 s'"}) != "0";
+             },
+             seconds(90));
+       },
+       {"archiving-stalled 0"},
+       {},
+       "provable 0",
+       {},
+       {},
+       0},
+  };
+  if (::geteuid() == 0)
+    list.push_back({"quiet: lag 0, and nothing arrives",
+                    [](Patient& p) { p.lab_break("partition", 1); },
+                    {"tcp-unreachable 1", "replica-silent 1"},
+                    {"1 broken nothing"},
+                    "provable 0",
+                    {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
+                    [](Patient& p) { p.lab_heal(1); }});
+  return list;
+}
+
 std::vector<Fault> faults() {
   std::vector<Fault> all;
   for (const auto& part : {streaming_faults(), server_faults(), history_faults()})
     all.insert(all.end(), part.begin(), part.end());
   if (::geteuid() == 0)
     for (auto& fault : surroundings_faults()) all.push_back(std::move(fault));
+  for (auto& fault : quiet_faults()) all.push_back(std::move(fault));
   return all;
 }
 

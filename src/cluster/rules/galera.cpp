@@ -39,6 +39,11 @@ std::vector<Finding> all_down(const View& view) {
     f.evidence.push_back(fmt::format("{}: {}{}", name(m), where,
                                      m.stored && m.stored->safe_to_bootstrap == true ? ", safe_to_bootstrap 1" : ""));
   }
+  // Bootstrap refuses while a position is not known; that of a crashed node is in InnoDB alone.
+  const auto unrecovered = [](const MemberFacts& m) {
+    return !m.reachable() && m.stored && m.stored->data == StoredFacts::Data::present && m.stored->position.empty();
+  };
+  if (std::ranges::any_of(view.members, unrecovered)) f.remedy = view.command("inspect") + " --fence, then " + f.remedy;
   if (any_alive) f.summary = "no member is in a primary component: the members that run wait for a majority";
   return {std::move(f)};
 }

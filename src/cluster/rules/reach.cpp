@@ -222,7 +222,7 @@ std::vector<Finding> connections_exhausted(const View& view) {
 
 std::vector<Finding> unreachable(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || m.reach == Reach::timeout || m.reach == Reach::denied) return {};
+    if (m.reachable() || m.reach == Reach::timeout || m.reach == Reach::denied || !m.same_as.empty()) return {};
     if (m.server_state == "failed" || m.server_state == "stopped" || m.server_state == "starting" || has_no_data(m))
       return {};
     if (contains(m.error, "Too many connections") || contains(m.error, "too many clients") ||

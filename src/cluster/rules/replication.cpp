@@ -365,6 +365,20 @@ std::vector<Finding> half_open(const View& view) {
            .remedy = view.command("triage") + " again in a minute; if it stays, restart the receiver that is alone"}};
 }
 
+/// It says that it receives and is level; and nothing came, though its source had something to give.
+std::vector<Finding> silent(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.receiving != true || !f.silent_seconds) return {};
+    return Finding{
+        .summary = fmt::format("{} says it is up to date, and has received nothing for {:.0f} s of what {} had by then",
+                               name(m), *f.silent_seconds, f.upstream),
+        .evidence = {fmt::format("receiver {}, lag {:.0f} s, received {}", f.receive_state, f.lag_seconds.value_or(0),
+                                 m.received)},
+        .remedy = view.command("triage") + " again in a minute; if it stays, restart its receiver",
+        .blocks = {"failover to " + name(m)}};
+  });
+}
+
 std::vector<Finding> slot_missing(const View& view) {
   const MemberFacts* leader = view.leader();
   if (view.cluster.engine != Engine::postgres || !leader || !leader->slots) return {};
@@ -410,6 +424,8 @@ constexpr Rule kRules[] = {
     {"replica-delayed", Severity::info, Verdict::healthy, Action::nothing, "a replica is delayed on purpose", delayed},
     {"replica-without-gtid", Severity::warning, Verdict::healthy, Action::nothing, "a replica does not use GTIDs",
      without_gtid},
+    {"replica-silent", Severity::warning, Verdict::healthy, Action::nothing,
+     "a replica receives nothing and says 0 lag", silent},
     {"replica-half-open", Severity::error, Verdict::healthy, Action::nothing, "a replica holds on to a dead connection",
      half_open},
 };

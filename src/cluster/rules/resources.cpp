@@ -1,4 +1,5 @@
 // What runs out: disks, transaction ids, certificates, and clocks that drift.
+#include <algorithm>
 #include <cmath>
 
 #include "cluster/rules/rule.h"
@@ -39,11 +40,52 @@ std::vector<Finding> disk_full(const View& view) {
   return found;
 }
 
+/// Seconds until the volume is full; 0 = not soon, or nobody can tell. What grew for a while is taken to go on for ten
+/// times as long, and never for more than a day.
+double time_left(const Volume& v) {
+  if (!v.growth || *v.growth <= 0) return 0;
+  const double seconds = static_cast<double>(v.free) / *v.growth;
+  return seconds <= std::min(86400.0, 10 * v.growth_seconds) ? seconds : 0;
+}
+
+std::string span_text(double seconds) {
+  return seconds < 120    ? fmt::format("{:.0f} s", seconds)
+         : seconds < 7200 ? fmt::format("{:.0f} min", seconds / 60)
+                          : fmt::format("{:.1f} h", seconds / 3600);
+}
+
+/// A disk nobody looks at is not a disk with room.
+std::vector<Finding> disk_unseen(const View& view) {
+  Finding f{.members = {}};
+  for (const auto& m : view.members) {
+    const bool no_agent = !m.agent.has_value();
+    const bool told_nothing = m.agent == true && !m.server_state.empty() && m.volumes.empty();
+    if (!no_agent && !told_nothing) continue;
+    f.members.push_back(m.member);
+    f.evidence.push_back(m.member.str() + (no_agent ? ": has no agent" : ": its agent could not tell"));
+  }
+  if (f.members.empty()) return {};
+  f.summary = fmt::format("nobody looks at the disks of {} member{}: whether they fill is not known", f.members.size(),
+                          f.members.size() > 1 ? "s" : "");
+  return {std::move(f)};
+}
+
 std::vector<Finding> disk_filling(const View& view) {
   std::vector<Finding> found;
   for (const auto& m : view.members) {
     for (const auto& v : m.volumes) {
       if (v.total == 0 || no_bytes(v)) continue;
+      const double left = time_left(v);
+      if (left > 0) {
+        found.push_back(
+            {.members = {m.member},
+             .summary = fmt::format("{} will have a full disk under its {} in {}, if it goes on like this",
+                                    m.member.str(), v.purpose, span_text(left)),
+             .evidence = {fmt::format("{}: {} free, and {:.1f} MiB less each minute of the last {:.0f} s", v.path,
+                                      size_text(v.free), *v.growth * 60 / kMiB, v.growth_seconds)},
+             .remedy = "find out what grows on " + v.path + " and make room; then " + view.command("triage")});
+        continue;
+      }
       const bool few_bytes = v.free * 20 < v.total && v.free < 10 * kGiB;
       const bool few_inodes = v.inodes > 0 && v.inodes_free >= 64 && v.inodes_free * 50 < v.inodes;
       if (!few_bytes && !few_inodes) continue;
@@ -132,6 +174,7 @@ std::vector<Finding> clock(const View& view) {
 constexpr Rule kRules[] = {
     {"disk-full", Severity::error, Verdict::broken, Action::nothing, "a disk is full", disk_full},
     {"disk-filling", Severity::warning, Verdict::healthy, Action::nothing, "a disk will be full soon", disk_filling},
+    {"disk-unseen", Severity::info, Verdict::healthy, Action::nothing, "nobody looks at a disk", disk_unseen},
     {"transaction-id-age", Severity::warning, Verdict::healthy, Action::nothing, "transaction ids run out", id_age},
     {"page-checksum-failures", Severity::error, Verdict::broken, Action::reseed, "pages on disk are damaged",
      checksum_failures},

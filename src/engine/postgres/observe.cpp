@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <ctime>
 
+#include "engine/certificate.h"
 #include "sql/postgres.h"
 
 namespace holdfast::engine::postgres {
@@ -23,6 +25,7 @@ constexpr const char* kState =
     "r.min_recovery_end_timeline AS recovery_timeline, r.min_recovery_end_lsn AS minimum_recovery, "
     "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS lsn, "
     "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() END AS received, "
+    "CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END AS flushed, "
     "CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline_hex, "
     "current_setting('default_transaction_read_only') AS read_only, "
     "extract(epoch FROM clock_timestamp()) AS now, "
@@ -33,7 +36,10 @@ constexpr const char* kState =
     "current_setting('max_connections') AS max_connections, "
     "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections, "
     "current_setting('primary_slot_name') AS slot, current_setting('primary_conninfo') <> '' AS has_conninfo, "
-    "CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END AS paused "
+    "CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END AS paused, "
+    "(SELECT setting FROM pg_settings WHERE name = 'data_directory') AS folder, pg_postmaster_start_time() AS started, "
+    "extract(epoch FROM pg_postmaster_start_time()) AS started_at, current_setting('ssl') AS ssl, "
+    "current_setting('ssl_cert_file') AS certificate "
     "FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r";
 
 bool later(const std::string& a, const std::string& b) {
@@ -53,6 +59,7 @@ void take_position(MemberFacts& facts, const sql::Rows& state, const std::string
   facts.timeline = timeline;
   facts.executed = state.text("lsn");
   facts.received = state.text("received");
+  facts.offered = state.text("flushed");
   // Streaming starts at the beginning of a segment, so what was received may be told lower than what is replayed.
   if (!later(facts.received, facts.executed)) facts.received = facts.executed;
   facts.position = fmt::format("{}/{}", timeline, facts.executed);
@@ -98,6 +105,63 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
     f.upstream = rows->text("host") + ":" + (rows->value("port") ? rows->text("port") : "5432");
   take_position(facts, state, streaming_timeline);
   facts.following.push_back(std::move(f));
+}
+
+/// An archiver that hangs fails never: what tells is that segments wait and none goes.
+void take_archive_state(MemberFacts& facts, Ask& ask) {
+  auto rows = ask.if_allowed("archive",
+                  "SELECT current_setting('archive_mode') AS mode, "
+                  "(SELECT extract(epoch FROM now() - last_archived_time) FROM pg_stat_archiver) AS ago, r.n AS waiting, least(extract(epoch FROM now() - r.oldest), "
+                  "extract(epoch FROM now() - pg_postmaster_start_time())) AS waits FROM (SELECT count(*) AS n, "
+                  "min(modification) AS oldest FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') r");
+  if (!rows) return;
+  facts.archives = rows->text("mode") != "off";
+  if (!*facts.archives) return note(facts, "archive", "archive_mode is off", "SQL settings");
+  facts.archive_waiting = std::atoi(rows->text("waiting").c_str());
+  facts.archive_waits_seconds = std::strtod(rows->text("waits").c_str(), nullptr);
+  if (auto ago = rows->value("ago")) facts.archived_seconds_ago = std::strtod(ago->c_str(), nullptr);
+  note(facts, "archive",
+       fmt::format("{} segments wait, {}", *facts.archive_waiting,
+                   facts.archived_seconds_ago ? fmt::format("last success {:.0f} s ago", *facts.archived_seconds_ago)
+                                              : "no success yet"),
+       "SQL pg_stat_archiver, pg_ls_archive_statusdir()");
+}
+
+void take_transactions(MemberFacts& facts, Ask& ask) {
+  auto rows = ask.if_allowed("transactions",
+                  "SELECT gid AS id, true AS prepared, extract(epoch FROM now() - prepared) AS age FROM "
+                  "pg_prepared_xacts UNION ALL SELECT 'of session ' || pid, false, extract(epoch FROM now() - "
+                  "state_change) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND (backend_xmin IS "
+                  "NOT NULL OR backend_xid IS NOT NULL)");
+  if (!rows) return;
+  for (size_t i = 0; i < rows->rows.size(); ++i)
+    facts.open_transactions.push_back({rows->text("id", i), rows->text("prepared", i) == "t",
+                                       std::strtod(rows->text("age", i).c_str(), nullptr)});
+  note(facts, "transactions nobody works on", std::to_string(facts.open_transactions.size()),
+       "SQL pg_prepared_xacts, pg_stat_activity");
+}
+
+/// Does a commit get through? Told by those that wait; never tried.
+void note_write_path(MemberFacts& facts) {
+  double longest = 0;
+  for (const auto& commit : facts.stuck_commits) longest = std::max(longest, commit.seconds);
+  note(facts, "write path",
+       facts.stuck_commits.empty() ? "no commit waits for a standby"
+                                   : fmt::format("{} commits wait for a standby, the longest for {:.0f} s",
+                                                 facts.stuck_commits.size(), longest),
+       "SQL pg_stat_activity");
+}
+
+/// As its file says, which is what the server will show to new connections once it has read it.
+void take_certificate(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
+  const std::string file = state.text("certificate");
+  if (state.text("ssl") != "on" || file.empty()) return note(facts, "certificate", "none: ssl is off", "SQL settings");
+  auto rows = ask.if_allowed("certificate", "SELECT pg_read_file(" + sql::quote_postgres(file) + ") AS pem");
+  if (!rows) return;
+  auto end = certificate_end(rows->text("pem"));
+  if (!end) return note_unknown(facts, "certificate", file, end.error().message);
+  facts.certificate_seconds_left = std::difftime(*end, std::time(nullptr));
+  note(facts, "certificate_not_after", utc_time_text(*end), file);
 }
 
 void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
@@ -149,6 +213,7 @@ void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
       rows && rows->text("failing") == "t")
     facts.archive_problem = fmt::format("{} failures, the last for {} at {}", rows->text("failed_count"),
                                         rows->text("last_failed_wal"), rows->text("last_failed_time"));
+  take_archive_state(facts, ask);
   if (auto rows = ask(
           "id ages", "SELECT max(age(datfrozenxid)) AS xid, max(mxid_age(datminmxid)) AS multixact FROM pg_database")) {
     facts.xid_age = std::strtoull(rows->text("xid").c_str(), nullptr, 10);
@@ -160,6 +225,8 @@ void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
     for (size_t i = 0; i < rows->rows.size(); ++i)
       facts.stuck_commits.push_back({std::strtoull(rows->text("pid", i).c_str(), nullptr, 10),
                                      std::strtod(rows->text("seconds", i).c_str(), nullptr), "SyncRep"});
+  note_write_path(facts);
+  take_transactions(facts, ask);
 }
 
 void take_history(MemberFacts& facts, Ask& ask) {
@@ -186,6 +253,8 @@ void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, s
     facts.clock_offset_seconds = std::strtod(state->text("now").c_str(), nullptr) -
                                  std::chrono::duration<double>(after.time_since_epoch()).count();
   facts.version = state->text("version");
+  facts.instance = fmt::format("{} {} {}", state->text("system_id"), state->text("folder"), state->text("started"));
+  facts.started_at = std::strtod(state->text("started_at").c_str(), nullptr);
   facts.checksums = state->text("checksums") == "on";
   facts.max_connections = std::atoi(state->text("max_connections").c_str());
   facts.connections = std::atoi(state->text("connections").c_str());
@@ -198,6 +267,7 @@ void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, s
   else
     look_at_primary(facts, *state, ask);
   take_history(facts, ask);
+  take_certificate(facts, *state, ask);
   if (auto rows = ask("checksum failures", "SELECT sum(checksum_failures) AS n FROM pg_stat_database");
       rows && rows->value("n"))
     facts.checksum_failures = std::strtoll(rows->text("n").c_str(), nullptr, 10);
