@@ -14,8 +14,10 @@
 #include <atomic>
 #include <csignal>
 #include <list>
+#include <set>
 #include <thread>
 
+#include "agent/epoch.h"
 #include "agent/files.h"
 #include "agent/inspect.h"
 #include "agent/line_socket.h"
@@ -41,12 +43,14 @@ Value error_reply(const Error& error) {
 
 class Agent {
  public:
-  Agent(const AgentOptions& options, MemberConfig config) : options_(options), server_(std::move(config)) {}
+  Agent(const AgentOptions& options, MemberConfig config)
+      : options_(options), server_(std::move(config)), epochs_(options.dir) {}
 
   Status run();
 
  private:
   Result<Value> answer(const Value& request);
+  Result<EpochGate::Pass> admit(const Value& request, Deadline deadline);
   Status take_lock();
   Status listen();
   void serve(int fd);
@@ -54,6 +58,7 @@ class Agent {
 
   const AgentOptions options_;
   Server server_;
+  EpochGate epochs_;
   sys::Fd lock_, listener_, wake_, signals_;
   std::string started_at_ = utc_now();
   std::atomic<bool> commit_ = false, ending_ = false;
@@ -76,9 +81,25 @@ LaunchOptions launch_options(const Value& request) {
   return options;
 }
 
+/// Requests that only look. All others are not taken from an operation that another one has taken over from.
+bool only_looks(const std::string& op) {
+  static const std::set<std::string, std::less<>> all = {"ping",  "status",    "inspect", "errant",
+                                                         "files", "read_file", "commit"};
+  return all.contains(op);
+}
+
+Result<EpochGate::Pass> Agent::admit(const Value& request, Deadline deadline) {
+  const Value* epoch = request.find("epoch");
+  if (!epoch || only_looks(request["op"].text())) return EpochGate::Pass();
+  if (!epoch->is_integer() || epoch->integer() <= 0)
+    return fail(ErrorClass::usage, "agent.request", "an epoch is a number above 0");
+  return epochs_.admit(epoch->unsigned_integer(), deadline, [this] { server_.cancel(); });
+}
+
 Result<Value> Agent::answer(const Value& request) {
   const std::string op = request["op"].text();
   const Deadline deadline = Deadline::in(seconds(request["timeoutSeconds"].integer(120)));
+  const auto pass = TRY(admit(request, deadline));
   const MemberConfig config = server_.config();
   const Value agent = Value::object({{"pid", ::getpid()},
                                      {"member", config.member},
@@ -86,6 +107,8 @@ Result<Value> Agent::answer(const Value& request) {
                                      {"committed", !options_.leashed || commit_}});
   if (op == "ping") return Value::object({{"agent", agent}});
   if (op == "status") {
+    const auto known = epochs_.highest();
+    const Value epoch = known ? Value(*known) : Value();
     const Peer* upstream = config.role == Role::replica ? config.find_peer(config.upstream) : nullptr;
     return Value::object({{"agent", agent},
                           {"cluster", config.cluster},
@@ -99,6 +122,7 @@ Result<Value> Agent::answer(const Value& request) {
                           {"socket", config.server_socket()},
                           {"host", config.host},
                           {"port", config.port},
+                          {"epoch", epoch},
                           {"server", server_.status()}});
   }
   if (op == "start") {
@@ -152,6 +176,7 @@ Result<Value> Agent::answer(const Value& request) {
     return Value::object();
   }
   if (op == "rewind") return server_.rewind(request["donor"].text(), deadline, stop_.get_token());
+  if (op == "fence") return Value::object();  // its epoch has been noted
   if (op == "cancel") return Value::object({{"cancelled", server_.cancel()}});
   if (op == "set_aside") return Value::object({{"path", TRY(server_.set_aside())}});
   if (op == "put_back") {
@@ -162,6 +187,11 @@ Result<Value> Agent::answer(const Value& request) {
     return Value::object({{"position", TRY(server_.recover_position(deadline, stop_.get_token()))}});
   if (op == "galera_position")
     return Value::object({{"position", TRY(server_.galera_position(deadline, stop_.get_token()))}});
+  if (op == "safe_to_bootstrap") {
+    std::optional<bool> set;
+    if (request.find("set")) set = request["set"].boolean();
+    return Value::object({{"safe", TRY(server_.safe_to_bootstrap(set))}});
+  }
   if (op == "configure") {
     TRY_VOID(server_.reconfigure(request));
     return Value::object();
@@ -298,6 +328,7 @@ Status Agent::run() {
         connection.thread = std::jthread([this, &connection] {
           serve(connection.fd.get());
           connection.done = true;
+          wake();  // so that it is closed now, not when the next one comes
         });
       }
     }

@@ -5,9 +5,11 @@
 //   {"op":"status"}                          -> {"ok":true, ...}
 //   {"op":"nonsense"}                        -> {"ok":false,"error":{"class","id","message","hint"}}
 // A connection may carry many requests, one after another. Unknown fields are ignored, so requests can grow.
+// What changes something may carry {epoch}: the epoch of its operation. One below the highest ever seen is refused
+// ("agent.stale_epoch", class refused; agent/epoch.h).
 //   ping                      agent {pid, version, member}
-//   status                    agent, member, config, server {state, pid, mode, data, argv, env, lastExit, initialised,
-//                             side, progress {op, step, bytes, total, seconds} or null, ...}
+//   status                    agent, member, config, epoch, server {state, pid, mode, data, argv, env, lastExit,
+//                             initialised, side, progress {op, step, bytes, total, seconds} or null, ...}
 //   start {mode: normal|isolated, data: main|side, newCluster, extraArgs[], timeoutSeconds}
 //   stop {mode: fast|immediate, timeoutSeconds} · restart (as start)
 //   inspect                   -> {processState, volumes[], logTail, stored, readings[]}: what can be seen without
@@ -17,7 +19,8 @@
 //   configure {role, upstream, peers[]}    kept in agent.json, used at the next start
 //   files -> {files[]} · read_file {name, offset, limit, tail} -> {text|base64, size, nextOffset}
 //   galera_position, recover_position -> {position}    Galera, server stopped: what grastate.dat or InnoDB says;
-//                             InnoDB alone
+//                             InnoDB alone. A grastate.dat without history (zero UUID): "agent.no_history"
+//   safe_to_bootstrap {set?} -> {safe}    Galera, server stopped: the mark in grastate.dat, after setting it if asked
 //   commit                    the agent stops depending on the process that started it (`lab up` sends it when all is
 //                             well)
 //   shutdown                  stops the server (fast), then the agent
@@ -50,6 +53,7 @@
 //       crash or failure leaves a directory that no start accepts ("agent.half_rewound"): reseed it.
 //   free_wal {keepFrom, dropSlots[]} -> {segments, bytes}    PostgreSQL, server stopped: drops these slots and removes
 //       WAL segments before keepFrom (an LSN) that neither recovery, nor the archiver, nor another slot needs
+//   fence {epoch}             changes nothing but that lower epochs are refused from now on; ends their copies
 //   cancel -> {cancelled}     ends the initialise or rewind under way, which then answers "interrupted"
 // What a copy must change on its donor (a plug-in that was not loaded, a slot) is journaled in
 // donor-undo.<donor>.json and undone at the end, or when the agent starts again.

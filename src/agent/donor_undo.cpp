@@ -1,7 +1,7 @@
 // What a copy changes on its donor for as long as it lasts, and how that is taken back.
 //
-// <dir>/donor-undo.<donor>.json: {"donor": name, "superReadOnly": true, "clonePlugin": true, "slot": name}: put
-// super_read_only back on, unload the plug-in, drop the slot.
+// <dir>/donor-undo.<donor>.json: {"donor": name, "superReadOnly": true, "clonePlugin": true, "cloneStatement": SQL,
+// "slot": name}: end the CLONE that still runs, put super_read_only back on, unload the plug-in, drop the slot.
 #include <unistd.h>
 
 #include <filesystem>
@@ -10,6 +10,7 @@
 #include "agent/copy.h"
 #include "sql/postgres.h"
 #include "sys/file.h"
+#include "sys/process.h"
 
 namespace holdfast::agent {
 
@@ -29,12 +30,34 @@ Result<Value> read_note(const std::string& path) {
   return codec::parse_value(as_text(text->span()));
 }
 
+/// Kills the connections that run this statement, and waits until it has ended.
+Status end_statement(sql::MariadbConnection& connection, const std::string& statement, Deadline deadline,
+                     std::stop_token stop) {
+  Status trouble;
+  const bool ended = TRY(sys::wait_until(
+      [&] {
+        auto running = connection.query(
+            "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE INFO = " + sql::quote_mysql(statement), deadline,
+            stop);
+        if (!running) trouble = fail(std::move(running).error());
+        if (!running || running->empty()) return true;
+        // It may have ended meanwhile: then there is nobody to kill.
+        (void)connection.query("KILL " + running->text("id"), deadline, stop);
+        return false;
+      },
+      deadline, stop));
+  if (!trouble || ended) return trouble;
+  return fail(ErrorClass::unavailable, "agent.donor_busy", "the donor goes on copying into a copy that was given up");
+}
+
 Status undo_mysql(const sql::Target& target, const Value& note, Deadline deadline, std::stop_token stop) {
   auto connection = TRY(sql::MariadbConnection::connect(target, deadline, stop));
   auto run = [&](const char* statement) -> Status {
     TRY(connection.query(statement, deadline, stop));
     return {};
   };
+  if (const std::string clone = note["cloneStatement"].text(); !clone.empty())
+    TRY_VOID(end_statement(connection, clone, deadline, stop));
   if (note["clonePlugin"].boolean()) {
     TRY_VOID(run("SET SESSION sql_log_bin = 0"));
     TRY_VOID(run("SET GLOBAL super_read_only = OFF"));

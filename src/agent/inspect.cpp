@@ -170,6 +170,8 @@ StoredFacts stored_from(const Value& v) {
 void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, Deadline deadline,
              std::stop_token stop) {
   if (server_pid > 0) facts.process_state = process_state(server_pid);
+  // Its agent starts it with this one: a stopped server has it nowhere in its files.
+  if (config.server_id > 0) facts.server_id = config.server_id;
   look_at_disks(facts, config);
   facts.log_tail = tail_of(config.log_file());
   const bool stands_still = server_pid <= 0 || facts.process_state == "T" || facts.process_state == "t";
@@ -208,6 +210,7 @@ Value inspection_value(const MemberFacts& facts) {
                                  {"unknown", r.unknown},
                                  {"ageMs", engine::reading_clock() - r.age_ms}}));
   return Value::object({{"processState", facts.process_state},
+                        {"serverId", facts.server_id ? Value(*facts.server_id) : Value()},
                         {"volumes", volumes},
                         {"logTail", facts.log_tail},
                         {"stored", facts.stored ? stored_value(*facts.stored) : Value()},
@@ -217,6 +220,7 @@ Value inspection_value(const MemberFacts& facts) {
 void take_inspection(MemberFacts& facts, const Value& value) {
   facts.process_state = value["processState"].text();
   facts.log_tail = value["logTail"].text();
+  if (!facts.server_id && value["serverId"].is_integer()) facts.server_id = value["serverId"].unsigned_integer();
   for (const auto& v : value["volumes"].items())
     facts.volumes.push_back({v["purpose"].text(), v["path"].text(), v["total"].unsigned_integer(),
                              v["free"].unsigned_integer(), v["inodes"].unsigned_integer(),

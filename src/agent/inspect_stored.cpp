@@ -81,13 +81,6 @@ void read_galera(MemberFacts& facts, const MemberConfig& config, const engine::S
   if (facts.stored->data == StoredFacts::Data::present) note_position(facts, "durable position", "grastate.dat");
 }
 
-std::string history_text(const engine::postgres::TimelineHistory& history) {
-  std::string text;
-  for (const auto& item : history.switches)
-    text += fmt::format("{}\t{}\t\n", item.parent, engine::postgres::lsn_text(item.at));
-  return text;
-}
-
 void read_postgres(MemberFacts& facts, const MemberConfig& config, const engine::StoredOptions& options) {
   engine::postgres::PostgresStoredOptions wanted;
   wanted.deadline = options.deadline;
@@ -113,8 +106,8 @@ void read_postgres(MemberFacts& facts, const MemberConfig& config, const engine:
   } else {
     s.position_unknown = stored.wal.unknown;
   }
-  for (const auto& history : stored.histories)
-    if (history.timeline == s.timeline) s.history = history_text(history);
+  if (const auto history = stored.histories.find(s.timeline); history != stored.histories.end())
+    s.history = history->second.to_string();
   const auto room = engine::postgres::read_wal_room(config.data_dir());
   auto& told = s.wal_room.emplace();
   told.segment_size = room.segment_size;

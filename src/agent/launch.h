@@ -43,6 +43,7 @@ struct Grastate {
   std::string uuid;
   int64_t seqno = -1;
   bool safe_to_bootstrap = false;
+  bool names_no_history() const { return uuid == "00000000-0000-0000-0000-000000000000"; }
 };
 std::optional<Grastate> read_grastate(const MemberConfig& config);
 Status write_grastate(const MemberConfig& config, const Grastate& state);

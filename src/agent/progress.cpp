@@ -21,7 +21,7 @@ void Progress::begin(const std::string& op) {
   MutexLock lock(mutex_);
   op_ = op;
   step_.clear();
-  total_ = done_ = seen_ = 0;
+  total_ = done_ = seen_ = before_ = 0;
   pid_ = 0;
   begun_ms_ = now_ms();
 }
@@ -45,8 +45,9 @@ void Progress::expect(uint64_t total_bytes) {
 void Progress::watch(pid_t pid) {
   MutexLock lock(mutex_);
   done_ += bytes_now();
-  seen_ = 0;
+  seen_ = before_ = 0;
   pid_ = pid;
+  before_ = bytes_now();
 }
 
 uint64_t Progress::bytes_now() const {
@@ -56,7 +57,7 @@ uint64_t Progress::bytes_now() const {
     if (auto at = io.find("wchar: "); at != std::string_view::npos)
       seen_ = std::max<uint64_t>(seen_, std::strtoull(std::string(io.substr(at + 7, 20)).c_str(), nullptr, 10));
   }
-  return seen_;  // of a process that has ended: what was seen last
+  return seen_ - before_;  // of a process that has ended: what was seen last
 }
 
 codec::Value Progress::value() const {

@@ -115,8 +115,9 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
   LaunchOptions launch = options;
   if (config.engine == cluster::Engine::galera && options.mode == StartMode::normal) {
     // The server must be told where it stands, as galera_recovery does; after a crash only InnoDB knows.
+    // Where it says that it stands nowhere, what InnoDB says must not hide that: Galera marks so a node it threw out.
     auto saved = read_grastate(config);
-    if (saved)
+    if (saved && !saved->names_no_history())
       launch.extra_args.push_back("--wsrep-start-position=" + TRY(galera_position_locked(config, deadline, stop)));
     if (saved && options.new_cluster && !saved->safe_to_bootstrap) TRY_VOID(allow_bootstrap(config, *saved));
   }
@@ -233,8 +234,25 @@ Result<std::string> Server::galera_position_locked(const MemberConfig& config, D
   if (!is_initialised(config))
     return fail(ErrorClass::refused, "agent.no_data", config.member + " has no data directory");
   auto saved = read_grastate(config);
+  if (saved && saved->names_no_history())
+    return fail(ErrorClass::refused, "agent.no_history",
+                fmt::format("grastate.dat of {} names no history: Galera itself has found its data not to be trusted",
+                            config.member),
+                "make it anew from another member");
   if (saved && saved->seqno >= 0) return fmt::format("{}:{}", saved->uuid, saved->seqno);
   return recover_locked(config, deadline, stop);
+}
+
+Result<bool> Server::safe_to_bootstrap(std::optional<bool> set) {
+  auto lock = TRY(begin());
+  if (pid() > 0) return fail(running());
+  const MemberConfig config = this->config();
+  auto state = read_grastate(config);
+  if (!state) return fail(ErrorClass::refused, "agent.no_data", config.member + " has no grastate.dat");
+  if (!set || *set == state->safe_to_bootstrap) return state->safe_to_bootstrap;
+  state->safe_to_bootstrap = *set;
+  TRY_VOID(write_grastate(config, *state));
+  return *set;
 }
 
 namespace {

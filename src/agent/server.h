@@ -79,6 +79,9 @@ class Server {
   /// Galera: the position of a stopped server: what grastate.dat says, or what recover_position() finds after a crash.
   Result<std::string> galera_position(Deadline deadline, std::stop_token stop = {});
 
+  /// Galera, server stopped: whether grastate.dat says safe_to_bootstrap, after setting it when asked to.
+  Result<bool> safe_to_bootstrap(std::optional<bool> set);
+
   struct Recovered {
     std::string position;
     std::chrono::steady_clock::time_point at;

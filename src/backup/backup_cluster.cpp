@@ -13,10 +13,16 @@ using codec::Value;
 class DumpSource : public repo::ByteSource {
  public:
   explicit DumpSource(engine::DumpStream& dump) : dump_(dump) {}
-  Result<size_t> read(MutableByteSpan into) override { return dump_.read(into); }
+  Result<size_t> read(MutableByteSpan into) override {
+    auto got = dump_.read(into);
+    failed_ = failed_ || !got;
+    return got;
+  }
+  bool failed() const { return failed_; }
 
  private:
   engine::DumpStream& dump_;
+  bool failed_ = false;
 };
 
 // A tag may not hold a comma when it is to be found by --tag, where a comma means "and"; GTID sets are full of them.
@@ -77,6 +83,54 @@ Value sidecar(const BackupRequest& request, const BackupReport& report, const st
                         {"remarks", Value::list_of(info.remarks)}});
 }
 
+Status store_dump(repo::Repository& repository, const BackupRequest& request, const DumpPlace& place,
+                  BackupReport& report, const std::vector<std::string>& remarks, std::atomic<uint64_t>* progress,
+                  const std::function<Status()>& may_commit, std::stop_token stop, bool* source_failed) {
+  const cluster::Member& member = *request.cluster.find(report.member);
+  engine::DumpRequest dump_request;
+  dump_request.engine = request.cluster.engine;
+  dump_request.member = report.member;
+  dump_request.is_replica = report.from_replica;
+  dump_request.target = engine::member_target(request.cluster, member, request.password);
+  dump_request.stall_limit = place.stall;
+
+  repo::SnapshotOptions snapshot;
+  snapshot.time = place.started;
+  snapshot.hostname = request.hostname;
+  snapshot.program_version = request.program_version;
+  auto dump = engine::open_dump(dump_request, stop);
+  if (!dump) {
+    if (source_failed) *source_failed = true;
+    return fail(std::move(dump).error());
+  }
+  repo::StreamBackup backup(repository, request.saver, snapshot, stop);
+  DumpSource bytes(**dump);
+  auto stored = backup.add(place.path, bytes, progress);
+  if (source_failed) *source_failed = bytes.failed();
+  TRY(std::move(stored).context("backing up " + request.cluster.full_name() + " from " + report.member));
+  report.info = (*dump)->info();
+  report.info.remarks.insert(report.info.remarks.end(), remarks.begin(), remarks.end());
+  dump->reset();
+
+  const std::string text =
+      codec::to_json(sidecar(request, report, place.started.to_string(), repo::now().to_string()), 2) + "\n";
+  auto document = repo::read_memory(as_bytes(text));
+  TRY(backup.add(place.path + ".json", *document));
+  std::vector<std::string> tags = {
+      fmt::format("engine={}", cluster::engine_name(request.cluster.engine)),
+      "cluster=" + request.cluster.name.str(),
+      "namespace=" + request.cluster.ns,
+      "type=" + place.type,
+      "method=dump",
+      "member=" + report.member,
+      "position=" + tag_text(report.info.position),
+  };
+  tags.insert(tags.end(), request.extra_tags.begin(), request.extra_tags.end());
+  backup.set_tags(std::move(tags));
+  report.snapshot = TRY(backup.commit(may_commit));
+  return {};
+}
+
 Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupRequest& request,
                                      std::atomic<uint64_t>* progress, const std::function<Status()>& may_commit,
                                      std::stop_token stop) {
@@ -105,43 +159,10 @@ Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupR
     remarks.push_back(fmt::format("{} {}: what was committed last may be missing", report.member, caught_up.why));
   }
 
-  engine::DumpRequest dump_request;
-  dump_request.engine = request.cluster.engine;
-  dump_request.member = report.member;
-  dump_request.is_replica = source.is_replica;
-  dump_request.target = engine::member_target(request.cluster, *source.member, request.password);
   if (request.dry_run) return report;
-
-  repo::SnapshotOptions snapshot;
-  snapshot.time = started;
-  snapshot.hostname = request.hostname;
-  snapshot.program_version = request.program_version;
-  auto dump = TRY(engine::open_dump(dump_request, stop));
-  repo::StreamBackup backup(repository, request.saver, snapshot, stop);
-  DumpSource bytes(*dump);
-  const std::string path = snapshot_folder(request.cluster) + "/" + engine::dump_file_name(request.cluster.engine);
-  TRY(backup.add(path, bytes, progress)
-          .context("backing up " + request.cluster.full_name() + " from " + report.member));
-  report.info = dump->info();
-  report.info.remarks.insert(report.info.remarks.end(), remarks.begin(), remarks.end());
-  dump.reset();
-
-  const std::string text =
-      codec::to_json(sidecar(request, report, started.to_string(), repo::now().to_string()), 2) + "\n";
-  auto document = repo::read_memory(as_bytes(text));
-  TRY(backup.add(path + ".json", *document));
-  std::vector<std::string> tags = {
-      fmt::format("engine={}", cluster::engine_name(request.cluster.engine)),
-      "cluster=" + request.cluster.name.str(),
-      "namespace=" + request.cluster.ns,
-      "type=backup",
-      "method=dump",
-      "member=" + report.member,
-      "position=" + tag_text(report.info.position),
-  };
-  tags.insert(tags.end(), request.extra_tags.begin(), request.extra_tags.end());
-  backup.set_tags(std::move(tags));
-  report.snapshot = TRY(backup.commit(may_commit));
+  const DumpPlace place{snapshot_folder(request.cluster) + "/" + engine::dump_file_name(request.cluster.engine),
+                        "backup", started, engine::DumpRequest{}.stall_limit};
+  TRY_VOID(store_dump(repository, request, place, report, remarks, progress, may_commit, stop));
   return report;
 }
 

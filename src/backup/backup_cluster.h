@@ -8,8 +8,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "cluster/types.h"
 #include "codec/value.h"
@@ -42,6 +45,20 @@ std::string snapshot_folder(const cluster::DatabaseCluster& cluster);
 /// The sidecar's document.
 codec::Value sidecar(const BackupRequest& request, const BackupReport& report, const std::string& started,
                      const std::string& finished);
+
+/// Where a member's dump goes, and as what.
+struct DumpPlace {
+  std::string path;            ///< "shop/shop-mariadb/mysqldump.sql"; the sidecar is beside it, + ".json"
+  std::string type;            ///< tag type=
+  repo::Timestamp started;     ///< of the job: the snapshot's time
+  std::chrono::seconds stall;  ///< how long the dump program may be silent
+};
+
+/// Stores the dump of report.member and fills the report. `source_failed`, when given, is set when the failure is the
+/// member's or the dump program's, not the repository's.
+Status store_dump(repo::Repository& repository, const BackupRequest& request, const DumpPlace& place,
+                  BackupReport& report, const std::vector<std::string>& remarks, std::atomic<uint64_t>* progress,
+                  const std::function<Status()>& may_commit, std::stop_token stop, bool* source_failed = nullptr);
 
 /// Nothing becomes visible unless the dump program ended well and its end marker was seen. The repository's index must
 /// be loaded; the caller holds a shared lock, and `may_commit` is asked right before the snapshot is published.

@@ -30,12 +30,22 @@ Status refuse_data_elsewhere(const std::string& folder) {
 
 }  // namespace
 
+repo::Timestamp time_of_job(const std::string& job) {
+  // "20261122T003000Z-1a2b"
+  if (job.size() >= 16 && job[8] == 'T' && job[15] == 'Z') {
+    const std::string text = fmt::format("{}-{}-{}T{}:{}:{}Z", job.substr(0, 4), job.substr(4, 2), job.substr(6, 2),
+                                         job.substr(9, 2), job.substr(11, 2), job.substr(13, 2));
+    if (const auto time = repo::Timestamp::parse(text)) return *time;
+  }
+  return repo::now();
+}
+
 Result<EscrowReport> take_escrow(repo::Repository& repository, const EscrowRequest& request,
                                  repo::TreeBackupProgress& progress, const std::function<Status()>& may_commit,
                                  std::stop_token stop) {
   TRY_VOID(refuse_data_elsewhere(request.folder));
   repo::SnapshotOptions snapshot;
-  snapshot.time = repo::now();
+  snapshot.time = time_of_job(request.job);
   snapshot.program_version = request.program_version;
   snapshot.tags = {fmt::format("engine={}", cluster::engine_name(request.cluster.engine)),
                    "cluster=" + request.cluster.name.str(),
@@ -43,9 +53,13 @@ Result<EscrowReport> take_escrow(repo::Repository& repository, const EscrowReque
                    "type=escrow",
                    "member=" + request.member,
                    "job=" + request.job};
-  auto stored = TRY(
-      repo::back_up_trees(repository, {request.folder}, {}, {}, std::move(snapshot), true, progress, may_commit, stop)
-          .context("keeping a copy of " + request.member));
+  if (const auto* member = request.cluster.find(request.member))
+    snapshot.tags.push_back(fmt::format("instance={}", member->ordinal));
+  repo::TreeBackupOptions options;
+  options.whole = true;
+  auto stored = TRY(repo::back_up_trees(repository, {request.folder}, options, {}, std::move(snapshot), true, progress,
+                                        may_commit, stop)
+                        .context("keeping a copy of " + request.member));
   if (!stored.problems.empty())
     return fail(ErrorClass::failed, "escrow.incomplete",
                 fmt::format("{} files of {} could not be read, the first: {}", stored.problems.size(), request.folder,

@@ -23,10 +23,13 @@ struct EscrowReport {
   uint64_t files = 0, bytes = 0;
 };
 
-/// Stores the folder as a snapshot with the tags engine= cluster= namespace= type=escrow member= job=, then reads every
-/// byte of it back from the repository, each blob's hash checked. A file that cannot be read is a failure: a copy with
-/// holes is none. The index must be loaded; the caller holds a shared lock, and `may_commit` is asked before it becomes
-/// visible.
+/// When the operation began: all snapshots of one operation have this time. Now, if its id does not say.
+repo::Timestamp time_of_job(const std::string& job);
+
+/// Stores the folder as a snapshot with the tags engine= cluster= namespace= type=escrow member= instance= (its
+/// ordinal) job=, then reads every byte of it back from the repository, each blob's hash checked. A file that cannot be
+/// read is a failure, and no snapshot becomes visible: a copy with holes is none. The index must be loaded; the caller
+/// holds a shared lock, and `may_commit` is asked before it becomes visible.
 Result<EscrowReport> take_escrow(repo::Repository& repository, const EscrowRequest& request,
                                  repo::TreeBackupProgress& progress, const std::function<Status()>& may_commit,
                                  std::stop_token stop);

@@ -100,10 +100,13 @@ Result<SnapshotChoice> choose_snapshot(repo::Repository& repository, const std::
   }
   SnapshotChoice choice{std::move(*found), {}};
   if (!fits(choice.snapshot)) {
-    return fail(ErrorClass::refused, "restore.wrong_snapshot",
-                fmt::format("snapshot {} is not a {} of {}{}", choice.snapshot.id.short_hex(), type,
-                            ns.empty() ? "" : ns + "/", cluster),
-                fmt::format("holdfast get backups -c {}", cluster));
+    return fail(
+        ErrorClass::refused, "restore.wrong_snapshot",
+        fmt::format("snapshot {} is not a {} of {}{}", choice.snapshot.id.short_hex(), type, ns.empty() ? "" : ns + "/",
+                    cluster),
+        choice.snapshot.tag_value("job").empty()
+            ? fmt::format("holdfast get backups -c {}", cluster)
+            : fmt::format("a repair kept it of one member: -i {} --into DIR", choice.snapshot.tag_value("member")));
   }
   for (const auto& path : choice.snapshot.paths) {
     if (path.ends_with("/mysqldump.sql") || path.ends_with("/pgdumpall.sql")) choice.path = path;

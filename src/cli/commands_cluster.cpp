@@ -73,15 +73,21 @@ std::vector<Command> cluster_commands() {
       {.path = "bootstrap",
        .summary = "bring back a Galera cluster that has no primary component",
        .description =
-           "Starts the member that is proven to hold everything as the first of a new primary component, then lets the "
-           "others join it, one by one. Refused (exit 3) while a primary component exists, while any member's position "
-           "is "
-           "unknown, or when histories differ. --dry-run stops after the plan.",
-       .flags = {{.name = "accept",
+           "Reads where every member stands, recovering it from InnoDB where a member crashed (as any start would), "
+           "and "
+           "makes the one that is proven to hold everything the first of a new primary component: a running one is "
+           "told to, a stopped one is started, marked safe_to_bootstrap as the only one. The others are brought in one "
+           "by one. Refused (exit 3) while a primary component exists, and where a member is unread, of another "
+           "history, or not to be trusted; the refusal names the --accept that goes on without what it may hold. "
+           "--dry-run stops after the plan, and recovers nothing.",
+       .flags = {{.name = "no-escrow",
+                  .type = FlagType::boolean,
+                  .help = "keep no copy of a member that is made anew; asks for an acceptance of its own"},
+                 {.name = "accept",
                   .type = FlagType::list,
                   .help = "accept one named danger of the plan; the refusal says which name is asked for",
                   .value_name = "NAME[:ARG][@HASH]"}},
-       .groups = {&cluster_flags()},
+       .groups = {&cluster_flags(), &repository_flags()},
        .examples = {{"holdfast bootstrap -c shop-galera --dry-run", "which member it would start from, and why"}}},
       {.path = "inspect",
        .summary = "where crashed Galera members stand: the look that may change files",

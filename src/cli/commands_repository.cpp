@@ -53,6 +53,13 @@ const Flag kType{.name = "type",
                  .value_name = "TYPE",
                  .default_value = "backup",
                  .choices = {"backup", "diverged", "escrow", "all"}};
+const Flag kAnyType{.name = "type",
+                    .type = FlagType::choice,
+                    .help = "only snapshots of clusters, of this kind",
+                    .shorthand = 't',
+                    .value_name = "TYPE",
+                    .default_value = "all",
+                    .choices = {"backup", "diverged", "escrow", "all"}};
 
 }  // namespace
 
@@ -183,7 +190,10 @@ std::vector<Command> repository_commands() {
            "With -c it restores a cluster's backup: into the live cluster with --accept=replace-data (the old data "
            "directories\n"
            "are moved aside, replicas rebuilt), or with --into DIR as a fresh stand-alone server's data directory.\n"
-           "Without -c it restores a snapshot's files with their full paths below DIR.",
+           "With -i MEMBER --into DIR it gives back what a repair kept of that member: its data directory, so that a "
+           "server\n"
+           "can be started on DIR, or (-t diverged) its dump; --snapshot may then also be the id of the operation.\n"
+           "Without -c and -i it restores a snapshot's files with their full paths below DIR.",
        .flags =
            {kSnapshot,
             {.name = "into",
@@ -206,6 +216,8 @@ std::vector<Command> repository_commands() {
        .groups = {&cluster_flags(), &snapshot_filter_flags(), &repository_flags()},
        .examples = {{"holdfast restore -c shop-mariadb --snapshot latest --accept=replace-data -r ./repo",
                      "bring a cluster back"},
+                    {"holdfast restore -c shop-mariadb -i 1 --snapshot latest --into ./kept -r ./repo",
+                     "the data directory that a repair of member 1 kept"},
                     {"holdfast restore --snapshot latest --into /tmp/out -r ./repo", "files"}}},
       {.path = "prune",
        .summary = "forget old snapshots and free their space",
@@ -232,7 +244,8 @@ std::vector<Command> repository_commands() {
       {.path = "get snapshots",
        .summary = "list snapshots, whoever wrote them",
        .description = "Lists the snapshots of a repository, oldest first.",
-       .flags = {{.name = "latest",
+       .flags = {kAnyType,
+                 {.name = "latest",
                   .type = FlagType::integer,
                   .help = "only the last N of each host and path",
                   .value_name = "N"}},

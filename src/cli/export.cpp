@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "backup/kept.h"
 #include "backup/restore_cluster.h"
 #include "base/units.h"
 #include "cli/cluster_options.h"
@@ -48,6 +49,21 @@ class Target {
   sys::Fd fd_;
 };
 
+/// The cluster's backup, or (-t diverged) the dump of the member -i names.
+Result<backup::SnapshotChoice> chosen(repo::Repository& repository, const Options& options,
+                                      const ClusterSelector& selector) {
+  const std::string type = options.text("type");
+  if (type != "diverged")
+    return backup::choose_snapshot(repository, selector.ns, selector.cluster, cluster::parse_engine(selector.engine),
+                                   options.text("snapshot"), type);
+  if (options.text("instance").empty())
+    return fail(ErrorClass::usage, "restore.no_member", "a dump of type diverged is of one member, and none is named",
+                "-i MEMBER, by name or ordinal");
+  auto copy = TRY(backup::choose_kept(repository, {selector.ns, selector.cluster, selector.engine,
+                                                   options.text("instance"), options.text("snapshot"), type}));
+  return backup::SnapshotChoice{std::move(copy.snapshot), copy.folder + "/" + copy.dump};
+}
+
 }  // namespace
 
 Exit run_export(Context& context) {
@@ -62,9 +78,7 @@ Exit run_export(Context& context) {
   const auto start = std::chrono::steady_clock::now();
   RepositorySession session = TRY(open_repository(context, LockNeed::shared));
   repo::Repository& repository = *session.repository;
-  const auto choice =
-      TRY(backup::choose_snapshot(repository, selector.ns, selector.cluster, cluster::parse_engine(selector.engine),
-                                  options.text("snapshot"), options.text("type")));
+  const backup::SnapshotChoice choice = TRY(chosen(repository, options, selector));
   TRY_VOID(repository.load_index());
   repo::Codec codec(repository.master_key());
   const auto node = TRY(repo::find_node(repository, choice.snapshot.tree, choice.path, codec));

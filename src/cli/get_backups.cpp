@@ -30,9 +30,9 @@ Exit run_get_backups(Context& context) {
   const bool wide = context.out.is_wide();
   Table table(
       wide ? std::vector<std::string>{"SNAPSHOT", "TIME", "TYPE", "ENGINE", "NAMESPACE", "CLUSTER", "MEMBER", "METHOD",
-                                      "SIZE", "ADDED", "AGE", "POSITION"}
+                                      "JOB", "SIZE", "ADDED", "AGE", "POSITION"}
            : std::vector<std::string>{"SNAPSHOT", "TIME", "TYPE", "ENGINE", "NAMESPACE", "CLUSTER", "SIZE", "AGE"},
-      wide ? std::vector<size_t>{8, 9, 10} : std::vector<size_t>{6, 7});
+      wide ? std::vector<size_t>{9, 10, 11} : std::vector<size_t>{6, 7});
   const auto now = repo::now();
   codec::Value::List backups;
   for (const auto& snapshot : snapshots) {
@@ -53,6 +53,7 @@ Exit run_get_backups(Context& context) {
                                             {"member", tag("member")},
                                             {"method", tag("method")},
                                             {"job", tag("job")},
+                                            {"instance", tag("instance")},
                                             {"position", tag("position")},
                                             {"paths", codec::Value::list_of(snapshot.paths)},
                                             {"bytes", size},
@@ -61,7 +62,7 @@ Exit run_get_backups(Context& context) {
     const std::string shown = snapshot.summary ? human_size(size) : "-";
     if (wide) {
       table.row({snapshot.id.short_hex(), local_time(snapshot.time), tag("type"), tag("engine"), tag("namespace"),
-                 cluster, tag("member"), tag("method"), shown, snapshot.summary ? human_size(added) : "-",
+                 cluster, tag("member"), tag("method"), tag("job"), shown, snapshot.summary ? human_size(added) : "-",
                  age(snapshot.time, now), tag("position")});
     } else {
       table.row({snapshot.id.short_hex(), local_time(snapshot.time), tag("type"), tag("engine"), tag("namespace"),

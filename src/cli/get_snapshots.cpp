@@ -37,7 +37,10 @@ void keep_latest(std::vector<repo::Snapshot>& snapshots, size_t count) {
 Exit run_get_snapshots(Context& context) {
   RepositorySession session = TRY(open_repository(context, LockNeed::shared));
   std::vector<repo::Snapshot> snapshots;
-  const auto filter = snapshot_filter(context.options);
+  const std::string type = context.options.text("type");
+  const auto filter = [type, others = snapshot_filter(context.options)](const repo::Snapshot& snapshot) {
+    return (type == "all" || snapshot.tag_value("type") == type) && others(snapshot);
+  };
   if (context.options.positionals().empty()) {
     snapshots = TRY(session.repository->load_snapshots());
     std::erase_if(snapshots, [&](const repo::Snapshot& snapshot) { return !filter(snapshot); });

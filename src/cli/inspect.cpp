@@ -1,14 +1,19 @@
 // holdfast inspect --fence: the look that may change files: where crashed Galera members stand, from InnoDB itself.
+#include "repair/inspect.h"
+
 #include <fmt/format.h>
 
-#include <thread>
-
 #include "cli/cluster_options.h"
+#include "cli/operation_handlers.h"
+#include "cli/signals.h"
 #include "cli/triage_view.h"
 #include "cli/verbs.h"
+#include "operation/executor.h"
+#include "operation/journal.h"
 #include "provider/errant.h"
 #include "provider/observe.h"
 #include "provider/recover.h"
+#include "repair/handlers.h"
 
 namespace holdfast::cli {
 
@@ -36,20 +41,47 @@ std::string_view word(RecoverStep::Kind kind) {
   return "?";
 }
 
-/// The members that must be recovered, at the same time; each has its own time.
-void recover_all(Context& context, const cluster::DatabaseCluster& cluster, std::vector<Outcome>& outcomes) {
-  const auto limit = std::chrono::seconds(std::max<int64_t>(1, context.options.integer("timeout").value_or(300)));
-  std::vector<std::jthread> threads;
+Error error_from(const codec::Value& told) {
+  Error error{ErrorClass::failed, told["id"].text(), told["message"].text(), told["hint"].text(), {}};
+  for (int i = 0; i <= static_cast<int>(ErrorClass::interrupted); ++i)
+    if (error_class_name(static_cast<ErrorClass>(i)) == told["class"].text())
+      error.error_class = static_cast<ErrorClass>(i);
+  return error;
+}
+
+/// The members that must be recovered, as one operation.
+Status recover_all(Context& context, const cluster::DatabaseCluster& cluster, const cluster::TriageReport& report,
+                   std::vector<Outcome>& outcomes) {
+  std::vector<std::string> names;
+  for (const auto& outcome : outcomes)
+    if (outcome.step.kind == RecoverStep::Kind::recover && outcome.wanted) names.push_back(outcome.step.member.str());
+  if (names.empty()) return {};
+  auto plan = repair::plan_inspection(report, names,
+                                      std::max<int64_t>(1, context.options.integer("timeout").value_or(300)));
+  plan.created = operation::utc_now();
+  operation::ExecutorOptions run;
+  run.state_dir = state_dir_of(context);
+  repair::Doors doors;
+  doors.triage = [&] { return report; };
+  run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
+  run.stop = context.stop;
+  run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
+  add_epochs(run, cluster);
+  const SignalShield shield;
+  operation::Executor executor(std::move(run));
+  auto done = executor.execute(plan);
+  if (!executor.operation().empty()) context.out.set_operation(executor.operation());
+  if (!done) return fail(std::move(done).error());
+  const auto& told = done->steps[0].result.value_or(codec::Value());
   for (auto& outcome : outcomes) {
-    if (outcome.step.kind != RecoverStep::Kind::recover || !outcome.wanted) continue;
-    threads.emplace_back([&cluster, &outcome, limit, stop = context.stop] {
-      auto position = provider::recover_member(cluster, outcome.step.member, Deadline::in(limit), stop);
-      if (position)
-        outcome.step.position = *position;
-      else
-        outcome.error = position.error();
-    });
+    const auto* of_member = told.find(outcome.step.member.str());
+    if (!of_member) continue;
+    if (const auto* error = of_member->find("error"))
+      outcome.error = error_from(*error);
+    else
+      outcome.step.position = (*of_member)["position"].text();
   }
+  return {};
 }
 
 Result<std::vector<Outcome>> choose(Context& context, const cluster::DatabaseCluster& cluster,
@@ -124,10 +156,7 @@ Exit run_inspect(Context& context) {
   auto outcomes = TRY(choose(context, cluster, report));
   const bool dry_run = context.options.flag("dry-run");
   if (!dry_run) {
-    recover_all(context, cluster, outcomes);
-    if (context.stop.stop_requested())
-      return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted",
-                  "what was recovered stays known: look again");
+    TRY_VOID(recover_all(context, cluster, report, outcomes));
     report = provider::triage_clusters({cluster}, limit, context.stop)[0];
     provider::look_up_errant(report, limit, context.stop);
   }

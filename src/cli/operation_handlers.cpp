@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include "lab/lab.h"
+#include "provider/epoch.h"
 
 namespace holdfast::cli {
 
 const std::map<std::string_view, OperationFactory>& operation_factories() {
   static const std::map<std::string_view, OperationFactory> factories = {{"repair", repair_support},
-                                                                         {"bootstrap", repair_support}};
+                                                                         {"bootstrap", repair_support},
+                                                                         {"inspect", repair_support}};
   return factories;
 }
 
@@ -23,6 +25,12 @@ Result<OperationSupport> operation_handlers(Context& context, const operation::P
 std::string state_dir_of(const Context& context) {
   const std::string named = context.options.text("state-dir");
   return named.empty() ? lab::default_state_dir() : named;
+}
+
+void add_epochs(operation::ExecutorOptions& options, const cluster::DatabaseCluster& cluster) {
+  static constexpr std::chrono::seconds kPatience{5};
+  options.min_epoch = provider::highest_epoch(cluster, kPatience);
+  options.fence = [cluster](uint64_t epoch) { return provider::fence_members(cluster, epoch, kPatience); };
 }
 
 void tell_event(Output& out, const operation::Event& event) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "cli/context.h"
+#include "cluster/types.h"
 #include "operation/executor.h"
 
 namespace holdfast::cli {
@@ -14,6 +15,7 @@ namespace holdfast::cli {
 struct OperationSupport {
   operation::HandlerMap handlers;
   uint64_t min_epoch = 0;                           ///< highest epoch the members know
+  std::function<Status(uint64_t epoch)> fence;      ///< see ExecutorOptions
   std::function<Result<codec::Value>()> world_now;  ///< facts as in Plan::world
 };
 
@@ -27,6 +29,9 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
 
 /// "operation.no_handler" (refused) for a verb without a factory.
 Result<OperationSupport> operation_handlers(Context& context, const operation::Plan& plan);
+
+/// The epochs its members know, and how they learn ours.
+void add_epochs(operation::ExecutorOptions& options, const cluster::DatabaseCluster& cluster);
 
 /// Says what an operation has just written down: a line for people, an event for programs.
 void tell_event(Output& out, const operation::Event& event);

@@ -109,6 +109,7 @@ Result<operation::Executor> executor_for(Context& context, const Asked& asked) {
   OperationSupport support = TRY(operation_handlers(context, *asked.stored.plan));
   options.handlers = std::move(support.handlers);
   options.min_epoch = support.min_epoch;
+  options.fence = std::move(support.fence);
   options.world_now = std::move(support.world_now);
   options.on_event = [&out = context.out](const operation::Event& event) { tell_event(out, event); };
   return operation::Executor(std::move(options));

@@ -4,8 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <set>
+#include <thread>
 
+#include "backup/diverged.h"
 #include "backup/escrow.h"
 #include "cli/cluster_options.h"
 #include "cli/operation_handlers.h"
@@ -19,6 +23,7 @@
 #include "operation/lock.h"
 #include "operation/operations.h"
 #include "provider/observe.h"
+#include "provider/recover.h"
 #include "repair/bootstrap.h"
 #include "repair/plan.h"
 
@@ -56,7 +61,8 @@ Status refuse_if_unfinished(const Context& context, const cluster::DatabaseClust
 }
 
 bool needs_repository(const operation::Plan& plan) {
-  return std::ranges::any_of(plan.steps, [](const operation::Step& step) { return step.kind == "take_escrow"; });
+  return std::ranges::any_of(
+      plan.steps, [](const operation::Step& step) { return step.kind == "take_escrow" || step.kind == "dump_member"; });
 }
 
 Result<Value> keep_copy(RepositorySession& session, const cluster::DatabaseCluster& cluster, const std::string& member,
@@ -68,11 +74,52 @@ Result<Value> keep_copy(RepositorySession& session, const cluster::DatabaseClust
   return Value::object({{"snapshot", kept.snapshot}, {"files", kept.files}, {"bytes", kept.bytes}});
 }
 
+Result<Value> keep_dump(Context& context, RepositorySession& session, const cluster::DatabaseCluster& cluster,
+                        const std::string& member, const std::string& job, std::stop_token stop) {
+  backup::DivergedRequest request{cluster, TRY(password_of(context, cluster)), member, job,
+                                  "holdfast " HOLDFAST_VERSION};
+  auto kept =
+      TRY(backup::dump_diverged(*session.repository, request, [&] { return session.confirm(); }, std::move(stop)));
+  if (!kept.undumpable.empty()) {
+    context.out.warning("repair.no_dump", fmt::format("no dump of {} is kept: {}", member, kept.undumpable));
+    return Value::object({{"skipped", kept.undumpable}});
+  }
+  return Value::object(
+      {{"snapshot", kept.snapshot}, {"path", kept.path}, {"position", kept.position}, {"bytes", kept.bytes}});
+}
+
+/// What the operation put into the repository, and how to get it back.
+Value tell_kept(Context& context, const cluster::DatabaseCluster& cluster, const operation::Plan& plan,
+                const std::vector<operation::StepStatus>& steps, const std::string& job) {
+  Value::List kept;
+  for (size_t i = 0; i < steps.size() && i < plan.steps.size(); ++i) {
+    const auto& step = plan.steps[i];
+    const bool dump = step.kind == "dump_member";
+    if ((!dump && step.kind != "take_escrow") || !steps[i].result) continue;
+    const Value& result = *steps[i].result;
+    if (result["snapshot"].text().empty()) continue;
+    const auto* member = cluster.find(step.member);
+    const std::string command =
+        fmt::format("holdfast restore --snapshot {} -c {} -i {} --into DIR -r {}",
+                    result["snapshot"].text().substr(0, 8), cluster.full_name(),
+                    member ? std::to_string(member->ordinal) : step.member, context.options.text("backups-path"));
+    if (kept.empty()) context.out.line(fmt::format("kept in the repository, as job={}:", job));
+    context.out.line(fmt::format("  {} of {}: {}", dump ? "dump" : "data directory", step.member, command));
+    kept.push_back(Value::object({{"member", step.member},
+                                  {"type", dump ? "diverged" : "escrow"},
+                                  {"snapshot", result["snapshot"].text()},
+                                  {"restore", command}}));
+  }
+  return Value(std::move(kept));
+}
+
 /// Shows the plan and, unless --dry-run, carries it out; looks again at the end. `left_alone`: what it does not mend.
 Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const cluster::TriageReport& before,
-               operation::Plan plan, const std::vector<std::string>& left_alone) {
+               operation::Plan plan, const std::vector<std::string>& left_alone,
+               const std::vector<std::string>& remarks = {}) {
   const Options& options = context.options;
   for (const auto& name : left_alone) context.out.note("left alone: " + name);
+  for (const auto& remark : remarks) context.out.warning("repair.remark", remark);
   plan.created = operation::utc_now();
   auto data = Value::object({{"before", triage_value(before)},
                              {"skipped", Value::list_of(left_alone)},
@@ -102,9 +149,13 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
                      std::stop_token stop) {
     return keep_copy(*session, cluster, member, folder, job, std::move(stop));
   };
+  doors.dump = [&](const std::string& member, const std::string& job, std::stop_token stop) {
+    return keep_dump(context, *session, cluster, member, job, std::move(stop));
+  };
   run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
   const SignalShield shield;
   run.stop = context.stop;
+  add_epochs(run, cluster);
   run.world_now = [&]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
   run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
   operation::Executor executor(std::move(run));
@@ -118,6 +169,11 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
   context.out.set_data(data);
   context.out.line();
   print_triage(context.out, after, false);
+  if (done && session) {
+    context.out.line();
+    data.set("kept", tell_kept(context, cluster, plan, done->steps, done->id));
+    context.out.set_data(data);
+  }
   if (!done) return fail(std::move(done).error());
   if (after.healthy) return {};
   return fail(ErrorClass::partial, "repair.partial",
@@ -152,8 +208,18 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
         TRY_VOID(session->repository->load_index());
         return keep_copy(*session, cluster, member, folder, job, std::move(stop));
       };
+      doors.dump = [session, why, cluster, &context](const std::string& member, const std::string& job,
+                                                     std::stop_token stop) -> Result<Value> {
+        if (!session) return fail(why);
+        TRY_VOID(session->repository->load_index());
+        return keep_dump(context, *session, cluster, member, job, std::move(stop));
+      };
     }
     support.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
+    operation::ExecutorOptions epochs;
+    add_epochs(epochs, cluster);
+    support.min_epoch = epochs.min_epoch;
+    support.fence = std::move(epochs.fence);
     support.world_now = [cluster]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
     return support;
   }
@@ -176,18 +242,85 @@ Exit run_repair(Context& context) {
   context.out.line();
   context.out.set_data(Value::object({{"before", triage_value(before)}}));
   auto proposal = TRY(repair::plan_repair(before, request));
-  return carry_out(context, cluster, before, std::move(proposal.plan), proposal.skipped);
+  return carry_out(context, cluster, before, std::move(proposal.plan), proposal.skipped, proposal.remarks);
 }
 
+namespace {
+
+/// Crashed members know their position in InnoDB alone. Recovering it is what any start of theirs would do, and needs
+/// no undo; what could not be recovered, and why.
+Result<std::map<std::string, std::string>> recover_positions(Context& context, const cluster::DatabaseCluster& cluster,
+                                                             const cluster::TriageReport& report) {
+  std::map<std::string, std::string> failed;
+  auto steps = provider::plan_recovery(report);
+  std::erase_if(steps, [](const auto& step) { return step.kind != provider::RecoverStep::Kind::recover; });
+  if (steps.empty()) return failed;
+  const auto lock = TRY(operation::ClusterLock::acquire(
+      state_dir_of(context), {.cluster = cluster.full_name(), .operation = "", .verb = "bootstrap"}));
+  std::vector<Result<std::string>> found(steps.size(), std::string());
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < steps.size(); ++i)
+      threads.emplace_back([&, i] {
+        found[i] =
+            provider::recover_member(cluster, steps[i].member, Deadline::in(std::chrono::seconds(300)), context.stop);
+      });
+  }
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const std::string member = steps[i].member.str();
+    context.out.note(member + ": " +
+                     (found[i] ? *found[i] + " (recovered from InnoDB)" : found[i].error().to_string()));
+    if (!found[i]) failed[member] = found[i].error().message;
+  }
+  return failed;
+}
+
+/// The first refusal whose loss nobody accepted; its hint is what would accept it.
+Status check_refusals(const repair::Bootstrap& bootstrap, const std::vector<std::string>& accepted,
+                      const std::string& command) {
+  std::set<std::string> given;
+  for (const auto& text : accepted) given.insert(TRY(operation::parse_acceptance(text)).name);
+  std::string flags;
+  std::optional<Error> first;
+  for (const auto& loss : bootstrap.plan.losses) {
+    if (given.contains(loss.acceptance)) continue;
+    flags += fmt::format(" --accept={}@{}", loss.acceptance, operation::short_hash(bootstrap.plan));
+    const auto refusal = bootstrap.refusals.find(loss.acceptance);
+    if (!first && refusal != bootstrap.refusals.end()) first = refusal->second;
+  }
+  if (!first) return {};
+  first->hint = fmt::format("if the cluster is to go on without it: {}{}", command, flags);
+  return fail(std::move(*first));
+}
+
+}  // namespace
+
 Exit run_bootstrap(Context& context) {
+  const Options& options = context.options;
   const auto cluster = TRY(selected_cluster(context));
   TRY_VOID(refuse_if_unfinished(context, cluster, "bootstrap"));
-  const auto before = look(cluster, context.stop);
+  repair::BootstrapRequest request;
+  request.has_repository = options.given("backups-path");
+  request.no_escrow = options.flag("no-escrow");
+  auto before = look(cluster, context.stop);
   TRY_VOID(refuse_if_interrupted(context));
+  auto first_try = repair::plan_bootstrap(before, request);
+  if (!first_try && first_try.error().id == "bootstrap.not_recovered" && !options.flag("dry-run")) {
+    request.not_recovered = TRY(recover_positions(context, cluster, before));
+    TRY_VOID(refuse_if_interrupted(context));
+    before = look(cluster, context.stop);
+  }
   print_triage(context.out, before, false);
   context.out.line();
-  context.out.set_data(Value::object({{"before", triage_value(before)}}));
-  return carry_out(context, cluster, before, TRY(repair::plan_bootstrap(before)), {});
+  auto data = Value::object({{"before", triage_value(before)}});
+  context.out.set_data(data);
+  auto bootstrap = TRY(repair::plan_bootstrap(before, request));
+  if (!options.flag("dry-run")) {
+    data.set("plan", operation::plan_value(bootstrap.plan));
+    context.out.set_data(data);
+    TRY_VOID(check_refusals(bootstrap, options.list("accept"), "holdfast bootstrap -c " + cluster.full_name()));
+  }
+  return carry_out(context, cluster, before, std::move(bootstrap.plan), bootstrap.left_alone);
 }
 
 }  // namespace holdfast::cli

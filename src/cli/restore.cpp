@@ -85,6 +85,11 @@ Exit restore_files(Context& context) {
 }  // namespace
 
 Exit run_restore(Context& context) {
+  // A repair's copies are of one member.
+  const Options& options = context.options;
+  const std::string type = options.given("type") ? options.text("type") : "";
+  if (options.given("instance") || (options.given("cluster") && (type == "escrow" || type == "diverged")))
+    return restore_member(context);
   if (context.options.given("cluster")) return restore_cluster(context);
   return restore_files(context);
 }

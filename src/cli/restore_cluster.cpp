@@ -6,10 +6,13 @@
 #include "backup/restore_cluster.h"
 #include "base/units.h"
 #include "cli/cluster_options.h"
+#include "cli/operation_handlers.h"
 #include "cli/progress.h"
 #include "cli/repository_session.h"
 #include "cli/snapshot_view.h"
 #include "cli/verbs.h"
+#include "operation/lock.h"
+#include "provider/epoch.h"
 #include "provider/member_agent.h"
 
 namespace holdfast::cli {
@@ -19,6 +22,18 @@ bool accepted(const Options& options, std::string_view name, const std::string& 
   return std::ranges::any_of(options.list("accept"), [&](const std::string& given) {
     return given == name || given == fmt::format("{}:{}", name, argument);
   });
+}
+
+/// A restore is no operation that could be gone on with, but nothing else may be one on its cluster meanwhile.
+Result<operation::ClusterLock> keep_others_away(Context& context, const cluster::DatabaseCluster& cluster,
+                                                std::atomic<uint64_t>& epoch) {
+  constexpr std::chrono::seconds kPatience{5};
+  operation::LockRequest request{.cluster = cluster.full_name(), .operation = "", .verb = "restore"};
+  request.min_epoch = provider::highest_epoch(cluster, kPatience, context.stop);
+  auto lock = TRY(operation::ClusterLock::acquire(state_dir_of(context), request));
+  TRY_VOID(provider::fence_members(cluster, lock.epoch(), kPatience, context.stop));
+  epoch = lock.epoch();
+  return lock;
 }
 
 void show(Context& context, const backup::RestoreRequest& request, const backup::RestoreReport& report,
@@ -59,11 +74,12 @@ Exit restore_cluster(Context& context) {
   std::optional<cluster::DatabaseCluster> cluster;
   backup::RestoreRequest request;
   std::vector<std::unique_ptr<engine::MemberControl>> members;
+  const auto epoch = std::make_shared<std::atomic<uint64_t>>(0);
   std::string ns = selector.ns;
   if (into.empty()) {
     cluster = TRY(selected_cluster(context));
     ns = cluster->ns;
-    members = TRY(provider::control_members(*cluster, context.stop));
+    members = TRY(provider::control_members(*cluster, context.stop, epoch));
   }
 
   RepositorySession session = TRY(open_repository(context, LockNeed::shared));
@@ -98,6 +114,8 @@ Exit restore_cluster(Context& context) {
     context.out.set_data(codec::Value::object({{"snapshot", request.choice.snapshot.id.hex()}, {"dryRun", true}}));
     return {};
   }
+  std::optional<operation::ClusterLock> lock;
+  if (cluster) lock = TRY(keep_others_away(context, *cluster, *epoch));
   context.out.note("restoring " + what);
   Progress progress(context.out, "replaying " + request.choice.path);
   progress.set_total(request.sidecar["bytes"].unsigned_integer());

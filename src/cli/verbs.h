@@ -59,5 +59,6 @@ Exit run_version(Context&);
 
 /// `restore` with a cluster.
 Exit restore_cluster(Context&);
+Exit restore_member(Context&);
 
 }  // namespace holdfast::cli

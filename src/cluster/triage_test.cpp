@@ -319,7 +319,7 @@ const Case kCases[] = {
      },
      "galera-inconsistent", 1, Verdict::broken, Action::rebuild},
     {"rejects queries", Engine::galera, [](World& w) { w[1].galera->reject_queries = "ALL"; }, "galera-not-ready", 1,
-     Verdict::broken, Action::nothing},
+     Verdict::broken, Action::resume},
     {"role not told", Engine::mysql,
      [](World& w) {
        w[1].role = MemberRole::unknown;
@@ -351,7 +351,24 @@ const Case kCases[] = {
        w[1].galera->state = "Donor/Desynced";
        w[1].galera->desynced = true;
      },
-     "galera-not-synced", 1, Verdict::catching_up, Action::nothing},
+     "galera-not-synced", 1, Verdict::catching_up, Action::resume},
+    {"donor", Engine::galera, [](World& w) { w[1].galera->state = "Donor/Desynced"; }, "galera-not-synced", 1,
+     Verdict::catching_up, Action::nothing},
+    {"state lost", Engine::galera,
+     [](World& w) {
+       take_down(w[1]);
+       w[1].stored->lineage = "00000000-0000-0000-0000-000000000000";
+       w[1].stored->seqno = -1;
+       w[1].stored->position.clear();
+     },
+     "galera-state-lost", 1, Verdict::broken, Action::rebuild},
+    {"behind every cache", Engine::galera,
+     [](World& w) {
+       take_down(w[1]);
+       for (int i : {0, 2}) w[i].galera->cached_downto = 102 + i;
+       for (int i : {0, 2}) w[i].executed = std::string(kUuid[0]) + ":200";
+     },
+     "galera-behind-caches", 1, Verdict::stale, Action::rebuild},
     {"two components", Engine::galera,
      [](World& w) {
        w[0].galera->view = {"127.0.0.1:1000"};

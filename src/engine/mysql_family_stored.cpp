@@ -11,24 +11,6 @@ namespace fs = std::filesystem;
 using stored::Known;
 using stored::Presence;
 
-std::string_view stored_content_name(StoredContent content) {
-  switch (content) {
-    case StoredContent::data:
-      return "data";
-    case StoredContent::half_made:
-      return "half_made";
-    case StoredContent::empty:
-      return "empty";
-    case StoredContent::missing:
-      return "missing";
-    case StoredContent::foreign:
-      return "foreign";
-    case StoredContent::unreadable:
-      break;
-  }
-  return "unreadable";
-}
-
 namespace {
 
 std::string trimmed(std::string_view text) {
@@ -107,45 +89,23 @@ void find_markers(const std::string& data_dir, const std::vector<std::string>& n
 }  // namespace
 
 MysqlFamilyStored read_mysql_family_stored(const std::string& data_dir, const StoredOptions& options) {
-  using Kind = stored::DirectoryState::Kind;
   MysqlFamilyStored result;
   const auto listing = stored::list_directory(data_dir);
-  result.why = listing.why;
-  switch (listing.kind) {
-    case Kind::missing:
-      result.content = StoredContent::missing;
-      break;
-    case Kind::empty:
-      result.content = StoredContent::empty;
-      break;
-    case Kind::not_a_directory:
-      result.content = StoredContent::foreign;
-      break;
-    case Kind::unreadable:
-      break;
-    case Kind::populated:
-      const auto has = [&](const char* name) { return std::ranges::binary_search(listing.names, name); };
-      result.has_innodb = has("ibdata1");
-      result.has_aria = has("aria_log_control");
-      result.has_system_schema = has("mysql") || has("mysql.ibd");
-      result.has_redo = has("ib_logfile0") || has("#innodb_redo");
-      if (result.has_innodb || result.has_system_schema) {
-        result.content = StoredContent::data;
-        if (!result.has_innodb || !result.has_system_schema)
-          result.markers.push_back(
-              {data_dir, result.has_innodb ? "the system schema is missing" : "ibdata1 is missing"});
-      } else {
-        result.content = StoredContent::foreign;
-        result.why = "neither ibdata1 nor the system schema is in it";
-      }
-  }
-  if (result.content != StoredContent::missing && result.content != StoredContent::unreadable)
-    find_markers(data_dir, listing.names, result.markers);
-  if (result.content == StoredContent::data && !result.markers.empty()) {
-    result.content = StoredContent::half_made;
-    result.why = result.markers.front().path + ": " + result.markers.front().meaning;
-  }
-
+  const auto has = [&](const char* name) { return std::ranges::binary_search(listing.names, name); };
+  result.has_innodb = has("ibdata1");
+  result.has_aria = has("aria_log_control");
+  result.has_system_schema = has("mysql") || has("mysql.ibd");
+  result.has_redo = has("ib_logfile0") || has("#innodb_redo");
+  static_cast<ContentOf&>(result) = judge_content(
+      listing, {.is_ours =
+                    [&](std::vector<StoredMarker>& markers) {
+                      if (!result.has_innodb && !result.has_system_schema) return false;
+                      if (!result.has_innodb) markers.push_back({data_dir, "ibdata1 is missing"});
+                      if (!result.has_system_schema) markers.push_back({data_dir, "the system schema is missing"});
+                      return true;
+                    },
+                .not_ours = "neither ibdata1 nor the system schema is in it",
+                .find_markers = [&](auto& markers) { find_markers(data_dir, listing.names, markers); }});
   if (result.content == StoredContent::data || result.content == StoredContent::half_made) {
     result.server_uuid = read_server_uuid(data_dir + "/auto.cnf");
     result.version = read_version(data_dir);

@@ -10,32 +10,13 @@
 
 #include "base/deadline.h"
 #include "engine/binlog/position.h"
+#include "engine/stored/content.h"
 #include "engine/stored/files.h"
 #include "engine/stored/known.h"
 
 namespace holdfast::engine {
 
-/// What a directory is, before anything in it is believed.
-enum class StoredContent {
-  data,        ///< a data directory
-  half_made,   ///< a marker says that its making, restoring or cloning did not come to its end
-  empty,       ///< proven: a whole listing with nothing but lost+found
-  missing,     ///< proven
-  foreign,     ///< something is in it, but nothing of this engine
-  unreadable,  ///< unknown; `why` says how
-};
-std::string_view stored_content_name(StoredContent content);
-
-/// A file that says something went wrong or is unfinished.
-struct StoredMarker {
-  std::string path;
-  std::string meaning;
-};
-
-struct MysqlFamilyStored {
-  StoredContent content = StoredContent::unreadable;
-  std::string why;                    ///< of unreadable, foreign and half_made
-  std::vector<StoredMarker> markers;  ///< each of them makes it half_made
+struct MysqlFamilyStored : ContentOf {
   bool has_innodb = false, has_aria = false, has_system_schema = false, has_redo = false;
 
   stored::Known<std::string> server_uuid;  ///< auto.cnf; MySQL only

@@ -43,8 +43,10 @@ Status follow(Engine engine, const sql::Target& replica, const Source& source, D
   const auto status = TRY(run(words.status));
   const bool follows = !status.empty() && status.text(words.host) == source.host &&
                        status.text(words.port) == std::to_string(source.port);
-  if (!follows) {
+  if (!follows || source.renew) {
     if (!status.empty()) TRY(run(words.stop));
+    if (source.demote && status.empty() && engine == Engine::mariadb)
+      TRY(run("SET GLOBAL gtid_slave_pos=@@GLOBAL.gtid_current_pos"));
     const std::string host = sql::quote_mysql(source.host), user = sql::quote_mysql(source.user),
                       password = sql::quote_mysql(source.password.reveal());
     if (engine == Engine::mysql)

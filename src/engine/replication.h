@@ -16,6 +16,8 @@ struct Source {
   int port = 0;
   std::string user;
   Secret password;
+  bool renew = false;   ///< tell it again, though it follows this one: its account was refused
+  bool demote = false;  ///< MariaDB: what it wrote itself when it was the primary counts as its position
 };
 
 /// MariaDB, MySQL: makes the server follow `source` by GTID and starts it. A server that follows it already keeps its

@@ -223,7 +223,7 @@ Status start_galera(const UpContext& context, std::vector<Starting>& members) {
       std::string uuid;
       auto seqno = galera_position(context, members[i].config, uuid);
       if (!seqno) {
-        if (seqno.error().id == "agent.no_data") continue;
+        if (seqno.error().id == "agent.no_data" || seqno.error().id == "agent.no_history") continue;
         return fail(std::move(seqno).error());
       }
       if (!lineage.empty() && lineage != uuid && *seqno >= 0)

@@ -44,6 +44,7 @@ Result<Taken> take_over(const ExecutorOptions& options, const std::string& id) {
   const LockRequest request{stored.plan->cluster, id, stored.plan->verb, options.min_epoch};
   ClusterLock lock = TRY(ClusterLock::acquire(options.state_dir, request));
   Journal journal = TRY(Journal::open(options.state_dir, id));  // again: it may have moved until the lock was ours
+  if (options.fence) TRY_VOID(options.fence(lock.epoch()));
   OperationState state = TRY(operation_state(journal.plan(), journal.records()));
   if (is_over(state.phase)) {
     return fail(ErrorClass::refused, "operation.over",
@@ -73,6 +74,7 @@ Result<Report> Executor::execute(const Plan& plan, const std::vector<std::string
   const std::string id = new_operation_id();
   const ClusterLock lock =
       TRY(ClusterLock::acquire(options_.state_dir, {plan.cluster, id, plan.verb, options_.min_epoch}));
+  if (options_.fence) TRY_VOID(options_.fence(lock.epoch()));
   if (options_.world_now) {
     const Value now = TRY(options_.world_now());
     if (const auto changes = world_changes(plan.world, now); !changes.empty()) {

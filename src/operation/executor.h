@@ -41,6 +41,9 @@ struct ExecutorOptions {
   std::stop_token stop;
   /// Highest epoch the members know, asked by the caller before; see ClusterLock.
   uint64_t min_epoch = 0;
+  /// Makes the members refuse lower epochs; called under the lock, before anything else is asked of them. Its failure
+  /// ends the call before anything was changed: "agent.stale_epoch" when a member knows a higher one.
+  std::function<Status(uint64_t epoch)> fence;
   /// The facts Plan::world is made of, read now, under the lock. Without it nothing is compared.
   std::function<Result<codec::Value>()> world_now;
   /// Called after the record is durable.

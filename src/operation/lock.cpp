@@ -46,9 +46,10 @@ bool same_file(int fd, const std::string& path) {
 
 Error locked(const std::string& path, const std::string& cluster) {
   const LockOwner owner = read_owner(path);
+  const std::string operation = owner.operation.empty() ? "" : ", operation " + owner.operation;
   const std::string who = owner.host.empty() ? "another process"
-                                             : fmt::format("{} (process {} on {}, operation {}, since {})", owner.verb,
-                                                           owner.pid, owner.host, owner.operation, owner.since);
+                                             : fmt::format("{} (process {} on {}{}, since {})", owner.verb, owner.pid,
+                                                           owner.host, operation, owner.since);
   return Error{ErrorClass::conflict,
                "operation.locked",
                fmt::format("{} is being changed by {}", cluster, who),

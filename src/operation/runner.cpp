@@ -50,6 +50,11 @@ auto guarded(const Step& step, Call&& call) -> decltype(call()) {
   }
 }
 
+/// Somebody else has the cluster now: nothing of ours may be done there, undoing neither.
+bool is_taken_over(const Error& error) {
+  return error.id == "operation.lock_lost" || error.id == "agent.stale_epoch";
+}
+
 bool is_journal_failure(const Error& error) {
   return error.id == "operation.journal_unwritable";
 }
@@ -147,8 +152,7 @@ Status Runner::settle_no_return() {
 
 Result<Report> Runner::give_up(size_t index, const Error& error) {
   if (is_journal_failure(error)) return fail(error);
-  if (error.id == "operation.unknown_state" || error.id == "operation.lock_lost" ||
-      error.id == "operation.journal_damaged")
+  if (error.id == "operation.unknown_state" || is_taken_over(error) || error.id == "operation.journal_damaged")
     return fail(stopped(index, error, "before"));
   const bool interrupted = options_.stop.stop_requested();
   if (state_.steps[index].state == StepState::started) {
@@ -195,7 +199,7 @@ Result<Report> Runner::back() {
     }();
     if (!undone) {
       if (is_journal_failure(undone.error())) return fail(undone.error());
-      if (undone.error().id != "operation.lock_lost")
+      if (!is_taken_over(undone.error()))
         TRY_VOID(write(RecordType::step_undo_failed, index, {}, &undone.error()));
       return fail(stopped(*index, undone.error(), "while it undid"));
     }

@@ -9,6 +9,7 @@
 
 #include "agent/client.h"
 #include "agent/config.h"
+#include "agent/epoch.h"
 #include "agent/server.h"
 #include "engine/programs.h"
 #include "sys/file.h"
@@ -48,8 +49,12 @@ Result<MemberSetup> setup_of(const MemberConfig& config) {
 
 class AgentMember : public engine::MemberControl {
  public:
-  AgentMember(std::string socket, MemberConfig config, MemberSetup setup, std::stop_token stop)
-      : socket_(std::move(socket)), config_(std::move(config)), setup_(std::move(setup)), stop_(std::move(stop)) {}
+  AgentMember(std::string socket, MemberConfig config, MemberSetup setup, std::stop_token stop, CurrentEpoch epoch)
+      : socket_(std::move(socket)),
+        config_(std::move(config)),
+        setup_(std::move(setup)),
+        stop_(std::move(stop)),
+        epoch_(std::move(epoch)) {}
 
   const MemberSetup& setup() const override { return setup_; }
   Result<bool> is_running(Deadline deadline) override {
@@ -86,6 +91,8 @@ class AgentMember : public engine::MemberControl {
     if (put) return put;
     auto gone = TRY(agent_is_gone());
     if (!gone) return put;
+    agent::EpochGate epochs(config_.dir);
+    if (epoch_ && *epoch_) TRY(epochs.admit(*epoch_, deadline, [] {}));
     return agent::Server(config_).put_back(path);
   }
 
@@ -106,6 +113,7 @@ class AgentMember : public engine::MemberControl {
   // Undo steps must run to their end also when the user has asked to stop; they pass `interruptible` false.
   Result<Value> ask(const std::string& op, Value arguments, Deadline deadline, bool interruptible = true) {
     arguments.set("timeoutSeconds", deadline.left().count() / 1000 + 1);
+    if (epoch_ && *epoch_) arguments.set("epoch", epoch_->load());
     auto client = TRY(agent::Client::connect(socket_, Deadline::in(std::chrono::seconds(10))).context(setup_.name));
     return client.call(op, std::move(arguments), deadline, interruptible ? stop_ : std::stop_token())
         .context(setup_.name);
@@ -115,6 +123,7 @@ class AgentMember : public engine::MemberControl {
   const MemberConfig config_;
   const MemberSetup setup_;
   const std::stop_token stop_;
+  const CurrentEpoch epoch_;
 };
 
 class FolderServer : public engine::MemberControl {
@@ -160,7 +169,8 @@ Result<std::string> random_password() {
 }  // namespace
 
 Result<std::vector<std::unique_ptr<engine::MemberControl>>> control_members(const cluster::DatabaseCluster& cluster,
-                                                                            std::stop_token stop) {
+                                                                            std::stop_token stop,
+                                                                            const CurrentEpoch& epoch) {
   std::vector<std::unique_ptr<engine::MemberControl>> controls;
   for (const auto& member : cluster.members) {
     if (cluster.provider != cluster::Provider::host || member.agent_socket.empty() || member.data_dir.empty()) {
@@ -171,7 +181,8 @@ Result<std::vector<std::unique_ptr<engine::MemberControl>>> control_members(cons
     }
     auto config = TRY(agent::read_config(fs::path(member.data_dir).parent_path().string()).context(member.name.str()));
     auto setup = TRY(setup_of(config));
-    controls.push_back(std::make_unique<AgentMember>(member.agent_socket, std::move(config), std::move(setup), stop));
+    controls.push_back(
+        std::make_unique<AgentMember>(member.agent_socket, std::move(config), std::move(setup), stop, epoch));
   }
   if (controls.empty()) return fail(ErrorClass::usage, "config.invalid", cluster.full_name() + " has no members");
   return controls;

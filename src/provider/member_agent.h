@@ -8,12 +8,15 @@
 
 #include "cluster/types.h"
 #include "engine/member_control.h"
+#include "provider/epoch.h"
 
 namespace holdfast::provider {
 
-/// One control per member. "provider.external" (refused) for a cluster whose servers we do not run.
+/// One control per member. "provider.external" (refused) for a cluster whose servers we do not run. With `epoch` every
+/// request that changes something carries it, as soon as it is set.
 Result<std::vector<std::unique_ptr<engine::MemberControl>>> control_members(const cluster::DatabaseCluster& cluster,
-                                                                            std::stop_token stop);
+                                                                            std::stop_token stop,
+                                                                            const CurrentEpoch& epoch = nullptr);
 
 /// A stand-alone server in `folder` (made, or empty): data/, etc/, log/ and admin.password are created in it. The
 /// server is run by this process and ends with it. "restore.not_empty" (refused) when something is there already.

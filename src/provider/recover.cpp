@@ -1,9 +1,5 @@
 #include "provider/recover.h"
 
-#include <fmt/format.h>
-
-#include "provider/agent_call.h"
-
 namespace holdfast::provider {
 
 using cluster::StoredFacts;
@@ -39,16 +35,6 @@ std::vector<RecoverStep> plan_recovery(const cluster::TriageReport& report) {
     steps.push_back(std::move(step));
   }
   return steps;
-}
-
-Result<std::string> recover_member(const cluster::DatabaseCluster& cluster, const MemberName& member, Deadline deadline,
-                                   std::stop_token stop) {
-  const auto* described = cluster.find(member.str());
-  if (!described || described->agent_socket.empty())
-    return fail(ErrorClass::refused, "inspect.no_agent", member.str() + " has no agent: nothing can be run there",
-                "on its host: mariadbd --wsrep-recover");
-  return TRY(ask_agent(*described, "recover_position", codec::Value::object(), deadline, std::move(stop)))["position"]
-      .text();
 }
 
 }  // namespace holdfast::provider

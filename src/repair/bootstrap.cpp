@@ -1,99 +1,388 @@
 #include "repair/bootstrap.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <optional>
+
+#include "position/galera.h"
 #include "repair/plan.h"
+#include "repair/rungs_galera.h"
 
 namespace holdfast::repair {
 
 using cluster::AuthorityKind;
+using cluster::MemberReport;
+using cluster::StoredFacts;
 using cluster::TriageReport;
 using codec::Value;
-using operation::Plan;
+using operation::Step;
+using position::GaleraPosition;
+using position::GaleraSource;
 
-Result<Plan> plan_bootstrap(const TriageReport& report) {
-  const std::string cluster = report.cluster.full_name();
-  if (report.cluster.engine != cluster::Engine::galera)
+namespace {
+
+constexpr std::string_view kZero = "00000000-0000-0000-0000-000000000000";
+
+/// What a member is to the new component.
+struct Part {
+  enum class Kind {
+    proven,      ///< its position is known and proves what it holds
+    empty,       ///< holds nothing
+    foreign,     ///< proven, of another history
+    distrusted,  ///< it holds data that is no point of any history
+    unread,      ///< nobody knows; it is not touched
+  };
+  const MemberReport* member = nullptr;
+  Kind kind = Kind::unread;
+  GaleraPosition position;
+  bool runs = false;
+  std::string refusal, why;  ///< of those that are not proven
+  std::string loses;         ///< name of the acceptance
+};
+
+class Bootstrapper {
+ public:
+  Bootstrapper(const TriageReport& report, const BootstrapRequest& request) : report_(report), request_(request) {}
+  Result<Bootstrap> plan();
+
+ private:
+  Status check_cluster() const;
+  Result<Part> part_of(const MemberReport& member) const;
+  Result<std::string> choose_history();
+  const Part& first_of(const std::string& history) const;
+  Status mark_losses(const std::string& history, const Part& first);
+  Status check_authority(const Part& first) const;
+
+  void add_cold_start(const Part& first);
+  void add_warm_start(const Part& first);
+  void add_escrow(const Part& part);
+  void add_rebuild(const Part& part, const std::string& donor);
+  void add_step(std::string_view what, std::string_view kind, const std::string& member, std::string title,
+                std::string undo, uint64_t seconds, std::string proof, Value arguments = Value::object(),
+                std::vector<std::string> preconditions = {});
+
+  bool made_anew(const Part& part) const {
+    return part.kind == Part::Kind::empty || part.kind == Part::Kind::foreign || part.kind == Part::Kind::distrusted;
+  }
+  static std::string name(const Part& part) { return part.member->facts.member.str(); }
+  std::string command(std::string_view verb, std::string_view more = "") const {
+    return fmt::format("holdfast {} -c {}{}", verb, report_.cluster.full_name(), more);
+  }
+  std::string repair_command(const Part& part) const {
+    return command("repair", fmt::format(" -i {}", report_.cluster.find(name(part))->ordinal));
+  }
+
+  const TriageReport& report_;
+  const BootstrapRequest& request_;
+  std::vector<Part> parts_;
+  Bootstrap result_;
+};
+
+Status Bootstrapper::check_cluster() const {
+  const std::string cluster = report_.cluster.full_name();
+  if (report_.cluster.engine != cluster::Engine::galera)
     return fail(ErrorClass::usage, "bootstrap.not_galera",
                 fmt::format("{} is no Galera cluster: {} has nothing to bootstrap", cluster,
-                            cluster::engine_name(report.cluster.engine)),
-                fmt::format("holdfast repair -c {}", cluster));
-  for (const auto& m : report.members) {
-    if (m.facts.reachable() && m.facts.galera && m.facts.galera->status == "Primary" &&
-        m.facts.galera->wsrep_on != false)
-      return fail(
-          ErrorClass::refused, "bootstrap.has_primary",
-          fmt::format("{} is in a primary component: a second one would split the cluster", m.facts.member.str()),
-          fmt::format("holdfast repair -c {} brings members back into it", cluster));
-    if (m.facts.agent != true || m.facts.server_state.empty())
-      return fail(ErrorClass::refused, "bootstrap.agents",
-                  fmt::format("the agent of {} does not answer: whether its server takes writes is not known",
-                              m.facts.member.str()),
-                  fmt::format("holdfast triage -c {}", cluster));
+                            cluster::engine_name(report_.cluster.engine)),
+                command("repair"));
+  if (report_.has("galera-two-components"))
+    return fail(
+        ErrorClass::refused, "bootstrap.split_brain",
+        "two primary components take writes: which side to keep is your choice, and a third would make it worse",
+        "stop writes; " + command("triage", " -v") + " shows each side; then " +
+            command("repair", " -i N -r REPOSITORY") + " for the members of the side to give up");
+  for (const auto& m : report_.members) {
+    const auto& f = m.facts;
+    const std::string member = f.member.str();
+    if (f.reachable() && f.galera && (f.galera->wsrep_on == false || f.galera->provider == "none"))
+      return fail(ErrorClass::refused, "bootstrap.running",
+                  member + " runs without replicating, and may take writes that go nowhere",
+                  "holdfast explain galera-replication-off");
+    if (f.reachable() && f.galera && f.galera->status == "Primary")
+      return fail(ErrorClass::refused, "bootstrap.has_primary",
+                  fmt::format("{} is in a primary component: a second one would split the cluster", member),
+                  command("repair") + " brings members back into it");
+    if (!f.reachable() &&
+        (f.server_pid > 0 || (!f.server_state.empty() && f.server_state != "stopped" && f.server_state != "failed")))
+      return fail(ErrorClass::refused, "bootstrap.running",
+                  fmt::format("{}: its server runs and does not answer; whether it takes writes is not known", member),
+                  command("triage", " -v"));
   }
-  if (report.authority.kind != AuthorityKind::provable || !report.authority.member) {
-    std::string why;
-    for (const auto& reason : report.authority.reasons) why += (why.empty() ? "" : "; ") + reason;
-    return fail(ErrorClass::refused, "bootstrap.undeterminable", "which member holds everything is not proven: " + why,
-                fmt::format("holdfast inspect --fence -c {} recovers the positions of crashed members", cluster));
+  for (const auto& m : report_.members)
+    if (m.facts.reachable() && m.facts.tcp == false)
+      return fail(ErrorClass::refused, "bootstrap.network",
+                  m.facts.member.str() + " runs, but cannot be reached over the network: the others could not join it",
+                  "mend the network first (holdfast explain tcp-unreachable); the members may find each other then");
+  return {};
+}
+
+Result<Part> Bootstrapper::part_of(const MemberReport& member) const {
+  const auto& f = member.facts;
+  Part part{.member = &member, .runs = f.reachable()};
+  const std::string name = f.member.str();
+  auto is = [&](Part::Kind kind, std::string refusal, std::string why, std::string_view acceptance = "lose-unread") {
+    part.kind = kind;
+    part.refusal = std::move(refusal);
+    part.why = std::move(why);
+    part.loses = fmt::format("{}:{}", acceptance, name);
+    return part;
+  };
+  if (f.reachable()) {
+    if (f.galera && f.galera->state.starts_with("Inconsistent"))
+      return is(Part::Kind::distrusted, "bootstrap.inconsistent", "it was voted out: its data differs",
+                "discard-diverged");
+    const auto at = GaleraPosition::parse(f.executed, GaleraSource::live);
+    if (!at || !at->proves() || (f.galera && f.galera->state.starts_with("Join")))
+      return is(Part::Kind::unread, "bootstrap.unread", "its wsrep position could not be read: " + f.error);
+    part.kind = Part::Kind::proven;
+    part.position = *at;
+    return part;
   }
-  const std::string first = report.authority.member->str();
-  Plan plan;
-  plan.verb = "bootstrap";
-  plan.cluster = cluster;
-  plan.world = world_of(report);
-  // Members that run alone would not let a new component grow around them.
-  for (const auto& m : report.members) {
-    if (!m.facts.reachable() && m.facts.server_pid <= 0) continue;
-    const std::string name = m.facts.member.str();
-    plan.steps.push_back({.id = "stop-" + name,
-                          .kind = "stop_server",
-                          .member = name,
-                          .title = fmt::format("Stop the server of {} (it runs outside a primary component)", name),
-                          .arguments = Value::object(),
-                          .preconditions = {"it takes no writes"},
-                          .undo = "start it again if it ran before",
-                          .expected_seconds = 20,
-                          .proof = "its process is gone",
-                          .touches = {"members/" + name, "authority", "leader"}});
+  if (f.agent != true || f.server_state.empty())
+    return is(Part::Kind::unread, "bootstrap.unread",
+              "its agent does not answer: neither what it holds nor whether its server runs is known");
+  if (!f.stored || f.stored->data == StoredFacts::Data::unknown)
+    return is(Part::Kind::unread, "bootstrap.unread",
+              "its data directory cannot be read" + (f.stored ? ": " + f.stored->why : ""));
+  const StoredFacts& stored = *f.stored;
+  if (stored.data != StoredFacts::Data::present) {
+    part.kind = Part::Kind::empty;
+    return part;
   }
-  plan.steps.push_back(
-      {.id = "bootstrap-" + first,
-       .kind = "bootstrap_server",
-       .member = first,
-       .title = fmt::format("Start {} as the first of a new primary component (it holds everything)", first),
-       .arguments = Value::object(),
-       .preconditions = {"no other member is in a primary component", "its position is proven and the highest"},
-       .undo = "stop it again",
-       .point_of_no_return = true,
-       .expected_seconds = 60,
-       .proof = "it says Primary and Synced",
-       .touches = {"members/" + first, "authority", "leader"}});
-  for (const auto& m : report.members) {
-    const std::string name = m.facts.member.str();
-    if (name == first) continue;
-    plan.steps.push_back({.id = "start-" + name,
-                          .kind = "start_server",
-                          .member = name,
-                          .title = fmt::format("Start the server of {}, which joins {}", name, first),
-                          .arguments = Value::object({{"restart", false}}),
-                          .preconditions = {first + " is Synced"},
-                          .undo = "stop it again",
-                          .expected_seconds = 60,
-                          .proof = "it signs us in and says that it serves",
-                          .touches = {"members/" + name, "authority", "leader"}});
-    plan.steps.push_back({.id = "prove-" + name,
-                          .kind = "prove_member",
-                          .member = name,
-                          .title = fmt::format("Wait until triage finds {} healthy", name),
-                          .arguments = Value::object(),
-                          .preconditions = {},
-                          .undo = "there is nothing to take back",
-                          .expected_seconds = 60,
-                          .proof = "triage says healthy",
-                          .touches = {"members/" + name}});
+  if (!stored.aborted_transfer.empty())
+    return is(Part::Kind::distrusted, "bootstrap.aborted_transfer",
+              "a state transfer into it was cut short: what it holds is no member's history");
+  if (stored.lineage == kZero)
+    return is(Part::Kind::distrusted, "bootstrap.zero_uuid", "it has data, but its grastate.dat names no history");
+  const auto at = GaleraPosition::parse(
+      stored.position, stored.seqno.value_or(-1) >= 0 ? GaleraSource::grastate : GaleraSource::recovered);
+  if (at && at->proves()) {
+    part.kind = Part::Kind::proven;
+    part.position = *at;
+    return part;
   }
-  return plan;
+  if (const auto failed = request_.not_recovered.find(name); failed != request_.not_recovered.end())
+    return is(Part::Kind::unread, "bootstrap.unread", "its position could not be recovered: " + failed->second);
+  if (stored.seqno == -1)
+    return fail(ErrorClass::refused, "bootstrap.not_recovered",
+                fmt::format("{} crashed: where it stands is in InnoDB alone, and was not recovered yet", name),
+                command("inspect", " --fence") + " recovers it without starting anything");
+  return is(Part::Kind::unread, "bootstrap.unread", stored.position_unknown);
+}
+
+/// The recorded one, the only one, or what most members hold: the others are named in the losses.
+Result<std::string> Bootstrapper::choose_history() {
+  std::map<std::string, std::vector<std::string>> histories;
+  for (const auto& part : parts_)
+    if (part.kind == Part::Kind::proven) histories[part.position.uuid.to_string()].push_back(name(part));
+  std::string list;
+  for (const auto& [uuid, members] : histories)
+    list += fmt::format("{}{} is held by {}", list.empty() ? "" : "; ", uuid, fmt::join(members, ", "));
+  if (histories.empty())
+    return fail(ErrorClass::refused, "bootstrap.no_position",
+                "no member has a position that proves what it holds: there is nothing to start from",
+                command("triage", " -v") + "; a backup is the other way: holdfast restore");
+  std::string recorded = report_.cluster.lineage;
+  std::ranges::transform(recorded, recorded.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (!recorded.empty()) {
+    if (histories.contains(recorded)) return recorded;
+    return fail(ErrorClass::refused, "bootstrap.foreign",
+                fmt::format("no member is of the recorded history {}: {}", recorded, list),
+                "find the members that are; spec.lineage of the DatabaseCluster records it");
+  }
+  std::string best;
+  bool tie = false;
+  for (const auto& [uuid, members] : histories) {
+    if (!best.empty() && members.size() == histories[best].size()) tie = true;
+    if (best.empty() || members.size() > histories[best].size()) best = uuid, tie = false;
+  }
+  if (!tie) return best;
+  return fail(ErrorClass::refused, "bootstrap.foreign", "the members are of several histories: " + list,
+              "find out which is the cluster's, and record it: spec.lineage of the DatabaseCluster; then " +
+                  command("bootstrap", " --dry-run"));
+}
+
+/// The highest; of several, one that runs, then one that stopped last.
+const Part& Bootstrapper::first_of(const std::string& history) const {
+  const Part* best = nullptr;
+  auto rank = [](const Part& p) {
+    return std::tuple(p.position.seqno, p.runs,
+                      p.member->facts.stored && p.member->facts.stored->safe_to_bootstrap == true);
+  };
+  for (const auto& part : parts_)
+    if (part.kind == Part::Kind::proven && part.position.uuid.to_string() == history &&
+        (!best || rank(part) > rank(*best)))
+      best = &part;
+  return *best;
+}
+
+Status Bootstrapper::mark_losses(const std::string& history, const Part& first) {
+  bool keeps = false;
+  for (auto& part : parts_) {
+    if (part.kind == Part::Kind::proven && part.position.uuid.to_string() != history) {
+      part.kind = Part::Kind::foreign;
+      part.refusal = "bootstrap.foreign";
+      part.why = fmt::format("it is of another history, {}", part.position.to_string());
+      part.loses = "discard-foreign:" + name(part);
+    }
+    if (part.loses.empty()) continue;
+    keeps = keeps || part.kind != Part::Kind::unread;
+    std::string what =
+        part.kind == Part::Kind::unread
+            ? fmt::format("the cluster goes on without what {} may hold beyond {}: {}. It is left as it is", name(part),
+                          first.position.to_string(), part.why)
+            : fmt::format("{} is made anew: {}", name(part), part.why);
+    result_.refusals[part.loses] = Error{ErrorClass::refused,
+                                         part.refusal,
+                                         fmt::format("{}: {}", name(part), part.why),
+                                         command("bootstrap", " --dry-run"),
+                                         {}};
+    result_.plan.losses.push_back({std::move(what), part.loses});
+    if (request_.no_escrow && part.kind != Part::Kind::unread)
+      result_.plan.losses.push_back(
+          {fmt::format("no copy of the data of {} will be kept", name(part)), "no-escrow:" + name(part)});
+  }
+  if (!keeps || request_.has_repository || request_.no_escrow) return {};
+  return fail(ErrorClass::refused, "bootstrap.no_repository",
+              "members have to be made anew; a copy of what they hold is kept first, and no repository is named",
+              command("bootstrap", " -r REPOSITORY --dry-run"));
+}
+
+/// Two ways to the same answer: where nothing is left out, the rules of authority must agree.
+Status Bootstrapper::check_authority(const Part& first) const {
+  if (!result_.plan.losses.empty()) return {};
+  std::optional<int64_t> proven;
+  for (const auto& part : parts_)
+    if (report_.authority.member && part.member->facts.member == *report_.authority.member)
+      proven = part.position.seqno;
+  if (report_.authority.kind == AuthorityKind::provable && proven == first.position.seqno) return {};
+  return fail(
+      ErrorClass::refused, "bootstrap.undeterminable",
+      fmt::format("which member holds everything is not proven: {}", fmt::join(report_.authority.reasons, "; ")),
+      command("triage", " -v"));
+}
+
+void Bootstrapper::add_step(std::string_view what, std::string_view kind, const std::string& member, std::string title,
+                            std::string undo, uint64_t seconds, std::string proof, Value arguments,
+                            std::vector<std::string> preconditions) {
+  result_.plan.steps.push_back({.id = fmt::format("{}-{}", what, member),
+                                .kind = std::string(kind),
+                                .member = member,
+                                .title = std::move(title),
+                                .arguments = std::move(arguments),
+                                .preconditions = std::move(preconditions),
+                                .undo = std::move(undo),
+                                .expected_seconds = seconds,
+                                .proof = std::move(proof),
+                                .touches = {"members/" + member, "authority", "leader"}});
+}
+
+void Bootstrapper::add_escrow(const Part& part) {
+  const std::string member = name(part);
+  if (part.runs)
+    add_step("stop", "stop_server", member, fmt::format("Stop the server of {}", member),
+             "start it again if it ran before", 20, "its process is gone");
+  if (part.kind != Part::Kind::empty && !request_.no_escrow)
+    add_step("escrow", "take_escrow", member,
+             fmt::format("Keep a copy of the data directory of {} in the repository", member),
+             "nothing: the copy is kept", 40, "every byte of it was read back from the repository");
+}
+
+/// `part` is the first of a new component, all servers being stopped.
+void Bootstrapper::add_cold_start(const Part& first) {
+  Value clear{Value::List()};
+  for (const auto& part : parts_) {
+    if (&part == &first || part.kind == Part::Kind::unread || part.kind == Part::Kind::empty) continue;
+    if (part.runs && !made_anew(part))
+      add_step("stop", "stop_server", name(part),
+               fmt::format("Stop the server of {} (it runs outside a primary component)", name(part)),
+               "start it again if it ran before", 20, "its process is gone", Value::object(), {"it takes no writes"});
+    if (part.member->facts.stored && part.member->facts.stored->seqno) clear.push(name(part));
+  }
+  const std::string member = name(first);
+  add_step("mark", "mark_bootstrap", member,
+           fmt::format("Mark {} alone as safe to bootstrap from: it is at {}", member, first.position.to_string()),
+           "put the marks back as they were", 2, "grastate.dat of each says so", Value::object({{"clear", clear}}),
+           {"its position is proven and the highest"});
+  add_step("bootstrap", "bootstrap_server", member,
+           fmt::format("Start {} as the first of a new primary component (it holds everything)", member),
+           "stop it again", 60, "it says Primary and Synced", Value::object(),
+           {"no other member is in a primary component"});
+  result_.plan.steps.back().point_of_no_return = true;
+}
+
+void Bootstrapper::add_warm_start(const Part& first) {
+  const std::string member = name(first);
+  add_step("bootstrap", "bootstrap_running", member,
+           fmt::format("Tell {}, which runs and is at {}, that its component is primary", member,
+                       first.position.to_string()),
+           "stop it again", 10, "it says Primary and Synced", Value::object(),
+           {"no other member is in a primary component", "its position is proven and the highest"});
+  result_.plan.steps.back().point_of_no_return = true;
+}
+
+void Bootstrapper::add_rebuild(const Part& part, const std::string& donor) {
+  const std::string member = name(part);
+  add_step("copy", "make_side_copy", member,
+           fmt::format("Copy {} into a new directory of {}, beside the old one", donor, member),
+           "remove the new directory", 30, "the copy came to its end and tells its position",
+           Value::object({{"donor", donor}}));
+  add_step("try", "prove_side", member, fmt::format("Start {} on the new directory and see that it keeps up", member),
+           "stop it", 60, "it is part of the component", Value::object({{"source", ""}}));
+  add_step("swap", "swap_side", member, fmt::format("Put the new directory in the old one's place, by rename"),
+           "put the old directory back", 5, "the old directory stands beside it");
+  result_.plan.steps.push_back(join_step(member, false, true, "on the new directory"));
+  add_step("prove", "prove_member", member, fmt::format("Wait until triage finds {} healthy", member),
+           "there is nothing to take back", 60, "triage says healthy");
+  if (part.kind != Part::Kind::empty && !request_.no_escrow)
+    add_step("drop", "drop_aside", member,
+             fmt::format("Remove the old directory of {}; its copy is in the repository", member), "", 10,
+             "the directory is gone", Value::object({{"swap", "swap-" + member}}));
+}
+
+Result<Bootstrap> Bootstrapper::plan() {
+  TRY_VOID(check_cluster());
+  for (const auto& member : report_.members) parts_.push_back(TRY(part_of(member)));
+  const std::string history = TRY(choose_history());
+  result_.plan.verb = "bootstrap";
+  result_.plan.cluster = report_.cluster.full_name();
+  result_.plan.world = world_of(report_);
+  const Part& first = first_of(history);
+  TRY_VOID(mark_losses(history, first));
+  TRY_VOID(check_authority(first));
+  // Everything that can still be taken back comes first.
+  for (const auto& part : parts_)
+    if (made_anew(part)) add_escrow(part);
+  if (first.runs)
+    add_warm_start(first);
+  else
+    add_cold_start(first);
+  std::string donor = name(first);
+  for (const auto& part : parts_) {
+    if (part.kind != Part::Kind::proven || &part == &first) continue;
+    const bool waits = first.runs && part.runs;
+    // It holds nothing but a part of that history: should its state be transferred whole, nothing is lost.
+    result_.plan.steps.push_back(join_step(
+        name(part), false, true, waits ? "unless it finds it by itself" : "it is at " + part.position.to_string()));
+    add_step("prove", "prove_member", name(part), fmt::format("Wait until triage finds {} healthy", name(part)),
+             "there is nothing to take back", 60, "triage says healthy");
+    donor = name(part);
+  }
+  for (const auto& part : parts_) {
+    if (made_anew(part)) add_rebuild(part, donor);
+    if (part.kind == Part::Kind::unread)
+      result_.left_alone.push_back(
+          fmt::format("{}: {}; once it can be read: {}", name(part), part.why, repair_command(part)));
+  }
+  return std::move(result_);
+}
+
+}  // namespace
+
+Result<Bootstrap> plan_bootstrap(const TriageReport& report, const BootstrapRequest& request) {
+  return Bootstrapper(report, request).plan();
 }
 
 }  // namespace holdfast::repair

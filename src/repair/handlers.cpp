@@ -26,6 +26,7 @@ class StartServer : public MemberStep {
   }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
+    if (engine() == Engine::galera) TRY_VOID(component_after_crash(*members_, scope));
     if (scope.step().arguments["restart"].boolean()) TRY_VOID(stop_member(*control, Deadline::in(seconds(60))));
     TRY_VOID(start_member(*control, {}, Deadline::in(seconds(180))));
     return Value::object();
@@ -65,18 +66,6 @@ class StopServer : public StartServer {
   }
 };
 
-/// Galera: the first of a new component.
-class BootstrapServer : public StartServer {
- public:
-  using StartServer::StartServer;
-  Result<Value> run(StepScope& scope, const Value&) override {
-    auto* control = TRY(member(scope));
-    if (TRY(control->is_running(soon()))) return Value::object();  // taken up after a crash
-    TRY_VOID(start_member(*control, {.new_cluster = true}, Deadline::in(seconds(180))));
-    return Value::object();
-  }
-};
-
 Value stream_value(const engine::StreamState& s) {
   return Value::object({{"follows", s.follows},
                         {"receiving", s.receiving},
@@ -104,6 +93,7 @@ class StreamStep : public MemberStep {
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
     return engine::restore_stream(engine(), control->setup().socket, stream_from(before),
                                   members_->source(control->setup()), soon());
   }
@@ -114,6 +104,7 @@ class ResumeReplication : public StreamStep {
   using StreamStep::StreamStep;
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
     TRY_VOID(engine::resume_replication(engine(), control->setup().socket, soon(), scope.stop()));
     return Value::object();
   }
@@ -122,9 +113,12 @@ class ResumeReplication : public StreamStep {
 class FollowSource : public StreamStep {
  public:
   using StreamStep::StreamStep;
-  Result<Value> run(StepScope& scope, const Value&) override {
+  Result<Value> run(StepScope& scope, const Value& before) override {
     auto* control = TRY(member(scope));
-    const engine::Source source = TRY(members_->source(control->setup(), scope.step().arguments["source"].text()));
+    engine::Source source = TRY(members_->source(control->setup(), scope.step().arguments["source"].text()));
+    source.renew = scope.step().arguments["renew"].boolean();
+    source.demote = !before["follows"].boolean();
+    TRY_VOID(ready_for_sql(scope));
     TRY_VOID(engine::follow(engine(), control->setup().socket, source, soon(), scope.stop()));
     return Value::object();
   }
@@ -138,6 +132,7 @@ class SetReadOnly : public MemberStep {
   }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
     TRY_VOID(engine::set_read_only(engine(), control->setup().socket, true, soon(), scope.stop()));
     return Value::object();
   }
@@ -147,7 +142,8 @@ class SetReadOnly : public MemberStep {
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
-    if (before["readOnly"].boolean()) return {};
+    if (before["readOnly"].boolean() || scope.step().arguments["keep"].boolean()) return {};
+    TRY_VOID(ready_for_sql(scope));
     return engine::set_read_only(engine(), control->setup().socket, false, soon());
   }
 
@@ -167,6 +163,7 @@ class SetSemiSync : public MemberStep {
   Result<Value> look_before(StepScope& scope) override { return Value::object({{"on", TRY(is_on(scope))}}); }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
     TRY_VOID(engine::set_semi_sync(control->setup().socket, as_source(scope), true, Deadline::in(seconds(60)),
                                    scope.stop()));
     return Value::object();
@@ -178,6 +175,7 @@ class SetSemiSync : public MemberStep {
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
     if (before["on"].boolean()) return {};
+    TRY_VOID(ready_for_sql(scope));
     return engine::set_semi_sync(control->setup().socket, as_source(scope), false, Deadline::in(seconds(60)));
   }
 
@@ -199,7 +197,8 @@ class CreateSlot : public MemberStep {
   Result<Value> look_before(StepScope& scope) override { return Value::object({{"there", TRY(is_there(scope))}}); }
   Result<Value> run(StepScope& scope, const Value&) override {
     if (TRY(is_there(scope))) return Value::object();
-    TRY(ask(scope, "SELECT pg_create_physical_replication_slot({}, true)"));
+    TRY_VOID(ready_for_sql(scope));
+    TRY(select(scope, "SELECT pg_create_physical_replication_slot({}, true)"));
     return Value::object();
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
@@ -208,19 +207,20 @@ class CreateSlot : public MemberStep {
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     if (before["there"].boolean() || !TRY(is_there(scope))) return {};
-    TRY(ask(scope, "SELECT pg_drop_replication_slot({})"));
+    TRY_VOID(ready_for_sql(scope));
+    TRY(select(scope, "SELECT pg_drop_replication_slot({})"));
     return {};
   }
 
  private:
-  Result<sql::Rows> ask(StepScope& scope, std::string_view statement) const {
+  Result<sql::Rows> select(StepScope& scope, std::string_view statement) const {
     auto* control = TRY(member(scope));
     auto connection = TRY(sql::PostgresConnection::connect(control->setup().socket, soon()));
     const std::string slot = sql::quote_postgres(scope.step().arguments["slot"].text());
     return connection.query(fmt::format(fmt::runtime(statement), slot), soon());
   }
   Result<bool> is_there(StepScope& scope) const {
-    return !TRY(ask(scope, "SELECT 1 FROM pg_replication_slots WHERE slot_name = {}")).empty();
+    return !TRY(select(scope, "SELECT 1 FROM pg_replication_slots WHERE slot_name = {}")).empty();
   }
 };
 
@@ -229,6 +229,7 @@ class ProveMember : public MemberStep {
   using MemberStep::MemberStep;
   Result<Value> look_before(StepScope&) override { return Value::object(); }
   Result<Value> run(StepScope& scope, const Value&) override {
+    TRY_VOID(start_after_crash(*members_, scope, scope.step().member));
     const Deadline deadline = Deadline::in(seconds(120));
     std::mutex mutex;
     std::condition_variable_any wake;
@@ -255,21 +256,25 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
                                               std::stop_token stop) {
   auto members = std::make_shared<Members>();
   members->cluster = cluster;
-  members->controls = TRY(provider::control_members(cluster, std::move(stop)));
+  members->controls = TRY(provider::control_members(cluster, std::move(stop), members->epoch));
   members->triage = std::move(doors.triage);
   members->escrow = std::move(doors.escrow);
+  members->dump = std::move(doors.dump);
   operation::HandlerMap handlers;
   handlers["start_server"] = std::make_shared<StartServer>(members);
   handlers["stop_server"] = std::make_shared<StopServer>(members);
-  handlers["bootstrap_server"] = std::make_shared<BootstrapServer>(members);
   handlers["resume_replication"] = std::make_shared<ResumeReplication>(members);
   handlers["follow_source"] = std::make_shared<FollowSource>(members);
   handlers["set_read_only"] = std::make_shared<SetReadOnly>(members);
   handlers["set_semi_sync"] = std::make_shared<SetSemiSync>(members);
   handlers["create_slot"] = std::make_shared<CreateSlot>(members);
   handlers["prove_member"] = std::make_shared<ProveMember>(members);
+  add_inspection_handlers(handlers, members);
+  add_keep_handlers(handlers, members);
   add_rebuild_handlers(handlers, members);
+  add_galera_handlers(handlers, members);
   add_postgres_handlers(handlers, members);
+  add_tail_handlers(handlers, members);
   return handlers;
 }
 

@@ -17,6 +17,11 @@ struct Doors {
   using Escrow = std::function<Result<codec::Value>(const std::string& member, const std::string& folder,
                                                     const std::string& job, std::stop_token stop)>;
   Escrow escrow;
+  /// Keeps a running member's dump and reads it back: {snapshot, path, position, bytes}, or {skipped: why it gave
+  /// none}.
+  using Dump =
+      std::function<Result<codec::Value>(const std::string& member, const std::string& job, std::stop_token stop)>;
+  Dump dump;
 };
 
 /// Handlers of every kind of step plan_repair() and plan_bootstrap() make.

@@ -10,6 +10,8 @@
 #include "engine/member_control.h"
 #include "engine/replication.h"
 #include "operation/handler.h"
+#include "provider/agent_call.h"
+#include "provider/epoch.h"
 #include "repair/handlers.h"
 #include "sys/process.h"
 
@@ -49,6 +51,8 @@ struct Members {
   std::vector<std::unique_ptr<engine::MemberControl>> controls;
   std::function<cluster::TriageReport()> triage;
   Doors::Escrow escrow;
+  provider::CurrentEpoch epoch = std::make_shared<std::atomic<uint64_t>>(0);  ///< of the operation; `controls` send it
+  Doors::Dump dump;
 
   Result<engine::MemberControl*> find(const std::string& name) const {
     for (const auto& control : controls)
@@ -71,6 +75,13 @@ struct Members {
   }
 };
 
+/// After a power failure, or the end of an agent, servers are down that a done step had left running. One that should
+/// follow is started again, as its init system would; one that should take writes is not. (after_crash.cpp)
+Status start_after_crash(const Members& members, StepScope& scope, const std::string& member);
+/// Galera: the component that this plan has bootstrapped is bootstrapped again when all of it is gone, if its first
+/// member is still the one that holds everything. "repair.no_component" when it cannot be known. (after_crash.cpp)
+Status component_after_crash(const Members& members, StepScope& scope);
+
 class MemberStep : public StepHandler {
  public:
   explicit MemberStep(std::shared_ptr<Members> members) : members_(std::move(members)) {}
@@ -79,12 +90,41 @@ class MemberStep : public StepHandler {
   Result<HowFar> how_far(StepScope&, const Value&) override { return HowFar{Reached::part, {}}; }
 
  protected:
-  Result<engine::MemberControl*> member(StepScope& scope) const { return members_->find(scope.step().member); }
+  Result<engine::MemberControl*> member(StepScope& scope) const {
+    *members_->epoch = scope.epoch();
+    return members_->find(scope.step().member);
+  }
+  /// A request to the step's member's agent, with the operation's epoch.
+  Result<Value> ask(StepScope& scope, const std::string& op, Value arguments, Deadline deadline,
+                    bool interruptible = true) const {
+    const auto* described = members_->cluster.find(scope.step().member);
+    if (!described)
+      return fail(ErrorClass::refused, "repair.no_member",
+                  "the cluster has no member " + scope.step().member + " any more");
+    arguments.set("epoch", scope.epoch());
+    const std::stop_token stop = interruptible ? scope.stop() : std::stop_token();
+    return when_free(deadline, stop, [&] { return provider::ask_agent(*described, op, arguments, deadline, stop); });
+  }
+  /// Before a statement that changes a server, which knows no epochs: whether nobody has taken over meanwhile. An agent
+  /// that does not answer cannot tell.
+  Status still_ours(StepScope& scope) const {
+    auto asked = ask(scope, "fence", Value::object(), soon(), false);
+    if (!asked && asked.error().error_class != ErrorClass::unavailable) return fail(std::move(asked).error());
+    return {};
+  }
+  Status ready_for_sql(StepScope& scope) const {
+    TRY_VOID(still_ours(scope));
+    return start_after_crash(*members_, scope, scope.step().member);
+  }
   Engine engine() const { return members_->cluster.engine; }
   const std::shared_ptr<Members> members_;
 };
 
+void add_inspection_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
+void add_keep_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
+void add_galera_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_postgres_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
+void add_tail_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 
 }  // namespace holdfast::repair

@@ -4,7 +4,11 @@
 
 #include <algorithm>
 
+#include "repair/keep_plan.h"
+#include "repair/rungs_galera.h"
 #include "repair/rungs_postgres.h"
+#include "repair/sides.h"
+#include "repair/unique.h"
 
 namespace holdfast::repair {
 
@@ -37,7 +41,7 @@ class Planner {
   void add_start(const MemberReport& member, std::string_view why);
   void add_proof(const MemberReport& member);
   void add_resume(const MemberReport& member);
-  void add_follow(const MemberReport& member);
+  void add_follow(const MemberReport& member, bool renew = false);
   void add_read_only(const MemberReport& member);
   void add_slot(const MemberReport& member);
   void add_semi_sync(const MemberReport& member);
@@ -50,9 +54,9 @@ class Planner {
       return d.id == id && std::ranges::find(d.members, member.facts.member) != d.members.end();
     });
   }
-  /// It only waits for the member it follows, which this plan starts.
-  bool waits_for_started(const MemberReport& member) const {
-    if (!says(member, "replica-source-unreachable") || !member.facts.upstream()) return false;
+  /// It follows a member which this plan starts.
+  bool follows_started(const MemberReport& member) const {
+    if (!member.facts.upstream()) return false;
     for (const auto& other : report_.cluster.members)
       if (member.facts.upstream()->upstream == fmt::format("{}:{}", other.host, other.port))
         return proposal_.plan.find("start-" + other.name.str()) != nullptr;
@@ -60,6 +64,38 @@ class Planner {
   }
   bool has_no_return() const {
     return std::ranges::any_of(proposal_.plan.steps, [](const Step& step) { return step.point_of_no_return; });
+  }
+  /// Whom it follows, when that one is not there and something can be done about it.
+  const MemberReport* dead_source(const MemberReport& member) const {
+    if (!says(member, "replica-source-unreachable") || !member.facts.upstream()) return nullptr;
+    for (const auto& other : report_.cluster.members) {
+      const MemberReport* source = report_.find(other.name.str());
+      if (source && member.facts.upstream()->upstream == fmt::format("{}:{}", other.host, other.port))
+        return source->healthy() || source->action == Action::nothing ? nullptr : source;
+    }
+    return nullptr;
+  }
+  /// It was promoted, and its agent would start it as a replica.
+  bool learns_that_it_leads(const MemberReport& member) const {
+    return is_leader(member) && says(member, "replica-detached") && report_.cluster.engine != Engine::postgres &&
+           report_.authority.kind == AuthorityKind::provable && report_.authority.member == member.facts.member;
+  }
+  bool nobody_else_leads(const MemberReport& member) const {
+    return std::ranges::all_of(report_.members, [&](const MemberReport& m) {
+      return &m == &member || m.facts.role_wanted == cluster::MemberRole::replica ||
+             proposal_.plan.find("configure-" + name(m)) != nullptr;
+    });
+  }
+  /// It works again as soon as its replicas do.
+  bool waits_for_replicas(const MemberReport& member) const {
+    if (!is_leader(member) || !member.facts.reachable()) return false;
+    const bool fallen_back = says(member, "semi-sync-off") && member.facts.semi_sync.source_enabled == true;
+    if (!fallen_back && !says(member, "commits-stuck")) return false;
+    return std::ranges::any_of(report_.members, [&](const MemberReport& m) { return &m != &member && !m.healthy(); });
+  }
+  /// There is nothing to do about it but to wait for that one.
+  bool waits_for_started(const MemberReport& member) const {
+    return says(member, "replica-source-unreachable") && follows_started(member);
   }
   bool is_leader(const MemberReport& member) const { return report_.leader == name(member); }
   std::string target_command(const MemberReport& member) const {
@@ -92,7 +128,8 @@ Status Planner::check_cluster() const {
     return fail(ErrorClass::refused, "repair.split_brain",
                 fmt::format("the members of {} have come apart: which one to keep is your choice, member by member",
                             report_.cluster.full_name()),
-                fmt::format("holdfast triage -c {} -v shows what each has; then name the member to rebuild with -i",
+                fmt::format("holdfast triage -c {0} -v shows what each has; then name the one that is to give way: "
+                            "holdfast repair -c {0} -i N",
                             report_.cluster.full_name()));
   return {};
 }
@@ -141,12 +178,13 @@ void Planner::add_resume(const MemberReport& member) {
        .touches = {"members/" + name(member)}});
 }
 
-void Planner::add_follow(const MemberReport& member) {
+void Planner::add_follow(const MemberReport& member, bool renew) {
   add({.id = "follow-" + name(member),
        .kind = "follow_source",
        .member = name(member),
-       .title = fmt::format("Make {} follow {}", name(member), report_.leader),
-       .arguments = Value::object({{"source", report_.leader}}),
+       .title = fmt::format("Make {} follow {}{}", name(member), report_.leader,
+                            renew ? ", with the account its agent has" : ""),
+       .arguments = Value::object({{"source", report_.leader}, {"renew", renew}}),
        .preconditions = {fmt::format("{} has nothing that {} lacks", name(member), report_.leader)},
        .undo = "make it follow whom it followed before",
        .expected_seconds = 10,
@@ -207,6 +245,7 @@ void Planner::add_proof(const MemberReport& member) {
 }
 
 const MemberReport* Planner::donor_for(const MemberReport& victim) const {
+  if (report_.cluster.engine == Engine::galera) return galera_donor(report_, victim);
   const MemberReport* donor = nullptr;
   for (const auto& m : report_.members) {
     if (&m == &victim || !m.healthy()) continue;
@@ -240,25 +279,28 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
     step("escrow", "take_escrow", fmt::format("Keep a copy of the data directory of {} in the repository", victim),
          "nothing: the copy is kept", copy_seconds * 2, "every byte of it was read back from the repository");
   const bool postgres = report_.cluster.engine == Engine::postgres;
-  if (postgres ? postgres_is_told_otherwise(report_, member)
-               : report_.cluster.engine != Engine::galera && member.facts.role_wanted != cluster::MemberRole::replica)
-    step("configure", "configure_replica",
-         fmt::format("Tell the agent of {} that it follows {}", victim, report_.leader),
-         "tell it what it was told before", 2, "its agent says so", Value::object({{"source", report_.leader}}));
+  const bool told_otherwise =
+      postgres ? postgres_is_told_otherwise(report_, member)
+               : (report_.cluster.engine != Engine::galera && member.facts.role_wanted != cluster::MemberRole::replica) ||
+                     is_told_otherwise(report_, member, report_.leader);
+  if (told_otherwise) add(telling_step(victim, report_.leader));
+  const bool cuts = holds_data && !request_.no_escrow && may_cut_its_tail(report_, member);
+  if (cuts) add(cutting_step(victim, report_.leader));
+  const std::string cut = cuts ? "cut-" + victim : "";
   if (postgres && holds_data && postgres_can_rewind(report_, member))
     step("copy", "make_side_copy",
          fmt::format("Copy the directory of {0} beside itself and rewind the copy onto {1}; where that is not possible, "
                      "copy {1} instead",
                      victim, report_.leader),
          "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
-         Value::object({{"donor", report_.leader}, {"rewind", true}}));
+         Value::object({{"donor", report_.leader}, {"rewind", true}, {"unless", cut}}));
   else
     step("copy", "make_side_copy",
          fmt::format("Copy {} into a new directory of {}, beside the old one", name(donor), victim),
          "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
-         Value::object({{"donor", name(donor)}}));
+         Value::object({{"donor", name(donor)}, {"unless", cut}}));
   step("try", "prove_side", fmt::format("Start {} on the new directory and see that it keeps up", victim), "stop it",
-       60, "it follows and is level", Value::object({{"source", report_.leader}}));
+       60, "it follows and is level", Value::object({{"source", report_.leader}, {"unless", cut}}));
   step("swap", "swap_side", fmt::format("Put the new directory in the old one's place, by rename", victim),
        "put the old directory back", 5, "the old directory stands beside it");
   step("start", "start_server", fmt::format("Start the server of {}", victim), "stop it again", 30,
@@ -274,23 +316,26 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
   auto lose = [&](std::string what, std::string_view acceptance) {
     proposal_.plan.losses.push_back({std::move(what), fmt::format("{}:{}", acceptance, victim)});
   };
-  const auto own_loss = postgres ? postgres_loss(member, postgres_only_it_is_unknown(report_, member)) : std::nullopt;
+  const auto own_loss = postgres ? postgres_loss(member, postgres_only_it_is_unknown(report_, member))
+                        : report_.cluster.engine == Engine::galera && member.verdict != Verdict::diverged
+                            ? galera_loss(member)
+                            : std::nullopt;
   if (own_loss)
     proposal_.plan.losses.push_back(*own_loss);
-  else if (member.verdict == Verdict::diverged)
-    lose(fmt::format("{} will no longer have what only it has{}", victim,
-                     member.errant.transactions.empty() ? "" : ": " + member.errant.transactions),
-         "discard-diverged");
-  if (member.verdict == Verdict::foreign)
+  else if (member.verdict == Verdict::foreign)
     lose(victim + " will no longer have its data of another cluster", "discard-foreign");
+  else if (const auto own = held_only_by(report_, member, donor))
+    lose(fmt::format("{} will no longer have what only it has{}", victim, own->empty() ? "" : ": " + *own),
+         "discard-diverged");
   if (holds_data && request_.no_escrow) lose("no copy of the data of " + victim + " will be kept", "no-escrow");
 }
 
 Status Planner::refill(const MemberReport& member) {
   const std::string victim = name(member);
   // Named, and with a copy that is read back, the only member that is not known may be made anew.
-  const bool chosen = request_.ordinal && request_.has_repository && !request_.no_escrow &&
-                      report_.cluster.engine == Engine::postgres && postgres_only_it_is_unknown(report_, member);
+  const bool chosen = (request_.ordinal && request_.has_repository && !request_.no_escrow &&
+                       report_.cluster.engine == Engine::postgres && postgres_only_it_is_unknown(report_, member)) ||
+                      galera_only_it_is_unknown(report_, member);
   if (report_.authority.kind == AuthorityKind::undeterminable && !chosen)
     return fail(ErrorClass::refused, "repair.undeterminable",
                 fmt::format("{} would have to be made anew, but who has all data is not known", victim),
@@ -299,6 +344,10 @@ Status Planner::refill(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.target_is_authority",
                 victim + " holds what no other member holds; it is the last thing to touch",
                 fmt::format("holdfast triage -c {} --export-divergence DIR", report_.cluster.full_name()));
+  if (report_.leader.empty() && report_.cluster.engine != Engine::galera)
+    return fail(ErrorClass::refused, "repair.no_donor",
+                "nobody takes writes whom " + victim + " could follow once it is made anew: that comes first",
+                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   const MemberReport* donor = donor_for(member);
   if (!donor)
     return fail(ErrorClass::refused, "repair.no_donor", "no healthy member is left to copy " + victim + " from",
@@ -309,17 +358,27 @@ Status Planner::refill(const MemberReport& member) {
                 fmt::format("{} has to be made anew; a copy of what it holds is kept first, and no repository is named",
                             victim),
                 target_command(member) + " --backups-path REPOSITORY");
+  if (holds_data && !request_.no_escrow) TRY_VOID(plan_keeping(report_, member, *donor, proposal_));
   add_rebuild(member, *donor, holds_data);
   return {};
 }
 
 Status Planner::restart(const MemberReport& member) {
-  if (report_.cluster.engine == Engine::galera && report_.has("galera-no-primary-component"))
-    return fail(ErrorClass::refused, "repair.no_donor",
-                "no member is in a primary component that " + name(member) + " could join",
-                fmt::format("holdfast bootstrap -c {} --dry-run", report_.cluster.full_name()));
   // A primary that comes back opens for writes: it must be the one that holds everything.
   const bool will_write = member.facts.role_wanted == cluster::MemberRole::primary && is_down(member);
+  const bool told_otherwise = is_told_otherwise(report_, member, report_.leader);
+  if (told_otherwise && is_down(member) && !holds_nothing_beside(report_, name(member), report_.leader))
+    return fail(ErrorClass::refused, "repair.split_brain",
+                fmt::format("{} is not proven to hold nothing but what {} has: it cannot simply follow it",
+                            name(member), report_.leader),
+                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  if (told_otherwise && is_down(member)) {
+    add(telling_step(name(member), report_.leader));
+    add_start(member, "as a replica");
+    add_follow(member);
+    add_proof(member);
+    return {};
+  }
   if (will_write && !report_.leader.empty())
     return fail(ErrorClass::refused, "repair.split_brain",
                 fmt::format("{} would come back as a primary while {} takes writes", name(member), report_.leader),
@@ -338,9 +397,19 @@ Status Planner::resume(const MemberReport& member) {
   if (report_.leader.empty())
     return fail(ErrorClass::refused, "repair.no_donor", "nobody takes writes whom " + name(member) + " could follow",
                 fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
+  const bool follows_anew =
+      says(member, "replica-detached") || says(member, "replica-wrong-source") || says(member, "replica-access-denied");
+  if (follows_anew && report_.cluster.engine != Engine::postgres &&
+      !holds_nothing_beside(report_, name(member), report_.leader))
+    return fail(ErrorClass::refused, "repair.undeterminable",
+                fmt::format("{} is not proven to hold nothing but what {} has: it is not made to follow it",
+                            name(member), report_.leader),
+                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  if (is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
   if (says(member, "replica-writable")) add_read_only(member);
-  const bool stopped = says(member, "replica-thread-stopped") || says(member, "replica-not-receiving") ||
-                       says(member, "replica-access-denied");
+  const bool refused = says(member, "replica-access-denied");
+  const bool stopped = says(member, "replica-thread-stopped") || says(member, "replica-not-receiving") || refused ||
+                       says(member, "replica-apply-error");
   if (says(member, "replica-detached") || says(member, "replica-wrong-source")) {
     if (report_.cluster.engine == Engine::postgres)
       add_start(member, "its agent writes whom it follows when it starts it");
@@ -351,6 +420,8 @@ Status Planner::resume(const MemberReport& member) {
     add_start(member, "so that it connects anew");
   } else if (stopped && report_.cluster.engine == Engine::postgres && !says(member, "replica-thread-stopped")) {
     add_start(member, "so that it connects anew");
+  } else if (refused) {
+    add_follow(member, true);
   } else if (stopped) {
     add_resume(member);
   }
@@ -374,8 +445,23 @@ Status Planner::repair(const MemberReport& member) {
         break;
     }
   }
+  if (report_.cluster.engine == Engine::galera) {
+    switch (TRY(add_galera_rung(report_, member, request_.ordinal.has_value(), proposal_.plan))) {
+      case GaleraRung::done:
+        return {};
+      case GaleraRung::refill:
+        return refill(member);
+      case GaleraRung::common:
+        break;
+    }
+  }
   switch (member.action) {
     case Action::nothing:
+      if (const MemberReport* source = dead_source(member))
+        return fail(ErrorClass::refused, "repair.needs_operator",
+                    fmt::format("{} waits for {}, which it follows and which does not serve: repair that one first",
+                                name(member), name(*source)),
+                    target_command(*source));
       return fail(
           ErrorClass::refused, "repair.needs_operator",
           fmt::format("{} needs a person: {}", name(member), member.sentence),
@@ -413,9 +499,19 @@ Result<Proposal> Planner::propose() {
   std::ranges::stable_sort(targets, {}, [&](const MemberReport* m) { return rank(report_, *m); });
   std::optional<Error> refused;
   bool rebuilding = false;
+  std::vector<const MemberReport*> waiting;
+  const MemberReport* taught = nullptr;
   for (const auto* m : targets) {
     if (request_.ordinal) TRY_VOID(check_target(*m));
+    if (waits_for_replicas(*m)) {
+      waiting.push_back(m);
+      continue;
+    }
     if (m->healthy()) {
+      if (!request_.ordinal && learns_that_it_leads(*m)) {
+        taught = m;
+        continue;
+      }
       proposal_.skipped.push_back(name(*m) + ": healthy");
       continue;
     }
@@ -438,37 +534,63 @@ Result<Proposal> Planner::propose() {
     proposal_.skipped.push_back(name(*m) + ": " + done.error().message);
     if (!refused) refused = std::move(done).error();
   }
+  // Those that followed a restarted one lose it for a moment.
+  for (const auto& m : report_.members)
+    if (follows_started(m) && !proposal_.plan.find("prove-" + name(m)) &&
+        (m.healthy() || (m.action == Action::nothing && waits_for_started(m))))
+      add_proof(m);
+  // Last, when no other agent says the same of its member any more.
+  if (taught && nobody_else_leads(*taught)) add(telling_step(name(*taught), ""));
+  for (const auto* m : waiting) {
+    if (!proposal_.plan.steps.empty() && !refused) {
+      add_proof(*m);
+      continue;
+    }
+    proposal_.skipped.push_back(name(*m) + ": works again when its replicas do");
+    if (!refused && proposal_.plan.steps.empty())
+      refused = Error{ErrorClass::refused,
+                      "repair.needs_operator",
+                      name(*m) + " works again when its replicas do: repair them first",
+                      fmt::format("holdfast repair -c {}", report_.cluster.full_name()),
+                      {}};
+  }
   if (proposal_.plan.steps.empty() && refused) return fail(std::move(*refused));
   return std::move(proposal_);
 }
 
 Result<Proposal> plan_repair(const TriageReport& report, const Request& request) {
-  const auto chosen = TRY(postgres_after_choice(report, request));
+  if (const auto chosen = TRY(postgres_after_choice(report, request))) {
+    auto proposal = TRY(Planner(*chosen, request).propose());
+    postgres_settle_choice(report, chosen->leader, proposal.plan);
+    return proposal;
+  }
+  const auto chosen = TRY(after_choice(report, request));
   if (!chosen) return Planner(report, request).propose();
   auto proposal = TRY(Planner(*chosen, request).propose());
-  postgres_settle_choice(report, chosen->leader, proposal.plan);
+  const std::string target = proposal.plan.steps.empty() ? "" : proposal.plan.steps[0].member;
+  if (!target.empty()) proposal.plan.steps.insert(proposal.plan.steps.begin(), closing_step(target, chosen->leader));
+  proposal.plan.world = world_of(report);
   return proposal;
 }
 
-namespace {
-
-/// What a second writer has of its own grows while the plan is looked at.
-bool goes_on_writing(const TriageReport& report, const MemberReport& m) {
-  return report.cluster.engine == Engine::postgres && report.leader.empty() && m.facts.reachable() &&
-         m.facts.role == cluster::MemberRole::primary;
-}
-
-}  // namespace
-
 Value world_of(const TriageReport& report) {
   Value members = Value::object();
-  for (const auto& m : report.members)
-    members.set(m.facts.member.str(),
-                Value::object({{"role", cluster::member_role_name(m.facts.role)},
-                               {"action", cluster::action_name(m.action)},
-                               {"errant", goes_on_writing(report, m) ? "" : m.errant.transactions},
-                               {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage
-                                                                                     : m.facts.lineage}}));
+  // What a second writer has of its own grows with every commit: no part of a world that must stay as it is.
+  const bool several = report.has("several-writers") ||
+                       (report.cluster.engine == Engine::postgres && report.leader.empty());
+  // Nothing moves in a Galera cluster without a component; and who is ahead there is what a bootstrap rests on.
+  const bool still = report.has("galera-no-primary-component");
+  for (const auto& m : report.members) {
+    const bool grows = several && m.facts.reachable() && m.facts.role == cluster::MemberRole::primary;
+    Value member = Value::object(
+        {{"role", cluster::member_role_name(m.facts.role)},
+         {"action", cluster::action_name(m.action)},
+         {"errant", grows ? "" : m.errant.transactions},
+         {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage : m.facts.lineage}});
+    if (still)
+      member.set("position", m.facts.reachable() ? m.facts.executed : m.facts.stored ? m.facts.stored->position : "");
+    members.set(m.facts.member.str(), std::move(member));
+  }
   return Value::object({{"leader", report.leader},
                         {"authority", cluster::authority_kind_name(report.authority.kind)},
                         {"members", members}});

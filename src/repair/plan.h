@@ -21,6 +21,7 @@ struct Request {
 struct Proposal {
   operation::Plan plan;              ///< without steps when there is nothing to do
   std::vector<std::string> skipped;  ///< "shop-mysql-0: healthy", members left alone and why
+  std::vector<std::string> remarks;  ///< what else should be known before it runs
 };
 
 /// Refusals (class refused):
@@ -33,6 +34,7 @@ struct Proposal {
 ///   repair.undeterminable     who has all data is not known, and the rung would destroy data
 ///   repair.no_donor           no healthy member to copy from
 ///   repair.needs_operator     only a person can do what is needed (full disk, network, account)
+///   repair.cannot_keep        histories have come apart, and no copy can be taken of a member with one of its own
 ///   repair.no_repository      a copy of the victim must be kept first, and no repository was named
 Result<Proposal> plan_repair(const cluster::TriageReport& report, const Request& request);
 

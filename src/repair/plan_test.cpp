@@ -134,8 +134,11 @@ TEST(RepairPlan, ARebuildKeepsACopyFirstAndProvesTheSuccessorBeforeItTakesThePla
   auto report = healthy();
   diagnose(report, 1, "errant-transactions", Verdict::diverged, Action::rebuild);
   auto proposal = plan_repair(report, {.ordinal = 1, .has_repository = true});
-  EXPECT_EQ(steps(proposal), "stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
+  EXPECT_EQ(steps(proposal),
+            "dump-m0 dump-m1 dump-m2 stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
   ASSERT_TRUE(proposal);
+  EXPECT_NE(proposal->plan.find("dump-m2")->title.find("shop/orders/2-mysqldump.sql"), std::string::npos);
+  EXPECT_FALSE(proposal->plan.find("dump-m1")->arguments["needed"].boolean()) << "its data directory is copied too";
   EXPECT_TRUE(operation::check_plan(proposal->plan));
   ASSERT_EQ(proposal->plan.losses.size(), 1u);
   EXPECT_EQ(proposal->plan.losses[0].acceptance, "discard-diverged:m1");
@@ -150,6 +153,59 @@ TEST(RepairPlan, ARebuildKeepsACopyFirstAndProvesTheSuccessorBeforeItTakesThePla
   report.members[2].verdict = Verdict::broken;
   report.members[0].verdict = Verdict::broken;
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1, .has_repository = true})), "repair.no_donor");
+}
+
+TEST(RepairPlan, WithoutDivergenceNothingIsDumped) {
+  auto report = healthy();
+  diagnose(report, 1, "replica-log-purged", Verdict::stale, Action::rebuild);
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1, .has_repository = true})),
+            "stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
+}
+
+TEST(RepairPlan, AMemberThatGivesNoDumpIsToldAndOneWithHistoryOfItsOwnIsCopiedOrStopsTheRepair) {
+  auto report = healthy(Engine::postgres);
+  MemberReport donor = report.members[2];
+  donor.facts.member = MemberName("m3");
+  report.members.push_back(donor);
+  cluster::Member described;
+  described.name = MemberName("m3");
+  described.ordinal = 3;
+  report.cluster.members.push_back(described);
+  diagnose(report, 1, "histories-diverged", Verdict::diverged, Action::reseed);
+  diagnose(report, 2, "server-stopped", Verdict::stopped, Action::restart);
+  auto& down = report.members[2];
+  down.facts.reach = cluster::Reach::unreachable;
+  const Request request{.ordinal = 1, .has_repository = true};
+  const std::string rebuild = " stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1";
+
+  auto proposal = plan_repair(report, request);
+  EXPECT_EQ(steps(proposal), "dump-m0 dump-m1 dump-m3" + rebuild);
+  ASSERT_TRUE(proposal);
+  ASSERT_EQ(proposal->remarks.size(), 1u);
+  EXPECT_NE(proposal->remarks[0].find("m2"), std::string::npos);
+
+  down.verdict = Verdict::diverged;
+  EXPECT_EQ(steps(plan_repair(report, request)), "repair.cannot_keep");
+  auto untargeted = report;
+  untargeted.members[2].action = Action::nothing;
+  EXPECT_EQ(steps(plan_repair(untargeted, {.has_repository = true})), "repair.needs_operator")
+      << "no steps may be left of a member that is refused";
+
+  down.facts.agent = true;
+  down.facts.stored.emplace().data = cluster::StoredFacts::Data::present;
+  EXPECT_EQ(steps(plan_repair(report, request)), "dump-m0 dump-m1 escrow-m2 dump-m3" + rebuild);
+  down.facts.server_pid = 4711;
+  EXPECT_EQ(steps(plan_repair(report, request)), "repair.cannot_keep") << "a server that runs writes its files";
+
+  // The others, with the victim stopped.
+  down.facts.server_pid = -1;
+  report.members[1].facts.reach = cluster::Reach::unreachable;
+  report.members[3].errant.transactions = "0-4-1";
+  proposal = plan_repair(report, request);
+  EXPECT_EQ(steps(proposal), "dump-m0 escrow-m2 dump-m3 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
+  ASSERT_TRUE(proposal);
+  EXPECT_TRUE(operation::check_plan(proposal->plan));
+  EXPECT_TRUE(proposal->plan.find("dump-m3")->arguments["needed"].boolean());
 }
 
 TEST(RepairPlan, ACrashedPrimaryIsStartedOnlyIfItHoldsEverythingAndNobodyElseWrites) {
@@ -172,6 +228,142 @@ TEST(RepairPlan, OneThatNeedsAPersonDoesNotKeepOthersFromBeingHealed) {
   auto proposal = plan_repair(report, {});
   EXPECT_EQ(steps(proposal), "resume-m1 prove-m1");
   EXPECT_EQ(proposal->skipped.size(), 2u);
+}
+
+/// m1 takes writes of its own beside m0; what each has is told by its gtid_binlog_state.
+TriageReport two_writers(const char* of_m0, const char* of_m1) {
+  auto report = healthy();
+  report.leader.clear();
+  report.healthy = false;
+  const char* states[] = {of_m0, of_m1, of_m0};
+  for (size_t i = 0; i < 3; ++i) {
+    auto& facts = report.members[i].facts;
+    facts.executed = states[i];
+    facts.read_only = i == 2;
+    facts.role = i == 2 ? MemberRole::replica : MemberRole::primary;
+  }
+  diagnose(report, 1, "several-writers", Verdict::diverged, Action::nothing);
+  report.authority.kind = AuthorityKind::diverged;
+  report.authority.member.reset();
+  return report;
+}
+
+TEST(RepairPlan, OfTwoWritersTheOneThatIsNamedGivesWay) {
+  const auto report = two_writers("0-1-7", "0-1-5,0-2-6");
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.split_brain");
+  auto proposal = plan_repair(report, {.ordinal = 1, .has_repository = true});
+  EXPECT_EQ(steps(proposal), "close-m1 stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
+  ASSERT_TRUE(proposal);
+  EXPECT_TRUE(operation::check_plan(proposal->plan));
+  EXPECT_EQ(proposal->plan.find("try-m1")->arguments["source"].text(), "m0");
+  EXPECT_EQ(proposal->plan.find("copy-m1")->arguments["donor"].text(), "m2");
+  ASSERT_EQ(proposal->plan.losses.size(), 1u);
+  EXPECT_EQ(proposal->plan.losses[0].acceptance, "discard-diverged:m1");
+
+  // The other way round: m2 has what m0 wrote, a copy of it would bring that back.
+  proposal = plan_repair(report, {.ordinal = 0, .has_repository = true});
+  ASSERT_TRUE(proposal) << proposal.error().to_string();
+  EXPECT_EQ(steps(proposal),
+            "close-m0 stop-m0 escrow-m0 configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
+  EXPECT_EQ(proposal->plan.find("copy-m0")->arguments["donor"].text(), "m1");
+}
+
+TEST(RepairPlan, ASecondWriterWithNothingOfItsOwnIsClosedAndFollows) {
+  auto report = two_writers("0-1-7", "0-1-5");
+  report.authority.kind = AuthorityKind::provable;
+  report.authority.member = MemberName("m0");
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.split_brain");
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.target_is_primary");
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1})), "close-m1 follow-m1 prove-m1");
+  report.members[1].facts.role_wanted = MemberRole::primary;
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1})), "close-m1 configure-m1 follow-m1 prove-m1");
+  report.authority.kind = AuthorityKind::undeterminable;
+  EXPECT_FALSE(plan_repair(report, {.ordinal = 1}));
+}
+
+/// m1 was promoted, its agent was not told; m0, the former primary, is down.
+TriageReport promoted_by_hand(const char* of_m0) {
+  auto report = healthy();
+  report.leader = "m1";
+  report.authority.member = MemberName("m1");
+  report.members[1].facts.role = MemberRole::primary;
+  cluster::Diagnosis told;
+  told.id = "replica-detached";
+  told.members = {MemberName("m1")};
+  report.diagnoses.push_back(told);
+  for (size_t i : {1, 2}) report.members[i].facts.executed = "0-1-7,0-2-9";
+  auto& facts = report.members[0].facts;
+  facts.reach = cluster::Reach::unreachable;
+  facts.agent = true;
+  facts.server_state = "failed";
+  facts.stored.emplace();
+  facts.stored->data = cluster::StoredFacts::Data::present;
+  facts.stored->position = of_m0;
+  diagnose(report, 0, "server-crashed", Verdict::stopped, Action::restart);
+  return report;
+}
+
+TEST(RepairPlan, AFormerPrimaryWithNothingOfItsOwnBecomesAReplicaAndAgentsLearnWhoLeads) {
+  auto proposal = plan_repair(promoted_by_hand("0-1-7"), {});
+  EXPECT_EQ(steps(proposal), "configure-m0 start-m0 follow-m0 prove-m0 configure-m1");
+  ASSERT_TRUE(proposal);
+  EXPECT_TRUE(operation::check_plan(proposal->plan));
+  EXPECT_EQ(proposal->plan.find("configure-m0")->arguments["source"].text(), "m1");
+  EXPECT_EQ(proposal->plan.find("configure-m1")->arguments["source"].text(), "");
+  // One more than m1 knows of m0's.
+  EXPECT_EQ(steps(plan_repair(promoted_by_hand("0-1-8"), {})), "repair.split_brain");
+}
+
+TEST(RepairPlan, ATailIsCutByTheServerWhereSemiSyncHeldIt) {
+  auto report = promoted_by_hand("0-1-8");
+  report.cluster.replication = cluster::ReplicationMode::semi_sync;
+  diagnose(report, 0, "errant-transactions", Verdict::diverged, Action::rebuild);
+  auto proposal = plan_repair(report, {.ordinal = 0, .has_repository = true});
+  EXPECT_EQ(steps(proposal), "escrow-m0 configure-m0 cut-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
+  ASSERT_TRUE(proposal);
+  EXPECT_TRUE(operation::check_plan(proposal->plan));
+  EXPECT_EQ(proposal->plan.find("copy-m0")->arguments["unless"].text(), "cut-m0");
+  ASSERT_EQ(proposal->plan.losses.size(), 1u);
+  // Without a copy nothing is cut; a clean stop leaves nothing to cut.
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0, .no_escrow = true})),
+            "configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0");
+  report.members[0].facts.server_state = "stopped";
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0, .has_repository = true})),
+            "escrow-m0 configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
+}
+
+TEST(RepairPlan, ThePrimaryIsHealedAfterTheReplicasItWaitsFor) {
+  auto report = healthy();
+  report.members[0].facts.semi_sync.source_enabled = true;
+  diagnose(report, 0, "semi-sync-off", Verdict::broken, Action::resume);
+  diagnose(report, 1, "replica-thread-stopped", Verdict::stopped, Action::resume);
+  EXPECT_EQ(steps(plan_repair(report, {})), "resume-m1 prove-m1 prove-m0");
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.needs_operator");
+  report.members[0].facts.semi_sync.source_enabled = false;
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "semi-sync-m0 prove-m0");
+}
+
+TEST(RepairPlan, WhatAReplicaWaitsForIsNamed) {
+  auto report = healthy();
+  report.leader.clear();
+  for (int i = 0; i < 3; ++i) report.cluster.members[static_cast<size_t>(i)].port = 3306 + i;
+  report.members[0].facts.reach = cluster::Reach::unreachable;
+  diagnose(report, 0, "server-crashed", Verdict::stopped, Action::restart);
+  for (size_t i : {1, 2}) {
+    cluster::Following follow;
+    follow.upstream = "127.0.0.1:3306";
+    report.members[i].facts.following.push_back(follow);
+    diagnose(report, i, "replica-source-unreachable", Verdict::broken, Action::nothing);
+  }
+  auto refused = plan_repair(report, {.ordinal = 1});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().id, "repair.needs_operator");
+  EXPECT_EQ(refused.error().hint, "holdfast repair -c shop/orders -i 0");
+  EXPECT_EQ(steps(plan_repair(report, {})), "start-m0 prove-m0 prove-m1 prove-m2");
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "start-m0 prove-m0 prove-m1 prove-m2");
+
+  report.members[0].facts.agent = false;
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.needs_operator");
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "engine/replication.h"
-#include "provider/agent_call.h"
 #include "repair/member_step.h"
 
 namespace holdfast::repair {
@@ -24,28 +23,16 @@ class AgentStep : public MemberStep {
   Status prove(StepScope&, const Value&, const Value&) override { return {}; }
 
  protected:
-  Result<Value> ask(StepScope& scope, const std::string& op, Value arguments, Deadline deadline,
-                    bool interruptible = true) const {
-    const auto* described = members_->cluster.find(scope.step().member);
-    if (!described)
-      return fail(ErrorClass::refused, "repair.no_member",
-                  "the cluster has no member " + scope.step().member + " any more");
-    const std::stop_token stop = interruptible ? scope.stop() : std::stop_token();
-    return when_free(deadline, stop, [&] { return provider::ask_agent(*described, op, arguments, deadline, stop); });
-  }
   Result<bool> has_side(StepScope& scope) const {
     auto status = TRY(ask(scope, "status", Value::object(), soon(), false));
     return status["server"]["side"].boolean();
   }
-  std::string data_dir(StepScope& scope) const { return members_->cluster.find(scope.step().member)->data_dir; }
-};
-
-class TakeEscrow : public AgentStep {
- public:
-  using AgentStep::AgentStep;
-  Result<Value> run(StepScope& scope, const Value&) override {
-    return members_->escrow(scope.step().member, data_dir(scope), scope.operation(), scope.stop());
+  /// The member follows already: an earlier step has brought it that far without a copy.
+  bool is_needless(StepScope& scope) const {
+    const std::string earlier = scope.step().arguments["unless"].text();
+    return !earlier.empty() && scope.result_of(earlier)["joined"].boolean();
   }
+  std::string data_dir(StepScope& scope) const { return members_->cluster.find(scope.step().member)->data_dir; }
 };
 
 /// The member's agent starts it as a replica of the one that takes writes, also after the repair.
@@ -57,8 +44,9 @@ class ConfigureReplica : public AgentStep {
     return Value::object({{"role", status["role"].text()}, {"upstream", status["upstream"].text()}});
   }
   Result<Value> run(StepScope& scope, const Value&) override {
+    const std::string source = scope.step().arguments["source"].text();  // "": it is the primary
     TRY(ask(scope, "configure",
-            Value::object({{"role", "replica"}, {"upstream", scope.step().arguments["source"].text()}}), soon()));
+            Value::object({{"role", source.empty() ? "primary" : "replica"}, {"upstream", source}}), soon()));
     return Value::object();
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
@@ -72,6 +60,7 @@ class MakeSideCopy : public AgentStep {
  public:
   using AgentStep::AgentStep;
   Result<Value> run(StepScope& scope, const Value&) override {
+    if (is_needless(scope)) return Value::object();
     TRY_VOID(discard(scope));  // a half-made one of before
     const auto& how = scope.step().arguments;
     return ask(scope, "initialise",
@@ -96,6 +85,7 @@ class ProveSide : public AgentStep {
  public:
   using AgentStep::AgentStep;
   Result<Value> run(StepScope& scope, const Value&) override {
+    if (is_needless(scope)) return Value::object();
     auto* control = TRY(member(scope));
     TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
     TRY(ask(scope, "start", Value::object({{"mode", "normal"}, {"data", "side"}}), Deadline::in(seconds(600))));
@@ -114,6 +104,7 @@ class ProveSide : public AgentStep {
     if (engine() == Engine::galera) return {};  // the agent waited until it was part of the primary component
     if (engine() != Engine::postgres) {
       const engine::Source source = TRY(members_->source(control.setup(), scope.step().arguments["source"].text()));
+      TRY_VOID(still_ours(scope));
       TRY_VOID(engine::follow(engine(), control.setup().socket, source, soon(), scope.stop()));
     }
     return engine::wait_for_replication(engine(), control.setup().socket, true, Deadline::in(seconds(600)),
@@ -125,25 +116,41 @@ class SwapSide : public AgentStep {
  public:
   using AgentStep::AgentStep;
   Result<Value> look_before(StepScope& scope) override {
-    return Value::object({{"aside", Value::list_of(asides(scope))}});
+    std::error_code error;
+    return Value::object({{"aside", Value::list_of(asides(scope))}, {"data", fs::exists(data_dir(scope), error)}});
   }
   Result<Value> run(StepScope& scope, const Value& before) override {
-    if (!TRY(has_side(scope))) return found(scope, before);  // taken up after a crash
+    TRY_VOID(still_ours(scope));
+    if (!TRY(has_side(scope))) {  // taken up after a crash
+      auto made = TRY(found(scope, before));
+      if (!made["path"].text().empty() || !before["data"].boolean(true)) return made;
+      return fail(ErrorClass::failed, "repair.no_side",
+                  "the new directory of " + scope.step().member + " is gone; the old one stands where it stood",
+                  "run repair again: it makes another one");
+    }
     auto swapped = TRY(ask(scope, "swap_side", Value::object(), Deadline::in(seconds(120)), false));
     return Value::object({{"path", swapped["path"].text()}});
   }
+  /// Which directory is the old one is written down before anything moves: once both have been moved, and nobody came
+  /// to say so, nothing on the disk tells them apart.
   Status undo(StepScope& scope, const Value& before, const Value* result) override {
-    const Value seen = result ? *result : TRY(found(scope, before));
-    const std::string path = seen["path"].text();
     auto* control = TRY(member(scope));
     TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
-    if (path.empty() || !fs::exists(path)) return {};
-    const auto others = asides(scope);
-    TRY(ask(scope, "put_back", Value::object({{"path", path}}), Deadline::in(seconds(120)), false));
+    Value noted = scope.progress();
+    if (!noted.is_object()) {
+      const Value seen = result ? *result : TRY(found(scope, before));
+      noted = Value::object({{"path", seen["path"].text()}, {"others", Value::list_of(asides(scope))}});
+      TRY_VOID(scope.record(noted));
+    }
+    const std::string path = noted["path"].text();
+    if (path.empty()) return {};
+    if (fs::exists(path))
+      TRY(ask(scope, "put_back", Value::object({{"path", path}}), Deadline::in(seconds(120)), false));
     // The copy, moved aside by that: there is a donor to make it again from, and the disk needs the space.
-    for (const auto& copy : asides(scope))
-      if (!others.contains(copy))
-        TRY(ask(scope, "drop_aside", Value::object({{"path", copy}}), Deadline::in(seconds(600)), false));
+    std::set<std::string> copies = asides(scope);
+    for (const auto& other : noted["others"].items()) copies.erase(other.text());
+    for (const auto& copy : copies)
+      TRY(ask(scope, "drop_aside", Value::object({{"path", copy}}), Deadline::in(seconds(600)), false));
     return {};
   }
 
@@ -168,11 +175,23 @@ class SwapSide : public AgentStep {
 class DropAside : public AgentStep {
  public:
   using AgentStep::AgentStep;
+  /// It goes by one rename first: as long as it has its name it is whole, and earlier requests for it are refused since
+  /// this operation's present epoch is known to the agent.
+  Result<HowFar> how_far(StepScope& scope, const Value&) override {
+    TRY(ask(scope, "fence", Value::object(), soon(), false));
+    const std::string path = path_of(scope);
+    return HowFar{fs::exists(path) ? Reached::nothing : Reached::part, {}};
+  }
   Result<Value> run(StepScope& scope, const Value&) override {
-    const std::string path = scope.result_of(scope.step().arguments["swap"].text())["path"].text();
+    const std::string path = path_of(scope);
     if (!path.empty() && fs::exists(path))
       TRY(ask(scope, "drop_aside", Value::object({{"path", path}}), Deadline::in(seconds(600)), false));
     return Value::object({{"path", path}});
+  }
+
+ private:
+  static std::string path_of(StepScope& scope) {
+    return scope.result_of(scope.step().arguments["swap"].text())["path"].text();
   }
 };
 
@@ -190,7 +209,6 @@ class FreeWal : public AgentStep {
 }  // namespace
 
 void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
-  handlers["take_escrow"] = std::make_shared<TakeEscrow>(members);
   handlers["configure_replica"] = std::make_shared<ConfigureReplica>(members);
   handlers["make_side_copy"] = std::make_shared<MakeSideCopy>(members);
   handlers["prove_side"] = std::make_shared<ProveSide>(members);

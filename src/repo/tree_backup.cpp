@@ -430,6 +430,7 @@ Result<TreeBackupResult> back_up_trees(Repository& repository, const std::vector
   snapshot.tree = TRY(backup.run());
   TreeBackupResult result;
   result.problems = backup.take_problems();
+  publish = publish && (result.problems.empty() || !options.whole);
   if (backup.stored_targets() == 0) {
     return fail(ErrorClass::refused, "backup.no_target",
                 result.problems.empty() ? "there is nothing to back up" : result.problems.front(),

@@ -19,6 +19,7 @@ namespace holdfast::repo {
 struct TreeBackupOptions {
   std::vector<std::string> excludes;
   bool one_file_system = false;
+  bool whole = false;  ///< with a single file that cannot be read, no snapshot is published
 };
 
 struct TreeBackupResult {

@@ -5,7 +5,10 @@
 #include <mysql.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
+#include <cerrno>
+#include <cstring>
 #include <mutex>
 
 #include "sys/process.h"
@@ -17,6 +20,23 @@ namespace {
 void init_library() {
   static std::once_flag once;
   std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });
+}
+
+/// Whether somebody is bound to this socket. libmariadb (3.3, non-blocking) closes its descriptor twice when connect(2)
+/// to a unix socket fails, and by then the number may be another thread's: what would fail must not get that far. A
+/// datagram socket is refused as the wrong type where a server listens, without the server noticing anything.
+Status check_bound(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return fail(ErrorClass::usage, "sql.socket_path", path + " is too long for a unix socket (107 bytes)");
+  std::memcpy(address.sun_path, path.c_str(), path.size());
+  sys::Fd probe(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!probe) return fail(sys::errno_error(errno, "a socket for " + path));
+  if (::connect(probe.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 || errno == EPROTOTYPE)
+    return {};
+  return fail(ErrorClass::unavailable, "sql.unreachable",
+              fmt::format("[2002] nobody listens on the socket {}: {}", path, std::strerror(errno)));
 }
 
 }  // namespace
@@ -84,6 +104,7 @@ MariadbConnection& MariadbConnection::operator=(MariadbConnection&&) noexcept = 
 MariadbConnection::~MariadbConnection() = default;
 
 Result<MariadbConnection> MariadbConnection::connect(const Target& target, Deadline deadline, std::stop_token stop) {
+  if (!target.socket.empty()) TRY_VOID(check_bound(target.socket));
   init_library();
   auto state = std::make_unique<State>();
   state->mysql = mysql_init(nullptr);
@@ -114,8 +135,9 @@ Result<MariadbConnection> MariadbConnection::connect(const Target& target, Deadl
   TRY_VOID(state->drive(
       status, [&](int ready) { return mysql_real_connect_cont(&connected, mysql, ready); }, deadline, stop));
   if (!connected) {
-    state->broken = true;
-    return fail(state->server_error(true));
+    auto error = state->server_error(true);
+    state->broken = false;  // it has closed its socket: the number it still tells may be another's by now
+    return fail(std::move(error));
   }
   if (target.tls && !mysql_get_ssl_cipher(mysql)) {
     state->broken = true;

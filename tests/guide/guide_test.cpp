@@ -131,7 +131,7 @@ std::string page_name(const ::testing::TestParamInfo<const char*>& info) {
 INSTANTIATE_TEST_SUITE_P(Page, Commands, ::testing::Values("README.md", "docs/guide/quickstart.md"), page_name);
 INSTANTIATE_TEST_SUITE_P(Page, LabCommands,
                          ::testing::Values("README.md", "docs/guide/quickstart.md", "docs/guide/backup-and-restore.md",
-                                           "docs/guide/repair.md"),
+                                           "docs/guide/repair.md", "docs/guide/triage.md"),
                          page_name);
 
 }  // namespace

@@ -18,10 +18,6 @@ std::string value(Patient& p, int i, const std::string& variable) {
   return p.sql(i, {"SELECT @@GLOBAL." + variable});
 }
 
-void start_slave(Patient& p, int i) {
-  p.sql(i, {"STOP SLAVE", "START SLAVE"});
-}
-
 /// Waits until replica `i` has all that the primary has right now.
 void caught_up(Patient& p, int i) {
   const std::string at = value(p, 0, "gtid_binlog_pos");
@@ -45,21 +41,18 @@ std::function<void(Patient&)> trip(std::vector<std::string> before, std::vector<
   };
 }
 
-std::function<void(Patient&)> mend(std::vector<std::string> on_replica, std::vector<std::string> after) {
-  return [=](Patient& p) {
-    std::vector<std::string> silent = {"SET sql_log_bin = 0"};
-    silent.insert(silent.end(), on_replica.begin(), on_replica.end());
-    p.sql(1, silent);
-    start_slave(p, 1);
-    caught_up(p, 1);
-    p.sql(0, after);
-  };
-}
-
 /// Replica 1 becomes a primary by hand; the others do not know.
 void open_second_writer(Patient& p) {
   p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF",
             "CREATE TABLE shop.second (a INT PRIMARY KEY)", "INSERT INTO shop.second VALUES (1), (2)"});
+}
+
+/// The first member is the primary again, for the agents too, and everything as it was kept.
+void put_back(Patient& p) {
+  for (int i : {0, 1, 2})
+    p.agent(i, "configure",
+            codec::Value::object({{"role", i == 0 ? "primary" : "replica"}, {"upstream", i == 0 ? "" : p.name(0)}}));
+  p.restore();
 }
 
 const std::vector<std::string> kTable = {"CREATE TABLE shop.t (a INT PRIMARY KEY, b INT)",
@@ -68,375 +61,374 @@ const std::vector<std::string> kDropTable = {"DROP TABLE shop.t"};
 
 std::vector<Fault> faults() {
   std::vector<Fault> list = {
-      {"applier stopped",
-       sql_on(1, {"STOP SLAVE SQL_THREAD"}),
-       {"replica-thread-stopped 1"},
-       {"1 stopped resume"},
-       "provable 0",
-       {},
-       sql_on(1, {"START SLAVE"}),
-       4,
-       {"healed"}},
-      {"receiver stopped",
-       sql_on(1, {"STOP SLAVE IO_THREAD"}),
-       {"replica-thread-stopped 1"},
-       {"1 stopped resume"},
-       "provable 0",
-       {},
-       sql_on(1, {"START SLAVE"})},
-      {"both threads stopped",
-       sql_on(2, {"STOP SLAVE"}),
-       {"replica-thread-stopped 2"},
-       {"2 stopped resume"},
-       "provable 0",
-       {},
-       sql_on(2, {"START SLAVE"})},
-      {"1062, a row that is there already",
-       trip(kTable, {"INSERT INTO shop.t VALUES (7, 0)"}, {"INSERT INTO shop.t VALUES (7, 1)"}),
-       {"replica-apply-error 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {},
-       mend({"DELETE FROM shop.t WHERE a = 7"}, kDropTable)},
-      {"1032, a row that is missing",
-       trip(kTable, {"DELETE FROM shop.t WHERE a = 1"}, {"UPDATE shop.t SET b = 2 WHERE a = 1"}),
-       {"replica-apply-error 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {},
-       mend({"INSERT INTO shop.t VALUES (1, 1)"}, kDropTable)},
-      {"1146, a table that is missing",
-       trip(kTable, {"DROP TABLE shop.t"}, {"INSERT INTO shop.t VALUES (8, 8)"}),
-       {"replica-apply-error 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {},
-       mend(kTable, kDropTable)},
-      {"1396, an account that is there already",
-       trip({"SELECT 1"}, {"CREATE USER odd@localhost"}, {"CREATE USER odd@localhost"}),
-       {"replica-apply-error 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {},
-       mend({"DROP USER odd@localhost"}, {"DROP USER odd@localhost"})},
-      {"replica writable",
-       sql_on(1, {"SET GLOBAL read_only = OFF"}),
-       {"replica-writable 1"},
-       {"1 broken resume"},
-       "provable 0",
-       {},
-       sql_on(1, {"SET GLOBAL read_only = ON"})},
-      {"replica filters",
-       sql_on(1, {"STOP SLAVE", "SET GLOBAL replicate_ignore_table = 'shop.x'", "START SLAVE"}),
-       {"replica-filters 1"},
-       {"1 broken nothing"},
-       "provable 0",
-       {},
-       sql_on(1, {"STOP SLAVE", "SET GLOBAL replicate_ignore_table = ''", "START SLAVE"})},
-      {"replication password wrong",
-       sql_on(1, {"STOP SLAVE", "CHANGE MASTER TO MASTER_PASSWORD = 'wrong'", "START SLAVE"}),
-       {"replica-access-denied 1"},
-       {"1 broken resume"},
-       "provable 0",
-       {},
-       [](Patient& p) {
-         p.sql(1, {"STOP SLAVE"});
-         p.restore();
-       }},
-      {"follows another replica",
-       [](Patient& p) {
-         p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
-       },
-       {"replica-wrong-source 2"},
-       {"2 broken resume"},
-       "provable 0",
-       {},
-       [](Patient& p) {
-         p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(0)), "START SLAVE"});
-       }},
-      {"follows a stranger",
-       [](Patient& p) { p.sql(2, {"STOP SLAVE", "CHANGE MASTER TO MASTER_PORT = 9", "START SLAVE"}); },
-       {"replica-wrong-source 2"},
-       {"2 broken resume"},
-       "provable 0",
-       {"replica-source-unreachable"},
-       [](Patient& p) {
-         p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(0)), "START SLAVE"});
-       }},
-      {"semi-sync off on the primary",
-       sql_on(0, {"SET GLOBAL rpl_semi_sync_master_enabled = OFF"}),
-       {"semi-sync-off 0"},
-       {"0 broken resume"},
-       "provable 0",
-       {},
-       sql_on(0, {"SET GLOBAL rpl_semi_sync_master_enabled = ON"})},
-      {"semi-sync off on a replica",
-       sql_on(1, {"SET GLOBAL rpl_semi_sync_slave_enabled = OFF", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"}),
-       {"semi-sync-replica-off 1"},
-       {"1 broken resume"},
-       "provable 0",
-       {},
-       sql_on(1, {"SET GLOBAL rpl_semi_sync_slave_enabled = ON", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"})},
-      {"wait point AFTER_COMMIT",
-       sql_on(0, {"SET GLOBAL rpl_semi_sync_master_wait_point = 'AFTER_COMMIT'"}),
-       {"semi-sync-after-commit 0"},
-       {},
-       "provable 0",
-       {},
-       sql_on(0, {"SET GLOBAL rpl_semi_sync_master_wait_point = 'AFTER_SYNC'"}),
-       0},
-      {"semi-sync fallen back for want of replicas",
-       [](Patient& p) {
-         p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 500"});
-         for (int i : {1, 2}) p.sql(i, {"STOP SLAVE IO_THREAD"});
-       },
-       {"semi-sync-off 0", "replica-thread-stopped 1 2"},
-       {"0 broken resume", "1 stopped resume", "2 stopped resume"},
-       "provable 0",
-       {},
-       [](Patient& p) {
-         for (int i : {1, 2}) p.sql(i, {"START SLAVE"});
-         p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"});
-       }},
-      {"commits hang: nobody acknowledges",
-       [](Patient& p) {
-         p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 3600000"});
-         for (int i : {1, 2}) p.sql(i, {"STOP SLAVE IO_THREAD"});
-       },
-       {"commits-stuck 0", "replica-thread-stopped 1 2"},
-       {"0 broken nothing", "1 stopped resume", "2 stopped resume"},
-       "provable 0",
-       {},
-       [](Patient& p) {
-         for (int i : {1, 2}) p.sql(i, {"START SLAVE"});
-         p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"});
-       }},
-      {"primary read-only",
-       sql_on(0, {"SET GLOBAL read_only = ON"}),
-       {"primary-read-only 0", "no-writer"},
-       {"0 broken nothing"},
-       "provable 0",
-       {},
-       sql_on(0, {"SET GLOBAL read_only = OFF"})},
-      {"replica killed",
-       [](Patient& p) { p.kill(1); },
-       {"server-crashed 1"},
-       {"1 stopped restart"},
-       "provable 0",
-       {},
-       [](Patient& p) { p.start(1); }},
-      {"replica stopped",
-       [](Patient& p) { p.stop(1); },
-       {"server-stopped 1"},
-       {"1 stopped restart"},
-       "provable 0",
-       {},
-       [](Patient& p) { p.start(1); }},
-      {"replica frozen",
-       [](Patient& p) { p.freeze(1); },
-       {"server-frozen 1"},
-       {"1 broken restart"},
-       "provable 0",
-       {},
-       [](Patient& p) { p.thaw(1); }},
-      {"primary frozen",
-       [](Patient& p) { p.freeze(0); },
-       {"server-frozen 0", "no-writer"},
-       {"0 broken restart"},
-       "provable 0",
-       {"replica-source-unreachable"},
-       [](Patient& p) { p.thaw(0); }},
-      {"agent killed",
-       [](Patient& p) { p.kill_agent(1); },
-       {"agent-gone 1", "server-unreachable 1"},
-       {"1 stopped restart"},
-       "provable 0",
-       {},
-       [](Patient& p) { p.restore(); }},
-      {"replica detached",
-       sql_on(1, {"STOP SLAVE", "RESET SLAVE ALL"}),
-       {"replica-detached 1"},
-       {"1 broken resume"},
-       "provable 0"},
-      {"purged binary log",
-       [](Patient& p) {
-         p.sql(1, {"STOP SLAVE"});
-         p.sql(0, {"CREATE TABLE shop.p (a INT)", "FLUSH BINARY LOGS", "INSERT INTO shop.p VALUES (1)",
-                   "FLUSH BINARY LOGS", "FLUSH BINARY LOGS"});
-         caught_up(p, 2);
-         await(
-             "the logs are purged",
-             [&] {
-               p.sql(0, {"FLUSH BINARY LOGS"});
-               caught_up(p, 2);
-               const std::string last =
-                   p.sql(0, {"SELECT SUBSTRING_INDEX(VARIABLE_VALUE, '/', -1) FROM "
-                             "information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'BINLOG_SNAPSHOT_FILE'"});
-               p.sql(0, {"PURGE BINARY LOGS TO '" + last + "'"});
-               return p.try_sql(0, {"SHOW BINARY LOGS"}, seconds(5)) == last;
-             },
-             seconds(20));
-         p.sql(1, {"START SLAVE"});
-       },
-       {"replica-log-purged 1"},
-       {"1 stale rebuild"},
-       "provable 0"},
-      {"errant transaction, cluster idle",
-       [](Patient& p) {
-         p.stop_writer();
-         caught_up(p, 1);
-         p.sql(1, {"CREATE TABLE shop.errant (a INT PRIMARY KEY)"});
-       },
-       {"errant-transactions 1"},
-       {"1 diverged rebuild"},
-       "leader_not_primary 1"},
-      {"errant transaction under load",
-       [](Patient& p) {
-         p.sql(1, {"CREATE TABLE shop.errant (a INT PRIMARY KEY)", "INSERT INTO shop.errant VALUES (1)"});
-         await(
-             "replication stops",
-             [&] {
-               return p.try_sql(1,
-                                {"SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = "
-                                 "'SLAVE_RUNNING'"},
-                                seconds(2)) == "OFF";
-             },
-             seconds(10));
-       },
-       {"errant-transactions 1", "histories-diverged"},
-       {"1 diverged rebuild"},
-       "diverged",
-       {"replica-apply-error"}},
-      {"data directory gone",
-       [](Patient& p) { p.lab_break("delete-data", 1); },
-       {"data-missing 1"},
-       {"1 empty rebuild"},
-       "provable 0"},
-      {"data directory emptied",
-       [](Patient& p) {
-         p.stop(1);
-         remove_tree(p.data(1));
-         ASSERT_EQ(::mkdir(p.data(1).c_str(), 0755), 0);
-       },
-       {"data-missing 1"},
-       {"1 empty rebuild"},
-       "provable 0"},
-      {"system tablespace overwritten",
-       [](Patient& p) {
-         p.kill(1);
-         spoil(p.data(1) + "/ibdata1", 0, 1 << 20);
-         p.start_in_vain(1);
-       },
-       {"data-damaged 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {"server-crashed", "server-stopped"}},
-      {"redo log gone",
-       [](Patient& p) {
-         p.kill(1);
-         spoil(p.data(1) + "/ib_logfile0", 0, 64 << 10);
-         p.start_in_vain(1);
-       },
-       {"data-damaged 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {"server-crashed", "server-stopped"}},
-      {"primary killed",
-       [](Patient& p) { p.kill(0); },
-       {"server-crashed 0", "no-writer", "replica-source-unreachable 1 2"},
-       {"0 stopped restart", "1 broken nothing", "2 broken nothing"},
-       "provable 0",
-       {},
-       [](Patient& p) { p.start(0); }},
-      {"primary stopped",
-       [](Patient& p) { p.stop(0); },
-       {"server-stopped 0", "no-writer", "replica-source-unreachable 1 2"},
-       {"0 stopped restart", "1 broken nothing", "2 broken nothing"},
-       "provable 0",
-       {},
-       [](Patient& p) { p.start(0); }},
-      {"all killed",
-       [](Patient& p) {
-         for (int i : {2, 1, 0}) p.kill(i);
-       },
-       {"server-crashed 0 1 2", "no-writer"},
-       {"0 stopped restart", "1 stopped restart", "2 stopped restart"},
-       "provable 0",
-       {},
-       [](Patient& p) {
-         for (int i : {0, 1, 2}) p.start(i);
-       }},
-      {"second writer that has written",
-       open_second_writer,
-       {"several-writers 0 1", "histories-diverged"},
-       {"0 diverged nothing", "1 diverged nothing"},
-       "diverged",
-       {"replica-detached", "errant-transactions"}},
-      {"second writer that has not written",
-       [](Patient& p) { p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF"}); },
-       {"several-writers 0 1", "replica-detached 1"},
-       {"1 broken resume"},
-       "provable 0"},
-      {"the account is refused on one",
-       sql_on(1, {"SET sql_log_bin = 0", "ALTER USER holdfast@localhost IDENTIFIED BY 'another one'"}),
-       {"access-denied 1", "authority-undeterminable"},
-       {"1 unknown nothing"},
-       "undeterminable"},
-      {"promoted by hand, its agent not told",
-       [](Patient& p) {
-         p.stop_writer();
-         for (int i : {1, 2}) caught_up(p, i);
-         p.stop(0);
-         p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF",
-                   "SET GLOBAL rpl_semi_sync_master_enabled = ON"});
-         p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
-         p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
-       },
-       {"replica-detached 1", "server-stopped 0"},
-       {"0 stopped restart", "2 broken resume"},
-       "provable 1",
-       {"replica-wrong-source"}},
-      {"old primary with a tail, down",
-       [](Patient& p) {
-         p.stop_writer();
-         for (int i : {1, 2}) caught_up(p, i);
-         for (int i : {1, 2}) p.sql(i, {"STOP SLAVE"});
-         p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10", "CREATE TABLE shop.tail (a INT)"});
-         p.kill(0);
-         p.sql(1, {"RESET SLAVE ALL", "SET GLOBAL read_only = OFF", "SET GLOBAL rpl_semi_sync_master_enabled = ON"});
-         p.agent(1, "configure", codec::Value::object({{"role", "primary"}, {"upstream", ""}}));
-         p.agent(2, "configure", codec::Value::object({{"upstream", p.name(1)}}));
-         p.sql(2, {fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
-         p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
-       },
-       {"errant-transactions 0", "histories-diverged", "server-crashed 0"},
-       {"0 diverged rebuild"},
-       "diverged",
-       {},
-       [](Patient& p) {
-         p.agent(1, "configure", codec::Value::object({{"role", "replica"}, {"upstream", p.name(0)}}));
-         p.agent(2, "configure", codec::Value::object({{"upstream", p.name(0)}}));
-         p.restore();
-       }},
+      {.name = "applier stopped",
+       .inject = sql_on(1, {"STOP SLAVE SQL_THREAD"}),
+       .diagnoses = {"replica-thread-stopped 1"},
+       .members = {"1 stopped resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "receiver stopped",
+       .inject = sql_on(1, {"STOP SLAVE IO_THREAD"}),
+       .diagnoses = {"replica-thread-stopped 1"},
+       .members = {"1 stopped resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "both threads stopped",
+       .inject = sql_on(2, {"STOP SLAVE"}),
+       .diagnoses = {"replica-thread-stopped 2"},
+       .members = {"2 stopped resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "1062, a row that is there already",
+       .inject = trip(kTable, {"INSERT INTO shop.t VALUES (7, 0)"}, {"INSERT INTO shop.t VALUES (7, 1)"}),
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, kDropTable)},
+      {.name = "1032, a row that is missing",
+       .inject = trip(kTable, {"DELETE FROM shop.t WHERE a = 1"}, {"UPDATE shop.t SET b = 2 WHERE a = 1"}),
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, kDropTable)},
+      {.name = "1146, a table that is missing",
+       .inject = trip(kTable, {"DROP TABLE shop.t"}, {"INSERT INTO shop.t VALUES (8, 8)"}),
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, kDropTable)},
+      {.name = "1396, an account that is there already",
+       .inject = trip({"SELECT 1"}, {"CREATE USER odd@localhost"}, {"CREATE USER odd@localhost"}),
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, {"DROP USER odd@localhost"})},
+      {.name = "replica writable",
+       .inject = sql_on(1, {"SET GLOBAL read_only = OFF"}),
+       .diagnoses = {"replica-writable 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "replica filters",
+       .inject = sql_on(1, {"STOP SLAVE", "SET GLOBAL replicate_ignore_table = 'shop.x'", "START SLAVE"}),
+       .diagnoses = {"replica-filters 1"},
+       .members = {"1 broken nothing"},
+       .authority = "provable 0",
+       .undo = sql_on(1, {"STOP SLAVE", "SET GLOBAL replicate_ignore_table = ''", "START SLAVE"}),
+       .repair = {"repair.needs_operator"}},
+      {.name = "replication password wrong",
+       .inject = sql_on(1, {"STOP SLAVE", "CHANGE MASTER TO MASTER_PASSWORD = 'wrong'", "START SLAVE"}),
+       .diagnoses = {"replica-access-denied 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "follows another replica",
+       .inject =
+           [](Patient& p) {
+             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+           },
+       .diagnoses = {"replica-wrong-source 2"},
+       .members = {"2 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "follows a stranger",
+       .inject = [](Patient& p) { p.sql(2, {"STOP SLAVE", "CHANGE MASTER TO MASTER_PORT = 9", "START SLAVE"}); },
+       .diagnoses = {"replica-wrong-source 2"},
+       .members = {"2 broken resume"},
+       .authority = "provable 0",
+       .also = {"replica-source-unreachable"},
+       .repair = {"healed"}},
+      {.name = "semi-sync off on the primary",
+       .inject = sql_on(0, {"SET GLOBAL rpl_semi_sync_master_enabled = OFF"}),
+       .diagnoses = {"semi-sync-off 0"},
+       .members = {"0 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "semi-sync off on a replica",
+       .inject =
+           sql_on(1, {"SET GLOBAL rpl_semi_sync_slave_enabled = OFF", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"}),
+       .diagnoses = {"semi-sync-replica-off 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "wait point AFTER_COMMIT",
+       .inject = sql_on(0, {"SET GLOBAL rpl_semi_sync_master_wait_point = 'AFTER_COMMIT'"}),
+       .diagnoses = {"semi-sync-after-commit 0"},
+       .authority = "provable 0",
+       .undo = sql_on(0, {"SET GLOBAL rpl_semi_sync_master_wait_point = 'AFTER_SYNC'"}),
+       .exit_code = 0,
+       .repair = {"nothing"}},
+      {.name = "semi-sync fallen back for want of replicas",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 500"});
+             for (int i : {1, 2}) p.sql(i, {"STOP SLAVE IO_THREAD"});
+           },
+       .diagnoses = {"semi-sync-off 0", "replica-thread-stopped 1 2"},
+       .members = {"0 broken resume", "1 stopped resume", "2 stopped resume"},
+       .authority = "provable 0",
+       .repair = {"-i 0: repair.needs_operator", "healed"},
+       .tidy = sql_on(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"})},
+      {.name = "commits hang: nobody acknowledges",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 3600000"});
+             for (int i : {1, 2}) p.sql(i, {"STOP SLAVE IO_THREAD"});
+           },
+       .diagnoses = {"commits-stuck 0", "replica-thread-stopped 1 2"},
+       .members = {"0 broken nothing", "1 stopped resume", "2 stopped resume"},
+       .authority = "provable 0",
+       .repair = {"-i 0: repair.target_is_primary", "healed"},
+       .tidy = sql_on(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"})},
+      {.name = "primary read-only",
+       .inject = sql_on(0, {"SET GLOBAL read_only = ON"}),
+       .diagnoses = {"primary-read-only 0", "no-writer"},
+       .members = {"0 broken nothing"},
+       .authority = "provable 0",
+       .undo = sql_on(0, {"SET GLOBAL read_only = OFF"}),
+       .repair = {"repair.needs_operator"}},
+      {.name = "replica killed",
+       .inject = [](Patient& p) { p.kill(1); },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "replica stopped",
+       .inject = [](Patient& p) { p.stop(1); },
+       .diagnoses = {"server-stopped 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "replica frozen",
+       .inject = [](Patient& p) { p.freeze(1); },
+       .diagnoses = {"server-frozen 1"},
+       .members = {"1 broken restart"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "primary frozen",
+       .inject = [](Patient& p) { p.freeze(0); },
+       .diagnoses = {"server-frozen 0", "no-writer"},
+       .members = {"0 broken restart"},
+       .authority = "provable 0",
+       .also = {"replica-source-unreachable"},
+       .repair = {"healed"}},
+      {.name = "agent killed",
+       .inject = [](Patient& p) { p.kill_agent(1); },
+       .diagnoses = {"agent-gone 1", "server-unreachable 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .undo = [](Patient& p) { p.restore(); },
+       .repair = {"repair.needs_operator"}},
+      {.name = "replica detached",
+       .inject = sql_on(1, {"STOP SLAVE", "RESET SLAVE ALL"}),
+       .diagnoses = {"replica-detached 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "purged binary log",
+       .inject =
+           [](Patient& p) {
+             p.sql(1, {"STOP SLAVE"});
+             p.sql(0, {"CREATE TABLE shop.p (a INT)", "FLUSH BINARY LOGS", "INSERT INTO shop.p VALUES (1)",
+                       "FLUSH BINARY LOGS", "FLUSH BINARY LOGS"});
+             caught_up(p, 2);
+             await(
+                 "the logs are purged",
+                 [&] {
+                   p.sql(0, {"FLUSH BINARY LOGS"});
+                   caught_up(p, 2);
+                   const std::string last =
+                       p.sql(0, {"SELECT SUBSTRING_INDEX(VARIABLE_VALUE, '/', -1) FROM "
+                                 "information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'BINLOG_SNAPSHOT_FILE'"});
+                   p.sql(0, {"PURGE BINARY LOGS TO '" + last + "'"});
+                   return p.try_sql(0, {"SHOW BINARY LOGS"}, seconds(5)) == last;
+                 },
+                 seconds(20));
+             p.sql(1, {"START SLAVE"});
+           },
+       .diagnoses = {"replica-log-purged 1"},
+       .members = {"1 stale rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, {"DROP TABLE shop.p"})},
+      {.name = "errant transaction, cluster idle",
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();
+             caught_up(p, 1);
+             p.sql(1, {"CREATE TABLE shop.errant (a INT PRIMARY KEY)"});
+           },
+       .diagnoses = {"errant-transactions 1"},
+       .members = {"1 diverged rebuild"},
+       .authority = "leader_not_primary 1",
+       .repair = {"operation.not_accepted", "-i 1 ACCEPT: healed"},
+       .tidy = [](Patient& p) { p.start_writer(); }},
+      {.name = "errant transaction under load",
+       .inject =
+           [](Patient& p) {
+             p.sql(1, {"CREATE TABLE shop.errant (a INT PRIMARY KEY)", "INSERT INTO shop.errant VALUES (1)"});
+             await(
+                 "replication stops",
+                 [&] {
+                   return p.try_sql(
+                              1,
+                              {"SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = "
+                               "'SLAVE_RUNNING'"},
+                              seconds(2)) == "OFF";
+                 },
+                 seconds(10));
+           },
+       .diagnoses = {"errant-transactions 1", "histories-diverged"},
+       .members = {"1 diverged rebuild"},
+       .authority = "diverged",
+       .also = {"replica-apply-error"},
+       .repair = {"repair.split_brain", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "data directory gone",
+       .inject = [](Patient& p) { p.lab_break("delete-data", 1); },
+       .diagnoses = {"data-missing 1"},
+       .members = {"1 empty rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "data directory emptied",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             remove_tree(p.data(1));
+             ASSERT_EQ(::mkdir(p.data(1).c_str(), 0755), 0);
+           },
+       .diagnoses = {"data-missing 1"},
+       .members = {"1 empty rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "system tablespace overwritten",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             spoil(p.data(1) + "/ibdata1", 0, 1 << 20);
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"healed"}},
+      {.name = "redo log gone",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             spoil(p.data(1) + "/ib_logfile0", 0, 64 << 10);
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"healed"}},
+      {.name = "primary killed",
+       .inject = [](Patient& p) { p.kill(0); },
+       .diagnoses = {"server-crashed 0", "no-writer", "replica-source-unreachable 1 2"},
+       .members = {"0 stopped restart", "1 broken nothing", "2 broken nothing"},
+       .authority = "provable 0",
+       .repair = {"-i 1: repair.needs_operator", "healed"}},
+      {.name = "primary stopped",
+       .inject = [](Patient& p) { p.stop(0); },
+       .diagnoses = {"server-stopped 0", "no-writer", "replica-source-unreachable 1 2"},
+       .members = {"0 stopped restart", "1 broken nothing", "2 broken nothing"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "all killed",
+       .inject =
+           [](Patient& p) {
+             for (int i : {2, 1, 0}) p.kill(i);
+           },
+       .diagnoses = {"server-crashed 0 1 2", "no-writer"},
+       .members = {"0 stopped restart", "1 stopped restart", "2 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "second writer that has written",
+       .inject = open_second_writer,
+       .diagnoses = {"several-writers 0 1", "histories-diverged"},
+       .members = {"0 diverged nothing", "1 diverged nothing"},
+       .authority = "diverged",
+       .also = {"replica-detached", "errant-transactions"},
+       .repair = {"repair.split_brain", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "second writer that has not written",
+       .inject = [](Patient& p) { p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF"}); },
+       .diagnoses = {"several-writers 0 1", "replica-detached 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"repair.split_brain", "-i 0: repair.target_is_primary", "-i 1: healed"}},
+      {.name = "the account is refused on one",
+       .inject = sql_on(1, {"SET sql_log_bin = 0", "ALTER USER holdfast@localhost IDENTIFIED BY 'another one'"}),
+       .diagnoses = {"access-denied 1", "authority-undeterminable"},
+       .members = {"1 unknown nothing"},
+       .authority = "undeterminable",
+       .repair = {"repair.target_unknown", "-i 1: repair.target_unknown"}},
+      {.name = "promoted by hand, its agent not told",
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();
+             for (int i : {1, 2}) caught_up(p, i);
+             p.stop(0);
+             p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF",
+                       "SET GLOBAL rpl_semi_sync_master_enabled = ON"});
+             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+             p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
+           },
+       .diagnoses = {"replica-detached 1", "server-stopped 0"},
+       .members = {"0 stopped restart", "2 broken resume"},
+       .authority = "provable 1",
+       .also = {"replica-wrong-source"},
+       .undo = put_back,
+       .repair = {"healed"},
+       .tidy = put_back},
+      {.name = "old primary with a tail, down",
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();
+             for (int i : {1, 2}) caught_up(p, i);
+             for (int i : {1, 2}) p.sql(i, {"STOP SLAVE"});
+             p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10", "CREATE TABLE shop.tail (a INT)"});
+             p.kill(0);
+             p.sql(1,
+                   {"RESET SLAVE ALL", "SET GLOBAL read_only = OFF", "SET GLOBAL rpl_semi_sync_master_enabled = ON"});
+             p.agent(1, "configure", codec::Value::object({{"role", "primary"}, {"upstream", ""}}));
+             p.agent(2, "configure", codec::Value::object({{"upstream", p.name(1)}}));
+             p.sql(2, {fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+             p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
+           },
+       .diagnoses = {"errant-transactions 0", "histories-diverged", "server-crashed 0"},
+       .members = {"0 diverged rebuild"},
+       .authority = "diverged",
+       .undo = put_back,
+       .repair = {"repair.split_brain", "-i 0: operation.not_accepted", "-i 0 ACCEPT: healed"},
+       .tidy = put_back},
   };
   if (::geteuid() == 0) {
-    list.push_back({"network cut",
-                    [](Patient& p) { p.lab_break("partition", 1); },
-                    {"tcp-unreachable 1"},
-                    {"1 broken nothing"},
-                    "provable 0",
-                    {"replica-source-unreachable", "replica-half-open"},
-                    [](Patient& p) { p.lab_heal(1); }});
-    list.push_back({"disk full",
-                    [](Patient& p) { p.lab_break("fill-disk", 1); },
-                    {"disk-full 1", "server-hung 1"},
-                    {"1 broken nothing"},
-                    "undeterminable",
-                    {"authority-undeterminable"},
-                    [](Patient& p) {
-                      p.kill(1);  // it looks for room once in a minute only
-                      p.lab_heal(1);
-                    }});
+    list.push_back({.name = "network cut",
+                    .inject = [](Patient& p) { p.lab_break("partition", 1); },
+                    .diagnoses = {"tcp-unreachable 1"},
+                    .members = {"1 broken nothing"},
+                    .authority = "provable 0",
+                    .also = {"replica-source-unreachable", "replica-half-open"},
+                    .undo = [](Patient& p) { p.lab_heal(1); },
+                    .repair = {"repair.needs_operator"}});
+    list.push_back({.name = "disk full",
+                    .inject = [](Patient& p) { p.lab_break("fill-disk", 1); },
+                    .diagnoses = {"disk-full 1", "server-hung 1"},
+                    .members = {"1 broken nothing"},
+                    .authority = "undeterminable",
+                    .also = {"authority-undeterminable"},
+                    .undo =
+                        [](Patient& p) {
+                          p.kill(1);  // it looks for room once in a minute only
+                          p.lab_heal(1);
+                        },
+                    .repair = {"repair.needs_operator", "-i 1: repair.needs_operator"}});
   }
   return list;
 }

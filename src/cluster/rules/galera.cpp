@@ -4,6 +4,7 @@
 #include <set>
 
 #include "cluster/rules/rule.h"
+#include "position/galera.h"
 
 namespace holdfast::cluster::rules {
 
@@ -125,7 +126,8 @@ std::vector<Finding> not_synced(const View& view) {
               .remedy = view.command("triage") + " --watch"};
     if (state.starts_with("Donor") && m.galera->desynced == true) {
       f.summary = name(m) + " is desynced by hand (wsrep_desync=ON): it falls behind without slowing the others";
-      f.remedy = "SET GLOBAL wsrep_desync=OFF on " + name(m);
+      f.remedy = view.command("repair", &m);
+      f.action = Action::resume;
     }
     return f;
   });
@@ -144,8 +146,7 @@ std::vector<Finding> not_ready(const View& view) {
               .remedy = view.command("repair", &m)};
     if (rejects) {
       f.summary = name(m) + " rejects queries: somebody set wsrep_reject_queries";
-      f.remedy = "SET GLOBAL wsrep_reject_queries=NONE on " + name(m) + "; then " + view.command("triage");
-      f.action = Action::nothing;
+      f.action = Action::resume;
     }
     return f;
   });
@@ -185,6 +186,52 @@ std::vector<Finding> aborted_transfer(const View& view) {
         .evidence = {m.stored->aborted_transfer},
         .remedy = view.command("repair", &m),
         .blocks = {"bootstrap from " + name(m)}};
+  });
+}
+
+bool stands_still(const MemberFacts& m) {
+  return !m.reachable() && (m.server_state == "stopped" || m.server_state == "failed");
+}
+
+/// A start would replace all it holds by a state transfer, in place, and no copy would be kept.
+std::vector<Finding> state_lost(const View& view) {
+  if (view.cluster.engine != Engine::galera) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!stands_still(m) || !m.stored || m.stored->data != StoredFacts::Data::present) return {};
+    if (m.stored->lineage != "00000000-0000-0000-0000-000000000000" || !m.stored->aborted_transfer.empty()) return {};
+    return Finding{
+        .members = {},
+        .summary = name(m) +
+                   " has data, but its grastate.dat names no history: Galera has marked it as not to be "
+                   "trusted",
+        .evidence = {fmt::format("grastate.dat: uuid {}, seqno {}", m.stored->lineage, m.stored->seqno.value_or(-1))},
+        .remedy = view.command("repair", &m),
+        .blocks = {"bootstrap from " + name(m)}};
+  });
+}
+
+/// A stopped member that no cache reaches back to: IST is not possible any more.
+std::vector<Finding> behind_caches(const View& view) {
+  if (view.cluster.engine != Engine::galera) return {};
+  std::optional<int64_t> first;
+  for (const auto& m : view.members) {
+    if (!in_primary(m) || m.galera->state != "Synced") continue;
+    if (!m.galera->cached_downto || *m.galera->cached_downto <= 0) return {};
+    first = std::min(first.value_or(*m.galera->cached_downto), *m.galera->cached_downto);
+  }
+  if (!first) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!stands_still(m) || !m.stored || m.stored->position.empty() || !m.stored->aborted_transfer.empty()) return {};
+    const auto at = position::GaleraPosition::parse(m.stored->position, position::GaleraSource::grastate);
+    if (!at || at->seqno + 1 >= *first) return {};
+    for (const auto& other : view.members)
+      if (in_primary(other) && other.galera->uuid != at->uuid.to_string()) return {};
+    return Finding{
+        .members = {},
+        .summary = fmt::format("{} stands at {}, and no write-set cache reaches back that far: it has to be made anew",
+                               name(m), at->seqno),
+        .evidence = {fmt::format("the oldest write set any member can give is {} (wsrep_local_cached_downto)", *first)},
+        .remedy = view.command("repair", &m)};
   });
 }
 
@@ -246,6 +293,10 @@ constexpr Rule kRules[] = {
      "the component is not the cluster described", size_mismatch},
     {"galera-aborted-transfer", Severity::error, Verdict::broken, Action::rebuild,
      "a state transfer was cut off half way", aborted_transfer},
+    {"galera-state-lost", Severity::error, Verdict::broken, Action::rebuild, "a Galera member's state names no history",
+     state_lost},
+    {"galera-behind-caches", Severity::error, Verdict::stale, Action::rebuild,
+     "a Galera member is too far behind to catch up", behind_caches},
     {"galera-bootstrap-flag", Severity::error, Verdict::healthy, Action::nothing,
      "the wrong member is marked to bootstrap from", bootstrap_flag},
     {"galera-slow-member", Severity::warning, Verdict::healthy, Action::nothing, "a member holds the others up",

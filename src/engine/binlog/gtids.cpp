@@ -8,9 +8,7 @@
 namespace holdfast::engine::binlog {
 
 void Gtids::add(const MariadbGtid& gtid) {
-  auto& domain = domains_[gtid.domain];
-  domain.servers[gtid.server] = gtid.sequence;
-  domain.last = gtid.server;
+  state_.record({gtid.domain, gtid.server, gtid.sequence});
 }
 
 void Gtids::add(const MysqlInterval& interval) {
@@ -95,11 +93,7 @@ bool Gtids::add_previous_gtids(ByteSpan body) {
 
 std::vector<MariadbGtid> Gtids::mariadb() const {
   std::vector<MariadbGtid> result;
-  for (const auto& [id, domain] : domains_) {
-    for (const auto& [server, sequence] : domain.servers)
-      if (server != domain.last) result.push_back({id, server, sequence});
-    result.push_back({id, domain.last, domain.servers.at(domain.last)});
-  }
+  for (const auto& entry : state_.entries()) result.push_back({entry.domain, entry.server, entry.seq});
   return result;
 }
 
@@ -118,15 +112,11 @@ bool Gtids::contains(const MysqlGtid& gtid) const {
 }
 
 bool Gtids::covers(const MariadbGtid& gtid) const {
-  const auto domain = domains_.find(gtid.domain);
-  if (domain == domains_.end()) return false;
-  const auto server = domain->second.servers.find(gtid.server);
-  return server != domain->second.servers.end() && server->second >= gtid.sequence;
+  return state_.contains({gtid.domain, gtid.server, gtid.sequence});
 }
 
 std::string Gtids::text() const {
-  std::string text;
-  for (const auto& gtid : mariadb()) text += (text.empty() ? "" : ",") + gtid.to_string();
+  std::string text = state_.to_string();
   const std::array<uint8_t, 16>* uuid = nullptr;
   for (const auto& [source, intervals] : sources_) {
     if (intervals.empty()) continue;
@@ -140,11 +130,7 @@ std::string Gtids::text() const {
 }
 
 std::string Gtids::position_text() const {
-  if (domains_.empty()) return text();
-  std::string text;
-  for (const auto& [id, domain] : domains_)
-    text += (text.empty() ? "" : ",") + MariadbGtid{id, domain.last, domain.servers.at(domain.last)}.to_string();
-  return text;
+  return state_.empty() ? text() : state_.last().to_string();
 }
 
 }  // namespace holdfast::engine::binlog

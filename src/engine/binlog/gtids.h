@@ -1,5 +1,6 @@
-// What a binary log says was committed, as values and in the servers' own text. A collector only: comparing positions
-// is the job of the position module, which replaces this class once the engines use it.
+// What a binary log says was committed, collected transaction by transaction. A collector only: what it found is
+// compared in the position module. MySQL's intervals are kept in trees here, since a position::GtidSet is built in time
+// linear in its size, and a log adds its transactions one by one.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "engine/binlog/event.h"
+#include "position/gtid_vector.h"
 
 namespace holdfast::engine::binlog {
 
@@ -21,7 +23,7 @@ struct MysqlInterval {
 class Gtids {
  public:
   Gtids() = default;
-  Gtids(const Gtids& other) : domains_(other.domains_), sources_(other.sources_) {}
+  Gtids(const Gtids& other) : state_(other.state_), sources_(other.sources_) {}
   Gtids(Gtids&& other) noexcept { swap(other); }
   Gtids& operator=(Gtids other) noexcept {
     swap(other);
@@ -40,7 +42,7 @@ class Gtids {
   /// Body of a Previous_gtids event, with or without tags.
   bool add_previous_gtids(ByteSpan body);
 
-  bool empty() const { return domains_.empty() && sources_.empty(); }
+  bool empty() const { return state_.empty() && sources_.empty(); }
   /// By domain, by server; the last of each domain stands last of it.
   std::vector<MariadbGtid> mariadb() const;
   /// By uuid and tag, ascending, joined.
@@ -55,17 +57,13 @@ class Gtids {
   std::string position_text() const;
 
  private:
-  struct Domain {
-    std::map<uint32_t, uint64_t> servers;
-    uint32_t last = 0;
-  };
-  std::map<uint32_t, Domain> domains_;
+  position::GtidState state_;  // MariaDB
   using Intervals = std::map<uint64_t, uint64_t>;  // first -> last
   std::map<MysqlSource, Intervals> sources_;
   std::pair<const MysqlSource, Intervals>* recent_ = nullptr;  // in sources_: where the last one was added
 
   void swap(Gtids& other) noexcept {
-    domains_.swap(other.domains_);
+    std::swap(state_, other.state_);
     sources_.swap(other.sources_);
     std::swap(recent_, other.recent_);
   }

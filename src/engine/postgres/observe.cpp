@@ -80,9 +80,10 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
       streaming_timeline = rows->text("received_tli");
     }
   }
-  // An idle primary sends nothing: all received and all applied is no lag, however old the last transaction is.
+  // An idle primary sends nothing: all received and all applied is no lag, however old the last transaction is. What a
+  // receiver has just been started with is rounded down to a segment, below what was replayed from files.
   if (auto rows = ask("lag",
-                      "SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0 "
+                      "SELECT CASE WHEN pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0 "
                       "ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END AS lag"))
     if (auto lag = rows->value("lag"); lag && f.receiving == true) f.lag_seconds = std::strtod(lag->c_str(), nullptr);
   f.applying = state.text("paused") == "f";

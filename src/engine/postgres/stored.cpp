@@ -49,7 +49,7 @@ void read_wal_directory(const std::string& wal_dir, const ControlData* control, 
       const auto text = stored::read_small(wal_dir + "/" + name);
       auto history = text ? parse_history(*timeline, *text) : fail(text.error());
       if (history)
-        result.histories.push_back(std::move(*history));
+        result.histories.emplace(*timeline, std::move(*history));
       else
         result.histories_unknown = history.error().message;
     }
@@ -82,39 +82,19 @@ Result<PostmasterPid> parse_postmaster_pid(std::string_view text) {
 }
 
 PostgresStored read_postgres_stored(const std::string& data_dir, const PostgresStoredOptions& options) {
-  using Kind = stored::DirectoryState::Kind;
   PostgresStored result;
   const auto listing = stored::list_directory(data_dir);
   const auto has = [&](const char* name) { return std::ranges::binary_search(listing.names, name); };
-  result.why = listing.why;
-  switch (listing.kind) {
-    case Kind::missing:
-      result.content = StoredContent::missing;
-      break;
-    case Kind::empty:
-      result.content = StoredContent::empty;
-      break;
-    case Kind::not_a_directory:
-      result.content = StoredContent::foreign;
-      break;
-    case Kind::unreadable:
-      break;
-    case Kind::populated:
-      if (has("PG_VERSION") || has("global") || has("pg_wal")) {
-        result.content = StoredContent::data;
-        for (const char* name : {"PG_VERSION", "global", "pg_wal", "base"})
-          if (!has(name)) result.markers.push_back({data_dir + "/" + name, "it is missing"});
-      } else {
-        result.content = StoredContent::foreign;
-        result.why = "neither PG_VERSION nor its directories are in it";
-      }
-  }
-  if (result.content != StoredContent::missing && result.content != StoredContent::unreadable)
-    find_markers(data_dir, listing.names, result.markers);
-  if (result.content == StoredContent::data && !result.markers.empty()) {
-    result.content = StoredContent::half_made;
-    result.why = result.markers.front().path + ": " + result.markers.front().meaning;
-  }
+  static_cast<ContentOf&>(result) = judge_content(
+      listing, {.is_ours =
+                    [&](std::vector<StoredMarker>& markers) {
+                      if (!has("PG_VERSION") && !has("global") && !has("pg_wal")) return false;
+                      for (const char* name : {"PG_VERSION", "global", "pg_wal", "base"})
+                        if (!has(name)) markers.push_back({data_dir + "/" + name, "it is missing"});
+                      return true;
+                    },
+                .not_ours = "neither PG_VERSION nor its directories are in it",
+                .find_markers = [&](auto& markers) { find_markers(data_dir, listing.names, markers); }});
   result.data_volume = stored::volume_of(data_dir);
   result.wal_volume = stored::volume_of(data_dir + "/pg_wal");
   if (result.content != StoredContent::data && result.content != StoredContent::half_made) {

@@ -3,14 +3,15 @@
 #pragma once
 
 #include <stop_token>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "base/deadline.h"
-#include "engine/mysql_family_stored.h"
 #include "engine/postgres/control.h"
 #include "engine/postgres/timeline.h"
 #include "engine/postgres/wal.h"
+#include "engine/stored/content.h"
 #include "engine/stored/files.h"
 #include "engine/stored/known.h"
 
@@ -25,11 +26,7 @@ struct PostmasterPid {
 };
 Result<PostmasterPid> parse_postmaster_pid(std::string_view text);
 
-struct PostgresStored {
-  StoredContent content = StoredContent::unreadable;
-  std::string why;
-  std::vector<StoredMarker> markers;  ///< each of them makes it half_made
-
+struct PostgresStored : ContentOf {
   stored::Known<std::string> version;  ///< PG_VERSION: "15"
   stored::Known<ControlData> control;
   WalReading wal;
@@ -37,8 +34,8 @@ struct PostgresStored {
   bool postmaster_absent = false;  ///< proven: shut down cleanly
   bool standby_signal = false, recovery_signal = false;
   bool signals_known = false;                     ///< the two above are proven
-  std::vector<TimelineHistory> histories;         ///< all of pg_wal that make sense, by timeline
-  std::string histories_unknown;                  ///< of those that do not; "" = none
+  std::map<uint32_t, position::TimelineHistory> histories;  ///< all of pg_wal that make sense, by timeline
+  std::string histories_unknown;                            ///< of those that do not; "" = none
   stored::Known<std::vector<std::string>> slots;  ///< names in pg_replslot
   stored::Known<uint64_t> archive_ready;          ///< WAL files that wait to be archived
   stored::Known<uint64_t> segments;               ///< WAL segment files in pg_wal

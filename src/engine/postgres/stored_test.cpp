@@ -72,7 +72,8 @@ TEST(PgControl, EveryFlippedBitAndEveryShortFileIsFound) {
 TEST(History, LinesAndTheirOrder) {
   const auto history = parse_history(3, "1\t0/3000158\tno recovery target specified\n\n# note\n2\tA/4000000\tx\n");
   ASSERT_TRUE(history) << history.error().to_string();
-  EXPECT_EQ(history->switches, (std::vector<TimelineSwitch>{{1, 0x3000158}, {2, 0xa04000000}}));
+  const std::vector<position::TimelineSwitch> entries = {{1, {0x3000158}, ""}, {2, {0xa04000000}, ""}};
+  EXPECT_EQ(*history, position::TimelineHistory{entries});
   for (const char* bad : {"", "1 0/3000158\n1 0/4000000\n", "3 0/1\n", "x 0/1\n", "1 0\n", "1 0/1G\n", "1 /1\n"})
     EXPECT_FALSE(parse_history(3, bad)) << bad;
   EXPECT_EQ(history_file_timeline("0000000A.history"), 10u);

@@ -14,47 +14,20 @@ bool read_hex(std::string_view text, Number& value) {
   return !text.empty() && error == std::errc() && end == text.data() + text.size();
 }
 
-std::string_view next_word(std::string_view& text) {
-  const size_t first = std::min(text.find_first_not_of(" \t\r"), text.size());
-  const size_t end = std::min(text.find_first_of(" \t\r", first), text.size());
-  const std::string_view word = text.substr(first, end - first);
-  text.remove_prefix(end);
-  return word;
-}
-
 bool upper_hex(std::string_view text) {
   return text.find_first_not_of("0123456789ABCDEF") == std::string_view::npos;
 }
 
 }  // namespace
 
-Result<TimelineHistory> parse_history(uint32_t timeline, std::string_view text) {
-  const auto bad = [&](std::string why) {
+Result<position::TimelineHistory> parse_history(uint32_t timeline, std::string_view text) {
+  const auto bad = [&](const std::string& why) {
     return fail(ErrorClass::failed, "postgres.history", history_file_name(timeline) + ": " + why);
   };
-  TimelineHistory history;
-  history.timeline = timeline;
-  if (text.find('\0') != std::string_view::npos) return bad("it holds zeros");
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    const std::string_view parent = next_word(line);
-    if (parent.empty() || parent[0] == '#') continue;
-    const std::string_view lsn = next_word(line);
-    TimelineSwitch step;
-    const auto [stop, error] = std::from_chars(parent.data(), parent.data() + parent.size(), step.parent);
-    const size_t slash = lsn.find('/');
-    uint32_t high = 0, low = 0;
-    if (error != std::errc() || stop != parent.data() + parent.size() || slash == std::string_view::npos ||
-        !read_hex(lsn.substr(0, slash), high) || !read_hex(lsn.substr(slash + 1), low))
-      return bad("a line makes no sense");
-    step.at = uint64_t{high} << 32 | low;
-    if (step.parent >= timeline || (!history.switches.empty() && step.parent <= history.switches.back().parent))
-      return bad("its timelines do not rise");
-    history.switches.push_back(step);
-  }
-  if (history.switches.empty()) return bad("it names no timeline");
+  auto history = position::TimelineHistory::parse(text);
+  if (!history) return bad(history.error().message);
+  if (history->entries.empty()) return bad("it names no timeline");
+  if (history->entries.back().timeline >= timeline) return bad("its timelines do not rise");
   return history;
 }
 

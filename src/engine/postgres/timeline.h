@@ -1,28 +1,19 @@
-// Timeline history files: which timelines a timeline came from, and where each was left.
+// Names and contents of the files in pg_wal: timeline histories and segments.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
-#include "engine/postgres/control.h"
+#include "position/wal.h"
 
 namespace holdfast::engine::postgres {
 
-struct TimelineSwitch {
-  uint32_t parent = 0;  ///< the timeline that was left
-  Lsn at = 0;           ///< where
-  bool operator==(const TimelineSwitch&) const = default;
-};
-struct TimelineHistory {
-  uint32_t timeline = 0;                 ///< whose history it is
-  std::vector<TimelineSwitch> switches;  ///< oldest first; empty for timeline 1
-};
-/// Contents of "0000000A.history". "postgres.history" when a line makes no sense, or numbers do not rise.
-Result<TimelineHistory> parse_history(uint32_t timeline, std::string_view text);
+/// Contents of the history file of `timeline`: the timelines before it. "postgres.history" when a line makes no sense,
+/// numbers do not rise, or it names none.
+Result<position::TimelineHistory> parse_history(uint32_t timeline, std::string_view text);
 /// "0000000A.history" -> 10
 std::optional<uint32_t> history_file_timeline(std::string_view name);
 std::string history_file_name(uint32_t timeline);

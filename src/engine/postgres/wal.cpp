@@ -112,9 +112,9 @@ bool Walker::find_chain() {
     const auto history = parse_history(target, *text);
     if (!history) return give_up(history.error().message), false;
     Lsn begin = 0;
-    for (const auto& step : history->switches) {
-      chain_.push_back({step.parent, begin, step.at});
-      begin = step.at;
+    for (const auto& step : history->entries) {
+      chain_.push_back({step.timeline, begin, step.at.value});
+      begin = step.at.value;
     }
     chain_.push_back({target, begin});
   } else {

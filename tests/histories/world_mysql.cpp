@@ -3,7 +3,7 @@
 #include <array>
 #include <bit>
 
-#include "cluster/authority_fuzz.h"
+#include "tests/histories/histories.h"
 
 namespace holdfast::cluster::fuzz {
 namespace {
@@ -51,8 +51,6 @@ class World {
     }
     return scene(healthy);
   }
-
-  bool tampered() const { return tampered_; }
 
  private:
   size_t any() { return rng_.below(servers_.size()); }
@@ -223,6 +221,7 @@ class World {
     scene.foreign.assign(servers_.size(), false);
     scene.healthy = healthy;
     scene.leader = leader();
+    scene.tampered = tampered_;
     if (!healthy) hide_some(rng_, scene.shown);
     scene.log = log_;
     scene.masked = [servers = servers_, events = events_](size_t t, size_t x, size_t a) -> std::string {
@@ -257,45 +256,10 @@ class World {
   std::string log_;
 };
 
-TEST(AuthorityFuzz, MySql) {
-  const Tally tally = run([](Rng& rng) { return World(rng).play(); });
-  for (const char* kind : {"provable", "provable, healthy", "leader_not_primary", "diverged", "undeterminable"})
-    EXPECT_GT(tally.kinds.contains(kind) ? tally.kinds.at(kind) : 0, kHistories / 100) << kind;
-}
-
-// GTID sets are lists of what is held, so where no number was given out twice and no record was reset the verdict is
-// exactly the truth.
-TEST(AuthorityFuzz, MySqlIsExactWhereNothingWasTamperedWith) {
-  int compared = 0;
-  for (uint64_t seed = 1; seed <= kHistories; ++seed) {
-    Rng rng(seed + 1000000);
-    World world(rng);
-    const Scene scene = world.play();
-    const Authority verdict = find_authority(scene.engine, scene.shown, "");
-    if (!verdict.blockers.empty() || world.tampered()) continue;
-    Transactions all;
-    for (const Transactions& held : scene.truth) all |= held;
-    bool twice = false, someone = false, a_leader = false, leader_has_all = false;
-    for (size_t i = 0; i < scene.shown.size(); ++i) {
-      const auto* set = std::get_if<GtidSet>(&scene.shown[i].position);
-      twice |= set != nullptr && set->count() != scene.truth[i].count();
-      someone |= set != nullptr && scene.truth[i] == all;
-      a_leader |= scene.shown[i].leader;
-      leader_has_all |= set != nullptr && scene.shown[i].leader && scene.truth[i] == all;
-    }
-    GtidSet shown;
-    for (const History& member : scene.shown)
-      if (const auto* set = std::get_if<GtidSet>(&member.position)) shown = shown.unite(*set);
-    if (twice || shown.count() != all.count() || all.none()) continue;
-    ++compared;
-    const AuthorityKind expected = !someone                      ? AuthorityKind::diverged
-                                   : leader_has_all || !a_leader ? AuthorityKind::provable
-                                                                 : AuthorityKind::leader_not_primary;
-    ASSERT_EQ(authority_kind_name(verdict.kind), authority_kind_name(expected)) << "seed " << seed << '\n'
-                                                                                << described(scene, verdict);
-  }
-  EXPECT_GT(compared, kHistories / 2);
-}
-
 }  // namespace
+
+Scene play_mysql(Rng& rng) {
+  return World(rng).play();
+}
+
 }  // namespace holdfast::cluster::fuzz

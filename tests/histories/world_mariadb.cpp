@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "cluster/authority_fuzz.h"
+#include "tests/histories/histories.h"
 
 namespace holdfast::cluster::fuzz {
 namespace {
@@ -253,11 +253,10 @@ class World {
   std::string log_;
 };
 
-TEST(AuthorityFuzz, MariaDb) {
-  const Tally tally = run([](Rng& rng) { return World(rng).play(); });
-  for (const char* kind : {"provable", "provable, healthy", "leader_not_primary", "diverged", "undeterminable"})
-    EXPECT_GT(tally.kinds.contains(kind) ? tally.kinds.at(kind) : 0, kHistories / 100) << kind;
+}  // namespace
+
+Scene play_mariadb(Rng& rng) {
+  return World(rng).play();
 }
 
-}  // namespace
 }  // namespace holdfast::cluster::fuzz

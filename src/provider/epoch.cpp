@@ -1,0 +1,53 @@
+#include "provider/epoch.h"
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "provider/agent_call.h"
+
+namespace holdfast::provider {
+
+using codec::Value;
+
+namespace {
+
+/// Each agent's answer, in the members' order; nothing for members without one.
+std::vector<std::optional<Result<Value>>> ask_all(const cluster::DatabaseCluster& cluster, const std::string& op,
+                                                  const Value& arguments, std::chrono::milliseconds limit,
+                                                  const std::stop_token& stop) {
+  std::vector<std::optional<Result<Value>>> answers(cluster.members.size());
+  std::vector<std::jthread> threads;
+  for (size_t i = 0; i < cluster.members.size(); ++i) {
+    if (cluster.members[i].agent_socket.empty()) continue;
+    threads.emplace_back(
+        [&, i] { answers[i] = ask_agent(cluster.members[i], op, arguments, Deadline::in(limit), stop); });
+  }
+  threads.clear();
+  return answers;
+}
+
+}  // namespace
+
+uint64_t highest_epoch(const cluster::DatabaseCluster& cluster, std::chrono::milliseconds limit, std::stop_token stop) {
+  uint64_t highest = 0;
+  for (const auto& answer : ask_all(cluster, "status", Value::object(), limit, stop))
+    if (answer && *answer) highest = std::max(highest, (**answer)["epoch"].unsigned_integer());
+  return highest;
+}
+
+Status fence_members(const cluster::DatabaseCluster& cluster, uint64_t epoch, std::chrono::milliseconds limit,
+                     std::stop_token stop) {
+  for (auto& answer : ask_all(cluster, "fence", Value::object({{"epoch", epoch}}), limit, stop)) {
+    if (!answer || *answer) continue;
+    Error& error = answer->error();
+    const bool silent = error.id == "agent.unreachable" || error.id == "agent.gone" || error.id == "sys.timeout" ||
+                        error.error_class == ErrorClass::unavailable;
+    const bool too_old = error.id == "agent.request";  // an agent of before: it compares nothing
+    if (!silent && !too_old) return fail(std::move(error));
+  }
+  return {};
+}
+
+}  // namespace holdfast::provider

@@ -1,0 +1,88 @@
+#include "repair/inspect.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <thread>
+
+#include "repair/member_step.h"
+#include "repair/plan.h"
+
+namespace holdfast::repair {
+
+using std::chrono::seconds;
+
+operation::Plan plan_inspection(const cluster::TriageReport& report, const std::vector<std::string>& members,
+                                int64_t seconds) {
+  operation::Plan plan;
+  plan.verb = "inspect";
+  plan.cluster = report.cluster.full_name();
+  plan.world = world_of(report);
+  std::vector<std::string> touches = {"authority"};
+  for (const auto& name : members) touches.push_back("members/" + name);
+  plan.steps.push_back(
+      {.id = kRecoverStep,
+       .kind = "recover_positions",
+       .member = "",
+       .title = fmt::format("Recover the positions of {} (mariadbd --wsrep-recover)", fmt::join(members, ", ")),
+       .arguments = Value::object({{"members", Value::list_of(members)}, {"seconds", seconds}}),
+       .preconditions = {"their servers are stopped, and are kept from being started meanwhile"},
+       .undo = "nothing: no server was stopped or started; recovering InnoDB's log is what its next start does first",
+       .expected_seconds = 10,
+       .proof = "each told a position, or why not",
+       .touches = std::move(touches)});
+  return plan;
+}
+
+namespace {
+
+class RecoverPositions : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope&) override { return Value::object(); }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    const auto& names = scope.step().arguments["members"].items();
+    const Deadline deadline = Deadline::in(seconds(scope.step().arguments["seconds"].integer(300)));
+    std::vector<Result<Value>> answers(names.size(), Value());
+    {
+      std::vector<std::jthread> threads;
+      for (size_t i = 0; i < names.size(); ++i)
+        threads.emplace_back([&, i] { answers[i] = recover(scope, names[i].text(), deadline); });
+    }
+    Value result = Value::object();
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (answers[i]) {
+        result.set(names[i].text(), Value::object({{"position", (*answers[i])["position"].text()}}));
+        continue;
+      }
+      Error& error = answers[i].error();
+      if (error.id == "agent.stale_epoch" || scope.stop().stop_requested()) return fail(std::move(error));
+      result.set(names[i].text(), Value::object({{"error", Value::object({{"class", error_class_name(error.error_class)},
+                                                                         {"id", error.id},
+                                                                         {"message", error.to_string()},
+                                                                         {"hint", error.hint}})}}));
+    }
+    return result;
+  }
+  Status prove(StepScope&, const Value&, const Value&) override { return {}; }  // what was told is the result
+
+ private:
+  Result<Value> recover(StepScope& scope, const std::string& name, Deadline deadline) const {
+    const auto* described = members_->cluster.find(name);
+    if (!described || described->agent_socket.empty())
+      return fail(ErrorClass::refused, "inspect.no_agent", name + " has no agent: nothing can be run there",
+                  "on its host: mariadbd --wsrep-recover");
+    const auto arguments = Value::object({{"epoch", scope.epoch()}});
+    return when_free(deadline, scope.stop(), [&] {
+      return provider::ask_agent(*described, "recover_position", arguments, deadline, scope.stop());
+    });
+  }
+};
+
+}  // namespace
+
+void add_inspection_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
+  handlers["recover_positions"] = std::make_shared<RecoverPositions>(members);
+}
+
+}  // namespace holdfast::repair

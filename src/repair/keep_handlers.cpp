@@ -1,0 +1,52 @@
+// Copies for the repository, before anything is replaced: a stopped member's data directory, a running one's dump.
+#include "repair/member_step.h"
+
+namespace holdfast::repair {
+
+namespace {
+
+class TakeEscrow : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  /// A copy of files that a server writes is none.
+  Result<Value> look_before(StepScope& scope) override {
+    auto* control = TRY(member(scope));
+    if (!TRY(control->is_running(soon()))) return Value::object();
+    return fail(ErrorClass::failed, "repair.still_running",
+                scope.step().member + " runs: its data directory cannot be copied",
+                fmt::format("holdfast triage -c {}", members_->cluster.full_name()));
+  }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    const auto* described = members_->cluster.find(scope.step().member);
+    if (!described)
+      return fail(ErrorClass::refused, "repair.no_member",
+                  "the cluster has no member " + scope.step().member + " any more");
+    return members_->escrow(scope.step().member, described->data_dir, scope.operation(), scope.stop());
+  }
+  Status prove(StepScope&, const Value&, const Value&) override { return {}; }  // run() has read it back
+};
+
+class DumpMember : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope&) override { return Value::object(); }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    return members_->dump(scope.step().member, scope.operation(), scope.stop());
+  }
+  Status prove(StepScope& scope, const Value&, const Value& result) override {
+    const std::string why = result["skipped"].text();
+    if (why.empty() || !scope.step().arguments["needed"].boolean()) return {};
+    return fail(ErrorClass::failed, "repair.cannot_keep",
+                fmt::format("{} has what no other member has and gave no dump: {}", scope.step().member, why),
+                fmt::format("holdfast triage -c {} -v", members_->cluster.full_name()));
+  }
+};
+
+}  // namespace
+
+void add_keep_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
+  handlers["take_escrow"] = std::make_shared<TakeEscrow>(members);
+  handlers["dump_member"] = std::make_shared<DumpMember>(members);
+}
+
+}  // namespace holdfast::repair

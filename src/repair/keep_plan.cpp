@@ -1,0 +1,95 @@
+#include "repair/keep_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "backup/diverged.h"
+#include "repair/unique.h"
+
+namespace holdfast::repair {
+
+using cluster::MemberReport;
+using cluster::StoredFacts;
+using cluster::TriageReport;
+using cluster::Verdict;
+using codec::Value;
+
+namespace {
+
+/// Proven, not only not excluded: a member whose position is unreadable is copied whole, which is enough.
+bool holds_its_own(const TriageReport& report, const MemberReport& member, const MemberReport& donor) {
+  return member.verdict == Verdict::diverged || !held_only_by(report, member, donor).value_or("").empty();
+}
+
+bool is_stopped_with_data(const MemberReport& member) {
+  const auto& f = member.facts;
+  return !f.reachable() && f.agent == true && f.server_pid <= 0 && f.stored &&
+         f.stored->data == StoredFacts::Data::present;
+}
+
+}  // namespace
+
+bool is_divergence(const TriageReport& report, const MemberReport& victim, const MemberReport& donor) {
+  return holds_its_own(report, victim, donor) || report.authority.kind == cluster::AuthorityKind::diverged ||
+         report.has("several-writers") || report.has("galera-two-components");
+}
+
+Status plan_keeping(const TriageReport& report, const MemberReport& victim, const MemberReport& donor,
+                    Proposal& proposal) {
+  if (!is_divergence(report, victim, donor)) return {};
+  std::vector<operation::Step> steps;
+  std::vector<std::string> remarks;
+  for (const auto& m : report.members) {
+    const std::string name = m.facts.member.str();
+    const auto* described = report.cluster.find(name);
+    if (!described) continue;
+    const bool is_victim = &m == &victim;
+    const uint64_t seconds = 5 + m.facts.data_bytes.value_or(0) / (50 << 20);
+    if (m.facts.reachable()) {
+      // The victim's data directory is copied as well, and the others are not touched: no dump is no loss for these.
+      const bool needed = !is_victim && holds_its_own(report, m, donor);
+      steps.push_back(
+          {.id = "dump-" + name,
+           .kind = "dump_member",
+           .member = name,
+           .title = fmt::format("Keep a dump of {} in the repository, as {}", name,
+                                backup::diverged_path(report.cluster, *described)),
+           .arguments = Value::object({{"needed", needed}}),
+           .preconditions = {"it answers"},
+           .undo = "nothing: the dump is kept",
+           .expected_seconds = seconds,
+           .proof = needed ? "its end marker was seen and every byte of it was read back from the repository"
+                           : "every byte of it was read back from the repository, or a warning says why there is none",
+           .touches = {}});
+      continue;
+    }
+    if (is_victim) continue;
+    if (!holds_its_own(report, m, donor)) {
+      remarks.push_back(fmt::format("no dump of {} is kept: it does not answer", name));
+      continue;
+    }
+    if (!is_stopped_with_data(m))
+      return fail(
+          ErrorClass::refused, "repair.cannot_keep",
+          fmt::format("{} has what no other member has and no copy of it can be taken: {}", name, m.sentence),
+          fmt::format("make it answer, or stop its server; then holdfast triage -c {}", report.cluster.full_name()));
+    steps.push_back(
+        {.id = "escrow-" + name,
+         .kind = "take_escrow",
+         .member = name,
+         .title = fmt::format("Keep a copy of the data directory of {} too, which has transactions of its own", name),
+         .arguments = Value::object(),
+         .preconditions = {"its server does not run"},
+         .undo = "nothing: the copy is kept",
+         .expected_seconds = seconds * 2,
+         .proof = "every byte of it was read back from the repository",
+         .touches = {}});
+  }
+  std::ranges::move(steps, std::back_inserter(proposal.plan.steps));
+  std::ranges::move(remarks, std::back_inserter(proposal.remarks));
+  return {};
+}
+
+}  // namespace holdfast::repair

@@ -1,0 +1,207 @@
+#include "repair/rungs_galera.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "position/galera.h"
+
+namespace holdfast::repair {
+
+using cluster::Action;
+using cluster::MemberReport;
+using cluster::TriageReport;
+using cluster::Verdict;
+using codec::Value;
+using operation::Step;
+
+namespace {
+
+bool in_primary(const MemberReport& m) {
+  return m.facts.reachable() && m.facts.galera && m.facts.galera->status == "Primary" &&
+         m.facts.galera->wsrep_on != false;
+}
+
+std::string name(const MemberReport& m) {
+  return m.facts.member.str();
+}
+
+/// The members other than this one that are together in a Primary component of more than half of all; else none.
+std::vector<const MemberReport*> component_beside(const TriageReport& report, const MemberReport& member) {
+  std::vector<const MemberReport*> best;
+  for (const auto& m : report.members) {
+    if (&m == &member || !in_primary(m)) continue;
+    std::vector<const MemberReport*> same;
+    for (const auto& other : report.members)
+      if (&other != &member && in_primary(other) && other.facts.galera->uuid == m.facts.galera->uuid &&
+          other.facts.galera->view == m.facts.galera->view)
+        same.push_back(&other);
+    if (same.size() > best.size()) best = same;
+  }
+  return best.size() * 2 > report.members.size() ? best : std::vector<const MemberReport*>();
+}
+
+bool says(const TriageReport& report, const MemberReport& member, std::string_view id) {
+  return std::ranges::any_of(report.diagnoses, [&](const cluster::Diagnosis& d) {
+    return d.id == id && std::ranges::find(d.members, member.facts.member) != d.members.end();
+  });
+}
+
+Step proof_of(const MemberReport& m) {
+  return {.id = "prove-" + name(m),
+          .kind = "prove_member",
+          .member = name(m),
+          .title = fmt::format("Wait until triage finds {} healthy", name(m)),
+          .arguments = Value::object(),
+          .preconditions = {},
+          .undo = "there is nothing to take back",
+          .expected_seconds = 20,
+          .proof = "triage says healthy",
+          .touches = {"members/" + name(m)}};
+}
+
+Step setting_step(const MemberReport& m, std::string_view variable, std::string_view value, std::string title) {
+  return {.id = fmt::format("set-{}-{}", variable == "wsrep_desync" ? "synced" : "open", name(m)),
+          .kind = "galera_setting",
+          .member = name(m),
+          .title = std::move(title),
+          .arguments = Value::object({{"variable", variable}, {"value", value}}),
+          .preconditions = {},
+          .undo = "set it to what it was",
+          .expected_seconds = 10,
+          .proof = "the server says so, and is Synced",
+          .touches = {"members/" + name(m)}};
+}
+
+std::unexpected<Error> needs_operator(const MemberReport& member, std::string why, std::string hint) {
+  return fail(ErrorClass::refused, "repair.needs_operator", fmt::format("{} needs a person: {}", name(member), why),
+              std::move(hint));
+}
+
+}  // namespace
+
+bool galera_only_it_is_unknown(const TriageReport& report, const MemberReport& member) {
+  const auto component = component_beside(report, member);
+  if (component.empty()) return false;
+  int64_t last = -1;
+  for (const auto* m : component) last = std::max(last, m->facts.galera->last_committed.value_or(-1));
+  return std::ranges::all_of(report.members, [&](const MemberReport& m) {
+    if (&m == &member || std::ranges::find(component, &m) != component.end()) return true;
+    if (m.verdict == Verdict::empty) return true;
+    if (m.facts.reachable() || !m.facts.stored || m.facts.stored->position.empty()) return false;
+    const auto at = position::GaleraPosition::parse(m.facts.stored->position, position::GaleraSource::grastate);
+    return at && at->uuid.to_string() == component[0]->facts.galera->uuid && at->seqno <= last;
+  });
+}
+
+const MemberReport* galera_donor(const TriageReport& report, const MemberReport& victim) {
+  const MemberReport* donor = nullptr;
+  for (const auto* m : component_beside(report, victim)) {
+    if (m->facts.galera->state != "Synced" || m->facts.galera->ready == false) continue;
+    // Clients are mostly sent to the first.
+    donor = m;
+  }
+  return donor;
+}
+
+std::optional<operation::Loss> galera_loss(const MemberReport& member) {
+  if (!member.facts.galera || !member.facts.reachable()) return std::nullopt;
+  const auto& galera = *member.facts.galera;
+  const std::string victim = name(member);
+  std::string what;
+  if (galera.state.starts_with("Inconsistent"))
+    what = victim + " will no longer have the rows in which it differs from the others, which voted it out";
+  else if (galera.wsrep_on == false || galera.provider == "none")
+    what = victim + " will no longer have what was written to it while it did not replicate";
+  else if (galera.status == "Primary" && galera.state == "Synced")
+    what = victim + " will no longer have what its side of the split has committed and the other has not";
+  else
+    return std::nullopt;
+  return operation::Loss{what, "discard-diverged:" + victim};
+}
+
+Step join_step(const std::string& member, bool restart, bool whole, std::string_view why) {
+  return {.id = "join-" + member,
+          .kind = "join_component",
+          .member = member,
+          .title = fmt::format("{} the server of {}, which joins the component ({})", restart ? "Restart" : "Start",
+                               member, why),
+          .arguments = Value::object({{"restart", restart}, {"whole", whole}}),
+          .preconditions = {"what it holds is a point of the component's own history",
+                            whole ? "a member is Synced" : "a Synced member still has the write sets it lacks"},
+          .undo = restart ? "start it again if it ran before" : "stop it again",
+          .expected_seconds = 30,
+          .proof = "it says Primary and Synced",
+          .touches = {"members/" + member, "leader", "authority"}};
+}
+
+Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberReport& member, bool targeted,
+                                   operation::Plan& plan) {
+  const auto& facts = member.facts;
+  const std::string triage = fmt::format("holdfast triage -c {}", report.cluster.full_name());
+  if (report.has("galera-no-primary-component")) {
+    if (member.action == Action::nothing) return GaleraRung::common;
+    return fail(ErrorClass::refused, "repair.no_donor",
+                "no member is in a primary component that " + name(member) + " could join",
+                fmt::format("holdfast bootstrap -c {} --dry-run", report.cluster.full_name()));
+  }
+  if (facts.agent == false && member.action != Action::nothing)
+    return needs_operator(member, "no agent runs there that could start its server", "holdfast explain agent-gone");
+  // On a side of its own: only the person who names it says which side goes.
+  if (targeted && says(report, member, "galera-two-components")) {
+    const auto own = std::ranges::count_if(report.members, [&](const MemberReport& m) {
+      return in_primary(m) && m.facts.galera->view == facts.galera->view;
+    });
+    if (static_cast<size_t>(own) * 2 > report.members.size())
+      return fail(ErrorClass::refused, "repair.split_brain",
+                  fmt::format("{} is on the side that has more than half of all members", name(member)),
+                  "name a member of the other side, after a look at what it has: " + triage + " -v");
+    if (component_beside(report, member).empty())
+      return needs_operator(member, "no side of the split has more than half of all members",
+                            "holdfast explain galera-two-components");
+    if (facts.tcp == false)
+      return needs_operator(member, "the network between the sides is cut, so it could not join the other",
+                            "mend the network first: holdfast explain tcp-unreachable");
+    return GaleraRung::refill;
+  }
+  if (targeted && member.verdict == Verdict::foreign && member.action == Action::nothing) {
+    if (galera_only_it_is_unknown(report, member)) return GaleraRung::refill;
+    return GaleraRung::common;
+  }
+  // A state transfer ends by itself, and so does a backup; a person who names it says that there is none.
+  if (targeted && member.verdict == Verdict::catching_up && facts.galera && facts.galera->state.starts_with("Donor") &&
+      facts.galera->desynced != true) {
+    const bool feeds =
+        std::ranges::any_of(report.members, [&](const MemberReport& m) { return &m != &member && !m.healthy(); });
+    if (feeds || component_beside(report, member).empty())
+      return needs_operator(member, "it may be giving its state to another member", triage + " --watch");
+    plan.steps.push_back(join_step(name(member), true, false, "it stays a donor and nobody needs one"));
+    plan.steps.push_back(proof_of(member));
+    return GaleraRung::done;
+  }
+  switch (member.action) {
+    case Action::resume:
+      if (facts.galera && facts.galera->desynced == true)
+        plan.steps.push_back(setting_step(member, "wsrep_desync", "OFF",
+                                          fmt::format("Let {} take part in flow control again", name(member))));
+      if (facts.galera && !facts.galera->reject_queries.empty() && facts.galera->reject_queries != "NONE")
+        plan.steps.push_back(setting_step(member, "wsrep_reject_queries", "NONE",
+                                          fmt::format("Let {} take queries again", name(member))));
+      plan.steps.push_back(proof_of(member));
+      return GaleraRung::done;
+    case Action::restart: {
+      if (facts.reachable() && facts.tcp == false)
+        return needs_operator(member, "its network is cut, and it finds the others by itself when it is back",
+                              "holdfast explain tcp-unreachable");
+      const bool runs = facts.reachable() || facts.server_pid > 0;
+      plan.steps.push_back(
+          join_step(name(member), runs, false, runs ? "it is outside, or does not work as it is" : "it does not run"));
+      plan.steps.push_back(proof_of(member));
+      return GaleraRung::done;
+    }
+    default:
+      return GaleraRung::common;
+  }
+}
+
+}  // namespace holdfast::repair

@@ -1,0 +1,74 @@
+// A primary that died with a tail nobody received: started as a replica it cuts off what it never committed.
+#include <fmt/format.h>
+
+#include "engine/replication.h"
+#include "position/gtid_vector.h"
+#include "repair/member_step.h"
+#include "sql/mariadb.h"
+
+namespace holdfast::repair {
+
+using std::chrono::seconds;
+
+namespace {
+
+class CutTail : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope&) override { return Value::object(); }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    auto started = start_member(*control, {}, Deadline::in(seconds(300)));
+    if (!started && started.error().id == "agent.unreachable") return fail(std::move(started).error());
+    std::string why = started ? "" : started.error().message;
+    if (started) {
+      const auto extra = TRY(beyond(scope, *control));
+      if (extra.empty()) return join(scope, *control);
+      why = "it still has " + extra;
+    }
+    TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
+    return Value::object({{"joined", false}, {"why", why}});
+  }
+  Status prove(StepScope& scope, const Value&, const Value& result) override {
+    auto* control = TRY(member(scope));
+    if (TRY(control->is_running(soon())) == result["joined"].boolean()) return {};
+    return fail(ErrorClass::failed, "repair.not_running",
+                scope.step().member + (result["joined"].boolean() ? " does not run" : " still runs"));
+  }
+  Status undo(StepScope& scope, const Value&, const Value*) override {
+    auto* control = TRY(member(scope));
+    return stop_member(*control, Deadline::in(seconds(90)));
+  }
+
+ private:
+  Result<position::GtidState> state_of(const sql::Target& server, StepScope& scope) const {
+    auto connection = TRY(sql::MariadbConnection::connect(server, soon(), scope.stop()));
+    auto rows = TRY(connection.query("SELECT @@GLOBAL.gtid_binlog_state AS x", soon(), scope.stop()));
+    return position::GtidState::parse(rows.text("x"));
+  }
+  /// What it has and the one that takes writes lacks; "" = nothing, proven.
+  Result<std::string> beyond(StepScope& scope, engine::MemberControl& control) const {
+    auto* leader = TRY(members_->find(scope.step().arguments["source"].text()));
+    const auto mine = TRY(state_of(control.setup().socket, scope));
+    const auto theirs = TRY(state_of(leader->setup().socket, scope));
+    std::string text;
+    for (const auto& range : mine.missing_from(theirs)) text += (text.empty() ? "" : ",") + range.to_string();
+    return text;
+  }
+  Result<Value> join(StepScope& scope, engine::MemberControl& control) const {
+    engine::Source source = TRY(members_->source(control.setup(), scope.step().arguments["source"].text()));
+    source.demote = true;
+    TRY_VOID(engine::follow(engine(), control.setup().socket, source, soon(), scope.stop()));
+    TRY_VOID(
+        engine::wait_for_replication(engine(), control.setup().socket, true, Deadline::in(seconds(600)), scope.stop()));
+    return Value::object({{"joined", true}});
+  }
+};
+
+}  // namespace
+
+void add_tail_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
+  handlers["cut_tail"] = std::make_shared<CutTail>(members);
+}
+
+}  // namespace holdfast::repair

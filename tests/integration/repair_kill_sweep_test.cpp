@@ -1,0 +1,255 @@
+// Repairs of real clusters, killed at every step: before a step acts, while it acts, when it has acted and nobody wrote
+// it down, and after it was written down; some with the member's agent and server killed too, as by a power failure.
+// After each, `operations resume` ends it, or `operations undo` brings back what was.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <functional>
+#include <optional>
+
+#include "engine/programs.h"
+#include "tests/integration/kill_world.h"
+#include "tests/support/require.h"
+
+namespace holdfast::test {
+namespace {
+
+using cluster::Engine;
+using codec::Value;
+using std::chrono::seconds;
+
+enum class Ending { resume, undo };
+
+struct Sweep {
+  std::string verb = "repair";
+  int victim = 1;
+  std::vector<std::string> args;
+  bool every_point = false;  ///< or every other one, those that are left over with the other ending
+  /// Breaks the cluster, unless it is broken in this way already.
+  std::function<void()> break_it;
+  /// It is mended: more than healthy and equal.
+  std::function<void(const std::string& operation)> mended;
+  /// It is as break_it left it.
+  std::function<void(const std::string& operation)> as_before;
+};
+
+struct Point {
+  Cut cut;
+  bool agent_too = false;
+};
+
+/// Every step, cut off in these ways.
+std::vector<Point> points_of(const std::vector<std::string>& steps) {
+  std::vector<Point> points;
+  const char* moments[] = {"30", "150", "400"};
+  for (size_t i = 0; i < steps.size(); ++i) {
+    points.push_back({{"step_started", steps[i], "after"}, i % 3 == 0});
+    points.push_back({{"step_started", steps[i], moments[i % 3]}, i % 3 == 1});
+    points.push_back({{"step_done", steps[i], i % 4 == 3 ? "torn" : "before"}, i % 3 == 2});
+    points.push_back({{"step_done", steps[i], "after"}, false});
+  }
+  return points;
+}
+
+/// Ends what was killed; `again`: the end itself is killed first, somewhere on its way.
+RunResult end_operation(KillWorld& world, const std::string& id, Ending ending, const std::optional<Cut>& again,
+                        std::string& how) {
+  const std::string verb = ending == Ending::resume ? "resume" : "undo";
+  how = ending == Ending::resume ? "resumed" : "undone";
+  if (again) {
+    const auto killed = world.cut_off({"operations", verb, id, "-r", world.repository}, *again);
+    if (killed.exit_code == 128 + SIGKILL) how += ", killed again";
+    if (world.unfinished().empty()) {
+      EXPECT_EQ(killed.exit_code, 0) << killed.out;
+      return {.exit_code = 0, .out = "", .err = killed.out};
+    }
+  }
+  RunResult ended = ending == Ending::resume ? world.resume(id) : world.undo(id);
+  if (ending == Ending::undo && KillWorld::error_id(ended) == "operation.past_no_return") {
+    EXPECT_EQ(ended.exit_code, 3);
+    how = "resumed, past no return";
+    ended = world.resume(id);
+  }
+  return ended;
+}
+
+void sweep(KillWorld& world, const Sweep& what, Ending ending) {
+  const auto begun = std::chrono::steady_clock::now();
+  const auto since = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count(); };
+  what.break_it();
+  std::vector<std::string> accept;
+  const auto steps = world.plan_steps(what.verb, what.args, &accept);
+  const auto points = points_of(steps);
+  ASSERT_GE(points.size(), 8u);
+  int resumed = 0, undone = 0;
+  const size_t begin = !what.every_point && ending == Ending::undo ? 1 : 0;
+  for (size_t i = begin; i < points.size() && !testing::Test::HasFailure(); i += what.every_point ? 1 : 2) {
+    const Point& point = points[i];
+    const double started = since();
+    SCOPED_TRACE(fmt::format("killed at {}{}, then {}", point.cut.text(), point.agent_too ? " with its agent" : "",
+                             ending == Ending::resume ? "resume" : "undo"));
+    what.break_it();
+    std::vector<std::string> args = {what.verb, "-c", world.cluster()};
+    args.insert(args.end(), what.args.begin(), what.args.end());
+    world.plan_steps(what.verb, what.args, &accept);
+    args.insert(args.end(), accept.begin(), accept.end());
+    const auto killed = world.cut_off(args, point.cut);
+    const auto open = world.unfinished();
+    if (open.empty() && killed.exit_code == 0) {
+      // The last step was over before its time: there was nothing to kill.
+      what.mended("");
+      fmt::print("       {:48} ended before it could be killed\n", point.cut.text());
+      continue;
+    }
+    EXPECT_EQ(killed.exit_code, 128 + SIGKILL) << killed.out;
+    ASSERT_EQ(open.size(), 1u) << killed.out;
+    const std::string& id = open[0];
+    if (point.agent_too) world.crash_agent(what.victim);
+    const auto refused = world.run(what.verb, what.args);
+    EXPECT_EQ(refused.exit_code, 7);
+    EXPECT_EQ(KillWorld::error_id(refused), "operation.unfinished") << refused.out;
+
+    std::optional<Cut> again;
+    const size_t other = i * 7 % steps.size();
+    if (i % 3 == 1) {
+      const char* moment = i % 2 ? "before" : "80";
+      again = ending == Ending::resume ? Cut{"step_done", steps[other], "before"}
+                                       : Cut{i % 2 ? "step_undone" : "step_undo_started", steps[other], moment};
+    }
+    std::string how;
+    const RunResult ended = end_operation(world, id, ending, again, how);
+    EXPECT_EQ(ended.exit_code, 0) << codec::to_json(KillWorld::envelope(ended)["errors"]) << killed.out << ended.err;
+    if (how.starts_with("undone")) {
+      ++undone;
+      what.as_before(id);
+    } else {
+      ++resumed;
+      what.mended(id);
+    }
+    world.expect_nothing_left();
+    fmt::print("  {:4} {:48} {:8} {:24} {:5.1f} s\n", testing::Test::HasFailure() ? "FAIL" : "ok", point.cut.text(),
+               point.agent_too ? "+ agent" : "", how, since() - started);
+    std::fflush(stdout);
+  }
+  fmt::print("{} of {}: {} resumed, {} undone, {:.0f} s\n", what.verb, world.cluster(), resumed, undone, since());
+  EXPECT_GT(resumed + undone, 3);
+}
+
+class RepairKillSweep : public testing::TestWithParam<Ending> {};
+
+/// MariaDB, MySQL: a replica with a table of its own.
+void sweep_errant(Engine engine, const std::string& cluster, Ending ending) {
+  KillWorld world(engine, cluster);
+  ASSERT_NO_FATAL_FAILURE(world.up());
+  const std::string lock = engine == Engine::mysql ? "super_read_only" : "read_only";
+  const std::string count = "SELECT count(*) FROM information_schema.tables WHERE table_name='errant'";
+  Sweep what;
+  what.args = {"-i", "1", "-r", world.repository};
+  what.every_point = engine == Engine::mariadb;
+  what.break_it = [&] {
+    if (world.ask(1, count) == "1") return;
+    EXPECT_EQ(world.ask(1, "SET GLOBAL " + lock + "=OFF"), "");
+    EXPECT_EQ(world.ask(1, "CREATE TABLE shop.errant (i int primary key)"), "");
+    EXPECT_EQ(world.ask(1, "INSERT INTO shop.errant VALUES (1), (2)"), "");
+    EXPECT_EQ(world.ask(1, "SET GLOBAL " + lock + "=ON"), "");
+    EXPECT_EQ(world.verdict(1), "diverged");
+  };
+  what.mended = [&](const std::string& id) {
+    world.expect_healthy();
+    world.expect_equal(1);
+    EXPECT_EQ(world.ask(1, count), "0");
+    if (!id.empty()) {
+      EXPECT_GE(world.escrows(id), 1u);
+      EXPECT_TRUE(world.escrow_files(id).contains("errant.ibd"));
+    }
+  };
+  what.as_before = [&](const std::string&) {
+    EXPECT_EQ(world.ask(1, "SELECT count(*) FROM shop.errant"), "2");
+    EXPECT_EQ(world.ask(1, "SELECT @@" + lock), "1");
+    EXPECT_EQ(world.verdict(1), "diverged");
+  };
+  sweep(world, what, ending);
+}
+
+TEST_P(RepairKillSweep, MariadbErrantMember) {
+  HOLDFAST_NEED("mariadb", engine::find_program(Engine::mariadb, "mariadbd").has_value(), "no mariadbd");
+  sweep_errant(Engine::mariadb, "shop-mariadb", GetParam());
+}
+
+TEST_P(RepairKillSweep, MysqlErrantMember) {
+  HOLDFAST_NEED("mysql", engine::find_program(Engine::mysql, "mysqld").has_value(), "no mysqld");
+  sweep_errant(Engine::mysql, "shop-mysql", GetParam());
+}
+
+TEST_P(RepairKillSweep, PostgresPromotedStandby) {
+  HOLDFAST_NEED("postgres", engine::find_program(Engine::postgres, "postgres").has_value(), "no postgres");
+  KillWorld world(Engine::postgres, "shop-postgres");
+  ASSERT_NO_FATAL_FAILURE(world.up());
+  const std::string count = "SELECT count(*) FROM pg_class WHERE relname='of_its_own'";
+  Sweep what;
+  what.args = {"-i", "1", "-r", world.repository};
+  what.break_it = [&] {
+    if (world.ask(1, count) == "1") return;
+    EXPECT_EQ(world.ask(1, "SELECT pg_promote()"), "t");
+    EXPECT_EQ(world.ask(1, "CREATE TABLE of_its_own AS SELECT generate_series(1, 2) AS i"), "");
+    world.agent(1, "stop");  // comes back as the replica it should be, with a history of its own
+    world.agent(1, "start");
+    EXPECT_EQ(world.verdict(1), "diverged");
+  };
+  what.mended = [&](const std::string& id) {
+    world.expect_healthy();
+    world.expect_equal(1);
+    EXPECT_EQ(world.ask(1, count), "0");
+    if (id.empty()) return;
+    EXPECT_GE(world.escrows(id), 1u);
+    EXPECT_TRUE(world.escrow_files(id).contains("PG_VERSION"));
+  };
+  what.as_before = [&](const std::string&) {
+    EXPECT_EQ(world.ask(1, "SELECT count(*) FROM of_its_own"), "2");
+    EXPECT_EQ(world.verdict(1), "diverged");
+  };
+  sweep(world, what, GetParam());
+}
+
+/// All members crashed: their positions are in InnoDB alone.
+TEST_P(RepairKillSweep, GaleraBootstrapAfterACrashOfAll) {
+  HOLDFAST_NEED("galera", engine::find_program(Engine::galera, "mariadbd").has_value(), "no mariadbd");
+  KillWorld world(Engine::galera, "shop-galera");
+  ASSERT_NO_FATAL_FAILURE(world.up());
+  int row = 0;
+  EXPECT_EQ(world.ask(0, "CREATE TABLE shop.kept (i int primary key)"), "");
+  Sweep what;
+  what.verb = "bootstrap";
+  what.victim = 0;
+  what.break_it = [&] {
+    if (world.triage()["healthy"].boolean()) {
+      EXPECT_EQ(world.ask(2, fmt::format("INSERT INTO shop.kept VALUES ({})", ++row)), "");
+      for (int i = 0; i < 3; ++i) world.kill_server(i);
+    }
+    const auto inspected = world.run("inspect", {"--fence"});
+    EXPECT_EQ(inspected.exit_code, 4) << inspected.out << inspected.err;
+  };
+  what.mended = [&](const std::string&) {
+    world.expect_healthy();
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(world.ask(i, "SELECT variable_value FROM information_schema.global_status WHERE "
+                             "variable_name='wsrep_cluster_size'"),
+                "3");
+      EXPECT_EQ(world.ask(i, "SELECT count(*) FROM shop.kept"), std::to_string(row));
+      world.expect_equal(i);
+    }
+  };
+  what.as_before = [&](const std::string&) {
+    const Value seen = world.triage();
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(world.agent(i, "status")["server"]["pid"].integer(), -1) << i;
+    EXPECT_TRUE(world.says(seen, "galera-no-primary-component", 0)) << codec::to_json(seen);
+  };
+  sweep(world, what, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Then, RepairKillSweep, testing::Values(Ending::resume, Ending::undo),
+                         [](const auto& info) { return info.param == Ending::resume ? "Resume" : "Undo"; });
+
+}  // namespace
+}  // namespace holdfast::test
