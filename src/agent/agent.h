@@ -12,9 +12,8 @@
 //                             initialised, side, progress {op, step, bytes, total, seconds} or null, ...}
 //   start {mode: normal|isolated, data: main|side, newCluster, extraArgs[], timeoutSeconds}
 //   stop {mode: fast|immediate, timeoutSeconds} · restart (as start)
-//   inspect                   -> {processState, volumes[], logTail, stored, readings[]}: what can be seen without
-//   asking
-//                             the server
+//   inspect                   -> {processState, volumes[], logTail, stored, leftovers[], readings[]}: what can be seen
+//                             without asking the server
 //   errant {transactions, heartbeatTables[]} -> {errant}: those of these transactions that are in this member's logs
 //   configure {role, upstream, peers[]}    kept in agent.json, used at the next start
 //   files -> {files[]} · read_file {name, offset, limit, tail} -> {text|base64, size, nextOffset}
@@ -51,9 +50,9 @@
 //   rewind {donor} -> {rewound, fromTimeline, toTimeline}    PostgreSQL, server stopped: pg_rewind onto a running
 //       member, in place. What cannot be rewound is refused ("agent.rewind") and untouched; once the rewind writes, a
 //       crash or failure leaves a directory that no start accepts ("agent.half_rewound"): reseed it.
+//   fence {epoch}             changes nothing but that lower epochs are refused from now on; ends their copies
 //   free_wal {keepFrom, dropSlots[]} -> {segments, bytes}    PostgreSQL, server stopped: drops these slots and removes
 //       WAL segments before keepFrom (an LSN) that neither recovery, nor the archiver, nor another slot needs
-//   fence {epoch}             changes nothing but that lower epochs are refused from now on; ends their copies
 //   cancel -> {cancelled}     ends the initialise or rewind under way, which then answers "interrupted"
 // What a copy must change on its donor (a plug-in that was not loaded, a slot) is journaled in
 // donor-undo.<donor>.json and undone at the end, or when the agent starts again.

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 
+#include "agent/binlog_start.h"
 #include "agent/copy.h"
 #include "agent/data_dir.h"
 #include "agent/launch.h"
@@ -153,6 +154,9 @@ Result<Value> copy_mysql(const CopyJob& job) {
     if (rows.text("u") != facts.uuid) return {};
     return fail(ErrorClass::failed, "agent.copy", "the clone has the server uuid of its donor");
   }));
+  // A position it cannot read is one it cannot write either: then the copy is as the server made it.
+  if (auto executed = position::GtidSet::parse(result["position"].text()))
+    TRY(begin_binlog_behind(c.data_dir(), *executed));
   return result;
 }
 

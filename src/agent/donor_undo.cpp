@@ -36,14 +36,20 @@ Status end_statement(sql::MariadbConnection& connection, const std::string& stat
   Status trouble;
   const bool ended = TRY(sys::wait_until(
       [&] {
-        auto running = connection.query(
-            "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE INFO = " + sql::quote_mysql(statement), deadline,
-            stop);
-        if (!running) trouble = fail(std::move(running).error());
-        if (!running || running->empty()) return true;
-        // It may have ended meanwhile: then there is nobody to kill.
-        (void)connection.query("KILL " + running->text("id"), deadline, stop);
-        return false;
+        // Not compared by the server: other sessions' statements may hold what its process table cannot convert.
+        auto all = connection.query("SHOW FULL PROCESSLIST", deadline, stop);
+        if (!all) {
+          trouble = fail(std::move(all).error());
+          return true;
+        }
+        bool runs = false;
+        for (size_t i = 0; i < all->rows.size(); ++i) {
+          if (all->text("Info", i) != statement) continue;
+          runs = true;
+          // It may have ended meanwhile: then there is nobody to kill.
+          (void)connection.query("KILL " + all->text("Id", i), deadline, stop);
+        }
+        return !runs;
       },
       deadline, stop));
   if (!trouble || ended) return trouble;

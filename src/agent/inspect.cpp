@@ -6,6 +6,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+
+#include "agent/data_dir.h"
 #include "engine/observe.h"
 #include "sys/file.h"
 
@@ -68,6 +72,19 @@ void look_at_disks(MemberFacts& facts, const MemberConfig& config) {
   const std::string wal = config.data_dir() + "/pg_wal";
   if (config.engine == cluster::Engine::postgres && ::stat(wal.c_str(), &log) == 0 && log.st_dev != data.st_dev)
     look_at_disk(facts, wal, "log");
+}
+
+void look_beside(MemberFacts& facts, const MemberConfig& config) {
+  using Kind = cluster::Leftover::Kind;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(config.dir, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name == kSideName)
+      facts.leftovers.push_back({is_initialised(side_of(config)) ? Kind::side : Kind::half_made, it->path().string()});
+    if (name.starts_with("data.replaced-")) facts.leftovers.push_back({Kind::replaced, it->path().string()});
+  }
+  std::ranges::sort(facts.leftovers, {}, &cluster::Leftover::path);
+  if (error) engine::note_unknown(facts, "directories beside the data", config.dir, error.message());
 }
 
 template <class T>
@@ -173,6 +190,7 @@ void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, D
   // Its agent starts it with this one: a stopped server has it nowhere in its files.
   if (config.server_id > 0) facts.server_id = config.server_id;
   look_at_disks(facts, config);
+  look_beside(facts, config);
   facts.log_tail = tail_of(config.log_file());
   const bool stands_still = server_pid <= 0 || facts.process_state == "T" || facts.process_state == "t";
   if (stands_still)
@@ -185,6 +203,8 @@ void take_recovered(MemberFacts& facts, const std::string& position, std::chrono
   if (!facts.stored || facts.stored->data != StoredFacts::Data::present || !facts.stored->position.empty() ||
       facts.stored->seqno != -1 || !facts.stored->aborted_transfer.empty())
     return;
+  // Galera has thrown it out: InnoDB's number is then of no history, however like one it looks.
+  if (facts.stored->lineage == "00000000-0000-0000-0000-000000000000") return;
   facts.stored->position = position;
   facts.stored->position_unknown.clear();
   facts.stored->position_source = "recovered";
@@ -195,7 +215,9 @@ void take_recovered(MemberFacts& facts, const std::string& position, std::chrono
 }
 
 Value inspection_value(const MemberFacts& facts) {
-  Value volumes{Value::List()}, readings{Value::List()};
+  Value volumes{Value::List()}, readings{Value::List()}, leftovers{Value::List()};
+  for (const auto& left : facts.leftovers)
+    leftovers.push(Value::object({{"kind", cluster::leftover_name(left.kind)}, {"path", left.path}}));
   for (const auto& v : facts.volumes)
     volumes.push(Value::object({{"purpose", v.purpose},
                                 {"path", v.path},
@@ -214,6 +236,7 @@ Value inspection_value(const MemberFacts& facts) {
                         {"volumes", volumes},
                         {"logTail", facts.log_tail},
                         {"stored", facts.stored ? stored_value(*facts.stored) : Value()},
+                        {"leftovers", leftovers},
                         {"readings", readings}});
 }
 
@@ -228,6 +251,10 @@ void take_inspection(MemberFacts& facts, const Value& value) {
   for (const auto& r : value["readings"].items())
     facts.readings.push_back({r["name"].text(), r["value"].text(), r["source"].text(), r["unknown"].text(),
                               engine::reading_clock() - std::max<int64_t>(0, r["ageMs"].integer())});
+  for (const auto& left : value["leftovers"].items())
+    for (auto kind : {cluster::Leftover::Kind::side, cluster::Leftover::Kind::half_made,
+                      cluster::Leftover::Kind::replaced})
+      if (left["kind"].text() == cluster::leftover_name(kind)) facts.leftovers.push_back({kind, left["path"].text()});
   if (value["stored"].is_object()) facts.stored = stored_from(value["stored"]);
 }
 

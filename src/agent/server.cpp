@@ -115,7 +115,7 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
   LaunchOptions launch = options;
   if (config.engine == cluster::Engine::galera && options.mode == StartMode::normal) {
     // The server must be told where it stands, as galera_recovery does; after a crash only InnoDB knows.
-    // Where it says that it stands nowhere, what InnoDB says must not hide that: Galera marks so a node it threw out.
+    // Where it says that it stands nowhere, Galera has thrown the node out: what InnoDB says is then no position.
     auto saved = read_grastate(config);
     if (saved && !saved->names_no_history())
       launch.extra_args.push_back("--wsrep-start-position=" + TRY(galera_position_locked(config, deadline, stop)));

@@ -5,6 +5,7 @@
 
 #include "cli/cluster_options.h"
 #include "cli/operation_handlers.h"
+#include "cli/recover.h"
 #include "cli/signals.h"
 #include "cli/triage_view.h"
 #include "cli/verbs.h"
@@ -55,31 +56,15 @@ Status recover_all(Context& context, const cluster::DatabaseCluster& cluster, co
   std::vector<std::string> names;
   for (const auto& outcome : outcomes)
     if (outcome.step.kind == RecoverStep::Kind::recover && outcome.wanted) names.push_back(outcome.step.member.str());
-  if (names.empty()) return {};
-  auto plan = repair::plan_inspection(report, names,
-                                      std::max<int64_t>(1, context.options.integer("timeout").value_or(300)));
-  plan.created = operation::utc_now();
-  operation::ExecutorOptions run;
-  run.state_dir = state_dir_of(context);
-  repair::Doors doors;
-  doors.triage = [&] { return report; };
-  run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
-  run.stop = context.stop;
-  run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
-  add_epochs(run, cluster);
-  const SignalShield shield;
-  operation::Executor executor(std::move(run));
-  auto done = executor.execute(plan);
-  if (!executor.operation().empty()) context.out.set_operation(executor.operation());
-  if (!done) return fail(std::move(done).error());
-  const auto& told = done->steps[0].result.value_or(codec::Value());
+  const auto told = TRY(recover_positions(context, cluster, report, names,
+                                          std::max<int64_t>(1, context.options.integer("timeout").value_or(300))));
   for (auto& outcome : outcomes) {
-    const auto* of_member = told.find(outcome.step.member.str());
-    if (!of_member) continue;
-    if (const auto* error = of_member->find("error"))
-      outcome.error = error_from(*error);
+    const auto of_member = told.find(outcome.step.member.str());
+    if (of_member == told.end()) continue;
+    if (of_member->second)
+      outcome.step.position = *of_member->second;
     else
-      outcome.step.position = (*of_member)["position"].text();
+      outcome.error = of_member->second.error();
   }
   return {};
 }
@@ -139,6 +124,38 @@ codec::Value outcomes_value(const std::vector<Outcome>& outcomes) {
 }
 
 }  // namespace
+
+Result<std::map<std::string, Result<std::string>>> recover_positions(Context& context,
+                                                                     const cluster::DatabaseCluster& cluster,
+                                                                     const cluster::TriageReport& report,
+                                                                     const std::vector<std::string>& members,
+                                                                     int64_t seconds) {
+  std::map<std::string, Result<std::string>> found;
+  if (members.empty()) return found;
+  auto plan = repair::plan_inspection(report, members, seconds);
+  plan.created = operation::utc_now();
+  operation::ExecutorOptions run;
+  run.state_dir = state_dir_of(context);
+  repair::Doors doors;
+  doors.triage = [&] { return report; };
+  add_epochs(run, cluster, doors.epoch);
+  run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
+  run.stop = context.stop;
+  run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
+  const SignalShield shield;
+  operation::Executor executor(std::move(run));
+  auto done = executor.execute(plan);
+  if (!executor.operation().empty()) context.out.set_operation(executor.operation());
+  if (!done) return fail(std::move(done).error());
+  const codec::Value told = done->steps[0].result.value_or(codec::Value());
+  for (const auto& [name, of_member] : told.members()) {
+    if (const auto* error = of_member.find("error"))
+      found.emplace(name, fail(error_from(*error)));
+    else
+      found.emplace(name, of_member["position"].text());
+  }
+  return found;
+}
 
 Exit run_inspect(Context& context) {
   if (!context.options.flag("fence"))

@@ -2,7 +2,9 @@
 #include "lab/lab.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "cli/lab_dry_run.h"
 #include "cli/verbs.h"
 
 namespace holdfast::cli {
@@ -70,8 +72,19 @@ void render(Output& out, const lab::LabStatus& status) {
 
 }  // namespace
 
+namespace {
+
+/// "all clusters", "shop-mysql, shop-galera"
+std::string named(const std::vector<std::string>& clusters) {
+  return clusters.empty() ? "all clusters" : fmt::format("{}", fmt::join(clusters, ", "));
+}
+
+}  // namespace
+
 Exit run_lab_up(Context& context) {
-  auto status = TRY(lab::up(lab_options(context), context.options.positionals(), timeout_of(context), context.stop));
+  const auto& clusters = context.options.positionals();
+  if (TRY(lab_would(context, "start what is missing of " + named(clusters), clusters))) return {};
+  auto status = TRY(lab::up(lab_options(context), clusters, timeout_of(context), context.stop));
   render(context.out, status);
   return {};
 }
@@ -83,7 +96,11 @@ Exit run_lab_status(Context& context) {
 
 Exit run_lab_down(Context& context) {
   const bool keep = context.options.flag("keep-data");
-  TRY_VOID(lab::down(lab_options(context), context.options.positionals(), keep, timeout_of(context), context.stop));
+  const auto& clusters = context.options.positionals();
+  if (TRY(lab_would(context, fmt::format("stop {}{}", named(clusters), keep ? "" : " and remove their data"),
+                    clusters)))
+    return {};
+  TRY_VOID(lab::down(lab_options(context), clusters, keep, timeout_of(context), context.stop));
   context.out.note(keep ? "the lab is stopped; its data is kept" : "the lab is stopped and removed");
   return {};
 }

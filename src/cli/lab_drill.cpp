@@ -1,9 +1,11 @@
 // holdfast lab load, break, heal.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/units.h"
+#include "cli/lab_dry_run.h"
 #include "cli/verbs.h"
 #include "lab/break.h"
 #include "lab/load.h"
@@ -45,6 +47,7 @@ Exit run_lab_load(Context& context) {
   const std::string cluster = context.options.text("cluster");
   if (cluster.empty())
     return fail(ErrorClass::usage, "cli.flag", "lab load: --cluster is missing", "for example -c shop-mariadb");
+  if (TRY(lab_would(context, "write to " + cluster, {cluster}))) return {};
   const auto options = lab_options(context);
   const int64_t span = context.options.integer("seconds").value_or(10);
   if (context.options.flag("background")) {
@@ -91,6 +94,10 @@ Exit run_lab_load(Context& context) {
 
 Exit run_lab_break(Context& context) {
   const auto& words = context.options.positionals();
+  const auto& kinds = lab::break_kinds();
+  if (std::ranges::find(kinds, words[0]) != kinds.end() &&
+      TRY(lab_would(context, fmt::format("{} {}", words[0], words[1]), {}, words[1])))
+    return {};
   auto said = TRY(lab::break_member(lab_options(context), words[0], words[1], Deadline::in(std::chrono::seconds(60)),
                                     context.stop));
   context.out.set_data(Value::object({{"what", words[0]}, {"member", words[1]}, {"done", said}}));
@@ -100,6 +107,7 @@ Exit run_lab_break(Context& context) {
 
 Exit run_lab_heal(Context& context) {
   const auto& words = context.options.positionals();
+  if (TRY(lab_would(context, "make " + words[0] + " serve again", {}, words[0]))) return {};
   auto said =
       TRY(lab::heal_member(lab_options(context), words[0], Deadline::in(std::chrono::seconds(180)), context.stop));
   context.out.set_data(Value::object({{"member", words[0]}, {"done", said}}));

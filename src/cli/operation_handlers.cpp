@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "lab/lab.h"
-#include "provider/epoch.h"
 
 namespace holdfast::cli {
 
@@ -27,10 +26,14 @@ std::string state_dir_of(const Context& context) {
   return named.empty() ? lab::default_state_dir() : named;
 }
 
-void add_epochs(operation::ExecutorOptions& options, const cluster::DatabaseCluster& cluster) {
+void add_epochs(operation::ExecutorOptions& options, const cluster::DatabaseCluster& cluster,
+                const provider::CurrentEpoch& current) {
   static constexpr std::chrono::seconds kPatience{5};
   options.min_epoch = provider::highest_epoch(cluster, kPatience);
-  options.fence = [cluster](uint64_t epoch) { return provider::fence_members(cluster, epoch, kPatience); };
+  options.fence = [cluster, current](uint64_t epoch) {
+    *current = epoch;
+    return provider::fence_members(cluster, epoch, kPatience);
+  };
 }
 
 void tell_event(Output& out, const operation::Event& event) {

@@ -9,6 +9,7 @@
 #include "cli/context.h"
 #include "cluster/types.h"
 #include "operation/executor.h"
+#include "provider/epoch.h"
 
 namespace holdfast::cli {
 
@@ -30,8 +31,9 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
 /// "operation.no_handler" (refused) for a verb without a factory.
 Result<OperationSupport> operation_handlers(Context& context, const operation::Plan& plan);
 
-/// The epochs its members know, and how they learn ours.
-void add_epochs(operation::ExecutorOptions& options, const cluster::DatabaseCluster& cluster);
+/// The epochs its members know, and how they learn ours, which is noted in `current` too.
+void add_epochs(operation::ExecutorOptions& options, const cluster::DatabaseCluster& cluster,
+                const provider::CurrentEpoch& current);
 
 /// Says what an operation has just written down: a line for people, an event for programs.
 void tell_event(Output& out, const operation::Event& event);

@@ -13,6 +13,7 @@
 #include "backup/escrow.h"
 #include "cli/cluster_options.h"
 #include "cli/operation_handlers.h"
+#include "cli/recover.h"
 #include "cli/repository_session.h"
 #include "cli/signals.h"
 #include "cli/triage_view.h"
@@ -152,10 +153,10 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
   doors.dump = [&](const std::string& member, const std::string& job, std::stop_token stop) {
     return keep_dump(context, *session, cluster, member, job, std::move(stop));
   };
+  add_epochs(run, cluster, doors.epoch);
   run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
   const SignalShield shield;
   run.stop = context.stop;
-  add_epochs(run, cluster);
   run.world_now = [&]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
   run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
   operation::Executor executor(std::move(run));
@@ -215,9 +216,9 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
         return keep_dump(context, *session, cluster, member, job, std::move(stop));
       };
     }
-    support.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
     operation::ExecutorOptions epochs;
-    add_epochs(epochs, cluster);
+    add_epochs(epochs, cluster, doors.epoch);
+    support.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
     support.min_epoch = epochs.min_epoch;
     support.fence = std::move(epochs.fence);
     support.world_now = [cluster]() -> Result<Value> { return repair::world_of(look(cluster, {})); };
@@ -247,30 +248,17 @@ Exit run_repair(Context& context) {
 
 namespace {
 
-/// Crashed members know their position in InnoDB alone. Recovering it is what any start of theirs would do, and needs
-/// no undo; what could not be recovered, and why.
-Result<std::map<std::string, std::string>> recover_positions(Context& context, const cluster::DatabaseCluster& cluster,
-                                                             const cluster::TriageReport& report) {
+/// Crashed members know their position in InnoDB alone; what could not be recovered, and why.
+Result<std::map<std::string, std::string>> recover_crashed(Context& context, const cluster::DatabaseCluster& cluster,
+                                                           const cluster::TriageReport& report) {
+  std::vector<std::string> crashed;
+  for (const auto& step : provider::plan_recovery(report))
+    if (step.kind == provider::RecoverStep::Kind::recover) crashed.push_back(step.member.str());
   std::map<std::string, std::string> failed;
-  auto steps = provider::plan_recovery(report);
-  std::erase_if(steps, [](const auto& step) { return step.kind != provider::RecoverStep::Kind::recover; });
-  if (steps.empty()) return failed;
-  const auto lock = TRY(operation::ClusterLock::acquire(
-      state_dir_of(context), {.cluster = cluster.full_name(), .operation = "", .verb = "bootstrap"}));
-  std::vector<Result<std::string>> found(steps.size(), std::string());
-  {
-    std::vector<std::jthread> threads;
-    for (size_t i = 0; i < steps.size(); ++i)
-      threads.emplace_back([&, i] {
-        found[i] =
-            provider::recover_member(cluster, steps[i].member, Deadline::in(std::chrono::seconds(300)), context.stop);
-      });
-  }
-  for (size_t i = 0; i < steps.size(); ++i) {
-    const std::string member = steps[i].member.str();
+  for (const auto& [member, position] : TRY(recover_positions(context, cluster, report, crashed, 300))) {
     context.out.note(member + ": " +
-                     (found[i] ? *found[i] + " (recovered from InnoDB)" : found[i].error().to_string()));
-    if (!found[i]) failed[member] = found[i].error().message;
+                     (position ? *position + " (recovered from InnoDB)" : position.error().to_string()));
+    if (!position) failed[member] = position.error().message;
   }
   return failed;
 }
@@ -306,7 +294,7 @@ Exit run_bootstrap(Context& context) {
   TRY_VOID(refuse_if_interrupted(context));
   auto first_try = repair::plan_bootstrap(before, request);
   if (!first_try && first_try.error().id == "bootstrap.not_recovered" && !options.flag("dry-run")) {
-    request.not_recovered = TRY(recover_positions(context, cluster, before));
+    request.not_recovered = TRY(recover_crashed(context, cluster, before));
     TRY_VOID(refuse_if_interrupted(context));
     before = look(cluster, context.stop);
   }

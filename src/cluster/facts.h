@@ -152,6 +152,18 @@ struct StoredFacts {
 };
 std::string_view stored_data_name(StoredFacts::Data data);
 
+/// Something beside the data directory that an operation has left, or is working on.
+struct Leftover {
+  enum class Kind {
+    side,       ///< a whole successor that never took the data directory's place
+    half_made,  ///< one that was never finished
+    replaced,   ///< a data directory that was moved aside: it may hold what nothing else does
+  };
+  Kind kind = Kind::side;
+  std::string path;
+};
+std::string_view leftover_name(Leftover::Kind kind);
+
 /// One member, observed once.
 struct MemberFacts {
   MemberName member;
@@ -213,6 +225,9 @@ struct MemberFacts {
   std::string process_state;  ///< of the kernel: "R", "S", "D", "T" (stopped); "" = no process or not known
   std::string log_tail;       ///< the end of the server's log, where it does not serve
   int server_pid = -1;
+  std::string server_data;  ///< "main", "side": which directory its server runs on
+  std::string agent_work;   ///< a long change under way: "initialise (copy)"; "" = none
+  std::vector<Leftover> leftovers;
   std::optional<StoredFacts> stored;
 
   std::vector<Reading> readings;

@@ -93,6 +93,8 @@ Status read_stored(Engine engine, const StoredFacts& s, History& h) {
       if (s.position.empty()) return fail(ErrorClass::failed, "position.invalid", "grastate.dat names no position");
       // Pages of another node over its own: what InnoDB says then is no member's history.
       if (!s.aborted_transfer.empty()) h.provable_position = false;
+      if (s.lineage == "00000000-0000-0000-0000-000000000000")
+        return fail(ErrorClass::failed, "position.invalid", "its grastate.dat names no history");
       return read_galera(
           h, s.position,
           s.seqno.value_or(-1) >= 0 ? position::GaleraSource::grastate : position::GaleraSource::recovered);

@@ -19,7 +19,8 @@ constexpr std::string_view kSeverityNames[] = {"info", "warning", "error", "crit
 
 std::vector<std::span<const Rule>> tables() {
   return {rules::reach_rules(),      rules::history_rules(), rules::replication_rules(),
-          rules::protection_rules(), rules::galera_rules(),  rules::resource_rules()};
+          rules::protection_rules(), rules::galera_rules(),  rules::resource_rules(),
+          rules::leftover_rules()};
 }
 
 /// How many transactions `a` has and `b` lacks, where positions count them; MariaDB: at most that many.
@@ -118,6 +119,18 @@ std::string_view member_role_name(MemberRole role) {
   constexpr std::string_view kNames[] = {"unknown", "primary", "replica", "node"};
   return kNames[static_cast<size_t>(role)];
 }
+std::string_view leftover_name(Leftover::Kind kind) {
+  switch (kind) {
+    case Leftover::Kind::side:
+      return "side";
+    case Leftover::Kind::half_made:
+      return "half_made";
+    case Leftover::Kind::replaced:
+      return "replaced";
+  }
+  return "?";
+}
+
 std::string_view stored_data_name(StoredFacts::Data data) {
   constexpr std::string_view kNames[] = {"unknown", "present", "empty", "missing", "incomplete"};
   return kNames[static_cast<size_t>(data)];

@@ -151,6 +151,39 @@ const Case kCases[] = {
        w[2].following[0].apply_error = "Duplicate entry";
      },
      "replica-apply-error", 2, Verdict::broken, Action::rebuild},
+    {"a lock in the applier's way", Engine::mysql,
+     [](World& w) {
+       w[2].following[0].applying = false;
+       w[2].following[0].apply_errno = 1205;
+       w[2].following[0].apply_error = "Lock wait timeout exceeded";
+     },
+     "replica-apply-error", 2, Verdict::broken, Action::resume},
+    {"damaged relay log", Engine::mysql,
+     [](World& w) {
+       w[2].following[0].applying = false;
+       w[2].following[0].apply_errno = 13117;
+       w[2].following[0].apply_error = "Event crc check failed! Most likely there is event corruption.";
+     },
+     "replica-relay-log-damaged", 2, Verdict::broken, Action::resume},
+    {"the server number of another", Engine::mysql,
+     [](World& w) {
+       auto& f = w[1].following[0];
+       f.receiving = false;
+       f.receive_state = "No";
+       f.receive_errno = 13117;
+       f.receive_error = "Fatal error: The replica I/O thread stops because source and replica have equal MySQL server ids";
+     },
+     "replica-not-receiving", 1, Verdict::broken, Action::restart},
+    {"the server UUID of another", Engine::mysql,
+     [](World& w) {
+       auto& f = w[1].following[0];
+       f.receiving = false;
+       f.receive_state = "No";
+       f.receive_errno = 13117;
+       f.receive_error =
+           "Fatal error: The replica I/O thread stops because source and replica have equal MySQL server UUIDs";
+     },
+     "replica-not-receiving", 1, Verdict::broken, Action::rebuild},
     {"purged log", Engine::mariadb,
      [](World& w) {
        auto& f = w[1].following[0];
@@ -382,7 +415,35 @@ const Case kCases[] = {
      1, Verdict::broken, Action::nothing},
     {"isolated", Engine::mysql, [](World& w) { w[1].server_mode = "isolated"; }, "server-isolated", 1, Verdict::stopped,
      Action::restart},
+    {"on the side directory", Engine::mariadb,
+     [](World& w) {
+       w[1].server_data = "side";
+       w[1].server_pid = 7;
+       w[1].leftovers = {{Leftover::Kind::side, "/m1/data.new"}};
+     },
+     "server-on-side-directory", 1, Verdict::broken, Action::rebuild},
 };
+
+TEST(Triage, WhatOperationsLeftIsToldAndChangesNoVerdict) {
+  for (const auto& [kind, id] : {std::pair(Leftover::Kind::side, "side-directory-left"),
+                                 std::pair(Leftover::Kind::half_made, "side-directory-left"),
+                                 std::pair(Leftover::Kind::replaced, "replaced-directory-left")}) {
+    auto world = healthy(Engine::postgres);
+    world[1].leftovers = {{kind, "/m1/data.there"}};
+    const auto report = world.report();
+    EXPECT_TRUE(report.healthy);
+    ASSERT_EQ(report.diagnoses.size(), 1u);
+    EXPECT_EQ(report.diagnoses[0].id, id);
+    EXPECT_NE(report.diagnoses[0].evidence.at(0).find("/m1/data.there"), std::string::npos);
+    EXPECT_TRUE(report.members[1].healthy());
+  }
+  auto world = healthy(Engine::mysql);
+  world[1].agent_work = "initialise (copy)";
+  world[1].leftovers = {{Leftover::Kind::half_made, "/m1/data.new"}};
+  const auto report = world.report();
+  ASSERT_EQ(report.diagnoses.size(), 1u) << "what is being made is no leftover";
+  EXPECT_EQ(report.diagnoses[0].id, "agent-at-work");
+}
 
 TEST(Triage, HealthyClustersAreHealthyAndProvable) {
   for (Engine engine : {Engine::mariadb, Engine::galera, Engine::mysql, Engine::postgres}) {

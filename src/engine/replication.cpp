@@ -75,6 +75,45 @@ Status resume_replication(Engine engine, const sql::Target& replica, Deadline de
   return {};
 }
 
+bool relay_logs_missing(const Error& error) {
+  return error.message.find("[1872]") != std::string::npos || error.message.find("[13124]") != std::string::npos;
+}
+
+Status fetch_logs_anew(const sql::Target& replica, const sql::Target& source, Deadline deadline,
+                       std::stop_token stop) {
+  auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
+  auto upstream = TRY(MariadbConnection::connect(source, deadline, stop));
+  auto run = [&](const std::string& statement) { return connection.query(statement, deadline, stop); };
+  auto refuse = [](std::string why) {
+    return fail(ErrorClass::refused, "replication.not_refetchable", "its relay logs cannot be thrown away: " + why,
+                "rebuild the member");
+  };
+  // Two looks: first whether it may be stopped, then, with nothing moving, whether its logs may go.
+  for (const bool stopped : {false, true}) {
+    const auto status = TRY(run(kMysql.status));
+    if (status.rows.size() != 1 || status.text("Auto_Position") != "1")
+      return refuse("it does not follow one source by GTID");
+    auto own = TRY(run("SELECT @@GLOBAL.gtid_executed AS executed, @@GLOBAL.server_uuid AS uuid"));
+    const std::string executed = sql::quote_mysql(own.text("executed")),
+                      received = sql::quote_mysql(status.text("Retrieved_Gtid_Set"));
+    auto theirs = TRY(upstream.query(
+        fmt::format("SELECT GTID_SUBSET({0}, @@GLOBAL.gtid_executed) AS applied, GTID_SUBSET({1}, "
+                    "@@GLOBAL.gtid_executed) AS received, GTID_SUBSET(@@GLOBAL.gtid_purged, {0}) AS kept, "
+                    "@@GLOBAL.server_uuid AS uuid",
+                    executed, received),
+        deadline, stop));
+    if (const auto uuid = status.text("Source_UUID"); !uuid.empty() && uuid != theirs.text("uuid"))
+      return refuse("it follows another server");
+    if (theirs.text("applied") != "1" || theirs.text("received") != "1")
+      return refuse("it has transactions that its source lacks");
+    if (theirs.text("kept") != "1") return refuse("its source has purged what would have to be fetched");
+    if (!stopped) TRY(run(kMysql.stop));
+  }
+  TRY(run("RESET REPLICA"));
+  TRY(run(kMysql.start));
+  return {};
+}
+
 Result<StreamState> stream_state(Engine engine, const sql::Target& replica, Deadline deadline, std::stop_token stop) {
   StreamState state;
   if (engine == Engine::postgres) {

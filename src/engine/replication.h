@@ -28,6 +28,13 @@ Status follow(cluster::Engine engine, const sql::Target& replica, const Source& 
 /// Starts what was stopped: the threads of every connection; PostgreSQL: the replay of WAL.
 Status resume_replication(cluster::Engine engine, const sql::Target& replica, Deadline deadline,
                           std::stop_token stop = {});
+/// MySQL: throws away the relay logs, which cannot be read, and starts both threads: what is missing is fetched again.
+/// First it makes sure that `source`, the one it follows, has all that the replica has received or applied, and in its
+/// logs all that the replica has not applied: "replication.not_refetchable" (refused, nothing changed) when not.
+Status fetch_logs_anew(const sql::Target& replica, const sql::Target& source, Deadline deadline,
+                       std::stop_token stop = {});
+/// The answer of resume_replication() where relay logs are missing.
+bool relay_logs_missing(const Error& error);
 /// Whether the receiver and the applier of any connection are on; both false where it follows nobody.
 struct StreamState {
   bool follows = false, receiving = false, applying = false;

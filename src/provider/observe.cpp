@@ -49,6 +49,9 @@ void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member&
       facts.server_mode = server["mode"].text();
       facts.server_pid = static_cast<int>(server["pid"].integer(-1));
       facts.last_exit = server["lastExit"].text();
+      facts.server_data = server["data"].text();
+      if (const auto& work = server["progress"]; work.is_object())
+        facts.agent_work = fmt::format("{} ({})", work["op"].text(), work["step"].text_or("preparing"));
       if (cluster.engine != cluster::Engine::galera)
         facts.role_wanted = (*status)["role"].text() == "replica" ? MemberRole::replica : MemberRole::primary;
       facts.upstream_wanted = (*status)["upstreamAddress"].text();
@@ -102,7 +105,11 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   facts.server_mode = std::move(from_agent.server_mode);
   facts.server_pid = from_agent.server_pid;
   facts.last_exit = std::move(from_agent.last_exit);
+  facts.server_data = std::move(from_agent.server_data);
+  facts.agent_work = std::move(from_agent.agent_work);
+  facts.leftovers = std::move(from_agent.leftovers);
   facts.role_wanted = from_agent.role_wanted;
+  if (!facts.server_id) facts.server_id = from_agent.server_id;
   facts.upstream_wanted = std::move(from_agent.upstream_wanted);
   facts.process_state = std::move(from_agent.process_state);
   facts.log_tail = std::move(from_agent.log_tail);

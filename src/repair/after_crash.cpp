@@ -45,11 +45,15 @@ Status start(const Members& members, StepScope& scope, const std::string& member
   return {};
 }
 
+bool bootstraps(const operation::Step& step) {
+  return step.kind == "bootstrap_server" || step.kind == "bootstrap_running";
+}
+
 /// Members that done steps of the plan have started.
 std::vector<std::string> started_so_far(StepScope& scope) {
   std::vector<std::string> names;
   for (const auto& step : scope.plan().steps) {
-    const bool starts = step.kind == "bootstrap_server" || step.kind == "start_server";
+    const bool starts = bootstraps(step) || step.kind == "start_server" || step.kind == "join_component";
     if (starts && !scope.result_of(step.id).is_null()) names.push_back(step.member);
   }
   return names;
@@ -67,8 +71,9 @@ Status start_after_crash(const Members& members, StepScope& scope, const std::st
 
 Status component_after_crash(const Members& members, StepScope& scope) {
   const auto& steps = scope.plan().steps;
-  const auto first = std::ranges::find(steps, "bootstrap_server", &operation::Step::kind);
-  if (first == steps.end()) return {};  // this plan made no component
+  const auto first = std::ranges::find_if(steps, bootstraps);
+  // Nothing is known to be gone of a component that this plan has not made yet.
+  if (first == steps.end() || scope.result_of(first->id).is_null()) return {};
   auto report = members.triage();
   auto component = component_of(report);
   TRY(sys::wait_until(

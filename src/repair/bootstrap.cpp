@@ -311,6 +311,7 @@ void Bootstrapper::add_cold_start(const Part& first) {
            "stop it again", 60, "it says Primary and Synced", Value::object(),
            {"no other member is in a primary component"});
   result_.plan.steps.back().point_of_no_return = true;
+  result_.plan.steps.back().touches = {"members", "authority", "leader"};  // those that run find it by themselves
 }
 
 void Bootstrapper::add_warm_start(const Part& first) {
@@ -321,6 +322,7 @@ void Bootstrapper::add_warm_start(const Part& first) {
            "stop it again", 10, "it says Primary and Synced", Value::object(),
            {"no other member is in a primary component", "its position is proven and the highest"});
   result_.plan.steps.back().point_of_no_return = true;
+  result_.plan.steps.back().touches = {"members", "authority", "leader"};  // those that run find it by themselves
 }
 
 void Bootstrapper::add_rebuild(const Part& part, const std::string& donor) {

@@ -38,12 +38,14 @@ class GaleraStep : public MemberStep {
   Status prove(StepScope&, const Value&, const Value&) override { return {}; }
 
  protected:
-  Result<Value> ask(const std::string& name, const std::string& op, Value arguments, Deadline deadline,
-                    const std::stop_token& stop = {}) const {
+  /// The same as ask(), of another member than the step's.
+  Result<Value> ask_of(StepScope& scope, const std::string& name, const std::string& op, Value arguments,
+                       Deadline deadline) const {
     const auto* described = members_->cluster.find(name);
     if (!described)
       return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
-    return when_free(deadline, stop, [&] { return provider::ask_agent(*described, op, arguments, deadline, stop); });
+    arguments.set("epoch", members_->epoch->load());
+    return when_free(deadline, {}, [&] { return provider::ask_agent(*described, op, arguments, deadline); });
   }
 
   static Result<Node> node_of(const engine::MemberControl& control, Deadline deadline, std::stop_token stop = {}) {
@@ -98,8 +100,8 @@ class JoinComponent : public GaleraStep {
     return Value::object({{"running", TRY(control->is_running(soon()))}});
   }
   Result<Value> run(StepScope& scope, const Value&) override {
+    TRY_VOID(component_after_crash(*members_, scope));
     auto* control = TRY(member(scope));
-    const std::string& name = scope.step().member;
     if (TRY(control->is_running(soon()))) {
       if (!scope.step().arguments["restart"].boolean()) {
         // It runs, and the others have just become a component: it finds them by itself.
@@ -111,14 +113,14 @@ class JoinComponent : public GaleraStep {
       TRY_VOID(stop_member(*control, Deadline::in(seconds(30))));
     }
     const std::string text =
-        TRY(ask(name, "galera_position", Value::object(), Deadline::in(seconds(300)), scope.stop()))["position"].text();
+        TRY(ask(scope, "galera_position", Value::object(), Deadline::in(seconds(300))))["position"].text();
     const auto position = TRY(GaleraPosition::parse(text, GaleraSource::recovered));
     const auto donors = TRY(donors_for(scope, position));
-    const uint64_t log_end = log_size(name);
+    const uint64_t log_end = log_size(scope);
     TRY_VOID(start_member(*control, {.extra_args = {fmt::format("--wsrep-sst-donor={}", fmt::join(donors, ","))}},
                           Deadline::in(seconds(300))));
     return Value::object(
-        {{"transfer", transfer_since(name, log_end)}, {"from", text}, {"donors", Value::list_of(donors)}});
+        {{"transfer", transfer_since(scope, log_end)}, {"from", text}, {"donors", Value::list_of(donors)}});
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto* control = TRY(member(scope));
@@ -168,16 +170,16 @@ class JoinComponent : public GaleraStep {
                 again + ": it has to be made anew");
   }
 
-  uint64_t log_size(const std::string& name) const {
-    auto log = ask(name, "read_file", Value::object({{"name", "server.log"}, {"tail", 1}}), soon());
+  uint64_t log_size(StepScope& scope) const {
+    auto log = ask(scope, "read_file", Value::object({{"name", "server.log"}, {"tail", 1}}), soon());
     return log ? (*log)["size"].unsigned_integer() : 0;
   }
   /// How the state came, by the server's own log.
-  std::string transfer_since(const std::string& name, uint64_t offset) const {
+  std::string transfer_since(StepScope& scope, uint64_t offset) const {
     std::string text;
     for (;;) {
-      auto log = ask(name, "read_file", Value::object({{"name", "server.log"}, {"offset", offset}, {"limit", 1 << 20}}),
-                     soon());
+      auto log = ask(scope, "read_file",
+                     Value::object({{"name", "server.log"}, {"offset", offset}, {"limit", 1 << 20}}), soon());
       if (!log) return "not known";
       text += (*log)["text"].text();
       const uint64_t next = (*log)["nextOffset"].unsigned_integer();
@@ -233,9 +235,16 @@ class BootstrapRunning : public BootstrapServer {
   using BootstrapServer::BootstrapServer;
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
+    TRY_VOID(still_ours(scope));
+    if (!TRY(control->is_running(soon())))
+      return fail(ErrorClass::needs_operator, "repair.no_component",
+                  scope.step().member + " has stopped since it was found to be the one to begin with",
+                  fmt::format("holdfast operations abandon {0} --accept=abandon:{0}, then: holdfast bootstrap -c {1}",
+                              scope.operation(), members_->cluster.full_name()));
     const Node now = TRY(node_of(*control, soon(), scope.stop()));
     if (now.in_primary()) return Value::object({{"found", "primary"}});  // taken up after a crash
     TRY_VOID(nobody_else_is_primary(scope));
+    TRY_VOID(still_ours(scope));
     auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon(), scope.stop()));
     TRY(connection.query("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'", soon(), scope.stop()));
     return Value::object({{"at", now.last_committed}});
@@ -249,18 +258,18 @@ class MarkBootstrap : public GaleraStep {
   using GaleraStep::GaleraStep;
   Result<Value> look_before(StepScope& scope) override {
     Value marks = Value::object();
-    for (const auto& name : names(scope)) marks.set(name, TRY(mark(name, {})));
+    for (const auto& name : names(scope)) marks.set(name, TRY(mark(scope, name, {})));
     return marks;
   }
   Result<Value> run(StepScope& scope, const Value&) override {
     for (const auto& name : names(scope))  // the marks that go first: there are never two
-      if (name != scope.step().member) TRY(mark(name, false));
-    TRY(mark(scope.step().member, true));
+      if (name != scope.step().member) TRY(mark(scope, name, false));
+    TRY(mark(scope, scope.step().member, true));
     return Value::object();
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     for (const auto& name : names(scope))
-      if (TRY(mark(name, {})) != (name == scope.step().member))
+      if (TRY(mark(scope, name, {})) != (name == scope.step().member))
         return fail(ErrorClass::failed, "bootstrap.mark", "grastate.dat of " + name + " is not as it was written");
     return {};
   }
@@ -268,7 +277,7 @@ class MarkBootstrap : public GaleraStep {
     // What carried no mark loses it first.
     for (const bool wanted : {false, true})
       for (const auto& name : names(scope))
-        if (before[name].boolean() == wanted) TRY(mark(name, wanted));
+        if (before[name].boolean() == wanted) TRY(mark(scope, name, wanted));
     return {};
   }
 
@@ -279,10 +288,10 @@ class MarkBootstrap : public GaleraStep {
     names.push_back(scope.step().member);
     return names;
   }
-  Result<bool> mark(const std::string& name, std::optional<bool> wanted) const {
+  Result<bool> mark(StepScope& scope, const std::string& name, std::optional<bool> wanted) const {
     Value arguments = Value::object();
     if (wanted) arguments.set("set", *wanted);
-    return TRY(ask(name, "safe_to_bootstrap", std::move(arguments), soon()))["safe"].boolean();
+    return TRY(ask_of(scope, name, "safe_to_bootstrap", std::move(arguments), soon()))["safe"].boolean();
   }
 };
 
@@ -292,6 +301,7 @@ class GaleraSetting : public GaleraStep {
   using GaleraStep::GaleraStep;
   Result<Value> look_before(StepScope& scope) override { return Value::object({{"value", TRY(value(scope))}}); }
   Result<Value> run(StepScope& scope, const Value&) override {
+    TRY_VOID(ready_for_sql(scope));
     TRY_VOID(set(scope, scope.step().arguments["value"].text()));
     return Value::object();
   }
@@ -302,6 +312,7 @@ class GaleraSetting : public GaleraStep {
     return wait_until_synced(*control, Deadline::in(seconds(120)), scope.stop());
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
+    TRY_VOID(ready_for_sql(scope));
     return TRY(value(scope)) == before["value"].text() ? Status() : set(scope, before["value"].text());
   }
 
@@ -322,6 +333,7 @@ class GaleraSetting : public GaleraStep {
   Status set(StepScope& scope, const std::string& value) const {
     auto* control = TRY(member(scope));
     const std::string name = TRY(variable(scope));
+    TRY_VOID(ready_for_sql(scope));
     auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon()));
     TRY(connection.query(fmt::format("SET GLOBAL {} = {}", name, sql::quote_mysql(value)), soon()));
     return {};

@@ -7,6 +7,7 @@
 
 #include "engine/replication.h"
 #include "provider/member_agent.h"
+#include "repair/live_position.h"
 #include "repair/member_step.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
@@ -47,6 +48,12 @@ class StartServer : public MemberStep {
 class StopServer : public StartServer {
  public:
   using StartServer::StartServer;
+  Result<Value> look_before(StepScope& scope) override {
+    auto* control = TRY(member(scope));
+    const auto status = TRY(ask(scope, "status", Value::object(), soon()));
+    return Value::object(
+        {{"running", TRY(control->is_running(soon()))}, {"data", status["server"]["data"].text_or("main")}});
+  }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
@@ -60,6 +67,13 @@ class StopServer : public StartServer {
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
     if (!before["running"].boolean() || scope.step().arguments["keep"].boolean()) return {};
+    if (before["data"].text() == "side") {
+      const auto status = TRY(ask(scope, "status", Value::object(), soon(), false));
+      if (status["server"]["side"].boolean()) {
+        TRY(ask(scope, "start", Value::object({{"data", "side"}}), Deadline::in(seconds(180)), false));
+        return {};
+      }
+    }
     // A Galera node without a component does not get ready; that it runs again is all that there was before.
     auto started = start_member(*control, {}, Deadline::in(seconds(60)));
     return started || TRY(control->is_running(soon())) ? Status() : started;
@@ -88,8 +102,10 @@ class StreamStep : public MemberStep {
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto* control = TRY(member(scope));
-    return engine::wait_for_replication(engine(), control->setup().socket, false, Deadline::in(seconds(60)),
-                                        scope.stop());
+    // Where an event could not be applied, that threads run is no proof: they may only try again.
+    const bool level = scope.step().arguments["level"].boolean();
+    return engine::wait_for_replication(engine(), control->setup().socket, level,
+                                        Deadline::in(seconds(level ? 600 : 60)), scope.stop());
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
@@ -102,10 +118,32 @@ class StreamStep : public MemberStep {
 class ResumeReplication : public StreamStep {
  public:
   using StreamStep::StreamStep;
+  Result<Value> run(StepScope& scope, const Value& before) override {
+    auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
+    auto resumed = engine::resume_replication(engine(), control->setup().socket, soon(), scope.stop());
+    if (!resumed && engine() == Engine::mysql && engine::relay_logs_missing(resumed.error()))
+      for (const auto& source : members_->cluster.members)
+        if (source.host == before["host"].text() && source.port == before["port"].integer())
+          resumed = fetch(scope, *control, source.name.str());
+    if (!resumed) return fail(std::move(resumed).error());
+    return Value::object();
+  }
+
+ protected:
+  Status fetch(StepScope& scope, engine::MemberControl& replica, const std::string& source) const {
+    auto* control = TRY(members_->find(source));
+    return engine::fetch_logs_anew(replica.setup().socket, control->setup().socket, soon(), scope.stop());
+  }
+};
+
+class FetchLogsAnew : public ResumeReplication {
+ public:
+  using ResumeReplication::ResumeReplication;
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     TRY_VOID(ready_for_sql(scope));
-    TRY_VOID(engine::resume_replication(engine(), control->setup().socket, soon(), scope.stop()));
+    TRY_VOID(fetch(scope, *control, scope.step().arguments["source"].text()));
     return Value::object();
   }
 };
@@ -113,6 +151,17 @@ class ResumeReplication : public StreamStep {
 class FollowSource : public StreamStep {
  public:
   using StreamStep::StreamStep;
+  Result<Value> look_before(StepScope& scope) override {
+    // It may have written since the plan was made: a second writer until it was closed.
+    auto* control = TRY(member(scope));
+    auto* source = TRY(members_->find(scope.step().arguments["source"].text()));
+    const auto own = TRY(held_beyond(engine(), control->setup().socket, source->setup().socket, soon(), scope.stop()));
+    if (!own.empty())
+      return fail(ErrorClass::refused, "repair.target_is_authority",
+                  fmt::format("{} has what {} lacks by now: {}", scope.step().member, source->setup().name, own),
+                  fmt::format("holdfast triage -c {} -v", members_->cluster.full_name()));
+    return StreamStep::look_before(scope);
+  }
   Result<Value> run(StepScope& scope, const Value& before) override {
     auto* control = TRY(member(scope));
     engine::Source source = TRY(members_->source(control->setup(), scope.step().arguments["source"].text()));
@@ -256,6 +305,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
                                               std::stop_token stop) {
   auto members = std::make_shared<Members>();
   members->cluster = cluster;
+  members->epoch = doors.epoch;
   members->controls = TRY(provider::control_members(cluster, std::move(stop), members->epoch));
   members->triage = std::move(doors.triage);
   members->escrow = std::move(doors.escrow);
@@ -264,6 +314,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["start_server"] = std::make_shared<StartServer>(members);
   handlers["stop_server"] = std::make_shared<StopServer>(members);
   handlers["resume_replication"] = std::make_shared<ResumeReplication>(members);
+  handlers["fetch_logs_anew"] = std::make_shared<FetchLogsAnew>(members);
   handlers["follow_source"] = std::make_shared<FollowSource>(members);
   handlers["set_read_only"] = std::make_shared<SetReadOnly>(members);
   handlers["set_semi_sync"] = std::make_shared<SetSemiSync>(members);

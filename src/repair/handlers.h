@@ -6,6 +6,7 @@
 
 #include "cluster/triage.h"
 #include "operation/handler.h"
+#include "provider/epoch.h"
 
 namespace holdfast::repair {
 
@@ -22,6 +23,8 @@ struct Doors {
   using Dump =
       std::function<Result<codec::Value>(const std::string& member, const std::string& job, std::stop_token stop)>;
   Dump dump;
+  /// Of the operation; whoever knows it first sets it, and every request to an agent carries it from then on.
+  provider::CurrentEpoch epoch = std::make_shared<std::atomic<uint64_t>>(0);
 };
 
 /// Handlers of every kind of step plan_repair() and plan_bootstrap() make.

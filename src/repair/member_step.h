@@ -51,8 +51,8 @@ struct Members {
   std::vector<std::unique_ptr<engine::MemberControl>> controls;
   std::function<cluster::TriageReport()> triage;
   Doors::Escrow escrow;
-  provider::CurrentEpoch epoch = std::make_shared<std::atomic<uint64_t>>(0);  ///< of the operation; `controls` send it
   Doors::Dump dump;
+  provider::CurrentEpoch epoch;  ///< of the operation; `controls` send it
 
   Result<engine::MemberControl*> find(const std::string& name) const {
     for (const auto& control : controls)

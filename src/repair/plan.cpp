@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "repair/keep_plan.h"
+#include "repair/relay_logs.h"
 #include "repair/rungs_galera.h"
 #include "repair/rungs_postgres.h"
 #include "repair/sides.h"
@@ -40,6 +41,7 @@ class Planner {
   void add(Step step) { proposal_.plan.steps.push_back(std::move(step)); }
   void add_start(const MemberReport& member, std::string_view why);
   void add_proof(const MemberReport& member);
+  void add_tidying(const MemberReport& member);
   void add_resume(const MemberReport& member);
   void add_follow(const MemberReport& member, bool renew = false);
   void add_read_only(const MemberReport& member);
@@ -62,16 +64,13 @@ class Planner {
         return proposal_.plan.find("start-" + other.name.str()) != nullptr;
     return false;
   }
-  bool has_no_return() const {
-    return std::ranges::any_of(proposal_.plan.steps, [](const Step& step) { return step.point_of_no_return; });
-  }
   /// Whom it follows, when that one is not there and something can be done about it.
   const MemberReport* dead_source(const MemberReport& member) const {
     if (!says(member, "replica-source-unreachable") || !member.facts.upstream()) return nullptr;
     for (const auto& other : report_.cluster.members) {
       const MemberReport* source = report_.find(other.name.str());
       if (source && member.facts.upstream()->upstream == fmt::format("{}:{}", other.host, other.port))
-        return source->healthy() || source->action == Action::nothing ? nullptr : source;
+        return source->action == Action::restart ? source : nullptr;
     }
     return nullptr;
   }
@@ -96,6 +95,9 @@ class Planner {
   /// There is nothing to do about it but to wait for that one.
   bool waits_for_started(const MemberReport& member) const {
     return says(member, "replica-source-unreachable") && follows_started(member);
+  }
+  bool has_no_return() const {
+    return std::ranges::any_of(proposal_.plan.steps, [](const Step& step) { return step.point_of_no_return; });
   }
   bool is_leader(const MemberReport& member) const { return report_.leader == name(member); }
   std::string target_command(const MemberReport& member) const {
@@ -170,7 +172,7 @@ void Planner::add_resume(const MemberReport& member) {
        .kind = "resume_replication",
        .member = name(member),
        .title = fmt::format("Start replication on {} where it was stopped", name(member)),
-       .arguments = Value::object(),
+       .arguments = Value::object({{"level", says(member, "replica-apply-error")}}),
        .preconditions = {"it has nothing of its own", "no event is skipped"},
        .undo = "stop again what was stopped before",
        .expected_seconds = 10,
@@ -183,7 +185,7 @@ void Planner::add_follow(const MemberReport& member, bool renew) {
        .kind = "follow_source",
        .member = name(member),
        .title = fmt::format("Make {} follow {}{}", name(member), report_.leader,
-                            renew ? ", with the account its agent has" : ""),
+                            renew ? " anew: with the account its agent has, and from the position it has applied" : ""),
        .arguments = Value::object({{"source", report_.leader}, {"renew", renew}}),
        .preconditions = {fmt::format("{} has nothing that {} lacks", name(member), report_.leader)},
        .undo = "make it follow whom it followed before",
@@ -244,11 +246,32 @@ void Planner::add_proof(const MemberReport& member) {
        .touches = {"members/" + name(member)}});
 }
 
+/// What an operation that nobody knows of any more left with a healthy member. A successor that never took the data
+/// directory's place is a copy of a donor, so nothing is lost with it; an old data directory that was put aside may hold
+/// what nothing else does, and stays.
+void Planner::add_tidying(const MemberReport& member) {
+  const bool left = std::ranges::any_of(member.facts.leftovers, [](const cluster::Leftover& leftover) {
+    return leftover.kind != cluster::Leftover::Kind::replaced;
+  });
+  if (!left && member.facts.agent_work.empty()) return;
+  add({.id = "tidy-" + name(member),
+       .kind = "discard_side",
+       .member = name(member),
+       .title = fmt::format("Remove the new data directory of {} that an earlier repair left beside its own",
+                            name(member)),
+       .arguments = Value::object(),
+       .preconditions = {"no operation is unfinished", "it is not the directory in use"},
+       .undo = "nothing: it was a copy of another member",
+       .expected_seconds = 5,
+       .proof = "it is gone, and the agent is at nothing",
+       .touches = {"members/" + name(member)}});
+}
+
 const MemberReport* Planner::donor_for(const MemberReport& victim) const {
   if (report_.cluster.engine == Engine::galera) return galera_donor(report_, victim);
   const MemberReport* donor = nullptr;
   for (const auto& m : report_.members) {
-    if (&m == &victim || !m.healthy()) continue;
+    if (&m == &victim || (!m.healthy() && !waits_for_replicas(m))) continue;
     // A replica rather than the writer, so that the copy costs the clients nothing.
     if (!donor || is_leader(*donor)) donor = &m;
   }
@@ -397,14 +420,19 @@ Status Planner::resume(const MemberReport& member) {
   if (report_.leader.empty())
     return fail(ErrorClass::refused, "repair.no_donor", "nobody takes writes whom " + name(member) + " could follow",
                 fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
-  const bool follows_anew =
-      says(member, "replica-detached") || says(member, "replica-wrong-source") || says(member, "replica-access-denied");
+  const bool unreadable = says(member, "replica-relay-log-damaged");  // MySQL
+  const bool relay_log_damaged = !unreadable && std::ranges::any_of(member.facts.following, [](const cluster::Following& f) {
+    return f.apply_errno == 1594 || f.apply_errno == 1595;
+  });
+  const bool follows_anew = says(member, "replica-detached") || says(member, "replica-wrong-source") ||
+                            says(member, "replica-access-denied") || relay_log_damaged;
   if (follows_anew && report_.cluster.engine != Engine::postgres &&
       !holds_nothing_beside(report_, name(member), report_.leader))
     return fail(ErrorClass::refused, "repair.undeterminable",
                 fmt::format("{} is not proven to hold nothing but what {} has: it is not made to follow it",
                             name(member), report_.leader),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  if (unreadable && !can_fetch_logs_anew(report_, member)) return refill(member);
   if (is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
   if (says(member, "replica-writable")) add_read_only(member);
   const bool refused = says(member, "replica-access-denied");
@@ -420,7 +448,9 @@ Status Planner::resume(const MemberReport& member) {
     add_start(member, "so that it connects anew");
   } else if (stopped && report_.cluster.engine == Engine::postgres && !says(member, "replica-thread-stopped")) {
     add_start(member, "so that it connects anew");
-  } else if (refused) {
+  } else if (unreadable) {
+    add(fetching_step(name(member), report_.leader));
+  } else if (refused || relay_log_damaged) {
     add_follow(member, true);
   } else if (stopped) {
     add_resume(member);
@@ -513,6 +543,7 @@ Result<Proposal> Planner::propose() {
         continue;
       }
       proposal_.skipped.push_back(name(*m) + ": healthy");
+      add_tidying(*m);
       continue;
     }
     if (!request_.ordinal && m->action >= Action::rewind && (rebuilding || has_no_return())) {
@@ -567,8 +598,9 @@ Result<Proposal> plan_repair(const TriageReport& report, const Request& request)
   const auto chosen = TRY(after_choice(report, request));
   if (!chosen) return Planner(report, request).propose();
   auto proposal = TRY(Planner(*chosen, request).propose());
-  const std::string target = proposal.plan.steps.empty() ? "" : proposal.plan.steps[0].member;
-  if (!target.empty()) proposal.plan.steps.insert(proposal.plan.steps.begin(), closing_step(target, chosen->leader));
+  for (const auto& m : report.cluster.members)
+    if (m.ordinal == *request.ordinal)
+      proposal.plan.steps.insert(proposal.plan.steps.begin(), closing_step(m.name.str(), chosen->leader));
   proposal.plan.world = world_of(report);
   return proposal;
 }

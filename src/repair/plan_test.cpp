@@ -59,6 +59,16 @@ std::string steps(const Result<Proposal>& proposal) {
   return text;
 }
 
+TEST(RepairPlan, RemovesWhatAKilledRepairLeftButNoOldDirectory) {
+  using Kind = cluster::Leftover::Kind;
+  auto report = healthy();
+  report.members[1].facts.leftovers = {{Kind::replaced, "/m1/data.replaced-1"}};
+  EXPECT_EQ(steps(plan_repair(report, {})), "");
+  report.members[1].facts.leftovers.push_back({Kind::half_made, "/m1/data.new"});
+  report.members[2].facts.agent_work = "initialise (copy)";
+  EXPECT_EQ(steps(plan_repair(report, {})), "tidy-m1 tidy-m2");
+}
+
 TEST(RepairPlan, NothingToDo) {
   auto proposal = plan_repair(healthy(), {});
   ASSERT_TRUE(proposal);
@@ -163,7 +173,7 @@ TEST(RepairPlan, WithoutDivergenceNothingIsDumped) {
 }
 
 TEST(RepairPlan, AMemberThatGivesNoDumpIsToldAndOneWithHistoryOfItsOwnIsCopiedOrStopsTheRepair) {
-  auto report = healthy(Engine::postgres);
+  auto report = healthy();
   MemberReport donor = report.members[2];
   donor.facts.member = MemberName("m3");
   report.members.push_back(donor);
@@ -171,7 +181,7 @@ TEST(RepairPlan, AMemberThatGivesNoDumpIsToldAndOneWithHistoryOfItsOwnIsCopiedOr
   described.name = MemberName("m3");
   described.ordinal = 3;
   report.cluster.members.push_back(described);
-  diagnose(report, 1, "histories-diverged", Verdict::diverged, Action::reseed);
+  diagnose(report, 1, "histories-diverged", Verdict::diverged, Action::rebuild);
   diagnose(report, 2, "server-stopped", Verdict::stopped, Action::restart);
   auto& down = report.members[2];
   down.facts.reach = cluster::Reach::unreachable;
@@ -252,7 +262,8 @@ TEST(RepairPlan, OfTwoWritersTheOneThatIsNamedGivesWay) {
   const auto report = two_writers("0-1-7", "0-1-5,0-2-6");
   EXPECT_EQ(steps(plan_repair(report, {})), "repair.split_brain");
   auto proposal = plan_repair(report, {.ordinal = 1, .has_repository = true});
-  EXPECT_EQ(steps(proposal), "close-m1 stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
+  EXPECT_EQ(steps(proposal),
+            "close-m1 dump-m0 dump-m1 dump-m2 stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1");
   ASSERT_TRUE(proposal);
   EXPECT_TRUE(operation::check_plan(proposal->plan));
   EXPECT_EQ(proposal->plan.find("try-m1")->arguments["source"].text(), "m0");
@@ -264,7 +275,8 @@ TEST(RepairPlan, OfTwoWritersTheOneThatIsNamedGivesWay) {
   proposal = plan_repair(report, {.ordinal = 0, .has_repository = true});
   ASSERT_TRUE(proposal) << proposal.error().to_string();
   EXPECT_EQ(steps(proposal),
-            "close-m0 stop-m0 escrow-m0 configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
+            "close-m0 dump-m0 dump-m1 dump-m2 stop-m0 escrow-m0 configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 "
+            "drop-m0");
   EXPECT_EQ(proposal->plan.find("copy-m0")->arguments["donor"].text(), "m1");
 }
 
@@ -319,7 +331,8 @@ TEST(RepairPlan, ATailIsCutByTheServerWhereSemiSyncHeldIt) {
   report.cluster.replication = cluster::ReplicationMode::semi_sync;
   diagnose(report, 0, "errant-transactions", Verdict::diverged, Action::rebuild);
   auto proposal = plan_repair(report, {.ordinal = 0, .has_repository = true});
-  EXPECT_EQ(steps(proposal), "escrow-m0 configure-m0 cut-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
+  EXPECT_EQ(steps(proposal),
+            "dump-m1 dump-m2 escrow-m0 configure-m0 cut-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
   ASSERT_TRUE(proposal);
   EXPECT_TRUE(operation::check_plan(proposal->plan));
   EXPECT_EQ(proposal->plan.find("copy-m0")->arguments["unless"].text(), "cut-m0");
@@ -329,7 +342,7 @@ TEST(RepairPlan, ATailIsCutByTheServerWhereSemiSyncHeldIt) {
             "configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0");
   report.members[0].facts.server_state = "stopped";
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0, .has_repository = true})),
-            "escrow-m0 configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
+            "dump-m1 dump-m2 escrow-m0 configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
 }
 
 TEST(RepairPlan, ThePrimaryIsHealedAfterTheReplicasItWaitsFor) {
@@ -364,6 +377,85 @@ TEST(RepairPlan, WhatAReplicaWaitsForIsNamed) {
 
   report.members[0].facts.agent = false;
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.needs_operator");
+}
+
+TEST(RepairPlan, WhatIsNoMatterOfDataNeedsNoCopy) {
+  auto report = healthy();
+  cluster::Following follow;
+  follow.apply_errno = 1205;
+  report.members[1].facts.following = {follow};
+  diagnose(report, 1, "replica-apply-error", Verdict::broken, Action::resume);
+  auto proposal = plan_repair(report, {});
+  EXPECT_EQ(steps(proposal), "resume-m1 prove-m1");
+  EXPECT_TRUE(proposal->plan.find("resume-m1")->arguments["level"].boolean());
+
+  report.members[1].facts.following[0].apply_errno = 1594;
+  proposal = plan_repair(report, {});
+  EXPECT_EQ(steps(proposal), "follow-m1 prove-m1");
+  EXPECT_TRUE(proposal->plan.find("follow-m1")->arguments["renew"].boolean());
+  // What it has received is fetched again: only from one that has it.
+  report.members[1].facts.received = "0-1-9";
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.undeterminable");
+
+  report = healthy();
+  diagnose(report, 2, "replica-access-denied", Verdict::broken, Action::resume);
+  EXPECT_EQ(steps(plan_repair(report, {})), "follow-m2 prove-m2");
+}
+
+TEST(RepairPlan, ALonePrimaryIsTheDonorAndNobodyIsMadeAnewWithoutOne) {
+  auto report = healthy();
+  report.members[0].facts.semi_sync.source_enabled = true;
+  diagnose(report, 0, "semi-sync-off", Verdict::broken, Action::resume);
+  for (size_t i : {1, 2}) {
+    report.members[i].facts.reach = cluster::Reach::unreachable;
+    diagnose(report, i, "data-missing", Verdict::empty, Action::rebuild);
+  }
+  auto proposal = plan_repair(report, {});
+  EXPECT_EQ(steps(proposal), "copy-m1 try-m1 swap-m1 start-m1 prove-m1 prove-m0");
+  ASSERT_TRUE(proposal);
+  EXPECT_EQ(proposal->plan.find("copy-m1")->arguments["donor"].text(), "m0");
+
+  report = healthy();
+  report.leader.clear();
+  report.authority.member = MemberName("m1");
+  report.members[0].facts.reach = cluster::Reach::unreachable;
+  report.authority.kind = AuthorityKind::leader_not_primary;
+  report.authority.member = MemberName("m1");
+  diagnose(report, 0, "data-missing", Verdict::empty, Action::rebuild);
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.no_donor");
+}
+
+TEST(RepairPlan, RelayLogsAreFetchedAgainOnlyWhereTheSourceStillHasThem) {
+  const std::string uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+  auto damaged = [&](const std::string& purged) {
+    TriageReport report = healthy(Engine::mysql);
+    for (int i = 0; i < 3; ++i) {
+      report.cluster.members[i].host = "db" + std::to_string(i);
+      report.cluster.members[i].port = 3306;
+      report.members[i].facts.executed = uuid + ":1-20";
+    }
+    report.members[0].facts.purged = purged;
+    cluster::Following stream;
+    stream.upstream = "db0:3306";
+    stream.uses_gtid = true;
+    report.members[1].facts.following = {stream};
+    report.members[1].facts.executed = uuid + ":1-9";
+    report.members[1].facts.received = uuid + ":5-20";
+    diagnose(report, 1, "replica-relay-log-damaged", Verdict::broken, Action::resume);
+    return report;
+  };
+  TriageReport report = damaged(uuid + ":1-9");
+  EXPECT_EQ(steps(plan_repair(report, {})), "fetch-m1 prove-m1");
+  report.members[1].facts.following[0].uses_gtid = false;
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.no_repository");
+  report = damaged(uuid + ":1-9");
+  report.members[1].facts.following[0].upstream = "db2:3306";
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.no_repository");
+  report = damaged(uuid + ":1-10");
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.no_repository");
+  const auto plan = plan_repair(report, {.ordinal = {}, .has_repository = true});
+  ASSERT_TRUE(plan);
+  EXPECT_NE(plan->plan.find("copy-m1"), nullptr);
 }
 
 }  // namespace

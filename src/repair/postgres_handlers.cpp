@@ -29,6 +29,7 @@ class FollowTold : public MemberStep {
     return set;
   }
   Result<Value> run(StepScope& scope, const Value&) override {
+    TRY_VOID(ready_for_sql(scope));
     auto connection = TRY(connect(scope));
     for (const char* setting : {"primary_conninfo", "primary_slot_name"})
       TRY(connection.query(fmt::format("ALTER SYSTEM RESET {}", setting), soon()));
@@ -53,6 +54,7 @@ class FollowTold : public MemberStep {
                 fmt::format("{} follows {}, not {}", scope.step().member, is.empty() ? "nobody" : is, wanted));
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
+    TRY_VOID(ready_for_sql(scope));
     auto connection = TRY(connect(scope));
     for (const auto& [name, setting] : before.members())
       if (setting.is_text())

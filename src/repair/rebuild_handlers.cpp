@@ -56,9 +56,30 @@ class ConfigureReplica : public AgentStep {
   }
 };
 
-class MakeSideCopy : public AgentStep {
+class DiscardSide : public AgentStep {
  public:
   using AgentStep::AgentStep;
+  Result<Value> run(StepScope& scope, const Value&) override {
+    TRY_VOID(discard(scope));
+    return Value::object();
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    if (!TRY(has_side(scope))) return {};
+    return fail(ErrorClass::failed, "repair.side", "the new directory is still there");
+  }
+
+ protected:
+  /// Ends the copy first that a killed repair left under way.
+  Status discard(StepScope& scope) const {
+    TRY(ask(scope, "cancel", Value::object(), soon(), false));
+    TRY(ask(scope, "discard_side", Value::object(), Deadline::in(seconds(600)), false));
+    return {};
+  }
+};
+
+class MakeSideCopy : public DiscardSide {
+ public:
+  using DiscardSide::DiscardSide;
   Result<Value> run(StepScope& scope, const Value&) override {
     if (is_needless(scope)) return Value::object();
     TRY_VOID(discard(scope));  // a half-made one of before
@@ -69,15 +90,8 @@ class MakeSideCopy : public AgentStep {
                               {"side", true}}),
                Deadline::in(hours(12)));
   }
+  Status prove(StepScope&, const Value&, const Value&) override { return {}; }
   Status undo(StepScope& scope, const Value&, const Value*) override { return discard(scope); }
-
- private:
-  /// Ends the copy first that a killed repair left under way.
-  Status discard(StepScope& scope) const {
-    TRY(ask(scope, "cancel", Value::object(), soon(), false));
-    TRY(ask(scope, "discard_side", Value::object(), Deadline::in(seconds(600)), false));
-    return {};
-  }
 };
 
 /// Runs the server on the new directory, in the member's own place, until it follows and is level; then stops it.
@@ -121,6 +135,7 @@ class SwapSide : public AgentStep {
   }
   Result<Value> run(StepScope& scope, const Value& before) override {
     TRY_VOID(still_ours(scope));
+    if (was_needless(scope)) return Value::object({{"path", ""}});
     if (!TRY(has_side(scope))) {  // taken up after a crash
       auto made = TRY(found(scope, before));
       if (!made["path"].text().empty() || !before["data"].boolean(true)) return made;
@@ -155,6 +170,13 @@ class SwapSide : public AgentStep {
   }
 
  private:
+  /// No new directory was made: the member came back without.
+  static bool was_needless(StepScope& scope) {
+    for (const auto& step : scope.plan().steps)
+      if (step.kind == "make_side_copy" && step.member == scope.step().member)
+        return scope.result_of(step.id).is_object() && scope.result_of(step.id).members().empty();
+    return false;
+  }
   std::set<std::string> asides(StepScope& scope) const {
     const fs::path data = data_dir(scope);
     std::set<std::string> found;
@@ -183,6 +205,7 @@ class DropAside : public AgentStep {
     return HowFar{fs::exists(path) ? Reached::nothing : Reached::part, {}};
   }
   Result<Value> run(StepScope& scope, const Value&) override {
+    TRY_VOID(start_after_crash(*members_, scope, scope.step().member));
     const std::string path = path_of(scope);
     if (!path.empty() && fs::exists(path))
       TRY(ask(scope, "drop_aside", Value::object({{"path", path}}), Deadline::in(seconds(600)), false));
@@ -210,6 +233,7 @@ class FreeWal : public AgentStep {
 
 void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
   handlers["configure_replica"] = std::make_shared<ConfigureReplica>(members);
+  handlers["discard_side"] = std::make_shared<DiscardSide>(members);
   handlers["make_side_copy"] = std::make_shared<MakeSideCopy>(members);
   handlers["prove_side"] = std::make_shared<ProveSide>(members);
   handlers["swap_side"] = std::make_shared<SwapSide>(members);

@@ -114,7 +114,7 @@ TEST(RepairPostgres, WhatCameApartIsKeptAcceptedAndRewound) {
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.no_repository");
   const auto proposal = plan_repair(report, kFirst);
   EXPECT_EQ(steps(proposal),
-            "escrow-pg-0 configure-pg-0 copy-pg-0 try-pg-0 swap-pg-0 start-pg-0 prove-pg-0 drop-pg-0 "
+            "dump-pg-1 escrow-pg-0 configure-pg-0 copy-pg-0 try-pg-0 swap-pg-0 start-pg-0 prove-pg-0 drop-pg-0 "
             "!discard-diverged:pg-0");
   ASSERT_TRUE(proposal);
   EXPECT_TRUE(proposal->plan.find("copy-pg-0")->arguments["rewind"].boolean());
@@ -155,7 +155,8 @@ TEST(RepairPostgres, OfTwoThatTakeWritesTheNamedOneGivesWay) {
     EXPECT_EQ(steps(plan_repair(report, kKept)), "repair.split_brain");
     const auto proposal = plan_repair(report, kFirst);
     EXPECT_EQ(steps(proposal),
-              "stop-pg-0 escrow-pg-0 configure-pg-0 copy-pg-0 try-pg-0 swap-pg-0 start-pg-0 prove-pg-0 drop-pg-0 "
+              "dump-pg-0 dump-pg-1 stop-pg-0 escrow-pg-0 configure-pg-0 copy-pg-0 try-pg-0 swap-pg-0 start-pg-0 "
+              "prove-pg-0 drop-pg-0 "
               "!discard-diverged:pg-0");
     ASSERT_TRUE(proposal);
     // On one timeline pg_rewind would find nothing to do, and what differs would stay.

@@ -2,9 +2,8 @@
 #include <fmt/format.h>
 
 #include "engine/replication.h"
-#include "position/gtid_vector.h"
+#include "repair/live_position.h"
 #include "repair/member_step.h"
-#include "sql/mariadb.h"
 
 namespace holdfast::repair {
 
@@ -41,19 +40,10 @@ class CutTail : public MemberStep {
   }
 
  private:
-  Result<position::GtidState> state_of(const sql::Target& server, StepScope& scope) const {
-    auto connection = TRY(sql::MariadbConnection::connect(server, soon(), scope.stop()));
-    auto rows = TRY(connection.query("SELECT @@GLOBAL.gtid_binlog_state AS x", soon(), scope.stop()));
-    return position::GtidState::parse(rows.text("x"));
-  }
   /// What it has and the one that takes writes lacks; "" = nothing, proven.
   Result<std::string> beyond(StepScope& scope, engine::MemberControl& control) const {
     auto* leader = TRY(members_->find(scope.step().arguments["source"].text()));
-    const auto mine = TRY(state_of(control.setup().socket, scope));
-    const auto theirs = TRY(state_of(leader->setup().socket, scope));
-    std::string text;
-    for (const auto& range : mine.missing_from(theirs)) text += (text.empty() ? "" : ",") + range.to_string();
-    return text;
+    return held_beyond(engine(), control.setup().socket, leader->setup().socket, soon(), scope.stop());
   }
   Result<Value> join(StepScope& scope, engine::MemberControl& control) const {
     engine::Source source = TRY(members_->source(control.setup(), scope.step().arguments["source"].text()));

@@ -121,6 +121,25 @@ TEST(Pages, NameErrorIdsTheCodeHas) {
   EXPECT_GT(seen, 30u);
 }
 
+// Who is refused at night looks the id up.
+TEST(Pages, ExplainEachRefusalOfWhatBringsDataBack) {
+  namespace fs = std::filesystem;
+  const fs::path source = HOLDFAST_SOURCE_DIR;
+  const std::string pages = page_text("docs/guide/repair.md") + page_text("docs/reference/exit-codes.md");
+  const std::regex refusal(
+      R"re(ErrorClass::(refused|usage|conflict),\s*"((repair|bootstrap|operation|restore|inspect)\.[a-z_]+)")re");
+  size_t seen = 0;
+  for (const char* module : {"backup", "cli", "operation", "repair"})
+    for (const auto& entry : fs::recursive_directory_iterator(source / "src" / module)) {
+      const std::string name = entry.path().filename().string();
+      if (!name.ends_with(".cpp") || name.ends_with("_test.cpp")) continue;
+      const std::string text = page_text(entry.path().lexically_relative(source).string());
+      for (std::sregex_iterator it(text.begin(), text.end(), refusal), end; it != end; ++it, ++seen)
+        EXPECT_NE(pages.find("`" + (*it)[2].str() + "`"), std::string::npos) << (*it)[2] << " of " << name;
+    }
+  EXPECT_GT(seen, 40u);
+}
+
 std::string page_name(const ::testing::TestParamInfo<const char*>& info) {
   std::string name;
   for (const char* c = info.param; *c; ++c)

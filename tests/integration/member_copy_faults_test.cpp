@@ -187,8 +187,13 @@ TEST(MemberCopyDonor, AReadOnlyDonorWithoutThePluginIsGivenBackAsItWas) {
   EXPECT_EQ(world.ask(1, "SELECT @@super_read_only"), "1");
   EXPECT_FALSE(world.exists(0, "donor-undo.shop-mysql-1.json"));
 
+  // A donor that runs as another user cannot write into our directory: it sends the copy over the network.
+  auto config = world.config(1);
+  config.uid += 1;
+  ASSERT_TRUE(agent::write_config(config));
   auto copy = copy_in_background(world, 0, 1).get();
   ASSERT_TRUE(copy) << copy.error().to_string();
+  EXPECT_EQ((*copy)["way"].text(), "network");
   EXPECT_EQ(has_plugin(), "0");
   EXPECT_EQ(world.ask(1, "SELECT @@super_read_only"), "1");
   EXPECT_EQ(world.position(1), executed) << "the donor has a transaction more";

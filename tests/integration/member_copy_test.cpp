@@ -94,6 +94,8 @@ TEST_P(MemberCopy, RebuildUnderAWriter) {
   }
   if (mysql) {
     EXPECT_EQ(world.ask(c.victim, "SELECT @@gtid_executed"), copy["position"].text());
+    EXPECT_EQ(world.ask(c.victim, "SELECT @@gtid_purged"), copy["position"].text()) << "no file would say so";
+    EXPECT_EQ(copy["way"].text(), "files");
     EXPECT_NE(world.ask(c.victim, "SELECT @@server_uuid"), world.ask(c.donor, "SELECT @@server_uuid"));
   }
   if (c.engine == cluster::Engine::postgres) {

@@ -219,6 +219,12 @@ std::string Patient::sql(int i, const std::vector<std::string>& statements, cons
   return result ? first_of(*result) : "";
 }
 
+std::string Patient::field(int i, const std::string& statement, const std::string& column) {
+  auto result = run_on(config_at(dir(i)), {statement}, {}, seconds(30));
+  EXPECT_TRUE(result) << name(i) << ": " << (result ? "" : result.error().to_string());
+  return result && !result->empty() ? result->text(column) : "";
+}
+
 std::string Patient::table(int i, const std::string& statement, const std::string& database) {
   auto result = run_on(config_at(dir(i)), {statement}, database, seconds(30));
   EXPECT_TRUE(result) << name(i) << ": " << (result ? "" : result.error().to_string());
@@ -228,6 +234,23 @@ std::string Patient::table(int i, const std::string& statement, const std::strin
     text += "\n";
   }
   return text;
+}
+
+std::shared_ptr<void> Patient::hold(int i, const std::vector<std::string>& statements) {
+  const auto c = config_at(dir(i));
+  sql::Target target;
+  target.socket = c.server_socket();
+  target.user = c.admin_user;
+  target.password = Secret(agent::read_password(c.admin_password_file).value_or(""));
+  auto connection = sql::MariadbConnection::connect(target, Deadline::in(seconds(10)));
+  EXPECT_TRUE(connection) << name(i);
+  if (!connection) return nullptr;
+  auto held = std::make_shared<sql::MariadbConnection>(std::move(*connection));
+  for (const auto& statement : statements) {
+    auto done = held->query(statement, Deadline::in(seconds(10)));
+    EXPECT_TRUE(done) << name(i) << ": " << statement << ": " << (done ? "" : done.error().to_string());
+  }
+  return held;
 }
 
 std::string Patient::try_sql(int i, const std::vector<std::string>& statements, milliseconds limit,

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,8 +46,12 @@ class Patient {
   /// Runs statements, one after another in one session on the member's socket; a failure fails the test. Returns the
   /// first column of the last row there was.
   std::string sql(int i, const std::vector<std::string>& statements, const std::string& database = {});
+  /// The first row's value of a column by its name, for statements such as SHOW REPLICA STATUS.
+  std::string field(int i, const std::string& statement, const std::string& column);
   /// All rows of one statement, a line each, columns parted by a tab.
   std::string table(int i, const std::string& statement, const std::string& database = {});
+  /// Runs statements in a session that stays open, and keeps its locks, for as long as what is returned lives.
+  std::shared_ptr<void> hold(int i, const std::vector<std::string>& statements);
   /// The same as sql() for a statement that may fail or never end: nothing is checked.
   std::string try_sql(int i, const std::vector<std::string>& statements, std::chrono::milliseconds limit,
                       const std::string& database = {});

@@ -25,7 +25,8 @@ struct Sweep {
   std::string verb = "repair";
   int victim = 1;
   std::vector<std::string> args;
-  bool every_point = false;  ///< or every other one, those that are left over with the other ending
+  /// Every other point is ended by resume, those between by undo; or the other way round.
+  bool swapped = false;
   /// Breaks the cluster, unless it is broken in this way already.
   std::function<void()> break_it;
   /// It is mended: more than healthy and equal.
@@ -83,8 +84,7 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
   const auto points = points_of(steps);
   ASSERT_GE(points.size(), 8u);
   int resumed = 0, undone = 0;
-  const size_t begin = !what.every_point && ending == Ending::undo ? 1 : 0;
-  for (size_t i = begin; i < points.size() && !testing::Test::HasFailure(); i += what.every_point ? 1 : 2) {
+  for (size_t i = (ending == Ending::undo) != what.swapped; i < points.size() && !testing::Test::HasFailure(); i += 2) {
     const Point& point = points[i];
     const double started = since();
     SCOPED_TRACE(fmt::format("killed at {}{}, then {}", point.cut.text(), point.agent_too ? " with its agent" : "",
@@ -139,14 +139,14 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
 class RepairKillSweep : public testing::TestWithParam<Ending> {};
 
 /// MariaDB, MySQL: a replica with a table of its own.
-void sweep_errant(Engine engine, const std::string& cluster, Ending ending) {
+void sweep_errant(Engine engine, const std::string& cluster, Ending ending, bool swapped = false) {
   KillWorld world(engine, cluster);
   ASSERT_NO_FATAL_FAILURE(world.up());
   const std::string lock = engine == Engine::mysql ? "super_read_only" : "read_only";
   const std::string count = "SELECT count(*) FROM information_schema.tables WHERE table_name='errant'";
   Sweep what;
   what.args = {"-i", "1", "-r", world.repository};
-  what.every_point = engine == Engine::mariadb;
+  what.swapped = swapped;
   what.break_it = [&] {
     if (world.ask(1, count) == "1") return;
     EXPECT_EQ(world.ask(1, "SET GLOBAL " + lock + "=OFF"), "");
@@ -175,6 +175,11 @@ void sweep_errant(Engine engine, const std::string& cluster, Ending ending) {
 TEST_P(RepairKillSweep, MariadbErrantMember) {
   HOLDFAST_NEED("mariadb", engine::find_program(Engine::mariadb, "mariadbd").has_value(), "no mariadbd");
   sweep_errant(Engine::mariadb, "shop-mariadb", GetParam());
+}
+
+TEST_P(RepairKillSweep, MariadbErrantMemberTheOtherWayRound) {
+  HOLDFAST_NEED("mariadb", engine::find_program(Engine::mariadb, "mariadbd").has_value(), "no mariadbd");
+  sweep_errant(Engine::mariadb, "shop-mariadb", GetParam(), true);
 }
 
 TEST_P(RepairKillSweep, MysqlErrantMember) {

@@ -156,8 +156,8 @@ TEST_F(StaleOperation, IsRefusedByEveryRequestThatChanges) {
   EXPECT_EQ(world().agent(1, "status")["epoch"].integer(), epoch + 5);
   const std::string before = fingerprint(1);
   for (const char* op : {"start", "restart", "stop", "initialise", "discard_side", "swap_side", "drop_aside", "rewind",
-                         "cancel", "set_aside", "put_back", "recover_position", "galera_position", "configure",
-                         "shutdown", "fence"})
+                         "cancel", "set_aside", "put_back", "recover_position", "galera_position", "safe_to_bootstrap",
+                         "configure", "shutdown", "fence"})
     EXPECT_EQ(world().agent_error(1, op, Value::object({{"epoch", epoch + 4}})), "agent.stale_epoch") << op;
   EXPECT_EQ(fingerprint(1), before);
   world().crash_agent(1);

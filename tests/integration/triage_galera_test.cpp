@@ -204,7 +204,7 @@ std::vector<Fault> faults() {
        .members = {"2 broken rebuild"},
        .authority = "undeterminable",
        .also = {"server-stopped"},
-       .repair = {"healed"}},
+       .repair = {"operation.not_accepted", "ACCEPT: healed"}},
       {.name = "one whose state transfer was cut off",
        .inject =
            [](Patient& p) {
@@ -216,7 +216,7 @@ std::vector<Fault> faults() {
        .members = {"2 broken rebuild"},
        .authority = "undeterminable",
        .also = {"server-stopped", "authority-undeterminable"},
-       .repair = {"healed"}},
+       .repair = {"operation.not_accepted", "ACCEPT: healed"}},
       {.name = "one with no data",
        .inject = [](Patient& p) { p.lab_break("delete-data", 2); },
        .diagnoses = {"data-missing 2"},
@@ -268,7 +268,7 @@ std::vector<Fault> faults() {
        .members = {"2 broken rebuild"},
        .authority = "undeterminable",
        .also = {"authority-undeterminable", "server-crashed"},
-       .repair = {"healed"}},
+       .repair = {"operation.not_accepted", "ACCEPT: healed"}},
       {.name = "two primary components, the network is fine",
        .inject =
            [](Patient& p) {
@@ -379,7 +379,7 @@ std::vector<Fault> faults() {
        .diagnoses = {"server-stopped 0 1 2", "galera-no-primary-component 0 1 2", "galera-aborted-transfer 0"},
        .members = {"0 broken rebuild", "1 stopped restart", "2 stopped restart"},
        .authority = "undeterminable",
-       .also = {"authority-undeterminable"},
+       .also = {"authority-undeterminable", "errant-transactions"},
        .repair = {"bootstrap: bootstrap.aborted_transfer", "bootstrap ACCEPT: healed"}},
       {.name = "all stopped, one of another history and ahead",
        .inject =
@@ -391,7 +391,7 @@ std::vector<Fault> faults() {
        .diagnoses = {"server-stopped 0 1 2", "galera-no-primary-component 0 1 2"},
        .members = {"0 stopped restart", "1 stopped restart", "2 stopped restart"},
        .authority = "undeterminable",
-       .also = {"authority-undeterminable"},
+       .also = {"authority-undeterminable", "errant-transactions"},
        .repair = {"bootstrap: bootstrap.foreign", "bootstrap ACCEPT: healed"}},
       {.name = "all killed, the directory of one unreadable",
        .inject =
@@ -400,7 +400,7 @@ std::vector<Fault> faults() {
              hide_data(p, 2);
            },
        .diagnoses = {"server-crashed 0 1 2", "galera-no-primary-component 0 1 2", "authority-undeterminable"},
-       .members = {"0 stopped restart", "1 stopped restart", "2 unknown nothing"},
+       .members = {"0 stopped restart", "1 stopped restart", "2 stopped restart"},
        .authority = "undeterminable",
        .undo =
            [](Patient& p) {

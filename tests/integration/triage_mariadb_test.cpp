@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "engine/programs.h"
 #include "tests/integration/faults.h"
 #include "tests/support/require.h"
@@ -53,6 +55,24 @@ void put_back(Patient& p) {
     p.agent(i, "configure",
             codec::Value::object({{"role", i == 0 ? "primary" : "replica"}, {"upstream", i == 0 ? "" : p.name(0)}}));
   p.restore();
+}
+
+/// The second member is promoted, by whoever did it; all agents but that of the first know.
+void promote_second(Patient& p) {
+  p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF",
+            "SET GLOBAL rpl_semi_sync_master_enabled = ON"});
+  p.agent(1, "configure", codec::Value::object({{"role", "primary"}, {"upstream", ""}}));
+  p.agent(2, "configure", codec::Value::object({{"upstream", p.name(1)}}));
+  p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+  p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
+}
+
+/// Semi-sync has fallen back: the first member commits what nobody else gets.
+void commit_a_tail(Patient& p) {
+  p.stop_writer();
+  for (int i : {1, 2}) caught_up(p, i);
+  for (int i : {1, 2}) p.sql(i, {"STOP SLAVE"});
+  p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10", "CREATE TABLE shop.tail (a INT)"});
 }
 
 const std::vector<std::string> kTable = {"CREATE TABLE shop.t (a INT PRIMARY KEY, b INT)",
@@ -389,17 +409,9 @@ std::vector<Fault> faults() {
       {.name = "old primary with a tail, down",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
-             for (int i : {1, 2}) caught_up(p, i);
-             for (int i : {1, 2}) p.sql(i, {"STOP SLAVE"});
-             p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10", "CREATE TABLE shop.tail (a INT)"});
+             commit_a_tail(p);
              p.kill(0);
-             p.sql(1,
-                   {"RESET SLAVE ALL", "SET GLOBAL read_only = OFF", "SET GLOBAL rpl_semi_sync_master_enabled = ON"});
-             p.agent(1, "configure", codec::Value::object({{"role", "primary"}, {"upstream", ""}}));
-             p.agent(2, "configure", codec::Value::object({{"upstream", p.name(1)}}));
-             p.sql(2, {fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
-             p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
+             promote_second(p);
            },
        .diagnoses = {"errant-transactions 0", "histories-diverged", "server-crashed 0"},
        .members = {"0 diverged rebuild"},
@@ -407,6 +419,168 @@ std::vector<Fault> faults() {
        .undo = put_back,
        .repair = {"repair.split_brain", "-i 0: operation.not_accepted", "-i 0 ACCEPT: healed"},
        .tidy = put_back},
+      {.name = "old primary with a tail nobody received, killed in the commit",
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();
+             p.sql(0, {"CREATE TABLE shop.t (a INT PRIMARY KEY)"});
+             for (int i : {1, 2}) caught_up(p, i);
+             for (int i : {1, 2}) p.sql(i, {"STOP SLAVE"});
+             p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 3600000"});
+             p.try_sql(0, {"INSERT INTO shop.t VALUES (1)"}, milliseconds(500));  // waits for its receipt
+             p.kill(0);
+             promote_second(p);
+           },
+       .diagnoses = {"errant-transactions 0", "histories-diverged", "server-crashed 0"},
+       .members = {"0 diverged rebuild"},
+       .authority = "diverged",
+       .undo = put_back,
+       .repair = {"repair.split_brain", "-i 0: operation.not_accepted", "-i 0 ACCEPT: healed"},
+       .tidy =
+           [](Patient& p) {
+             // By the cheapest rung: the server cut it off itself.
+             EXPECT_NE(text_of(p.dir(0) + "/log/server.log").find("truncated binlog"), std::string::npos);
+             EXPECT_EQ(p.sql(0, {"SELECT COUNT(*) FROM shop.t"}), "0");
+             put_back(p);
+           }},
+      {.name = "old primary with a tail, back and writable",
+       .inject =
+           [](Patient& p) {
+             commit_a_tail(p);
+             p.stop(0);
+             promote_second(p);
+             p.start(0);
+           },
+       .diagnoses = {"several-writers 0 1", "histories-diverged"},
+       .members = {"0 diverged nothing", "1 diverged nothing"},
+       .authority = "diverged",
+       .also = {"errant-transactions"},
+       .undo = put_back,
+       .repair = {"repair.split_brain", "-i 0: operation.not_accepted", "-i 0 ACCEPT: healed"},
+       .tidy = put_back},
+      {.name = "old primary with nothing of its own, back and writable",
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();
+             for (int i : {1, 2}) caught_up(p, i);
+             p.stop(0);
+             promote_second(p);
+             p.start(0);
+           },
+       .diagnoses = {"several-writers 0 1"},
+       .members = {"0 broken nothing"},
+       .authority = "provable 1",
+       .undo = put_back,
+       .repair = {"repair.split_brain", "-i 1: repair.target_is_primary", "-i 0: healed"},
+       .tidy = put_back},
+      {.name = "errant transaction, replica stopped",
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();
+             caught_up(p, 1);
+             p.sql(1, {"STOP SLAVE", "CREATE TABLE shop.errant (a INT PRIMARY KEY)"});
+             p.stop(1);
+             p.sql(0, {"CREATE TABLE shop.newer (a INT)"});
+           },
+       .diagnoses = {"errant-transactions 1", "histories-diverged", "server-stopped 1"},
+       .members = {"1 diverged rebuild"},
+       .authority = "diverged",
+       .repair = {"repair.split_brain", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"},
+       .tidy = sql_on(0, {"DROP TABLE shop.newer"})},
+      {.name = "errant transaction, replica stopped, cluster idle",
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();
+             caught_up(p, 1);
+             p.sql(1, {"CREATE TABLE shop.errant (a INT PRIMARY KEY)"});
+             p.stop(1);
+           },
+       .diagnoses = {"errant-transactions 1", "server-stopped 1"},
+       .members = {"1 diverged rebuild"},
+       .authority = "leader_not_primary 1",
+       .repair = {"operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "a lock held too long on a replica",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, kTable);
+             caught_up(p, 1);
+             p.sql(1, {"SET GLOBAL slave_transaction_retries = 0", "STOP SLAVE",
+                       "SET GLOBAL innodb_lock_wait_timeout = 1", "START SLAVE"});
+             p.try_sql(1, {"BEGIN", "SELECT * FROM shop.t FOR UPDATE", "DO SLEEP(100)"}, milliseconds(100));
+             p.sql(0, {"UPDATE shop.t SET b = 2 WHERE a = 1"});
+             await(
+                 "the applier gives up",
+                 [&] { return p.table(1, "SHOW ALL SLAVES STATUS").find("1205") != std::string::npos; }, seconds(10));
+             p.sql(1, {"KILL " +
+                       p.sql(1, {"SELECT id FROM information_schema.processlist WHERE info = 'DO SLEEP(100)'"})});
+           },
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy =
+           [](Patient& p) {
+             p.sql(1, {"SET GLOBAL slave_transaction_retries = 10", "SET GLOBAL innodb_lock_wait_timeout = 50"});
+             p.sql(0, kDropTable);
+           }},
+      {.name = "relay log damaged",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, kTable);
+             caught_up(p, 1);
+             p.sql(1, {"STOP SLAVE SQL_THREAD"});
+             p.sql(0, {"INSERT INTO shop.t VALUES (2, 2)", "INSERT INTO shop.t VALUES (3, 3)"});
+             await(
+                 "it has received them",
+                 [&] {
+                   return p.table(1, "SHOW ALL SLAVES STATUS").find(value(p, 0, "gtid_binlog_pos")) !=
+                          std::string::npos;
+                 },
+                 seconds(10));
+             const std::string index = text_of(p.data(1) + "/relay.index");
+             const std::string last = index.substr(index.rfind('/', index.size() - 2) + 1);
+             const std::string file = p.data(1) + "/" + last.substr(0, last.find('\n'));
+             spoil(file, std::filesystem::file_size(file) - 60, 40);
+             p.sql(1, {"START SLAVE SQL_THREAD"});
+           },
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, kDropTable)},
+      {.name = "one replica stopped, the other without data",
+       .inject =
+           [](Patient& p) {
+             p.sql(1, {"STOP SLAVE"});
+             p.lab_break("delete-data", 2);
+           },
+       .diagnoses = {"replica-thread-stopped 1", "data-missing 2"},
+       .members = {"1 stopped resume", "2 empty rebuild"},
+       .authority = "provable 0",
+       .also = {"semi-sync-off", "commits-stuck"},
+       .repair = {"healed"}},
+      {.name = "both replicas without data",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 500"});
+             for (int i : {1, 2}) p.lab_break("delete-data", i);
+           },
+       .diagnoses = {"data-missing 1 2", "semi-sync-off 0"},
+       .members = {"0 broken resume", "1 empty rebuild", "2 empty rebuild"},
+       .authority = "provable 0",
+       .repair = {"-i 0: repair.needs_operator", "partial", "healed"},
+       .tidy = sql_on(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"})},
+      {.name = "the primary's data directory gone",
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();
+             for (int i : {1, 2}) caught_up(p, i);
+             p.lab_break("delete-data", 0);
+           },
+       .diagnoses = {"data-missing 0", "no-writer", "leader-not-primary 1", "replica-source-unreachable 1 2"},
+       .members = {"0 empty rebuild", "1 broken nothing", "2 broken nothing"},
+       .authority = "leader_not_primary 1",
+       .repair = {"repair.needs_operator", "-i 0: repair.no_donor"}},
   };
   if (::geteuid() == 0) {
     list.push_back({.name = "network cut",

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <sstream>
+
 #include "engine/programs.h"
 #include "tests/integration/faults.h"
 #include "tests/support/require.h"
@@ -38,19 +41,25 @@ std::function<void(Patient&)> trip(std::vector<std::string> before, std::vector<
   };
 }
 
-std::function<void(Patient&)> mend(std::vector<std::string> on_replica, std::vector<std::string> after) {
-  return [=](Patient& p) {
-    p.sql(1, silently(on_replica));
-    p.sql(1, {"STOP REPLICA", "START REPLICA"});
-    caught_up(p);
-    p.sql(0, after);
-  };
-}
-
 std::function<void(Patient&)> follow_port(std::function<int(Patient&)> port) {
   return [port](Patient& p) {
     p.sql(1, {"STOP REPLICA", fmt::format("CHANGE REPLICATION SOURCE TO SOURCE_PORT = {}", port(p)), "START REPLICA"});
   };
+}
+
+/// The first member is the primary again, for the agents too, and everything as it was kept.
+void put_back(Patient& p) {
+  p.agent(0, "configure", codec::Value::object({{"role", "primary"}, {"upstream", ""}}));
+  p.agent(1, "configure", codec::Value::object({{"role", "replica"}, {"upstream", p.name(0)}}));
+  p.restore();
+}
+
+/// The relay log files of the replica that hold events, oldest first.
+std::vector<std::string> relay_logs(Patient& p) {
+  std::vector<std::string> names;
+  std::istringstream index(text_of(p.data(1) + "/relay.index"));
+  for (std::string line; std::getline(index, line);) names.push_back(p.data(1) + line.substr(line.rfind('/')));
+  return names;
 }
 
 const std::vector<std::string> kTable = {"CREATE TABLE shop.t (a INT PRIMARY KEY, b INT)",
@@ -64,247 +73,356 @@ const std::vector<std::string> kErrant = {
 
 std::vector<Fault> faults() {
   std::vector<Fault> list = {
-      {"applier stopped",
-       sql_on(1, {"STOP REPLICA SQL_THREAD"}),
-       {"replica-thread-stopped 1"},
-       {"1 stopped resume"},
-       "provable 0",
-       {},
-       sql_on(1, {"START REPLICA"})},
-      {"receiver stopped",
-       sql_on(1, {"STOP REPLICA IO_THREAD"}),
-       {"replica-thread-stopped 1"},
-       {"1 stopped resume"},
-       "provable 0",
-       {},
-       sql_on(1, {"START REPLICA"})},
-      {"both threads stopped",
-       sql_on(1, {"STOP REPLICA"}),
-       {"replica-thread-stopped 1"},
-       {"1 stopped resume"},
-       "provable 0",
-       {},
-       sql_on(1, {"START REPLICA"})},
-      {"1062, a row that is there already",
-       trip(kTable, {"INSERT INTO shop.t VALUES (7, 0)"}, {"INSERT INTO shop.t VALUES (7, 1)"}),
-       {"replica-apply-error 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {},
-       mend({"DELETE FROM shop.t WHERE a = 7"}, kDropTable)},
-      {"1032, a row that is missing",
-       trip(kTable, {"DELETE FROM shop.t WHERE a = 1"}, {"UPDATE shop.t SET b = 2 WHERE a = 1"}),
-       {"replica-apply-error 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {},
-       mend({"INSERT INTO shop.t VALUES (1, 1)"}, kDropTable)},
-      {"1146, a table that is missing",
-       trip(kTable, {"DROP TABLE shop.t"}, {"INSERT INTO shop.t VALUES (8, 8)"}),
-       {"replica-apply-error 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {},
-       mend(kTable, kDropTable)},
-      {"1396, an account that is there already",
-       trip({"SELECT 1"}, {"CREATE USER odd@localhost"}, {"CREATE USER odd@localhost"}),
-       {"replica-apply-error 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {},
-       mend({"DROP USER odd@localhost"}, {"DROP USER odd@localhost"})},
-      {"replica writable",
-       sql_on(1, {"SET GLOBAL super_read_only = OFF"}),
-       {"replica-writable 1"},
-       {"1 broken resume"},
-       "provable 0",
-       {},
-       sql_on(1, {"SET GLOBAL super_read_only = ON"})},
-      {"replica filters",
-       sql_on(1, {"STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (shop.x)", "START REPLICA"}),
-       {"replica-filters 1"},
-       {"1 broken nothing"},
-       "provable 0",
-       {},
-       sql_on(1, {"STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = ()", "START REPLICA"})},
-      {"replication password wrong",
-       sql_on(1, {"STOP REPLICA", "CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD = 'wrong'", "START REPLICA"}),
-       {"replica-access-denied 1"},
-       {"1 broken resume"},
-       "provable 0"},
-      {"follows itself",
-       follow_port([](Patient& p) { return p.port(1); }),
-       {"replica-wrong-source 1"},
-       {"1 broken *"},
-       "provable 0",
-       {"replica-not-receiving", "replica-access-denied", "replica-source-unreachable"},
-       follow_port([](Patient& p) { return p.port(0); })},
-      {"follows a stranger",
-       follow_port([](Patient&) { return 9; }),
-       {"replica-wrong-source 1"},
-       {"1 broken resume"},
-       "provable 0",
-       {"replica-source-unreachable"},
-       follow_port([](Patient& p) { return p.port(0); })},
-      {"primary read-only",
-       sql_on(0, {"SET GLOBAL super_read_only = ON"}),
-       {"primary-read-only 0", "no-writer"},
-       {"0 broken nothing"},
-       "provable 0",
-       {},
-       sql_on(0, {"SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF"})},
-      {"replica killed",
-       [](Patient& p) { p.kill(1); },
-       {"server-crashed 1"},
-       {"1 stopped restart"},
-       "provable 0",
-       {},
-       [](Patient& p) { p.start(1); }},
-      {"replica stopped",
-       [](Patient& p) { p.stop(1); },
-       {"server-stopped 1"},
-       {"1 stopped restart"},
-       "provable 0",
-       {},
-       [](Patient& p) { p.start(1); }},
-      {"replica frozen",
-       [](Patient& p) { p.freeze(1); },
-       {"server-frozen 1"},
-       {"1 broken restart"},
-       "provable 0",
-       {},
-       [](Patient& p) { p.thaw(1); }},
-      {"primary frozen",
-       [](Patient& p) { p.freeze(0); },
-       {"server-frozen 0", "no-writer"},
-       {"0 broken restart"},
-       "provable 0",
-       {"replica-source-unreachable"},
-       [](Patient& p) { p.thaw(0); }},
-      {"agent killed",
-       [](Patient& p) { p.kill_agent(1); },
-       {"agent-gone 1", "server-unreachable 1"},
-       {"1 stopped restart"},
-       "provable 0"},
-      {"replica detached",
-       sql_on(1, {"STOP REPLICA", "RESET REPLICA ALL"}),
-       {"replica-detached 1"},
-       {"1 broken resume"},
-       "provable 0"},
-      {"purged binary log",
-       [](Patient& p) {
-         p.sql(1, {"STOP REPLICA"});
-         p.sql(0,
-               {"CREATE TABLE shop.p (a INT)", "FLUSH BINARY LOGS", "PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY"});
-         p.sql(1, {"START REPLICA"});
-       },
-       {"replica-log-purged 1"},
-       {"1 stale rebuild"},
-       "provable 0"},
-      {"errant transactions, cluster idle",
-       [](Patient& p) {
-         p.stop_writer();
-         caught_up(p);
-         p.sql(1, kErrant);
-       },
-       {"errant-transactions 1"},
-       {"1 diverged rebuild"},
-       "leader_not_primary 1"},
-      {"errant transactions under load",
-       [](Patient& p) {
-         p.sql(1, {"STOP REPLICA"});
-         p.sql(1, kErrant);
-         p.sql(0, {"CREATE TABLE shop.ahead (a INT)"});
-       },
-       {"errant-transactions 1", "histories-diverged", "replica-thread-stopped 1"},
-       {"1 diverged rebuild"},
-       "diverged"},
-      {"data directory gone",
-       [](Patient& p) { p.lab_break("delete-data", 1); },
-       {"data-missing 1"},
-       {"1 empty rebuild"},
-       "provable 0"},
-      {"system tablespace overwritten",
-       [](Patient& p) {
-         p.kill(1);
-         spoil(p.data(1) + "/ibdata1", 0, 1 << 20);
-         p.start_in_vain(1);
-       },
-       {"data-damaged 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {"server-crashed", "server-stopped"}},
-      {"dictionary overwritten",
-       [](Patient& p) {
-         p.stop(1);
-         spoil(p.data(1) + "/mysql.ibd", 0, 4 << 20);
-         p.start_in_vain(1);
-       },
-       {"data-damaged 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {"server-crashed", "server-stopped"}},
-      {"primary killed",
-       [](Patient& p) { p.kill(0); },
-       {"server-crashed 0", "no-writer", "replica-source-unreachable 1"},
-       {"0 stopped restart", "1 broken nothing"},
-       "provable 0",
-       {},
-       [](Patient& p) { p.start(0); }},
-      {"both killed",
-       [](Patient& p) {
-         for (int i : {1, 0}) p.kill(i);
-       },
-       {"server-crashed 0 1", "no-writer"},
-       {"0 stopped restart", "1 stopped restart"},
-       "provable 0",
-       {},
-       [](Patient& p) {
-         for (int i : {0, 1}) p.start(i);
-       }},
-      {"second writer that has written",
-       [](Patient& p) {
-         p.sql(1, kOpen);
-         p.sql(1, {"CREATE TABLE shop.second (a INT PRIMARY KEY)"});
-         p.sql(0, {"CREATE TABLE shop.first (a INT PRIMARY KEY)"});
-       },
-       {"several-writers 0 1", "histories-diverged"},
-       {"0 diverged nothing", "1 diverged nothing"},
-       "diverged",
-       {"replica-detached", "errant-transactions"}},
-      {"second writer that has not written",
-       sql_on(1, kOpen),
-       {"several-writers 0 1", "replica-detached 1"},
-       {"1 broken resume"},
-       "provable 0"},
-      {"old primary with a tail, down",
-       [](Patient& p) {
-         p.stop_writer();
-         caught_up(p);
-         p.sql(1, {"STOP REPLICA"});
-         p.sql(0, {"CREATE TABLE shop.tail (a INT)"});
-         p.kill(0);
-         p.sql(1, kOpen);
-         p.agent(1, "configure", codec::Value::object({{"role", "primary"}, {"upstream", ""}}));
-         p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
-       },
-       {"errant-transactions 0", "histories-diverged", "server-crashed 0"},
-       {"0 diverged rebuild"},
-       "diverged",
-       {},
-       [](Patient& p) {
-         p.agent(1, "configure", codec::Value::object({{"role", "replica"}, {"upstream", p.name(0)}}));
-         p.restore();
-       }},
+      {.name = "applier stopped",
+       .inject = sql_on(1, {"STOP REPLICA SQL_THREAD"}),
+       .diagnoses = {"replica-thread-stopped 1"},
+       .members = {"1 stopped resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "receiver stopped",
+       .inject = sql_on(1, {"STOP REPLICA IO_THREAD"}),
+       .diagnoses = {"replica-thread-stopped 1"},
+       .members = {"1 stopped resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "both threads stopped",
+       .inject = sql_on(1, {"STOP REPLICA"}),
+       .diagnoses = {"replica-thread-stopped 1"},
+       .members = {"1 stopped resume"},
+       .authority = "provable 0",
+       .repair = {"-i 0: repair.target_is_primary", "-i 1: healed"}},
+      {.name = "1062, a row that is there already",
+       .inject = trip(kTable, {"INSERT INTO shop.t VALUES (7, 0)"}, {"INSERT INTO shop.t VALUES (7, 1)"}),
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, kDropTable)},
+      {.name = "1032, a row that is missing",
+       .inject = trip(kTable, {"DELETE FROM shop.t WHERE a = 1"}, {"UPDATE shop.t SET b = 2 WHERE a = 1"}),
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, kDropTable)},
+      {.name = "1146, a table that is missing",
+       .inject = trip(kTable, {"DROP TABLE shop.t"}, {"INSERT INTO shop.t VALUES (8, 8)"}),
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, kDropTable)},
+      {.name = "1396, an account that is there already",
+       .inject = trip({"SELECT 1"}, {"CREATE USER odd@localhost"}, {"CREATE USER odd@localhost"}),
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, {"DROP USER odd@localhost"})},
+      {.name = "replica writable",
+       .inject = sql_on(1, {"SET GLOBAL super_read_only = OFF"}),
+       .diagnoses = {"replica-writable 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "replica filters",
+       .inject = sql_on(1, {"STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (shop.x)",
+                            "START REPLICA"}),
+       .diagnoses = {"replica-filters 1"},
+       .members = {"1 broken nothing"},
+       .authority = "provable 0",
+       .undo = sql_on(1, {"STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = ()", "START REPLICA"}),
+       .repair = {"repair.needs_operator"}},
+      {.name = "replication password wrong",
+       .inject = sql_on(1, {"STOP REPLICA", "CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD = 'wrong'", "START REPLICA"}),
+       .diagnoses = {"replica-access-denied 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "follows itself",
+       .inject = follow_port([](Patient& p) { return p.port(1); }),
+       .diagnoses = {"replica-wrong-source 1"},
+       .members = {"1 broken *"},
+       .authority = "provable 0",
+       .also = {"replica-not-receiving", "replica-access-denied", "replica-source-unreachable"},
+       .repair = {"healed"}},
+      {.name = "follows a stranger",
+       .inject = follow_port([](Patient&) { return 9; }),
+       .diagnoses = {"replica-wrong-source 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .also = {"replica-source-unreachable"},
+       .repair = {"healed"}},
+      {.name = "primary read-only",
+       .inject = sql_on(0, {"SET GLOBAL super_read_only = ON"}),
+       .diagnoses = {"primary-read-only 0", "no-writer"},
+       .members = {"0 broken nothing"},
+       .authority = "provable 0",
+       .undo = sql_on(0, {"SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF"}),
+       .repair = {"repair.needs_operator"}},
+      {.name = "replica killed",
+       .inject = [](Patient& p) { p.kill(1); },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "replica stopped",
+       .inject = [](Patient& p) { p.stop(1); },
+       .diagnoses = {"server-stopped 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "replica frozen",
+       .inject = [](Patient& p) { p.freeze(1); },
+       .diagnoses = {"server-frozen 1"},
+       .members = {"1 broken restart"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "primary frozen",
+       .inject = [](Patient& p) { p.freeze(0); },
+       .diagnoses = {"server-frozen 0", "no-writer"},
+       .members = {"0 broken restart"},
+       .authority = "provable 0",
+       .also = {"replica-source-unreachable"},
+       .repair = {"healed"}},
+      {.name = "agent killed",
+       .inject = [](Patient& p) { p.kill_agent(1); },
+       .diagnoses = {"agent-gone 1", "server-unreachable 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .undo = [](Patient& p) { p.restore(); },
+       .repair = {"repair.needs_operator"}},
+      {.name = "replica detached",
+       .inject = sql_on(1, {"STOP REPLICA", "RESET REPLICA ALL"}),
+       .diagnoses = {"replica-detached 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "purged binary log",
+       .inject =
+           [](Patient& p) {
+             p.sql(1, {"STOP REPLICA"});
+             p.sql(0, {"CREATE TABLE shop.p (a INT)", "FLUSH BINARY LOGS",
+                       "PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY"});
+             p.sql(1, {"START REPLICA"});
+           },
+       .diagnoses = {"replica-log-purged 1"},
+       .members = {"1 stale rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, {"DROP TABLE shop.p"})},
+      {.name = "relay log overwritten",
+       .inject =
+           [](Patient& p) {
+             p.sql(1, {"STOP REPLICA SQL_THREAD"});
+             p.sql(0, {"CREATE TABLE shop.r (a INT)", "INSERT INTO shop.r VALUES (1)"});
+             const std::string at = p.sql(0, {"SELECT @@GLOBAL.gtid_executed"});
+             await(
+                 "the replica receives it",
+                 [&] {
+                   const auto got = p.field(1, "SHOW REPLICA STATUS", "Retrieved_Gtid_Set");
+                   return p.sql(1, {"SELECT GTID_SUBSET('" + at + "', CONCAT(@@GLOBAL.gtid_executed, ',', '" + got +
+                                    "'))"}) == "1";
+                 },
+                 seconds(20));
+             p.sql(1, {"STOP REPLICA IO_THREAD"});
+             const auto logs = relay_logs(p);
+             ASSERT_FALSE(logs.empty());
+             spoil(logs.back(), 400, 4096);
+             p.try_sql(1, {"START REPLICA"}, seconds(10));
+           },
+       .diagnoses = {"replica-relay-log-damaged 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, {"DROP TABLE shop.r"})},
+      {.name = "relay logs removed",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             for (const auto& log : relay_logs(p)) std::filesystem::remove(log);
+             p.start(1);
+           },
+       .diagnoses = {"replica-thread-stopped 1"},
+       .members = {"1 stopped resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "the applier gives up on a lock",
+       .inject =
+           [](Patient& p) {
+             p.sql(1, {"SET GLOBAL replica_transaction_retries = 0", "SET GLOBAL innodb_lock_wait_timeout = 1",
+                       "STOP REPLICA", "START REPLICA"});
+             p.sql(0, {"CREATE TABLE shop.l (a INT PRIMARY KEY, b INT)", "INSERT INTO shop.l VALUES (1, 1)"});
+             caught_up(p);
+             auto lock =
+                 p.hold(1, {"SET GLOBAL super_read_only = OFF", "BEGIN", "SELECT * FROM shop.l FOR UPDATE"});
+             p.sql(0, {"UPDATE shop.l SET b = 2"});
+             await(
+                 "the applier stops",
+                 [&] { return p.field(1, "SHOW REPLICA STATUS", "Replica_SQL_Running") == "No"; }, seconds(20));
+             lock.reset();
+             p.sql(1, {"SET GLOBAL super_read_only = ON"});
+           },
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy =
+           [](Patient& p) {
+             p.sql(1, {"SET GLOBAL replica_transaction_retries = 10", "SET GLOBAL innodb_lock_wait_timeout = 50",
+                       "STOP REPLICA", "START REPLICA"});
+             p.sql(0, {"DROP TABLE shop.l"});
+           }},
+      {.name = "the server number of another member",
+       .inject = sql_on(1, {"SET GLOBAL server_id = 1", "STOP REPLICA", "START REPLICA"}),
+       .diagnoses = {"replica-not-receiving 1"},
+       .members = {"1 broken restart"},
+       .authority = "provable 0",
+       .also = {"server-ids-equal"},
+       .repair = {"healed"}},
+      {.name = "GTIDs reset on the replica",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"FLUSH BINARY LOGS"});
+             caught_up(p);
+             p.sql(0, {"PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY"});
+             p.sql(1, {"STOP REPLICA", "RESET BINARY LOGS AND GTIDS", "RESET REPLICA", "START REPLICA"});
+           },
+       .diagnoses = {"replica-log-purged 1", "authority-undeterminable"},
+       .members = {"1 stale rebuild"},
+       .authority = "undeterminable",
+       .repair = {"repair.undeterminable", "-i 1: repair.undeterminable"}},
+      {.name = "errant transactions, cluster idle",
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();
+             caught_up(p);
+             p.sql(1, kErrant);
+           },
+       .diagnoses = {"errant-transactions 1"},
+       .members = {"1 diverged rebuild"},
+       .authority = "leader_not_primary 1",
+       .repair = {"operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "errant transactions under load",
+       .inject =
+           [](Patient& p) {
+             p.sql(1, {"STOP REPLICA"});
+             p.sql(1, kErrant);
+             p.sql(0, {"CREATE TABLE shop.ahead (a INT)"});
+           },
+       .diagnoses = {"errant-transactions 1", "histories-diverged", "replica-thread-stopped 1"},
+       .members = {"1 diverged rebuild"},
+       .authority = "diverged",
+       .repair = {"repair.split_brain", "-i 0: repair.target_is_primary", "-i 1: operation.not_accepted",
+                  "-i 1 ACCEPT: healed"},
+       .tidy = sql_on(0, {"DROP TABLE shop.ahead"})},
+      {.name = "data directory gone",
+       .inject = [](Patient& p) { p.lab_break("delete-data", 1); },
+       .diagnoses = {"data-missing 1"},
+       .members = {"1 empty rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "system tablespace overwritten",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             spoil(p.data(1) + "/ibdata1", 0, 1 << 20);
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"healed"}},
+      {.name = "dictionary overwritten",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             spoil(p.data(1) + "/mysql.ibd", 0, 4 << 20);
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"healed"}},
+      {.name = "primary killed",
+       .inject = [](Patient& p) { p.kill(0); },
+       .diagnoses = {"server-crashed 0", "no-writer", "replica-source-unreachable 1"},
+       .members = {"0 stopped restart", "1 broken nothing"},
+       .authority = "provable 0",
+       .repair = {"-i 1: repair.needs_operator", "healed"}},
+      {.name = "primary stopped",
+       .inject = [](Patient& p) { p.stop(0); },
+       .diagnoses = {"server-stopped 0", "no-writer", "replica-source-unreachable 1"},
+       .members = {"0 stopped restart", "1 broken nothing"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "both killed",
+       .inject =
+           [](Patient& p) {
+             for (int i : {1, 0}) p.kill(i);
+           },
+       .diagnoses = {"server-crashed 0 1", "no-writer"},
+       .members = {"0 stopped restart", "1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "second writer that has written",
+       .inject =
+           [](Patient& p) {
+             p.sql(1, kOpen);
+             p.sql(1, {"CREATE TABLE shop.second (a INT PRIMARY KEY)"});
+             p.sql(0, {"CREATE TABLE shop.first (a INT PRIMARY KEY)"});
+           },
+       .diagnoses = {"several-writers 0 1", "histories-diverged"},
+       .members = {"0 diverged nothing", "1 diverged nothing"},
+       .authority = "diverged",
+       .also = {"replica-detached", "errant-transactions"},
+       .repair = {"repair.split_brain", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"},
+       .tidy = sql_on(0, {"DROP TABLE shop.first"})},
+      {.name = "second writer that has not written",
+       .inject = sql_on(1, kOpen),
+       .diagnoses = {"several-writers 0 1", "replica-detached 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"repair.split_brain", "-i 0: repair.target_is_primary", "-i 1: healed"}},
+      {.name = "the account is refused on one",
+       .inject = sql_on(1, {"SET GLOBAL super_read_only = OFF", "SET sql_log_bin = 0",
+                            "ALTER USER holdfast@localhost IDENTIFIED BY 'another one'",
+                            "SET GLOBAL super_read_only = ON"}),
+       .diagnoses = {"access-denied 1", "authority-undeterminable"},
+       .members = {"1 unknown nothing"},
+       .authority = "undeterminable",
+       .repair = {"repair.target_unknown", "-i 1: repair.target_unknown"}},
+      {.name = "old primary with a tail, down",
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();
+             caught_up(p);
+             p.sql(1, {"STOP REPLICA"});
+             p.sql(0, {"CREATE TABLE shop.tail (a INT)"});
+             p.kill(0);
+             p.sql(1, kOpen);
+             p.agent(1, "configure", codec::Value::object({{"role", "primary"}, {"upstream", ""}}));
+             p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
+           },
+       .diagnoses = {"errant-transactions 0", "histories-diverged", "server-crashed 0"},
+       .members = {"0 diverged rebuild"},
+       .authority = "diverged",
+       .undo = put_back,
+       .repair = {"repair.split_brain", "-i 1: repair.target_is_primary", "-i 0: operation.not_accepted",
+                  "-i 0 ACCEPT: healed"},
+       .tidy = put_back},
   };
   if (::geteuid() == 0) {
-    list.push_back({"network cut",
-                    [](Patient& p) { p.lab_break("partition", 1); },
-                    {"tcp-unreachable 1"},
-                    {"1 broken nothing"},
-                    "provable 0",
-                    {"replica-source-unreachable", "replica-half-open"},
-                    [](Patient& p) { p.lab_heal(1); }});
+    list.push_back({.name = "network cut",
+                    .inject = [](Patient& p) { p.lab_break("partition", 1); },
+                    .diagnoses = {"tcp-unreachable 1"},
+                    .members = {"1 broken nothing"},
+                    .authority = "provable 0",
+                    .also = {"replica-source-unreachable", "replica-half-open"},
+                    .undo = [](Patient& p) { p.lab_heal(1); },
+                    .repair = {"repair.needs_operator"}});
   }
   return list;
 }

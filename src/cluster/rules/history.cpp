@@ -87,12 +87,17 @@ bool only_own(const Origins& origins) {
   return origins.own && !origins.baseline && !origins.other;
 }
 
+/// One that is down is what its agent starts it as.
+bool is_replica(const MemberFacts& m) {
+  return (m.reachable() ? m.role : m.role_wanted) == MemberRole::replica;
+}
+
 std::vector<Finding> not_primary(const View& view) {
   if (view.authority.kind != AuthorityKind::leader_not_primary || !view.authority.member) return {};
   // A replica that wrote something itself is ahead only by what is errant: that is not the primary's loss.
   if (const History* baseline = view.leader() ? view.baseline() : nullptr)
     for (size_t i = 0; i < view.histories.size(); ++i)
-      if (view.histories[i].member == *view.authority.member && view.members[i].role == MemberRole::replica &&
+      if (view.histories[i].member == *view.authority.member && is_replica(view.members[i]) &&
           only_own(origins_of(view, i, *baseline)))
         return {};
   return {{.members = {*view.authority.member},

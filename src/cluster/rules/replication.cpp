@@ -61,6 +61,20 @@ bool source_unreachable(const Following& f) {
          contains(f.receive_error, "connection to server");
 }
 
+/// What was fetched cannot be read any more; the source still has it.
+bool relay_log_damaged(const Following& f) {
+  return f.apply_errno == 1594 || f.apply_errno == 13121 || contains(f.apply_error, "Relay log read failure") ||
+         contains(f.apply_error, "Could not parse relay log event entry") ||
+         contains(f.apply_error, "Most likely there is event corruption");
+}
+/// "equal MySQL server ids"/"UUIDs": whom it follows takes it for itself.
+bool shares_number(const Following& f) {
+  return contains(f.receive_error, "equal MySQL server ids");
+}
+bool shares_uuid(const Following& f) {
+  return contains(f.receive_error, "equal MySQL server UUIDs");
+}
+
 std::vector<Finding> log_purged(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.receiving == true || !log_is_gone(f)) return {};
@@ -104,9 +118,20 @@ std::vector<Finding> upstream_unreachable(const View& view) {
   });
 }
 
+/// Nothing is wrong with the data: it was in somebody's way, or interrupted. Starting the applier again is enough.
+bool passes_by_itself(int number) {
+  return number == 1205 || number == 1213 || number == 1317 || number == 1053 || number == 1927;
+}
+/// What was received is damaged on this side. With GTIDs a MariaDB replica gets it again when both threads are started.
+bool relay_log_is_damaged(const View& view, const Following& f) {
+  return view.cluster.engine == Engine::mariadb && f.uses_gtid == true &&
+         (f.apply_errno == 1594 || f.apply_errno == 1595);
+}
+
 std::vector<Finding> apply_error(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.applying == true || f.apply_errno == 0) return {};
+    if (view.cluster.engine == Engine::mysql && relay_log_damaged(f)) return {};
     std::string what;
     switch (f.apply_errno) {
       case 1062:
@@ -124,10 +149,30 @@ std::vector<Finding> apply_error(const View& view) {
       case 1950:
         what = "a transaction comes out of order: it has local ones of its own";
         break;
+      case 1205:
+      case 1213:
+        what = "a lock was held too long by somebody else";
+        break;
+      case 1594:
+        what = "its relay log cannot be read";
+        break;
       default:
         what = "an event cannot be applied";
     }
-    return Finding{.summary = fmt::format("{} has stopped applying: {} (error {})", name(m), what, f.apply_errno),
+    Finding found{.summary = fmt::format("{} has stopped applying: {} (error {})", name(m), what, f.apply_errno),
+                  .evidence = {fmt::format("applier [{}] {}", f.apply_errno, first_line(f.apply_error))},
+                  .remedy = view.command("repair", &m)};
+    if (passes_by_itself(f.apply_errno) || relay_log_is_damaged(view, f)) found.action = Action::resume;
+    return found;
+  });
+}
+
+/// MySQL: MariaDB drops its relay logs by itself when both threads start.
+std::vector<Finding> relay_damaged(const View& view) {
+  if (view.cluster.engine != Engine::mysql) return {};
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.applying == true || !relay_log_damaged(f)) return {};
+    return Finding{.summary = fmt::format("{} has stopped applying: its relay log is damaged", name(m)),
                    .evidence = {fmt::format("applier [{}] {}", f.apply_errno, first_line(f.apply_error))},
                    .remedy = view.command("repair", &m)};
   });
@@ -163,6 +208,9 @@ std::vector<Finding> receiver_error(const View& view) {
       return {};
     const bool silent = f.receive_errno == 0 && f.receive_error.empty();
     if (silent && view.cluster.engine != Engine::postgres) return {};  // replica-thread-stopped
+    std::optional<Action> action;
+    if (shares_number(f) && m.agent == true) action = Action::restart;  // its agent gives it a number of its own
+    if (shares_uuid(f)) action = Action::rebuild;                       // what each of them wrote cannot be told apart
     return Finding{
         .summary = silent
                        ? fmt::format("{} does not stream from {}", name(m), f.upstream.empty() ? "anybody" : f.upstream)
@@ -170,7 +218,8 @@ std::vector<Finding> receiver_error(const View& view) {
                                      f.upstream, first_line(f.receive_error)),
         .evidence = {fmt::format("receiver {} [{}] {}", f.receive_state, f.receive_errno, first_line(f.receive_error)),
                      f.conninfo_problem},
-        .remedy = view.command("repair", &m)};
+        .remedy = view.command("repair", &m),
+        .action = action};
   });
 }
 
@@ -342,6 +391,8 @@ constexpr Rule kRules[] = {
      "a replica cannot reach its source", upstream_unreachable},
     {"replica-apply-error", Severity::error, Verdict::broken, Action::rebuild, "a replica cannot apply an event",
      apply_error},
+    {"replica-relay-log-damaged", Severity::error, Verdict::broken, Action::resume,
+     "what a replica has fetched cannot be read", relay_damaged},
     {"replica-thread-stopped", Severity::error, Verdict::stopped, Action::resume,
      "replication was stopped and nobody started it again", thread_stopped},
     {"replica-not-receiving", Severity::error, Verdict::broken, Action::resume, "a replica does not receive",

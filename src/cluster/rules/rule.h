@@ -75,5 +75,6 @@ std::span<const Rule> replication_rules();  ///< MariaDB, MySQL, PostgreSQL stre
 std::span<const Rule> protection_rules();   ///< semi-sync, synchronous standbys, slots, logs, archives
 std::span<const Rule> galera_rules();
 std::span<const Rule> resource_rules();  ///< disks, ids, certificates, clocks
+std::span<const Rule> leftover_rules();  ///< what operations left behind
 
 }  // namespace holdfast::cluster::rules

@@ -1,0 +1,40 @@
+#include "repair/live_position.h"
+
+#include "position/gtid_set.h"
+#include "position/gtid_vector.h"
+#include "sql/mariadb.h"
+
+namespace holdfast::repair {
+
+namespace {
+
+Result<position::GtidState> mariadb_state(const sql::Target& server, Deadline deadline, const std::stop_token& stop) {
+  auto connection = TRY(sql::MariadbConnection::connect(server, deadline, stop));
+  auto rows = TRY(connection.query("SELECT @@GLOBAL.gtid_binlog_state AS logged, @@GLOBAL.gtid_slave_pos AS applied",
+                                   deadline, stop));
+  const auto logged = TRY(position::GtidState::parse(rows.text("logged")));
+  return logged.merge(position::GtidState::from(TRY(position::GtidVector::parse(rows.text("applied")))));
+}
+
+Result<position::GtidSet> mysql_set(const sql::Target& server, Deadline deadline, const std::stop_token& stop) {
+  auto connection = TRY(sql::MariadbConnection::connect(server, deadline, stop));
+  auto rows = TRY(connection.query("SELECT @@GLOBAL.gtid_executed AS x", deadline, stop));
+  return position::GtidSet::parse(rows.text("x"));
+}
+
+}  // namespace
+
+Result<std::string> held_beyond(cluster::Engine engine, const sql::Target& member, const sql::Target& other,
+                                Deadline deadline, std::stop_token stop) {
+  if (engine == cluster::Engine::mysql) {
+    const auto mine = TRY(mysql_set(member, deadline, stop));
+    return mine.subtract(TRY(mysql_set(other, deadline, stop))).to_string(",");
+  }
+  const auto mine = TRY(mariadb_state(member, deadline, stop));
+  const auto theirs = TRY(mariadb_state(other, deadline, stop));
+  std::string text;
+  for (const auto& range : mine.missing_from(theirs)) text += (text.empty() ? "" : ",") + range.to_string();
+  return text;
+}
+
+}  // namespace holdfast::repair
