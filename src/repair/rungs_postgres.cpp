@@ -375,6 +375,10 @@ Result<std::optional<TriageReport>> postgres_after_choice(const TriageReport& re
     (report.cluster.find(name(m))->ordinal == *request.ordinal ? victim : stays) = &m;
   }
   if (writers != 2 || !victim || !stays) return std::nullopt;
+  // Of two clusters neither is a side of the other.
+  const std::string &lineage = victim->facts.lineage, &recorded = report.cluster.lineage;
+  if (lineage.empty() || lineage != stays->facts.lineage || (!recorded.empty() && recorded != lineage))
+    return std::nullopt;
   // Nobody else may be the reason why it is not known who has what.
   for (const auto& blocker : report.authority.blockers)
     if (blocker != victim->facts.member && blocker != stays->facts.member) return std::nullopt;

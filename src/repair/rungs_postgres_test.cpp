@@ -168,6 +168,9 @@ TEST(RepairPostgres, OfTwoThatTakeWritesTheNamedOneGivesWay) {
     later.members[0].facts.executed = "0/5300000";
     EXPECT_EQ(operation::plan_hash(plan_repair(later, kFirst)->plan), operation::plan_hash(proposal->plan));
   }
+  auto another = split(true);
+  another.members[1].facts.lineage = "78";
+  EXPECT_EQ(steps(plan_repair(another, kFirst)), "repair.target_unknown") << "two clusters, not two sides of one";
   auto ahead = split(false);
   ahead.authority.kind = AuthorityKind::provable;
   ahead.authority.member = MemberName("pg-0");

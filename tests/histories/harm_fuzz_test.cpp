@@ -375,7 +375,7 @@ class Played {
   const std::set<std::string> known_ = {"stop_server",   "resume_replication", "follow_source",
                                         "set_read_only", "set_semi_sync",      "create_slot",
                                         "prove_member",  "configure_replica",  "prove_side",
-                                        "follow_told",   "free_wal"};
+                                        "follow_told",   "free_wal",           "dump_member"};
 };
 
 std::string told(const Scene& scene, const TriageReport& report, const Plan& plan) {
@@ -442,11 +442,13 @@ void run(Scene (*play)(Rng&)) {
         ++outcomes[proposal.error().id];
     }
     if (scene.engine != Engine::galera) continue;
-    const auto plan = repair::plan_bootstrap(report);
-    if (plan)
-      judge(*plan, "bootstrap");
+    repair::BootstrapRequest request;
+    request.has_repository = true;
+    const auto bootstrap = repair::plan_bootstrap(report, request);
+    if (bootstrap)
+      judge(bootstrap->plan, "bootstrap");
     else
-      ++outcomes[plan.error().id];
+      ++outcomes[bootstrap.error().id];
   }
   for (const auto& [what, count] : outcomes) fmt::print("  {:7} {}\n", count, what);
   for (const char* what : {"a plan", "nothing to do", "healthy", "repair.split_brain", "repair.undeterminable"})
