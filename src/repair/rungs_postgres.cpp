@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "position/wal.h"
+#include "repair/unique.h"
 
 namespace holdfast::repair {
 
@@ -105,7 +106,7 @@ bool can_follow_as_it_is(const TriageReport& report, const MemberReport& member)
   if (!leader || leader->facts.oldest_wal.empty()) return false;
   const auto two = positions_of(report, name(member), report.leader);
   const auto oldest = position::Lsn::parse(leader->facts.oldest_wal);
-  if (!two || !oldest || !within(position::compare(two->mine, two->theirs))) return false;
+  if (!two || !oldest || held_only_by(report, member, *leader)) return false;
   if (two->mine.minimum_recovery && *two->mine.minimum_recovery > two->mine.end) return false;
   return *oldest <= two->mine.end;
 }
@@ -355,7 +356,7 @@ std::optional<operation::Loss> postgres_loss(const MemberReport& member, bool un
         fmt::format("what {} holds cannot be read; if it has something of its own, that will be in its copy in the "
                     "repository only",
                     name(member)),
-        "discard-unknown:" + name(member)};
+        "discard-diverged:" + name(member)};
   if (member.verdict != Verdict::diverged || !takes_writes(member)) return std::nullopt;
   // It goes on writing until it is stopped: where it came apart stays true, where it ends does not.
   const std::string& own = member.errant.transactions;
@@ -374,8 +375,10 @@ Result<std::optional<TriageReport>> postgres_after_choice(const TriageReport& re
     (report.cluster.find(name(m))->ordinal == *request.ordinal ? victim : stays) = &m;
   }
   if (writers != 2 || !victim || !stays) return std::nullopt;
-  for (const auto& relation : report.authority.relations)
-    if (relation.member == stays->facts.member && relation.foreign) return std::nullopt;
+  // Of two clusters neither is a side of the other.
+  const std::string &lineage = victim->facts.lineage, &recorded = report.cluster.lineage;
+  if (lineage.empty() || lineage != stays->facts.lineage || (!recorded.empty() && recorded != lineage))
+    return std::nullopt;
   // Nobody else may be the reason why it is not known who has what.
   for (const auto& blocker : report.authority.blockers)
     if (blocker != victim->facts.member && blocker != stays->facts.member) return std::nullopt;

@@ -168,6 +168,9 @@ TEST(RepairPostgres, OfTwoThatTakeWritesTheNamedOneGivesWay) {
     later.members[0].facts.executed = "0/5300000";
     EXPECT_EQ(operation::plan_hash(plan_repair(later, kFirst)->plan), operation::plan_hash(proposal->plan));
   }
+  auto another = split(true);
+  another.members[1].facts.lineage = "78";
+  EXPECT_EQ(steps(plan_repair(another, kFirst)), "repair.target_unknown") << "two clusters, not two sides of one";
   auto ahead = split(false);
   ahead.authority.kind = AuthorityKind::provable;
   ahead.authority.member = MemberName("pg-0");
@@ -187,7 +190,7 @@ TEST(RepairPostgres, TheOnlyUnknownOneIsMadeAnewWhenNamedAndKept) {
   EXPECT_EQ(steps(plan_repair(report, kKept)), "repair.undeterminable") << "only when it is named";
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0, .no_escrow = true})), "repair.undeterminable");
   EXPECT_EQ(steps(plan_repair(report, kFirst)),
-            "escrow-pg-0 copy-pg-0 try-pg-0 swap-pg-0 start-pg-0 prove-pg-0 drop-pg-0 !discard-unknown:pg-0");
+            "escrow-pg-0 copy-pg-0 try-pg-0 swap-pg-0 start-pg-0 prove-pg-0 drop-pg-0 !discard-diverged:pg-0");
   report.authority.blockers.push_back(MemberName("pg-1"));
   EXPECT_EQ(steps(plan_repair(report, kFirst)), "repair.undeterminable");
 }

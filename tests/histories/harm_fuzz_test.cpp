@@ -129,6 +129,7 @@ void show_live(Rng& rng, const Scene& scene, size_t i, size_t leader, MemberFact
     f.timeline = wal->timeline;
     f.history = wal->history.to_string();
     f.executed = f.received = wal->end.to_string();
+    if (shown.leader) f.oldest_wal = "0/0";
     f.slots.emplace();
   }
 }
@@ -266,8 +267,12 @@ class Played {
     if (victim == donor) return "copies a member from itself";
     if (scene_.foreign[donor]) return "copies from a member of another history";
     if (scene_.shown[donor].read != History::Read::read) return "copies from a member nobody could read";
-    // Of two writers the one that stays is a donor, though to triage neither is healthy.
-    const bool stays = report_.leader.empty() && scene_.shown[donor].leader && !plan_.losses.empty();
+    // Of two writers, one was named: the other one is what stays.
+    const auto& facts = report_.members[donor].facts;
+    const Step* stop = plan_.find("stop-m" + std::to_string(victim));
+    const bool closes = plan_.find("close-m" + std::to_string(victim)) || (stop && stop->arguments["keep"].boolean());
+    const bool stays =
+        report_.leader.empty() && facts.role == MemberRole::primary && facts.read_only == false && closes;
     if (!report_.members[donor].healthy() && !stays) return "copies from a member that is not healthy";
     if (nodes_[donor].replaced) return "copies from a member it made anew itself";
     return "";
@@ -328,6 +333,12 @@ class Played {
       if (opens && report_.authority.member != seen.facts.member && plan_.losses.empty())
         return "opens a member for writes that is not proven to hold everything";
       if (opens && !report_.leader.empty()) return "opens a second member for writes";
+      if (step.title.find("as a standby") != std::string::npos) {
+        const size_t source = index(report_.leader);
+        const Transactions own = node.data & ~nodes_[source].data;
+        for (size_t t = 0; t < own.size(); ++t)
+          if (own[t] && scene_.masked(t, m, source).empty()) return "makes a member follow that has something of its own";
+      }
     } else if (!known_.contains(kind)) {
       return "this test does not know what " + kind + " does";
     }

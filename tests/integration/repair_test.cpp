@@ -286,6 +286,28 @@ TEST(Repair, PostgresResumedRestartedAndRebuilt) {
   }
 }
 
+TEST(Repair, PostgresADamagedDonorIsNotCopied) {
+  NEED(Engine::postgres, "postgres");
+  World world(Engine::postgres, "shop-postgres");
+  ASSERT_NO_FATAL_FAILURE(world.up());
+  const std::string data_dir = world.member(1)["dataDir"].text();
+  world.break_member("delete-data", 1);
+  world.break_member("corrupt-pages", 0);
+  ASSERT_NO_FATAL_FAILURE(world.agent(0, "start"));
+  // Nobody has read the damaged pages yet: the copy is the first to do so.
+  const auto seen = world.run("triage");
+  EXPECT_EQ(seen.out.find("page-checksum-failures"), std::string::npos) << seen.out;
+  const auto done = world.repair();
+  EXPECT_EQ(World::envelope(done)["errors"].items()[0]["id"].text(), "operation.failed_undone") << done.out;
+  EXPECT_NE(done.exit_code, 0);
+  EXPECT_FALSE(fs::exists(data_dir)) << "a damaged copy was put in its place";
+  EXPECT_FALSE(fs::exists(data_dir + ".new"));
+  const auto after = world.run("triage");
+  EXPECT_NE(after.out.find("page-checksum-failures"), std::string::npos) << after.out;
+  World::expect_refused(world.repair({"-i", "0"}), "repair.target_is_primary");
+  World::expect_refused(world.repair({"-i", "1"}), "repair.no_donor");
+}
+
 // ---------------------------------------------------------------- rebuild
 
 struct Errant {
