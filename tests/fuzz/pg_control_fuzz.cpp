@@ -11,8 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       control && (control->redo > control->checkpoint || control->wal_segment_size == 0 || control->timeline == 0))
     std::abort();
   if (const auto history = parse_history(9, as_text(bytes)))
-    for (const auto& step : history->switches)
-      if (step.parent >= 9) std::abort();
+    for (const auto& step : history->entries)
+      if (step.timeline >= 9) std::abort();
   (void)parse_postmaster_pid(as_text(bytes));
   return 0;
 }
