@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "engine/certificate.h"
+#include "crypto/certificate.h"
 #include "sql/postgres.h"
 
 namespace holdfast::engine::postgres {
@@ -158,10 +158,10 @@ void take_certificate(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   if (state.text("ssl") != "on" || file.empty()) return note(facts, "certificate", "none: ssl is off", "SQL settings");
   auto rows = ask.if_allowed("certificate", "SELECT pg_read_file(" + sql::quote_postgres(file) + ") AS pem");
   if (!rows) return;
-  auto end = certificate_end(rows->text("pem"));
+  auto end = crypto::certificate_end(rows->text("pem"));
   if (!end) return note_unknown(facts, "certificate", file, end.error().message);
   facts.certificate_seconds_left = std::difftime(*end, std::time(nullptr));
-  note(facts, "certificate_not_after", utc_time_text(*end), file);
+  note(facts, "certificate_not_after", crypto::utc_time_text(*end), file);
 }
 
 void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {

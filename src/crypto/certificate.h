@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace holdfast::engine {
+namespace holdfast::crypto {
 
 /// When the first certificate of a PEM file ends, which is the server's own: those of its authorities come after it.
 Result<std::time_t> certificate_end(std::string_view pem);
@@ -15,4 +15,4 @@ Result<std::time_t> certificate_end(std::string_view pem);
 /// "2026-11-22T00:00:00Z"
 std::string utc_time_text(std::time_t time);
 
-}  // namespace holdfast::engine
+}  // namespace holdfast::crypto

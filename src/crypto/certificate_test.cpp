@@ -1,8 +1,8 @@
-#include "engine/certificate.h"
+#include "crypto/certificate.h"
 
 #include <gtest/gtest.h>
 
-namespace holdfast::engine {
+namespace holdfast::crypto {
 namespace {
 
 const std::string kCertificate =
@@ -33,4 +33,4 @@ TEST(Certificate, WhatIsNoneIsAnErrorAndNoDate) {
 }
 
 }  // namespace
-}  // namespace holdfast::engine
+}  // namespace holdfast::crypto

@@ -1,4 +1,4 @@
-#include "engine/certificate.h"
+#include "crypto/certificate.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -7,7 +7,7 @@
 
 #include <memory>
 
-namespace holdfast::engine {
+namespace holdfast::crypto {
 
 Result<std::time_t> certificate_end(std::string_view pem) {
   const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
@@ -28,4 +28,4 @@ std::string utc_time_text(std::time_t time) {
   return text;
 }
 
-}  // namespace holdfast::engine
+}  // namespace holdfast::crypto
