@@ -98,6 +98,7 @@ const MemberReport* galera_donor(const TriageReport& report, const MemberReport&
   const MemberReport* donor = nullptr;
   for (const auto* m : component_beside(report, victim)) {
     if (m->facts.galera->state != "Synced" || m->facts.galera->ready == false) continue;
+    if (m->verdict == Verdict::foreign) continue;  // a component of another history than the recorded one wins nothing
     // Clients are mostly sent to the first.
     donor = m;
   }

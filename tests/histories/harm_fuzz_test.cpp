@@ -248,7 +248,7 @@ class Played {
     std::optional<Transactions> side, aside;
     std::optional<MemberRole> told;  ///< its agent, by the plan
     size_t donor = 0;
-    bool kept = false, replaced = false;
+    bool kept = false, replaced = false, in_place = false, proven = false;
   };
 
   size_t index(const std::string& name) const { return std::stoul(name.substr(1)); }
@@ -273,8 +273,11 @@ class Played {
     const bool closes = plan_.find("close-m" + std::to_string(victim)) || (stop && stop->arguments["keep"].boolean());
     const bool stays =
         report_.leader.empty() && facts.role == MemberRole::primary && facts.read_only == false && closes;
-    if (!report_.members[donor].healthy() && !stays) return "copies from a member that is not healthy";
-    if (nodes_[donor].replaced) return "copies from a member it made anew itself";
+    // Of two components the smaller side is named.
+    const bool larger = scene_.engine == Engine::galera && scene_.shown[donor].in_primary_component &&
+                        (nodes_[victim].data.none() || accepted("discard-diverged:" + member_name(victim).str()));
+    if (!report_.members[donor].healthy() && !stays && !larger && !nodes_[donor].proven) return "copies from a member that is not healthy";
+    if (nodes_[donor].replaced && !nodes_[donor].proven) return "copies from a member it made anew and did not prove";
     return "";
   }
 
@@ -287,7 +290,9 @@ class Played {
     if (scene_.shown[m].read == History::Read::unknown && !looks && !accepted("lose-unread:" + step.member) &&
         kind != "start_server")
       return kind + " of a member nobody could read";
-    if (kind == "take_escrow") {
+    if (looks) {
+      node.proven = true;
+    } else if (kind == "take_escrow") {
       node.kept = true;
       escrow_ |= node.data;
     } else if (kind == "make_side_copy") {
@@ -300,12 +305,15 @@ class Played {
       node.aside = node.data;
       node.data = *node.side;
       node.replaced = true;
-    } else if (kind == "rewind_member") {
-      const size_t donor = index(step.arguments["donor"].text());
-      if (std::string wrong = check_donor(m, donor); !wrong.empty()) return wrong;
-      node.data = nodes_[donor].data;
-      node.donor = donor;
-      node.replaced = true;
+    } else if (kind == "join_component") {
+      const size_t donor = first_ ? *first_ : component();
+      if (step.arguments["whole"].boolean()) {  // at the worst all of it is replaced, in place
+        node.data = nodes_[donor].data;
+        node.donor = donor;
+        node.replaced = node.in_place = true;
+      } else {
+        node.data |= nodes_[donor].data;
+      }
     } else if (kind == "drop_aside") {
       node.aside.reset();
     } else if (kind == "configure_replica") {
@@ -325,13 +333,18 @@ class Played {
       const Transactions own = node.data & ~nodes_[source].data;
       for (size_t t = 0; t < own.size(); ++t)
         if (own[t] && scene_.masked(t, m, source).empty()) return "makes a member follow that has something of its own";
-    } else if (kind == "start_server" || kind == "bootstrap_server") {
+    } else if (kind == "start_server" || kind == "bootstrap_server" || kind == "bootstrap_running") {
       const MemberReport& seen = report_.members[m];
+      const bool begins = kind != "start_server";
+      if (begins) first_ = m;
+      if (begins) node.proven = true;
       const bool opens =
-          kind == "bootstrap_server" || (node.told.value_or(seen.facts.role_wanted) == MemberRole::primary &&
+          begins || (node.told.value_or(seen.facts.role_wanted) == MemberRole::primary &&
                                          !seen.facts.reachable() && !node.replaced);
-      if (opens && report_.authority.member != seen.facts.member && plan_.losses.empty())
-        return "opens a member for writes that is not proven to hold everything";
+      for (size_t h = 0; opens && plan_.losses.empty() && h < nodes_.size(); ++h)
+        for (size_t t = 0; t < node.data.size(); ++t)
+          if (!scene_.foreign[h] && scene_.truth[h][t] && !node.data[t] && scene_.masked(t, h, m).empty())
+            return fmt::format("opens a member for writes that lacks transaction {} of m{}", t, h);
       if (opens && !report_.leader.empty()) return "opens a second member for writes";
       if (step.title.find("as a standby") != std::string::npos) {
         const size_t source = index(report_.leader);
@@ -358,8 +371,15 @@ class Played {
       anywhere |= node.data;
       if (node.aside) anywhere |= *node.aside;
     }
-    if (const Transactions gone = all_ & ~anywhere; gone.any())
-      return fmt::format("{} transactions are nowhere any more", gone.count());
+    // A joining Galera node is written over in place, where nobody can see that it holds more than its number says.
+    const auto hides = [&](size_t t) {
+      for (size_t m = 0; m < nodes_.size(); ++m)
+        if (scene_.truth[m][t] && !(nodes_[m].replaced && nodes_[m].in_place && hidden(t, m))) return false;
+      return true;
+    };
+    const Transactions nowhere = all_ & ~anywhere;
+    for (size_t t = 0; nowhere.any() && t < nowhere.size(); ++t)
+      if (nowhere[t] && !hides(t)) return fmt::format("transaction {} is nowhere any more", t);
     const Transactions gone = all_ & ~served;
     for (size_t t = 0; gone.any() && t < gone.size(); ++t) {
       if (!gone[t]) continue;

@@ -251,11 +251,12 @@ TEST_F(Engine, a_lock_lost_on_the_way_stops_it_without_writing) {
 
 TEST_F(Engine, asks_the_members_to_refuse_older_ones_before_anything_else) {
   std::vector<uint64_t> told;
+  Files before = start_;
   auto options = toy_options(root());
   options.min_epoch = 41;
   options.fence = [&](uint64_t epoch) -> Status {
     told.push_back(epoch);
-    EXPECT_EQ(toy_files(root()), start_) << "something was done before";
+    EXPECT_EQ(toy_files(root()), before) << "something was done before";
     return fail(ErrorClass::refused, "agent.stale_epoch", "a member knows a higher one");
   };
   Executor stale(options);
@@ -268,7 +269,7 @@ TEST_F(Engine, asks_the_members_to_refuse_older_ones_before_anything_else) {
 
   // Neither is one gone on with.
   const std::string id = dead_operation("step_done stop-m1");
-  const Files left = toy_files(root());
+  const Files left = before = toy_files(root());
   Executor again(options);
   EXPECT_EQ(again.resume(id).error().id, "agent.stale_epoch");
   EXPECT_EQ(again.undo(id).error().id, "agent.stale_epoch");
