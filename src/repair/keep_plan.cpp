@@ -46,6 +46,8 @@ Status plan_keeping(const TriageReport& report, const MemberReport& victim, cons
   if (!is_divergence(report, victim, donor)) return {};
   std::vector<operation::Step> steps;
   std::vector<std::string> remarks;
+  // What cut the operation off may have taken the victim's server down; it is to be stopped next anyway.
+  const std::vector<std::string> may_die = {fmt::format("members/{}/role", victim.facts.member.str())};
   for (const auto& m : report.members) {
     const std::string name = m.facts.member.str();
     const auto* described = report.cluster.find(name);
@@ -67,7 +69,7 @@ Status plan_keeping(const TriageReport& report, const MemberReport& victim, cons
            .expected_seconds = seconds,
            .proof = needed ? "its end marker was seen and every byte of it was read back from the repository"
                            : "every byte of it was read back from the repository, or a warning says why there is none",
-           .touches = {}});
+           .touches = may_die});
       continue;
     }
     if (is_victim) continue;
@@ -90,7 +92,7 @@ Status plan_keeping(const TriageReport& report, const MemberReport& victim, cons
          .undo = "nothing: the copy is kept",
          .expected_seconds = seconds * 2,
          .proof = "every byte of it was read back from the repository",
-         .touches = {}});
+         .touches = may_die});
   }
   std::ranges::move(steps, std::back_inserter(proposal.plan.steps));
   std::ranges::move(remarks, std::back_inserter(proposal.remarks));
