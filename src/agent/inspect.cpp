@@ -224,7 +224,7 @@ void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, D
              std::stop_token stop) {
   if (server_pid > 0) facts.process_state = process_state(server_pid);
   // Its agent starts it with this one: a stopped server has it nowhere in its files.
-  if (config.server_id > 0) facts.server_id = config.server_id;
+  if (config.server_id > 0 && config.engine != cluster::Engine::postgres) facts.server_id = config.server_id;
   look_at_disks(facts, config, server_pid);
   look_beside(facts, config);
   facts.log_tail = tail_of(config.log_file());

@@ -3,8 +3,10 @@
 // After each, `operations resume` ends it, or `operations undo` brings back what was.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+
 #include <signal.h>
 
+#include <cstdlib>
 #include <functional>
 #include <optional>
 
@@ -84,7 +86,10 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
   const auto points = points_of(steps);
   ASSERT_GE(points.size(), 8u);
   int resumed = 0, undone = 0;
-  for (size_t i = (ending == Ending::undo) != what.swapped; i < points.size() && !testing::Test::HasFailure(); i += 2) {
+  // Every point is cut by one of the two endings; by default a third of them is.
+  const size_t stride = std::getenv("HOLDFAST_ALL_OPERATIONS") ? 2 : 6;
+  for (size_t i = (ending == Ending::undo) != what.swapped; i < points.size() && !testing::Test::HasFailure();
+       i += stride) {
     const Point& point = points[i];
     const double started = since();
     SCOPED_TRACE(fmt::format("killed at {}{}, then {}", point.cut.text(), point.agent_too ? " with its agent" : "",
@@ -135,7 +140,7 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
     std::fflush(stdout);
   }
   fmt::print("{} of {}: {} resumed, {} undone, {:.0f} s\n", what.verb, world.cluster(), resumed, undone, since());
-  EXPECT_GE(resumed + undone, 3);
+  EXPECT_GE(resumed + undone, 2);
 }
 
 class RepairKillSweep : public testing::TestWithParam<Ending> {};
