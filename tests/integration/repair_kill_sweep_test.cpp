@@ -101,8 +101,8 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
     args.insert(args.end(), accept.begin(), accept.end());
     const auto killed = world.cut_off(args, point.cut);
     const auto open = world.unfinished();
-    if (open.empty() && killed.exit_code == 0) {
-      // The last step was over before its time: there was nothing to kill.
+    if (open.empty()) {
+      // The last step was over before its time: there was nothing left to end.
       what.mended("");
       fmt::print("       {:48} ended before it could be killed\n", point.cut.text());
       continue;
@@ -159,6 +159,8 @@ void sweep_errant(Engine engine, const std::string& cluster, Ending ending, bool
     EXPECT_EQ(world.ask(1, "SET GLOBAL " + lock + "=OFF"), "");
     EXPECT_EQ(world.ask(1, "CREATE TABLE shop.errant (i int primary key)"), "");
     EXPECT_EQ(world.ask(1, "INSERT INTO shop.errant VALUES (1), (2)"), "");
+    // A semi-sync replica that dies before InnoDB has this commit would cut it from its log when it starts.
+    EXPECT_EQ(world.ask(1, "FLUSH LOCAL ENGINE LOGS"), "");
     EXPECT_EQ(world.ask(1, "SET GLOBAL " + lock + "=ON"), "");
     EXPECT_EQ(world.verdict(1), "diverged");
   };
