@@ -186,7 +186,7 @@ const Case kCases[] = {
        f.receive_errno = 13117;
        f.receive_error = "Fatal error: The replica I/O thread stops because source and replica have equal MySQL server ids";
      },
-     "replica-not-receiving", 1, Verdict::broken, Action::restart},
+     "replica-not-receiving", 1, Verdict::broken, Action::rebuild},
     {"the server UUID of another", Engine::mysql,
      [](World& w) {
        auto& f = w[1].following[0];
@@ -440,9 +440,9 @@ const Case kCases[] = {
      },
      "same-server-twice", 2, Verdict::unknown, Action::nothing},
     {"server_id of the primary", Engine::mariadb, [](World& w) { w[1].server_id = 1; }, "server-id-duplicate", 1,
-     Verdict::broken, Action::nothing},
+     Verdict::broken, Action::rebuild},
     {"server_uuid of the primary", Engine::mysql, [](World& w) { w[1].server_uuid = kUuid[0]; }, "server-id-duplicate",
-     1, Verdict::broken, Action::nothing},
+     1, Verdict::broken, Action::rebuild},
     {"offline", Engine::mysql, [](World& w) { w[1].offline_mode = true; }, "offline-mode", 1, Verdict::broken,
      Action::nothing},
     {"writes behind a lock", Engine::mariadb,

@@ -359,9 +359,9 @@ std::vector<Fault> faults() {
       {.name = "the server number of another member",
        .inject = sql_on(1, {"STOP REPLICA", "SET GLOBAL server_id = 1", "START REPLICA"}),
        .diagnoses = {"replica-not-receiving 1"},
-       .members = {"1 broken restart"},
+       .members = {"1 broken rebuild"},
        .authority = "provable 0",
-       .also = {"server-ids-equal"},
+       .also = {"server-id-duplicate"},
        .repair = {"healed"}},
       {.name = "the server UUID of another member",
        .inject =
@@ -373,6 +373,7 @@ std::vector<Fault> faults() {
        .diagnoses = {"replica-not-receiving 1"},
        .members = {"1 broken rebuild"},
        .authority = "provable 0",
+       .also = {"server-id-duplicate"},
        .repair = {"healed"}},
       {.name = "GTIDs reset on the replica",
        .inject =

@@ -209,8 +209,9 @@ std::vector<Finding> receiver_error(const View& view) {
     const bool silent = f.receive_errno == 0 && f.receive_error.empty();
     if (silent && view.cluster.engine != Engine::postgres) return {};  // replica-thread-stopped
     std::optional<Action> action;
-    if (shares_number(f) && m.agent == true) action = Action::restart;  // its agent gives it a number of its own
-    if (shares_uuid(f)) action = Action::rebuild;                       // what each of them wrote cannot be told apart
+    // With its source's number it skipped whatever it had received and not applied, and says that it has it; with its
+    // source's UUID what each of them wrote cannot be told apart.
+    if (shares_number(f) || shares_uuid(f)) action = Action::rebuild;
     return Finding{
         .summary = silent
                        ? fmt::format("{} does not stream from {}", name(m), f.upstream.empty() ? "anybody" : f.upstream)

@@ -54,7 +54,10 @@ std::vector<Finding> equal_ids(const View& view) {
               .remedy = next + view.command("triage")};
     for (const auto* m : members) {
       f.members.push_back(m->member);
-      if (m != view.leader()) f.judged.push_back(m->member);
+      if (m != view.leader())
+        f.judged.push_back(m->member);
+      else
+        f.action = Action::rebuild;  // a replica with the writer's number skips the writer's events, and says it has them
       f.evidence.push_back(fmt::format("{}: {} {}", name(*m), what, value));
     }
     found.push_back(std::move(f));
