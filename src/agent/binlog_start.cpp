@@ -12,8 +12,8 @@ namespace holdfast::agent {
 
 namespace {
 
-// MySQL's binary log, version 4: 4 bytes of magic, then events of a 19-byte header (time 4, type 1, server 4, size 4, end
-// 4, flags 2), a body, and CRC-32 of all that where the first event says so. All integers little-endian.
+// MySQL's binary log, version 4: 4 bytes of magic, then events of a 19-byte header (time 4, type 1, server 4, size 4,
+// end 4, flags 2), a body, and CRC-32 of all that where the first event says so. All integers little-endian.
 constexpr size_t kMagic = 4, kHeader = 19, kChecksum = 4;
 constexpr uint8_t kFormatDescription = 15, kPreviousGtids = 35;
 

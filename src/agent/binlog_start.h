@@ -1,7 +1,7 @@
 // MySQL: the first binary log of a copy. A server that has its transactions from a copy begins its log as if there had
-// been none: what came with the copy is in a table (mysql.gtid_executed) alone, and when it has crashed no file says any
-// more how far it is. With a log that begins behind them they are as transactions whose logs were purged: for the server
-// (gtid_purged) and for whoever reads its files.
+// been none: what came with the copy is in a table (mysql.gtid_executed) alone, and when it has crashed no file says
+// any more how far it is. With a log that begins behind them they are as transactions whose logs were purged: for the
+// server (gtid_purged) and for whoever reads its files.
 #pragma once
 
 #include <string>

@@ -26,9 +26,7 @@ class BinlogStart : public ::testing::Test {
     std::ofstream(dir_.path() + "/binlog.000001", std::ios::binary | std::ios::trunc) << body;
     std::ofstream(dir_.path() + "/binlog.index", std::ios::trunc) << "./binlog.000001\n";
   }
-  std::string file() const {
-    return std::string(as_text(sys::read_file(dir_.path() + "/binlog.000001")->span()));
-  }
+  std::string file() const { return std::string(as_text(sys::read_file(dir_.path() + "/binlog.000001")->span())); }
   bool begin(const char* set = kSet) const {
     const auto done = begin_binlog_behind(dir_.path(), *GtidSet::parse(set));
     EXPECT_TRUE(done);

@@ -120,8 +120,7 @@ Value room_value(const std::optional<StoredFacts::WalRoom>& room) {
   if (!room) return {};
   Value slots{Value::List()};
   for (const auto& slot : room->slots)
-    slots.push(
-        Value::object({{"name", slot.name}, {"physical", slot.physical}, {"restart", slot.restart_lsn}}));
+    slots.push(Value::object({{"name", slot.name}, {"physical", slot.physical}, {"restart", slot.restart_lsn}}));
   return Value::object({{"segmentSize", room->segment_size},
                         {"oldest", room->oldest},
                         {"recovery", room->recovery},
@@ -283,17 +282,16 @@ void take_inspection(MemberFacts& facts, const Value& value) {
   facts.log_tail = value["logTail"].text();
   if (!facts.server_id && value["serverId"].is_integer()) facts.server_id = value["serverId"].unsigned_integer();
   for (const auto& v : value["volumes"].items())
-    facts.volumes.push_back({v["purpose"].text(), v["path"].text(), v["total"].unsigned_integer(),
-                             v["free"].unsigned_integer(), v["inodes"].unsigned_integer(),
-                             v["inodesFree"].unsigned_integer(),
-                             v["growth"].is_null() ? std::nullopt : std::optional(v["growth"].number()),
-                             v["growthSeconds"].number()});
+    facts.volumes.push_back(
+        {v["purpose"].text(), v["path"].text(), v["total"].unsigned_integer(), v["free"].unsigned_integer(),
+         v["inodes"].unsigned_integer(), v["inodesFree"].unsigned_integer(),
+         v["growth"].is_null() ? std::nullopt : std::optional(v["growth"].number()), v["growthSeconds"].number()});
   for (const auto& r : value["readings"].items())
     facts.readings.push_back({r["name"].text(), r["value"].text(), r["source"].text(), r["unknown"].text(),
                               engine::reading_clock() - std::max<int64_t>(0, r["ageMs"].integer())});
   for (const auto& left : value["leftovers"].items())
-    for (auto kind : {cluster::Leftover::Kind::side, cluster::Leftover::Kind::half_made,
-                      cluster::Leftover::Kind::replaced})
+    for (auto kind :
+         {cluster::Leftover::Kind::side, cluster::Leftover::Kind::half_made, cluster::Leftover::Kind::replaced})
       if (left["kind"].text() == cluster::leftover_name(kind)) facts.leftovers.push_back({kind, left["path"].text()});
   if (value["stored"].is_object()) facts.stored = stored_from(value["stored"]);
 }

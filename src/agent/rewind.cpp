@@ -124,9 +124,9 @@ struct SlotsOfDonor {
   bool borrowed = false;
   static Result<SlotsOfDonor> look(const CopyJob& job) {
     auto connection = TRY(sql::PostgresConnection::connect(job.donor.socket, job.deadline, job.stop));
-    auto there = TRY(connection.query("SELECT 1 FROM pg_replication_slots WHERE slot_name = " +
-                                          sql::quote_postgres(job.config.slot_name()),
-                                      job.deadline, job.stop));
+    auto there = TRY(connection.query(
+        "SELECT 1 FROM pg_replication_slots WHERE slot_name = " + sql::quote_postgres(job.config.slot_name()),
+        job.deadline, job.stop));
     SlotsOfDonor result{there.empty()};
     if (result.borrowed) TRY_VOID(detail::note_donor_change(job, "slot", job.config.slot_name()));
     return result;
@@ -166,9 +166,9 @@ Result<Value> rewind_to_donor(const CopyJob& job) {
   auto passfile = TRY(detail::SecretFile::create(c, c, "rewind.pgpass", engine::postgres_password_file(over_network)));
   auto command = [&](bool dry) {
     std::vector<sys::Command> one;
-    one.push_back(
-        detail::base_command(c, {tool(c, "pg_rewind"), "-D", c.data_dir(), "--no-ensure-shutdown", "--no-sync", "--source-server",
-                                 engine::postgres_conninfo(over_network, passfile.path(), "postgres")}));
+    one.push_back(detail::base_command(
+        c, {tool(c, "pg_rewind"), "-D", c.data_dir(), "--no-ensure-shutdown", "--no-sync", "--source-server",
+            engine::postgres_conninfo(over_network, passfile.path(), "postgres")}));
     one[0].umask = 0077;
     if (dry) one[0].argv.push_back("--dry-run");
     return one;
@@ -205,7 +205,8 @@ Result<Value> copy_rewound(const CopyJob& job, const std::string& from) {
   TRY_VOID(detail::copy_files(c, from, job.deadline, job.stop));
   auto rewound = TRY(rewind_to_donor(job));
   if (!rewound["rewound"].boolean())
-    return fail(ErrorClass::refused, "agent.rewind", "pg_rewind finds nothing to rewind, which it should", "copy a donor");
+    return fail(ErrorClass::refused, "agent.rewind", "pg_rewind finds nothing to rewind, which it should",
+                "copy a donor");
   job.progress.step("verify");
   const std::string start = TRY(check_wal(c.data_dir()));
   if (slots.borrowed) TRY_VOID(detail::keep_donor_changes(job));  // the member is going to use it

@@ -129,7 +129,8 @@ Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadlin
 Result<Value> Server::rewind_beside(const CopyJob& job, uint64_t reserve) {
   const MemberConfig main = this->config();
   if (job.config.data_name == main.data_name || pid() > 0)
-    return fail(ErrorClass::refused, "agent.running", "its server must stand still, and the copy lie beside", "stop it");
+    return fail(ErrorClass::refused, "agent.running", "its server must stand still, and the copy lie beside",
+                "stop it");
   TRY_VOID(check_startable(main));
   const uint64_t needed = detail::bytes_on_disk(main.data_dir());
   TRY_VOID(check_space(job.config, needed, reserve));

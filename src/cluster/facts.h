@@ -118,9 +118,9 @@ struct GaleraFacts {
   std::vector<std::string> view;  ///< addresses of the members it sees (wsrep_incoming_addresses)
   std::optional<double> flow_control_paused;
   std::optional<int> receive_queue;
-  std::optional<int64_t> cached_downto;  ///< first write set its gcache can still give by IST
-  std::string reject_queries;            ///< wsrep_reject_queries: "NONE" is as it should be
-  std::string provider;                  ///< wsrep_provider: "none" = it replicates nothing
+  std::optional<int64_t> cached_downto;                 ///< first write set its gcache can still give by IST
+  std::string reject_queries;                           ///< wsrep_reject_queries: "NONE" is as it should be
+  std::string provider;                                 ///< wsrep_provider: "none" = it replicates nothing
   std::map<std::string, std::string> provider_options;  ///< "pc.weight" -> "1"
 };
 
@@ -198,14 +198,14 @@ struct MemberFacts {
 
   // History. `position` is for people; the others are what triage compares.
   std::string position;
-  std::string executed;   ///< MariaDB gtid_binlog_state, MySQL gtid_executed, PostgreSQL LSN (written or replayed)
-  std::string received;   ///< got from the upstream, perhaps not applied: GTID set, Gtid_IO_Pos, received LSN
-  std::string slave_pos;  ///< MariaDB gtid_slave_pos
-  std::string offered;    ///< what followers can have of it by now: gtid_binlog_pos, gtid_executed, flushed LSN
-  std::string purged;     ///< MySQL gtid_purged; what its binary logs no longer hold
-  std::string lineage;    ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid
-  uint32_t timeline = 0;  ///< PostgreSQL
-  std::string history;    ///< PostgreSQL: text of the timeline's history file
+  std::string executed;    ///< MariaDB gtid_binlog_state, MySQL gtid_executed, PostgreSQL LSN (written or replayed)
+  std::string received;    ///< got from the upstream, perhaps not applied: GTID set, Gtid_IO_Pos, received LSN
+  std::string slave_pos;   ///< MariaDB gtid_slave_pos
+  std::string offered;     ///< what followers can have of it by now: gtid_binlog_pos, gtid_executed, flushed LSN
+  std::string purged;      ///< MySQL gtid_purged; what its binary logs no longer hold
+  std::string lineage;     ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid
+  uint32_t timeline = 0;   ///< PostgreSQL
+  std::string history;     ///< PostgreSQL: text of the timeline's history file
   std::string oldest_wal;  ///< PostgreSQL, where it writes: from which LSN on it can still stream
   std::optional<uint64_t> server_id;
   std::optional<bool> gtid_mode;        ///< MySQL
@@ -233,11 +233,11 @@ struct MemberFacts {
   std::optional<uint64_t> xid_age, multixact_age;  ///< PostgreSQL, the oldest database
   std::optional<int64_t> checksum_failures;        ///< PostgreSQL: pages found damaged so far
   std::optional<bool> checksums;                   ///< page checksums are on
-  std::string archive_problem;  ///< PostgreSQL: the archiver's last failure, unless it has succeeded since
-  std::optional<bool> archives;  ///< PostgreSQL: archive_mode is not off
-  std::optional<int> archive_waiting;            ///< PostgreSQL: full segments that wait for the archiver
-  double archive_waits_seconds = 0;              ///< the oldest of them
-  std::optional<double> archived_seconds_ago;    ///< the last success, if there was one
+  std::string archive_problem;         ///< PostgreSQL: the archiver's last failure, unless it has succeeded since
+  std::optional<bool> archives;        ///< PostgreSQL: archive_mode is not off
+  std::optional<int> archive_waiting;  ///< PostgreSQL: full segments that wait for the archiver
+  double archive_waits_seconds = 0;    ///< the oldest of them
+  std::optional<double> archived_seconds_ago;      ///< the last success, if there was one
   std::optional<double> certificate_seconds_left;  ///< until the server's certificate ends
   std::optional<double> clock_offset_seconds;      ///< its clock minus ours; bounded by the round trip
   int connections = 0, max_connections = 0;

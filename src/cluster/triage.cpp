@@ -21,7 +21,7 @@ constexpr std::string_view kSeverityNames[] = {"info", "warning", "error", "crit
 std::vector<std::span<const Rule>> tables() {
   return {rules::reach_rules(),      rules::history_rules(), rules::replication_rules(),
           rules::protection_rules(), rules::galera_rules(),  rules::resource_rules(),
-           rules::setting_rules(),    rules::waiting_rules(), rules::leftover_rules()};
+          rules::setting_rules(),    rules::waiting_rules(), rules::leftover_rules()};
 }
 
 /// How many transactions `a` has and `b` lacks, where positions count them; MariaDB: at most that many.

@@ -184,7 +184,8 @@ const Case kCases[] = {
        f.receiving = false;
        f.receive_state = "No";
        f.receive_errno = 13117;
-       f.receive_error = "Fatal error: The replica I/O thread stops because source and replica have equal MySQL server ids";
+       f.receive_error =
+           "Fatal error: The replica I/O thread stops because source and replica have equal MySQL server ids";
      },
      "replica-not-receiving", 1, Verdict::broken, Action::rebuild},
     {"the server UUID of another", Engine::mysql,
@@ -541,8 +542,7 @@ const Remark kRemarks[] = {
     {"older minor release", Engine::postgres, [](World& w) { w[1].version = "14.9"; }, "version-skew",
      Severity::warning, [](World& w) { w[1].version = "15.1"; }},
     {"account that may write", Engine::mariadb,
-     [](World& w) { w[1].write_bypass = {"'app'@'%'", "'root'@'localhost'"}; },
-     "read-only-bypass", Severity::warning,
+     [](World& w) { w[1].write_bypass = {"'app'@'%'", "'root'@'localhost'"}; }, "read-only-bypass", Severity::warning,
      [](World& w) {
        w.cluster.credentials.user = "keeper";
        w[1].write_bypass = {"'keeper'@'%'", "'root'@'localhost'"};
@@ -576,8 +576,7 @@ const Remark kRemarks[] = {
      [](World& w) { w[0].semi_sync = {true, true, false, false, 0, "AFTER_SYNC", 10'000}; }, "semi-sync-nobody",
      Severity::warning, [](World& w) { w[0].semi_sync = {false, false, false, false, 0, "AFTER_SYNC", 10'000}; }},
     {"ignores split brain", Engine::galera, [](World& w) { w[1].galera->provider_options["pc.ignore_sb"] = "true"; },
-     "galera-unsafe-options", Severity::warning,
-     [](World& w) { w[1].galera->provider_options["pc.weight"] = "2"; }},
+     "galera-unsafe-options", Severity::warning, [](World& w) { w[1].galera->provider_options["pc.weight"] = "2"; }},
     {"no vote", Engine::galera, [](World& w) { w[1].galera->provider_options["pc.weight"] = "0"; },
      "galera-unsafe-options", Severity::warning, [](World& w) { w[1].galera->provider_options.clear(); }},
     {"applier behind a lock", Engine::mysql,

@@ -228,8 +228,9 @@ void take_transactions(MemberFacts& facts, const sql::Rows& processes, Ask& ask)
     if (processes.text("Command", i) == "Sleep")
       asleep[processes.text("Id", i)] = std::strtod(processes.text("Time", i).c_str(), nullptr);
   auto rows = ask.if_allowed("transactions",
-                  "SELECT trx_id AS id, trx_mysql_thread_id AS session, "
-                  "TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age FROM information_schema.INNODB_TRX WHERE trx_state <> 'ROLLING BACK'");
+                             "SELECT trx_id AS id, trx_mysql_thread_id AS session, "
+                             "TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age FROM information_schema.INNODB_TRX "
+                             "WHERE trx_state <> 'ROLLING BACK'");
   if (!rows) return;
   for (size_t i = 0; i < rows->rows.size(); ++i) {
     const std::string session = rows->text("session", i);

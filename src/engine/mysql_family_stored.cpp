@@ -96,16 +96,17 @@ MysqlFamilyStored read_mysql_family_stored(const std::string& data_dir, const St
   result.has_aria = has("aria_log_control");
   result.has_system_schema = has("mysql") || has("mysql.ibd");
   result.has_redo = has("ib_logfile0") || has("#innodb_redo");
-  static_cast<ContentOf&>(result) = judge_content(
-      listing, {.is_ours =
-                    [&](std::vector<StoredMarker>& markers) {
-                      if (!result.has_innodb && !result.has_system_schema) return false;
-                      if (!result.has_innodb) markers.push_back({data_dir, "ibdata1 is missing"});
-                      if (!result.has_system_schema) markers.push_back({data_dir, "the system schema is missing"});
-                      return true;
-                    },
-                .not_ours = "neither ibdata1 nor the system schema is in it",
-                .find_markers = [&](auto& markers) { find_markers(data_dir, listing.names, markers); }});
+  static_cast<ContentOf&>(result) =
+      judge_content(listing, {.is_ours =
+                                  [&](std::vector<StoredMarker>& markers) {
+                                    if (!result.has_innodb && !result.has_system_schema) return false;
+                                    if (!result.has_innodb) markers.push_back({data_dir, "ibdata1 is missing"});
+                                    if (!result.has_system_schema)
+                                      markers.push_back({data_dir, "the system schema is missing"});
+                                    return true;
+                                  },
+                              .not_ours = "neither ibdata1 nor the system schema is in it",
+                              .find_markers = [&](auto& markers) { find_markers(data_dir, listing.names, markers); }});
   if (result.content == StoredContent::data || result.content == StoredContent::half_made) {
     result.server_uuid = read_server_uuid(data_dir + "/auto.cnf");
     result.version = read_version(data_dir);

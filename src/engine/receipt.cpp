@@ -36,8 +36,8 @@ Result<Receipt> of_mysql_family(Engine engine, const sql::Target& target, Deadli
 
 Result<Receipt> of_postgres(const sql::Target& target, Deadline deadline, std::stop_token stop) {
   auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));
-  const auto rows = TRY(connection.query(
-      "SELECT greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) AS lsn", deadline, std::move(stop)));
+  const auto rows = TRY(connection.query("SELECT greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) AS lsn",
+                                         deadline, std::move(stop)));
   if (!rows.value("lsn")) return no_receipt();
   return Receipt{rows.text("lsn"), rows.text("lsn")};
 }

@@ -79,8 +79,7 @@ bool relay_logs_missing(const Error& error) {
   return error.message.find("[1872]") != std::string::npos || error.message.find("[13124]") != std::string::npos;
 }
 
-Status fetch_logs_anew(const sql::Target& replica, const sql::Target& source, Deadline deadline,
-                       std::stop_token stop) {
+Status fetch_logs_anew(const sql::Target& replica, const sql::Target& source, Deadline deadline, std::stop_token stop) {
   auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
   auto upstream = TRY(MariadbConnection::connect(source, deadline, stop));
   auto run = [&](const std::string& statement) { return connection.query(statement, deadline, stop); };

@@ -199,8 +199,7 @@ Result<Report> Runner::back() {
     }();
     if (!undone) {
       if (is_journal_failure(undone.error())) return fail(undone.error());
-      if (!is_taken_over(undone.error()))
-        TRY_VOID(write(RecordType::step_undo_failed, index, {}, &undone.error()));
+      if (!is_taken_over(undone.error())) TRY_VOID(write(RecordType::step_undo_failed, index, {}, &undone.error()));
       return fail(stopped(*index, undone.error(), "while it undid"));
     }
     TRY_VOID(write(RecordType::step_undone, index));

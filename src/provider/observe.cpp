@@ -140,8 +140,8 @@ void read_files_again(MemberFacts& facts, const Member& member, milliseconds lim
 /// The server refused us and the agent says that it runs: asked at two moments, with its death in between. Then the
 /// agent's word is old, and what it would tell of the data directory is missing.
 bool torn(const MemberFacts& server, const MemberFacts& agent) {
-  return server.reach == cluster::Reach::unreachable && agent.server_state == "running" &&
-         agent.process_state != "T" && agent.process_state != "t";
+  return server.reach == cluster::Reach::unreachable && agent.server_state == "running" && agent.process_state != "T" &&
+         agent.process_state != "t";
 }
 
 /// Asks the agent until it has seen the death too; one that stays with its word is believed.

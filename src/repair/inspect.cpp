@@ -57,10 +57,11 @@ class RecoverPositions : public MemberStep {
       }
       Error& error = answers[i].error();
       if (error.id == "agent.stale_epoch" || scope.stop().stop_requested()) return fail(std::move(error));
-      result.set(names[i].text(), Value::object({{"error", Value::object({{"class", error_class_name(error.error_class)},
-                                                                         {"id", error.id},
-                                                                         {"message", error.to_string()},
-                                                                         {"hint", error.hint}})}}));
+      result.set(names[i].text(),
+                 Value::object({{"error", Value::object({{"class", error_class_name(error.error_class)},
+                                                         {"id", error.id},
+                                                         {"message", error.to_string()},
+                                                         {"hint", error.hint}})}}));
     }
     return result;
   }

@@ -247,8 +247,8 @@ void Planner::add_proof(const MemberReport& member) {
 }
 
 /// What an operation that nobody knows of any more left with a healthy member. A successor that never took the data
-/// directory's place is a copy of a donor, so nothing is lost with it; an old data directory that was put aside may hold
-/// what nothing else does, and stays.
+/// directory's place is a copy of a donor, so nothing is lost with it; an old data directory that was put aside may
+/// hold what nothing else does, and stays.
 void Planner::add_tidying(const MemberReport& member) {
   const bool left = std::ranges::any_of(member.facts.leftovers, [](const cluster::Leftover& leftover) {
     return leftover.kind != cluster::Leftover::Kind::replaced;
@@ -257,8 +257,8 @@ void Planner::add_tidying(const MemberReport& member) {
   add({.id = "tidy-" + name(member),
        .kind = "discard_side",
        .member = name(member),
-       .title = fmt::format("Remove the new data directory of {} that an earlier repair left beside its own",
-                            name(member)),
+       .title =
+           fmt::format("Remove the new data directory of {} that an earlier repair left beside its own", name(member)),
        .arguments = Value::object(),
        .preconditions = {"no operation is unfinished", "it is not the directory in use"},
        .undo = "nothing: it was a copy of another member",
@@ -302,21 +302,22 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
     step("escrow", "take_escrow", fmt::format("Keep a copy of the data directory of {} in the repository", victim),
          "nothing: the copy is kept", copy_seconds * 2, "every byte of it was read back from the repository");
   const bool postgres = report_.cluster.engine == Engine::postgres;
-  const bool told_otherwise =
-      postgres ? postgres_is_told_otherwise(report_, member)
-               : (report_.cluster.engine != Engine::galera && member.facts.role_wanted != cluster::MemberRole::replica) ||
-                     is_told_otherwise(report_, member, report_.leader);
+  const bool told_otherwise = postgres ? postgres_is_told_otherwise(report_, member)
+                                       : (report_.cluster.engine != Engine::galera &&
+                                          member.facts.role_wanted != cluster::MemberRole::replica) ||
+                                             is_told_otherwise(report_, member, report_.leader);
   if (told_otherwise) add(telling_step(victim, report_.leader));
   const bool cuts = holds_data && !request_.no_escrow && may_cut_its_tail(report_, member);
   if (cuts) add(cutting_step(victim, report_.leader));
   const std::string cut = cuts ? "cut-" + victim : "";
   if (postgres && holds_data && postgres_can_rewind(report_, member))
-    step("copy", "make_side_copy",
-         fmt::format("Copy the directory of {0} beside itself and rewind the copy onto {1}; where that is not possible, "
-                     "copy {1} instead",
-                     victim, report_.leader),
-         "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
-         Value::object({{"donor", report_.leader}, {"rewind", true}, {"unless", cut}}));
+    step(
+        "copy", "make_side_copy",
+        fmt::format("Copy the directory of {0} beside itself and rewind the copy onto {1}; where that is not possible, "
+                    "copy {1} instead",
+                    victim, report_.leader),
+        "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
+        Value::object({{"donor", report_.leader}, {"rewind", true}, {"unless", cut}}));
   else
     step("copy", "make_side_copy",
          fmt::format("Copy {} into a new directory of {}, beside the old one", name(donor), victim),
@@ -421,9 +422,10 @@ Status Planner::resume(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.no_donor", "nobody takes writes whom " + name(member) + " could follow",
                 fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
   const bool unreadable = says(member, "replica-relay-log-damaged");  // MySQL
-  const bool relay_log_damaged = !unreadable && std::ranges::any_of(member.facts.following, [](const cluster::Following& f) {
-    return f.apply_errno == 1594 || f.apply_errno == 1595;
-  });
+  const bool relay_log_damaged =
+      !unreadable && std::ranges::any_of(member.facts.following, [](const cluster::Following& f) {
+        return f.apply_errno == 1594 || f.apply_errno == 1595;
+      });
   const bool follows_anew = says(member, "replica-detached") || says(member, "replica-wrong-source") ||
                             says(member, "replica-access-denied") || relay_log_damaged;
   if (follows_anew && report_.cluster.engine != Engine::postgres &&
@@ -608,8 +610,8 @@ Result<Proposal> plan_repair(const TriageReport& report, const Request& request)
 Value world_of(const TriageReport& report) {
   Value members = Value::object();
   // What a second writer has of its own grows with every commit: no part of a world that must stay as it is.
-  const bool several = report.has("several-writers") ||
-                       (report.cluster.engine == Engine::postgres && report.leader.empty());
+  const bool several =
+      report.has("several-writers") || (report.cluster.engine == Engine::postgres && report.leader.empty());
   // Nothing moves in a Galera cluster without a component; and who is ahead there is what a bootstrap rests on.
   const bool still = report.has("galera-no-primary-component");
   for (const auto& m : report.members) {

@@ -58,7 +58,8 @@ class FollowTold : public MemberStep {
     auto connection = TRY(connect(scope));
     for (const auto& [name, setting] : before.members())
       if (setting.is_text())
-        TRY(connection.query(fmt::format("ALTER SYSTEM SET {} = {}", name, sql::quote_postgres(setting.text())), soon()));
+        TRY(connection.query(fmt::format("ALTER SYSTEM SET {} = {}", name, sql::quote_postgres(setting.text())),
+                             soon()));
     TRY(connection.query("SELECT pg_reload_conf()", soon()));
     return {};
   }

@@ -45,8 +45,8 @@ class ConfigureReplica : public AgentStep {
   }
   Result<Value> run(StepScope& scope, const Value&) override {
     const std::string source = scope.step().arguments["source"].text();  // "": it is the primary
-    TRY(ask(scope, "configure",
-            Value::object({{"role", source.empty() ? "primary" : "replica"}, {"upstream", source}}), soon()));
+    TRY(ask(scope, "configure", Value::object({{"role", source.empty() ? "primary" : "replica"}, {"upstream", source}}),
+            soon()));
     return Value::object();
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
@@ -84,11 +84,11 @@ class MakeSideCopy : public DiscardSide {
     if (is_needless(scope)) return Value::object();
     TRY_VOID(discard(scope));  // a half-made one of before
     const auto& how = scope.step().arguments;
-    return ask(scope, "initialise",
-               Value::object({{"from", how["rewind"].boolean() ? "rewind" : "donor"},
-                              {"donor", how["donor"].text()},
-                              {"side", true}}),
-               Deadline::in(hours(12)));
+    return ask(
+        scope, "initialise",
+        Value::object(
+            {{"from", how["rewind"].boolean() ? "rewind" : "donor"}, {"donor", how["donor"].text()}, {"side", true}}),
+        Deadline::in(hours(12)));
   }
   Status prove(StepScope&, const Value&, const Value&) override { return {}; }
   Status undo(StepScope& scope, const Value&, const Value*) override { return discard(scope); }

@@ -257,7 +257,8 @@ Status Room::add(operation::Plan& plan) {
   std::string holder;
   if (!room.archiver.empty()) {
     const auto archiver = TRY(position::Lsn::parse(room.archiver));
-    if (archiver < keep) holder = fmt::format("{} segments wait to be archived: mend its archive_command", stored->archive_ready);
+    if (archiver < keep)
+      holder = fmt::format("{} segments wait to be archived: mend its archive_command", stored->archive_ready);
     keep = std::min(keep, archiver);
   }
   // A member's slot stays: the member would have to be made anew.
@@ -289,20 +290,21 @@ Status Room::add(operation::Plan& plan) {
   std::vector<std::string> slots;
   for (size_t i = 0; i < drop; ++i) {
     slots.push_back(strangers[i].second);
-    plan.losses.push_back({fmt::format("the replication slot {} on {} is dropped, of which no member knows: whoever uses "
-                                       "it must be made anew",
-                                       slots.back(), name(member_)),
-                           "drop-slot:" + slots.back()});
+    plan.losses.push_back(
+        {fmt::format("the replication slot {} on {} is dropped, of which no member knows: whoever uses "
+                     "it must be made anew",
+                     slots.back(), name(member_)),
+         "drop-slot:" + slots.back()});
   }
   const std::vector<std::string> touches = {"members/" + name(member_), "authority", "leader"};
   plan.steps.push_back(
       {.id = "free-" + name(member_),
        .kind = "free_wal",
        .member = name(member_),
-       .title = fmt::format("{}Remove {} of WAL of {} that neither its recovery, nor the archiver, nor a member needs",
-                            slots.empty() ? "" : fmt::format("Drop the slot{} {}. ", drop > 1 ? "s" : "",
-                                                             fmt::join(slots, ", ")),
-                            mib(freed(drop)), name(member_)),
+       .title = fmt::format(
+           "{}Remove {} of WAL of {} that neither its recovery, nor the archiver, nor a member needs",
+           slots.empty() ? "" : fmt::format("Drop the slot{} {}. ", drop > 1 ? "s" : "", fmt::join(slots, ", ")),
+           mib(freed(drop)), name(member_)),
        .arguments = Value::object({{"keepFrom", keep.to_string()}, {"slots", Value::list_of(slots)}}),
        .preconditions = {"its server is stopped"},
        .undo = "",
@@ -345,9 +347,10 @@ bool postgres_can_rewind(const TriageReport& report, const MemberReport& member)
 
 bool postgres_only_it_is_unknown(const TriageReport& report, const MemberReport& member) {
   const MemberReport* leader = report.find(report.leader);
-  return report.authority.kind == AuthorityKind::undeterminable && leader && leader != &member && takes_writes(*leader) &&
-         !member.facts.reachable() && member.facts.agent == true && member.verdict != Verdict::unknown &&
-         report.authority.blockers.size() == 1 && report.authority.blockers[0] == member.facts.member;
+  return report.authority.kind == AuthorityKind::undeterminable && leader && leader != &member &&
+         takes_writes(*leader) && !member.facts.reachable() && member.facts.agent == true &&
+         member.verdict != Verdict::unknown && report.authority.blockers.size() == 1 &&
+         report.authority.blockers[0] == member.facts.member;
 }
 
 std::optional<operation::Loss> postgres_loss(const MemberReport& member, bool unknown) {
@@ -383,9 +386,10 @@ Result<std::optional<TriageReport>> postgres_after_choice(const TriageReport& re
   for (const auto& blocker : report.authority.blockers)
     if (blocker != victim->facts.member && blocker != stays->facts.member) return std::nullopt;
   if (report.authority.kind == AuthorityKind::provable && report.authority.member == victim->facts.member)
-    return fail(ErrorClass::refused, "repair.target_is_primary",
-                fmt::format("{0} holds everything that {1} has; {1} is the one to give way", name(*victim), name(*stays)),
-                command(report, "repair", name(*stays)));
+    return fail(
+        ErrorClass::refused, "repair.target_is_primary",
+        fmt::format("{0} holds everything that {1} has; {1} is the one to give way", name(*victim), name(*stays)),
+        command(report, "repair", name(*stays)));
   TriageReport chosen = report;
   chosen.leader = name(*stays);
   chosen.authority.kind = AuthorityKind::diverged;

@@ -104,13 +104,11 @@ TEST(AuthorityFuzz, Galera) {
     EXPECT_GT(tally.kinds.contains(kind) ? tally.kinds.at(kind) : 0, kHistories / 100) << kind;
 }
 
-
 TEST(AuthorityFuzz, MariaDb) {
   const Tally tally = run(play_mariadb);
   for (const char* kind : {"provable", "provable, healthy", "leader_not_primary", "diverged", "undeterminable"})
     EXPECT_GT(tally.kinds.contains(kind) ? tally.kinds.at(kind) : 0, kHistories / 100) << kind;
 }
-
 
 TEST(AuthorityFuzz, MySql) {
   const Tally tally = run(play_mysql);
@@ -150,7 +148,6 @@ TEST(AuthorityFuzz, MySqlIsExactWhereNothingWasTamperedWith) {
   }
   EXPECT_GT(compared, kHistories / 2);
 }
-
 
 TEST(AuthorityFuzz, Postgres) {
   const Tally tally = run(play_postgres);

@@ -276,7 +276,8 @@ class Played {
     // Of two components the smaller side is named.
     const bool larger = scene_.engine == Engine::galera && scene_.shown[donor].in_primary_component &&
                         (nodes_[victim].data.none() || accepted("discard-diverged:" + member_name(victim).str()));
-    if (!report_.members[donor].healthy() && !stays && !larger && !nodes_[donor].proven) return "copies from a member that is not healthy";
+    if (!report_.members[donor].healthy() && !stays && !larger && !nodes_[donor].proven)
+      return "copies from a member that is not healthy";
     if (nodes_[donor].replaced && !nodes_[donor].proven) return "copies from a member it made anew and did not prove";
     return "";
   }
@@ -338,9 +339,8 @@ class Played {
       const bool begins = kind != "start_server";
       if (begins) first_ = m;
       if (begins) node.proven = true;
-      const bool opens =
-          begins || (node.told.value_or(seen.facts.role_wanted) == MemberRole::primary &&
-                                         !seen.facts.reachable() && !node.replaced);
+      const bool opens = begins || (node.told.value_or(seen.facts.role_wanted) == MemberRole::primary &&
+                                    !seen.facts.reachable() && !node.replaced);
       for (size_t h = 0; opens && plan_.losses.empty() && h < nodes_.size(); ++h)
         for (size_t t = 0; t < node.data.size(); ++t)
           if (!scene_.foreign[h] && scene_.truth[h][t] && !node.data[t] && scene_.masked(t, h, m).empty())
@@ -350,7 +350,8 @@ class Played {
         const size_t source = index(report_.leader);
         const Transactions own = node.data & ~nodes_[source].data;
         for (size_t t = 0; t < own.size(); ++t)
-          if (own[t] && scene_.masked(t, m, source).empty()) return "makes a member follow that has something of its own";
+          if (own[t] && scene_.masked(t, m, source).empty())
+            return "makes a member follow that has something of its own";
       }
     } else if (!known_.contains(kind)) {
       return "this test does not know what " + kind + " does";
@@ -403,10 +404,11 @@ class Played {
   std::optional<size_t> first_;  ///< of a new component
   Transactions all_, escrow_;
   /// Steps that change nobody's transactions but by adding those of the member that takes writes.
-  const std::set<std::string> known_ = {
-      "stop_server",     "resume_replication", "follow_source", "follow_told",       "fetch_logs_anew", "set_read_only",
-      "set_semi_sync",   "create_slot",        "prove_member",  "configure_replica", "prove_side",      "discard_side",
-      "dump_member",     "galera_setting",     "free_wal",      "mark_bootstrap",    "cut_tail",        "recover_positions"};
+  const std::set<std::string> known_ = {"stop_server",     "resume_replication", "follow_source", "follow_told",
+                                        "fetch_logs_anew", "set_read_only",      "set_semi_sync", "create_slot",
+                                        "prove_member",    "configure_replica",  "prove_side",    "discard_side",
+                                        "dump_member",     "galera_setting",     "free_wal",      "mark_bootstrap",
+                                        "cut_tail",        "recover_positions"};
 };
 
 std::string told(const Scene& scene, const TriageReport& report, const Plan& plan) {

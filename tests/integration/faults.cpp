@@ -134,10 +134,9 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
   const auto& errors = document["errors"].items();
   const std::string id = errors.empty() ? "" : errors[0]["id"].text();
   const std::string operation = document["data"]["operation"].text();
-  const std::string all = fmt::format("{}: {}\n{}\n{}", attempt, result.exit_code,
-                                      errors.empty() ? codec::to_json(document["data"]["plan"])
-                                                     : codec::to_json(document["errors"]),
-                                      result.err);
+  const std::string all = fmt::format(
+      "{}: {}\n{}\n{}", attempt, result.exit_code,
+      errors.empty() ? codec::to_json(document["data"]["plan"]) : codec::to_json(document["errors"]), result.err);
   if (outcome == "healed") {
     EXPECT_EQ(result.exit_code, 0) << all;
     EXPECT_NE(operation, "") << all;
@@ -169,7 +168,8 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
   Patient::Look look;
   EXPECT_TRUE(*sys::wait_until([&] { return (wrong = difference(fault, p, look = p.triage())).empty(); },
                                Deadline::in(seconds(15))))
-      << "after " << attempt << ":\n" << wrong << look.text;
+      << "after " << attempt << ":\n"
+      << wrong << look.text;
   return false;
 }
 
@@ -183,7 +183,9 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
     if (only && fault.name.find(only) == std::string::npos) continue;
     SCOPED_TRACE(fault.name);
     ++all;
-    const auto failures = [] { return ::testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count(); };
+    const auto failures = [] {
+      return ::testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
+    };
     const int failures_before = failures();
     const auto begun = std::chrono::steady_clock::now();
     const auto since = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count(); };

@@ -29,16 +29,16 @@ struct Fault {
   ///   "partial"              some of it is mended; the next attempt goes on
   ///   "nothing"              there is nothing to repair
   ///   "repair.split_brain"   refused with this id, and triage says the same as before
-  /// A repository is always named; the word ACCEPT in ARGUMENTS stands for what the plan asks to be accepted; "bootstrap"
-  /// as the first word runs that instead: {"repair.no_donor", "bootstrap: healed"}.
+  /// A repository is always named; the word ACCEPT in ARGUMENTS stands for what the plan asks to be accepted;
+  /// "bootstrap" as the first word runs that instead: {"repair.no_donor", "bootstrap: healed"}.
   std::vector<std::string> repair = {};
   /// After a repair that healed: takes back what the injection changed beside the fault.
   std::function<void(Patient&)> tidy = {};
 };
 
 /// Does each fault to the patient, waits until triage says all that is expected in one look (and never, meanwhile,
-/// that somebody else holds everything), repairs it as the fault says, undoes what was not healed, and waits until triage
-/// finds all healthy again. Prints a table. HOLDFAST_FAULT=part of a name runs only those.
+/// that somebody else holds everything), repairs it as the fault says, undoes what was not healed, and waits until
+/// triage finds all healthy again. Prints a table. HOLDFAST_FAULT=part of a name runs only those.
 void run_faults(Patient& patient, const std::vector<Fault>& faults);
 
 }  // namespace holdfast::test

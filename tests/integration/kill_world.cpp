@@ -154,8 +154,11 @@ sys::Process KillWorld::start_cut(const std::vector<std::string>& args, const Cu
   command.argv = {holdfast_binary()};
   command.argv.insert(command.argv.end(), args.begin(), args.end());
   command.argv.insert(command.argv.end(), {"--state-dir", lab.state_dir()});
-  command.env = {{"HOLDFAST_CONFIG", ""}, {"HOLDFAST_STATE_DIR", ""}, {"HOLDFAST_OUTPUT", ""},
-                 {"LD_PRELOAD", JOURNAL_CUT}, {"HOLDFAST_TEST_CUT", cut.text()}};
+  command.env = {{"HOLDFAST_CONFIG", ""},
+                 {"HOLDFAST_STATE_DIR", ""},
+                 {"HOLDFAST_OUTPUT", ""},
+                 {"LD_PRELOAD", JOURNAL_CUT},
+                 {"HOLDFAST_TEST_CUT", cut.text()}};
   command.out = command.err = sys::Stdio::to(file->get());
   command.die_with_parent = SIGKILL;
   auto running = sys::spawn(command);

@@ -69,8 +69,8 @@ void expect_swapped_in(CopyWorld& world) {
   EXPECT_EQ(world.ask(0, "SELECT pg_is_in_recovery()"), "t");
   EXPECT_EQ(world.ask(1, "INSERT INTO t VALUES (3)"), "");
   std::string seen;
-  EXPECT_TRUE(*sys::wait_until([&] { return (seen = world.ask(0, "SELECT sum(a) FROM t")) == "6"; },
-                               Deadline::in(seconds(30))))
+  EXPECT_TRUE(
+      *sys::wait_until([&] { return (seen = world.ask(0, "SELECT sum(a) FROM t")) == "6"; }, Deadline::in(seconds(30))))
       << seen;
   world.expect_equal(0, 1);
 }

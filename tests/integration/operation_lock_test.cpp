@@ -25,8 +25,8 @@ TEST(OperationLock, RestoreAndRepairKeepEachOtherAway) {
 
   // An operation that is not over.
   world.kill_server(1);
-  const auto killed = world.cut_off({"repair", "-c", world.cluster()},
-                                    {"step_started", "start-" + world.name(1), "after"});
+  const auto killed =
+      world.cut_off({"repair", "-c", world.cluster()}, {"step_started", "start-" + world.name(1), "after"});
   EXPECT_EQ(killed.exit_code, 128 + SIGKILL) << killed.out;
   const auto refused = world.run("restore", restore);
   EXPECT_EQ(refused.exit_code, 7) << refused.out;
@@ -81,8 +81,8 @@ TEST(OperationLock, InspectionIsAnOperation) {
   const std::string before = states();
   for (const char* when : {"after", "200"}) {
     SCOPED_TRACE(when);
-    const auto killed = world.cut_off({"inspect", "--fence", "-c", world.cluster()},
-                                      {"step_started", "recover-positions", when});
+    const auto killed =
+        world.cut_off({"inspect", "--fence", "-c", world.cluster()}, {"step_started", "recover-positions", when});
     EXPECT_EQ(killed.exit_code, 128 + SIGKILL) << killed.out;
     const auto open = world.unfinished();
     ASSERT_EQ(open.size(), 1u);

@@ -247,8 +247,9 @@ TEST_P(RepairKillSweep, GaleraBootstrapAfterACrashOfAll) {
   what.mended = [&](const std::string&) {
     world.expect_healthy();
     for (int i = 0; i < 3; ++i) {
-      EXPECT_EQ(world.ask(i, "SELECT variable_value FROM information_schema.global_status WHERE "
-                             "variable_name='wsrep_cluster_size'"),
+      EXPECT_EQ(world.ask(i,
+                          "SELECT variable_value FROM information_schema.global_status WHERE "
+                          "variable_name='wsrep_cluster_size'"),
                 "3");
       EXPECT_EQ(world.ask(i, "SELECT count(*) FROM shop.kept"), std::to_string(row));
       world.expect_equal(i);

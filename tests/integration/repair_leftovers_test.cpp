@@ -80,8 +80,7 @@ TEST_F(Leftovers, OfACopyAreAdoptedByTheNextRepair) {
     world().crash_agent(1);  // nobody goes on with it
     if (world().leftovers(1).empty()) fs::create_directory(world().dir(1) + "/data.new");
     const Value seen = world().triage();
-    EXPECT_NE(evidence(seen, "side-directory-left").find("data.new: a copy that was never finished"),
-              std::string::npos)
+    EXPECT_NE(evidence(seen, "side-directory-left").find("data.new: a copy that was never finished"), std::string::npos)
         << evidence(seen, "side-directory-left");
     expect_mended();
     world().expect_nothing_left();
@@ -134,13 +133,13 @@ TEST_F(Leftovers, ACopyUnderWayIsEnded) {
   for (int attempt = 0; attempt < 5 && !caught; ++attempt) {
     world().agent(1, "discard_side");
     std::jthread copier([&] {
-      (void)world().agent(1, "initialise",
-                          Value::object({{"from", "donor"}, {"donor", world().name(2)}, {"side", true}, {"epoch", epoch}}),
-                          true);
+      (void)world().agent(
+          1, "initialise",
+          Value::object({{"from", "donor"}, {"donor", world().name(2)}, {"side", true}, {"epoch", epoch}}), true);
     });
-    auto begun = sys::wait_until(
-        [&] { return world().agent(1, "status")["server"]["progress"]["step"].text() == "copy"; },
-        Deadline::in(seconds(5)));
+    auto begun =
+        sys::wait_until([&] { return world().agent(1, "status")["server"]["progress"]["step"].text() == "copy"; },
+                        Deadline::in(seconds(5)));
     if (!begun || !*begun) continue;
     world().break_member("stop", 2);
     caught = !world().agent(1, "status")["server"]["progress"].is_null();

@@ -452,7 +452,8 @@ TEST(Stored, PostgresEndOfWalIsTheServersOwn) {
   EXPECT_EQ(lagging.wal.end->timeline, 2u);
   EXPECT_GE(lagging.wal.end->end, lsn_of(promoted));
   ASSERT_EQ(lagging.histories.size(), 1u);
-  EXPECT_EQ(waldump_end(standby_data, lagging.histories.begin()->second.entries[0].at.value, 2), lsn_text(lagging.wal.end->end));
+  EXPECT_EQ(waldump_end(standby_data, lagging.histories.begin()->second.entries[0].at.value, 2),
+            lsn_text(lagging.wal.end->end));
   EXPECT_EQ(lagging.histories.begin()->second.entries[0].timeline, 1u);
   EXPECT_FALSE(lagging.standby_signal);
 }

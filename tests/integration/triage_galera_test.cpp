@@ -130,7 +130,6 @@ std::shared_ptr<Session> lock_tables(Patient& p, int i) {
   return session;
 }
 
-
 /// What goes wrong while everything works.
 std::vector<Fault> quiet_faults() {
   return {
@@ -153,8 +152,9 @@ std::vector<Fault> quiet_faults() {
       {"quiet: node of an older release",
        [](Patient& p) {
          p.stop(2);
-         p.agent(2, "start", codec::Value::object({{"extraArgs", codec::Value::list_of(std::vector<std::string>{
-                                                                     "--version=10.6.12-MariaDB"})}}));
+         p.agent(2, "start",
+                 codec::Value::object(
+                     {{"extraArgs", codec::Value::list_of(std::vector<std::string>{"--version=10.6.12-MariaDB"})}}));
        },
        {"version-skew 2"},
        {},

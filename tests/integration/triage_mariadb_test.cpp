@@ -129,8 +129,9 @@ std::vector<Fault> quiet_faults() {
       {"quiet: replica of an older release",
        [](Patient& p) {
          p.stop(1);
-         p.agent(1, "start", codec::Value::object({{"extraArgs", codec::Value::list_of(std::vector<std::string>{
-                                                                     "--version=10.6.12-MariaDB"})}}));
+         p.agent(1, "start",
+                 codec::Value::object(
+                     {{"extraArgs", codec::Value::list_of(std::vector<std::string>{"--version=10.6.12-MariaDB"})}}));
        },
        {"version-skew 1"},
        {},

@@ -209,8 +209,8 @@ std::vector<Fault> faults() {
        .authority = "provable 0",
        .repair = {"healed"}},
       {.name = "replica filters",
-       .inject = sql_on(1, {"STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (shop.x)",
-                            "START REPLICA"}),
+       .inject =
+           sql_on(1, {"STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (shop.x)", "START REPLICA"}),
        .diagnoses = {"replica-filters 1"},
        .members = {"1 broken nothing"},
        .authority = "provable 0",
@@ -337,12 +337,11 @@ std::vector<Fault> faults() {
                        "STOP REPLICA", "START REPLICA"});
              p.sql(0, {"CREATE TABLE shop.l (a INT PRIMARY KEY, b INT)", "INSERT INTO shop.l VALUES (1, 1)"});
              caught_up(p);
-             auto lock =
-                 p.hold(1, {"SET GLOBAL super_read_only = OFF", "BEGIN", "SELECT * FROM shop.l FOR UPDATE"});
+             auto lock = p.hold(1, {"SET GLOBAL super_read_only = OFF", "BEGIN", "SELECT * FROM shop.l FOR UPDATE"});
              p.sql(0, {"UPDATE shop.l SET b = 2"});
              await(
-                 "the applier stops",
-                 [&] { return p.field(1, "SHOW REPLICA STATUS", "Replica_SQL_Running") == "No"; }, seconds(20));
+                 "the applier stops", [&] { return p.field(1, "SHOW REPLICA STATUS", "Replica_SQL_Running") == "No"; },
+                 seconds(20));
              lock.reset();
              p.sql(1, {"SET GLOBAL super_read_only = ON"});
            },
@@ -482,9 +481,9 @@ std::vector<Fault> faults() {
        .authority = "provable 0",
        .repair = {"repair.split_brain", "-i 0: repair.target_is_primary", "-i 1: healed"}},
       {.name = "the account is refused on one",
-       .inject = sql_on(1, {"SET GLOBAL super_read_only = OFF", "SET sql_log_bin = 0",
-                            "ALTER USER holdfast@localhost IDENTIFIED BY 'another one'",
-                            "SET GLOBAL super_read_only = ON"}),
+       .inject =
+           sql_on(1, {"SET GLOBAL super_read_only = OFF", "SET sql_log_bin = 0",
+                      "ALTER USER holdfast@localhost IDENTIFIED BY 'another one'", "SET GLOBAL super_read_only = ON"}),
        .diagnoses = {"access-denied 1", "authority-undeterminable"},
        .members = {"1 unknown nothing"},
        .authority = "undeterminable",

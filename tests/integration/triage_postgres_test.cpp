@@ -114,8 +114,7 @@ void archive_in_vain(Patient& p) {
 }
 
 void wait_until_slot_is_free(Patient& p) {
-  await(
-      "the slot is free", [&] { return p.sql(0, {"SELECT active FROM pg_replication_slots"}) == "f"; }, seconds(20));
+  await("the slot is free", [&] { return p.sql(0, {"SELECT active FROM pg_replication_slots"}) == "f"; }, seconds(20));
 }
 
 std::vector<Fault> streaming_faults() {
@@ -159,11 +158,15 @@ std::vector<Fault> streaming_faults() {
        .repair = {"healed"},
        // Nobody would ever use a slot made for that name.
        .tidy =
-           [](Patient& p) { EXPECT_EQ(p.sql(0, {"SELECT string_agg(slot_name, ',') FROM pg_replication_slots"}), kSlot); }},
+           [](Patient& p) {
+             EXPECT_EQ(p.sql(0, {"SELECT string_agg(slot_name, ',') FROM pg_replication_slots"}), kSlot);
+           }},
       {.name = "replication password wrong",
        .inject =
            [](Patient& p) {
-             p.sql(0, {"CREATE TABLE kept_password AS SELECT rolpassword AS p FROM pg_authid WHERE rolname = 'replicator'"});
+             p.sql(
+                 0,
+                 {"CREATE TABLE kept_password AS SELECT rolpassword AS p FROM pg_authid WHERE rolname = 'replicator'"});
              p.sql(0, {"ALTER ROLE replicator PASSWORD 'another'"});
              p.stop(1);
              p.start(1);

@@ -28,8 +28,9 @@ class Watch {
  public:
   Watch(Patient& p) {
     sys::Command command;
-    command.argv = {holdfast_binary(), "triage", "-c", p.cluster(), "--watch", "--interval", "1", "-o", "jsonl",
-                    "--state-dir", p.lab().state_dir()};
+    command.argv = {holdfast_binary(),  "triage", "-c", p.cluster(), "--watch",
+                    "--interval",       "1",      "-o", "jsonl",     "--state-dir",
+                    p.lab().state_dir()};
     command.env = {{"HOLDFAST_CONFIG", ""}, {"HOLDFAST_STATE_DIR", ""}};
     command.out = sys::Stdio::pipe();
     command.err = sys::Stdio::null();
@@ -106,8 +107,8 @@ void follow(Patient& p, const std::vector<Breakage>& breakages) {
     const auto made = Clock::now();
     // Whoever asks now is told now.
     const auto status = p.lab().holdfast({"get", "status", "-c", p.cluster(), "-o", "json"});
-    const auto came = watch.until([&](const codec::Value& report) { return says(report, b.diagnosis); },
-                                  made + kInterval + kLook);
+    const auto came =
+        watch.until([&](const codec::Value& report) { return says(report, b.diagnosis); }, made + kInterval + kLook);
     EXPECT_TRUE(came) << "--watch did not say it within an interval";
     if (came)
       fmt::print("  {:28} told by --watch after {:.2f} s\n", b.diagnosis, duration<double>(*came - made).count());
@@ -146,20 +147,19 @@ TEST(TriageWatch, PostgresBreakagesAreToldWithinOneInterval) {
   LabGuard lab;
   Patient p(lab, "shop-postgres");
   ASSERT_TRUE(p.prepare());
-  follow(p, {{1, {"SELECT pg_wal_replay_pause()"}, "replica-thread-stopped", false, {"SELECT pg_wal_replay_resume()"}},
-             {0,
-              {"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()",
-               "SELECT pg_sleep(0.2)"},
-              "sessions-read-only",
-              false,
-              {"SET transaction_read_only = off", "SET default_transaction_read_only = off",
-               "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"}},
-             {0,
-              {"ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()",
-               "SELECT pg_sleep(0.2)"},
-              "synchronous-standby-missing",
-              false,
-              {"ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"}}});
+  follow(p,
+         {{1, {"SELECT pg_wal_replay_pause()"}, "replica-thread-stopped", false, {"SELECT pg_wal_replay_resume()"}},
+          {0,
+           {"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()", "SELECT pg_sleep(0.2)"},
+           "sessions-read-only",
+           false,
+           {"SET transaction_read_only = off", "SET default_transaction_read_only = off",
+            "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"}},
+          {0,
+           {"ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()", "SELECT pg_sleep(0.2)"},
+           "synchronous-standby-missing",
+           false,
+           {"ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"}}});
 }
 
 }  // namespace

@@ -54,8 +54,9 @@ std::vector<Finding> replaced(const View& view) {
     if (f.evidence.empty()) return {};
     f.summary = fmt::format("{} has kept {} old data director{} beside its own", m.member.str(), f.evidence.size(),
                             f.evidence.size() == 1 ? "y" : "ies");
-    f.remedy = "it may hold what nothing else does: look into holdfast operations list, and remove it by hand when a "
-               "copy of it is in a repository or nobody needs it";
+    f.remedy =
+        "it may hold what nothing else does: look into holdfast operations list, and remove it by hand when a "
+        "copy of it is in a repository or nobody needs it";
     return f;
   });
 }

@@ -20,14 +20,14 @@ std::string name(const MemberFacts& m) {
 std::vector<Finding> same_server(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.same_as.empty()) return {};
-    return Finding{.members = {MemberName(m.same_as), m.member},
-                   .summary = fmt::format("{} and {} are one and the same server: nobody has looked at the second",
-                                          m.same_as, name(m)),
-                   .evidence = {"both name the same host, port, data directory and start"},
-                   .remedy = "correct host, port and socket of one of them in the DatabaseCluster, then " +
-                             view.command("triage"),
-                   .blocks = {"repair", "failover"},
-                   .judged = {m.member}};
+    return Finding{
+        .members = {MemberName(m.same_as), m.member},
+        .summary =
+            fmt::format("{} and {} are one and the same server: nobody has looked at the second", m.same_as, name(m)),
+        .evidence = {"both name the same host, port, data directory and start"},
+        .remedy = "correct host, port and socket of one of them in the DatabaseCluster, then " + view.command("triage"),
+        .blocks = {"repair", "failover"},
+        .judged = {m.member}};
   });
 }
 
@@ -57,7 +57,8 @@ std::vector<Finding> equal_ids(const View& view) {
       if (m != view.leader())
         f.judged.push_back(m->member);
       else
-        f.action = Action::rebuild;  // a replica with the writer's number skips the writer's events, and says it has them
+        f.action =
+            Action::rebuild;  // a replica with the writer's number skips the writer's events, and says it has them
       f.evidence.push_back(fmt::format("{}: {} {}", name(*m), what, value));
     }
     found.push_back(std::move(f));
@@ -74,12 +75,12 @@ std::vector<Finding> gtid_mode(const View& view) {
   if (view.cluster.engine != Engine::mysql || view.members.size() < 2) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!m.reachable() || m.gtid_mode != false) return {};
-    return Finding{.members = {},
-                   .summary = name(m) + " does not give every transaction a GTID: nobody can prove who has what",
-                   .evidence = {"gtid_mode is not ON"},
-                   .remedy = "switch gtid_mode on, in steps (holdfast explain gtid-mode-off), then " +
-                             view.command("triage"),
-                   .blocks = {"repair", "failover"}};
+    return Finding{
+        .members = {},
+        .summary = name(m) + " does not give every transaction a GTID: nobody can prove who has what",
+        .evidence = {"gtid_mode is not ON"},
+        .remedy = "switch gtid_mode on, in steps (holdfast explain gtid-mode-off), then " + view.command("triage"),
+        .blocks = {"repair", "failover"}};
   });
 }
 
@@ -133,14 +134,13 @@ std::vector<Finding> version_skew(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     const auto release = m.reachable() && &m != newest ? release_of(engine, m.version) : std::nullopt;
     if (!release || *release >= *wanted) return {};
-    return Finding{.members = {},
-                   .summary = fmt::format("{} runs an older release than {}: it may not understand what it is sent",
-                                          name(m), name(*newest)),
-                   .evidence = {fmt::format("{}: {}", name(m), m.version),
-                                fmt::format("{}: {}", name(*newest), newest->version)},
-                   .remedy = "bring " + name(m) + " to the release of " + name(*newest) + "; then " +
-                             view.command("triage"),
-                   .blocks = {"failover to " + name(m)}};
+    return Finding{
+        .members = {},
+        .summary = fmt::format("{} runs an older release than {}: it may not understand what it is sent", name(m),
+                               name(*newest)),
+        .evidence = {fmt::format("{}: {}", name(m), m.version), fmt::format("{}: {}", name(*newest), newest->version)},
+        .remedy = "bring " + name(m) + " to the release of " + name(*newest) + "; then " + view.command("triage"),
+        .blocks = {"failover to " + name(m)}};
   });
 }
 
@@ -214,9 +214,8 @@ std::vector<Finding> galera_options(const View& view) {
     };
     const bool split = is("pc.ignore_sb", "true"), alone = is("pc.ignore_quorum", "true"), mute = is("pc.weight", "0");
     if (!split && !alone && !mute) return {};
-    f.summary = split || alone
-                    ? name(m) + " goes on alone when the network breaks: two halves may both take writes"
-                    : name(m) + " has no vote: the others may lose their majority though it is there";
+    f.summary = split || alone ? name(m) + " goes on alone when the network breaks: two halves may both take writes"
+                               : name(m) + " has no vote: the others may lose their majority though it is there";
     f.remedy = fmt::format("SET GLOBAL wsrep_provider_options='{}' on {} and in its configuration; then {}",
                            split   ? "pc.ignore_sb=false"
                            : alone ? "pc.ignore_quorum=false"

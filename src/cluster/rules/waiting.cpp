@@ -29,15 +29,15 @@ std::vector<Finding> locked_writes(const View& view) {
     if (!m.reachable() || count == 0) return {};
     const auto longest = std::ranges::max_element(m.locked_writes, {}, &StuckCommit::seconds);
     const bool replica = m.role == MemberRole::replica;
-    return Finding{.members = {},
-                   .summary = fmt::format("{} has {} waiting for a lock on the whole server, the longest for {}",
-                                          name(m), replica ? "its applier" : fmt::format("{} writes", count),
-                                          span_text(longest->seconds)),
-                   .evidence = {fmt::format("session {}: {}", longest->id, longest->state)},
-                   .remedy = "end the session that holds it (FLUSH TABLES WITH READ LOCK, a backup gone astray); then " +
-                             view.command("triage"),
-                   .severity = replica ? Severity::warning : Severity::error,
-                   .verdict = replica ? Verdict::healthy : Verdict::broken};
+    return Finding{
+        .members = {},
+        .summary = fmt::format("{} has {} waiting for a lock on the whole server, the longest for {}", name(m),
+                               replica ? "its applier" : fmt::format("{} writes", count), span_text(longest->seconds)),
+        .evidence = {fmt::format("session {}: {}", longest->id, longest->state)},
+        .remedy = "end the session that holds it (FLUSH TABLES WITH READ LOCK, a backup gone astray); then " +
+                  view.command("triage"),
+        .severity = replica ? Severity::warning : Severity::error,
+        .verdict = replica ? Verdict::healthy : Verdict::broken};
   });
 }
 

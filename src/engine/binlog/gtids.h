@@ -57,7 +57,7 @@ class Gtids {
   std::string position_text() const;
 
  private:
-  position::GtidState state_;  // MariaDB
+  position::GtidState state_;                      // MariaDB
   using Intervals = std::map<uint64_t, uint64_t>;  // first -> last
   std::map<MysqlSource, Intervals> sources_;
   std::pair<const MysqlSource, Intervals>* recent_ = nullptr;  // in sources_: where the last one was added

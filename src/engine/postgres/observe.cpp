@@ -109,11 +109,13 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
 
 /// An archiver that hangs fails never: what tells is that segments wait and none goes.
 void take_archive_state(MemberFacts& facts, Ask& ask) {
-  auto rows = ask.if_allowed("archive",
-                  "SELECT current_setting('archive_mode') AS mode, "
-                  "(SELECT extract(epoch FROM now() - last_archived_time) FROM pg_stat_archiver) AS ago, r.n AS waiting, least(extract(epoch FROM now() - r.oldest), "
-                  "extract(epoch FROM now() - pg_postmaster_start_time())) AS waits FROM (SELECT count(*) AS n, "
-                  "min(modification) AS oldest FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') r");
+  auto rows =
+      ask.if_allowed("archive",
+                     "SELECT current_setting('archive_mode') AS mode, "
+                     "(SELECT extract(epoch FROM now() - last_archived_time) FROM pg_stat_archiver) AS ago, r.n AS "
+                     "waiting, least(extract(epoch FROM now() - r.oldest), "
+                     "extract(epoch FROM now() - pg_postmaster_start_time())) AS waits FROM (SELECT count(*) AS n, "
+                     "min(modification) AS oldest FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') r");
   if (!rows) return;
   facts.archives = rows->text("mode") != "off";
   if (!*facts.archives) return note(facts, "archive", "archive_mode is off", "SQL settings");
@@ -128,15 +130,16 @@ void take_archive_state(MemberFacts& facts, Ask& ask) {
 }
 
 void take_transactions(MemberFacts& facts, Ask& ask) {
-  auto rows = ask.if_allowed("transactions",
-                  "SELECT gid AS id, true AS prepared, extract(epoch FROM now() - prepared) AS age FROM "
-                  "pg_prepared_xacts UNION ALL SELECT 'of session ' || pid, false, extract(epoch FROM now() - "
-                  "state_change) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND (backend_xmin IS "
-                  "NOT NULL OR backend_xid IS NOT NULL)");
+  auto rows =
+      ask.if_allowed("transactions",
+                     "SELECT gid AS id, true AS prepared, extract(epoch FROM now() - prepared) AS age FROM "
+                     "pg_prepared_xacts UNION ALL SELECT 'of session ' || pid, false, extract(epoch FROM now() - "
+                     "state_change) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND (backend_xmin IS "
+                     "NOT NULL OR backend_xid IS NOT NULL)");
   if (!rows) return;
   for (size_t i = 0; i < rows->rows.size(); ++i)
-    facts.open_transactions.push_back({rows->text("id", i), rows->text("prepared", i) == "t",
-                                       std::strtod(rows->text("age", i).c_str(), nullptr)});
+    facts.open_transactions.push_back(
+        {rows->text("id", i), rows->text("prepared", i) == "t", std::strtod(rows->text("age", i).c_str(), nullptr)});
   note(facts, "transactions nobody works on", std::to_string(facts.open_transactions.size()),
        "SQL pg_prepared_xacts, pg_stat_activity");
 }

@@ -85,16 +85,16 @@ PostgresStored read_postgres_stored(const std::string& data_dir, const PostgresS
   PostgresStored result;
   const auto listing = stored::list_directory(data_dir);
   const auto has = [&](const char* name) { return std::ranges::binary_search(listing.names, name); };
-  static_cast<ContentOf&>(result) = judge_content(
-      listing, {.is_ours =
-                    [&](std::vector<StoredMarker>& markers) {
-                      if (!has("PG_VERSION") && !has("global") && !has("pg_wal")) return false;
-                      for (const char* name : {"PG_VERSION", "global", "pg_wal", "base"})
-                        if (!has(name)) markers.push_back({data_dir + "/" + name, "it is missing"});
-                      return true;
-                    },
-                .not_ours = "neither PG_VERSION nor its directories are in it",
-                .find_markers = [&](auto& markers) { find_markers(data_dir, listing.names, markers); }});
+  static_cast<ContentOf&>(result) =
+      judge_content(listing, {.is_ours =
+                                  [&](std::vector<StoredMarker>& markers) {
+                                    if (!has("PG_VERSION") && !has("global") && !has("pg_wal")) return false;
+                                    for (const char* name : {"PG_VERSION", "global", "pg_wal", "base"})
+                                      if (!has(name)) markers.push_back({data_dir + "/" + name, "it is missing"});
+                                    return true;
+                                  },
+                              .not_ours = "neither PG_VERSION nor its directories are in it",
+                              .find_markers = [&](auto& markers) { find_markers(data_dir, listing.names, markers); }});
   result.data_volume = stored::volume_of(data_dir);
   result.wal_volume = stored::volume_of(data_dir + "/pg_wal");
   if (result.content != StoredContent::data && result.content != StoredContent::half_made) {

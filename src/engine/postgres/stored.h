@@ -2,8 +2,8 @@
 // Strictly reading; safe while the server runs.
 #pragma once
 
-#include <stop_token>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -33,12 +33,12 @@ struct PostgresStored : ContentOf {
   stored::Known<PostmasterPid> postmaster;
   bool postmaster_absent = false;  ///< proven: shut down cleanly
   bool standby_signal = false, recovery_signal = false;
-  bool signals_known = false;                     ///< the two above are proven
+  bool signals_known = false;                               ///< the two above are proven
   std::map<uint32_t, position::TimelineHistory> histories;  ///< all of pg_wal that make sense, by timeline
   std::string histories_unknown;                            ///< of those that do not; "" = none
-  stored::Known<std::vector<std::string>> slots;  ///< names in pg_replslot
-  stored::Known<uint64_t> archive_ready;          ///< WAL files that wait to be archived
-  stored::Known<uint64_t> segments;               ///< WAL segment files in pg_wal
+  stored::Known<std::vector<std::string>> slots;            ///< names in pg_replslot
+  stored::Known<uint64_t> archive_ready;                    ///< WAL files that wait to be archived
+  stored::Known<uint64_t> segments;                         ///< WAL segment files in pg_wal
   stored::Known<stored::Volume> data_volume, wal_volume;
 };
 

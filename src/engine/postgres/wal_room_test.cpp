@@ -21,7 +21,8 @@ constexpr Lsn kSegment = 16 << 20;
 class Directory {
  public:
   Directory() : dir_(std::move(*sys::TempDir::create("wal-room"))) {
-    for (const char* name : {"global", "pg_wal/archive_status", "pg_replslot"}) fs::create_directories(path() + "/" + name);
+    for (const char* name : {"global", "pg_wal/archive_status", "pg_replslot"})
+      fs::create_directories(path() + "/" + name);
     for (int i = 1; i <= 8; ++i) write("pg_wal/" + segment(i), "wal");
     std::string control(8192, '\0');
     const auto put = [&](size_t at, uint64_t value, size_t width) { std::memcpy(control.data() + at, &value, width); };
