@@ -226,13 +226,19 @@ Exit run_repair(Context& context) {
     request.ordinal = TRY(ordinal_of(cluster, wanted));
   request.has_repository = options.given("backups-path");
   request.no_escrow = options.flag("no-escrow");
-  const auto before = look(cluster, context.stop);
-  TRY_VOID(refuse_if_interrupted(context));
-  print_triage(context.out, before, false);
-  context.out.line();
-  context.out.set_data(Value::object({{"before", triage_value(before)}}));
-  auto proposal = TRY(repair::plan_repair(before, request));
-  return carry_out(context, cluster, before, std::move(proposal.plan), proposal.skipped, proposal.remarks);
+  for (int looks = 1;; ++looks) {
+    const auto before = look(cluster, context.stop);
+    TRY_VOID(refuse_if_interrupted(context));
+    print_triage(context.out, before, false);
+    context.out.line();
+    context.out.set_data(Value::object({{"before", triage_value(before)}}));
+    auto proposal = TRY(repair::plan_repair(before, request));
+    const bool asks = !proposal.plan.losses.empty() || !options.list("accept").empty();
+    auto done = carry_out(context, cluster, before, std::move(proposal.plan), proposal.skipped, proposal.remarks);
+    // Nothing was begun. A plan that nobody had to agree to may be made anew.
+    if (done || done.error().id != "operation.plan_changed" || asks || looks == 3) return done;
+    context.out.note("meanwhile the cluster is no longer as it was seen: looking again");
+  }
 }
 
 namespace {
