@@ -53,7 +53,7 @@ Status plan_keeping(const TriageReport& report, const MemberReport& victim, cons
     const auto* described = report.cluster.find(name);
     if (!described) continue;
     const bool is_victim = &m == &victim;
-    const uint64_t seconds = 5 + m.facts.data_bytes.value_or(0) / (50 << 20);
+    const uint64_t seconds = 5 + m.facts.data_bytes.value_or(0) / (3ULL << 30) * 60;
     if (m.facts.reachable()) {
       // The victim's data directory is copied as well, and the others are not touched: no dump is no loss for these.
       const bool needed = !is_victim && holds_its_own(report, m, donor);

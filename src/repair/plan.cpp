@@ -294,7 +294,8 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
          .touches = touches});
     return proposal_.plan.steps.back();
   };
-  const uint64_t copy_seconds = 20 + donor.facts.data_bytes.value_or(0) / (100 << 20);
+  // In coarse steps: a plan must be the same when it is shown and when it is accepted, while the data grows.
+  const uint64_t copy_seconds = 20 + donor.facts.data_bytes.value_or(0) / (3ULL << 30) * 30;
   if (!is_down(member) || member.facts.server_pid > 0)
     step("stop", "stop_server", fmt::format("Stop the server of {}", victim), "start it again if it ran before", 20,
          "its process is gone");
@@ -610,12 +611,12 @@ Result<Proposal> plan_repair(const TriageReport& report, const Request& request)
 Value world_of(const TriageReport& report) {
   Value members = Value::object();
   // What a second writer has of its own grows with every commit: no part of a world that must stay as it is.
-  const bool several =
-      report.has("several-writers") || (report.cluster.engine == Engine::postgres && report.leader.empty());
+  const bool several = report.has("several-writers") || report.has("galera-two-components") ||
+                       (report.cluster.engine == Engine::postgres && report.leader.empty());
   // Nothing moves in a Galera cluster without a component; and who is ahead there is what a bootstrap rests on.
   const bool still = report.has("galera-no-primary-component");
   for (const auto& m : report.members) {
-    const bool grows = several && m.facts.reachable() && m.facts.role == cluster::MemberRole::primary;
+    const bool grows = several && m.facts.reachable() && m.facts.role != cluster::MemberRole::replica;
     Value member = Value::object(
         {{"role", cluster::member_role_name(m.facts.role)},
          {"action", cluster::action_name(m.action)},

@@ -94,7 +94,7 @@ std::vector<Fault> quiet_faults() {
       {"quiet: server_id of the primary",
        sql_on(1, {"SET GLOBAL server_id = 1"}),
        {"server-id-duplicate 0 1"},
-       {"1 broken nothing"},
+       {"1 broken rebuild"},
        "provable 0",
        {}},
       {"quiet: server_uuid of the primary",
