@@ -75,8 +75,9 @@ void CopyWorld::start_writer() {
   // Its table is there, and on disk: MariaDB logs DDL before it notes the position, so that a replica killed in between
   // asks for the statement again and refuses it (1950).
   for (int i = 0; exists(i, ""); ++i) {
-    auto there = sys::wait_until([&] { return !query(i, "SELECT 1 FROM shop.ledger LIMIT 1").value_or(sql::Rows()).empty(); },
-                                 Deadline::in(seconds(20)));
+    auto there =
+        sys::wait_until([&] { return !query(i, "SELECT 1 FROM shop.ledger LIMIT 1").value_or(sql::Rows()).empty(); },
+                        Deadline::in(seconds(20)));
     EXPECT_TRUE(there && *there) << name(i);
     EXPECT_EQ(ask(i, "FLUSH LOCAL ENGINE LOGS"), "");
   }
