@@ -6,6 +6,7 @@
 
 #include "repair/keep_plan.h"
 #include "repair/relay_logs.h"
+#include "repair/report_view.h"
 #include "repair/rungs_galera.h"
 #include "repair/rungs_postgres.h"
 #include "repair/sides.h"
@@ -40,7 +41,7 @@ class Planner {
 
   void add(Step step) { proposal_.plan.steps.push_back(std::move(step)); }
   void add_start(const MemberReport& member, std::string_view why);
-  void add_proof(const MemberReport& member);
+  void add_proof(const MemberReport& member) { add(proof_of(member)); }
   void add_tidying(const MemberReport& member);
   void add_resume(const MemberReport& member);
   void add_follow(const MemberReport& member, bool renew = false);
@@ -50,12 +51,7 @@ class Planner {
   Status restart(const MemberReport& member);
   Status resume(const MemberReport& member);
 
-  std::string name(const MemberReport& member) const { return member.facts.member.str(); }
-  bool says(const MemberReport& member, std::string_view id) const {
-    return std::ranges::any_of(report_.diagnoses, [&](const cluster::Diagnosis& d) {
-      return d.id == id && std::ranges::find(d.members, member.facts.member) != d.members.end();
-    });
-  }
+  bool says(const MemberReport& member, std::string_view id) const { return repair::says(report_, member, id); }
   /// It follows a member which this plan starts.
   bool follows_started(const MemberReport& member) const {
     if (!member.facts.upstream()) return false;
@@ -100,10 +96,7 @@ class Planner {
     return std::ranges::any_of(proposal_.plan.steps, [](const Step& step) { return step.point_of_no_return; });
   }
   bool is_leader(const MemberReport& member) const { return report_.leader == name(member); }
-  std::string target_command(const MemberReport& member) const {
-    return fmt::format("holdfast repair -c {} -i {}", report_.cluster.full_name(),
-                       report_.cluster.find(name(member))->ordinal);
-  }
+  std::string target_command(const MemberReport& member) const { return command(report_, "repair", name(member)); }
 
   const TriageReport& report_;
   const Request& request_;
@@ -230,19 +223,6 @@ void Planner::add_semi_sync(const MemberReport& member) {
        .undo = "switch it off again if it was off",
        .expected_seconds = 5,
        .proof = "the server says that it is on",
-       .touches = {"members/" + name(member)}});
-}
-
-void Planner::add_proof(const MemberReport& member) {
-  add({.id = "prove-" + name(member),
-       .kind = "prove_member",
-       .member = name(member),
-       .title = fmt::format("Wait until triage finds {} healthy", name(member)),
-       .arguments = Value::object(),
-       .preconditions = {},
-       .undo = "there is nothing to take back",
-       .expected_seconds = 20,
-       .proof = "triage says healthy",
        .touches = {"members/" + name(member)}});
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "position/galera.h"
+#include "repair/report_view.h"
 
 namespace holdfast::repair {
 
@@ -22,10 +23,6 @@ bool in_primary(const MemberReport& m) {
          m.facts.galera->wsrep_on != false;
 }
 
-std::string name(const MemberReport& m) {
-  return m.facts.member.str();
-}
-
 /// The members other than this one that are together in a Primary component of more than half of all; else none.
 std::vector<const MemberReport*> component_beside(const TriageReport& report, const MemberReport& member) {
   std::vector<const MemberReport*> best;
@@ -39,25 +36,6 @@ std::vector<const MemberReport*> component_beside(const TriageReport& report, co
     if (same.size() > best.size()) best = same;
   }
   return best.size() * 2 > report.members.size() ? best : std::vector<const MemberReport*>();
-}
-
-bool says(const TriageReport& report, const MemberReport& member, std::string_view id) {
-  return std::ranges::any_of(report.diagnoses, [&](const cluster::Diagnosis& d) {
-    return d.id == id && std::ranges::find(d.members, member.facts.member) != d.members.end();
-  });
-}
-
-Step proof_of(const MemberReport& m) {
-  return {.id = "prove-" + name(m),
-          .kind = "prove_member",
-          .member = name(m),
-          .title = fmt::format("Wait until triage finds {} healthy", name(m)),
-          .arguments = Value::object(),
-          .preconditions = {},
-          .undo = "there is nothing to take back",
-          .expected_seconds = 20,
-          .proof = "triage says healthy",
-          .touches = {"members/" + name(m)}};
 }
 
 Step setting_step(const MemberReport& m, std::string_view variable, std::string_view value, std::string title) {

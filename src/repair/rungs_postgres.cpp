@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "position/wal.h"
+#include "repair/report_view.h"
 #include "repair/unique.h"
 
 namespace holdfast::repair {
@@ -23,32 +24,6 @@ using position::Order;
 using position::WalPosition;
 
 namespace {
-
-std::string name(const MemberReport& m) {
-  return m.facts.member.str();
-}
-
-std::string command(const TriageReport& report, std::string_view verb, const std::string& member = {}) {
-  std::string text = fmt::format("holdfast {} -c {}", verb, report.cluster.full_name());
-  if (const auto* described = member.empty() ? nullptr : report.cluster.find(member))
-    text += fmt::format(" -i {}", described->ordinal);
-  return text;
-}
-
-bool says(const TriageReport& report, const MemberReport& member, std::string_view id) {
-  return std::ranges::any_of(report.diagnoses, [&](const cluster::Diagnosis& d) {
-    return d.id == id && std::ranges::find(d.members, member.facts.member) != d.members.end();
-  });
-}
-
-bool takes_writes(const MemberReport& m) {
-  return m.facts.reachable() && m.facts.role == MemberRole::primary && m.facts.read_only != true;
-}
-
-std::string address_of(const TriageReport& report, const std::string& member) {
-  const auto* described = report.cluster.find(member);
-  return described ? fmt::format("{}:{}", described->host, described->port) : "";
-}
 
 /// As its agent names it.
 std::string usual_slot(const MemberReport& m) {
@@ -78,10 +53,8 @@ struct Two {
   WalPosition mine, theirs;
 };
 std::optional<Two> positions_of(const TriageReport& report, const std::string& member, const std::string& other) {
-  std::vector<cluster::MemberFacts> facts;
-  for (const auto& m : report.members) facts.push_back(m.facts);
   std::optional<WalPosition> mine, theirs;
-  for (const auto& h : cluster::histories(report.cluster, facts)) {
+  for (const auto& h : histories_of(report)) {
     const auto* position = std::get_if<WalPosition>(&h.position);
     if (h.read != cluster::History::Read::read || !position) continue;
     if (h.member.str() == member) mine = *position;
@@ -89,10 +62,6 @@ std::optional<Two> positions_of(const TriageReport& report, const std::string& m
   }
   if (!mine || !theirs) return std::nullopt;
   return Two{std::move(*mine), std::move(*theirs)};
-}
-
-bool within(Order order) {
-  return order == Order::equal || order == Order::before;
 }
 
 bool says_it_stopped(const TriageReport& report, const MemberReport& m) {
@@ -109,19 +78,6 @@ bool can_follow_as_it_is(const TriageReport& report, const MemberReport& member)
   if (!two || !oldest || held_only_by(report, member, *leader)) return false;
   if (two->mine.minimum_recovery && *two->mine.minimum_recovery > two->mine.end) return false;
   return *oldest <= two->mine.end;
-}
-
-Step proof_of(const MemberReport& m) {
-  return {.id = "prove-" + name(m),
-          .kind = "prove_member",
-          .member = name(m),
-          .title = fmt::format("Wait until triage finds {} healthy", name(m)),
-          .arguments = Value::object(),
-          .preconditions = {},
-          .undo = "there is nothing to take back",
-          .expected_seconds = 20,
-          .proof = "triage says healthy",
-          .touches = {"members/" + name(m)}};
 }
 
 Step slot_step(const TriageReport& report, const MemberReport& m) {
@@ -230,9 +186,7 @@ Status Room::may_start() const {
 /// Others may stream from it without a slot: what they lack stays.
 Result<position::Lsn> Room::followers_need() const {
   position::Lsn need{~uint64_t{0}};
-  std::vector<cluster::MemberFacts> facts;
-  for (const auto& m : report_.members) facts.push_back(m.facts);
-  for (const auto& h : cluster::histories(report_.cluster, facts)) {
+  for (const auto& h : histories_of(report_)) {
     if (h.member == member_.facts.member || h.read == cluster::History::Read::empty) continue;
     const auto* position = std::get_if<WalPosition>(&h.position);
     if (h.read != cluster::History::Read::read || !position)
@@ -404,7 +358,8 @@ Result<std::optional<TriageReport>> postgres_after_choice(const TriageReport& re
     } else {
       // A standby may follow the one that goes: a copy of it would bring back what that one wrote.
       const auto two = positions_of(report, name(m), name(*stays));
-      if (m.healthy() && (!two || !within(position::compare(two->mine, two->theirs)))) m.verdict = Verdict::diverged;
+      if (m.healthy() && (!two || !lies_within(position::compare(two->mine, two->theirs))))
+        m.verdict = Verdict::diverged;
     }
   }
   return chosen;

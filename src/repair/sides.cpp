@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "repair/report_view.h"
+
 namespace holdfast::repair {
 
 using cluster::Action;
@@ -15,21 +17,11 @@ using cluster::TriageReport;
 using cluster::Verdict;
 using codec::Value;
 using operation::Step;
-using position::Order;
 
 namespace {
 
-std::string address_of(const TriageReport& report, const std::string& member) {
-  const auto* described = report.cluster.find(member);
-  return described ? fmt::format("{}:{}", described->host, described->port) : "";
-}
-
 bool has_one_primary(const TriageReport& report) {
   return report.cluster.engine == Engine::mariadb || report.cluster.engine == Engine::mysql;
-}
-
-bool takes_writes(const MemberReport& m) {
-  return m.facts.reachable() && m.facts.role == MemberRole::primary && m.facts.read_only == false;
 }
 
 }  // namespace
@@ -38,18 +30,11 @@ bool holds_nothing_beside(const TriageReport& report, const std::string& member,
   // What a blocker shows proves nothing: it was reset, or cannot be read.
   for (const auto& blocker : report.authority.blockers)
     if (blocker.str() == member || blocker.str() == other) return false;
-  std::vector<cluster::MemberFacts> facts;
-  for (const auto& m : report.members) facts.push_back(m.facts);
-  const auto past = cluster::histories(report.cluster, facts);
-  const cluster::History *mine = nullptr, *theirs = nullptr;
-  for (const auto& h : past) {
-    if (h.member.str() == member) mine = &h;
-    if (h.member.str() == other) theirs = &h;
-  }
+  const auto past = histories_of(report);
+  const auto *mine = find_history(past, member), *theirs = find_history(past, other);
   if (!mine || !theirs || mine->read != cluster::History::Read::read || theirs->read != cluster::History::Read::read)
     return false;
-  const Order order = cluster::compare(mine->position, theirs->position);
-  return order == Order::equal || order == Order::before;
+  return lies_within(cluster::compare(mine->position, theirs->position));
 }
 
 Result<std::optional<TriageReport>> after_choice(const TriageReport& report, const Request& request) {

@@ -1,5 +1,7 @@
 #include "repair/unique.h"
 
+#include "repair/report_view.h"
+
 namespace holdfast::repair {
 
 using cluster::History;
@@ -20,16 +22,10 @@ std::optional<std::string> held_only_by(const cluster::TriageReport& report, con
   if (member.verdict == cluster::Verdict::empty) return std::nullopt;
   if (!member.errant.transactions.empty()) return member.errant.transactions;
   if (member.verdict == cluster::Verdict::diverged) return "";
-  std::vector<cluster::MemberFacts> facts;
-  for (const auto& m : report.members) facts.push_back(m.facts);
-  const auto past = cluster::histories(report.cluster, facts);
+  const auto past = histories_of(report);
   const auto* leader = report.find(report.leader);
-  const MemberReport& reference = leader ? *leader : donor;
-  const History *own = nullptr, *other = nullptr;
-  for (const auto& h : past) {
-    if (h.member == member.facts.member) own = &h;
-    if (h.member == reference.facts.member) other = &h;
-  }
+  const auto* own = find_history(past, name(member));
+  const auto* other = find_history(past, name(leader ? *leader : donor));
   if (!own || !other) return "";
   if (own->read == History::Read::empty) return std::nullopt;
   // Two that took writes on one timeline: that the end of one lies before the fork of a third proves nothing.
@@ -37,8 +33,7 @@ std::optional<std::string> held_only_by(const cluster::TriageReport& report, con
     if (&h != own && took_writes(*own) && took_writes(h) &&
         cluster::compare(own->position, h.position) == Order::diverged)
       return cluster::difference(own->position, h.position);
-  const Order order = cluster::compare(own->position, other->position);
-  if (order == Order::equal || order == Order::before) return std::nullopt;
+  if (lies_within(cluster::compare(own->position, other->position))) return std::nullopt;
   return cluster::difference(own->position, other->position);
 }
 

@@ -1,0 +1,40 @@
+// What every rung asks of a triage report, and the steps all of them end with. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/triage.h"
+#include "operation/plan.h"
+
+namespace holdfast::repair {
+
+inline std::string name(const cluster::MemberReport& member) {
+  return member.facts.member.str();
+}
+
+/// Whether a diagnosis names this member.
+bool says(const cluster::TriageReport& report, const cluster::MemberReport& member, std::string_view diagnosis);
+
+/// As far as anybody can see: a server that does not say whether it is read-only counts.
+bool takes_writes(const cluster::MemberReport& member);
+
+/// "127.0.0.1:3306"; "" for no member of the cluster.
+std::string address_of(const cluster::TriageReport& report, const std::string& member);
+
+/// What the members' data tells of their histories, in their order.
+std::vector<cluster::History> histories_of(const cluster::TriageReport& report);
+/// nullptr when it is none of them.
+const cluster::History* find_history(const std::vector<cluster::History>& histories, std::string_view member);
+
+/// Everything of a is in b.
+bool lies_within(position::Order order);
+
+/// "holdfast repair -c shop/orders -i 2"; without a member: no -i.
+std::string command(const cluster::TriageReport& report, std::string_view verb, const std::string& member = {});
+
+/// Waits until triage finds it healthy.
+operation::Step proof_of(const cluster::MemberReport& member);
+
+}  // namespace holdfast::repair
