@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "sys/file.h"
+#include "tests/support/require.h"
 
 namespace holdfast::agent {
 namespace {
@@ -51,7 +52,8 @@ TEST(InspectDisks, LogsOnADiskOfTheirOwnAreFoundByTheFilesTheServerHoldsOpen) {
   ASSERT_TRUE(data);
   struct stat here{}, there{};
   ASSERT_EQ(::stat(data->path().c_str(), &here), 0);
-  if (::stat("/dev/shm", &there) != 0 || here.st_dev == there.st_dev) GTEST_SKIP() << "/dev/shm is no other disk";
+  const bool other = ::stat("/dev/shm", &there) == 0 && here.st_dev != there.st_dev;
+  HOLDFAST_NEED("other-disk", other, "/dev/shm is no other disk than the one of temporary files");
   char folder[] = "/dev/shm/holdfast-inspect-XXXXXX";
   ASSERT_NE(::mkdtemp(folder), nullptr);
   MemberConfig config;

@@ -8,6 +8,7 @@
 
 #include "agent/config.h"
 #include "base/deadline.h"
+#include "engine/galera/stored.h"
 #include "sys/process.h"
 #include "sys/user.h"
 
@@ -38,13 +39,8 @@ Status initialise_empty(const MemberConfig& config, Deadline deadline, std::stop
 Status initialise_copy(const MemberConfig& config, const std::string& from, Deadline deadline, std::stop_token stop);
 /// PostgreSQL: makes data_dir() a base backup of the upstream.
 Status initialise_basebackup(const MemberConfig& config, Deadline deadline, std::stop_token stop);
-/// Galera's own note of where a node stands: <dataDir>/grastate.dat.
-struct Grastate {
-  std::string uuid;
-  int64_t seqno = -1;
-  bool safe_to_bootstrap = false;
-  bool names_no_history() const { return uuid == "00000000-0000-0000-0000-000000000000"; }
-};
+/// Galera's own note of where a node stands, <dataDir>/grastate.dat; nothing where there is none, or not a whole one.
+using engine::galera::Grastate;
 std::optional<Grastate> read_grastate(const MemberConfig& config);
 Status write_grastate(const MemberConfig& config, const Grastate& state);
 /// Marks this node as the one to form a new cluster from; the caller has compared all members.

@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <sstream>
 
 #include "agent/launch.h"
 #include "engine/programs.h"
+#include "engine/stored/files.h"
 #include "sql/rows.h"
 #include "sys/file.h"
 
@@ -120,26 +120,17 @@ Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_to
 namespace holdfast::agent {
 
 std::optional<Grastate> read_grastate(const MemberConfig& config) {
-  auto text = sys::read_file(config.data_dir() + "/grastate.dat");
+  const auto text = engine::stored::read_small(config.data_dir() + "/grastate.dat");
   if (!text) return std::nullopt;
-  Grastate state;
-  std::istringstream lines{std::string(as_text(text->span()))};
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream fields(line);
-    std::string key, value;
-    if (!(fields >> key >> value)) continue;
-    if (key == "uuid:") state.uuid = value;
-    if (key == "seqno:") state.seqno = std::strtoll(value.c_str(), nullptr, 10);
-    if (key == "safe_to_bootstrap:") state.safe_to_bootstrap = value == "1";
-  }
-  return state.uuid.empty() ? std::nullopt : std::optional(state);
+  auto state = engine::galera::parse_grastate(*text);
+  return state ? std::optional(std::move(*state)) : std::nullopt;
 }
 
 Status write_grastate(const MemberConfig& config, const Grastate& state) {
   const std::string path = config.data_dir() + "/grastate.dat";
   const std::string body =
       fmt::format("# GALERA saved state\nversion: 2.1\nuuid:    {}\nseqno:   {}\nsafe_to_bootstrap: {}\n", state.uuid,
-                  state.seqno, state.safe_to_bootstrap ? 1 : 0);
+                  state.seqno, state.safe_to_bootstrap == true ? 1 : 0);
   TRY_VOID(sys::publish_file(path, as_bytes(body), 0660));
   if (server_identity(config) && ::lchown(path.c_str(), config.uid, config.gid) != 0)
     return fail(sys::errno_error(errno, "chown " + path));

@@ -117,9 +117,9 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
     // The server must be told where it stands, as galera_recovery does; after a crash only InnoDB knows.
     // Where it says that it stands nowhere, Galera has thrown the node out: what InnoDB says is then no position.
     auto saved = read_grastate(config);
-    if (saved && !saved->names_no_history())
+    if (saved && !saved->zero_uuid())
       launch.extra_args.push_back("--wsrep-start-position=" + TRY(galera_position_locked(config, deadline, stop)));
-    if (saved && options.new_cluster && !saved->safe_to_bootstrap) TRY_VOID(allow_bootstrap(config, *saved));
+    if (saved && options.new_cluster && saved->safe_to_bootstrap != true) TRY_VOID(allow_bootstrap(config, *saved));
   }
   auto command = TRY(prepare_launch(config, launch));
   sys::Fd out = TRY(sys::open_file(config.log_file(), O_WRONLY | O_CREAT | O_APPEND, 0640));
@@ -234,7 +234,7 @@ Result<std::string> Server::galera_position_locked(const MemberConfig& config, D
   if (!is_initialised(config))
     return fail(ErrorClass::refused, "agent.no_data", config.member + " has no data directory");
   auto saved = read_grastate(config);
-  if (saved && saved->names_no_history())
+  if (saved && saved->zero_uuid())
     return fail(ErrorClass::refused, "agent.no_history",
                 fmt::format("grastate.dat of {} names no history: Galera itself has found its data not to be trusted",
                             config.member),
@@ -248,8 +248,11 @@ Result<bool> Server::safe_to_bootstrap(std::optional<bool> set) {
   if (pid() > 0) return fail(running());
   const MemberConfig config = this->config();
   auto state = read_grastate(config);
-  if (!state) return fail(ErrorClass::refused, "agent.no_data", config.member + " has no grastate.dat");
-  if (!set || *set == state->safe_to_bootstrap) return state->safe_to_bootstrap;
+  if (!state)
+    return fail(ErrorClass::refused, "agent.no_data", config.member + " has no grastate.dat, or not a whole one",
+                "make it anew from another member");
+  const bool safe = state->safe_to_bootstrap == true;
+  if (!set || *set == safe) return safe;
   state->safe_to_bootstrap = *set;
   TRY_VOID(write_grastate(config, *state));
   return *set;
