@@ -272,6 +272,14 @@ TEST(GaleraRungs, OfASplitTheSmallerSideIsMadeAnewOnlyByName) {
   EXPECT_EQ(repair(world, two),
             "dump-m0 dump-m1 dump-m2 stop-m2 escrow-m2 copy-m2 try-m2 swap-m2 start-m2 prove-m2 drop-m2 | "
             "discard-diverged:m2");
+  const auto before = operation::plan_hash(plan_repair(world.report(), two)->plan);
+  for (int ahead : {0, 1}) {
+    World moved = world;
+    moved.facts[ahead].executed = std::string(kOurs) + ":126";
+    moved.facts[ahead].galera->last_committed = 126;
+    EXPECT_EQ(operation::plan_hash(plan_repair(moved.report(), two)->plan), before)
+        << "who of one component was looked at later is no news";
+  }
   world.facts[2].tcp = false;
   EXPECT_EQ(repair(world, two), "repair.needs_operator");
 }

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "engine/dump.h"
+#include "repair/report_view.h"
 #include "repair/unique.h"
 
 namespace holdfast::repair {
@@ -20,6 +21,7 @@ namespace {
 
 /// Proven, not only not excluded: a member whose position is unreadable is copied whole, which is enough.
 bool holds_its_own(const TriageReport& report, const MemberReport& member, const MemberReport& donor) {
+  if (in_one_component(member, donor)) return false;
   return member.verdict == Verdict::diverged || !held_only_by(report, member, donor).value_or("").empty();
 }
 

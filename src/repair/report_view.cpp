@@ -17,6 +17,16 @@ bool says(const TriageReport& report, const MemberReport& member, std::string_vi
   });
 }
 
+bool in_primary_component(const MemberReport& member) {
+  const auto& f = member.facts;
+  return f.reachable() && f.galera && f.galera->status == "Primary" && f.galera->wsrep_on != false;
+}
+
+bool in_one_component(const MemberReport& a, const MemberReport& b) {
+  return in_primary_component(a) && in_primary_component(b) && a.facts.galera->uuid == b.facts.galera->uuid &&
+         a.facts.galera->view == b.facts.galera->view;
+}
+
 bool takes_writes(const MemberReport& member) {
   const auto& f = member.facts;
   return f.reachable() && f.role == cluster::MemberRole::primary && f.read_only != true;

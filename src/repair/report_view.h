@@ -17,6 +17,12 @@ inline std::string name(const cluster::MemberReport& member) {
 /// Whether a diagnosis names this member.
 bool says(const cluster::TriageReport& report, const cluster::MemberReport& member, std::string_view diagnosis);
 
+/// Galera: it says it is in a Primary component, and replicates.
+bool in_primary_component(const cluster::MemberReport& member);
+/// Galera: both, and in the same: what one has applied of its write sets the other will, though a look at two moments
+/// sees them apart.
+bool in_one_component(const cluster::MemberReport& a, const cluster::MemberReport& b);
+
 /// As far as anybody can see: a server that does not say whether it is read-only counts.
 bool takes_writes(const cluster::MemberReport& member);
 

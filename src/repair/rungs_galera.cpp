@@ -18,21 +18,14 @@ using operation::Step;
 
 namespace {
 
-bool in_primary(const MemberReport& m) {
-  return m.facts.reachable() && m.facts.galera && m.facts.galera->status == "Primary" &&
-         m.facts.galera->wsrep_on != false;
-}
-
 /// The members other than this one that are together in a Primary component of more than half of all; else none.
 std::vector<const MemberReport*> component_beside(const TriageReport& report, const MemberReport& member) {
   std::vector<const MemberReport*> best;
   for (const auto& m : report.members) {
-    if (&m == &member || !in_primary(m)) continue;
+    if (&m == &member || !in_primary_component(m)) continue;
     std::vector<const MemberReport*> same;
     for (const auto& other : report.members)
-      if (&other != &member && in_primary(other) && other.facts.galera->uuid == m.facts.galera->uuid &&
-          other.facts.galera->view == m.facts.galera->view)
-        same.push_back(&other);
+      if (&other != &member && in_one_component(m, other)) same.push_back(&other);
     if (same.size() > best.size()) best = same;
   }
   return best.size() * 2 > report.members.size() ? best : std::vector<const MemberReport*>();
@@ -129,7 +122,7 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
   // On a side of its own: only the person who names it says which side goes.
   if (targeted && says(report, member, "galera-two-components")) {
     const auto own = std::ranges::count_if(report.members, [&](const MemberReport& m) {
-      return in_primary(m) && m.facts.galera->view == facts.galera->view;
+      return in_primary_component(m) && m.facts.galera->view == facts.galera->view;
     });
     if (static_cast<size_t>(own) * 2 > report.members.size())
       return fail(ErrorClass::refused, "repair.split_brain",

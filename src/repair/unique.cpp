@@ -20,6 +20,7 @@ bool took_writes(const History& h) {
 std::optional<std::string> held_only_by(const cluster::TriageReport& report, const MemberReport& member,
                                         const MemberReport& donor) {
   if (member.verdict == cluster::Verdict::empty) return std::nullopt;
+  if (in_one_component(member, donor)) return std::nullopt;
   if (!member.errant.transactions.empty()) return member.errant.transactions;
   if (member.verdict == cluster::Verdict::diverged) return "";
   const auto past = histories_of(report);

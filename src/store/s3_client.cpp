@@ -12,6 +12,7 @@ namespace {
 
 constexpr char kEmptyHash[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 constexpr char kDefaultRegion[] = "us-east-1";
+constexpr int kTriesAtAFolder = 5;
 
 bool is_amazon(const std::string& host) {
   return host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
@@ -98,9 +99,11 @@ bool S3Client::learn_region(const net::HttpResponse& answer) {
 Result<net::HttpResponse> S3Client::send(const S3Call& call, bool* uncertain) {
   net::RetryHooks hooks;
   hooks.uncertain = uncertain;
-  hooks.also_retry = [](const net::HttpResponse& answer) {
+  hooks.also_retry = [in_the_way = 0](const net::HttpResponse& answer) mutable {
     if (answer.status != 400 && answer.status != 409) return false;
     const std::string code = read_s3_error(answer.body).code;
+    // versitygw (to 1.8.0) says so as well when another's delete took the key's folder away in the middle of a put.
+    if (code == "ExistingObjectIsDirectory") return ++in_the_way <= kTriesAtAFolder;
     return code == "RequestTimeout" || code == "ConditionalRequestConflict" || code == "OperationAborted";
   };
   const auto build_call = [&] { return build(call); };

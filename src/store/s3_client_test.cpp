@@ -131,6 +131,17 @@ TEST(S3Client, answers_become_errors_a_caller_can_act_on) {
   }
 }
 
+TEST(S3Client, a_folder_that_vanished_in_the_middle_of_a_put_is_made_again_and_one_that_stays_is_told) {
+  const net::HttpResponse in_the_way{409, {}, "<Error><Code>ExistingObjectIsDirectory</Code></Error>"};
+  Rig passing("http://h:1");
+  passing.http->answers = {in_the_way, in_the_way, {200, {}, ""}};
+  EXPECT_TRUE(passing.store()->put("config", as_bytes("x")));
+  Rig staying("http://h:1");
+  for (int i = 0; i < 200; ++i) staying.http->answers.push_back(in_the_way);
+  EXPECT_FALSE(staying.store()->put("config", as_bytes("x")));
+  EXPECT_LT(staying.http->sent.size(), 10u);
+}
+
 TEST(S3Client, a_server_that_ignores_ranges_does_not_pass_off_other_bytes) {
   Rig rig("http://h:1");
   Buffer out;

@@ -71,16 +71,21 @@ std::string difference(const Fault& fault, const Patient& p, const Patient::Look
   return wrong;
 }
 
-/// What the plan of these arguments asks to be accepted, bound to it.
-std::vector<std::string> acceptances(Patient& p, std::vector<std::string> command) {
+/// The plan these arguments make now.
+Value plan_now(Patient& p, std::vector<std::string> command) {
   command.insert(command.end(), {"--dry-run", "-o", "json"});
   const auto dry = p.lab().holdfast(command);
+  EXPECT_EQ(dry.exit_code, 0) << dry.out << dry.err;
   const auto document = codec::parse_value(dry.out).value_or(Value());
-  const Value& plan = document["data"]["plan"];
+  return document["data"]["plan"];
+}
+
+/// What the plan asks to be accepted, bound to it.
+std::vector<std::string> acceptances(const Value& plan) {
   std::vector<std::string> asked;
   for (const auto& loss : plan["losses"].items())
     asked.push_back("--accept=" + loss["acceptance"].text() + "@" + plan["hash"].text().substr(0, 12));
-  EXPECT_FALSE(asked.empty()) << "the plan asks for no acceptance: " << dry.out << dry.err;
+  EXPECT_FALSE(asked.empty()) << "the plan asks for no acceptance: " << codec::to_json(plan);
   return asked;
 }
 
@@ -120,8 +125,11 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
   command.insert(command.end(), {"-r", p.repository()});
   const bool accept = std::erase(arguments, "ACCEPT") > 0;
   command.insert(command.end(), arguments.begin(), arguments.end());
+  const auto asking = command;
+  Value shown;
   if (accept) {
-    const auto asked = acceptances(p, command);
+    shown = plan_now(p, asking);
+    const auto asked = acceptances(shown);
     command.insert(command.end(), asked.begin(), asked.end());
   }
   command.insert(command.end(), {"-o", "json"});
@@ -134,6 +142,8 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
   const auto& errors = document["errors"].items();
   const std::string id = errors.empty() ? "" : errors[0]["id"].text();
   const std::string operation = document["data"]["operation"].text();
+  if (id == "operation.plan_changed")
+    ADD_FAILURE() << "accepted: " << codec::to_json(shown) << "\nplanned now: " << codec::to_json(plan_now(p, asking));
   const std::string all = fmt::format(
       "{}: {}\n{}\n{}", attempt, result.exit_code,
       errors.empty() ? codec::to_json(document["data"]["plan"]) : codec::to_json(document["errors"]), result.err);
