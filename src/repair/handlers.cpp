@@ -30,7 +30,8 @@ class StartServer : public MemberStep {
     if (engine() == Engine::galera) TRY_VOID(component_after_crash(*members_, scope));
     if (scope.step().arguments["restart"].boolean()) TRY_VOID(stop_member(*control, Deadline::in(seconds(60))));
     TRY_VOID(start_member(*control, {}, Deadline::in(seconds(180))));
-    return Value::object();
+    if (engine() != Engine::mariadb) return Value::object();
+    return Value::object({{"position", TRY(settle_position(*members_, scope, *control))}});
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto* control = TRY(member(scope));
@@ -326,6 +327,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   add_galera_handlers(handlers, members);
   add_postgres_handlers(handlers, members);
   add_tail_handlers(handlers, members);
+  add_logged_position_handlers(handlers, members);
   return handlers;
 }
 
