@@ -280,19 +280,22 @@ class ProveMember : public MemberStep {
   Result<Value> look_before(StepScope&) override { return Value::object(); }
   Result<Value> run(StepScope& scope, const Value&) override {
     TRY_VOID(start_after_crash(*members_, scope, scope.step().member));
-    const Deadline deadline = Deadline::in(seconds(120));
+    const Deadline deadline = Deadline::in(seconds(scope.step().arguments["tell"].boolean() ? 30 : 120));
     std::mutex mutex;
     std::condition_variable_any wake;
     for (;;) {
       const auto report = members_->triage();
       const auto* seen = report.find(scope.step().member);
-      if (seen && seen->healthy()) return Value::object({{"sentence", seen->sentence}});
+      if (seen && seen->healthy()) return Value::object({{"healthy", true}, {"sentence", seen->sentence}});
       if (scope.stop().stop_requested()) return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted");
-      if (deadline.passed())
-        return fail(
-            ErrorClass::failed, "repair.not_healthy",
-            fmt::format("{} did not get healthy in time: {}", scope.step().member, seen ? seen->sentence : "not seen"),
-            fmt::format("holdfast triage -c {}", report.cluster.full_name()));
+      if (deadline.passed()) {
+        const std::string sentence = seen ? seen->sentence : "not seen";
+        if (scope.step().arguments["tell"].boolean())
+          return Value::object({{"healthy", false}, {"sentence", sentence}});
+        return fail(ErrorClass::failed, "repair.not_healthy",
+                    fmt::format("{} did not get healthy in time: {}", scope.step().member, sentence),
+                    fmt::format("holdfast triage -c {}", report.cluster.full_name()));
+      }
       std::unique_lock lock(mutex);
       wake.wait_for(lock, scope.stop(), std::chrono::milliseconds(300), [] { return false; });
     }

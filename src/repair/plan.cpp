@@ -497,6 +497,27 @@ Status Planner::repair(const MemberReport& member) {
   return {};
 }
 
+namespace {
+
+/// One that does not get healthy in time takes back what was done to it, but not what was done to others: a primary that
+/// was started stays, whatever its replicas say. Nothing of the kind for one made anew: its old copy is kept until it is
+/// proven.
+void keep_what_is_done(operation::Plan& plan) {
+  const auto acts = [](const operation::Step& step) { return step.kind != "prove_member"; };
+  for (auto& step : plan.steps) {
+    if (acts(step) || plan.find("swap-" + step.member)) continue;
+    const bool only_waits =
+        std::ranges::none_of(plan.steps, [&](const auto& s) { return acts(s) && s.member == step.member; });
+    const bool beside_others =
+        std::ranges::any_of(plan.steps, [&](const auto& s) { return acts(s) && s.member != step.member; });
+    if (!only_waits && !beside_others) continue;
+    step.arguments.set("tell", true);
+    step.title += "; if it takes too long that is told, and all that was done stays";
+  }
+}
+
+}  // namespace
+
 Result<Proposal> Planner::propose() {
   proposal_.plan.verb = "repair";
   proposal_.plan.cluster = report_.cluster.full_name();
@@ -578,6 +599,7 @@ Result<Proposal> Planner::propose() {
                       {}};
   }
   if (proposal_.plan.steps.empty() && refused) return fail(std::move(*refused));
+  keep_what_is_done(proposal_.plan);
   return std::move(proposal_);
 }
 

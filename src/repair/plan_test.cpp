@@ -375,6 +375,10 @@ TEST(RepairPlan, WhatAReplicaWaitsForIsNamed) {
   EXPECT_EQ(steps(plan_repair(report, {})), "start-m0 prove-m0 prove-m1 prove-m2");
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "start-m0 prove-m0 prove-m1 prove-m2");
 
+  const auto proposal = plan_repair(report, {});
+  EXPECT_FALSE(proposal->plan.find("prove-m0")->arguments["tell"].boolean());
+  EXPECT_TRUE(proposal->plan.find("prove-m1")->arguments["tell"].boolean()) << "m0 would be stopped again because of m1";
+
   // What else is wrong with one does not keep its source from being started.
   auto also = report;
   diagnose(also, 1, "replica-apply-error", Verdict::broken, Action::rebuild);
