@@ -499,9 +499,9 @@ Status Planner::repair(const MemberReport& member) {
 
 namespace {
 
-/// One that does not get healthy in time takes back what was done to it, but not what was done to others: a primary that
-/// was started stays, whatever its replicas say. Nothing of the kind for one made anew: its old copy is kept until it is
-/// proven.
+/// One that does not get healthy in time takes back what was done to it, but not what was done to others: a primary
+/// that was started stays, whatever its replicas say. Nothing of the kind for one made anew: its old copy is kept until
+/// it is proven.
 void keep_what_is_done(operation::Plan& plan) {
   const auto acts = [](const operation::Step& step) { return step.kind != "prove_member"; };
   for (auto& step : plan.steps) {
