@@ -97,6 +97,9 @@ class ClusterBackup : public testing::TestWithParam<Case> {
 TEST_P(ClusterBackup, RestoresIntoTheLiveClusterEqualByContent) {
   const auto before = content_of(GetParam().engine, target_of(first()));
   ASSERT_GT(before.size(), 3u);
+  // A replica that is far behind is no source.
+  EXPECT_TRUE(*sys::wait_until([&] { return content_of(GetParam().engine, target_of(member(1))) == before; },
+                               Deadline::in(std::chrono::seconds(60))));
   const Value report = backup();
   EXPECT_TRUE(report["positionExact"].boolean());
   EXPECT_FALSE(report["position"].text().empty());
