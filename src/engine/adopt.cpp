@@ -313,12 +313,18 @@ Result<bool> Adopter::has(const std::string& gtid, Deadline deadline, std::stop_
   return rows.text("x") == "1";
 }
 
-Status Adopter::adopt(const AdoptableTransaction& transaction, Deadline deadline, std::stop_token stop) {
+Result<std::string> Adopter::executed(Deadline deadline, std::stop_token stop) {
+  return TRY(connection_.query("SELECT @@GLOBAL.gtid_executed AS x", deadline, stop)).text("x");
+}
+
+Status Adopter::adopt(const AdoptableTransaction& transaction, const std::function<Status()>& before_commit,
+                      Deadline deadline, std::stop_token stop) {
   if (TRY(has(transaction.gtid, deadline, stop))) return {};
   TRY_VOID(execute(fmt::format("SET SESSION gtid_next = {}", sql::quote_mysql(transaction.gtid)), deadline, stop));
   auto done = [&]() -> Status {
     TRY_VOID(execute("START TRANSACTION", deadline, stop));
     TRY_VOID(apply(transaction, deadline, stop));
+    TRY_VOID(before_commit());
     return execute("COMMIT", deadline, {});
   }();
   if (!done) (void)connection_.query("ROLLBACK", deadline);
@@ -326,28 +332,44 @@ Status Adopter::adopt(const AdoptableTransaction& transaction, Deadline deadline
   return done;
 }
 
+Status wait_for_transactions(const sql::Target& member, const std::string& set, int seconds, std::stop_token stop) {
+  const Deadline deadline = Deadline::in(std::chrono::seconds(seconds + 10));
+  auto server = TRY(sql::MariadbConnection::connect(member, deadline, stop));
+  const auto waited = TRY(server.query(
+      fmt::format("SELECT WAIT_FOR_EXECUTED_GTID_SET({}, {}) AS x", sql::quote_mysql(set), seconds), deadline, stop));
+  if (waited.text("x") == "0") return {};
+  return fail(ErrorClass::unavailable, "adopt.behind",
+              fmt::format("the replica did not apply within {} s what the primary has", seconds));
+}
+
 Result<std::vector<std::string>> rows_not_held(const Adoptable& adoptable, const TableColumns& columns,
-                                               const sql::Target& member, Deadline deadline, std::stop_token stop) {
-  std::map<std::pair<std::string, std::string>, std::string> left;  // key by table and condition
-  for (const auto& transaction : adoptable.transactions) {
-    for (const auto& statement : transaction.statements) {
+                                               const sql::Target& member, std::optional<size_t> of, Deadline deadline,
+                                               std::stop_token stop) {
+  struct Left {
+    std::string key;
+    size_t by = 0;
+  };
+  std::map<std::pair<std::string, std::string>, Left> left;  // by table and condition
+  for (size_t i = 0; i < adoptable.transactions.size(); ++i) {
+    for (const auto& statement : adoptable.transactions[i].statements) {
       for (const auto& [table, change] : statement.changes) {
         const auto& defined = columns.at(table);
         if (change.before) left.erase({table, condition_of(defined, *change.before)});
-        if (change.after) left[{table, condition_of(defined, *change.after)}] = key_text(defined, *change.after);
+        if (change.after) left[{table, condition_of(defined, *change.after)}] = {key_text(defined, *change.after), i};
       }
     }
   }
   auto server = TRY(sql::MariadbConnection::connect(member, deadline, stop));
   TRY(server.query("SET SESSION sql_mode = '', time_zone = '+00:00'", deadline, stop));
   std::vector<std::string> missing;
-  for (const auto& [where, key] : left) {
+  for (const auto& [where, row] : left) {
     const auto& [table, condition] = where;
+    if (of && row.by != *of) continue;
     const size_t dot = table.find('.');
     const auto found = TRY(server.query(fmt::format("SELECT 1 AS x FROM {} WHERE {} LIMIT 1",
                                                     qualified(table.substr(0, dot), table.substr(dot + 1)), condition),
                                         deadline, stop));
-    if (found.empty() && missing.size() < 10) missing.push_back(fmt::format("{}, {}", table, key));
+    if (found.empty() && missing.size() < 10) missing.push_back(fmt::format("{}, {}", table, row.key));
   }
   return missing;
 }

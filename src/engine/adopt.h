@@ -6,6 +6,8 @@
 // change, all columns of it; an insert that collides is refused by the server.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <set>
 #include <stop_token>
 
@@ -38,8 +40,12 @@ class Adopter {
   Status rehearse(const std::vector<AdoptableTransaction>& transactions, Deadline deadline, std::stop_token stop = {});
   /// Whether the primary has it, by GTID.
   Result<bool> has(const std::string& gtid, Deadline deadline, std::stop_token stop = {});
+  /// Everything the primary has.
+  Result<std::string> executed(Deadline deadline, std::stop_token stop = {});
   /// Commits it under its own GTID; does nothing where the primary has it. Not interrupted once it commits.
-  Status adopt(const AdoptableTransaction& transaction, Deadline deadline, std::stop_token stop = {});
+  /// `before_commit` is asked when its rows are locked; what it refuses is rolled back.
+  Status adopt(const AdoptableTransaction& transaction, const std::function<Status()>& before_commit, Deadline deadline,
+               std::stop_token stop = {});
 
  private:
   Adopter(sql::MariadbConnection connection, TableColumns columns)
@@ -52,9 +58,14 @@ class Adopter {
 };
 
 /// Rows the transactions left that the member no longer holds so, each "db.table, id = 5"; at most ten. What a member
-/// itself wrote may have been overwritten by its source since.
+/// itself wrote may have been overwritten by its source since. `of`: only rows that the transaction of this index was
+/// the last to touch.
 Result<std::vector<std::string>> rows_not_held(const Adoptable& adoptable, const TableColumns& columns,
-                                               const sql::Target& member, Deadline deadline, std::stop_token stop = {});
+                                               const sql::Target& member, std::optional<size_t> of, Deadline deadline,
+                                               std::stop_token stop = {});
+
+/// Waits until the member has applied all of these. "adopt.behind" (unavailable) when it does not within `seconds`.
+Status wait_for_transactions(const sql::Target& member, const std::string& set, int seconds, std::stop_token stop = {});
 
 /// A condition that is true of exactly the rows with these values; columns that cannot be compared are left out.
 std::string condition_of(const std::vector<TableColumn>& columns, const binlog::Cells& cells);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "repair/report_view.h"
 
@@ -46,7 +47,8 @@ Value transactions_value(const Adoption& adoption) {
   return list;
 }
 
-std::vector<Step> adopting_steps(const TriageReport& report, const MemberReport& member, const Adoption& adoption) {
+std::vector<Step> adopting_steps(const TriageReport& report, const MemberReport& member, const Adoption& adoption,
+                                 bool in_place) {
   const std::string victim = name(member);
   std::map<std::string, AdoptedRows> all;
   for (const auto& transaction : adoption.transactions) {
@@ -59,6 +61,7 @@ std::vector<Step> adopting_steps(const TriageReport& report, const MemberReport&
   const auto arguments = Value::object({{"from", victim},
                                         {"set", member.errant.transactions},
                                         {"digest", adoption.digest},
+                                        {"inPlace", in_place},
                                         {"transactions", transactions_value(adoption)}});
   std::vector<std::string> touches = {"leader", "authority"};
   for (const auto& m : report.members)
@@ -171,13 +174,22 @@ Result<Proposal> plan_adoption(const TriageReport& report, const Request& reques
   const std::string victim = name(*member);
   std::erase(proposal.skipped, victim + ": healthy");
   if (!plan.find("prove-" + victim)) plan.steps.push_back(proof_of(*member));
-  auto steps = adopting_steps(report, *member, adoption);
-  // Closed first: nothing more of its own may come meanwhile.
-  const auto close = std::ranges::find(plan.steps, "close-" + victim, &Step::id);
-  if (close != plan.steps.end()) {
-    steps.insert(steps.begin(), std::move(*close));
-    plan.steps.erase(close);
+  const bool in_place =
+      std::ranges::none_of(plan.steps, [&](const Step& s) { return s.member == victim && s.kind == "make_side_copy"; });
+  // It has to apply all that the primary did meanwhile, before anybody can say that it still holds what it wrote.
+  static const std::set<std::string> kFirst = {"set_read_only", "resume_replication"};
+  std::vector<Step> steps;
+  for (const auto& step : plan.steps) {
+    if (!in_place || step.member != victim || step.kind == "prove_member") continue;
+    if (!kFirst.contains(step.kind))
+      return cannot(report, fmt::format("{} does not follow the primary as it should, so nobody can say what the "
+                                        "primary did meanwhile to the rows it wrote",
+                                        victim));
+    steps.push_back(step);
   }
+  std::erase_if(plan.steps,
+                [&](const Step& step) { return std::ranges::find(steps, step.id, &Step::id) != steps.end(); });
+  for (auto& step : adopting_steps(report, *member, adoption, in_place)) steps.push_back(std::move(step));
   plan.steps.insert(plan.steps.begin(), std::make_move_iterator(steps.begin()), std::make_move_iterator(steps.end()));
   plan.losses.insert(plan.losses.begin(),
                      {fmt::format("{} that only {} has: {}", counted(adoption.transactions.size(), "transaction"),

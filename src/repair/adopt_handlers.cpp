@@ -61,6 +61,23 @@ class AdoptionStep : public MemberStep {
     return work;
   }
 
+  /// A replica that goes on as it is must hold what it wrote when all that the primary has by now is applied there: a
+  /// row that was changed there and back would be the replica's old one again, and nothing would ever tell.
+  Status still_held(StepScope& scope, const Work& work, engine::Adopter& adopter, std::optional<size_t> of,
+                    int limit) const {
+    if (!scope.step().arguments["inPlace"].boolean()) return {};
+    const Deadline deadline = Deadline::in(seconds(limit + 60));
+    const auto& owner = work.owner->setup();
+    TRY_VOID(engine::wait_for_transactions(owner.socket, TRY(adopter.executed(deadline, scope.stop())), limit,
+                                           scope.stop()));
+    const auto gone =
+        TRY(engine::rows_not_held(work.adoptable, work.columns, owner.socket, of, deadline, scope.stop()));
+    if (gone.empty()) return {};
+    return fail(ErrorClass::refused, "adopt.conflict",
+                fmt::format("{} no longer holds what it wrote itself, its source has overwritten it: {}", owner.name,
+                            gone.front()));
+  }
+
   std::string again() const { return fmt::format("holdfast triage -c {} -v", members_->cluster.full_name()); }
 
   std::unexpected<Error> told(Error error) const { return fail(adoption_error(std::move(error), members_->cluster)); }
@@ -76,12 +93,7 @@ class RehearseAdoption : public AdoptionStep {
                                                 deadline, scope.stop()));
     if (auto tried = adopter.rehearse(work.adoptable.transactions, deadline, scope.stop()); !tried)
       return told(tried.error());
-    const auto gone =
-        TRY(engine::rows_not_held(work.adoptable, work.columns, work.owner->setup().socket, deadline, scope.stop()));
-    if (!gone.empty())
-      return fail(ErrorClass::refused, "repair.adopt_conflict",
-                  fmt::format("{} no longer holds what it wrote itself: {}", work.owner->setup().name, gone.front()),
-                  again());
+    if (auto held = still_held(scope, work, adopter, {}, 60); !held) return told(held.error());
     return Value::object({{"transactions", uint64_t{work.adoptable.transactions.size()}}});
   }
 };
@@ -95,10 +107,11 @@ class AdoptTransactions : public AdoptionStep {
     auto adopter = TRY(engine::Adopter::connect(work.primary->setup().socket, work.columns, work.adoptable.format,
                                                 deadline, scope.stop()));
     uint64_t adopted = 0;
-    for (const auto& transaction : work.adoptable.transactions) {
+    for (size_t i = 0; i < work.adoptable.transactions.size(); ++i) {
+      const auto held = [&] { return still_held(scope, work, adopter, i, 5); };
       if (scope.stop().stop_requested()) return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted");
       TRY_VOID(still_ours(scope));
-      if (auto done = adopter.adopt(transaction, deadline, scope.stop()); !done)
+      if (auto done = adopter.adopt(work.adoptable.transactions[i], held, deadline, scope.stop()); !done)
         return told(
             Error(done.error())
                 .with_context(fmt::format("{} of {} were adopted", adopted, work.adoptable.transactions.size())));

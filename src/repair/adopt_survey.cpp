@@ -36,7 +36,7 @@ Result<Look> look_at(const TriageReport& report, const cluster::MemberReport& me
   search.stop = stop;
   look.adoptable = TRY(engine::read_adoptable(search));
   look.columns = TRY(engine::check_adoptable(look.adoptable, look.primary, look.owner, deadline, stop));
-  const auto gone = TRY(engine::rows_not_held(look.adoptable, look.columns, look.owner, deadline, stop));
+  const auto gone = TRY(engine::rows_not_held(look.adoptable, look.columns, look.owner, {}, deadline, stop));
   if (!gone.empty())
     return fail(ErrorClass::refused, "adopt.unfit", "it no longer holds what it wrote itself: " + gone.front());
   return look;

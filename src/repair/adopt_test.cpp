@@ -132,7 +132,12 @@ TEST(RepairAdopt, IsAChoiceThatNamesWhatIsWrittenWhere) {
 TEST(RepairAdopt, WhatIsElseWrongIsMendedByItsOwnRung) {
   auto w = errant();
   w.facts[1].following[0].receiving = w.facts[1].following[0].applying = false;
-  EXPECT_EQ(steps(plan_repair(w.report(), adopting())), "rehearse-m1 adopt-m1 resume-m1 prove-m1 | adopt:m1");
+  EXPECT_EQ(steps(plan_repair(w.report(), adopting())), "resume-m1 rehearse-m1 adopt-m1 prove-m1 | adopt:m1")
+      << "what the primary did meanwhile is applied first";
+
+  w = errant();
+  w.facts[1].following[0].upstream = "127.0.0.1:999";
+  EXPECT_EQ(steps(plan_repair(w.report(), adopting())), "repair.cannot_adopt") << "it follows another server";
 
   w = errant();
   w.facts[1].following[0].receiving = false;

@@ -505,6 +505,20 @@ std::vector<Fault> faults() {
        .authority = "diverged",
        .repair = {"-i 1 --adopt ACCEPT: repair.adopt_conflict", "-i 1 ACCEPT: healed"},
        .tidy = sql_on(0, {"DROP TABLE shop.adopted"})},
+      {.name = "adopt: changed there and back while it was stopped",
+       .inject =
+           [](Patient& p) {
+             prepare_adoption(p);
+             p.sql(1, {"STOP REPLICA"});
+             p.sql(1, written_there({kAdoptedRow, "UPDATE shop.adopted SET amount = 2.50 WHERE id = -1"}));
+             p.sql(0, {"UPDATE shop.adopted SET amount = 9 WHERE id = -1",
+                       "UPDATE shop.adopted SET amount = -1.25 WHERE id = -1"});
+           },
+       .diagnoses = {"errant-transactions 1", "histories-diverged", "replica-thread-stopped 1"},
+       .members = {"1 diverged rebuild"},
+       .authority = "diverged",
+       .repair = {"-i 1 --adopt ACCEPT: operation.failed_undone", "-i 1 ACCEPT: healed"},
+       .tidy = adopted_nowhere},
       {.name = "adopt: the source has overwritten it",
        .inject =
            [](Patient& p) {
