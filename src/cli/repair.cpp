@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -25,6 +26,7 @@
 #include "operation/operations.h"
 #include "provider/observe.h"
 #include "provider/recover.h"
+#include "repair/adopt.h"
 #include "repair/bootstrap.h"
 #include "repair/plan.h"
 
@@ -80,9 +82,10 @@ Result<Value> keep_dump(Context& context, RepositorySession& session, const clus
 }
 
 /// Shows the plan and, unless --dry-run, carries it out; looks again at the end. `left_alone`: what it does not mend.
+/// `last_look` may refuse what was accepted, before anything begins.
 Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const cluster::TriageReport& before,
                operation::Plan plan, const std::vector<std::string>& left_alone,
-               const std::vector<std::string>& remarks = {}) {
+               const std::vector<std::string>& remarks = {}, const std::function<Status()>& last_look = {}) {
   const Options& options = context.options;
   for (const auto& name : left_alone) context.out.note("left alone: " + name);
   for (const auto& remark : remarks) context.out.warning("repair.remark", remark);
@@ -101,6 +104,7 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
     return {};
   }
   TRY_VOID(operation::check_acceptances(plan, options.list("accept")));
+  if (last_look) TRY_VOID(last_look());
 
   operation::ExecutorOptions run;
   run.state_dir = state_dir_of(context);
@@ -210,9 +214,16 @@ Exit run_repair(Context& context) {
     print_triage(context.out, before, false);
     context.out.line();
     context.out.set_data(Value::object({{"before", triage_value(before)}}));
+    if (options.flag("adopt"))
+      request.adoption = repair::survey_adoption(before, request.ordinal.value_or(-1), context.stop);
     auto proposal = TRY(repair::plan_repair(before, request));
     const bool asks = !proposal.plan.losses.empty() || !options.list("accept").empty();
-    auto done = carry_out(context, cluster, before, std::move(proposal.plan), proposal.skipped, proposal.remarks);
+    const auto rehearse = [&]() -> Status {
+      if (!request.adoption) return {};
+      return repair::rehearse_adoption(before, *request.ordinal, *request.adoption, context.stop);
+    };
+    auto done =
+        carry_out(context, cluster, before, std::move(proposal.plan), proposal.skipped, proposal.remarks, rehearse);
     // Nothing was begun. A plan that nobody had to agree to may be made anew.
     if (done || done.error().id != "operation.plan_changed" || asks || looks == 3) return done;
     context.out.note("meanwhile the cluster is no longer as it was seen: looking again");

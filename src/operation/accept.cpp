@@ -67,14 +67,17 @@ Status check_acceptances(const Plan& plan, const std::vector<std::string>& given
     accepted.insert(acceptance.name);
   }
   std::vector<std::string> missing, sentences;
+  bool adds = true;
   for (const Loss& loss : plan.losses) {
     if (accepted.contains(loss.acceptance)) continue;
+    adds = adds && loss.adds();
     missing.push_back(loss.acceptance);
     sentences.push_back(loss.what);
   }
   if (missing.empty()) return {};
   return fail(ErrorClass::refused, "operation.not_accepted",
-              fmt::format("plan {} would lose what nobody accepted: {}", shown, fmt::join(sentences, "; ")),
+              fmt::format("plan {} would {} what nobody accepted: {}", shown, adds ? "write" : "lose",
+                          fmt::join(sentences, "; ")),
               "if that is wanted, add " + flags_of(missing, shown));
 }
 

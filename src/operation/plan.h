@@ -35,10 +35,12 @@ struct Step {
   std::vector<std::string> touches;
 };
 
-/// Something that will be gone, and the name under which it must be accepted: "discard-diverged:shop-mysql-1".
+/// Something that will be gone, or written where it was not ("adopt:shop-mysql-1"), and the name under which it must be
+/// accepted: "discard-diverged:shop-mysql-1".
 struct Loss {
   std::string what;
   std::string acceptance;
+  bool adds() const { return acceptance.starts_with("adopt:"); }  ///< nothing is gone
 };
 
 struct Plan {

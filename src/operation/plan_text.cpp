@@ -30,12 +30,16 @@ std::string plan_text(const Plan& plan, const PlanTextOptions& options) {
     text += fmt::format("       undo:  {}\n", step.undo.empty() ? "none" : step.undo);
     if (options.details && !step.proof.empty()) text += fmt::format("       proof: {}\n", step.proof);
   }
-  if (plan.losses.empty()) {
-    text += "nothing is lost\n";
-  } else {
-    text += "will be lost:\n";
+  for (const bool adds : {true, false}) {
+    const auto of_kind = [&](const Loss& loss) { return loss.adds() == adds; };
+    if (std::ranges::none_of(plan.losses, of_kind)) {
+      if (!adds) text += "nothing is lost\n";
+      continue;
+    }
+    text += adds ? "will be written and stay:\n" : "will be lost:\n";
     for (const Loss& loss : plan.losses)
-      text += fmt::format("  - {}\n    to accept it: --accept={}@{}\n", loss.what, loss.acceptance, hash);
+      if (of_kind(loss))
+        text += fmt::format("  - {}\n    to accept it: --accept={}@{}\n", loss.what, loss.acceptance, hash);
   }
   return text;
 }

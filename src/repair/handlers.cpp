@@ -324,6 +324,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["set_semi_sync"] = std::make_shared<SetSemiSync>(members);
   handlers["create_slot"] = std::make_shared<CreateSlot>(members);
   handlers["prove_member"] = std::make_shared<ProveMember>(members);
+  add_adoption_handlers(handlers, members);
   add_inspection_handlers(handlers, members);
   add_keep_handlers(handlers, members);
   add_rebuild_handlers(handlers, members);

@@ -125,6 +125,7 @@ class MemberStep : public StepHandler {
   const std::shared_ptr<Members> members_;
 };
 
+void add_adoption_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_inspection_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_keep_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);

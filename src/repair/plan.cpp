@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "repair/adopt.h"
 #include "repair/keep_plan.h"
 #include "repair/logged_position.h"
 #include "repair/relay_logs.h"
@@ -604,6 +605,7 @@ Result<Proposal> Planner::propose() {
 }
 
 Result<Proposal> plan_repair(const TriageReport& report, const Request& request) {
+  if (request.adoption) return plan_adoption(report, request);
   if (const auto chosen = TRY(postgres_after_choice(report, request))) {
     auto proposal = TRY(Planner(*chosen, request).propose());
     postgres_settle_choice(report, chosen->leader, proposal.plan);

@@ -9,6 +9,7 @@
 
 #include "cluster/triage.h"
 #include "operation/plan.h"
+#include "repair/adoption.h"
 
 namespace holdfast::repair {
 
@@ -16,6 +17,8 @@ struct Request {
   std::optional<int> ordinal;   ///< repair this member only
   bool has_repository = false;  ///< where escrow copies go
   bool no_escrow = false;       ///< the user says that no copy of the victim is wanted
+  /// What only the member has is to be written into the primary; see repair/adopt.h.
+  std::optional<Adoption> adoption;
 };
 
 struct Proposal {
@@ -35,6 +38,7 @@ struct Proposal {
 ///   repair.no_donor           no healthy member to copy from
 ///   repair.needs_operator     only a person can do what is needed (full disk, network, account)
 ///   repair.cannot_keep        histories have come apart, and no copy can be taken of a member with one of its own
+///   repair.cannot_adopt       what only the member has cannot be written into the primary
 ///   repair.no_repository      a copy of the victim must be kept first, and no repository was named
 Result<Proposal> plan_repair(const cluster::TriageReport& report, const Request& request);
 

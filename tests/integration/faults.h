@@ -28,6 +28,7 @@ struct Fault {
   ///   "healed"               the cluster is healthy, all members hold the same, no acknowledged row is lost
   ///   "partial"              some of it is mended; the next attempt goes on
   ///   "nothing"              there is nothing to repair
+  ///   "operation.failed_undone"  it was begun, and all of it was undone: triage says the same as before
   ///   "repair.split_brain"   refused with this id (or one of several, "a|b"), and triage says the same as before
   /// A repository is always named; the word ACCEPT in ARGUMENTS stands for what the plan asks to be accepted;
   /// "bootstrap" as the first word runs that instead: {"repair.no_donor", "bootstrap: healed"}.

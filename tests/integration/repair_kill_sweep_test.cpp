@@ -196,6 +196,54 @@ TEST_P(RepairKillSweep, MysqlErrantMember) {
   sweep_errant(Engine::mysql, "shop-mysql", GetParam());
 }
 
+/// What only the replica has is written into the primary: each transaction once, however often it is begun. The rows go
+/// into a table without any key, where a second copy of a row would be let in.
+TEST_P(RepairKillSweep, MysqlAdoptedTransactions) {
+  HOLDFAST_NEED("mysql", engine::find_program(Engine::mysql, "mysqld").has_value(), "no mysqld");
+  KillWorld world(Engine::mysql, "shop-mysql");
+  ASSERT_NO_FATAL_FAILURE(world.up());
+  EXPECT_EQ(world.ask(0, "CREATE TABLE shop.keyless (n INT)"), "");
+  EXPECT_EQ(world.ask(0, "CREATE TABLE shop.keyed (id INT PRIMARY KEY, n INT)"), "");
+  EXPECT_EQ(world.ask(0, "INSERT INTO shop.keyed VALUES (1, 0)"), "");
+  int round = 0;
+  const auto rows_of = [&](int i) {
+    return world.ask(i, "SELECT CONCAT(COUNT(*), ' ', COUNT(DISTINCT n)) FROM shop.keyless");
+  };
+  const auto whole = [&] { return fmt::format("{} {}", 5 * round, 5 * round); };
+  Sweep what;
+  what.args = {"-i", "1", "--adopt"};
+  what.break_it = [&] {
+    if (world.verdict(1) == "diverged") return;
+    world.expect_healthy();
+    world.expect_equal(1);
+    ++round;
+    EXPECT_EQ(world.ask(1, "SET GLOBAL super_read_only=OFF"), "");
+    for (int i = 0; i < 5; ++i)
+      EXPECT_EQ(world.ask(1, fmt::format("INSERT INTO shop.keyless VALUES ({})", 5 * round + i)), "");
+    EXPECT_EQ(world.ask(1, "UPDATE shop.keyed SET n = n + 1"), "");
+    EXPECT_EQ(world.ask(1, "SET GLOBAL super_read_only=ON"), "");
+    EXPECT_EQ(world.verdict(1), "diverged");
+  };
+  what.mended = [&](const std::string&) {
+    world.expect_healthy();
+    world.expect_equal(1);
+    for (const int i : {0, 1}) {
+      EXPECT_EQ(rows_of(i), whole());
+      EXPECT_EQ(world.ask(i, "SELECT n FROM shop.keyed"), std::to_string(round));
+    }
+  };
+  // What was written stays, each transaction as a whole; what was not is still on the replica, and can be adopted.
+  what.as_before = [&](const std::string&) {
+    EXPECT_EQ(rows_of(1), whole());
+    EXPECT_EQ(world.ask(1, "SELECT @@super_read_only"), "1");
+    const std::string there = rows_of(0);
+    EXPECT_EQ(there.substr(0, there.find(' ')), there.substr(there.find(' ') + 1)) << "a row is there twice";
+    const auto held = world.ask(0, "SELECT n FROM shop.keyed");
+    EXPECT_EQ(held, std::to_string(there == whole() && held == std::to_string(round) ? round : round - 1)) << there;
+  };
+  sweep(world, what, GetParam());
+}
+
 TEST_P(RepairKillSweep, PostgresPromotedStandby) {
   HOLDFAST_NEED("postgres", engine::find_program(Engine::postgres, "postgres").has_value(), "no postgres");
   KillWorld world(Engine::postgres, "shop-postgres");
