@@ -24,6 +24,7 @@
 #include "operation/operations.h"
 #include "provider/observe.h"
 #include "provider/recover.h"
+#include "repair/accounts.h"
 #include "repair/bootstrap.h"
 #include "repair/plan.h"
 
@@ -166,9 +167,10 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
   }
   if (!done) return fail(std::move(done).error());
   if (after.healthy) return {};
-  return fail(ErrorClass::partial, "repair.partial",
-              fmt::format("did what was planned; {} is not healthy yet", cluster.full_name()),
-              fmt::format("holdfast triage -c {}", cluster.full_name()));
+  return fail(
+      ErrorClass::partial, "repair.partial",
+      fmt::format("did what was planned; {} is not healthy yet", cluster.full_name()),
+      fmt::format("holdfast triage -c {0}; then the next step: holdfast repair -c {0} --dry-run", cluster.full_name()));
 }
 
 Status refuse_if_interrupted(const Context& context) {
@@ -233,6 +235,9 @@ Exit run_repair(Context& context) {
     context.out.line();
     context.out.set_data(Value::object({{"before", triage_value(before)}}));
     auto proposal = TRY(repair::plan_repair(before, request));
+    request.refused_accounts = repair::refused_accounts(cluster, proposal.plan, context.stop);
+    if (!request.refused_accounts.empty()) proposal = TRY(repair::plan_repair(before, request));
+    request.refused_accounts.clear();
     const bool asks = !proposal.plan.losses.empty() || !options.list("accept").empty();
     auto done = carry_out(context, cluster, before, std::move(proposal.plan), proposal.skipped, proposal.remarks);
     // Nothing was begun. A plan that nobody had to agree to may be made anew.

@@ -4,7 +4,9 @@
 // cheapest rung that is proven to be enough.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "cluster/triage.h"
@@ -16,6 +18,8 @@ struct Request {
   std::optional<int> ordinal;   ///< repair this member only
   bool has_repository = false;  ///< where escrow copies go
   bool no_escrow = false;       ///< the user says that no copy of the victim is wanted
+  /// Members that cannot sign in where they would have to follow (accounts.h), and why: nothing is begun for them.
+  std::map<std::string, Error> refused_accounts = {};
 };
 
 struct Proposal {
@@ -34,6 +38,7 @@ struct Proposal {
 ///   repair.undeterminable     who has all data is not known, and the rung would destroy data
 ///   repair.no_donor           no healthy member to copy from
 ///   repair.needs_operator     only a person can do what is needed (full disk, network, account)
+///   repair.replication_account  it cannot sign in where it would have to follow
 ///   repair.cannot_keep        histories have come apart, and no copy can be taken of a member with one of its own
 ///   repair.no_repository      a copy of the victim must be kept first, and no repository was named
 Result<Proposal> plan_repair(const cluster::TriageReport& report, const Request& request);
