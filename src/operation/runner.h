@@ -19,6 +19,7 @@ class Runner {
   /// Goes on in the direction the operation has.
   Result<Report> go_on();
   /// Turns around, if that is still possible, and undoes everything.
+  bool stays(size_t index);  ///< undoing leaves it (StepHandler::stays)
   Result<Report> take_back();
 
  private:

@@ -90,7 +90,7 @@ class Planner {
   }
   /// There is nothing to do about it but to wait for that one.
   bool waits_for_started(const MemberReport& member) const {
-    return says(member, "replica-source-unreachable") && follows_started(member);
+    return member.action == Action::nothing && says(member, "replica-source-unreachable") && follows_started(member);
   }
   bool has_no_return() const {
     return std::ranges::any_of(proposal_.plan.steps, [](const Step& step) { return step.point_of_no_return; });

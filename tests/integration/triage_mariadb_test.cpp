@@ -521,6 +521,74 @@ std::vector<Fault> faults() {
        .authority = "provable 0",
        .also = {"server-crashed", "server-stopped"},
        .repair = {"healed"}},
+      {.name = "system tablespace gone",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             std::filesystem::remove(p.data(1) + "/ibdata1");
+           },
+       .diagnoses = {"data-damaged 1", "server-crashed 1", "authority-undeterminable"},
+       .members = {"1 broken rebuild"},
+       .authority = "undeterminable",
+       .repair = {"repair.undeterminable", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "killed, with an event it cannot apply",
+       .inject =
+           [](Patient& p) {
+             trip(kTable, {"INSERT INTO shop.t VALUES (7, 0)"}, {"INSERT INTO shop.t VALUES (7, 1)"})(p);
+             p.kill(1);
+           },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"partial", "healed"},
+       .tidy = sql_on(0, kDropTable)},
+      {.name = "killed, and whom it follows forgotten",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             for (const char* file : {"/master.info", "/relay-log.info"}) std::filesystem::remove(p.data(1) + file);
+           },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"partial", "healed"}},
+      {.name = "all killed, one replica without its redo log",
+       .inject =
+           [](Patient& p) {
+             for (int i : {2, 1, 0}) p.kill(i);
+             std::filesystem::remove(p.data(1) + "/ib_logfile0");
+           },
+       .diagnoses = {"server-crashed 0 1 2", "no-writer"},
+       .members = {"0 stopped restart", "1 stopped restart", "2 stopped restart"},
+       .authority = "provable 0",
+       // The primary stays up though the replica does not come.
+       .repair = {"failed", "healed"}},
+      {.name = "chain, its middle killed",
+       .inject =
+           [](Patient& p) {
+             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+             p.kill(1);
+           },
+       .diagnoses = {"server-crashed 1", "replica-wrong-source 2"},
+       .members = {"1 stopped restart", "2 broken resume"},
+       .authority = "provable 0",
+       .also = {"replica-source-unreachable"},
+       .repair = {"healed"}},
+      {.name = "replication account gone, a replica without data",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"RENAME USER replicator@'%' TO elsewhere@'%'"});
+             p.lab_break("delete-data", 1);
+           },
+       .diagnoses = {"data-missing 1"},
+       .members = {"1 empty rebuild"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             p.sql(0, {"RENAME USER elsewhere@'%' TO replicator@'%'"});
+             p.restore();
+           },
+       .repair = {"repair.replication_account", "-i 1: repair.replication_account"}},
       {.name = "primary killed",
        .inject = [](Patient& p) { p.kill(0); },
        .diagnoses = {"server-crashed 0", "no-writer", "replica-source-unreachable 1 2"},

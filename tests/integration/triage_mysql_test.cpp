@@ -389,7 +389,7 @@ std::vector<Fault> faults() {
        .diagnoses = {"replica-log-purged 1", "authority-undeterminable"},
        .members = {"1 stale rebuild"},
        .authority = "undeterminable",
-       .repair = {"repair.undeterminable", "-i 1: repair.undeterminable"}},
+       .repair = {"repair.undeterminable", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
       {.name = "errant transactions, cluster idle",
        .inject =
            [](Patient& p) {
@@ -444,6 +444,36 @@ std::vector<Fault> faults() {
        .authority = "provable 0",
        .also = {"server-crashed", "server-stopped"},
        .repair = {"healed"}},
+      {.name = "a binary log gone",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             const std::string index = text_of(p.data(1) + "/binlog.index");
+             const std::string last = index.substr(index.rfind('/', index.size() - 2) + 1);
+             std::filesystem::remove(p.data(1) + "/" + last.substr(0, last.find('\n')));
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1", "authority-undeterminable"},
+       .members = {"1 broken rebuild"},
+       .authority = "undeterminable",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"repair.undeterminable", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "files of another account",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             std::filesystem::permissions(p.data(1) + "/ibdata1", std::filesystem::perms::none);
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             std::filesystem::permissions(p.data(1) + "/ibdata1", std::filesystem::perms(0640));
+             p.start(1);
+           },
+       .repair = {"failed"}},
       {.name = "primary killed",
        .inject = [](Patient& p) { p.kill(0); },
        .diagnoses = {"server-crashed 0", "no-writer", "replica-source-unreachable 1"},

@@ -53,6 +53,11 @@ bool tells_of_damage(const std::string& line) {
       "invalid checkpoint record",
       "could not locate a valid checkpoint record",
       "Missing FILE_CHECKPOINT",
+      "ib_logfile0 was not found",
+      "Neither found #innodb_redo subdirectory",
+      "is of a different size",
+      "Could not find any file associated with the tablespace ID",
+      "innodb_system data file 'ibdata1' was not found",
       "Cannot find a valid",
       "Could not find a valid tablespace",
       "Corruption in the",
@@ -127,6 +132,13 @@ std::vector<Finding> data_missing(const View& view) {
 std::vector<Finding> data_damaged(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || runs(m) || has_no_data(m)) return {};
+    const bool replicates = view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
+    if (replicates && m.agent == true && m.stored && m.stored->torn)
+      return Finding{.members = {},
+                     .summary = mark(m, "does not run, and part of its data directory is not there"),
+                     .evidence = {m.stored->why},
+                     .remedy = view.command("repair", &m),
+                     .action = refill(view)};
     const std::string line = line_of_last_run(m.log_tail, tells_of_damage);
     if (line.empty()) return {};
     return Finding{.members = {},
