@@ -45,6 +45,18 @@ std::function<void(Patient&)> trip(std::vector<std::string> before, std::vector<
   };
 }
 
+/// Replica `i` has a table, has it in its log, and does not know it: so it is found when it dies between the two.
+void forget_the_last(Patient& p, int i) {
+  p.stop_writer();
+  caught_up(p, i);
+  const std::string before = p.sql(i, {"SELECT @@GLOBAL.gtid_slave_pos"});
+  p.sql(0, {"CREATE TABLE shop.logged (a INT PRIMARY KEY)"});
+  caught_up(p, i);
+  p.sql(i, {"STOP SLAVE", "SET GLOBAL gtid_slave_pos = '" + before + "'", "FLUSH LOCAL ENGINE LOGS"});
+  p.start_writer();
+  p.sql(i, {"START SLAVE"});
+}
+
 /// Replica 1 becomes a primary by hand; the others do not know.
 void open_second_writer(Patient& p) {
   p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF",
@@ -270,6 +282,44 @@ std::vector<Fault> faults() {
        .inject = sql_on(2, {"STOP SLAVE"}),
        .diagnoses = {"replica-thread-stopped 2"},
        .members = {"2 stopped resume"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "applied and not noted: it refuses what it has",
+       .inject = [](Patient& p) { forget_the_last(p, 1); },
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, {"DROP TABLE shop.logged"})},
+      {.name = "applied and not noted, and killed",
+       .inject =
+           [](Patient& p) {
+             forget_the_last(p, 1);
+             p.kill(1);
+           },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, {"DROP TABLE shop.logged"})},
+      {.name = "older data put back beside newer logs",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             const std::string newer = p.dir(1) + "/data.newer";
+             std::filesystem::rename(p.data(1), newer);
+             copy_tree(p.dir(1) + "/data.kept", p.data(1));
+             for (const auto& entry : std::filesystem::directory_iterator(newer))
+               if (const auto name = entry.path().filename().string(); name.starts_with("binlog."))
+                 std::filesystem::rename(entry.path(), p.data(1) + "/" + name);
+             remove_tree(newer);
+             p.agent(1, "start");
+             await(
+                 "it refuses what is in its log",
+                 [&] { return p.table(1, "SHOW ALL SLAVES STATUS").find("1950") != std::string::npos; }, seconds(10));
+           },
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken rebuild"},
        .authority = "provable 0",
        .repair = {"healed"}},
       {.name = "1062, a row that is there already",

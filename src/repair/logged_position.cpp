@@ -1,0 +1,106 @@
+// MariaDB: a replica that died between logging DDL and noting that it had applied it (engine/logged_position.h).
+#include "engine/logged_position.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cluster/server_words.h"
+#include "provider/errant.h"
+#include "repair/live_position.h"
+#include "repair/logged_position.h"
+#include "repair/member_step.h"
+#include "repair/report_view.h"
+#include "repair/sides.h"
+
+namespace holdfast::repair {
+
+using std::chrono::seconds;
+
+namespace {
+
+/// Why its own log is not its position; "" = it is.
+Result<std::string> objection(const Members& members, StepScope& scope, engine::MemberControl& replica,
+                              const std::string& source) {
+  const auto* described = members.cluster.find(replica.setup().name);
+  if (!described) return "it is no member any more";
+  const auto behind = TRY(engine::logged_behind(replica.setup().socket, soon(), scope.stop()));
+  if (behind.empty()) return "";
+  const auto found = provider::look_up_transactions(members.cluster, *described, behind, seconds(30), scope.stop());
+  if (!found.is_only(cluster::ErrantClass::ddl)) return fmt::format("its log has more than DDL behind it: {}", behind);
+  auto* control = TRY(members.find(source));
+  const auto own =
+      TRY(held_beyond(Engine::mariadb, replica.setup().socket, control->setup().socket, soon(), scope.stop()));
+  return own.empty() ? "" : fmt::format("{} lacks {}", source, own);
+}
+
+class GoOnBehindLog : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope& scope) override {
+    auto* control = TRY(member(scope));
+    const auto why = TRY(objection(*members_, scope, *control, scope.step().arguments["source"].text()));
+    if (why.empty()) return Value::object();
+    return fail(ErrorClass::refused, "repair.undeterminable",
+                fmt::format("what {} has logged is not its position by now: {}", scope.step().member, why),
+                fmt::format("holdfast triage -c {} -v", members_->cluster.full_name()));
+  }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
+    TRY_VOID(engine::go_on_behind_its_log(control->setup().socket, soon(), scope.stop()));
+    return Value::object();
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    auto* control = TRY(member(scope));
+    return engine::wait_for_replication(engine(), control->setup().socket, true, Deadline::in(seconds(600)),
+                                        scope.stop());
+  }
+};
+
+}  // namespace
+
+bool may_go_on_behind_its_log(const cluster::TriageReport& report, const cluster::MemberReport& member) {
+  if (report.cluster.engine != Engine::mariadb || !cluster::has_atomic_ddl(member.facts.version)) return false;
+  const bool refuses = std::ranges::any_of(member.facts.following, [](const cluster::Following& f) {
+    return f.apply_errno == 1950 && cluster::refuses_what_it_logged(f.apply_error);
+  });
+  const auto& unnoted = member.facts.unnoted;
+  return refuses && unnoted && unnoted->is_only(cluster::ErrantClass::ddl) && !report.leader.empty() &&
+         holds_nothing_beside(report, name(member), report.leader);
+}
+
+operation::Step going_on_step(const std::string& member, const std::string& leader) {
+  return {.id = "go-on-" + member,
+          .kind = "go_on_behind_log",
+          .member = member,
+          .title = fmt::format("Let {} go on behind the last statement in its own log, which it had applied and not "
+                               "noted when it died",
+                               member),
+          .arguments = Value::object({{"source", leader}}),
+          .preconditions = {fmt::format("{} has all of that log", leader)},
+          .undo = "nothing: its position is what it holds",
+          .expected_seconds = 10,
+          .proof = "it applies, and is level",
+          .touches = {"members/" + member}};
+}
+
+Result<std::string> settle_position(const Members& members, StepScope& scope, engine::MemberControl& control) {
+  const auto& replica = control.setup().socket;
+  const auto stream = TRY(engine::stream_state(Engine::mariadb, replica, soon(), scope.stop()));
+  for (const auto& described : members.cluster.members) {
+    if (!stream.follows || described.host != stream.host || described.port != stream.port) continue;
+    if (!TRY(engine::stopped_at_what_it_logged(replica, Deadline::in(seconds(5)), scope.stop()))) return "noted";
+    const auto why = objection(members, scope, control, described.name.str());
+    if (!why || !why->empty()) return "unknown";  // the proof that follows tells why
+    TRY_VOID(engine::go_on_behind_its_log(replica, soon(), scope.stop()));
+    return "settled";
+  }
+  return "none";
+}
+
+void add_logged_position_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
+  handlers["go_on_behind_log"] = std::make_shared<GoOnBehindLog>(members);
+}
+
+}  // namespace holdfast::repair
