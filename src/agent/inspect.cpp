@@ -150,6 +150,7 @@ std::optional<StoredFacts::WalRoom> room_from(const Value& v) {
 Value stored_value(const StoredFacts& s) {
   return Value::object({{"data", cluster::stored_data_name(s.data)},
                         {"why", s.why},
+                        {"torn", s.torn},
                         {"position", s.position},
                         {"positionUnknown", s.position_unknown},
                         {"positionSource", s.position_source},
@@ -175,6 +176,7 @@ StoredFacts stored_from(const Value& v) {
   for (auto data : kData)
     if (v["data"].text() == cluster::stored_data_name(data)) s.data = data;
   s.why = v["why"].text();
+  s.torn = v["torn"].boolean();
   s.position = v["position"].text();
   s.position_unknown = v["positionUnknown"].text();
   s.position_source = v["positionSource"].text();

@@ -44,6 +44,8 @@ void take_content(StoredFacts& facts, StoredContent content, const std::string& 
   const bool ours = std::ranges::any_of(
       markers, [](const engine::StoredMarker& marker) { return marker.path.ends_with("/initialising"); });
   if (content == StoredContent::half_made && !ours) facts.data = StoredFacts::Data::unknown;
+  facts.torn = facts.data == StoredFacts::Data::unknown &&
+               (content == StoredContent::half_made || content == StoredContent::foreign);
   if (content == StoredContent::foreign && why.empty()) facts.why = "what is in it is no data directory of this engine";
   for (const auto& marker : markers)
     facts.why += fmt::format("{}{}: {}", facts.why.empty() ? "" : "; ", marker.path, marker.meaning);

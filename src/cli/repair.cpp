@@ -26,6 +26,7 @@
 #include "operation/operations.h"
 #include "provider/observe.h"
 #include "provider/recover.h"
+#include "repair/accounts.h"
 #include "repair/adopt.h"
 #include "repair/bootstrap.h"
 #include "repair/plan.h"
@@ -148,9 +149,10 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
   }
   if (!done) return fail(std::move(done).error());
   if (after.healthy) return {};
-  return fail(ErrorClass::partial, "repair.partial",
-              fmt::format("did what was planned; {} is not healthy yet", cluster.full_name()),
-              fmt::format("holdfast triage -c {}", cluster.full_name()));
+  return fail(
+      ErrorClass::partial, "repair.partial",
+      fmt::format("did what was planned; {} is not healthy yet", cluster.full_name()),
+      fmt::format("holdfast triage -c {0}; then the next step: holdfast repair -c {0} --dry-run", cluster.full_name()));
 }
 
 Status refuse_if_interrupted(const Context& context) {
@@ -217,6 +219,9 @@ Exit run_repair(Context& context) {
     if (options.flag("adopt"))
       request.adoption = repair::survey_adoption(before, request.ordinal.value_or(-1), context.stop);
     auto proposal = TRY(repair::plan_repair(before, request));
+    request.refused_accounts = repair::refused_accounts(cluster, proposal.plan, context.stop);
+    if (!request.refused_accounts.empty()) proposal = TRY(repair::plan_repair(before, request));
+    request.refused_accounts.clear();
     const bool asks = !proposal.plan.losses.empty() || !options.list("accept").empty();
     const auto rehearse = [&]() -> Status {
       if (!request.adoption) return {};

@@ -136,6 +136,7 @@ struct StoredFacts {
   };
   Data data = Data::unknown;
   std::string why;
+  bool torn = false;     ///< with unknown: it was listed, and part of what belongs there is not
   std::string position;  ///< MySQL GTID set, MariaDB gtid_binlog_state, PostgreSQL end of WAL, Galera "uuid:seqno"
   std::string position_unknown;  ///< why there is none
   std::string position_source;   ///< Galera: "grastate", "recovered" (by wsrep_recover); "" = as the engine keeps it

@@ -33,6 +33,12 @@ bool transient(int number) {
          number == 1159 || number == 1160 || number == 1161;
 }
 
+/// The source does not want this account.
+bool turned_away(int number) {
+  return number == 1045 || number == 1130 || number == 1698 || number == 1227 || number == 1862 || number == 3118 ||
+         number == 4151;
+}
+
 }  // namespace
 
 Status follow(Engine engine, const sql::Target& replica, const Source& source, Deadline deadline,
@@ -191,6 +197,7 @@ Status set_semi_sync(const sql::Target& server, bool source, bool on, Deadline d
 Status wait_for_replication(Engine engine, const sql::Target& replica, bool level, Deadline deadline,
                             std::stop_token stop) {
   std::string state = "nothing was told";
+  std::optional<std::chrono::steady_clock::time_point> refused_since;
   std::optional<Error> broken;
   auto look_postgres = [&](PostgresConnection& connection) -> bool {
     auto rows = connection.query(
@@ -220,6 +227,14 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, bool leve
       if ((applying != "Yes" && sql != 0) || (receiving == "No" && !transient(io)))
         broken =
             Error{ErrorClass::failed, "replication.stopped", fmt::format("[{}] {}", sql ? sql : io, error), {}, {}};
+      // It tries again for ever. What an account lacks does not come by waiting; but what it says may be an old error.
+      const auto now = std::chrono::steady_clock::now();
+      if (receiving == "Yes" || !turned_away(io))
+        refused_since.reset();
+      else if (!refused_since)
+        refused_since = now;
+      else if (now - *refused_since > std::chrono::seconds(5))
+        broken = Error{ErrorClass::failed, "replication.stopped", fmt::format("[{}] {}", io, error), {}, {}};
       all = all && receiving == "Yes" && applying == "Yes" && (!level || rows->value(words.lag, i) == "0");
     }
     return all;

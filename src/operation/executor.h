@@ -2,7 +2,8 @@
 //
 // How a call ends (Report, or an error that names the operation):
 // - done, or undone on request: a Report
-// - a step failed before the point of no return, everything is as it was: "operation.failed_undone" (failed, exit 8)
+// - a step failed before the point of no return, everything is as it was, or as a proof before it has left it
+//   (StepHandler::stays): "operation.failed_undone" (failed, exit 8)
 // - stopped by a signal before it, everything is as it was: "operation.interrupted" (interrupted, exit 130)
 // - stopped by a signal after it: "operation.interrupted" too; unfinished, to be resumed
 // - a step failed after it, or an undo failed, or nobody can tell how far a step came: "operation.stopped"

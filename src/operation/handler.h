@@ -68,6 +68,9 @@ class StepHandler {
   virtual Status prove(StepScope& scope, const codec::Value& before, const codec::Value& result) = 0;
   virtual Status undo(StepScope& scope, const codec::Value& before, const codec::Value* result) = 0;
   virtual Result<HowFar> how_far(StepScope& scope, const codec::Value& before) = 0;
+  /// What this step did was proven to be whole, and what has failed later does not rest on it: then it is not taken
+  /// back because of that. Told from the journal alone. Whoever asks for undo, or interrupts, gets all of it.
+  virtual bool stays(StepScope&) { return false; }
 };
 
 /// Handlers by kind of step.

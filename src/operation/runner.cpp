@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <exception>
 
 namespace holdfast::operation {
@@ -173,9 +174,14 @@ Result<Report> Runner::give_up(size_t index, const Error& error) {
   const auto begun = state_.begun(journal_.plan());
   TRY_VOID(write(RecordType::undo_begun, std::nullopt,
                  Value::object({{"reason", interrupted ? "interrupted" : "failed"}}), &error));
+  std::vector<std::string> taken_back, kept;
+  for (size_t i = 0; i < state_.steps.size(); ++i)
+    if (std::ranges::find(begun, step(i).id) != begun.end()) (stays(i) ? kept : taken_back).push_back(step(i).id);
   TRY(back());
-  const std::string undone = begun.empty() ? "nothing had been changed"
-                                           : fmt::format("undone: {}; all is as it was before", fmt::join(begun, ", "));
+  const std::string undone = begun.empty()  ? "nothing had been changed"
+                             : kept.empty() ? fmt::format("undone: {}; all is as it was before", fmt::join(begun, ", "))
+                                            : fmt::format("undone: {}; what was proven before that stays: {}",
+                                                          fmt::join(taken_back, ", "), fmt::join(kept, ", "));
   if (interrupted) {
     return fail(ErrorClass::interrupted, "operation.interrupted",
                 fmt::format("interrupted: operation {} was stopped at {}; {}", id, position(index), undone),
@@ -186,12 +192,19 @@ Result<Report> Runner::give_up(size_t index, const Error& error) {
               error.hint.empty() ? fmt::format("holdfast operations show {}", id) : error.hint);
 }
 
+bool Runner::stays(size_t index) {
+  if (state_.undo_reason != "failed" || !state_.steps[index].result) return false;
+  Scope scope(*this, index, {});
+  return handler(index).stays(scope);
+}
+
 Result<Report> Runner::back() {
   while (const auto index = state_.current()) {
     const StepStatus status = state_.steps[*index];
     Scope scope(*this, *index, {});
     auto undone = [&]() -> Status {
       TRY_VOID(lock_.confirm());
+      if (stays(*index)) return {};
       TRY_VOID(write(RecordType::step_undo_started, index));
       return guarded(step(*index), [&] {
         return handler(*index).undo(scope, status.before, status.result ? &*status.result : nullptr);
@@ -202,7 +215,7 @@ Result<Report> Runner::back() {
       if (!is_taken_over(undone.error())) TRY_VOID(write(RecordType::step_undo_failed, index, {}, &undone.error()));
       return fail(stopped(*index, undone.error(), "while it undid"));
     }
-    TRY_VOID(write(RecordType::step_undone, index));
+    TRY_VOID(write(RecordType::step_undone, index, stays(*index) ? Value::object({{"stays", true}}) : Value()));
   }
   return end(state_.undo_reason == "failed" ? RecordType::failed : RecordType::undone);
 }

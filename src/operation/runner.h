@@ -22,6 +22,8 @@ class Runner {
   Result<Report> take_back();
 
  private:
+  /// Undoing leaves it (StepHandler::stays).
+  bool stays(size_t index);
   friend class Scope;
   Result<Report> forward();
   Status do_step(size_t index);

@@ -274,6 +274,26 @@ class CreateSlot : public MemberStep {
   }
 };
 
+/// A member that serves, and for a while has asked for one and the same thing, which no waiting brings.
+class NeedsMore {
+ public:
+  bool for_good(const cluster::MemberReport* seen) {
+    const auto now = std::chrono::steady_clock::now();
+    std::string need;
+    if (seen && seen->facts.reachable() && seen->action > cluster::Action::restart)
+      need = fmt::format("{} {}", cluster::action_name(seen->action), seen->sentence);
+    if (need.empty() || need != need_) {
+      need_ = need;
+      since_ = now;
+    }
+    return !need.empty() && now - since_ > seconds(10);
+  }
+
+ private:
+  std::string need_;
+  std::chrono::steady_clock::time_point since_;
+};
+
 class ProveMember : public MemberStep {
  public:
   using MemberStep::MemberStep;
@@ -283,10 +303,14 @@ class ProveMember : public MemberStep {
     const Deadline deadline = Deadline::in(seconds(scope.step().arguments["tell"].boolean() ? 30 : 120));
     std::mutex mutex;
     std::condition_variable_any wake;
+    NeedsMore needs_more;
     for (;;) {
       const auto report = members_->triage();
       const auto* seen = report.find(scope.step().member);
       if (seen && seen->healthy()) return Value::object({{"healthy", true}, {"sentence", seen->sentence}});
+      if (scope.step().arguments["servesIsEnough"].boolean() && needs_more.for_good(seen))
+        return Value::object(
+            {{"healthy", false}, {"sentence", seen->sentence}, {"needs", cluster::action_name(seen->action)}});
       if (scope.stop().stop_requested()) return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted");
       if (deadline.passed()) {
         const std::string sentence = seen ? seen->sentence : "not seen";

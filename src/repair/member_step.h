@@ -91,6 +91,10 @@ class MemberStep : public StepHandler {
  public:
   explicit MemberStep(std::shared_ptr<Members> members) : members_(std::move(members)) {}
   Status undo(StepScope&, const Value&, const Value*) override { return {}; }
+  /// A repair of several members: one that was proven healthy stays so when another one's repair fails.
+  bool stays(StepScope& scope) override {
+    return scope.plan().verb == "repair" && scope.result_of("prove-" + scope.step().member).is_object();
+  }
   /// Doing it again does no harm: every step here leaves alone what is so already.
   Result<HowFar> how_far(StepScope&, const Value&) override { return HowFar{Reached::part, {}}; }
 

@@ -92,7 +92,7 @@ class Planner {
   }
   /// There is nothing to do about it but to wait for that one.
   bool waits_for_started(const MemberReport& member) const {
-    return says(member, "replica-source-unreachable") && follows_started(member);
+    return member.action == Action::nothing && says(member, "replica-source-unreachable") && follows_started(member);
   }
   bool has_no_return() const {
     return std::ranges::any_of(proposal_.plan.steps, [](const Step& step) { return step.point_of_no_return; });
@@ -324,6 +324,7 @@ void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor,
     proposal_.plan.losses.push_back({std::move(what), fmt::format("{}:{}", acceptance, victim)});
   };
   const auto own_loss = postgres ? postgres_loss(member, postgres_only_it_is_unknown(report_, member))
+                        : only_it_is_unknown(report_, member) ? unknown_loss(member)
                         : report_.cluster.engine == Engine::galera && member.verdict != Verdict::diverged
                             ? galera_loss(member)
                             : std::nullopt;
@@ -341,12 +342,17 @@ Status Planner::refill(const MemberReport& member) {
   const std::string victim = name(member);
   // Named, and with a copy that is read back, the only member that is not known may be made anew.
   const bool chosen = (request_.ordinal && request_.has_repository && !request_.no_escrow &&
-                       report_.cluster.engine == Engine::postgres && postgres_only_it_is_unknown(report_, member)) ||
+                       ((report_.cluster.engine == Engine::postgres && postgres_only_it_is_unknown(report_, member)) ||
+                        only_it_is_unknown(report_, member))) ||
                       galera_only_it_is_unknown(report_, member);
   if (report_.authority.kind == AuthorityKind::undeterminable && !chosen)
     return fail(ErrorClass::refused, "repair.undeterminable",
                 fmt::format("{} would have to be made anew, but who has all data is not known", victim),
-                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+                only_it_is_unknown(report_, member)
+                    ? fmt::format("nothing else is unknown: to give up what only it may have, keep a copy of it: {} -r "
+                                  "REPOSITORY",
+                                  target_command(member))
+                    : fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   if (report_.leader.empty() && report_.authority.member == member.facts.member)
     return fail(ErrorClass::refused, "repair.target_is_authority",
                 victim + " holds what no other member holds; it is the last thing to touch",
@@ -396,7 +402,7 @@ Status Planner::restart(const MemberReport& member) {
                 fmt::format("{} would open for writes, but it is not proven to hold everything", name(member)),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   add_start(member, is_down(member) ? "it does not run" : "it does not work as it is");
-  add_proof(member);
+  add(proof_of_start(member));
   return {};
 }
 
@@ -455,6 +461,8 @@ Status Planner::repair(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.needs_operator",
                 name(member) + " has no agent running that could do anything to it: start it first",
                 "holdfast explain agent-gone");
+  if (const auto refused = request_.refused_accounts.find(name(member)); refused != request_.refused_accounts.end())
+    return fail(refused->second);
   if (report_.cluster.engine == Engine::postgres) {
     switch (TRY(add_postgres_rung(report_, member, request_, proposal_.plan))) {
       case PostgresRung::done:
@@ -558,10 +566,7 @@ Result<Proposal> Planner::propose() {
       continue;
     }
     if (waits_for_started(*m)) {
-      if (m->action == Action::nothing)
-        add_proof(*m);
-      else
-        proposal_.skipped.push_back(name(*m) + ": run repair again for it, once the one it follows serves");
+      add_proof(*m);
       continue;
     }
     if (!request_.ordinal && m->action >= Action::rewind && (rebuilding || has_no_return())) {
@@ -600,6 +605,10 @@ Result<Proposal> Planner::propose() {
                       {}};
   }
   if (proposal_.plan.steps.empty() && refused) return fail(std::move(*refused));
+  if (proposal_.plan.steps.empty() && !request_.ordinal && !report_.healthy && !report_.diagnoses.empty())
+    return fail(ErrorClass::refused, "repair.needs_operator",
+                fmt::format("no member needs repair, and yet not all is well: {}", report_.diagnoses[0].summary),
+                "holdfast explain " + report_.diagnoses[0].id);
   keep_what_is_done(proposal_.plan);
   return std::move(proposal_);
 }

@@ -4,7 +4,9 @@
 // cheapest rung that is proven to be enough.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "cluster/triage.h"
@@ -19,6 +21,8 @@ struct Request {
   bool no_escrow = false;       ///< the user says that no copy of the victim is wanted
   /// What only the member has is to be written into the primary; see repair/adopt.h.
   std::optional<Adoption> adoption;
+  /// Members that cannot sign in where they would have to follow (accounts.h), and why: nothing is begun for them.
+  std::map<std::string, Error> refused_accounts = {};
 };
 
 struct Proposal {
@@ -37,6 +41,7 @@ struct Proposal {
 ///   repair.undeterminable     who has all data is not known, and the rung would destroy data
 ///   repair.no_donor           no healthy member to copy from
 ///   repair.needs_operator     only a person can do what is needed (full disk, network, account)
+///   repair.replication_account  it cannot sign in where it would have to follow
 ///   repair.cannot_keep        histories have come apart, and no copy can be taken of a member with one of its own
 ///   repair.cannot_adopt       what only the member has cannot be written into the primary
 ///   repair.no_repository      a copy of the victim must be kept first, and no repository was named

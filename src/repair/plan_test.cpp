@@ -103,6 +103,36 @@ TEST(RepairPlan, RungsByWhatIsWrong) {
   EXPECT_EQ(steps(plan_repair(report, {})), "semi-sync-m0 prove-m0");
 }
 
+TEST(RepairPlan, NothingIsBegunForAMemberWhoseAccountIsRefused) {
+  auto report = healthy();
+  diagnose(report, 1, "server-crashed", Verdict::stopped, Action::restart);
+  report.members[1].facts.reach = cluster::Reach::unreachable;
+  diagnose(report, 2, "data-missing", Verdict::empty, Action::rebuild);
+  Request request;
+  request.refused_accounts["m2"] = Error{ErrorClass::refused, "repair.replication_account", "no", "hint", {}};
+  EXPECT_EQ(steps(plan_repair(report, request)), "start-m1 prove-m1");
+  request.ordinal = 2;
+  EXPECT_EQ(steps(plan_repair(report, request)), "repair.replication_account");
+}
+
+TEST(RepairPlan, TheOnlyUnknownMemberIsMadeAnewWhenNamed) {
+  auto report = healthy();
+  diagnose(report, 1, "data-damaged", Verdict::broken, Action::rebuild);
+  report.members[1].facts.reach = cluster::Reach::unreachable;
+  report.members[1].facts.agent = true;
+  report.members[0].facts.read_only = false;
+  report.authority.kind = AuthorityKind::undeterminable;
+  report.authority.blockers = {MemberName("m1")};
+  EXPECT_EQ(steps(plan_repair(report, {.has_repository = true})), "repair.undeterminable");
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1})), "repair.undeterminable");
+  auto named = plan_repair(report, {.ordinal = 1, .has_repository = true});
+  ASSERT_TRUE(named) << named.error().to_string();
+  ASSERT_EQ(named->plan.losses.size(), 1u);
+  EXPECT_EQ(named->plan.losses[0].acceptance, "discard-diverged:m1");
+  report.authority.blockers.push_back(MemberName("m2"));
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1, .has_repository = true})), "repair.undeterminable");
+}
+
 TEST(RepairPlan, EveryPlanKeepsTheRulesOfPlans) {
   auto report = healthy();
   diagnose(report, 1, "server-crashed", Verdict::stopped, Action::restart);

@@ -59,6 +59,13 @@ std::string command(const TriageReport& report, std::string_view verb, const std
   return text;
 }
 
+operation::Loss unknown_loss(const MemberReport& member) {
+  return {fmt::format("what {} holds cannot be read; if it has something of its own, that will be in its copy in the "
+                      "repository only",
+                      name(member)),
+          "discard-diverged:" + name(member)};
+}
+
 operation::Step proof_of(const MemberReport& member) {
   return {.id = "prove-" + name(member),
           .kind = "prove_member",
@@ -70,6 +77,14 @@ operation::Step proof_of(const MemberReport& member) {
           .expected_seconds = 20,
           .proof = "triage says healthy",
           .touches = {"members/" + name(member)}};
+}
+
+operation::Step proof_of_start(const MemberReport& member) {
+  auto step = proof_of(member);
+  step.title = fmt::format("Wait until triage finds {} healthy, or sees what else it needs", name(member));
+  step.proof = "triage says healthy, or that it serves and needs something else";
+  step.arguments.set("servesIsEnough", true);
+  return step;
 }
 
 }  // namespace holdfast::repair

@@ -41,6 +41,11 @@ bool lies_within(position::Order order);
 std::string command(const cluster::TriageReport& report, std::string_view verb, const std::string& member = {});
 
 /// Waits until triage finds it healthy.
+/// What it holds is not known, and it is made anew.
+operation::Loss unknown_loss(const cluster::MemberReport& member);
 operation::Step proof_of(const cluster::MemberReport& member);
+/// The same after a start that is all that was planned: a member that serves and turns out to need more has been
+/// brought further, and is not stopped again. The next look tells what it needs.
+operation::Step proof_of_start(const cluster::MemberReport& member);
 
 }  // namespace holdfast::repair

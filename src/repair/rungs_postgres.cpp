@@ -308,12 +308,7 @@ bool postgres_only_it_is_unknown(const TriageReport& report, const MemberReport&
 }
 
 std::optional<operation::Loss> postgres_loss(const MemberReport& member, bool unknown) {
-  if (unknown)
-    return operation::Loss{
-        fmt::format("what {} holds cannot be read; if it has something of its own, that will be in its copy in the "
-                    "repository only",
-                    name(member)),
-        "discard-diverged:" + name(member)};
+  if (unknown) return unknown_loss(member);
   if (member.verdict != Verdict::diverged || !takes_writes(member)) return std::nullopt;
   // It goes on writing until it is stopped: where it came apart stays true, where it ends does not.
   const std::string& own = member.errant.transactions;

@@ -88,6 +88,14 @@ Result<std::optional<TriageReport>> after_choice(const TriageReport& report, con
   return chosen;
 }
 
+bool only_it_is_unknown(const TriageReport& report, const MemberReport& member) {
+  const MemberReport* leader = report.find(report.leader);
+  return has_one_primary(report) && report.authority.kind == AuthorityKind::undeterminable && leader &&
+         leader != &member && takes_writes(*leader) && member.facts.agent == true &&
+         member.verdict != Verdict::unknown && report.authority.blockers.size() == 1 &&
+         report.authority.blockers[0] == member.facts.member;
+}
+
 Step closing_step(const std::string& member, const std::string& leader) {
   return {.id = "close-" + member,
           .kind = "set_read_only",

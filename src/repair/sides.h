@@ -21,6 +21,10 @@ Result<std::optional<cluster::TriageReport>> after_choice(const cluster::TriageR
 /// restore.
 operation::Step closing_step(const std::string& member, const std::string& leader);
 
+/// Somebody takes writes, and of `member` alone it is not known what it holds: its logs cannot be read, or were reset.
+/// Named, and with a copy of it that is read back, it may be made anew.
+bool only_it_is_unknown(const cluster::TriageReport& report, const cluster::MemberReport& member);
+
 /// Its agent would start it as something else than a replica of `leader`.
 bool is_told_otherwise(const cluster::TriageReport& report, const cluster::MemberReport& member,
                        const std::string& leader);

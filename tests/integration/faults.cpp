@@ -165,6 +165,10 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
     EXPECT_NE(operation, "") << all;
     return false;
   }
+  if (outcome == "failed") {
+    EXPECT_EQ(id, "operation.failed_undone") << all;
+    return false;
+  }
   if (outcome == "nothing") {
     EXPECT_EQ(result.exit_code, 0) << all;
     EXPECT_EQ(operation, "") << all;

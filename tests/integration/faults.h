@@ -27,6 +27,7 @@ struct Fault {
   /// What `holdfast repair` does about it, one attempt after another, "ARGUMENTS: OUTCOME" or "OUTCOME" alone:
   ///   "healed"               the cluster is healthy, all members hold the same, no acknowledged row is lost
   ///   "partial"              some of it is mended; the next attempt goes on
+  ///   "failed"               a step failed; what was proven before it stays, the rest is as it was
   ///   "nothing"              there is nothing to repair
   ///   "operation.failed_undone"  it was begun, and all of it was undone: triage says the same as before
   ///   "repair.split_brain"   refused with this id (or one of several, "a|b"), and triage says the same as before

@@ -123,137 +123,143 @@ void write_ballast(Patient& p, int quarters) {
 /// What goes wrong while everything works.
 std::vector<Fault> quiet_faults() {
   std::vector<Fault> list = {
-      {"quiet: two replicas with one server_id",
-       [](Patient& p) { p.sql(1, {"SET GLOBAL server_id = " + value(p, 2, "server_id")}); },
-       {"server-id-duplicate 1 2"},
-       {"1 broken nothing", "2 broken nothing"},
-       "provable 0",
-       {},
-       sql_on(1, {"SET GLOBAL server_id = 2"})},
-      {"quiet: gtid_strict_mode off",
-       sql_on(1, {"SET GLOBAL gtid_strict_mode = OFF"}),
-       {"gtid-not-strict 1"},
-       {},
-       "provable 0",
-       {},
-       sql_on(1, {"SET GLOBAL gtid_strict_mode = ON"}),
-       0},
-      {"quiet: replica of an older release",
-       [](Patient& p) {
-         p.stop(1);
-         p.agent(1, "start",
+      {.name = "quiet: two replicas with one server_id",
+       .inject = [](Patient& p) { p.sql(1, {"SET GLOBAL server_id = " + value(p, 2, "server_id")}); },
+       .diagnoses = {"server-id-duplicate 1 2"},
+       .members = {"1 broken nothing", "2 broken nothing"},
+       .authority = "provable 0",
+       .undo = sql_on(1, {"SET GLOBAL server_id = 2"}),
+       .repair = {"repair.needs_operator"}},
+      {.name = "quiet: gtid_strict_mode off",
+       .inject = sql_on(1, {"SET GLOBAL gtid_strict_mode = OFF"}),
+       .diagnoses = {"gtid-not-strict 1"},
+       .authority = "provable 0",
+       .undo = sql_on(1, {"SET GLOBAL gtid_strict_mode = ON"}),
+       .exit_code = 0,
+       .repair = {"nothing"}},
+      {.name = "quiet: replica of an older release",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             p.agent(
+                 1, "start",
                  codec::Value::object(
                      {{"extraArgs", codec::Value::list_of(std::vector<std::string>{"--version=10.6.12-MariaDB"})}}));
-       },
-       {"version-skew 1"},
-       {},
-       "provable 0",
-       {},
-       [](Patient& p) {
-         p.stop(1);
-         p.start(1);
-       },
-       0},
-      {"quiet: account that may write to replicas",
-       [](Patient& p) {
-         p.sql(0, {"CREATE USER batch@'%' IDENTIFIED BY 'secret'", "GRANT READ_ONLY ADMIN ON *.* TO batch@'%'"});
-         for (int i : {1, 2}) caught_up(p, i);  // a full disk may have put it far behind
-       },
-       {"read-only-bypass 1 2"},
-       {},
-       "provable 0",
-       {},
-       sql_on(0, {"DROP USER batch@'%'"}),
-       0},
-      {"quiet: semi-sync gives up at once",
-       sql_on(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 900"}),
-       {"semi-sync-timeout-short 0"},
-       {},
-       "provable 0",
-       {},
-       sql_on(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"}),
-       0},
-      {"quiet: nobody acknowledges, cluster idle",
-       [](Patient& p) {
-         p.stop_writer();
-         for (int i : {1, 2}) caught_up(p, i);
-         for (int i : {1, 2}) p.sql(i, {"STOP SLAVE IO_THREAD"});
-       },
-       {"semi-sync-nobody 0", "replica-thread-stopped 1 2"},
-       {"1 stopped resume", "2 stopped resume"},
-       "provable 0",
-       {},
-       [](Patient& p) {
-         for (int i : {1, 2}) p.sql(i, {"START SLAVE"});
-         p.start_writer();
-       }},
-      {"quiet: writes behind a global lock",
-       [](Patient& p) {
-         in_background(0, {"FLUSH TABLES WITH READ LOCK", "SELECT SLEEP(90)"})(p);
-         await(
-             "a write waits",
-             [&] {
-               return p.sql(0, {"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for "
-                                "%lock' AND TIME >= 5"}) != "0";
-             },
-             seconds(30));
-       },
-       {"writes-locked 0"},
-       {"0 broken nothing"},
-       "provable 0",
-       {},
-       [](Patient& p) {
-         end_session(p, 0, "SELECT SLEEP(90)");
-         p.stop_writer();
-         p.start_writer();
-       }},
-      {"quiet: prepared transaction left behind",
-       [](Patient& p) {
-         p.sql(0, {"CREATE TABLE shop.left_behind (a INT PRIMARY KEY)", "XA START 'left'",
-                   "INSERT INTO shop.left_behind VALUES (1)", "XA END 'left'", "XA PREPARE 'left'"});
-         await(
-             "it is old enough",
-             [&] {
-               // InnoDB fills this table anew only when nobody has read it for 0.1 s.
-               std::this_thread::sleep_for(milliseconds(300));
-               return p.sql(0, {"SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id = 0 AND "
-                                "trx_started < NOW() - INTERVAL 60 SECOND"}) != "0";
-             },
-             seconds(80));
-       },
-       {"transaction-forgotten 0"},
-       {},
-       "provable 0",
-       {},
-       sql_on(0, {"XA ROLLBACK 'left'", "DROP TABLE shop.left_behind"}),
-       0},
+           },
+       .diagnoses = {"version-skew 1"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             p.stop(1);
+             p.start(1);
+           },
+       .exit_code = 0,
+       .repair = {"nothing"}},
+      {.name = "quiet: account that may write to replicas",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"CREATE USER batch@'%' IDENTIFIED BY 'secret'", "GRANT READ_ONLY ADMIN ON *.* TO batch@'%'"});
+             for (int i : {1, 2}) caught_up(p, i);  // a full disk may have put it far behind
+           },
+       .diagnoses = {"read-only-bypass 1 2"},
+       .authority = "provable 0",
+       .undo = sql_on(0, {"DROP USER batch@'%'"}),
+       .exit_code = 0,
+       .repair = {"nothing"}},
+      {.name = "quiet: semi-sync gives up at once",
+       .inject = sql_on(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 900"}),
+       .diagnoses = {"semi-sync-timeout-short 0"},
+       .authority = "provable 0",
+       .undo = sql_on(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"}),
+       .exit_code = 0,
+       .repair = {"nothing"}},
+      {.name = "quiet: nobody acknowledges, cluster idle",
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();
+             for (int i : {1, 2}) caught_up(p, i);
+             for (int i : {1, 2}) p.sql(i, {"STOP SLAVE IO_THREAD"});
+           },
+       .diagnoses = {"semi-sync-nobody 0", "replica-thread-stopped 1 2"},
+       .members = {"1 stopped resume", "2 stopped resume"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             for (int i : {1, 2}) p.sql(i, {"START SLAVE"});
+             p.start_writer();
+           },
+       .repair = {"-i 0: repair.target_is_primary", "healed"}},
+      {.name = "quiet: writes behind a global lock",
+       .inject =
+           [](Patient& p) {
+             in_background(0, {"FLUSH TABLES WITH READ LOCK", "SELECT SLEEP(90)"})(p);
+             await(
+                 "a write waits",
+                 [&] {
+                   return p.sql(0, {"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for "
+                                    "%lock' AND TIME >= 5"}) != "0";
+                 },
+                 seconds(30));
+           },
+       .diagnoses = {"writes-locked 0"},
+       .members = {"0 broken nothing"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             end_session(p, 0, "SELECT SLEEP(90)");
+             p.stop_writer();
+             p.start_writer();
+           },
+       .repair = {"repair.target_is_primary", "-i 0: repair.target_is_primary"}},
+      {.name = "quiet: prepared transaction left behind",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"CREATE TABLE shop.left_behind (a INT PRIMARY KEY)", "XA START 'left'",
+                       "INSERT INTO shop.left_behind VALUES (1)", "XA END 'left'", "XA PREPARE 'left'"});
+             await(
+                 "it is old enough",
+                 [&] {
+                   // InnoDB fills this table anew only when nobody has read it for 0.1 s.
+                   std::this_thread::sleep_for(milliseconds(300));
+                   return p.sql(0,
+                                {"SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id = 0 AND "
+                                 "trx_started < NOW() - INTERVAL 60 SECOND"}) != "0";
+                 },
+                 seconds(80));
+           },
+       .diagnoses = {"transaction-forgotten 0"},
+       .authority = "provable 0",
+       .undo = sql_on(0, {"XA ROLLBACK 'left'", "DROP TABLE shop.left_behind"}),
+       .exit_code = 0,
+       .repair = {"nothing"}},
   };
   if (::geteuid() == 0) {
-    list.push_back({"quiet: a disk that fills",
-                    [](Patient& p) {
-                      p.lab_break("fill-disk", 1);
-                      p.kill(1);
-                      write_ballast(p, 0);
-                      p.start(1);
-                      const auto begun = std::chrono::steady_clock::now();
-                      for (int half = 0; std::chrono::steady_clock::now() - begun < seconds(34); ++half) {
-                        write_ballast(p, half);
-                        std::this_thread::sleep_for(milliseconds(500));
-                      }
-                    },
-                    {"disk-filling 1"},
-                    {},
-                    "provable 0",
-                    {},
-                    [](Patient& p) { p.lab_heal(1); },
-                    0});
-    list.push_back({"quiet: lag 0, and nothing arrives",
-                    [](Patient& p) { p.lab_break("partition", 1); },
-                    {"tcp-unreachable 1", "replica-silent 1"},
-                    {"1 broken nothing"},
-                    "provable 0",
-                    {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
-                    [](Patient& p) { p.lab_heal(1); }});
+    list.push_back({.name = "quiet: a disk that fills",
+                    .inject =
+                        [](Patient& p) {
+                          p.lab_break("fill-disk", 1);
+                          p.kill(1);
+                          write_ballast(p, 0);
+                          p.start(1);
+                          const auto begun = std::chrono::steady_clock::now();
+                          for (int half = 0; std::chrono::steady_clock::now() - begun < seconds(34); ++half) {
+                            write_ballast(p, half);
+                            std::this_thread::sleep_for(milliseconds(500));
+                          }
+                        },
+                    .diagnoses = {"disk-filling 1"},
+                    .authority = "provable 0",
+                    .undo = [](Patient& p) { p.lab_heal(1); },
+                    .exit_code = 0,
+                    .repair = {"nothing"}});
+    list.push_back({.name = "quiet: lag 0, and nothing arrives",
+                    .inject = [](Patient& p) { p.lab_break("partition", 1); },
+                    .diagnoses = {"tcp-unreachable 1", "replica-silent 1"},
+                    .members = {"1 broken nothing"},
+                    .authority = "provable 0",
+                    .also = {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
+                    .undo = [](Patient& p) { p.lab_heal(1); },
+                    .repair = {"repair.needs_operator"}});
   }
   return list;
 }
@@ -566,6 +572,74 @@ std::vector<Fault> faults() {
        .authority = "provable 0",
        .also = {"server-crashed", "server-stopped"},
        .repair = {"healed"}},
+      {.name = "system tablespace gone",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             std::filesystem::remove(p.data(1) + "/ibdata1");
+           },
+       .diagnoses = {"data-damaged 1", "server-crashed 1", "authority-undeterminable"},
+       .members = {"1 broken rebuild"},
+       .authority = "undeterminable",
+       .repair = {"repair.undeterminable", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "killed, with an event it cannot apply",
+       .inject =
+           [](Patient& p) {
+             trip(kTable, {"INSERT INTO shop.t VALUES (7, 0)"}, {"INSERT INTO shop.t VALUES (7, 1)"})(p);
+             p.kill(1);
+           },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"partial", "healed"},
+       .tidy = sql_on(0, kDropTable)},
+      {.name = "killed, and whom it follows forgotten",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             for (const char* file : {"/master.info", "/relay-log.info"}) std::filesystem::remove(p.data(1) + file);
+           },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"partial", "healed"}},
+      {.name = "all killed, one replica without its redo log",
+       .inject =
+           [](Patient& p) {
+             for (int i : {2, 1, 0}) p.kill(i);
+             std::filesystem::remove(p.data(1) + "/ib_logfile0");
+           },
+       .diagnoses = {"server-crashed 0 1 2", "no-writer"},
+       .members = {"0 stopped restart", "1 stopped restart", "2 stopped restart"},
+       .authority = "provable 0",
+       // The primary stays up though the replica does not come.
+       .repair = {"failed", "healed"}},
+      {.name = "chain, its middle killed",
+       .inject =
+           [](Patient& p) {
+             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+             p.kill(1);
+           },
+       .diagnoses = {"server-crashed 1", "replica-wrong-source 2"},
+       .members = {"1 stopped restart", "2 broken resume"},
+       .authority = "provable 0",
+       .also = {"replica-source-unreachable"},
+       .repair = {"healed"}},
+      {.name = "replication account gone, a replica without data",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"RENAME USER replicator@'%' TO elsewhere@'%'"});
+             p.lab_break("delete-data", 1);
+           },
+       .diagnoses = {"data-missing 1"},
+       .members = {"1 empty rebuild"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             p.sql(0, {"RENAME USER elsewhere@'%' TO replicator@'%'"});
+             p.restore();
+           },
+       .repair = {"repair.replication_account", "-i 1: repair.replication_account"}},
       {.name = "primary killed",
        .inject = [](Patient& p) { p.kill(0); },
        .diagnoses = {"server-crashed 0", "no-writer", "replica-source-unreachable 1 2"},

@@ -129,66 +129,70 @@ void describe_twice(Patient& p) {
 /// What goes wrong while everything works.
 std::vector<Fault> quiet_faults() {
   std::vector<Fault> list = {
-      {"quiet: server_id of the primary",
-       sql_on(1, {"SET GLOBAL server_id = 1"}),
-       {"server-id-duplicate 0 1"},
-       {"1 broken rebuild"},
-       "provable 0",
-       {}},
-      {"quiet: server_uuid of the primary",
-       [](Patient& p) {
-         p.stop(1);
-         rewrite(p.data(1) + "/auto.cnf", text_of(p.data(0) + "/auto.cnf"));
-         p.start(1);
-       },
-       {"server-id-duplicate 0 1"},
-       {"1 broken *"},
-       "provable 0",
-       {"replica-not-receiving", "replica-thread-stopped", "replica-source-unreachable"}},
-      {"quiet: offline mode",
-       sql_on(1, {"SET GLOBAL offline_mode = ON"}),
-       {"offline-mode 1"},
-       {"1 broken nothing"},
-       "provable 0",
-       {},
-       sql_on(1, {"SET GLOBAL offline_mode = OFF"})},
-      {"quiet: transactions may come without a GTID",
-       sql_on(0, {"SET GLOBAL gtid_mode = ON_PERMISSIVE"}),
-       {"gtid-mode-off 0", "authority-undeterminable"},
-       {},
-       "undeterminable",
-       {},
-       sql_on(0, {"SET GLOBAL gtid_mode = ON"})},
-      {"quiet: one server described twice",
-       describe_twice,
-       {"same-server-twice 0 1", "authority-undeterminable"},
-       {"1 unknown nothing"},
-       "undeterminable"},
-      {"quiet: semi-sync on the primary only, cluster idle",
-       [](Patient& p) {
-         p.stop_writer();
-         caught_up(p);
-         p.sql(0, {"INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
-                   "SET GLOBAL rpl_semi_sync_source_enabled = ON"});
-       },
-       {"semi-sync-nobody 0"},
-       {},
-       "provable 0",
-       {},
-       [](Patient& p) {
-         p.sql(0, {"SET GLOBAL rpl_semi_sync_source_enabled = OFF", "UNINSTALL PLUGIN rpl_semi_sync_source"});
-         p.start_writer();
-       },
-       0},
+      {.name = "quiet: server_id of the primary",
+       .inject = sql_on(1, {"SET GLOBAL server_id = 1"}),
+       .diagnoses = {"server-id-duplicate 0 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"-i 0: repair.target_is_primary", "healed"}},
+      {.name = "quiet: server_uuid of the primary",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             rewrite(p.data(1) + "/auto.cnf", text_of(p.data(0) + "/auto.cnf"));
+             p.start(1);
+           },
+       .diagnoses = {"server-id-duplicate 0 1"},
+       .members = {"1 broken *"},
+       .authority = "provable 0",
+       .also = {"replica-not-receiving", "replica-thread-stopped", "replica-source-unreachable"},
+       .repair = {"healed"}},
+      {.name = "quiet: offline mode",
+       .inject = sql_on(1, {"SET GLOBAL offline_mode = ON"}),
+       .diagnoses = {"offline-mode 1"},
+       .members = {"1 broken nothing"},
+       .authority = "provable 0",
+       .undo = sql_on(1, {"SET GLOBAL offline_mode = OFF"}),
+       .repair = {"repair.needs_operator"}},
+      {.name = "quiet: transactions may come without a GTID",
+       .inject = sql_on(0, {"SET GLOBAL gtid_mode = ON_PERMISSIVE"}),
+       .diagnoses = {"gtid-mode-off 0", "authority-undeterminable"},
+       .authority = "undeterminable",
+       .undo = sql_on(0, {"SET GLOBAL gtid_mode = ON"}),
+       .repair = {"nothing"}},
+      {.name = "quiet: one server described twice",
+       .inject = describe_twice,
+       .diagnoses = {"same-server-twice 0 1", "authority-undeterminable"},
+       .members = {"1 unknown nothing"},
+       .authority = "undeterminable",
+       .repair = {"repair.target_unknown", "-i 0: repair.target_is_primary"}},
+      {.name = "quiet: semi-sync on the primary only, cluster idle",
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();
+             caught_up(p);
+             p.sql(0, {"INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
+                       "SET GLOBAL rpl_semi_sync_source_enabled = ON"});
+           },
+       .diagnoses = {"semi-sync-nobody 0"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             p.sql(0, {"SET GLOBAL rpl_semi_sync_source_enabled = OFF", "UNINSTALL PLUGIN rpl_semi_sync_source"});
+             p.start_writer();
+           },
+       .exit_code = 0,
+       .repair = {"nothing"}},
   };
   if (::geteuid() == 0)
-    list.push_back({"quiet: lag 0, and nothing arrives",
-                    [](Patient& p) { p.lab_break("partition", 1); },
-                    {"tcp-unreachable 1", "replica-silent 1"},
-                    {"1 broken nothing"},
-                    "provable 0",
-                    {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
-                    [](Patient& p) { p.lab_heal(1); }});
+    list.push_back({.name = "quiet: lag 0, and nothing arrives",
+                    .inject = [](Patient& p) { p.lab_break("partition", 1); },
+                    .diagnoses = {"tcp-unreachable 1", "replica-silent 1"},
+                    .members = {"1 broken nothing"},
+                    .authority = "provable 0",
+                    .also = {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
+                    .undo = [](Patient& p) { p.lab_heal(1); },
+                    .repair = {"repair.needs_operator"}});
   return list;
 }
 
@@ -423,7 +427,7 @@ std::vector<Fault> faults() {
        .diagnoses = {"replica-log-purged 1", "authority-undeterminable"},
        .members = {"1 stale rebuild"},
        .authority = "undeterminable",
-       .repair = {"repair.undeterminable", "-i 1: repair.undeterminable"}},
+       .repair = {"repair.undeterminable", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
       {.name = "errant transactions, cluster idle",
        .inject =
            [](Patient& p) {
@@ -565,6 +569,36 @@ std::vector<Fault> faults() {
        .authority = "provable 0",
        .also = {"server-crashed", "server-stopped"},
        .repair = {"healed"}},
+      {.name = "a binary log gone",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             const std::string index = text_of(p.data(1) + "/binlog.index");
+             const std::string last = index.substr(index.rfind('/', index.size() - 2) + 1);
+             std::filesystem::remove(p.data(1) + "/" + last.substr(0, last.find('\n')));
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1", "authority-undeterminable"},
+       .members = {"1 broken rebuild"},
+       .authority = "undeterminable",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"repair.undeterminable", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "files of another account",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             std::filesystem::permissions(p.data(1) + "/ibdata1", std::filesystem::perms::none);
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             std::filesystem::permissions(p.data(1) + "/ibdata1", std::filesystem::perms(0640));
+             p.start(1);
+           },
+       .repair = {"failed"}},
       {.name = "primary killed",
        .inject = [](Patient& p) { p.kill(0); },
        .diagnoses = {"server-crashed 0", "no-writer", "replica-source-unreachable 1"},

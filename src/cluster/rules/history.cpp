@@ -95,11 +95,30 @@ bool is_replica(const MemberFacts& m) {
 std::vector<Finding> not_primary(const View& view) {
   if (view.authority.kind != AuthorityKind::leader_not_primary || !view.authority.member) return {};
   // A replica that wrote something itself is ahead only by what is errant: that is not the primary's loss.
+  bool lost_its_own = false;
   if (const History* baseline = view.leader() ? view.baseline() : nullptr)
-    for (size_t i = 0; i < view.histories.size(); ++i)
-      if (view.histories[i].member == *view.authority.member && is_replica(view.members[i]) &&
-          only_own(origins_of(view, i, *baseline)))
-        return {};
+    for (size_t i = 0; i < view.histories.size(); ++i) {
+      if (view.histories[i].member != *view.authority.member) continue;
+      const Origins origins = origins_of(view, i, *baseline);
+      if (is_replica(view.members[i]) && only_own(origins)) return {};
+      lost_its_own = origins.baseline;
+    }
+  if (lost_its_own) {
+    const std::string writer = view.leader()->member.str(), &ahead = view.authority.member->str();
+    Finding f{
+        .members = {*view.authority.member},
+        .summary = fmt::format("{} takes writes and lacks what it has written itself and {} has: its logs were reset, "
+                               "or it was put back from an older copy",
+                               writer, ahead),
+        .evidence = view.authority.reasons,
+        .remedy = fmt::format("stop writes on {0} now (SET GLOBAL read_only=ON): it gives its new transactions "
+                              "numbers that {1} has already, and {1} will skip them. Then compare what both hold, "
+                              "and choose",
+                              writer, ahead),
+        .blocks = {"repair of " + ahead, "failover to others"}};
+    f.evidence.push_back("what it has written since may have the same numbers as something else on " + ahead);
+    return {std::move(f)};
+  }
   return {{.members = {*view.authority.member},
            .summary = view.authority.member->str() + " has more than the member that takes writes",
            .evidence = view.authority.reasons,

@@ -28,7 +28,22 @@ bool is_grave(std::string_view line) {
   return false;
 }
 
+/// Its index of logs names one that is not there.
+bool log_file_is_gone(const std::string& line) {
+  return contains(line, ": File '") &&
+         (contains(line, "not found (OS errno 2 ") || contains(line, "not found (Errcode: 2 "));
+}
+
+/// Nothing is damaged: it may not touch its own files.
+bool may_not_touch_files(const std::string& line) {
+  for (auto text : {"Permission denied", "must be writable", "Operating system error number 13", "(Errcode: 13",
+                    "OS errno 13", "(13)"})
+    if (contains(line, text) && is_grave(line)) return true;
+  return false;
+}
+
 bool tells_of_damage(const std::string& line) {
+  if (log_file_is_gone(line)) return true;
   constexpr std::string_view kMarks[] = {
       "Database page corruption",
       "is corrupted",
@@ -38,6 +53,11 @@ bool tells_of_damage(const std::string& line) {
       "invalid checkpoint record",
       "could not locate a valid checkpoint record",
       "Missing FILE_CHECKPOINT",
+      "ib_logfile0 was not found",
+      "Neither found #innodb_redo subdirectory",
+      "is of a different size",
+      "Could not find any file associated with the tablespace ID",
+      "innodb_system data file 'ibdata1' was not found",
       "Cannot find a valid",
       "Could not find a valid tablespace",
       "Corruption in the",
@@ -112,6 +132,13 @@ std::vector<Finding> data_missing(const View& view) {
 std::vector<Finding> data_damaged(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || runs(m) || has_no_data(m)) return {};
+    const bool replicates = view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
+    if (replicates && m.agent == true && m.stored && m.stored->torn)
+      return Finding{.members = {},
+                     .summary = mark(m, "does not run, and part of its data directory is not there"),
+                     .evidence = {m.stored->why},
+                     .remedy = view.command("repair", &m),
+                     .action = refill(view)};
     const std::string line = line_of_last_run(m.log_tail, tells_of_damage);
     if (line.empty()) return {};
     return Finding{.members = {},
@@ -122,6 +149,21 @@ std::vector<Finding> data_damaged(const View& view) {
   });
 }
 
+/// What its log complains of last; and where that is no damage but a matter of owners and modes, says so.
+void tell_last_run(const View& view, const MemberFacts& m, Finding& f) {
+  const auto grave = [](const std::string& line) { return is_grave(line); };
+  if (std::string line = line_of_last_run(m.log_tail, grave); !line.empty())
+    f.evidence.push_back("server log: " + line);
+  const std::string denied = line_of_last_run(m.log_tail, may_not_touch_files);
+  if (denied.empty()) return;
+  f.summary = mark(m, "does not run: it was not allowed to use its own files");
+  f.evidence.push_back("server log: " + denied);
+  f.remedy =
+      fmt::format("give {} and all below it to the account its server runs as, as it is on the other members; then {}",
+                  view.described(m).data_dir.empty() ? "its data directory" : view.described(m).data_dir,
+                  view.command("repair", &m));
+}
+
 std::vector<Finding> server_crashed(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || m.server_state != "failed" || has_no_data(m)) return {};
@@ -130,9 +172,7 @@ std::vector<Finding> server_crashed(const View& view) {
                                                      : "does not run: its server ended with " + m.last_exit),
               .evidence = server_evidence(m),
               .remedy = view.command("repair", &m)};
-    const auto grave = [](const std::string& line) { return is_grave(line); };
-    if (std::string line = line_of_last_run(m.log_tail, grave); !line.empty())
-      f.evidence.push_back("server log: " + line);
+    tell_last_run(view, m, f);
     return f;
   });
 }
@@ -140,10 +180,12 @@ std::vector<Finding> server_crashed(const View& view) {
 std::vector<Finding> server_stopped(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || m.server_state != "stopped" || has_no_data(m)) return {};
-    return Finding{.members = {},
-                   .summary = mark(m, "does not run: its server is stopped"),
-                   .evidence = server_evidence(m),
-                   .remedy = view.command("repair", &m)};
+    Finding f{.members = {},
+              .summary = mark(m, "does not run: its server is stopped"),
+              .evidence = server_evidence(m),
+              .remedy = view.command("repair", &m)};
+    tell_last_run(view, m, f);
+    return f;
   });
 }
 
