@@ -161,6 +161,8 @@ struct StoredFacts {
   std::optional<int64_t> seqno;  ///< grastate.dat; -1 = crashed or running
   std::optional<bool> safe_to_bootstrap;
   std::string aborted_transfer;  ///< why the last state transfer did not end
+  /// While one is under way, or has been left: for how long nothing was written but the write-set cache and logs.
+  std::optional<double> transfer_still_seconds;
   std::optional<int64_t> gcache_first, gcache_last;
 };
 std::string_view stored_data_name(StoredFacts::Data data);

@@ -409,6 +409,27 @@ const Case kCases[] = {
        w[1].stored->position.clear();
      },
      "galera-state-lost", 1, Verdict::broken, Action::rebuild},
+    {"a state comes", Engine::galera,
+     [](World& w) {
+       take_down(w[1], "starting");
+       w[1].stored->aborted_transfer = "sst_in_progress";
+       w[1].stored->transfer_still_seconds = 5;
+     },
+     "galera-receiving-state", 1, Verdict::catching_up, Action::nothing},
+    {"a state comes no more", Engine::galera,
+     [](World& w) {
+       take_down(w[1], "starting");
+       w[1].stored->aborted_transfer = "sst_in_progress";
+       w[1].stored->transfer_still_seconds = 25;
+     },
+     "galera-transfer-stuck", 1, Verdict::broken, Action::rebuild},
+    {"a state came half way", Engine::galera,
+     [](World& w) {
+       take_down(w[1], "failed");
+       w[1].stored->aborted_transfer = "sst_in_progress";
+       w[1].stored->transfer_still_seconds = 5;
+     },
+     "galera-aborted-transfer", 1, Verdict::broken, Action::rebuild},
     {"behind every cache", Engine::galera,
      [](World& w) {
        take_down(w[1]);

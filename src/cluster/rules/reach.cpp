@@ -140,10 +140,15 @@ std::vector<Finding> server_crashed(const View& view) {
 std::vector<Finding> server_stopped(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || m.server_state != "stopped" || has_no_data(m)) return {};
-    return Finding{.members = {},
-                   .summary = mark(m, "does not run: its server is stopped"),
-                   .evidence = server_evidence(m),
-                   .remedy = view.command("repair", &m)};
+    Finding f{.members = {},
+              .summary = mark(m, "does not run: its server is stopped"),
+              .evidence = server_evidence(m),
+              .remedy = view.command("repair", &m)};
+    // A start that failed and was taken back leaves nothing else.
+    const auto grave = [](const std::string& line) { return is_grave(line); };
+    if (std::string line = line_of_last_run(m.log_tail, grave); !line.empty())
+      f.evidence.push_back("server log: " + line);
+    return f;
   });
 }
 
@@ -182,6 +187,7 @@ std::vector<Finding> server_hung(const View& view) {
 std::vector<Finding> starting(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || m.reach == Reach::timeout || m.server_state != "starting") return {};
+    if (m.stored && !m.stored->aborted_transfer.empty()) return {};  // galera-receiving-state says more
     return Finding{.members = {},
                    .summary = mark(m, "is starting: recovery may take a while"),
                    .evidence = server_evidence(m),
