@@ -162,7 +162,8 @@ std::vector<Fault> quiet_faults() {
        "provable *",
        {},
        sql_on(1, {"SET GLOBAL wsrep_provider_options = 'pc.ignore_sb=false'"}),
-       0},
+       0,
+       {"nothing"}},
       {"quiet: a node without a vote",
        sql_on(2, {"SET GLOBAL wsrep_provider_options = 'pc.weight=0'"}),
        {"galera-unsafe-options 2"},
@@ -170,7 +171,8 @@ std::vector<Fault> quiet_faults() {
        "provable *",
        {},
        sql_on(2, {"SET GLOBAL wsrep_provider_options = 'pc.weight=1'"}),
-       0},
+       0,
+       {"nothing"}},
       {"quiet: node of an older release",
        [](Patient& p) {
          p.stop(2);
@@ -186,7 +188,8 @@ std::vector<Fault> quiet_faults() {
          p.stop(2);
          p.start(2);
        },
-       0},
+       0,
+       {"nothing"}},
   };
 }
 

@@ -54,6 +54,11 @@ bool tells_of_damage(const std::string& line) {
   };
   for (auto text : kMarks)
     if (contains(line, text)) return true;
+  // PostgreSQL: a file or a folder of its own is not there. Not its WAL: it asks for segments that never were.
+  if (is_grave(line) && contains(line, "No such file or directory"))
+    for (auto text : {"could not open file \"base/", "could not open file \"global/", "could not open file \"pg_xact/",
+                      "could not open file \"pg_multixact/", "could not open directory \"pg_"})
+      if (contains(line, text)) return true;
   // "Data structure corruption", "data files are corrupt": each server has many ways to say it.
   return is_grave(line) && (contains(line, "corrupt") || contains(line, "Corrupt"));
 }

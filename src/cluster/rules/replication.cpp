@@ -53,7 +53,9 @@ bool source_refuses(const Following& f) {
   return f.receive_errno == 1045 || f.receive_errno == 1130 || f.receive_errno == 1698 || f.receive_errno == 1227 ||
          f.receive_errno == 2059 || f.receive_errno == 2061 || f.receive_errno == 1597 ||
          contains(f.receive_error, "password authentication failed") ||
-         contains(f.receive_error, "no pg_hba.conf entry");
+         contains(f.receive_error, "pg_hba.conf") || contains(f.receive_error, "is not permitted to log in") ||
+         (contains(f.receive_error, "FATAL:  role \"") && contains(f.receive_error, "does not exist")) ||
+         contains(f.receive_error, "to start walsender") || contains(f.receive_error, "to start WAL sender");
 }
 bool source_unreachable(const Following& f) {
   return (f.receive_errno >= 2000 && f.receive_errno <= 2013 && !source_refuses(f)) ||
