@@ -225,6 +225,7 @@ struct MemberFacts {
   std::optional<bool> default_read_only;   ///< PostgreSQL: sessions begin read-only, and may switch it off
   std::string synchronous_standby_names;   ///< PostgreSQL
   std::optional<bool> replay_paused;       ///< PostgreSQL
+  std::map<std::string, int64_t> standby_limits;  ///< PostgreSQL: settings a standby may not have lower than its primary
   std::vector<StuckCommit> stuck_commits;
   std::vector<StuckCommit> locked_writes;          ///< wait for a lock on the whole server
   std::vector<OpenTransaction> open_transactions;  ///< the prepared, and those whose sessions do nothing
@@ -262,5 +263,9 @@ struct MemberFacts {
   bool reachable() const { return reach == Reach::reachable; }
   const Following* upstream() const { return following.empty() ? nullptr : &following.front(); }
 };
+
+/// Of the settings both have, those that are lower here, with what they are there.
+std::map<std::string, int64_t> lower_than(const std::map<std::string, int64_t>& here,
+                                          const std::map<std::string, int64_t>& there);
 
 }  // namespace holdfast::cluster

@@ -384,6 +384,14 @@ const Case kCases[] = {
        f.receive_error = "the replica has more GTIDs than the source has";
      },
      "replica-position-refused", 1, Verdict::broken, Action::rebuild},
+    {"lower settings", Engine::postgres,
+     [](World& w) {
+       w[0].standby_limits = {{"max_connections", 150}};
+       w[1].standby_limits = {{"max_connections", 100}};
+       w[1].replay_paused = true;
+       w[1].following[0].applying = false;
+     },
+     "replica-settings-too-small", 1, Verdict::broken, Action::resume},
     {"read-only sessions", Engine::postgres, [](World& w) { w[0].default_read_only = true; }, "sessions-read-only", 0,
      Verdict::broken, Action::nothing},
     {"non-primary", Engine::galera,

@@ -125,6 +125,18 @@ std::vector<Fault> streaming_faults() {
        .members = {"1 stopped resume"},
        .authority = "provable 0",
        .repair = {"healed"}},
+      {.name = "max_connections of the primary raised",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"ALTER SYSTEM SET max_connections = 150"});
+             p.stop(0);
+             p.start(0);
+           },
+       .diagnoses = {"replica-settings-too-small 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .also = {"replica-not-receiving", "replica-source-unreachable"},
+       .repair = {"healed"}},
       {.name = "sessions of the primary read-only",
        .inject = sql_on(0, {"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"}),
        .diagnoses = {"sessions-read-only 0"},
