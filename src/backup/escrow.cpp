@@ -31,7 +31,7 @@ Status refuse_data_elsewhere(const std::string& folder) {
 }  // namespace
 
 repo::Timestamp time_of_job(const std::string& job) {
-  // "20261122T003000Z-1a2b"
+  // "20261122T003000Z-0fa3c"
   if (job.size() >= 16 && job[8] == 'T' && job[15] == 'Z') {
     const std::string text = fmt::format("{}-{}-{}T{}:{}:{}Z", job.substr(0, 4), job.substr(4, 2), job.substr(6, 2),
                                          job.substr(9, 2), job.substr(11, 2), job.substr(13, 2));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cli/kept_copies.h"
 #include "cli/operation_handlers.h"
 #include "cli/signals.h"
 #include "cli/verbs.h"
@@ -37,7 +38,7 @@ std::string remark(const Summary& summary) {
   return text;
 }
 
-Value operation_document(const Summary& summary, const StoredOperation& stored) {
+Value operation_document(const Summary& summary, const StoredOperation& stored, const std::string& repository = {}) {
   Value document = operation::summary_value(summary);
   document.set("plan", stored.plan ? operation::plan_value(*stored.plan) : Value());
   Value::List records, steps;
@@ -56,6 +57,7 @@ Value operation_document(const Summary& summary, const StoredOperation& stored) 
   document.set("steps", Value(std::move(steps)));
   document.set("journal", Value(std::move(records)));
   document.set("tornTail", stored.torn);
+  document.set("kept", kept_value(kept_copies(stored, repository)));
   return document;
 }
 
@@ -135,12 +137,14 @@ Result<bool> accepts(Context& context, const std::string& name) {
 }
 
 Exit finished(Context& context, const Asked& asked, const Result<operation::Report>& report) {
+  if (report) context.out.line(fmt::format("operation {} is {}", report->id, operation::phase_name(report->phase)));
   if (const auto stored = operation::read_operation(asked.state_dir, asked.id)) {
     const Summary summary = operation::summarise(asked.state_dir, *stored);
-    context.out.set_data(operation_document(summary, *stored));
+    const std::string repository = context.options.text("backups-path");
+    context.out.set_data(operation_document(summary, *stored, repository));
+    print_kept(context.out, asked.id, kept_copies(*stored, repository));
   }
   if (!report) return fail(report.error());
-  context.out.line(fmt::format("operation {} is {}", report->id, operation::phase_name(report->phase)));
   return {};
 }
 
@@ -200,6 +204,7 @@ Exit run_operations_show(Context& context) {
     context.out.line();
   }
   print_journal(context.out, it.stored);
+  print_kept(context.out, it.id, kept_copies(it.stored, {}));
   if (it.stored.torn) context.out.line("the last record was cut off while it was written; nobody acted upon it");
   if (summary.state == "unfinished") {
     context.out.line();

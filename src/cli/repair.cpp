@@ -11,6 +11,7 @@
 #include "backup/diverged.h"
 #include "backup/escrow.h"
 #include "cli/cluster_options.h"
+#include "cli/kept_copies.h"
 #include "cli/operation_handlers.h"
 #include "cli/recover.h"
 #include "cli/repository_session.h"
@@ -78,31 +79,6 @@ Result<Value> keep_dump(Context& context, RepositorySession& session, const clus
       {{"snapshot", kept.snapshot}, {"path", kept.path}, {"position", kept.position}, {"bytes", kept.bytes}});
 }
 
-/// What the operation put into the repository, and how to get it back.
-Value tell_kept(Context& context, const cluster::DatabaseCluster& cluster, const operation::Plan& plan,
-                const std::vector<operation::StepStatus>& steps, const std::string& job) {
-  Value::List kept;
-  for (size_t i = 0; i < steps.size() && i < plan.steps.size(); ++i) {
-    const auto& step = plan.steps[i];
-    const bool dump = step.kind == "dump_member";
-    if ((!dump && step.kind != "take_escrow") || !steps[i].result) continue;
-    const Value& result = *steps[i].result;
-    if (result["snapshot"].text().empty()) continue;
-    const auto* member = cluster.find(step.member);
-    const std::string command =
-        fmt::format("holdfast restore --snapshot {} -c {} -i {} --into DIR -r {}",
-                    result["snapshot"].text().substr(0, 8), cluster.full_name(),
-                    member ? std::to_string(member->ordinal) : step.member, context.options.text("backups-path"));
-    if (kept.empty()) context.out.line(fmt::format("kept in the repository, as job={}:", job));
-    context.out.line(fmt::format("  {} of {}: {}", dump ? "dump" : "data directory", step.member, command));
-    kept.push_back(Value::object({{"member", step.member},
-                                  {"type", dump ? "diverged" : "escrow"},
-                                  {"snapshot", result["snapshot"].text()},
-                                  {"restore", command}}));
-  }
-  return Value(std::move(kept));
-}
-
 /// Shows the plan and, unless --dry-run, carries it out; looks again at the end. `left_alone`: what it does not mend.
 Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const cluster::TriageReport& before,
                operation::Plan plan, const std::vector<std::string>& left_alone,
@@ -159,9 +135,11 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
   context.out.set_data(data);
   context.out.line();
   print_triage(context.out, after, false);
-  if (done && session) {
-    context.out.line();
-    data.set("kept", tell_kept(context, cluster, plan, done->steps, done->id));
+  if (session && !executor.operation().empty()) {
+    const auto stored = TRY(operation::read_operation(state_dir_of(context), executor.operation()));
+    const auto kept = kept_copies(stored, options.text("backups-path"));
+    print_kept(context.out, stored.id, kept);
+    data.set("kept", kept_value(kept));
     context.out.set_data(data);
   }
   if (!done) return fail(std::move(done).error());

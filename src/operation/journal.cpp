@@ -24,8 +24,10 @@ constexpr const char* kAbandonedFile = "abandoned.json";
 /// Set aside when a journal is made, so that a full disk is found before anything is done and not between two steps.
 constexpr off_t kReserve = 256 << 10;
 
-std::string utc(const char* format) {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+using Clock = std::chrono::system_clock;
+
+std::string utc(const char* format, Clock::time_point at) {
+  const std::time_t now = Clock::to_time_t(at);
   std::tm parts{};
   ::gmtime_r(&now, &parts);
   char text[40];
@@ -63,13 +65,15 @@ Status reserve(int fd, const std::string& path) {
 }  // namespace
 
 std::string new_operation_id() {
-  uint8_t bytes[2];
-  crypto::fill_random(bytes);
-  return utc("%Y%m%dT%H%M%SZ") + "-" + codec::to_hex(bytes);
+  uint8_t random[1];
+  crypto::fill_random(random);
+  const auto now = Clock::now();
+  const auto milliseconds = std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+  return utc("%Y%m%dT%H%M%SZ", now) + fmt::format("-{:03x}{}", milliseconds, codec::to_hex(random));
 }
 
 std::string utc_now() {
-  return utc("%Y-%m-%dT%H:%M:%SZ");
+  return utc("%Y-%m-%dT%H:%M:%SZ", Clock::now());
 }
 
 Result<Journal> Journal::create(const std::string& state_dir, const std::string& id, const Plan& plan,

@@ -17,7 +17,8 @@
 
 namespace holdfast::operation {
 
-/// "20261121T213018Z-a1b2": the UTC time and 4 random hexadecimal digits.
+/// "20261121T213018Z-0fa3c": the UTC time to the second; as hexadecimal digits, 3 of its milliseconds, so that ids sort
+/// by age, and 2 random ones.
 std::string new_operation_id();
 /// "2026-11-21T21:30:18Z"
 std::string utc_now();

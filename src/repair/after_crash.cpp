@@ -66,7 +66,10 @@ Status start_after_crash(const Members& members, StepScope& scope, const std::st
   const auto status = ask(members, scope, member, "status", Value::object(), soon());
   if (!status || !is_fresh(*status)) return {};  // whoever needs it will say what is wrong with it
   if (members.cluster.engine != Engine::galera && (*status)["role"].text() != "replica") return {};
-  return start(members, scope, member, false);
+  TRY_VOID(start(members, scope, member, false));
+  if (members.cluster.engine != Engine::mariadb) return {};
+  TRY(settle_position(members, scope, *TRY(members.find(member))));
+  return {};
 }
 
 Status component_after_crash(const Members& members, StepScope& scope) {

@@ -44,7 +44,7 @@ class GaleraStep : public MemberStep {
     const auto* described = members_->cluster.find(name);
     if (!described)
       return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
-    arguments.set("epoch", members_->epoch->load());
+    arguments.set("epoch", scope.epoch());
     return when_free(deadline, {}, [&] { return provider::ask_agent(*described, op, arguments, deadline); });
   }
 

@@ -30,7 +30,8 @@ class StartServer : public MemberStep {
     if (engine() == Engine::galera) TRY_VOID(component_after_crash(*members_, scope));
     if (scope.step().arguments["restart"].boolean()) TRY_VOID(stop_member(*control, Deadline::in(seconds(60))));
     TRY_VOID(start_member(*control, {}, Deadline::in(seconds(180))));
-    return Value::object();
+    if (engine() != Engine::mariadb) return Value::object();
+    return Value::object({{"position", TRY(settle_position(*members_, scope, *control))}});
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto* control = TRY(member(scope));
@@ -279,19 +280,22 @@ class ProveMember : public MemberStep {
   Result<Value> look_before(StepScope&) override { return Value::object(); }
   Result<Value> run(StepScope& scope, const Value&) override {
     TRY_VOID(start_after_crash(*members_, scope, scope.step().member));
-    const Deadline deadline = Deadline::in(seconds(120));
+    const Deadline deadline = Deadline::in(seconds(scope.step().arguments["tell"].boolean() ? 30 : 120));
     std::mutex mutex;
     std::condition_variable_any wake;
     for (;;) {
       const auto report = members_->triage();
       const auto* seen = report.find(scope.step().member);
-      if (seen && seen->healthy()) return Value::object({{"sentence", seen->sentence}});
+      if (seen && seen->healthy()) return Value::object({{"healthy", true}, {"sentence", seen->sentence}});
       if (scope.stop().stop_requested()) return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted");
-      if (deadline.passed())
-        return fail(
-            ErrorClass::failed, "repair.not_healthy",
-            fmt::format("{} did not get healthy in time: {}", scope.step().member, seen ? seen->sentence : "not seen"),
-            fmt::format("holdfast triage -c {}", report.cluster.full_name()));
+      if (deadline.passed()) {
+        const std::string sentence = seen ? seen->sentence : "not seen";
+        if (scope.step().arguments["tell"].boolean())
+          return Value::object({{"healthy", false}, {"sentence", sentence}});
+        return fail(ErrorClass::failed, "repair.not_healthy",
+                    fmt::format("{} did not get healthy in time: {}", scope.step().member, sentence),
+                    fmt::format("holdfast triage -c {}", report.cluster.full_name()));
+      }
       std::unique_lock lock(mutex);
       wake.wait_for(lock, scope.stop(), std::chrono::milliseconds(300), [] { return false; });
     }
@@ -326,6 +330,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   add_galera_handlers(handlers, members);
   add_postgres_handlers(handlers, members);
   add_tail_handlers(handlers, members);
+  add_logged_position_handlers(handlers, members);
   return handlers;
 }
 

@@ -82,6 +82,11 @@ Status start_after_crash(const Members& members, StepScope& scope, const std::st
 /// member is still the one that holds everything. "repair.no_component" when it cannot be known. (after_crash.cpp)
 Status component_after_crash(const Members& members, StepScope& scope);
 
+/// MariaDB, after a start: a replica that asks for what it has logged already goes on behind it. "noted" when it needs
+/// nothing, "settled", "unknown" when its source does not prove it, "none" when it follows nobody.
+/// (logged_position.cpp)
+Result<std::string> settle_position(const Members& members, StepScope& scope, engine::MemberControl& control);
+
 class MemberStep : public StepHandler {
  public:
   explicit MemberStep(std::shared_ptr<Members> members) : members_(std::move(members)) {}
@@ -126,5 +131,6 @@ void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr
 void add_galera_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_postgres_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_tail_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
+void add_logged_position_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 
 }  // namespace holdfast::repair

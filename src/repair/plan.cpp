@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "repair/keep_plan.h"
+#include "repair/logged_position.h"
 #include "repair/relay_logs.h"
 #include "repair/report_view.h"
 #include "repair/rungs_galera.h"
@@ -416,6 +417,9 @@ Status Planner::resume(const MemberReport& member) {
                             name(member), report_.leader),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   if (unreadable && !can_fetch_logs_anew(report_, member)) return refill(member);
+  const bool out_of_order =
+      std::ranges::any_of(member.facts.following, [](const cluster::Following& f) { return f.apply_errno == 1950; });
+  if (out_of_order && !may_go_on_behind_its_log(report_, member)) return refill(member);
   if (is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
   if (says(member, "replica-writable")) add_read_only(member);
   const bool refused = says(member, "replica-access-denied");
@@ -431,6 +435,8 @@ Status Planner::resume(const MemberReport& member) {
     add_start(member, "so that it connects anew");
   } else if (stopped && report_.cluster.engine == Engine::postgres && !says(member, "replica-thread-stopped")) {
     add_start(member, "so that it connects anew");
+  } else if (out_of_order) {
+    add(going_on_step(name(member), report_.leader));
   } else if (unreadable) {
     add(fetching_step(name(member), report_.leader));
   } else if (refused || relay_log_damaged) {
@@ -491,6 +497,27 @@ Status Planner::repair(const MemberReport& member) {
   return {};
 }
 
+namespace {
+
+/// One that does not get healthy in time takes back what was done to it, but not what was done to others: a primary
+/// that was started stays, whatever its replicas say. Nothing of the kind for one made anew: its old copy is kept until
+/// it is proven.
+void keep_what_is_done(operation::Plan& plan) {
+  const auto acts = [](const operation::Step& step) { return step.kind != "prove_member"; };
+  for (auto& step : plan.steps) {
+    if (acts(step) || plan.find("swap-" + step.member)) continue;
+    const bool only_waits =
+        std::ranges::none_of(plan.steps, [&](const auto& s) { return acts(s) && s.member == step.member; });
+    const bool beside_others =
+        std::ranges::any_of(plan.steps, [&](const auto& s) { return acts(s) && s.member != step.member; });
+    if (!only_waits && !beside_others) continue;
+    step.arguments.set("tell", true);
+    step.title += "; if it takes too long that is told, and all that was done stays";
+  }
+}
+
+}  // namespace
+
 Result<Proposal> Planner::propose() {
   proposal_.plan.verb = "repair";
   proposal_.plan.cluster = report_.cluster.full_name();
@@ -529,15 +556,18 @@ Result<Proposal> Planner::propose() {
       add_tidying(*m);
       continue;
     }
+    if (waits_for_started(*m)) {
+      if (m->action == Action::nothing)
+        add_proof(*m);
+      else
+        proposal_.skipped.push_back(name(*m) + ": run repair again for it, once the one it follows serves");
+      continue;
+    }
     if (!request_.ordinal && m->action >= Action::rewind && (rebuilding || has_no_return())) {
       proposal_.skipped.push_back(name(*m) + ": one member is made anew at a time; run repair again for it");
       continue;
     }
     rebuilding = rebuilding || m->action >= Action::rewind;
-    if (waits_for_started(*m)) {
-      add_proof(*m);
-      continue;
-    }
     auto done = request_.ordinal ? repair(*m) : [&]() -> Status {
       TRY_VOID(check_target(*m));
       return repair(*m);
@@ -569,6 +599,7 @@ Result<Proposal> Planner::propose() {
                       {}};
   }
   if (proposal_.plan.steps.empty() && refused) return fail(std::move(*refused));
+  keep_what_is_done(proposal_.plan);
   return std::move(proposal_);
 }
 

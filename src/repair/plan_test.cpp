@@ -375,8 +375,48 @@ TEST(RepairPlan, WhatAReplicaWaitsForIsNamed) {
   EXPECT_EQ(steps(plan_repair(report, {})), "start-m0 prove-m0 prove-m1 prove-m2");
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "start-m0 prove-m0 prove-m1 prove-m2");
 
+  const auto proposal = plan_repair(report, {});
+  EXPECT_FALSE(proposal->plan.find("prove-m0")->arguments["tell"].boolean());
+  EXPECT_TRUE(proposal->plan.find("prove-m1")->arguments["tell"].boolean()) << "m0 would be stopped again because of m1";
+
+  // What else is wrong with one does not keep its source from being started.
+  auto also = report;
+  diagnose(also, 1, "replica-apply-error", Verdict::broken, Action::rebuild);
+  EXPECT_EQ(steps(plan_repair(also, {.has_repository = true})), "start-m0 prove-m0 prove-m2");
+
   report.members[0].facts.agent = false;
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.needs_operator");
+}
+
+TEST(RepairPlan, AReplicaThatLoggedAStatementAndDidNotNoteItGoesOnBehindItsLog) {
+  auto report = healthy();
+  diagnose(report, 1, "replica-apply-error", Verdict::broken, Action::resume);
+  auto& m = report.members[1];
+  m.facts.version = "10.11.6-MariaDB";
+  m.facts.executed = "0-1-37";
+  report.members[0].facts.executed = "0-1-40";
+  cluster::Following follow;
+  follow.apply_errno = 1950;
+  const auto refused = [](const char* gtid) {
+    return std::string(
+               "An attempt was made to binlog GTID 0-1-37 which would create an out-of-order sequence number "
+               "with existing GTID ") +
+           gtid + ", and gtid strict mode is enabled";
+  };
+  follow.apply_error = refused("0-1-37");
+  m.facts.following.push_back(follow);
+  const Request one{.ordinal = 1, .has_repository = true};
+  const std::string rebuilt = "stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1";
+  EXPECT_EQ(steps(plan_repair(report, one)), "go-on-m1 prove-m1");
+  auto own = report;
+  own.members[1].facts.following[0].apply_error = refused("0-2-37");
+  EXPECT_EQ(steps(plan_repair(own, one)), rebuilt) << "the number is taken by one of its own";
+  own = report;
+  own.members[1].facts.executed = "0-1-36,0-2-37";
+  EXPECT_NE(steps(plan_repair(own, one)), "go-on-m1 prove-m1") << "its source lacks a part of its log";
+  own = report;
+  own.members[1].facts.version = "10.5.29-MariaDB";
+  EXPECT_EQ(steps(plan_repair(own, one)), rebuilt) << "what is logged there need not be done";
 }
 
 TEST(RepairPlan, WhatIsNoMatterOfDataNeedsNoCopy) {

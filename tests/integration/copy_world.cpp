@@ -62,7 +62,7 @@ std::string CopyWorld::ask(int ordinal, const std::string& statement) const {
   return rows->empty() ? "" : rows->rows[0][0].value_or("NULL");
 }
 
-void CopyWorld::start_writer() {
+void CopyWorld::start_writer(int not_following) {
   sys::Command command;
   command.argv = {holdfast_binary(), "lab", "load",    "-c",          cluster_,       "--write",
                   "--seconds",       "300", "--quiet", "--state-dir", lab.state_dir()};
@@ -72,9 +72,10 @@ void CopyWorld::start_writer() {
   ASSERT_TRUE(writer);
   writer_ = std::move(*writer);
   if (config(0).engine != cluster::Engine::mariadb) return;
-  // Its table is there, and on disk: MariaDB logs DDL before it notes the position, so that a replica killed in between
-  // asks for the statement again and refuses it (1950).
+  // MariaDB logs DDL before it notes the position, so that a replica killed in between asks for the statement again and
+  // refuses it (1950).
   for (int i = 0; exists(i, ""); ++i) {
+    if (i == not_following) continue;
     auto there =
         sys::wait_until([&] { return !query(i, "SELECT 1 FROM shop.ledger LIMIT 1").value_or(sql::Rows()).empty(); },
                         Deadline::in(seconds(20)));

@@ -37,8 +37,9 @@ class CopyWorld {
   std::string ask(int ordinal, const std::string& statement) const;
   Result<sql::Rows> query(int ordinal, const std::string& statement) const;
 
-  /// Rows of shop.ledger, a commit each, until stop_writer().
-  void start_writer();
+  /// Rows of shop.ledger, a commit each, until stop_writer(). Its table is on all members, and on disk there, but for
+  /// the one that does not follow.
+  void start_writer(int not_following = -1);
   void stop_writer();
 
   /// The member's server follows `upstream` (SQL of its engine; nothing to do for Galera and PostgreSQL).

@@ -66,7 +66,7 @@ TEST_P(MemberCopy, RebuildUnderAWriter) {
     EXPECT_EQ(world.ask(c.victim, mysql ? "SET GLOBAL super_read_only=OFF" : "SET GLOBAL read_only=OFF"), "");
     EXPECT_EQ(world.ask(c.victim, c.errant), "");
   }
-  ASSERT_NO_FATAL_FAILURE(world.start_writer());
+  ASSERT_NO_FATAL_FAILURE(world.start_writer(c.victim));
   const std::string facts = donor_facts(world, c);
   const auto donor_pid = world.server(c.donor)["pid"].integer();
   world.must(c.victim, "stop", Value::object({{"mode", "immediate"}}));
@@ -124,7 +124,7 @@ TEST_P(MemberCopy, RebuildUnderAWriter) {
   const std::string old = world.must(c.victim, "swap_side")["path"].text();
   EXPECT_TRUE(old.starts_with(world.dir(c.victim) + "/data.replaced-")) << old;
   EXPECT_FALSE(world.exists(c.victim, "data.new"));
-  ASSERT_NO_FATAL_FAILURE(world.start_writer());
+  ASSERT_NO_FATAL_FAILURE(world.start_writer(c.victim));
   world.must(c.victim, "start");
   EXPECT_EQ(world.server(c.victim)["data"].text(), "main");
   auto running = sys::wait_until(

@@ -248,6 +248,28 @@ TEST(Repair, MariadbRestartedAndResumed) {
   for (int i = 0; i < 3; ++i) world.expect_acknowledged(i);
 }
 
+TEST(Repair, MariadbAPrimaryThatWasStartedStaysWhateverItsReplicasSay) {
+  NEED(Engine::mariadb, "mariadbd");
+  World world(Engine::mariadb, "shop-mariadb");
+  ASSERT_NO_FATAL_FAILURE(world.up());
+  const std::string row = "INSERT INTO shop.in_the_way VALUES (1)";
+  EXPECT_EQ(world.ask(0, "CREATE TABLE shop.in_the_way (i int primary key)"), "");
+  world.expect_equal(1);
+  EXPECT_EQ(world.ask(1, "STOP SLAVE IO_THREAD"), "");
+  EXPECT_EQ(world.ask(1, "SET STATEMENT sql_log_bin=0 FOR " + row), "");
+  EXPECT_EQ(world.ask(0, row), "");
+  world.break_member("kill", 0);
+  EXPECT_EQ(world.ask(1, "START SLAVE IO_THREAD"), "");
+  // Nothing is seen of what is wrong with the replica before its source is back.
+  const auto done = world.repair();
+  World::expect_refused(done, "repair.partial", 5);
+  EXPECT_EQ(world.ask(0, "INSERT INTO shop.in_the_way VALUES (2)"), "") << "it was stopped again";
+  world.lab.holdfast({"repo", "init", "-r", world.lab.state_dir() + "/repo"});
+  const auto rebuilt = world.repair({"-i", "1", "-r", world.lab.state_dir() + "/repo"});
+  EXPECT_EQ(rebuilt.exit_code, 0) << rebuilt.out;
+  world.expect_mended(1);
+}
+
 TEST(Repair, PostgresResumedRestartedAndRebuilt) {
   NEED(Engine::postgres, "postgres");
   World world(Engine::postgres, "shop-postgres");

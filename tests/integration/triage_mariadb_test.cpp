@@ -45,6 +45,18 @@ std::function<void(Patient&)> trip(std::vector<std::string> before, std::vector<
   };
 }
 
+/// Replica `i` has a table, has it in its log, and does not know it: so it is found when it dies between the two.
+void forget_the_last(Patient& p, int i) {
+  p.stop_writer();
+  caught_up(p, i);
+  const std::string before = p.sql(i, {"SELECT @@GLOBAL.gtid_slave_pos"});
+  p.sql(0, {"CREATE TABLE shop.logged (a INT PRIMARY KEY)"});
+  caught_up(p, i);
+  p.sql(i, {"STOP SLAVE", "SET GLOBAL gtid_slave_pos = '" + before + "'", "FLUSH LOCAL ENGINE LOGS"});
+  p.start_writer();
+  p.sql(i, {"START SLAVE"});
+}
+
 /// Replica 1 becomes a primary by hand; the others do not know.
 void open_second_writer(Patient& p) {
   p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF",
@@ -266,6 +278,24 @@ std::vector<Fault> faults() {
        .members = {"2 stopped resume"},
        .authority = "provable 0",
        .repair = {"healed"}},
+      {.name = "applied and not noted: it refuses what it has",
+       .inject = [](Patient& p) { forget_the_last(p, 1); },
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, {"DROP TABLE shop.logged"})},
+      {.name = "applied and not noted, and killed",
+       .inject =
+           [](Patient& p) {
+             forget_the_last(p, 1);
+             p.kill(1);
+           },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, {"DROP TABLE shop.logged"})},
       {.name = "1062, a row that is there already",
        .inject = trip(kTable, {"INSERT INTO shop.t VALUES (7, 0)"}, {"INSERT INTO shop.t VALUES (7, 1)"}),
        .diagnoses = {"replica-apply-error 1"},

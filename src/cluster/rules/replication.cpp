@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cluster/rules/rule.h"
+#include "cluster/server_words.h"
 
 namespace holdfast::cluster::rules {
 
@@ -130,6 +131,12 @@ bool relay_log_is_damaged(const View& view, const Following& f) {
          (f.apply_errno == 1594 || f.apply_errno == 1595);
 }
 
+/// MariaDB logs DDL before it notes its position: killed in between it refuses what it has.
+bool noted_late(const View& view, const MemberFacts& m, const Following& f) {
+  return view.cluster.engine == Engine::mariadb && f.apply_errno == 1950 && has_atomic_ddl(m.version) &&
+         refuses_what_it_logged(f.apply_error);
+}
+
 std::vector<Finding> apply_error(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.applying == true || f.apply_errno == 0) return {};
@@ -149,7 +156,8 @@ std::vector<Finding> apply_error(const View& view) {
         what = "an account it should create or drop is not as on the source";
         break;
       case 1950:
-        what = "a transaction comes out of order: it has local ones of its own";
+        what = noted_late(view, m, f) ? "it died before it noted that it had applied a statement, and asks for it again"
+                                      : "a transaction comes out of order: it has local ones of its own";
         break;
       case 1205:
       case 1213:
@@ -164,7 +172,8 @@ std::vector<Finding> apply_error(const View& view) {
     Finding found{.summary = fmt::format("{} has stopped applying: {} (error {})", name(m), what, f.apply_errno),
                   .evidence = {fmt::format("applier [{}] {}", f.apply_errno, first_line(f.apply_error))},
                   .remedy = view.command("repair", &m)};
-    if (passes_by_itself(f.apply_errno) || relay_log_is_damaged(view, f)) found.action = Action::resume;
+    if (passes_by_itself(f.apply_errno) || relay_log_is_damaged(view, f) || noted_late(view, m, f))
+      found.action = Action::resume;
     return found;
   });
 }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "cluster/rules/rule.h"
+#include "cluster/server_words.h"
 
 namespace holdfast::cluster::rules {
 
@@ -106,18 +107,6 @@ std::vector<Finding> offline_mode(const View& view) {
                              view.command("triage"),
                    .severity = &m == view.leader() ? Severity::critical : Severity::error};
   });
-}
-
-/// "10.11.6-MariaDB" -> 10, 11; PostgreSQL: "15.4" -> 15, 0 (minor versions of one major go together).
-std::optional<std::pair<int, int>> release_of(Engine engine, std::string_view version) {
-  if (version.starts_with("5.5.5-")) version.remove_prefix(6);  // what MariaDB 10 says to old clients
-  std::pair<int, int> release{0, 0};
-  auto [at, error] = std::from_chars(version.data(), version.data() + version.size(), release.first);
-  if (error != std::errc()) return std::nullopt;
-  if (engine == Engine::postgres) return release;
-  if (at == version.data() + version.size() || *at != '.') return std::nullopt;
-  if (std::from_chars(at + 1, version.data() + version.size(), release.second).ec != std::errc()) return std::nullopt;
-  return release;
 }
 
 std::vector<Finding> version_skew(const View& view) {

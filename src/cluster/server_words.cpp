@@ -1,0 +1,44 @@
+#include "cluster/server_words.h"
+
+#include <charconv>
+
+#include "position/gtid_vector.h"
+
+namespace holdfast::cluster {
+
+namespace {
+
+/// The GTID behind these words.
+std::optional<position::MariaGtid> gtid_after(std::string_view text, std::string_view words) {
+  const auto at = text.find(words);
+  if (at == std::string_view::npos) return std::nullopt;
+  text.remove_prefix(at + words.size());
+  auto gtid = position::MariaGtid::parse(text.substr(0, text.find_first_not_of("0123456789-")));
+  return gtid ? std::optional(*gtid) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::pair<int, int>> release_of(Engine engine, std::string_view version) {
+  if (version.starts_with("5.5.5-")) version.remove_prefix(6);  // what MariaDB 10 says to old clients
+  std::pair<int, int> release{0, 0};
+  auto [at, error] = std::from_chars(version.data(), version.data() + version.size(), release.first);
+  if (error != std::errc()) return std::nullopt;
+  if (engine == Engine::postgres) return release;
+  if (at == version.data() + version.size() || *at != '.') return std::nullopt;
+  if (std::from_chars(at + 1, version.data() + version.size(), release.second).ec != std::errc()) return std::nullopt;
+  return release;
+}
+
+bool refuses_what_it_logged(std::string_view error) {
+  const auto refused = gtid_after(error, "attempt was made to binlog GTID ");
+  const auto there = gtid_after(error, "with existing GTID ");
+  return refused && there && refused->domain == there->domain && refused->server == there->server &&
+         refused->seq <= there->seq;
+}
+
+bool has_atomic_ddl(std::string_view version) {
+  return release_of(Engine::mariadb, version) >= std::pair(10, 6);
+}
+
+}  // namespace holdfast::cluster

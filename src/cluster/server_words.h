@@ -1,0 +1,21 @@
+// What MariaDB servers say, understood. Pure.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "cluster/types.h"
+
+namespace holdfast::cluster {
+
+/// "10.11.6-MariaDB" -> 10, 11; PostgreSQL: "15.4" -> 15, 0 (minor versions of one major go together).
+std::optional<std::pair<int, int>> release_of(Engine engine, std::string_view version);
+
+/// MariaDB, error 1950 with this text: whether it is about a transaction the server has logged before, and not about
+/// one of its own that took the number: the GTID it refused, and the one in its way, are of one server and domain.
+bool refuses_what_it_logged(std::string_view error);
+/// MariaDB: what its binary log has of DDL is done, also after a crash (10.6).
+bool has_atomic_ddl(std::string_view version);
+
+}  // namespace holdfast::cluster

@@ -1,0 +1,81 @@
+#include "engine/logged_position.h"
+
+#include <fmt/format.h>
+
+#include "cluster/server_words.h"
+#include "position/gtid_vector.h"
+#include "sql/mariadb.h"
+#include "sys/process.h"
+
+namespace holdfast::engine {
+
+using position::GtidVector;
+using sql::MariadbConnection;
+
+namespace {
+
+constexpr int kOutOfOrder = 1950;
+
+/// In every domain the higher number of the two.
+GtidVector later(const GtidVector& a, const GtidVector& b) {
+  GtidVector both = a;
+  for (const auto& gtid : b.entries())
+    if (gtid.seq > both.of_domain(gtid.domain).seq) both.set(gtid);
+  return both;
+}
+
+struct Positions {
+  std::string version;
+  GtidVector logged, applied;
+};
+Result<Positions> positions_of(MariadbConnection& connection, Deadline deadline, const std::stop_token& stop) {
+  const auto rows =
+      TRY(connection.query("SELECT @@version AS version, @@GLOBAL.gtid_binlog_pos AS logged, "
+                           "@@GLOBAL.gtid_slave_pos AS applied",
+                           deadline, stop));
+  return Positions{rows.text("version"), TRY(GtidVector::parse(rows.text("logged"))),
+                   TRY(GtidVector::parse(rows.text("applied")))};
+}
+
+}  // namespace
+
+Result<bool> stopped_at_what_it_logged(const sql::Target& replica, Deadline deadline, std::stop_token stop) {
+  auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
+  if (!cluster::has_atomic_ddl(TRY(positions_of(connection, deadline, stop)).version)) return false;
+  bool stopped = false;
+  std::optional<Error> broken;
+  const auto known = [&]() -> Result<bool> {
+    const auto rows = TRY(connection.query("SHOW ALL SLAVES STATUS", deadline, stop));
+    bool applying = true;
+    for (size_t i = 0; i < rows.rows.size(); ++i) {
+      const bool refused = rows.text("Last_SQL_Errno", i) == std::to_string(kOutOfOrder) &&
+                           cluster::refuses_what_it_logged(rows.text("Last_SQL_Error", i));
+      stopped = stopped || refused;
+      applying = applying && (rows.text("Slave_SQL_Running", i) == "Yes" || rows.text("Last_SQL_Errno", i) != "0");
+    }
+    if (stopped || rows.empty()) return true;
+    const auto now = TRY(positions_of(connection, deadline, stop));
+    return applying && later(now.applied, now.logged) == now.applied;
+  };
+  TRY(sys::wait_until(
+      [&] {
+        auto answer = known();
+        if (!answer) broken = answer.error();
+        return broken || *answer;
+      },
+      deadline, stop));
+  if (broken) return fail(std::move(*broken));
+  return stopped;
+}
+
+Status go_on_behind_its_log(const sql::Target& replica, Deadline deadline, std::stop_token stop) {
+  auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
+  TRY(connection.query("STOP ALL SLAVES", deadline, stop));
+  const auto now = TRY(positions_of(connection, deadline, stop));
+  TRY(connection.query(fmt::format("SET GLOBAL gtid_slave_pos='{}'", later(now.applied, now.logged).to_string()),
+                       deadline, stop));
+  TRY(connection.query("START ALL SLAVES", deadline, stop));
+  return {};
+}
+
+}  // namespace holdfast::engine
