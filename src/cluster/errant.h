@@ -55,6 +55,10 @@ struct Errant {
   std::map<std::string, uint64_t> wal_records;  ///< "Heap INSERT" -> how many
 
   bool any() const { return !transactions.empty(); }
+  /// Every one of them was seen, and is of this class.
+  bool is_only(ErrantClass kind) const {
+    return any() && exact && looked_at && unseen.empty() && classes.size() == 1 && classes.contains(kind);
+  }
   std::set<std::string> tables() const;
 };
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/errant.h"
 #include "cluster/types.h"
 
 namespace holdfast::cluster {
@@ -203,6 +204,8 @@ struct MemberFacts {
   std::string executed;    ///< MariaDB gtid_binlog_state, MySQL gtid_executed, PostgreSQL LSN (written or replayed)
   std::string received;    ///< got from the upstream, perhaps not applied: GTID set, Gtid_IO_Pos, received LSN
   std::string slave_pos;   ///< MariaDB gtid_slave_pos
+  /// MariaDB, where it refuses what it logged before: what its own log has behind `slave_pos`, looked up there.
+  std::optional<Errant> unnoted;
   std::string offered;     ///< what followers can have of it by now: gtid_binlog_pos, gtid_executed, flushed LSN
   std::string purged;      ///< MySQL gtid_purged; what its binary logs no longer hold
   std::string lineage;     ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid

@@ -41,4 +41,17 @@ bool has_atomic_ddl(std::string_view version) {
   return release_of(Engine::mariadb, version) >= std::pair(10, 6);
 }
 
+std::string logged_behind(std::string_view binlog_state, std::string_view slave_pos) {
+  const auto state = position::GtidState::parse(binlog_state);
+  const auto noted = position::GtidVector::parse(slave_pos);
+  if (!state || !noted) return "";
+  std::string text;
+  for (const auto& last : state->entries()) {
+    const uint64_t seq = noted->of_domain(last.domain).seq;
+    if (last.seq <= seq) continue;
+    text += (text.empty() ? "" : ",") + position::MissingRange{last.domain, last.server, seq, last.seq}.to_string();
+  }
+  return text;
+}
+
 }  // namespace holdfast::cluster

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -17,5 +18,8 @@ std::optional<std::pair<int, int>> release_of(Engine engine, std::string_view ve
 bool refuses_what_it_logged(std::string_view error);
 /// MariaDB: what its binary log has of DDL is done, also after a crash (10.6).
 bool has_atomic_ddl(std::string_view version);
+/// MariaDB: what a replica's own log (gtid_binlog_state) has behind the position it noted (gtid_slave_pos), in each
+/// domain: "0-1-36..0-1-37"; "" = nothing, or one of them makes no sense.
+std::string logged_behind(std::string_view binlog_state, std::string_view slave_pos);
 
 }  // namespace holdfast::cluster

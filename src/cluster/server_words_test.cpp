@@ -21,6 +21,14 @@ TEST(ServerWords, OneOfItsSourceThatItHasIsToldFromOneOfItsOwn) {
   EXPECT_FALSE(refuses_what_it_logged("An attempt was made to binlog GTID , with existing GTID 0-1-"));
 }
 
+TEST(ServerWords, WhatAServerLoggedBehindWhatItNoted) {
+  EXPECT_EQ(logged_behind("0-1-37", "0-1-37"), "");
+  EXPECT_EQ(logged_behind("0-1-37", "0-1-36"), "0-1-37");
+  EXPECT_EQ(logged_behind("0-2-5,0-1-37,7-1-9", "0-1-35,7-1-9"), "0-1-36..0-1-37")
+      << "an older primary's are before it";
+  EXPECT_EQ(logged_behind("0-1-37", "nonsense"), "");
+}
+
 TEST(ServerWords, DdlIsAtomicFrom10_6On) {
   for (const char* version : {"10.6.0-MariaDB", "10.11.19-MariaDB-0+deb12u1-log", "11.4.2-MariaDB", "5.5.5-10.6.1"})
     EXPECT_TRUE(has_atomic_ddl(version)) << version;

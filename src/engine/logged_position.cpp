@@ -68,6 +68,13 @@ Result<bool> stopped_at_what_it_logged(const sql::Target& replica, Deadline dead
   return stopped;
 }
 
+Result<std::string> logged_behind(const sql::Target& replica, Deadline deadline, std::stop_token stop) {
+  auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
+  const auto rows = TRY(connection.query(
+      "SELECT @@GLOBAL.gtid_binlog_state AS logged, @@GLOBAL.gtid_slave_pos AS noted", deadline, stop));
+  return cluster::logged_behind(rows.text("logged"), rows.text("noted"));
+}
+
 Status go_on_behind_its_log(const sql::Target& replica, Deadline deadline, std::stop_token stop) {
   auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
   TRY(connection.query("STOP ALL SLAVES", deadline, stop));

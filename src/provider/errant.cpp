@@ -84,6 +84,13 @@ void correct_words(cluster::TriageReport& report, const std::string& from, const
 
 }  // namespace
 
+Errant look_up_transactions(const DatabaseCluster& cluster, const Member& member, const std::string& transactions,
+                            milliseconds limit, const std::stop_token& stop) {
+  Errant wanted;
+  wanted.transactions = transactions;
+  return look(cluster, member, std::move(wanted), limit, stop);
+}
+
 void look_up_errant(cluster::TriageReport& report, milliseconds per_member, std::stop_token stop) {
   std::vector<std::string> before;
   for (const auto& m : report.members) before.push_back(m.errant.transactions);

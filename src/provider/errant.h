@@ -13,4 +13,10 @@ namespace holdfast::provider {
 /// most. What could not be looked at says why in errant.unseen.
 void look_up_errant(cluster::TriageReport& report, std::chrono::milliseconds per_member, std::stop_token stop = {});
 
+/// Transactions of a member (`Errant::transactions`), looked up in its own logs through its agent, or on this machine
+/// without one. What cannot be looked at is said in `unseen`.
+cluster::Errant look_up_transactions(const cluster::DatabaseCluster& cluster, const cluster::Member& member,
+                                     const std::string& transactions, std::chrono::milliseconds limit,
+                                     const std::stop_token& stop);
+
 }  // namespace holdfast::provider

@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <thread>
 
 #include "agent/client.h"
 #include "agent/config.h"
 #include "agent/inspect.h"
+#include "cluster/server_words.h"
 #include "engine/observe.h"
+#include "provider/errant.h"
 #include "provider/provider.h"
 #include "provider/silence.h"
 #include "sql/mariadb.h"
@@ -181,6 +184,17 @@ void take_receiver_trouble(MemberFacts& facts) {
   }
 }
 
+/// A MariaDB replica that refuses what its own log has: what that log has that it did not note.
+void look_for_unnoted(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
+                      const std::stop_token& stop) {
+  const bool refuses = std::ranges::any_of(facts.following, [](const cluster::Following& f) {
+    return f.apply_errno == 1950 && cluster::refuses_what_it_logged(f.apply_error);
+  });
+  if (cluster.engine != cluster::Engine::mariadb || !refuses) return;
+  const auto behind = cluster::logged_behind(facts.executed, facts.slave_pos);
+  if (!behind.empty()) facts.unnoted = look_up_transactions(cluster, member, behind, limit, stop);
+}
+
 bool takes_writes(const DatabaseCluster& cluster, const MemberFacts& facts) {
   return cluster.engine != cluster::Engine::galera && facts.reachable() && facts.role == MemberRole::primary &&
          facts.read_only != true;
@@ -213,6 +227,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
       merge(facts[i], std::move(from_agents[i]));
     }
     if (cluster.engine == cluster::Engine::postgres) take_receiver_trouble(facts[i]);
+    look_for_unnoted(facts[i], cluster, member, per_member, stop);
     if (tcp[i]) {
       facts[i].tcp = tcp[i]->has_value();
       if (!*tcp[i]) facts[i].tcp_error = tcp[i]->error().message;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "cluster/server_words.h"
+#include "provider/errant.h"
 #include "repair/live_position.h"
 #include "repair/logged_position.h"
 #include "repair/member_step.h"
@@ -18,16 +19,30 @@ using std::chrono::seconds;
 
 namespace {
 
+/// Why its own log is not its position; "" = it is.
+Result<std::string> objection(const Members& members, StepScope& scope, engine::MemberControl& replica,
+                              const std::string& source) {
+  const auto* described = members.cluster.find(replica.setup().name);
+  if (!described) return "it is no member any more";
+  const auto behind = TRY(engine::logged_behind(replica.setup().socket, soon(), scope.stop()));
+  if (behind.empty()) return "";
+  const auto found = provider::look_up_transactions(members.cluster, *described, behind, seconds(30), scope.stop());
+  if (!found.is_only(cluster::ErrantClass::ddl)) return fmt::format("its log has more than DDL behind it: {}", behind);
+  auto* control = TRY(members.find(source));
+  const auto own =
+      TRY(held_beyond(Engine::mariadb, replica.setup().socket, control->setup().socket, soon(), scope.stop()));
+  return own.empty() ? "" : fmt::format("{} lacks {}", source, own);
+}
+
 class GoOnBehindLog : public MemberStep {
  public:
   using MemberStep::MemberStep;
   Result<Value> look_before(StepScope& scope) override {
     auto* control = TRY(member(scope));
-    auto* source = TRY(members_->find(scope.step().arguments["source"].text()));
-    const auto own = TRY(held_beyond(engine(), control->setup().socket, source->setup().socket, soon(), scope.stop()));
-    if (own.empty()) return Value::object();
-    return fail(ErrorClass::refused, "repair.target_is_authority",
-                fmt::format("{} has what {} lacks by now: {}", scope.step().member, source->setup().name, own),
+    const auto why = TRY(objection(*members_, scope, *control, scope.step().arguments["source"].text()));
+    if (why.empty()) return Value::object();
+    return fail(ErrorClass::refused, "repair.undeterminable",
+                fmt::format("what {} has logged is not its position by now: {}", scope.step().member, why),
                 fmt::format("holdfast triage -c {} -v", members_->cluster.full_name()));
   }
   Result<Value> run(StepScope& scope, const Value&) override {
@@ -50,7 +65,9 @@ bool may_go_on_behind_its_log(const cluster::TriageReport& report, const cluster
   const bool refuses = std::ranges::any_of(member.facts.following, [](const cluster::Following& f) {
     return f.apply_errno == 1950 && cluster::refuses_what_it_logged(f.apply_error);
   });
-  return refuses && !report.leader.empty() && holds_nothing_beside(report, name(member), report.leader);
+  const auto& unnoted = member.facts.unnoted;
+  return refuses && unnoted && unnoted->is_only(cluster::ErrantClass::ddl) && !report.leader.empty() &&
+         holds_nothing_beside(report, name(member), report.leader);
 }
 
 operation::Step going_on_step(const std::string& member, const std::string& leader) {
@@ -74,9 +91,8 @@ Result<std::string> settle_position(const Members& members, StepScope& scope, en
   for (const auto& described : members.cluster.members) {
     if (!stream.follows || described.host != stream.host || described.port != stream.port) continue;
     if (!TRY(engine::stopped_at_what_it_logged(replica, Deadline::in(seconds(5)), scope.stop()))) return "noted";
-    auto* source = TRY(members.find(described.name.str()));
-    const auto own = held_beyond(Engine::mariadb, replica, source->setup().socket, soon(), scope.stop());
-    if (!own || !own->empty()) return "unknown";  // the proof that follows tells why
+    const auto why = objection(members, scope, control, described.name.str());
+    if (!why || !why->empty()) return "unknown";  // the proof that follows tells why
     TRY_VOID(engine::go_on_behind_its_log(replica, soon(), scope.stop()));
     return "settled";
   }

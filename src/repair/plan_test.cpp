@@ -377,7 +377,8 @@ TEST(RepairPlan, WhatAReplicaWaitsForIsNamed) {
 
   const auto proposal = plan_repair(report, {});
   EXPECT_FALSE(proposal->plan.find("prove-m0")->arguments["tell"].boolean());
-  EXPECT_TRUE(proposal->plan.find("prove-m1")->arguments["tell"].boolean()) << "m0 would be stopped again because of m1";
+  EXPECT_TRUE(proposal->plan.find("prove-m1")->arguments["tell"].boolean())
+      << "m0 would be stopped again because of m1";
 
   // What else is wrong with one does not keep its source from being started.
   auto also = report;
@@ -405,6 +406,10 @@ TEST(RepairPlan, AReplicaThatLoggedAStatementAndDidNotNoteItGoesOnBehindItsLog) 
   };
   follow.apply_error = refused("0-1-37");
   m.facts.following.push_back(follow);
+  cluster::Errant& unnoted = m.facts.unnoted.emplace();
+  unnoted.transactions = "0-1-37";
+  unnoted.exact = unnoted.looked_at = true;
+  unnoted.classes[cluster::ErrantClass::ddl].count = 1;
   const Request one{.ordinal = 1, .has_repository = true};
   const std::string rebuilt = "stop-m1 escrow-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1 drop-m1";
   EXPECT_EQ(steps(plan_repair(report, one)), "go-on-m1 prove-m1");
@@ -414,6 +419,10 @@ TEST(RepairPlan, AReplicaThatLoggedAStatementAndDidNotNoteItGoesOnBehindItsLog) 
   own = report;
   own.members[1].facts.executed = "0-1-36,0-2-37";
   EXPECT_NE(steps(plan_repair(own, one)), "go-on-m1 prove-m1") << "its source lacks a part of its log";
+  own = report;
+  own.members[1].facts.unnoted->classes[cluster::ErrantClass::user_data].count = 1;
+  EXPECT_EQ(steps(plan_repair(own, one)), rebuilt)
+      << "rows are noted with their commit: its data is older than its log";
   own = report;
   own.members[1].facts.version = "10.5.29-MariaDB";
   EXPECT_EQ(steps(plan_repair(own, one)), rebuilt) << "what is logged there need not be done";

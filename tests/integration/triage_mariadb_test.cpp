@@ -296,6 +296,26 @@ std::vector<Fault> faults() {
        .authority = "provable 0",
        .repair = {"healed"},
        .tidy = sql_on(0, {"DROP TABLE shop.logged"})},
+      {.name = "older data put back beside newer logs",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             const std::string newer = p.dir(1) + "/data.newer";
+             std::filesystem::rename(p.data(1), newer);
+             copy_tree(p.dir(1) + "/data.kept", p.data(1));
+             for (const auto& entry : std::filesystem::directory_iterator(newer))
+               if (const auto name = entry.path().filename().string(); name.starts_with("binlog."))
+                 std::filesystem::rename(entry.path(), p.data(1) + "/" + name);
+             remove_tree(newer);
+             p.agent(1, "start");
+             await(
+                 "it refuses what is in its log",
+                 [&] { return p.table(1, "SHOW ALL SLAVES STATUS").find("1950") != std::string::npos; }, seconds(10));
+           },
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
       {.name = "1062, a row that is there already",
        .inject = trip(kTable, {"INSERT INTO shop.t VALUES (7, 0)"}, {"INSERT INTO shop.t VALUES (7, 1)"}),
        .diagnoses = {"replica-apply-error 1"},

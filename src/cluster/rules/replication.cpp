@@ -131,10 +131,11 @@ bool relay_log_is_damaged(const View& view, const Following& f) {
          (f.apply_errno == 1594 || f.apply_errno == 1595);
 }
 
-/// MariaDB logs DDL before it notes its position: killed in between it refuses what it has.
+/// MariaDB logs DDL before it notes its position: killed in between it refuses what it has. Rows are noted with their
+/// own commit: an older directory put back beside newer logs is something else.
 bool noted_late(const View& view, const MemberFacts& m, const Following& f) {
-  return view.cluster.engine == Engine::mariadb && f.apply_errno == 1950 && has_atomic_ddl(m.version) &&
-         refuses_what_it_logged(f.apply_error);
+  return view.cluster.engine == Engine::mariadb && f.apply_errno == 1950 && refuses_what_it_logged(f.apply_error) &&
+         has_atomic_ddl(m.version) && m.unnoted && m.unnoted->is_only(ErrantClass::ddl);
 }
 
 std::vector<Finding> apply_error(const View& view) {
