@@ -167,6 +167,7 @@ Value stored_value(const StoredFacts& s) {
                         {"seqno", optional(s.seqno)},
                         {"safeToBootstrap", optional(s.safe_to_bootstrap)},
                         {"abortedTransfer", s.aborted_transfer},
+                        {"transferStillSeconds", optional(s.transfer_still_seconds)},
                         {"gcacheFirst", optional(s.gcache_first)},
                         {"gcacheLast", optional(s.gcache_last)}});
 }
@@ -193,6 +194,7 @@ StoredFacts stored_from(const Value& v) {
   s.seqno = number(v["seqno"]);
   s.safe_to_bootstrap = flag(v["safeToBootstrap"]);
   s.aborted_transfer = v["abortedTransfer"].text();
+  if (!v["transferStillSeconds"].is_null()) s.transfer_still_seconds = v["transferStillSeconds"].number();
   s.gcache_first = number(v["gcacheFirst"]);
   s.gcache_last = number(v["gcacheLast"]);
   return s;

@@ -147,7 +147,10 @@ void read_galera_state(MemberFacts& facts, const MemberConfig& config) {
   } else {
     s.position_unknown = galera.grastate_absent ? "grastate.dat is not there" : galera.grastate.why();
   }
-  if (galera.joiner_unfinished) s.aborted_transfer = fmt::format("{}", fmt::join(galera.transfer_files, ", "));
+  if (galera.joiner_unfinished) {
+    s.aborted_transfer = fmt::format("{}", fmt::join(galera.transfer_files, ", "));
+    s.transfer_still_seconds = engine::galera::transfer_still_seconds(config.data_dir());
+  }
   if (galera.cache) {
     s.gcache_first = galera.cache->first;
     s.gcache_last = galera.cache->last;

@@ -96,7 +96,25 @@ void Server::watch(int pidfd) {
 
 Status Server::start(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
   auto lock = TRY(begin());
-  return start_locked(options, deadline, stop);
+  return start_until_stopped(options, deadline, std::move(stop));
+}
+
+Status Server::start_until_stopped(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
+  std::stop_source source;
+  const std::stop_callback chain(std::move(stop), [source]() mutable { source.request_stop(); });
+  {
+    MutexLock guard(mutex_);
+    start_ = source;
+  }
+  auto started = start_locked(options, deadline, source.get_token());
+  MutexLock guard(mutex_);
+  start_ = std::stop_source(std::nostopstate);
+  return started;
+}
+
+bool Server::give_start_up() {
+  MutexLock guard(mutex_);
+  return start_.stop_possible() && (start_.stop_requested() || start_.request_stop());
 }
 
 Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
@@ -165,7 +183,12 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
 }
 
 Status Server::stop(StopMode mode, Deadline deadline, std::stop_token stop) {
-  auto lock = TRY(begin());
+  // A server that never gets ready (a Galera node whose donor hangs) would otherwise be stopped by its start's
+  // deadline alone.
+  auto lock = begin();
+  if (!lock && give_start_up())
+    TRY(sys::wait_until([&] { return (lock = begin()).has_value(); }, deadline, stop));
+  if (!lock) return fail(std::move(lock).error());
   return stop_locked(mode, deadline, stop);
 }
 
@@ -200,7 +223,7 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
 Status Server::restart(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
   auto lock = TRY(begin());
   TRY_VOID(stop_locked(StopMode::fast, deadline, stop));
-  return start_locked(options, deadline, stop);
+  return start_until_stopped(options, deadline, std::move(stop));
 }
 
 Result<std::string> Server::set_aside() {

@@ -100,7 +100,10 @@ class Server {
 
  private:
   Result<std::unique_lock<std::mutex>> begin();
+  Status start_until_stopped(const LaunchOptions& options, Deadline deadline, std::stop_token stop);
   Status start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop);
+  /// Ends a start that waits for its server; true when there is one.
+  bool give_start_up();
   Status stop_locked(StopMode mode, Deadline deadline, std::stop_token stop);
   Result<std::string> set_aside_locked();
   Result<std::string> recover_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop);
@@ -122,6 +125,7 @@ class Server {
   std::string recovered_files_ GUARDED_BY(mutex_);  ///< what they were then
   std::string started_at_ GUARDED_BY(mutex_), last_exit_ GUARDED_BY(mutex_), last_exit_at_ GUARDED_BY(mutex_);
   std::stop_source cancel_ GUARDED_BY(mutex_){std::nostopstate};  ///< of the long change under way
+  std::stop_source start_ GUARDED_BY(mutex_){std::nostopstate};   ///< of the start under way
   Progress progress_;
   std::jthread watcher_, sweeper_;
 };

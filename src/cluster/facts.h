@@ -163,6 +163,8 @@ struct StoredFacts {
   std::optional<int64_t> seqno;  ///< grastate.dat; -1 = crashed or running
   std::optional<bool> safe_to_bootstrap;
   std::string aborted_transfer;  ///< why the last state transfer did not end
+  /// While one is under way, or has been left: for how long nothing was written but the write-set cache and logs.
+  std::optional<double> transfer_still_seconds;
   std::optional<int64_t> gcache_first, gcache_last;
 };
 std::string_view stored_data_name(StoredFacts::Data data);
@@ -227,6 +229,7 @@ struct MemberFacts {
   std::optional<bool> default_read_only;   ///< PostgreSQL: sessions begin read-only, and may switch it off
   std::string synchronous_standby_names;   ///< PostgreSQL
   std::optional<bool> replay_paused;       ///< PostgreSQL
+  std::map<std::string, int64_t> standby_limits;  ///< PostgreSQL: settings a standby may not have lower than its primary
   std::vector<StuckCommit> stuck_commits;
   std::vector<StuckCommit> locked_writes;          ///< wait for a lock on the whole server
   std::vector<OpenTransaction> open_transactions;  ///< the prepared, and those whose sessions do nothing
@@ -264,5 +267,9 @@ struct MemberFacts {
   bool reachable() const { return reach == Reach::reachable; }
   const Following* upstream() const { return following.empty() ? nullptr : &following.front(); }
 };
+
+/// Of the settings both have, those that are lower here, with what they are there.
+std::map<std::string, int64_t> lower_than(const std::map<std::string, int64_t>& here,
+                                          const std::map<std::string, int64_t>& there);
 
 }  // namespace holdfast::cluster

@@ -167,6 +167,14 @@ std::string_view leftover_name(Leftover::Kind kind) {
   return "?";
 }
 
+std::map<std::string, int64_t> lower_than(const std::map<std::string, int64_t>& here,
+                                          const std::map<std::string, int64_t>& there) {
+  std::map<std::string, int64_t> lower;
+  for (const auto& [name, value] : there)
+    if (const auto own = here.find(name); own != here.end() && own->second < value) lower[name] = value;
+  return lower;
+}
+
 std::string_view stored_data_name(StoredFacts::Data data) {
   constexpr std::string_view kNames[] = {"unknown", "present", "empty", "missing", "incomplete"};
   return kNames[static_cast<size_t>(data)];

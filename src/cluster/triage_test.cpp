@@ -384,6 +384,14 @@ const Case kCases[] = {
        f.receive_error = "the replica has more GTIDs than the source has";
      },
      "replica-position-refused", 1, Verdict::broken, Action::rebuild},
+    {"lower settings", Engine::postgres,
+     [](World& w) {
+       w[0].standby_limits = {{"max_connections", 150}};
+       w[1].standby_limits = {{"max_connections", 100}};
+       w[1].replay_paused = true;
+       w[1].following[0].applying = false;
+     },
+     "replica-settings-too-small", 1, Verdict::broken, Action::resume},
     {"read-only sessions", Engine::postgres, [](World& w) { w[0].default_read_only = true; }, "sessions-read-only", 0,
      Verdict::broken, Action::nothing},
     {"non-primary", Engine::galera,
@@ -409,6 +417,27 @@ const Case kCases[] = {
        w[1].stored->position.clear();
      },
      "galera-state-lost", 1, Verdict::broken, Action::rebuild},
+    {"a state comes", Engine::galera,
+     [](World& w) {
+       take_down(w[1], "starting");
+       w[1].stored->aborted_transfer = "sst_in_progress";
+       w[1].stored->transfer_still_seconds = 5;
+     },
+     "galera-receiving-state", 1, Verdict::catching_up, Action::nothing},
+    {"a state comes no more", Engine::galera,
+     [](World& w) {
+       take_down(w[1], "starting");
+       w[1].stored->aborted_transfer = "sst_in_progress";
+       w[1].stored->transfer_still_seconds = 25;
+     },
+     "galera-transfer-stuck", 1, Verdict::broken, Action::rebuild},
+    {"a state came half way", Engine::galera,
+     [](World& w) {
+       take_down(w[1], "failed");
+       w[1].stored->aborted_transfer = "sst_in_progress";
+       w[1].stored->transfer_still_seconds = 5;
+     },
+     "galera-aborted-transfer", 1, Verdict::broken, Action::rebuild},
     {"behind every cache", Engine::galera,
      [](World& w) {
        take_down(w[1]);

@@ -68,7 +68,7 @@ class Planner {
     for (const auto& other : report_.cluster.members) {
       const MemberReport* source = report_.find(other.name.str());
       if (source && member.facts.upstream()->upstream == fmt::format("{}:{}", other.host, other.port))
-        return source->action == Action::restart ? source : nullptr;
+        return source->healthy() ? nullptr : source;
     }
     return nullptr;
   }

@@ -71,9 +71,63 @@ class FollowTold : public MemberStep {
   }
 };
 
+/// Numbers by ALTER SYSTEM, which a standby takes as well.
+class MatchSettings : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope& scope) override { return written(scope); }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    TRY_VOID(ready_for_sql(scope));
+    TRY_VOID(write(scope, scope.step().arguments["settings"]));
+    return Value::object();
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    const Value is = TRY(written(scope));
+    for (const auto& [name, value] : scope.step().arguments["settings"].members())
+      if (is[name].text() != std::to_string(value.integer()))
+        return fail(ErrorClass::failed, "repair.setting",
+                    fmt::format("{} does not have {} = {}", scope.step().member, name, value.integer()));
+    return {};
+  }
+  Status undo(StepScope& scope, const Value& before, const Value*) override {
+    TRY_VOID(ready_for_sql(scope));
+    return write(scope, before);
+  }
+
+ private:
+  /// What postgresql.auto.conf says of them; null where it says nothing.
+  Result<Value> written(StepScope& scope) const {
+    auto connection = TRY(connect(scope));
+    auto rows = TRY(connection.query(
+        "SELECT name, setting FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf'", soon()));
+    Value is = Value::object();
+    for (const auto& [name, value] : scope.step().arguments["settings"].members()) is.set(name, Value());
+    for (size_t i = 0; i < rows.rows.size(); ++i)
+      if (is.find(rows.text("name", i))) is.set(rows.text("name", i), rows.text("setting", i));
+    return is;
+  }
+  Status write(StepScope& scope, const Value& settings) const {
+    auto connection = TRY(connect(scope));
+    for (const auto& [name, value] : settings.members()) {
+      const std::string setting = sql::quote_postgres_name(name);
+      const std::string wanted = value.is_text() ? value.text() : std::to_string(value.integer());
+      TRY(connection.query(value.is_null()
+                               ? fmt::format("ALTER SYSTEM RESET {}", setting)
+                               : fmt::format("ALTER SYSTEM SET {} = {}", setting, sql::quote_postgres(wanted)),
+                           soon()));
+    }
+    return {};
+  }
+  Result<sql::PostgresConnection> connect(StepScope& scope) const {
+    auto* control = TRY(member(scope));
+    return sql::PostgresConnection::connect(control->setup().socket, soon());
+  }
+};
+
 }  // namespace
 
 void add_postgres_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
+  handlers["match_settings"] = std::make_shared<MatchSettings>(members);
   handlers["follow_told"] = std::make_shared<FollowTold>(members);
 }
 

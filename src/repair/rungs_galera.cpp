@@ -140,6 +140,16 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
     if (galera_only_it_is_unknown(report, member)) return GaleraRung::refill;
     return GaleraRung::common;
   }
+  if (says(report, member, "galera-receiving-state"))
+    return needs_operator(member, "a state transfer into it goes on, and its data is worth nothing before that ends",
+                          triage + " --watch");
+  // What Galera has begun to write over is replaced as after a transfer that was cut off. Whether nothing more comes
+  // is a person's word: the donor may wait for a lock.
+  if (says(report, member, "galera-transfer-stuck")) {
+    if (targeted) return GaleraRung::refill;
+    return needs_operator(member, "nothing has come of its state for a while; if nothing will, make it anew",
+                          command(report, "repair", name(member)));
+  }
   // A state transfer ends by itself, and so does a backup; a person who names it says that there is none.
   if (targeted && member.verdict == Verdict::catching_up && facts.galera && facts.galera->state.starts_with("Donor") &&
       facts.galera->desynced != true) {
@@ -150,6 +160,16 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
     plan.steps.push_back(join_step(name(member), true, false, "it stays a donor and nobody needs one"));
     plan.steps.push_back(proof_of(member));
     return GaleraRung::done;
+  }
+  if (!targeted && member.verdict == Verdict::catching_up && facts.galera && facts.galera->state.starts_with("Donor") &&
+      facts.galera->desynced != true) {
+    std::string hint = "holdfast explain galera-not-synced";
+    for (const auto& m : report.members) {
+      if (says(report, m, "galera-receiving-state")) hint = triage + " --watch";
+      if (says(report, m, "galera-transfer-stuck")) hint = command(report, "repair", name(m));
+    }
+    return needs_operator(member, "it gives its state to another member, or a backup runs there; both end by themselves",
+                          hint);
   }
   switch (member.action) {
     case Action::resume:

@@ -107,6 +107,38 @@ Step follow_step(const TriageReport& report, const MemberReport& m) {
           .touches = {"members/" + name(m)}};
 }
 
+/// The settings it has lower than the one that takes writes get that one's values; they count from its restart on.
+void add_match(const TriageReport& report, const MemberReport& m, const MemberReport& leader, operation::Plan& plan) {
+  Value settings = Value::object();
+  std::string list;
+  for (const auto& [setting, value] : cluster::lower_than(m.facts.standby_limits, leader.facts.standby_limits)) {
+    settings.set(setting, value);
+    list += fmt::format("{}{} = {}", list.empty() ? "" : ", ", setting, value);
+  }
+  const std::vector<std::string> touches = {"members/" + name(m)};
+  plan.steps.push_back({.id = "match-" + name(m),
+                        .kind = "match_settings",
+                        .member = name(m),
+                        .title = fmt::format("Set on {} what {} has: {}", name(m), report.leader, list),
+                        .arguments = Value::object({{"settings", settings}}),
+                        .preconditions = {},
+                        .undo = "set again what ALTER SYSTEM had set",
+                        .expected_seconds = 2,
+                        .proof = "its postgresql.auto.conf says so",
+                        .touches = touches});
+  plan.steps.push_back({.id = "start-" + name(m),
+                        .kind = "start_server",
+                        .member = name(m),
+                        .title = fmt::format("Restart the server of {} (the settings count from then on)", name(m)),
+                        .arguments = Value::object({{"restart", true}}),
+                        .preconditions = {"its agent answers"},
+                        .undo = "there is nothing to take back: it ran before",
+                        .expected_seconds = 30,
+                        .proof = "it signs us in and says that it serves",
+                        .touches = touches});
+  plan.steps.push_back(proof_of(m));
+}
+
 void add_rejoin(const TriageReport& report, const MemberReport& m, operation::Plan& plan) {
   const std::vector<std::string> touches = {"members/" + name(m), "authority", "leader"};
   if (postgres_is_told_otherwise(report, m))
@@ -381,6 +413,10 @@ Result<PostgresRung> add_postgres_rung(const TriageReport& report, const MemberR
                                 "order there",
                                 name(member)),
                     "holdfast explain replica-access-denied");
+      if (const auto* leader = report.find(report.leader); leader && says(report, member, "replica-settings-too-small")) {
+        add_match(report, member, *leader, plan);
+        return PostgresRung::done;
+      }
       if ((says(report, member, "replica-wrong-source") || uses_another_slot(report, member)) &&
           !postgres_is_told_otherwise(report, member) && !report.leader.empty()) {
         plan.steps.push_back(follow_step(report, member));

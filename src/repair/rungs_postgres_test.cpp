@@ -222,6 +222,17 @@ TEST(RepairPostgres, AStandbyThatRunsIsMendedWithoutARestart) {
   EXPECT_EQ(steps(plan_repair(standby("replica-access-denied"), {})), "repair.needs_operator");
 }
 
+TEST(RepairPostgres, AStandbyWithLowerSettingsGetsThePrimarysAndARestart) {
+  auto report = standby("replica-settings-too-small");
+  report.members[0].facts.standby_limits = {{"max_connections", 100}, {"max_wal_senders", 10}};
+  report.members[1].facts.standby_limits = {{"max_connections", 150}, {"max_wal_senders", 5}};
+  const auto proposal = plan_repair(report, {});
+  EXPECT_EQ(steps(proposal), "match-pg-0 start-pg-0 prove-pg-0");
+  const auto& settings = proposal->plan.steps[0].arguments["settings"];
+  EXPECT_EQ(settings.members().size(), 1u);
+  EXPECT_EQ(settings["max_connections"].integer(), 150);
+}
+
 /// pg-1 leads, was stopped by its full disk, and an unused slot keeps 7 segments; pg-0 follows it.
 TriageReport full(const char* slot_from = "0/1000000") {
   auto report = standby("replica-source-unreachable");

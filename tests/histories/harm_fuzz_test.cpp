@@ -408,7 +408,7 @@ class Played {
                                         "fetch_logs_anew", "set_read_only",      "set_semi_sync", "create_slot",
                                         "prove_member",    "configure_replica",  "prove_side",    "discard_side",
                                         "dump_member",     "galera_setting",     "free_wal",      "mark_bootstrap",
-                                        "cut_tail",        "recover_positions"};
+                                        "cut_tail",        "recover_positions",  "match_settings"};
 };
 
 std::string told(const Scene& scene, const TriageReport& report, const Plan& plan) {

@@ -61,7 +61,9 @@ std::string difference(const Fault& fault, const Patient& p, const Patient::Look
     std::string should = fmt::format("{} healthy nothing", m["ordinal"].integer());
     for (const auto& line : fault.members)
       if (line.starts_with(fmt::format("{} ", m["ordinal"].integer()))) should = line;
-    if (should.ends_with(" *")) is = is.substr(0, is.rfind(' ')) + " *";
+    if (should.ends_with(" * *"))
+      is = fmt::format("{} * *", m["ordinal"].integer());
+    else if (should.ends_with(" *")) is = is.substr(0, is.rfind(' ')) + " *";
     if (is != should) say(fmt::format("member {}, not {} ({})", is, should, m["sentence"].text()));
   }
   const auto is = authority_of(look.data, p);

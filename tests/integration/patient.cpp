@@ -273,6 +273,12 @@ Value Patient::agent(int i, const std::string& op, Value arguments, bool may_fai
   return answer ? *answer : Value();
 }
 
+void Patient::start_unheard(int i, const std::vector<std::string>& extra_args) {
+  Value arguments = Value::object({{"extraArgs", Value::list_of(extra_args)}});
+  unheard_.emplace_back(
+      [this, i, arguments = std::move(arguments)] { agent(i, "start", std::move(arguments), true); });
+}
+
 void Patient::stop(int i) {
   agent(i, "stop");
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "codec/value.h"
@@ -63,6 +64,8 @@ class Patient {
   void freeze(int i);
   void thaw(int i);
   void start(int i) { agent(i, "start"); }
+  /// Asks for a start, and does not wait for what comes of it.
+  void start_unheard(int i, const std::vector<std::string>& extra_args = {});
   /// A start that is expected to fail.
   void start_in_vain(int i) { agent(i, "start", codec::Value::object({{"timeoutSeconds", 20}}), true); }
   void kill_agent(int i);
@@ -87,6 +90,7 @@ class Patient {
   std::string repository_;
   int size_ = 0;
   std::optional<sys::Process> writer_;
+  std::vector<std::jthread> unheard_;
 };
 
 /// Copies, removes, truncates and overwrites; each fails the test when it cannot.

@@ -1,8 +1,10 @@
 // Triage of a Galera cluster under faults.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "agent/config.h"
@@ -130,6 +132,26 @@ std::shared_ptr<Session> lock_tables(Patient& p, int i) {
   return session;
 }
 
+/// Member `i` asks for a state transfer, and the program that should receive it stops at once.
+void hang_in_transfer(Patient& p, int i) {
+  p.stop(i);
+  forget_history(p, i);
+  p.start_unheard(i, {"--wsrep-sst-donor=" + p.name(1)});
+  const std::string mark = p.data(i) + "/rsync_sst.conf";
+  await(
+      "the receiver runs, and hangs",
+      [&] {
+        std::error_code error;
+        for (const auto& process : std::filesystem::directory_iterator("/proc", error)) {
+          const auto line = sys::read_file(process.path().string() + "/cmdline");
+          if (!line || as_text(line->span()).find(mark) == std::string_view::npos) continue;
+          return ::kill(std::atoi(process.path().filename().c_str()), SIGSTOP) == 0;
+        }
+        return false;
+      },
+      seconds(30));
+}
+
 /// What goes wrong while everything works.
 std::vector<Fault> quiet_faults() {
   return {
@@ -140,7 +162,8 @@ std::vector<Fault> quiet_faults() {
        "provable *",
        {},
        sql_on(1, {"SET GLOBAL wsrep_provider_options = 'pc.ignore_sb=false'"}),
-       0},
+       0,
+       {"nothing"}},
       {"quiet: a node without a vote",
        sql_on(2, {"SET GLOBAL wsrep_provider_options = 'pc.weight=0'"}),
        {"galera-unsafe-options 2"},
@@ -148,7 +171,8 @@ std::vector<Fault> quiet_faults() {
        "provable *",
        {},
        sql_on(2, {"SET GLOBAL wsrep_provider_options = 'pc.weight=1'"}),
-       0},
+       0,
+       {"nothing"}},
       {"quiet: node of an older release",
        [](Patient& p) {
          p.stop(2);
@@ -164,7 +188,8 @@ std::vector<Fault> quiet_faults() {
          p.stop(2);
          p.start(2);
        },
-       0},
+       0,
+       {"nothing"}},
   };
 }
 
@@ -255,6 +280,24 @@ std::vector<Fault> faults() {
        .authority = "undeterminable",
        .also = {"server-stopped", "authority-undeterminable"},
        .repair = {"operation.not_accepted", "ACCEPT: healed"}},
+      {.name = "a joiner to which nothing comes",
+       .inject =
+           [](Patient& p) {
+             hang_in_transfer(p, 2);
+             await(
+                 "it is told",
+                 [&] {
+                   const auto text = p.triage().text;
+                   EXPECT_EQ(text.find("galera-aborted-transfer"), std::string::npos) << "its transfer goes on";
+                   return text.find("galera-transfer-stuck") != std::string::npos;
+                 },
+                 seconds(40));
+           },
+       .diagnoses = {"galera-transfer-stuck 2", "authority-undeterminable"},
+       .members = {"1 * *", "2 broken rebuild"},  // the donor may have sent its last byte just before
+       .authority = "undeterminable",
+       .also = {"galera-not-synced"},
+       .repair = {"repair.needs_operator", "-i 2 ACCEPT: healed"}},
       {.name = "one with no data",
        .inject = [](Patient& p) { p.lab_break("delete-data", 2); },
        .diagnoses = {"data-missing 2"},

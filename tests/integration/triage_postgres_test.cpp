@@ -125,6 +125,18 @@ std::vector<Fault> streaming_faults() {
        .members = {"1 stopped resume"},
        .authority = "provable 0",
        .repair = {"healed"}},
+      {.name = "max_connections of the primary raised",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"ALTER SYSTEM SET max_connections = 150"});
+             p.stop(0);
+             p.start(0);
+           },
+       .diagnoses = {"replica-settings-too-small 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .also = {"replica-not-receiving", "replica-source-unreachable"},
+       .repair = {"healed"}},
       {.name = "sessions of the primary read-only",
        .inject = sql_on(0, {"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"}),
        .diagnoses = {"sessions-read-only 0"},
@@ -178,6 +190,23 @@ std::vector<Fault> streaming_faults() {
            [](Patient& p) {
              p.sql(0, {fmt::format("ALTER ROLE replicator PASSWORD '{}'", p.sql(0, {"SELECT p FROM kept_password"})),
                        "DROP TABLE kept_password"});
+           },
+       .repair = {"repair.needs_operator"}},
+      {.name = "the primary's pg_hba.conf refuses replication",
+       .inject =
+           [](Patient& p) {
+             const std::string file = p.dir(0) + "/etc/pg_hba.conf";
+             rewrite(file, "host replication all all reject\n" + text_of(file));
+             p.sql(0, {"SELECT pg_reload_conf()", "SELECT pg_terminate_backend(pid) FROM pg_stat_replication"});
+           },
+       .diagnoses = {"replica-access-denied 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             const std::string file = p.dir(0) + "/etc/pg_hba.conf", text = text_of(file);
+             rewrite(file, text.substr(text.find('\n') + 1));
+             p.sql(0, {"SELECT pg_reload_conf()"});
            },
        .repair = {"repair.needs_operator"}},
       {.name = "slot dropped while the standby was down",
@@ -320,6 +349,19 @@ std::vector<Fault> server_faults() {
        .authority = "provable 0",
        .also = {"replica-not-receiving", "replica-source-unreachable"},
        .repair = {"repair.target_is_primary"}},
+      {.name = "copied by hand, without the folders that were empty",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             remove_tree(p.data(1) + "/pg_notify");
+             ASSERT_EQ(::chmod(p.data(1).c_str(), 0777), 0);  // and by nobody in particular
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1"},
+       .members = {"1 broken reseed"},
+       .authority = "provable 0",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"healed"}},
       {.name = "data directory gone",
        .inject = [](Patient& p) { p.lab_break("delete-data", 1); },
        .diagnoses = {"data-missing 1"},
@@ -548,7 +590,8 @@ std::vector<Fault> quiet_faults() {
        "provable 0",
        {},
        sql_on(0, {"ALTER SYSTEM RESET ssl", "SELECT pg_reload_conf()"}),
-       0},
+       0,
+       {"nothing", "-i 0: repair.target_is_primary"}},
       {"quiet: standby without page checksums",
        [](Patient& p) {
          p.stop(1);
@@ -563,7 +606,8 @@ std::vector<Fault> quiet_faults() {
        "provable 0",
        {},
        {},
-       0},
+       0,
+       {"nothing", "-i 1: nothing"}},
       {"quiet: one server described twice",
        [](Patient& p) {
          const std::string file = p.lab().state_dir() + "/clusters/shop-postgres.yaml";
@@ -580,7 +624,11 @@ std::vector<Fault> quiet_faults() {
        },
        {"same-server-twice 0 1", "authority-undeterminable"},
        {"1 unknown nothing"},
-       "undeterminable"},
+       "undeterminable",
+       {},
+       {},
+       4,
+       {"repair.target_unknown", "-i 1: repair.target_unknown"}},
       {"quiet: prepared transaction left behind",
        [](Patient& p) {
          for (int i : {1, 0}) restart_with(p, i, {"max_prepared_transactions = 5"});
@@ -598,7 +646,8 @@ std::vector<Fault> quiet_faults() {
        "provable 0",
        {},
        {},
-       0},
+       0,
+       {"nothing"}},
       {"quiet: archive_command hangs",
        [](Patient& p) {
          restart_with(p, 0, {"archive_mode = on", "archive_command = 'sleep 120'"});
@@ -616,7 +665,8 @@ std::vector<Fault> quiet_faults() {
        "provable 0",
        {},
        {},
-       0},
+       0,
+       {"nothing"}},
   };
   if (::geteuid() == 0)
     list.push_back({"quiet: lag 0, and nothing arrives",
@@ -625,7 +675,9 @@ std::vector<Fault> quiet_faults() {
                     {"1 broken nothing"},
                     "provable 0",
                     {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
-                    [](Patient& p) { p.lab_heal(1); }});
+                    [](Patient& p) { p.lab_heal(1); },
+                    4,
+                    {"repair.needs_operator"}});
   return list;
 }
 

@@ -10,6 +10,9 @@ namespace holdfast::cluster::rules {
 
 namespace {
 
+/// A transfer that goes on writes all the time; only its last part, in which logs are applied, may pause.
+constexpr double kTransferStillSeconds = 20;
+
 bool in_primary(const MemberFacts& m) {
   return m.reachable() && m.galera && m.galera->status == "Primary" && m.galera->wsrep_on != false;
 }
@@ -181,10 +184,52 @@ std::vector<Finding> size_mismatch(const View& view) {
   return {};
 }
 
+/// Its server runs, takes no queries yet, and a state transfer into it has begun.
+bool receives_state(const MemberFacts& m) {
+  return !m.reachable() && m.server_state == "starting" && m.stored && !m.stored->aborted_transfer.empty();
+}
+
+bool stands_still_half_way(const MemberFacts& m) {
+  return m.stored->transfer_still_seconds.value_or(0) >= kTransferStillSeconds;
+}
+
+std::vector<std::string> transfer_evidence(const MemberFacts& m) {
+  std::vector<std::string> evidence = {"in its data directory: " + m.stored->aborted_transfer};
+  if (m.stored->transfer_still_seconds)
+    evidence.push_back(fmt::format("nothing was written there for {:.0f} s", *m.stored->transfer_still_seconds));
+  return evidence;
+}
+
+std::vector<Finding> receiving(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!receives_state(m) || stands_still_half_way(m)) return {};
+    return Finding{.members = {},
+                   .summary = name(m) + " receives the state of another member: it is no copy of anything until that "
+                                        "has ended",
+                   .evidence = transfer_evidence(m),
+                   .remedy = view.command("triage") + " --watch",
+                   .blocks = {"bootstrap from " + name(m)}};
+  });
+}
+
+/// A long lock on the donor, or the end of a transfer made ready, looks the same: only a person who names it ends it.
+std::vector<Finding> transfer_stuck(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!receives_state(m) || !stands_still_half_way(m)) return {};
+    return Finding{.members = {},
+                   .summary = fmt::format("{} waits for the state of another member, and nothing has come for {:.0f} s",
+                                          name(m), *m.stored->transfer_still_seconds),
+                   .evidence = transfer_evidence(m),
+                   .remedy = view.command("repair", &m),
+                   .blocks = {"bootstrap from " + name(m)}};
+  });
+}
+
 std::vector<Finding> aborted_transfer(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!m.stored || m.stored->aborted_transfer.empty() || (m.reachable() && m.galera && m.galera->state == "Synced"))
       return {};
+    if (receives_state(m)) return {};
     return Finding{
         .members = {},
         .summary = name(m) + " has the leavings of a state transfer that did not end: its data is no copy of anything",
@@ -296,6 +341,10 @@ constexpr Rule kRules[] = {
      not_ready},
     {"galera-size-mismatch", Severity::error, Verdict::healthy, Action::nothing,
      "the component is not the cluster described", size_mismatch},
+    {"galera-receiving-state", Severity::error, Verdict::catching_up, Action::nothing,
+     "a state transfer into a member goes on", receiving},
+    {"galera-transfer-stuck", Severity::error, Verdict::broken, Action::rebuild,
+     "a state transfer into a member has begun and nothing comes", transfer_stuck},
     {"galera-aborted-transfer", Severity::error, Verdict::broken, Action::rebuild,
      "a state transfer was cut off half way", aborted_transfer},
     {"galera-state-lost", Severity::error, Verdict::broken, Action::rebuild, "a Galera member's state names no history",

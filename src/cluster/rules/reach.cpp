@@ -74,6 +74,11 @@ bool tells_of_damage(const std::string& line) {
   };
   for (auto text : kMarks)
     if (contains(line, text)) return true;
+  // PostgreSQL: a file or a folder of its own is not there. Not its WAL: it asks for segments that never were.
+  if (is_grave(line) && contains(line, "No such file or directory"))
+    for (auto text : {"could not open file \"base/", "could not open file \"global/", "could not open file \"pg_xact/",
+                      "could not open file \"pg_multixact/", "could not open directory \"pg_"})
+      if (contains(line, text)) return true;
   // "Data structure corruption", "data files are corrupt": each server has many ways to say it.
   return is_grave(line) && (contains(line, "corrupt") || contains(line, "Corrupt"));
 }
@@ -184,6 +189,7 @@ std::vector<Finding> server_stopped(const View& view) {
               .summary = mark(m, "does not run: its server is stopped"),
               .evidence = server_evidence(m),
               .remedy = view.command("repair", &m)};
+    // A start that failed and was taken back leaves nothing else.
     tell_last_run(view, m, f);
     return f;
   });
@@ -224,6 +230,7 @@ std::vector<Finding> server_hung(const View& view) {
 std::vector<Finding> starting(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || m.reach == Reach::timeout || m.server_state != "starting") return {};
+    if (m.stored && !m.stored->aborted_transfer.empty()) return {};  // galera-receiving-state says more
     return Finding{.members = {},
                    .summary = mark(m, "is starting: recovery may take a while"),
                    .evidence = server_evidence(m),

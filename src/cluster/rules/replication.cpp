@@ -54,7 +54,9 @@ bool source_refuses(const Following& f) {
   return f.receive_errno == 1045 || f.receive_errno == 1130 || f.receive_errno == 1698 || f.receive_errno == 1227 ||
          f.receive_errno == 2059 || f.receive_errno == 2061 || f.receive_errno == 1597 ||
          contains(f.receive_error, "password authentication failed") ||
-         contains(f.receive_error, "no pg_hba.conf entry");
+         contains(f.receive_error, "pg_hba.conf") || contains(f.receive_error, "is not permitted to log in") ||
+         (contains(f.receive_error, "FATAL:  role \"") && contains(f.receive_error, "does not exist")) ||
+         contains(f.receive_error, "to start walsender") || contains(f.receive_error, "to start WAL sender");
 }
 bool source_unreachable(const Following& f) {
   return (f.receive_errno >= 2000 && f.receive_errno <= 2013 && !source_refuses(f)) ||
@@ -188,6 +190,22 @@ std::vector<Finding> relay_damaged(const View& view) {
   });
 }
 
+/// PostgreSQL pauses the replay of a standby that could not hold all its primary's sessions; resumed, it would end.
+std::vector<Finding> settings_too_small(const View& view) {
+  if (view.cluster.engine != Engine::postgres || !view.leader()) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    const auto small = lower_than(m.standby_limits, view.leader()->standby_limits);
+    if (!m.reachable() || m.replay_paused != true || small.empty()) return {};
+    Finding f{.members = {},
+              .summary = name(m) + " has stopped replaying: settings are lower than on " + name(*view.leader()),
+              .remedy = view.command("repair", &m)};
+    for (const auto& [setting, value] : small)
+      f.evidence.push_back(
+          fmt::format("{}: {}, on the primary {}", setting, m.standby_limits.at(setting), value));
+    return f;
+  });
+}
+
 std::vector<Finding> thread_stopped(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     const bool receiver =
@@ -196,6 +214,7 @@ std::vector<Finding> thread_stopped(const View& view) {
     if (!receiver && !applier) return {};
     if (view.cluster.engine == Engine::postgres) {
       if (!applier) return {};  // a silent WAL receiver is a rule of its own
+      if (view.leader() && !lower_than(m.standby_limits, view.leader()->standby_limits).empty()) return {};
       return Finding{.summary = name(m) + " has its replay paused: it receives but does not apply",
                      .evidence = {"pg_is_wal_replay_paused() is true"},
                      .remedy = view.command("repair", &m)};
@@ -418,6 +437,8 @@ constexpr Rule kRules[] = {
      apply_error},
     {"replica-relay-log-damaged", Severity::error, Verdict::broken, Action::resume,
      "what a replica has fetched cannot be read", relay_damaged},
+    {"replica-settings-too-small", Severity::error, Verdict::broken, Action::resume,
+     "a standby has stopped replaying, for its settings are lower than the primary's", settings_too_small},
     {"replica-thread-stopped", Severity::error, Verdict::stopped, Action::resume,
      "replication was stopped and nobody started it again", thread_stopped},
     {"replica-not-receiving", Severity::error, Verdict::broken, Action::resume, "a replica does not receive",

@@ -6,11 +6,15 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ctime>
+#include <filesystem>
 
 #include "engine/binlog/event.h"
 #include "engine/stored/files.h"
 
 namespace holdfast::engine::galera {
+
+namespace fs = std::filesystem;
 
 using stored::Known;
 using stored::Presence;
@@ -160,6 +164,32 @@ Result<CachePreamble> parse_cache_preamble(std::string_view text) {
     preamble.last = last;
   }
   return preamble;
+}
+
+std::optional<double> transfer_still_seconds(const std::string& data_dir) {
+  constexpr size_t kMostFiles = 50'000;
+  std::error_code error;
+  timespec newest{};
+  size_t seen = 0;
+  fs::recursive_directory_iterator it(data_dir, error), end;
+  for (; !error && it != end; it.increment(error)) {
+    if (++seen > kMostFiles) return std::nullopt;
+    const std::string name = it->path().filename().string();
+    if (it.depth() == 0 && (name == "galera.cache" || name.starts_with("gcache.page.") || name == "grastate.dat" ||
+                            name.starts_with("gvwstate.dat") || name.ends_with(".err") || name.ends_with(".log")))
+      continue;
+    struct stat info{};
+    // Not the time of the contents: rsync sets that to the donor's.
+    if (::lstat(it->path().c_str(), &info) != 0 || S_ISDIR(info.st_mode)) continue;
+    if (std::pair(info.st_ctim.tv_sec, info.st_ctim.tv_nsec) > std::pair(newest.tv_sec, newest.tv_nsec))
+      newest = info.st_ctim;
+  }
+  if (error || newest.tv_sec == 0) return std::nullopt;
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  const double age = static_cast<double>(now.tv_sec - newest.tv_sec) +
+                     static_cast<double>(now.tv_nsec - newest.tv_nsec) / 1e9;
+  return std::max(0.0, age);
 }
 
 GaleraStored read_galera_stored(const std::string& data_dir) {

@@ -56,6 +56,10 @@ struct GaleraStored {
   uint64_t cache_bytes = 0;
 };
 
+/// For how long nothing in the directory has changed but what a joiner writes itself while it waits: its write-set
+/// cache, its state files, its log. Nothing when it cannot be read, or is too large to be looked through.
+std::optional<double> transfer_still_seconds(const std::string& data_dir);
+
 GaleraStored read_galera_stored(const std::string& data_dir);
 
 }  // namespace holdfast::engine::galera

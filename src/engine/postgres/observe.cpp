@@ -34,6 +34,10 @@ constexpr const char* kState =
     "current_setting('synchronous_commit') AS synchronous_commit, "
     "current_setting('synchronous_standby_names') AS standby_names, "
     "current_setting('max_connections') AS max_connections, "
+    "current_setting('max_worker_processes') AS max_worker_processes, "
+    "current_setting('max_wal_senders') AS max_wal_senders, "
+    "current_setting('max_prepared_transactions') AS max_prepared_transactions, "
+    "current_setting('max_locks_per_transaction') AS max_locks_per_transaction, "
     "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections, "
     "current_setting('primary_slot_name') AS slot, current_setting('primary_conninfo') <> '' AS has_conninfo, "
     "CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END AS paused, "
@@ -261,6 +265,9 @@ void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, s
   facts.checksums = state->text("checksums") == "on";
   facts.max_connections = std::atoi(state->text("max_connections").c_str());
   facts.connections = std::atoi(state->text("connections").c_str());
+  for (const char* name : {"max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions",
+                           "max_locks_per_transaction"})
+    if (auto value = state->value(name)) facts.standby_limits[name] = std::strtoll(value->c_str(), nullptr, 10);
   for (const char* name : {"fsync", "full_page_writes"})
     if (state->text(name) == "off") facts.durability_gaps.push_back(fmt::format("{}=off (safe: on)", name));
   if (state->text("synchronous_commit") == "off")
