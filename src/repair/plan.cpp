@@ -648,9 +648,13 @@ Value world_of(const TriageReport& report) {
       member.set("position", m.facts.reachable() ? m.facts.executed : m.facts.stored ? m.facts.stored->position : "");
     members.set(m.facts.member.str(), std::move(member));
   }
-  return Value::object({{"leader", report.leader},
-                        {"authority", cluster::authority_kind_name(report.authority.kind)},
-                        {"members", members}});
+  // Whether a replica with transactions of its own lacks any of the leader's by now is a matter of the moment.
+  const bool beside_leader = !report.leader.empty() && (report.authority.kind == AuthorityKind::leader_not_primary ||
+                                                        report.authority.kind == AuthorityKind::diverged);
+  return Value::object(
+      {{"leader", report.leader},
+       {"authority", beside_leader ? "not of the leader alone" : cluster::authority_kind_name(report.authority.kind)},
+       {"members", members}});
 }
 
 }  // namespace holdfast::repair

@@ -261,6 +261,17 @@ TEST(RepairPlan, ACrashedPrimaryIsStartedOnlyIfItHoldsEverythingAndNobodyElseWri
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.split_brain");
 }
 
+TEST(RepairPlan, ThatAReplicaWithItsOwnLagsOrNotIsTheSameWorld) {
+  auto level = healthy();
+  level.authority.kind = AuthorityKind::leader_not_primary;
+  level.authority.member = MemberName("m1");
+  auto lagging = level;
+  lagging.authority.kind = AuthorityKind::diverged;
+  lagging.authority.member.reset();
+  EXPECT_EQ(codec::to_json(world_of(level)), codec::to_json(world_of(lagging)));
+  EXPECT_NE(codec::to_json(world_of(level)), codec::to_json(world_of(healthy())));
+}
+
 TEST(RepairPlan, OneThatNeedsAPersonDoesNotKeepOthersFromBeingHealed) {
   auto report = healthy();
   diagnose(report, 1, "replica-thread-stopped", Verdict::stopped, Action::resume);

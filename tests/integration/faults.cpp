@@ -63,7 +63,8 @@ std::string difference(const Fault& fault, const Patient& p, const Patient::Look
       if (line.starts_with(fmt::format("{} ", m["ordinal"].integer()))) should = line;
     if (should.ends_with(" * *"))
       is = fmt::format("{} * *", m["ordinal"].integer());
-    else if (should.ends_with(" *")) is = is.substr(0, is.rfind(' ')) + " *";
+    else if (should.ends_with(" *"))
+      is = is.substr(0, is.rfind(' ')) + " *";
     if (is != should) say(fmt::format("member {}, not {} ({})", is, should, m["sentence"].text()));
   }
   const auto is = authority_of(look.data, p);
@@ -179,7 +180,9 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
   // "one|another": which it is depends on what the writer has done meanwhile.
   EXPECT_NE(("|" + outcome + "|").find("|" + id + "|"), std::string::npos) << all;
   EXPECT_NE(id, "") << all;
-  if (outcome != "operation.failed_undone") EXPECT_EQ(operation, "") << all;
+  if (outcome != "operation.failed_undone") {
+    EXPECT_EQ(operation, "") << all;
+  }
   EXPECT_FALSE(!errors.empty() && errors[0]["hint"].text().empty()) << "no hint: " << all;
   // Nothing has changed.
   std::string wrong;
