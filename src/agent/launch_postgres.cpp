@@ -102,8 +102,7 @@ Result<sys::Command> launch_postgres(const MemberConfig& c, const LaunchOptions&
   TRY(write_etc(c, "pg_ident.conf", ""));
   // A copy made by hand, or a mount, leaves it open to others, and the server refuses to run on it.
   struct stat info{};
-  if (::stat(c.data_dir().c_str(), &info) == 0 && (info.st_mode & 027) != 0 &&
-      ::chmod(c.data_dir().c_str(), 0700) != 0)
+  if (::stat(c.data_dir().c_str(), &info) == 0 && (info.st_mode & 027) != 0 && ::chmod(c.data_dir().c_str(), 0700) != 0)
     return fail(sys::errno_error(errno, "chmod " + c.data_dir()));
   const std::string standby = c.data_dir() + "/standby.signal";
   std::error_code ignored;

@@ -202,9 +202,9 @@ struct MemberFacts {
 
   // History. `position` is for people; the others are what triage compares.
   std::string position;
-  std::string executed;    ///< MariaDB gtid_binlog_state, MySQL gtid_executed, PostgreSQL LSN (written or replayed)
-  std::string received;    ///< got from the upstream, perhaps not applied: GTID set, Gtid_IO_Pos, received LSN
-  std::string slave_pos;   ///< MariaDB gtid_slave_pos
+  std::string executed;   ///< MariaDB gtid_binlog_state, MySQL gtid_executed, PostgreSQL LSN (written or replayed)
+  std::string received;   ///< got from the upstream, perhaps not applied: GTID set, Gtid_IO_Pos, received LSN
+  std::string slave_pos;  ///< MariaDB gtid_slave_pos
   /// MariaDB, where it refuses what it logged before: what its own log has behind `slave_pos`, looked up there.
   std::optional<Errant> unnoted;
   std::string offered;     ///< what followers can have of it by now: gtid_binlog_pos, gtid_executed, flushed LSN
@@ -229,7 +229,8 @@ struct MemberFacts {
   std::optional<bool> default_read_only;   ///< PostgreSQL: sessions begin read-only, and may switch it off
   std::string synchronous_standby_names;   ///< PostgreSQL
   std::optional<bool> replay_paused;       ///< PostgreSQL
-  std::map<std::string, int64_t> standby_limits;  ///< PostgreSQL: settings a standby may not have lower than its primary
+  std::map<std::string, int64_t>
+      standby_limits;  ///< PostgreSQL: settings a standby may not have lower than its primary
   std::vector<StuckCommit> stuck_commits;
   std::vector<StuckCommit> locked_writes;          ///< wait for a lock on the whole server
   std::vector<OpenTransaction> open_transactions;  ///< the prepared, and those whose sessions do nothing

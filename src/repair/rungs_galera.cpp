@@ -168,8 +168,8 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
       if (says(report, m, "galera-receiving-state")) hint = triage + " --watch";
       if (says(report, m, "galera-transfer-stuck")) hint = command(report, "repair", name(m));
     }
-    return needs_operator(member, "it gives its state to another member, or a backup runs there; both end by themselves",
-                          hint);
+    return needs_operator(member,
+                          "it gives its state to another member, or a backup runs there; both end by themselves", hint);
   }
   switch (member.action) {
     case Action::resume:

@@ -413,7 +413,8 @@ Result<PostgresRung> add_postgres_rung(const TriageReport& report, const MemberR
                                 "order there",
                                 name(member)),
                     "holdfast explain replica-access-denied");
-      if (const auto* leader = report.find(report.leader); leader && says(report, member, "replica-settings-too-small")) {
+      if (const auto* leader = report.find(report.leader);
+          leader && says(report, member, "replica-settings-too-small")) {
         add_match(report, member, *leader, plan);
         return PostgresRung::done;
       }

@@ -15,7 +15,8 @@ struct Fault {
   /// "replica-thread-stopped 1": these diagnoses are there, and together name exactly these ordinals; "no-writer": it
   /// is about the cluster.
   std::vector<std::string> diagnoses;
-  /// "1 stopped resume"; "1 broken *" where several actions are right, "1 * *" where anything is. A member that is not named is healthy.
+  /// "1 stopped resume"; "1 broken *" where several actions are right, "1 * *" where anything is. A member that is not
+  /// named is healthy.
   std::vector<std::string> members;
   /// "provable 0", "provable *" (whoever it is), "diverged", "undeterminable", "leader_not_primary 1"
   std::string authority;

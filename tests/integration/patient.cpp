@@ -275,8 +275,7 @@ Value Patient::agent(int i, const std::string& op, Value arguments, bool may_fai
 
 void Patient::start_unheard(int i, const std::vector<std::string>& extra_args) {
   Value arguments = Value::object({{"extraArgs", Value::list_of(extra_args)}});
-  unheard_.emplace_back(
-      [this, i, arguments = std::move(arguments)] { agent(i, "start", std::move(arguments), true); });
+  unheard_.emplace_back([this, i, arguments = std::move(arguments)] { agent(i, "start", std::move(arguments), true); });
 }
 
 void Patient::stop(int i) {

@@ -204,8 +204,9 @@ std::vector<Finding> receiving(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!receives_state(m) || stands_still_half_way(m)) return {};
     return Finding{.members = {},
-                   .summary = name(m) + " receives the state of another member: it is no copy of anything until that "
-                                        "has ended",
+                   .summary = name(m) +
+                              " receives the state of another member: it is no copy of anything until that "
+                              "has ended",
                    .evidence = transfer_evidence(m),
                    .remedy = view.command("triage") + " --watch",
                    .blocks = {"bootstrap from " + name(m)}};

@@ -53,8 +53,8 @@ bool source_lacks_position(const Following& f) {
 bool source_refuses(const Following& f) {
   return f.receive_errno == 1045 || f.receive_errno == 1130 || f.receive_errno == 1698 || f.receive_errno == 1227 ||
          f.receive_errno == 2059 || f.receive_errno == 2061 || f.receive_errno == 1597 ||
-         contains(f.receive_error, "password authentication failed") ||
-         contains(f.receive_error, "pg_hba.conf") || contains(f.receive_error, "is not permitted to log in") ||
+         contains(f.receive_error, "password authentication failed") || contains(f.receive_error, "pg_hba.conf") ||
+         contains(f.receive_error, "is not permitted to log in") ||
          (contains(f.receive_error, "FATAL:  role \"") && contains(f.receive_error, "does not exist")) ||
          contains(f.receive_error, "to start walsender") || contains(f.receive_error, "to start WAL sender");
 }
@@ -200,8 +200,7 @@ std::vector<Finding> settings_too_small(const View& view) {
               .summary = name(m) + " has stopped replaying: settings are lower than on " + name(*view.leader()),
               .remedy = view.command("repair", &m)};
     for (const auto& [setting, value] : small)
-      f.evidence.push_back(
-          fmt::format("{}: {}, on the primary {}", setting, m.standby_limits.at(setting), value));
+      f.evidence.push_back(fmt::format("{}: {}, on the primary {}", setting, m.standby_limits.at(setting), value));
     return f;
   });
 }

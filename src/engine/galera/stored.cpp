@@ -187,8 +187,8 @@ std::optional<double> transfer_still_seconds(const std::string& data_dir) {
   if (error || newest.tv_sec == 0) return std::nullopt;
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  const double age = static_cast<double>(now.tv_sec - newest.tv_sec) +
-                     static_cast<double>(now.tv_nsec - newest.tv_nsec) / 1e9;
+  const double age =
+      static_cast<double>(now.tv_sec - newest.tv_sec) + static_cast<double>(now.tv_nsec - newest.tv_nsec) / 1e9;
   return std::max(0.0, age);
 }
 
