@@ -30,6 +30,7 @@
 #include "repair/adopt.h"
 #include "repair/bootstrap.h"
 #include "repair/plan.h"
+#include "repair/world.h"
 
 namespace holdfast::cli {
 

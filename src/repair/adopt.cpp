@@ -6,6 +6,8 @@
 #include <set>
 
 #include "repair/report_view.h"
+#include "repair/steps.h"
+#include "repair/world.h"
 
 namespace holdfast::repair {
 

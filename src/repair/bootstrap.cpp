@@ -9,6 +9,7 @@
 #include "position/galera.h"
 #include "repair/plan.h"
 #include "repair/rungs_galera.h"
+#include "repair/world.h"
 
 namespace holdfast::repair {
 

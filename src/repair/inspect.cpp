@@ -7,6 +7,7 @@
 
 #include "repair/member_step.h"
 #include "repair/plan.h"
+#include "repair/world.h"
 
 namespace holdfast::repair {
 

@@ -7,12 +7,15 @@
 #include "repair/adopt.h"
 #include "repair/keep_plan.h"
 #include "repair/logged_position.h"
+#include "repair/rebuild_plan.h"
 #include "repair/relay_logs.h"
 #include "repair/report_view.h"
 #include "repair/rungs_galera.h"
 #include "repair/rungs_postgres.h"
 #include "repair/sides.h"
+#include "repair/steps.h"
 #include "repair/unique.h"
+#include "repair/world.h"
 
 namespace holdfast::repair {
 
@@ -38,18 +41,10 @@ class Planner {
   Status check_target(const MemberReport& member) const;
   Status repair(const MemberReport& member);
   Status refill(const MemberReport& member);
-  void add_rebuild(const MemberReport& member, const MemberReport& donor, bool holds_data);
   const MemberReport* donor_for(const MemberReport& victim) const;
 
   void add(Step step) { proposal_.plan.steps.push_back(std::move(step)); }
-  void add_start(const MemberReport& member, std::string_view why);
   void add_proof(const MemberReport& member) { add(proof_of(member)); }
-  void add_tidying(const MemberReport& member);
-  void add_resume(const MemberReport& member);
-  void add_follow(const MemberReport& member, bool renew = false);
-  void add_read_only(const MemberReport& member);
-  void add_slot(const MemberReport& member);
-  void add_semi_sync(const MemberReport& member);
   Status restart(const MemberReport& member);
   Status resume(const MemberReport& member);
 
@@ -148,107 +143,6 @@ Status Planner::check_target(const MemberReport& member) const {
   return {};
 }
 
-void Planner::add_start(const MemberReport& member, std::string_view why) {
-  const bool runs = !is_down(member) || says(member, "server-frozen");
-  add({.id = "start-" + name(member),
-       .kind = "start_server",
-       .member = name(member),
-       .title = fmt::format("{} the server of {} ({})", runs ? "Restart" : "Start", name(member), why),
-       .arguments = Value::object({{"restart", runs}}),
-       .preconditions = {"its agent answers"},
-       .undo = runs ? "there is nothing to take back: it ran before" : "stop it again",
-       .expected_seconds = 30,
-       .proof = "it signs us in and says that it serves",
-       .touches = {"members/" + name(member), "leader", "authority"}});
-}
-
-void Planner::add_resume(const MemberReport& member) {
-  add({.id = "resume-" + name(member),
-       .kind = "resume_replication",
-       .member = name(member),
-       .title = fmt::format("Start replication on {} where it was stopped", name(member)),
-       .arguments = Value::object({{"level", says(member, "replica-apply-error")}}),
-       .preconditions = {"it has nothing of its own", "no event is skipped"},
-       .undo = "stop again what was stopped before",
-       .expected_seconds = 10,
-       .proof = "it receives and applies",
-       .touches = {"members/" + name(member)}});
-}
-
-void Planner::add_follow(const MemberReport& member, bool renew) {
-  add({.id = "follow-" + name(member),
-       .kind = "follow_source",
-       .member = name(member),
-       .title = fmt::format("Make {} follow {}{}", name(member), report_.leader,
-                            renew ? " anew: with the account its agent has, and from the position it has applied" : ""),
-       .arguments = Value::object({{"source", report_.leader}, {"renew", renew}}),
-       .preconditions = {fmt::format("{} has nothing that {} lacks", name(member), report_.leader)},
-       .undo = "make it follow whom it followed before",
-       .expected_seconds = 10,
-       .proof = "it receives from " + report_.leader + " and applies",
-       .touches = {"members/" + name(member)}});
-}
-
-void Planner::add_read_only(const MemberReport& member) {
-  add({.id = "close-" + name(member),
-       .kind = "set_read_only",
-       .member = name(member),
-       .title = fmt::format("Close {} for writes", name(member)),
-       .arguments = Value::object(),
-       .preconditions = {},
-       .undo = "open it again if it was open",
-       .expected_seconds = 2,
-       .proof = "it says read-only",
-       .touches = {"members/" + name(member)}});
-}
-
-void Planner::add_slot(const MemberReport& member) {
-  add({.id = "slot-" + name(member),
-       .kind = "create_slot",
-       .member = report_.leader,
-       .title = fmt::format("Make the replication slot {} on {}", member.facts.upstream()->slot, report_.leader),
-       .arguments = Value::object({{"slot", member.facts.upstream()->slot}}),
-       .preconditions = {report_.leader + " still has the WAL that " + name(member) + " needs"},
-       .undo = "drop it if it was not there before",
-       .expected_seconds = 2,
-       .proof = "it is listed in pg_replication_slots",
-       .touches = {"members/" + name(member)}});
-}
-
-void Planner::add_semi_sync(const MemberReport& member) {
-  add({.id = "semi-sync-" + name(member),
-       .kind = "set_semi_sync",
-       .member = name(member),
-       .title = fmt::format("Switch semi-synchronous replication on for {}", name(member)),
-       .arguments = Value::object({{"source", is_leader(member)}}),
-       .preconditions = {},
-       .undo = "switch it off again if it was off",
-       .expected_seconds = 5,
-       .proof = "the server says that it is on",
-       .touches = {"members/" + name(member)}});
-}
-
-/// What an operation that nobody knows of any more left with a healthy member. A successor that never took the data
-/// directory's place is a copy of a donor, so nothing is lost with it; an old data directory that was put aside may
-/// hold what nothing else does, and stays.
-void Planner::add_tidying(const MemberReport& member) {
-  const bool left = std::ranges::any_of(member.facts.leftovers, [](const cluster::Leftover& leftover) {
-    return leftover.kind != cluster::Leftover::Kind::replaced;
-  });
-  if (!left && member.facts.agent_work.empty()) return;
-  add({.id = "tidy-" + name(member),
-       .kind = "discard_side",
-       .member = name(member),
-       .title =
-           fmt::format("Remove the new data directory of {} that an earlier repair left beside its own", name(member)),
-       .arguments = Value::object(),
-       .preconditions = {"no operation is unfinished", "it is not the directory in use"},
-       .undo = "nothing: it was a copy of another member",
-       .expected_seconds = 5,
-       .proof = "it is gone, and the agent is at nothing",
-       .touches = {"members/" + name(member)}});
-}
-
 const MemberReport* Planner::donor_for(const MemberReport& victim) const {
   if (report_.cluster.engine == Engine::galera) return galera_donor(report_, victim);
   const MemberReport* donor = nullptr;
@@ -258,84 +152,6 @@ const MemberReport* Planner::donor_for(const MemberReport& victim) const {
     if (!donor || is_leader(*donor)) donor = &m;
   }
   return donor;
-}
-
-void Planner::add_rebuild(const MemberReport& member, const MemberReport& donor, bool holds_data) {
-  const std::string victim = name(member);
-  const std::vector<std::string> touches = {"members/" + victim, "authority", "leader"};
-  auto step = [&](std::string_view what, std::string_view kind, std::string title, std::string undo, uint64_t seconds,
-                  std::string proof, Value arguments = Value::object()) -> Step& {
-    add({.id = fmt::format("{}-{}", what, victim),
-         .kind = std::string(kind),
-         .member = victim,
-         .title = std::move(title),
-         .arguments = std::move(arguments),
-         .undo = std::move(undo),
-         .expected_seconds = seconds,
-         .proof = std::move(proof),
-         .touches = touches});
-    return proposal_.plan.steps.back();
-  };
-  // In coarse steps: a plan must be the same when it is shown and when it is accepted, while the data grows.
-  const uint64_t copy_seconds = 20 + donor.facts.data_bytes.value_or(0) / (3ULL << 30) * 30;
-  if (!is_down(member) || member.facts.server_pid > 0)
-    step("stop", "stop_server", fmt::format("Stop the server of {}", victim), "start it again if it ran before", 20,
-         "its process is gone");
-  if (holds_data && !request_.no_escrow)
-    step("escrow", "take_escrow", fmt::format("Keep a copy of the data directory of {} in the repository", victim),
-         "nothing: the copy is kept", copy_seconds * 2, "every byte of it was read back from the repository");
-  const bool postgres = report_.cluster.engine == Engine::postgres;
-  const bool told_otherwise = postgres ? postgres_is_told_otherwise(report_, member)
-                                       : (report_.cluster.engine != Engine::galera &&
-                                          member.facts.role_wanted != cluster::MemberRole::replica) ||
-                                             is_told_otherwise(report_, member, report_.leader);
-  if (told_otherwise) add(telling_step(victim, report_.leader));
-  const bool cuts = holds_data && !request_.no_escrow && may_cut_its_tail(report_, member);
-  if (cuts) add(cutting_step(victim, report_.leader));
-  const std::string cut = cuts ? "cut-" + victim : "";
-  if (postgres && holds_data && postgres_can_rewind(report_, member))
-    step(
-        "copy", "make_side_copy",
-        fmt::format("Copy the directory of {0} beside itself and rewind the copy onto {1}; where that is not possible, "
-                    "copy {1} instead",
-                    victim, report_.leader),
-        "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
-        Value::object({{"donor", report_.leader}, {"rewind", true}, {"unless", cut}}));
-  else
-    step("copy", "make_side_copy",
-         fmt::format("Copy {} into a new directory of {}, beside the old one", name(donor), victim),
-         "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
-         Value::object({{"donor", name(donor)}, {"unless", cut}}));
-  step("try", "prove_side", fmt::format("Start {} on the new directory and see that it keeps up", victim), "stop it",
-       60, "it follows and is level", Value::object({{"source", report_.leader}, {"unless", cut}}));
-  step("swap", "swap_side", fmt::format("Put the new directory in the old one's place, by rename", victim),
-       "put the old directory back", 5, "the old directory stands beside it");
-  step("start", "start_server", fmt::format("Start the server of {}", victim), "stop it again", 30,
-       "it signs us in and says that it serves", Value::object({{"restart", false}}));
-  step("prove", "prove_member", fmt::format("Wait until triage finds {} healthy", victim),
-       "there is nothing to take back", 60, "triage says healthy");
-  if (holds_data && !request_.no_escrow) {
-    Step& drop =
-        step("drop", "drop_aside", fmt::format("Remove the old directory of {}; its copy is in the repository", victim),
-             "", 10, "the directory is gone", Value::object({{"swap", "swap-" + victim}}));
-    drop.point_of_no_return = true;
-  }
-  auto lose = [&](std::string what, std::string_view acceptance) {
-    proposal_.plan.losses.push_back({std::move(what), fmt::format("{}:{}", acceptance, victim)});
-  };
-  const auto own_loss = postgres ? postgres_loss(member, postgres_only_it_is_unknown(report_, member))
-                        : only_it_is_unknown(report_, member) ? unknown_loss(member)
-                        : report_.cluster.engine == Engine::galera && member.verdict != Verdict::diverged
-                            ? galera_loss(member)
-                            : std::nullopt;
-  if (own_loss)
-    proposal_.plan.losses.push_back(*own_loss);
-  else if (member.verdict == Verdict::foreign)
-    lose(victim + " will no longer have its data of another cluster", "discard-foreign");
-  else if (const auto own = held_only_by(report_, member, donor))
-    lose(fmt::format("{} will no longer have what only it has{}", victim, own->empty() ? "" : ": " + *own),
-         "discard-diverged");
-  if (holds_data && request_.no_escrow) lose("no copy of the data of " + victim + " will be kept", "no-escrow");
 }
 
 Status Planner::refill(const MemberReport& member) {
@@ -372,7 +188,7 @@ Status Planner::refill(const MemberReport& member) {
                             victim),
                 target_command(member) + " --backups-path REPOSITORY");
   if (holds_data && !request_.no_escrow) TRY_VOID(plan_keeping(report_, member, *donor, proposal_));
-  add_rebuild(member, *donor, holds_data);
+  plan_rebuild(report_, request_, member, *donor, holds_data, proposal_);
   return {};
 }
 
@@ -387,8 +203,8 @@ Status Planner::restart(const MemberReport& member) {
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   if (told_otherwise && is_down(member)) {
     add(telling_step(name(member), report_.leader));
-    add_start(member, "as a replica");
-    add_follow(member);
+    add(start_step(report_, member, "as a replica"));
+    add(follow_step(member, report_.leader));
     add_proof(member);
     return {};
   }
@@ -401,7 +217,7 @@ Status Planner::restart(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.target_is_not_authority",
                 fmt::format("{} would open for writes, but it is not proven to hold everything", name(member)),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
-  add_start(member, is_down(member) ? "it does not run" : "it does not work as it is");
+  add(start_step(report_, member, is_down(member) ? "it does not run" : "it does not work as it is"));
   add(proof_of_start(member));
   return {};
 }
@@ -428,30 +244,31 @@ Status Planner::resume(const MemberReport& member) {
       std::ranges::any_of(member.facts.following, [](const cluster::Following& f) { return f.apply_errno == 1950; });
   if (out_of_order && !may_go_on_behind_its_log(report_, member)) return refill(member);
   if (is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
-  if (says(member, "replica-writable")) add_read_only(member);
+  if (says(member, "replica-writable")) add(read_only_step(member));
   const bool refused = says(member, "replica-access-denied");
   const bool stopped = says(member, "replica-thread-stopped") || says(member, "replica-not-receiving") || refused ||
                        says(member, "replica-apply-error");
   if (says(member, "replica-detached") || says(member, "replica-wrong-source")) {
     if (report_.cluster.engine == Engine::postgres)
-      add_start(member, "its agent writes whom it follows when it starts it");
+      add(start_step(report_, member, "its agent writes whom it follows when it starts it"));
     else
-      add_follow(member);
+      add(follow_step(member, report_.leader));
   } else if (says(member, "replica-slot-missing")) {
-    add_slot(member);
-    add_start(member, "so that it connects anew");
+    add(slot_step(member, report_.leader));
+    add(start_step(report_, member, "so that it connects anew"));
   } else if (stopped && report_.cluster.engine == Engine::postgres && !says(member, "replica-thread-stopped")) {
-    add_start(member, "so that it connects anew");
+    add(start_step(report_, member, "so that it connects anew"));
   } else if (out_of_order) {
     add(going_on_step(name(member), report_.leader));
   } else if (unreadable) {
     add(fetching_step(name(member), report_.leader));
   } else if (refused || relay_log_damaged) {
-    add_follow(member, true);
+    add(follow_step(member, report_.leader, true));
   } else if (stopped) {
-    add_resume(member);
+    add(resume_step(member, says(member, "replica-apply-error")));
   }
-  if (says(member, "semi-sync-off") || says(member, "semi-sync-replica-off")) add_semi_sync(member);
+  if (says(member, "semi-sync-off") || says(member, "semi-sync-replica-off"))
+    add(semi_sync_step(member, is_leader(member)));
   add_proof(member);
   return {};
 }
@@ -562,7 +379,7 @@ Result<Proposal> Planner::propose() {
         continue;
       }
       proposal_.skipped.push_back(name(*m) + ": healthy");
-      add_tidying(*m);
+      if (auto tidying = tidying_step(*m)) add(std::move(*tidying));
       continue;
     }
     if (waits_for_started(*m)) {
@@ -628,33 +445,6 @@ Result<Proposal> plan_repair(const TriageReport& report, const Request& request)
       proposal.plan.steps.insert(proposal.plan.steps.begin(), closing_step(m.name.str(), chosen->leader));
   proposal.plan.world = world_of(report);
   return proposal;
-}
-
-Value world_of(const TriageReport& report) {
-  Value members = Value::object();
-  // What a second writer has of its own grows with every commit: no part of a world that must stay as it is.
-  const bool several = report.has("several-writers") || report.has("galera-two-components") ||
-                       (report.cluster.engine == Engine::postgres && report.leader.empty());
-  // Nothing moves in a Galera cluster without a component; and who is ahead there is what a bootstrap rests on.
-  const bool still = report.has("galera-no-primary-component");
-  for (const auto& m : report.members) {
-    const bool grows = several && m.facts.reachable() && m.facts.role != cluster::MemberRole::replica;
-    Value member = Value::object(
-        {{"role", cluster::member_role_name(m.facts.role)},
-         {"action", cluster::action_name(m.action)},
-         {"errant", grows ? "" : m.errant.transactions},
-         {"lineage", m.facts.lineage.empty() && m.facts.stored ? m.facts.stored->lineage : m.facts.lineage}});
-    if (still)
-      member.set("position", m.facts.reachable() ? m.facts.executed : m.facts.stored ? m.facts.stored->position : "");
-    members.set(m.facts.member.str(), std::move(member));
-  }
-  // Whether a replica with transactions of its own lacks any of the leader's by now is a matter of the moment.
-  const bool beside_leader = !report.leader.empty() && (report.authority.kind == AuthorityKind::leader_not_primary ||
-                                                        report.authority.kind == AuthorityKind::diverged);
-  return Value::object(
-      {{"leader", report.leader},
-       {"authority", beside_leader ? "not of the leader alone" : cluster::authority_kind_name(report.authority.kind)},
-       {"members", members}});
 }
 
 }  // namespace holdfast::repair

@@ -47,7 +47,4 @@ struct Proposal {
 ///   repair.no_repository      a copy of the victim must be kept first, and no repository was named
 Result<Proposal> plan_repair(const cluster::TriageReport& report, const Request& request);
 
-/// The facts a plan rests on, as it keeps them: what must not have changed when it runs.
-codec::Value world_of(const cluster::TriageReport& report);
-
 }  // namespace holdfast::repair

@@ -1,4 +1,5 @@
 #include "repair/plan.h"
+#include "repair/world.h"
 
 #include <gtest/gtest.h>
 

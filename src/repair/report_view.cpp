@@ -66,25 +66,4 @@ operation::Loss unknown_loss(const MemberReport& member) {
           "discard-diverged:" + name(member)};
 }
 
-operation::Step proof_of(const MemberReport& member) {
-  return {.id = "prove-" + name(member),
-          .kind = "prove_member",
-          .member = name(member),
-          .title = fmt::format("Wait until triage finds {} healthy", name(member)),
-          .arguments = codec::Value::object(),
-          .preconditions = {},
-          .undo = "there is nothing to take back",
-          .expected_seconds = 20,
-          .proof = "triage says healthy",
-          .touches = {"members/" + name(member)}};
-}
-
-operation::Step proof_of_start(const MemberReport& member) {
-  auto step = proof_of(member);
-  step.title = fmt::format("Wait until triage finds {} healthy, or sees what else it needs", name(member));
-  step.proof = "triage says healthy, or that it serves and needs something else";
-  step.arguments.set("servesIsEnough", true);
-  return step;
-}
-
 }  // namespace holdfast::repair

@@ -1,4 +1,4 @@
-// What every rung asks of a triage report, and the steps all of them end with. Pure.
+// What every rung asks of a triage report. Pure.
 #pragma once
 
 #include <string>
@@ -40,12 +40,7 @@ bool lies_within(position::Order order);
 /// "holdfast repair -c shop/orders -i 2"; without a member: no -i.
 std::string command(const cluster::TriageReport& report, std::string_view verb, const std::string& member = {});
 
-/// Waits until triage finds it healthy.
 /// What it holds is not known, and it is made anew.
 operation::Loss unknown_loss(const cluster::MemberReport& member);
-operation::Step proof_of(const cluster::MemberReport& member);
-/// The same after a start that is all that was planned: a member that serves and turns out to need more has been
-/// brought further, and is not stopped again. The next look tells what it needs.
-operation::Step proof_of_start(const cluster::MemberReport& member);
 
 }  // namespace holdfast::repair

@@ -6,6 +6,7 @@
 
 #include "position/galera.h"
 #include "repair/report_view.h"
+#include "repair/steps.h"
 
 namespace holdfast::repair {
 

@@ -7,7 +7,9 @@
 
 #include "position/wal.h"
 #include "repair/report_view.h"
+#include "repair/steps.h"
 #include "repair/unique.h"
+#include "repair/world.h"
 
 namespace holdfast::repair {
 
