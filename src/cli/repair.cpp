@@ -142,11 +142,12 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
   context.out.line();
   print_triage(context.out, after, false);
   if (session && !executor.operation().empty()) {
-    const auto stored = TRY(operation::read_operation(state_dir_of(context), executor.operation()));
-    const auto kept = kept_copies(stored, options.text("backups-path"));
-    print_kept(context.out, stored.id, kept);
-    data.set("kept", kept_value(kept));
-    context.out.set_data(data);
+    if (const auto stored = operation::read_operation(state_dir_of(context), executor.operation())) {
+      const auto kept = kept_copies(*stored, options.text("backups-path"));
+      print_kept(context.out, stored->id, kept);
+      data.set("kept", kept_value(kept));
+      context.out.set_data(data);
+    }
   }
   if (!done) return fail(std::move(done).error());
   if (after.healthy) return {};

@@ -79,9 +79,10 @@ class Patient {
     double seconds = 0;
   };
   Look triage(const std::vector<std::string>& more = {});
+  /// `lab up`: agents and servers that are gone come back. False (and a failed test) when they do not.
+  bool bring_up();
 
  private:
-  bool bring_up();
   codec::Value config(int i) const;
   std::string journal() const { return lab_.state_dir() + "/lab/" + cluster_ + "/acknowledged.journal"; }
 

@@ -238,9 +238,9 @@ std::vector<Fault> quiet_faults() {
                     .inject =
                         [](Patient& p) {
                           p.lab_break("fill-disk", 1);
-                          p.kill(1);
+                          p.kill_agent(1);  // the new one has not seen the disk full
                           write_ballast(p, 0);
-                          p.start(1);
+                          p.bring_up();
                           const auto begun = std::chrono::steady_clock::now();
                           for (int half = 0; std::chrono::steady_clock::now() - begun < seconds(34); ++half) {
                             write_ballast(p, half);

@@ -159,7 +159,7 @@ std::vector<Fault> quiet_faults() {
        .diagnoses = {"gtid-mode-off 0", "authority-undeterminable"},
        .authority = "undeterminable",
        .undo = sql_on(0, {"SET GLOBAL gtid_mode = ON"}),
-       .repair = {"nothing"}},
+       .repair = {"repair.needs_operator"}},
       {.name = "quiet: one server described twice",
        .inject = describe_twice,
        .diagnoses = {"same-server-twice 0 1", "authority-undeterminable"},
