@@ -235,8 +235,10 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
       facts[i].tcp = true;
     }
   }
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < count; ++i)
     if (frozen_postmaster(cluster, facts[i])) read_files_again(facts[i], cluster.members[i], per_member, stop);
+  // After those: a frozen standby's receiver is a process of its own, and goes on.
+  for (size_t i = 0; i < count; ++i) {
     if (!takes_writes(cluster, facts[i])) continue;
     auto target = target_of(cluster, cluster.members[i]);
     look_for_silence(cluster, facts, i, std::string(facts[i].offered), per_member, stop);
