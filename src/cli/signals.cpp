@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -11,11 +12,23 @@ namespace holdfast::cli {
 namespace {
 
 int g_pipe[2];
-std::atomic<int> g_seen{0};
+std::atomic<int64_t> g_first{0};  ///< when the first signal came
 std::atomic<int> g_shields{0};
 
+/// timeout(1) sends its signal to the process and to its group: twice, and one wish.
+constexpr int64_t kOneWishMs = 300;
+
+int64_t now_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
 void on_stop(int) {
-  if (g_seen.fetch_add(1) > 0 && g_shields == 0) ::_exit(130);
+  const int64_t now = now_ms();
+  int64_t first = 0;
+  const bool again = !g_first.compare_exchange_strong(first, now);
+  if (again && now - first > kOneWishMs && g_shields == 0) ::_exit(130);
   const char byte = 1;
   // A full pipe is as good as a written one.
   [[maybe_unused]] auto written = ::write(g_pipe[1], &byte, 1);

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM become a stop request; a second one ends the process at once with 130.
+// SIGINT and SIGTERM become a stop request; a second one, after a moment, ends the process at once with 130.
 #pragma once
 
 #include <stop_token>
