@@ -30,6 +30,10 @@ std::optional<std::pair<int, int>> release_of(Engine engine, std::string_view ve
   return release;
 }
 
+bool turns_account_away(int number) {
+  return number == 1045 || number == 1130 || number == 1698 || number == 1862 || number == 3118 || number == 4151;
+}
+
 bool refuses_what_it_logged(std::string_view error) {
   const auto refused = gtid_after(error, "attempt was made to binlog GTID ");
   const auto there = gtid_after(error, "with existing GTID ");

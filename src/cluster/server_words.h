@@ -13,6 +13,9 @@ namespace holdfast::cluster {
 /// "10.11.6-MariaDB" -> 10, 11; PostgreSQL: "15.4" -> 15, 0 (minor versions of one major go together).
 std::optional<std::pair<int, int>> release_of(Engine engine, std::string_view version);
 
+/// MariaDB, MySQL: an error by which a server turns an account away: not known, locked, wrong or expired password.
+bool turns_account_away(int number);
+
 /// MariaDB, error 1950 with this text: whether it is about a transaction the server has logged before, and not about
 /// one of its own that took the number: the GTID it refused, and the one in its way, are of one server and domain.
 bool refuses_what_it_logged(std::string_view error);

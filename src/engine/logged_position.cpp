@@ -9,6 +9,7 @@
 
 namespace holdfast::engine {
 
+using position::GtidState;
 using position::GtidVector;
 using sql::MariadbConnection;
 
@@ -18,10 +19,7 @@ constexpr int kOutOfOrder = 1950;
 
 /// In every domain the higher number of the two.
 GtidVector later(const GtidVector& a, const GtidVector& b) {
-  GtidVector both = a;
-  for (const auto& gtid : b.entries())
-    if (gtid.seq > both.of_domain(gtid.domain).seq) both.set(gtid);
-  return both;
+  return GtidState::from(a).merge(GtidState::from(b)).last();
 }
 
 struct Positions {
@@ -45,7 +43,8 @@ Result<bool> stopped_at_what_it_logged(const sql::Target& replica, Deadline dead
   bool stopped = false;
   std::optional<Error> broken;
   const auto known = [&]() -> Result<bool> {
-    const auto rows = TRY(connection.query("SHOW ALL SLAVES STATUS", deadline, stop));
+    const Deadline each = Deadline::in(std::chrono::seconds(10));  // that ours passes in a query is no failure
+    const auto rows = TRY(connection.query("SHOW ALL SLAVES STATUS", each, stop));
     bool applying = true;
     for (size_t i = 0; i < rows.rows.size(); ++i) {
       const bool refused = rows.text("Last_SQL_Errno", i) == std::to_string(kOutOfOrder) &&
@@ -54,7 +53,7 @@ Result<bool> stopped_at_what_it_logged(const sql::Target& replica, Deadline dead
       applying = applying && (rows.text("Slave_SQL_Running", i) == "Yes" || rows.text("Last_SQL_Errno", i) != "0");
     }
     if (stopped || rows.empty()) return true;
-    const auto now = TRY(positions_of(connection, deadline, stop));
+    const auto now = TRY(positions_of(connection, each, stop));
     return applying && later(now.applied, now.logged) == now.applied;
   };
   TRY(sys::wait_until(

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster/server_words.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/process.h"
@@ -33,10 +34,9 @@ bool transient(int number) {
          number == 1159 || number == 1160 || number == 1161;
 }
 
-/// The source does not want this account.
+/// The source does not want this account, or it lacks a privilege.
 bool turned_away(int number) {
-  return number == 1045 || number == 1130 || number == 1698 || number == 1227 || number == 1862 || number == 3118 ||
-         number == 4151;
+  return cluster::turns_account_away(number) || number == 1227;
 }
 
 }  // namespace

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
+#include "cluster/server_words.h"
 #include "provider/member_agent.h"
 #include "sql/mariadb.h"
 
@@ -17,8 +20,7 @@ std::string refusal_of(const sql::Target& target, std::stop_token stop) {
   auto connection = sql::MariadbConnection::connect(target, deadline, stop);
   if (!connection) {
     const std::string code = sql::error_code(connection.error());
-    const bool account = connection.error().id == "sql.denied" || code == "1045" || code == "1130" || code == "1698" ||
-                         code == "1862" || code == "3118" || code == "4151";
+    const bool account = connection.error().id == "sql.denied" || cluster::turns_account_away(std::atoi(code.c_str()));
     return account ? connection.error().message : "";
   }
   auto grants = connection->query("SHOW GRANTS", deadline, stop);

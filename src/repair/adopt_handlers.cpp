@@ -78,6 +78,11 @@ class AdoptionStep : public MemberStep {
                             gone.front()));
   }
 
+  static Result<engine::Adopter> session(StepScope& scope, const Work& work, Deadline deadline) {
+    return engine::Adopter::connect(work.primary->setup().socket, work.columns, work.adoptable.format, deadline,
+                                    scope.stop());
+  }
+
   std::string again() const { return fmt::format("holdfast triage -c {} -v", members_->cluster.full_name()); }
 
   std::unexpected<Error> told(Error error) const { return fail(adoption_error(std::move(error), members_->cluster)); }
@@ -89,8 +94,7 @@ class RehearseAdoption : public AdoptionStep {
   Result<Value> run(StepScope& scope, const Value&) override {
     const auto work = TRY(prepare(scope));
     const Deadline deadline = Deadline::in(seconds(300));
-    auto adopter = TRY(engine::Adopter::connect(work.primary->setup().socket, work.columns, work.adoptable.format,
-                                                deadline, scope.stop()));
+    auto adopter = TRY(session(scope, work, deadline));
     if (auto tried = adopter.rehearse(work.adoptable.transactions, deadline, scope.stop()); !tried)
       return told(tried.error());
     if (auto held = still_held(scope, work, adopter, {}, 60); !held) return told(held.error());
@@ -104,8 +108,7 @@ class AdoptTransactions : public AdoptionStep {
   Result<Value> run(StepScope& scope, const Value&) override {
     const auto work = TRY(prepare(scope));
     const Deadline deadline = Deadline::in(seconds(300));
-    auto adopter = TRY(engine::Adopter::connect(work.primary->setup().socket, work.columns, work.adoptable.format,
-                                                deadline, scope.stop()));
+    auto adopter = TRY(session(scope, work, deadline));
     uint64_t adopted = 0;
     for (size_t i = 0; i < work.adoptable.transactions.size(); ++i) {
       const auto held = [&] { return still_held(scope, work, adopter, i, 5); };

@@ -51,8 +51,8 @@ bool source_lacks_position(const Following& f) {
   return (f.receive_errno == 1236 || f.receive_errno == 13114) && !log_is_gone(f);
 }
 bool source_refuses(const Following& f) {
-  return f.receive_errno == 1045 || f.receive_errno == 1130 || f.receive_errno == 1698 || f.receive_errno == 1227 ||
-         f.receive_errno == 2059 || f.receive_errno == 2061 || f.receive_errno == 1597 ||
+  return turns_account_away(f.receive_errno) || f.receive_errno == 1227 || f.receive_errno == 2059 ||
+         f.receive_errno == 2061 || f.receive_errno == 1597 ||
          contains(f.receive_error, "password authentication failed") || contains(f.receive_error, "pg_hba.conf") ||
          contains(f.receive_error, "is not permitted to log in") ||
          (contains(f.receive_error, "FATAL:  role \"") && contains(f.receive_error, "does not exist")) ||
