@@ -156,6 +156,11 @@ class Reader {
     at_ += count;
     return result;
   }
+  /// A length of the client protocol: one byte, or a mark and 2, 3 or 8 more.
+  uint64_t packed() {
+    const uint64_t first = fixed(1);
+    return first < 251 ? first : first == 252 ? fixed(2) : first == 253 ? fixed(3) : fixed(8);
+  }
   /// MySQL's serialisation library: as many trailing one bits in the first byte as bytes follow.
   uint64_t variable();
   int64_t variable_signed();

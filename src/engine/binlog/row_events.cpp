@@ -44,11 +44,6 @@ std::unexpected<Error> unreadable(std::string why) {
   return fail(ErrorClass::failed, "binlog.rows", std::move(why));
 }
 
-uint64_t packed(Reader& reader) {
-  const uint64_t first = reader.fixed(1);
-  return first < 251 ? first : first == 252 ? reader.fixed(2) : first == 253 ? reader.fixed(3) : reader.fixed(8);
-}
-
 uint64_t big_endian(ByteSpan bytes) {
   uint64_t value = 0;
   for (const uint8_t byte : bytes) value = value << 8 | byte;
@@ -284,9 +279,9 @@ std::optional<TableMap> parse_whole_table_map(const Format& format, ByteSpan bod
   reader.take(1);
   map.table = as_text(reader.take(reader.fixed(1)));
   reader.take(1);
-  const uint64_t count = packed(reader);
+  const uint64_t count = reader.packed();
   const ByteSpan types = reader.take(count);
-  Reader meta(reader.take(packed(reader)));
+  Reader meta(reader.take(reader.packed()));
   reader.take((count + 7) / 8);
   if (!reader.ok() || count == 0) return std::nullopt;
   for (const uint8_t type : types) {
@@ -320,7 +315,7 @@ Result<RowsEvent> parse_rows_event(const Format& format, uint8_t type, ByteSpan 
     // Partition numbers stand here, and nothing that says what the rows are.
     reader.take(extra - 2);
   }
-  if (packed(reader) != map.columns.size()) return unreadable("rows and table map tell of different columns");
+  if (reader.packed() != map.columns.size()) return unreadable("rows and table map tell of different columns");
   for (int i = 0; i < (update ? 2 : 1); ++i) {
     const ByteSpan present = reader.take((map.columns.size() + 7) / 8);
     if (!reader.ok()) return unreadable("a row event is cut short");

@@ -146,24 +146,19 @@ class Looker {
   void cannot() { unknown_ = true; }
 
  private:
-  static uint64_t length_of(Reader& reader) {
-    const uint64_t first = reader.fixed(1);
-    return first < 251 ? first : first == 252 ? reader.fixed(2) : first == 253 ? reader.fixed(3) : reader.fixed(8);
-  }
-
   /// MySQL's compressed transaction: fields {type, length, value} up to a 0, then the events without checksums.
   void payload(ByteSpan body) {
     Reader reader(body);
     uint64_t compression = 255, plain_size = 0;
     for (;;) {
-      const uint64_t type = length_of(reader);
+      const uint64_t type = reader.packed();
       if (!reader.ok()) return cannot();
       if (type == 0) break;
-      const uint64_t length = length_of(reader);
+      const uint64_t length = reader.packed();
       Reader value(reader.take(length));
       if (!reader.ok()) return cannot();
-      if (type == 2) compression = length_of(value);
-      if (type == 3) plain_size = length_of(value);
+      if (type == 2) compression = value.packed();
+      if (type == 3) plain_size = value.packed();
     }
     ByteSpan events = reader.take(reader.left());
     Buffer plain;
