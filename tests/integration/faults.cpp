@@ -74,6 +74,29 @@ std::string difference(const Fault& fault, const Patient& p, const Patient::Look
   return wrong;
 }
 
+/// What triage says, in a few lines: the whole document would bury it.
+std::string brief(const Patient::Look& look) {
+  std::string text = "    it says:\n";
+  for (const auto& m : look.data["members"].items())
+    text += fmt::format("      {} {} {}: {}\n", m["ordinal"].integer(), m["verdict"].text(), m["action"].text(),
+                        m["sentence"].text());
+  for (const auto& d : look.data["diagnoses"].items())
+    text += fmt::format("      {} {}: {}\n", d["severity"].text(), d["id"].text(), d["summary"].text());
+  return text;
+}
+
+/// The end of every member's log.
+std::string logs(Patient& p) {
+  std::string text;
+  for (int i = 0; i < p.size(); ++i)
+    if (auto log = sys::read_file(p.dir(i) + "/log/server.log")) {
+      const std::string_view whole = as_text(log->span());
+      text += fmt::format("    end of the log of {}:\n{}\n", p.name(i),
+                          whole.substr(whole.size() > 2000 ? whole.size() - 2000 : 0));
+    }
+  return text;
+}
+
 /// The plan these arguments make now.
 Value plan_now(Patient& p, std::vector<std::string> command) {
   command.insert(command.end(), {"--dry-run", "-o", "json"});
@@ -190,7 +213,7 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
   EXPECT_TRUE(*sys::wait_until([&] { return (wrong = difference(fault, p, look = p.triage())).empty(); },
                                Deadline::in(seconds(15))))
       << "after " << attempt << ":\n"
-      << wrong << look.text;
+      << wrong << brief(look);
   return false;
 }
 
@@ -212,29 +235,27 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
     const auto since = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count(); };
     fault.inject(p);
     const double injected = since();
-    std::string wrong, lie, said;
+    const bool took = failures() == failures_before;  // what it did not do cannot be told
+    std::string wrong = took ? "" : "    the injection failed\n", lie, said;
     Patient::Look look;
     int looks = 0;
-    const bool right = *sys::wait_until(
-        [&] {
-          look = p.triage();
-          ++looks;
-          wrong = difference(fault, p, look);
-          const std::string authority = authority_of(look.data, p);
-          if (lie.empty() && fault.authority.starts_with("provable") && !fault.authority.ends_with("*") &&
-              authority.starts_with("provable") && authority != fault.authority)
-            lie = authority;
-          return wrong.empty();
-        },
-        Deadline::in(seconds(15)));
+    const bool right =
+        took && *sys::wait_until(
+                    [&] {
+                      look = p.triage();
+                      ++looks;
+                      wrong = difference(fault, p, look);
+                      const std::string authority = authority_of(look.data, p);
+                      if (lie.empty() && fault.authority.starts_with("provable") && !fault.authority.ends_with("*") &&
+                          authority.starts_with("provable") && authority != fault.authority)
+                        lie = authority;
+                      return wrong.empty();
+                    },
+                    Deadline::in(seconds(15)));
     const double seen = since();
-    EXPECT_TRUE(right) << p.cluster() << ", " << fault.name << ":\n" << wrong << look.text;
+    EXPECT_TRUE(right) << p.cluster() << ", " << fault.name << ":\n" << wrong << brief(look);
     EXPECT_TRUE(lie.empty()) << "meanwhile it said authority " << lie;
-    if (!right)
-      for (int i = 0; i < p.size(); ++i)
-        if (auto log = sys::read_file(p.dir(i) + "/log/server.log"))
-          fmt::print("{} log of {}:\n{}\n", fault.name, p.name(i),
-                     as_text(log->span()).substr(log->size() > 3000 ? log->size() - 3000 : 0));
+    if (!right) fmt::print("{}", logs(p));
     bool healed = false;
     for (const auto& attempt : fault.repair)
       if (right && !healed) healed = attempt_repair(p, fault, attempt, said);
@@ -249,7 +270,7 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
     const bool healthy =
         *sys::wait_until([&] { return (after = p.triage()).exit_code == 0; }, Deadline::in(seconds(40)));
     EXPECT_TRUE(healthy) << "not healthy after " << (healed ? "repairing " : "undoing ") << fault.name << "\n"
-                         << after.text;
+                         << brief(after);
     const bool ok = failures() == failures_before;
     good += ok;
     table += fmt::format("  {:4} {:52} inject {:4.1f} s, right after {} looks {:4.1f} s, {}, done {:4.1f} s\n{}",
