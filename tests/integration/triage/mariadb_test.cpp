@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "engine/programs.h"
-#include "tests/integration/faults.h"
+#include "tests/integration/triage/faults.h"
 #include "tests/support/require.h"
 
 namespace holdfast::test {

@@ -1,4 +1,4 @@
-#include "tests/integration/faults.h"
+#include "tests/integration/triage/faults.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

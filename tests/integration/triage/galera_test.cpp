@@ -10,7 +10,7 @@
 #include "agent/config.h"
 #include "engine/programs.h"
 #include "sql/mariadb.h"
-#include "tests/integration/faults.h"
+#include "tests/integration/triage/faults.h"
 #include "tests/support/require.h"
 
 namespace holdfast::test {

@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "engine/programs.h"
-#include "tests/integration/faults.h"
+#include "tests/integration/triage/faults.h"
 #include "tests/support/require.h"
 
 namespace holdfast::test {
