@@ -290,7 +290,7 @@ std::vector<Finding> detached(const View& view) {
                                 " takes writes, but its agent will start it as a replica: nobody has told it "
                                 "that it was promoted",
                      .evidence = {"its agent starts it as a replica"},
-                     .remedy = "tell its agent that it is the primary now, before it restarts",
+                     .remedy = view.command("repair") + ", which tells its agent so",
                      .severity = Severity::warning,
                      .verdict = Verdict::healthy,
                      .action = Action::nothing};
