@@ -170,7 +170,10 @@ Result<Proposal> plan_adoption(const TriageReport& report, const Request& reques
   if (!adoption.refused.empty()) return cannot(report, name(*member) + ": " + adoption.refused);
   if (adoption.transactions.empty()) return cannot(report, name(*member) + ": its transactions were not found");
 
-  const auto after = TRY(after_adoption(report, *member));
+  auto after = TRY(after_adoption(report, *member));
+  // Others that have the same of their own are well only once it is written: until then nobody is copied from them.
+  for (auto& m : after.members)
+    if (name(m) != name(*member) && m.healthy() && !report.find(name(m))->healthy()) m.verdict = Verdict::catching_up;
   auto proposal = TRY(plan_repair(after, rest));
   auto& plan = proposal.plan;
   const std::string victim = name(*member);

@@ -1,4 +1,5 @@
-// What repair and bootstrap would do to random clusters does no harm: each plan is played on the truth, step by step.
+// What repair, with and without --adopt, and bootstrap would do to random clusters does no harm: each plan is played on
+// the truth, step by step.
 //
 // After every step, also where the operation dies there: everything that any member ever held is in a member, in a
 // directory put aside, or in an escrow copy; without an acceptance by name, it is in a member, unless nobody could see
@@ -334,6 +335,17 @@ class Played {
       const Transactions own = node.data & ~nodes_[source].data;
       for (size_t t = 0; t < own.size(); ++t)
         if (own[t] && scene_.masked(t, m, source).empty()) return "makes a member follow that has something of its own";
+    } else if (kind == "adopt_transactions") {
+      // The one that takes writes gets what the other one is seen to have beside it.
+      const size_t from = index(step.arguments["from"].text());
+      if (report_.leader != step.member) return "writes into a member that takes no writes";
+      if (from == m || scene_.foreign[from] || scene_.shown[from].read != History::Read::read)
+        return "adopts from a member that has nothing to give";
+      if (!accepted("adopt:" + member_name(from).str())) return "adopts what nobody accepted";
+      if (nodes_[from].replaced) return "adopts from a member that it made anew before";
+      const Transactions own = nodes_[from].data & ~node.data;
+      for (size_t t = 0; t < own.size(); ++t)
+        if (own[t] && scene_.masked(t, from, m).empty()) node.data.set(t);
     } else if (kind == "start_server" || kind == "bootstrap_server" || kind == "bootstrap_running") {
       const MemberReport& seen = report_.members[m];
       const bool begins = kind != "start_server";
@@ -404,11 +416,11 @@ class Played {
   std::optional<size_t> first_;  ///< of a new component
   Transactions all_, escrow_;
   /// Steps that change nobody's transactions but by adding those of the member that takes writes.
-  const std::set<std::string> known_ = {"stop_server",     "resume_replication", "follow_source", "follow_told",
-                                        "fetch_logs_anew", "set_read_only",      "set_semi_sync", "create_slot",
-                                        "prove_member",    "configure_replica",  "prove_side",    "discard_side",
-                                        "dump_member",     "galera_setting",     "free_wal",      "mark_bootstrap",
-                                        "cut_tail",        "recover_positions",  "match_settings"};
+  const std::set<std::string> known_ = {"stop_server",     "resume_replication", "follow_source",  "follow_told",
+                                        "fetch_logs_anew", "set_read_only",      "set_semi_sync",  "create_slot",
+                                        "prove_member",    "configure_replica",  "prove_side",     "discard_side",
+                                        "dump_member",     "galera_setting",     "free_wal",       "mark_bootstrap",
+                                        "cut_tail",        "recover_positions",  "match_settings", "rehearse_adoption"};
 };
 
 std::string told(const Scene& scene, const TriageReport& report, const Plan& plan) {
@@ -442,11 +454,13 @@ std::string ails(const Scene& scene, const Found& seen, const TriageReport& repo
 }
 
 void run(Scene (*play)(Rng&)) {
-  std::map<std::string, int> outcomes;
+  std::map<std::string, int> outcomes, adoptions;
   int failures = 0;
+  Engine engine = Engine::galera;
   for (uint64_t seed = 1; seed <= kClusters && failures < 3; ++seed) {
     Rng rng(seed + 7'000'000);
     const Scene scene = play(rng);
+    engine = scene.engine;
     const Found seen = found(rng, scene);
     const TriageReport report = triage(seen.cluster, seen.facts);
 
@@ -473,6 +487,11 @@ void run(Scene (*play)(Rng&)) {
         judge(proposal->plan, target < 0 ? "repair" : fmt::format("repair -i {}", target));
       else
         ++outcomes[proposal.error().id];
+      if (target < 0) continue;
+      request.adoption = {.refused = "", .transactions = {{.gtid = "any", .tables = {}}}, .digest = "of any"};
+      const auto adopted = repair::plan_repair(report, request);
+      ++adoptions[adopted ? "planned" : adopted.error().id];
+      if (adopted) judge(adopted->plan, fmt::format("repair -i {} --adopt", target));
     }
     if (scene.engine != Engine::galera) continue;
     const auto bootstrap = repair::plan_bootstrap(
@@ -483,6 +502,8 @@ void run(Scene (*play)(Rng&)) {
       ++outcomes[bootstrap.error().id];
   }
   for (const auto& [what, count] : outcomes) fmt::print("  {:7} {}\n", count, what);
+  for (const auto& [what, count] : adoptions) fmt::print("  {:7} --adopt: {}\n", count, what);
+  EXPECT_EQ(adoptions["planned"] > kClusters / 1000, engine == Engine::mysql) << adoptions["planned"];
   for (const char* what : {"a plan", "nothing to do", "healthy", "repair.split_brain", "repair.undeterminable"})
     EXPECT_GT(outcomes[what], kClusters / 1000) << "the worlds are too tame: " << what;
 }
