@@ -126,7 +126,7 @@ void expect_nothing_lost(Patient& p) {
   for (int i = 0; i < p.size(); ++i) {
     if (i == source) continue;
     const bool equal = *sys::wait_until([&] { return (wanted = p.content(source)) == (is = p.content(i)); },
-                                        Deadline::in(seconds(30)));
+                                        Deadline::in(seconds(60)));
     EXPECT_TRUE(equal) << p.name(i) << " differs from " << p.name(source);
     for (const auto& [table, sum] : wanted)
       if (is[table] != sum) ADD_FAILURE() << table << ": " << is[table] << ", not " << sum;
@@ -211,7 +211,7 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
   std::string wrong;
   Patient::Look look;
   EXPECT_TRUE(*sys::wait_until([&] { return (wrong = difference(fault, p, look = p.triage())).empty(); },
-                               Deadline::in(seconds(15))))
+                               Deadline::in(seconds(45))))
       << "after " << attempt << ":\n"
       << wrong << brief(look);
   return false;
@@ -255,7 +255,7 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
                         lie = authority;
                       return wrong.empty();
                     },
-                    Deadline::in(seconds(15)));
+                    Deadline::in(seconds(45)));
     const double seen = since();
     EXPECT_TRUE(right) << p.cluster() << ", " << fault.name << ":\n" << wrong << brief(look);
     EXPECT_TRUE(lie.empty()) << "meanwhile it said authority " << lie;
@@ -272,7 +272,7 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
       p.restore();
     Patient::Look after;
     const bool healthy =
-        *sys::wait_until([&] { return (after = p.triage()).exit_code == 0; }, Deadline::in(seconds(40)));
+        *sys::wait_until([&] { return (after = p.triage()).exit_code == 0; }, Deadline::in(seconds(90)));
     EXPECT_TRUE(healthy) << "not healthy after " << (healed ? "repairing " : "undoing ") << fault.name << "\n"
                          << brief(after);
     const bool ok = failures() == failures_before;
@@ -282,7 +282,7 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
                          said.empty() ? "no repair tried" : said, since() - seen, right ? "" : wrong);
     if (ok) continue;
     p.restore();  // the next one is not to suffer
-    (void)sys::wait_until([&] { return p.triage().exit_code == 0; }, Deadline::in(seconds(40)));
+    (void)sys::wait_until([&] { return p.triage().exit_code == 0; }, Deadline::in(seconds(90)));
   }
   fmt::print("{}: {} of {} faults told and repaired right\n{}", p.cluster(), good, all, table);
 }

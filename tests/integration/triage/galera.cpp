@@ -14,13 +14,13 @@ std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements)
 std::string status(Patient& p, int i, const std::string& variable) {
   return p.try_sql(
       i, {"SELECT variable_value FROM information_schema.global_status WHERE variable_name = '" + variable + "'"},
-      seconds(2));
+      seconds(10));
 }
 
 void await_status(Patient& p, int i, const std::string& variable, const std::string& value) {
   await(
       fmt::format("{} of {} is {}", variable, p.name(i), value), [&] { return status(p, i, variable) == value; },
-      seconds(30));
+      seconds(60));
 }
 
 void be_quick(Patient& p) {

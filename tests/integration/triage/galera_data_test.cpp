@@ -17,7 +17,7 @@ using std::chrono::seconds;
 
 void vote_out(Patient& p, int i) {
   p.sql(0, {"CREATE OR REPLACE TABLE shop.t (a INT PRIMARY KEY)", "INSERT INTO shop.t VALUES (1)"});
-  await("it has the row", [&] { return p.try_sql(i, {"SELECT a FROM shop.t"}, seconds(2)) == "1"; }, seconds(10));
+  await("it has the row", [&] { return p.try_sql(i, {"SELECT a FROM shop.t"}, seconds(10)) == "1"; }, seconds(60));
   p.sql(i, {"SET SESSION wsrep_on = OFF", "INSERT INTO shop.t VALUES (2)"});
   p.sql(0, {"INSERT INTO shop.t VALUES (2)"});
 }
@@ -34,12 +34,14 @@ void hang_in_transfer(Patient& p, int i) {
         std::error_code error;
         for (const auto& process : std::filesystem::directory_iterator("/proc", error)) {
           const auto line = sys::read_file(process.path().string() + "/cmdline");
-          if (!line || as_text(line->span()).find(mark) == std::string_view::npos) continue;
+          if (!line || as_text(line->span()).find(mark) == std::string_view::npos ||
+              as_text(line->span()).find("--daemon") == std::string_view::npos)
+            continue;
           return ::kill(std::atoi(process.path().filename().c_str()), SIGSTOP) == 0;
         }
         return false;
       },
-      seconds(30));
+      seconds(60));
 }
 
 std::vector<Fault> faults() {
@@ -78,7 +80,7 @@ std::vector<Fault> faults() {
                    EXPECT_EQ(text.find("galera-aborted-transfer"), std::string::npos) << "its transfer goes on";
                    return text.find("galera-transfer-stuck") != std::string::npos;
                  },
-                 seconds(40));
+                 seconds(120));
            },
        .diagnoses = {"galera-transfer-stuck 2", "authority-undeterminable"},
        .members = {"1 * *", "2 broken rebuild"},  // the donor may have sent its last byte just before
@@ -129,7 +131,11 @@ std::vector<Fault> faults() {
              vote_out(p, 2);
              await(
                  "it is out", [&] { return status(p, 2, "wsrep_local_state_comment").starts_with("Inconsistent"); },
-                 seconds(20));
+                 seconds(60));
+             await(
+                 "it has noted that",
+                 [&] { return text_of(grastate(p, 2)).find(" 00000000-0000-0000-0000-0000") != std::string::npos; },
+                 seconds(60));
              p.kill(2);
            },
        .diagnoses = {"galera-state-lost 2"},

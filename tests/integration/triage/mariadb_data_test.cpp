@@ -18,6 +18,8 @@ std::vector<Fault> faults() {
       {.name = "older data put back beside newer logs",
        .inject =
            [](Patient& p) {
+             p.sql(0, kTable);  // at the least this is newer
+             caught_up(p, 1);
              p.stop(1);
              const std::string newer = p.dir(1) + "/data.newer";
              std::filesystem::rename(p.data(1), newer);
@@ -27,12 +29,13 @@ std::vector<Fault> faults() {
                  std::filesystem::rename(entry.path(), p.data(1) + "/" + name);
              remove_tree(newer);
              p.agent(1, "start");
-             await("it refuses what is in its log", [&] { return apply_error(p, 1) == "1950"; }, seconds(20));
+             await("it refuses what is in its log", [&] { return apply_error(p, 1) == "1950"; }, seconds(60));
            },
        .diagnoses = {"replica-apply-error 1"},
        .members = {"1 broken rebuild"},
        .authority = "provable 0",
-       .repair = {"healed"}},
+       .repair = {"healed"},
+       .tidy = sql_on(0, kDropTable)},
       {.name = "data directory gone",
        .inject = [](Patient& p) { p.lab_break("delete-data", 1); },
        .diagnoses = {"data-missing 1"},
@@ -113,30 +116,30 @@ std::vector<Fault> faults() {
       {.name = "one replica stopped, the other without data",
        .inject =
            [](Patient& p) {
-             p.sql(1, {"STOP SLAVE"});
-             p.lab_break("delete-data", 2);
+             lose_receipts(p, [&] {
+               p.sql(1, {"STOP SLAVE"});
+               p.lab_break("delete-data", 2);
+             });
            },
-       .diagnoses = {"replica-thread-stopped 1", "data-missing 2"},
-       .members = {"1 stopped resume", "2 empty rebuild"},
+       .diagnoses = {"replica-thread-stopped 1", "data-missing 2", "semi-sync-off 0"},
+       .members = {"0 broken resume", "1 stopped resume", "2 empty rebuild"},
        .authority = "provable 0",
-       .also = {"semi-sync-off", "commits-stuck"},
        .repair = {"healed"}},
       {.name = "both replicas without data",
        .inject =
            [](Patient& p) {
-             p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 500"});
-             for (int i : {1, 2}) p.lab_break("delete-data", i);
+             lose_receipts(p, [&] {
+               for (int i : {1, 2}) p.lab_break("delete-data", i);
+             });
            },
        .diagnoses = {"data-missing 1 2", "semi-sync-off 0"},
        .members = {"0 broken resume", "1 empty rebuild", "2 empty rebuild"},
        .authority = "provable 0",
-       .repair = {"-i 0: repair.needs_operator", "partial", "healed"},
-       .tidy = sql_on(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"})},
+       .repair = {"-i 0: repair.needs_operator", "partial", "healed"}},
       {.name = "the primary's data directory gone",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
-             for (int i : {1, 2}) caught_up(p, i);
+             end_writing(p);
              p.lab_break("delete-data", 0);
            },
        .diagnoses = {"data-missing 0", "no-writer", "leader-not-primary 1", "replica-source-unreachable 1 2"},

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "engine/programs.h"
 #include "tests/integration/triage/mariadb.h"
 #include "tests/support/require.h"
@@ -9,7 +11,6 @@
 namespace holdfast::test::mariadb {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 /// Replica 1 becomes a primary by hand; the others do not know.
@@ -38,8 +39,7 @@ void promote_second(Patient& p) {
 
 /// Semi-sync has fallen back: the first member commits what nobody else gets.
 void commit_a_tail(Patient& p) {
-  p.stop_writer();
-  for (int i : {1, 2}) caught_up(p, i);
+  end_writing(p);
   for (int i : {1, 2}) p.sql(i, {"STOP SLAVE"});
   p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10", "CREATE TABLE shop.tail (a INT)"});
 }
@@ -49,8 +49,7 @@ std::vector<Fault> faults() {
       {.name = "errant transaction, cluster idle",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
-             caught_up(p, 1);
+             end_writing(p);
              p.sql(1, {"CREATE TABLE shop.errant (a INT PRIMARY KEY)"});
            },
        .diagnoses = {"errant-transactions 1"},
@@ -69,9 +68,9 @@ std::vector<Fault> faults() {
                               1,
                               {"SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = "
                                "'SLAVE_RUNNING'"},
-                              seconds(2)) == "OFF";
+                              seconds(30)) == "OFF";
                  },
-                 seconds(10));
+                 seconds(60));
            },
        .diagnoses = {"errant-transactions 1", "histories-diverged"},
        .members = {"1 diverged rebuild"},
@@ -95,8 +94,7 @@ std::vector<Fault> faults() {
       {.name = "promoted by hand, its agent not told",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
-             for (int i : {1, 2}) caught_up(p, i);
+             end_writing(p);
              p.stop(0);
              p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF",
                        "SET GLOBAL rpl_semi_sync_master_enabled = ON"});
@@ -126,12 +124,19 @@ std::vector<Fault> faults() {
       {.name = "old primary with a tail nobody received, killed in the commit",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
              p.sql(0, {"CREATE TABLE shop.t (a INT PRIMARY KEY)"});
-             for (int i : {1, 2}) caught_up(p, i);
+             end_writing(p);
              for (int i : {1, 2}) p.sql(i, {"STOP SLAVE"});
              p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 3600000"});
-             p.try_sql(0, {"INSERT INTO shop.t VALUES (1)"}, milliseconds(500));  // waits for its receipt
+             const std::string insert = "INSERT INTO shop.t VALUES (1)";
+             std::jthread client([&] { p.try_sql(0, {insert}, seconds(100)); });
+             await(
+                 "it waits for its receipt",
+                 [&] {
+                   return p.sql(0, {"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO = '" + insert +
+                                    "' AND STATE LIKE 'Waiting for semi-sync ACK%'"}) == "1";
+                 },
+                 seconds(60));
              p.kill(0);
              promote_second(p);
            },
@@ -165,8 +170,7 @@ std::vector<Fault> faults() {
       {.name = "old primary with nothing of its own, back and writable",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
-             for (int i : {1, 2}) caught_up(p, i);
+             end_writing(p);
              p.stop(0);
              promote_second(p);
              p.start(0);
@@ -180,8 +184,7 @@ std::vector<Fault> faults() {
       {.name = "errant transaction, replica stopped",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
-             caught_up(p, 1);
+             end_writing(p);
              p.sql(1, {"STOP SLAVE", "CREATE TABLE shop.errant (a INT PRIMARY KEY)"});
              p.stop(1);
              p.sql(0, {"CREATE TABLE shop.newer (a INT)"});
@@ -194,8 +197,7 @@ std::vector<Fault> faults() {
       {.name = "errant transaction, replica stopped, cluster idle",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
-             caught_up(p, 1);
+             end_writing(p);
              p.sql(1, {"CREATE TABLE shop.errant (a INT PRIMARY KEY)"});
              p.stop(1);
            },

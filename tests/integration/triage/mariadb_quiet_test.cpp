@@ -16,21 +16,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// A session that does `statements`, the last of which ends only when somebody kills it.
-std::function<void(Patient&)> in_background(int i, std::vector<std::string> statements) {
-  return [i, statements](Patient& p) {
-    std::thread([&p, i, statements] { p.try_sql(i, statements, seconds(100)); }).detach();
-  };
-}
-
-/// Ends the session of member i whose statement is this.
-void end_session(Patient& p, int i, const std::string& statement) {
-  const std::string find = "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO = '" + statement + "'";
-  const std::string session = p.sql(i, {find});
-  if (!session.empty()) p.sql(i, {"KILL " + session});
-  await("the session ended", [&] { return p.sql(i, {find}).empty(); }, seconds(10));
-}
-
 /// Takes so many quarters of a MiB of the small disk that `fill-disk` gave member 1.
 void write_ballast(Patient& p, int quarters) {
   const std::string file = p.dir(1) + "/small-disk/ballast";
@@ -44,6 +29,7 @@ void write_ballast(Patient& p, int quarters) {
 }
 
 std::vector<Fault> faults() {
+  const auto held = std::make_shared<std::shared_ptr<void>>();
   std::vector<Fault> list = {
       {.name = "quiet: two replicas with one server_id",
        .inject = [](Patient& p) { p.sql(1, {"SET GLOBAL server_id = " + value(p, 2, "server_id")}); },
@@ -89,17 +75,24 @@ std::vector<Fault> faults() {
        .exit_code = 0,
        .repair = {"nothing"}},
       {.name = "quiet: semi-sync gives up at once",
-       .inject = sql_on(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 900"}),
+       .inject =
+           [](Patient& p) {
+             p.stop_writer();  // a slow disk may take longer than that over a receipt
+             p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 900"});
+           },
        .diagnoses = {"semi-sync-timeout-short 0"},
        .authority = "provable 0",
-       .undo = sql_on(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"}),
+       .undo =
+           [](Patient& p) {
+             p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"});
+             p.start_writer();
+           },
        .exit_code = 0,
        .repair = {"nothing"}},
       {.name = "quiet: nobody acknowledges, cluster idle",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
-             for (int i : {1, 2}) caught_up(p, i);
+             end_writing(p);
              for (int i : {1, 2}) p.sql(i, {"STOP SLAVE IO_THREAD"});
            },
        .diagnoses = {"semi-sync-nobody 0", "replica-thread-stopped 1 2"},
@@ -113,22 +106,22 @@ std::vector<Fault> faults() {
        .repair = {"-i 0: repair.target_is_primary", "healed"}},
       {.name = "quiet: writes behind a global lock",
        .inject =
-           [](Patient& p) {
-             in_background(0, {"FLUSH TABLES WITH READ LOCK", "SELECT SLEEP(90)"})(p);
+           [held](Patient& p) {
+             *held = p.hold(0, {"FLUSH TABLES WITH READ LOCK"});
              await(
                  "a write waits",
                  [&] {
                    return p.sql(0, {"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for "
                                     "%lock' AND TIME >= 5"}) != "0";
                  },
-                 seconds(30));
+                 seconds(60));
            },
        .diagnoses = {"writes-locked 0"},
        .members = {"0 broken nothing"},
        .authority = "provable 0",
        .undo =
-           [](Patient& p) {
-             end_session(p, 0, "SELECT SLEEP(90)");
+           [held](Patient& p) {
+             held->reset();
              p.stop_writer();
              p.start_writer();
            },
@@ -147,7 +140,7 @@ std::vector<Fault> faults() {
                                 {"SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id = 0 AND "
                                  "trx_started < NOW() - INTERVAL 60 SECOND"}) != "0";
                  },
-                 seconds(80));
+                 seconds(150));
            },
        .diagnoses = {"transaction-forgotten 0"},
        .authority = "provable 0",
@@ -164,10 +157,14 @@ std::vector<Fault> faults() {
                           write_ballast(p, 0);
                           p.bring_up();
                           const auto begun = std::chrono::steady_clock::now();
-                          for (int half = 0; std::chrono::steady_clock::now() - begun < seconds(34); ++half) {
-                            write_ballast(p, half);
-                            std::this_thread::sleep_for(milliseconds(500));
-                          }
+                          await(
+                              "its agent has seen enough",
+                              [&] {
+                                const auto past = std::chrono::steady_clock::now() - begun;
+                                write_ballast(p, static_cast<int>(past / milliseconds(500)));
+                                return p.triage().text.find("disk-filling") != std::string::npos;
+                              },
+                              seconds(120));
                         },
                     .diagnoses = {"disk-filling 1"},
                     .authority = "provable 0",

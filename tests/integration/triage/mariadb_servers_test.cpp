@@ -59,7 +59,9 @@ std::vector<Fault> faults() {
       {.name = "chain, its middle killed",
        .inject =
            [](Patient& p) {
-             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+             p.sql(2, {"STOP SLAVE"});
+             has_applied(p, 1, value(p, 2, "gtid_slave_pos"));  // else the middle refuses it
+             p.sql(2, {fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
              p.kill(1);
            },
        .diagnoses = {"server-crashed 1", "replica-wrong-source 2"},
@@ -101,7 +103,7 @@ std::vector<Fault> faults() {
                     .diagnoses = {"tcp-unreachable 1"},
                     .members = {"1 broken nothing"},
                     .authority = "provable 0",
-                    .also = {"replica-source-unreachable", "replica-half-open"},
+                    .also = {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
                     .undo = [](Patient& p) { p.lab_heal(1); },
                     .repair = {"repair.needs_operator"}});
     list.push_back({.name = "disk full",
