@@ -116,11 +116,14 @@ Status copy_files(const MemberConfig& config, const std::string& from, Deadline 
   std::error_code ignored;
   for (const char* name : {"auto.cnf", "postmaster.pid", "postmaster.opts"})
     fs::remove(config.data_dir() + "/" + name, ignored);
-  if (server_identity(config)) {
-    sys::Command chown;
-    chown.argv = {"/bin/chown", "-R", "-h", fmt::format("{}:{}", config.uid, config.gid), config.data_dir()};
-    TRY(sys::run_ok(chown, deadline, stop));
-  }
+  return give_to_server(config, deadline, stop);
+}
+
+Status give_to_server(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
+  if (!server_identity(config)) return {};
+  sys::Command chown;
+  chown.argv = {"/bin/chown", "-R", "-h", fmt::format("{}:{}", config.uid, config.gid), config.data_dir()};
+  TRY(sys::run_ok(chown, deadline, stop));
   return {};
 }
 

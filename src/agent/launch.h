@@ -69,6 +69,8 @@ Status initialise_postgres(const MemberConfig& config, Deadline deadline, std::s
 Result<std::string> write_etc(const MemberConfig& config, const std::string& name, const std::string& body);
 /// Fills data_dir() with a copy of a stopped server's directory, without what belongs to that server alone.
 Status copy_files(const MemberConfig& config, const std::string& from, Deadline deadline, std::stop_token stop);
+/// All of data_dir() belongs to the server's user from now on.
+Status give_to_server(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 /// A directory that belongs to the server.
 Status make_server_dir(const MemberConfig& config, const std::string& path, unsigned mode);
 sys::Command base_command(const MemberConfig& config, std::vector<std::string> argv);

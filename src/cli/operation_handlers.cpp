@@ -54,7 +54,10 @@ void tell_event(Output& out, const operation::Event& event) {
   if (event.type == operation::RecordType::begun) out.note("operation " + event.operation);
   if (!event.step) return;
   if (event.type == operation::RecordType::step_started) out.note("  " + event.step->title);
-  if (event.type == operation::RecordType::step_done) out.note("    proved: " + event.step->proof);
+  if (event.type == operation::RecordType::step_done) {
+    const std::string unproven = event.result ? (*event.result)["unproven"].text() : "";
+    out.note(unproven.empty() ? "    proved: " + event.step->proof : "    not proved, and told instead: " + unproven);
+  }
   if (event.type == operation::RecordType::step_undo_started) out.note("  undo: " + event.step->undo);
 }
 

@@ -67,8 +67,10 @@ void print_steps(Output& out, const StoredOperation& stored) {
   Table table({"", "STEP", "MEMBER", "STATE", "WHAT"});
   for (size_t i = 0; i < stored.plan->steps.size(); ++i) {
     const auto& step = stored.plan->steps[i];
+    const auto& result = state->steps[i].result;
+    const bool unproven = result && !(*result)["unproven"].text().empty();
     table.row({std::to_string(i + 1), step.id, dash(step.member),
-               std::string(operation::step_state_name(state->steps[i].state)),
+               std::string(operation::step_state_name(state->steps[i].state)) + (unproven ? ", not proved" : ""),
                step.title + (step.point_of_no_return ? " (point of no return)" : "")});
   }
   table.print(out);

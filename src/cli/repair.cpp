@@ -77,7 +77,7 @@ Result<Value> keep_dump(Context& context, RepositorySession& session, const clus
       TRY(backup::dump_diverged(*session.repository, request, [&] { return session.confirm(); }, std::move(stop)));
   if (!kept.undumpable.empty()) {
     context.out.warning("repair.no_dump", fmt::format("no dump of {} is kept: {}", member, kept.undumpable));
-    return Value::object({{"skipped", kept.undumpable}});
+    return Value::object({{"unproven", "no dump is kept: " + kept.undumpable}});
   }
   return Value::object(
       {{"snapshot", kept.snapshot}, {"path", kept.path}, {"position", kept.position}, {"bytes", kept.bytes}});

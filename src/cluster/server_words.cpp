@@ -1,5 +1,6 @@
 #include "cluster/server_words.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "position/gtid_vector.h"
@@ -34,11 +35,24 @@ bool turns_account_away(int number) {
   return number == 1045 || number == 1130 || number == 1698 || number == 1862 || number == 3118 || number == 4151;
 }
 
-bool refuses_what_it_logged(std::string_view error) {
+bool refuses_what_it_logged(int number, std::string_view error) {
+  constexpr int kOutOfOrder = 1950;
+  if (number != kOutOfOrder) return false;
   const auto refused = gtid_after(error, "attempt was made to binlog GTID ");
   const auto there = gtid_after(error, "with existing GTID ");
   return refused && there && refused->domain == there->domain && refused->server == there->server &&
          refused->seq <= there->seq;
+}
+
+bool refuses_what_it_logged(Engine engine, const MemberFacts& member) {
+  return engine == Engine::mariadb && std::ranges::any_of(member.following, [](const Following& f) {
+           return refuses_what_it_logged(f.apply_errno, f.apply_error);
+         });
+}
+
+bool noted_late(Engine engine, const MemberFacts& member) {
+  return refuses_what_it_logged(engine, member) && has_atomic_ddl(member.version) && member.unnoted &&
+         member.unnoted->is_only(ErrantClass::ddl);
 }
 
 bool has_atomic_ddl(std::string_view version) {

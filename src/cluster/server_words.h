@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "cluster/types.h"
+#include "cluster/facts.h"
 
 namespace holdfast::cluster {
 
@@ -16,9 +16,14 @@ std::optional<std::pair<int, int>> release_of(Engine engine, std::string_view ve
 /// MariaDB, MySQL: an error by which a server turns an account away: not known, locked, wrong or expired password.
 bool turns_account_away(int number);
 
-/// MariaDB, error 1950 with this text: whether it is about a transaction the server has logged before, and not about
-/// one of its own that took the number: the GTID it refused, and the one in its way, are of one server and domain.
-bool refuses_what_it_logged(std::string_view error);
+/// MariaDB: an error of the applier about a transaction the server has logged before, and not about one of its own that
+/// took the number: 1950, and the GTID it refused and the one in its way are of one server and domain.
+bool refuses_what_it_logged(int number, std::string_view error);
+/// A replica that refuses what it logged.
+bool refuses_what_it_logged(Engine engine, const MemberFacts& member);
+/// ... and that had applied it: MariaDB logs DDL before it notes its position, and was killed in between. Rows are
+/// noted with their own commit: an older directory put back beside newer logs is something else.
+bool noted_late(Engine engine, const MemberFacts& member);
 /// MariaDB: what its binary log has of DDL is done, also after a crash (10.6).
 bool has_atomic_ddl(std::string_view version);
 /// MariaDB: what a replica's own log (gtid_binlog_state) has behind the position it noted (gtid_slave_pos), in each

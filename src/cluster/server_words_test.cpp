@@ -12,13 +12,14 @@ std::string refusal(const char* refused, const char* existing) {
 }
 
 TEST(ServerWords, OneOfItsSourceThatItHasIsToldFromOneOfItsOwn) {
-  EXPECT_TRUE(refuses_what_it_logged(refusal("0-1-37", "0-1-37")));
-  EXPECT_TRUE(refuses_what_it_logged(refusal("0-1-36", "0-1-37")));
-  EXPECT_FALSE(refuses_what_it_logged(refusal("0-1-38", "0-1-37")));
-  EXPECT_FALSE(refuses_what_it_logged(refusal("0-1-37", "0-3-37")));
-  EXPECT_FALSE(refuses_what_it_logged(refusal("0-1-37", "1-1-37")));
-  EXPECT_FALSE(refuses_what_it_logged(""));
-  EXPECT_FALSE(refuses_what_it_logged("An attempt was made to binlog GTID , with existing GTID 0-1-"));
+  EXPECT_TRUE(refuses_what_it_logged(1950, refusal("0-1-37", "0-1-37")));
+  EXPECT_TRUE(refuses_what_it_logged(1950, refusal("0-1-36", "0-1-37")));
+  EXPECT_FALSE(refuses_what_it_logged(1950, refusal("0-1-38", "0-1-37")));
+  EXPECT_FALSE(refuses_what_it_logged(1950, refusal("0-1-37", "0-3-37")));
+  EXPECT_FALSE(refuses_what_it_logged(1950, refusal("0-1-37", "1-1-37")));
+  EXPECT_FALSE(refuses_what_it_logged(1951, refusal("0-1-37", "0-1-37")));
+  EXPECT_FALSE(refuses_what_it_logged(1950, ""));
+  EXPECT_FALSE(refuses_what_it_logged(1950, "An attempt was made to binlog GTID , with existing GTID 0-1-"));
 }
 
 TEST(ServerWords, WhatAServerLoggedBehindWhatItNoted) {

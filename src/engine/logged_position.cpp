@@ -15,8 +15,6 @@ using sql::MariadbConnection;
 
 namespace {
 
-constexpr int kOutOfOrder = 1950;
-
 /// In every domain the higher number of the two.
 GtidVector later(const GtidVector& a, const GtidVector& b) {
   return GtidState::from(a).merge(GtidState::from(b)).last();
@@ -47,8 +45,8 @@ Result<bool> stopped_at_what_it_logged(const sql::Target& replica, Deadline dead
     const auto rows = TRY(connection.query("SHOW ALL SLAVES STATUS", each, stop));
     bool applying = true;
     for (size_t i = 0; i < rows.rows.size(); ++i) {
-      const bool refused = rows.text("Last_SQL_Errno", i) == std::to_string(kOutOfOrder) &&
-                           cluster::refuses_what_it_logged(rows.text("Last_SQL_Error", i));
+      const bool refused = cluster::refuses_what_it_logged(std::atoi(rows.text("Last_SQL_Errno", i).c_str()),
+                                                           rows.text("Last_SQL_Error", i));
       stopped = stopped || refused;
       applying = applying && (rows.text("Slave_SQL_Running", i) == "Yes" || rows.text("Last_SQL_Errno", i) != "0");
     }

@@ -34,6 +34,8 @@ struct Event {
   size_t index = 0;            ///< of the step, when there is one
   const Step* step = nullptr;  ///< nullptr for records about the operation
   const Error* error = nullptr;
+  /// What the step made, once it is done.
+  const codec::Value* result = nullptr;
 };
 
 struct ExecutorOptions {

@@ -70,7 +70,9 @@ Status Runner::write(RecordType type, std::optional<size_t> index, Value data, c
   TRY_VOID(journal_.append(type, index ? step(*index).id : std::string(), std::move(data), error));
   state_ = TRY(operation_state(journal_.plan(), journal_.records()));
   if (options_.on_event) {
-    options_.on_event(Event{journal_.id(), type, index.value_or(0), index ? &step(*index) : nullptr, error});
+    const bool done = index && state_.steps[*index].result;
+    options_.on_event(Event{journal_.id(), type, index.value_or(0), index ? &step(*index) : nullptr, error,
+                            done ? &*state_.steps[*index].result : nullptr});
   }
   return {};
 }

@@ -187,10 +187,7 @@ void take_receiver_trouble(MemberFacts& facts) {
 /// A MariaDB replica that refuses what its own log has: what that log has that it did not note.
 void look_for_unnoted(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
                       const std::stop_token& stop) {
-  const bool refuses = std::ranges::any_of(facts.following, [](const cluster::Following& f) {
-    return f.apply_errno == 1950 && cluster::refuses_what_it_logged(f.apply_error);
-  });
-  if (cluster.engine != cluster::Engine::mariadb || !refuses) return;
+  if (!cluster::refuses_what_it_logged(cluster.engine, facts)) return;
   const auto behind = cluster::logged_behind(facts.executed, facts.slave_pos);
   if (!behind.empty()) facts.unnoted = look_up_transactions(cluster, member, behind, limit, stop);
 }

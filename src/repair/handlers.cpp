@@ -310,12 +310,12 @@ class ProveMember : public MemberStep {
       if (seen && seen->healthy()) return Value::object({{"healthy", true}, {"sentence", seen->sentence}});
       if (scope.step().arguments["servesIsEnough"].boolean() && needs_more.for_good(seen))
         return Value::object(
-            {{"healthy", false}, {"sentence", seen->sentence}, {"needs", cluster::action_name(seen->action)}});
+            {{"healthy", false}, {"unproven", seen->sentence}, {"needs", cluster::action_name(seen->action)}});
       if (scope.stop().stop_requested()) return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted");
       if (deadline.passed()) {
         const std::string sentence = seen ? seen->sentence : "not seen";
         if (scope.step().arguments["tell"].boolean())
-          return Value::object({{"healthy", false}, {"sentence", sentence}});
+          return Value::object({{"healthy", false}, {"unproven", sentence}});
         return fail(ErrorClass::failed, "repair.not_healthy",
                     fmt::format("{} did not get healthy in time: {}", scope.step().member, sentence),
                     fmt::format("holdfast triage -c {}", report.cluster.full_name()));

@@ -34,10 +34,10 @@ class DumpMember : public MemberStep {
     return members_->dump(scope.step().member, scope.operation(), scope.stop());
   }
   Status prove(StepScope& scope, const Value&, const Value& result) override {
-    const std::string why = result["skipped"].text();
+    const std::string why = result["unproven"].text();
     if (why.empty() || !scope.step().arguments["needed"].boolean()) return {};
     return fail(ErrorClass::failed, "repair.cannot_keep",
-                fmt::format("{} has what no other member has and gave no dump: {}", scope.step().member, why),
+                fmt::format("{} has what no other member has: {}", scope.step().member, why),
                 fmt::format("holdfast triage -c {} -v", members_->cluster.full_name()));
   }
 };

@@ -63,14 +63,14 @@ Status plan_keeping(const TriageReport& report, const MemberReport& victim, cons
           {.id = "dump-" + name,
            .kind = "dump_member",
            .member = name,
-           .title =
-               fmt::format("Keep a dump of {} in the repository, as {}", name, dump_path(report.cluster, *described)),
+           .title = fmt::format("Keep a dump of {} in the repository, as {}{}", name,
+                                dump_path(report.cluster, *described), needed ? "" : "; if it gives none that is told"),
            .arguments = Value::object({{"needed", needed}}),
            .preconditions = {"it answers"},
            .undo = "nothing: the dump is kept",
            .expected_seconds = seconds,
            .proof = needed ? "its end marker was seen and every byte of it was read back from the repository"
-                           : "every byte of it was read back from the repository, or a warning says why there is none",
+                           : "every byte of it was read back from the repository",
            .touches = may_die});
       continue;
     }

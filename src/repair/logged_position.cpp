@@ -61,12 +61,7 @@ class GoOnBehindLog : public MemberStep {
 }  // namespace
 
 bool may_go_on_behind_its_log(const cluster::TriageReport& report, const cluster::MemberReport& member) {
-  if (report.cluster.engine != Engine::mariadb || !cluster::has_atomic_ddl(member.facts.version)) return false;
-  const bool refuses = std::ranges::any_of(member.facts.following, [](const cluster::Following& f) {
-    return f.apply_errno == 1950 && cluster::refuses_what_it_logged(f.apply_error);
-  });
-  const auto& unnoted = member.facts.unnoted;
-  return refuses && unnoted && unnoted->is_only(cluster::ErrantClass::ddl) && !report.leader.empty() &&
+  return cluster::noted_late(report.cluster.engine, member.facts) && !report.leader.empty() &&
          holds_nothing_beside(report, name(member), report.leader);
 }
 

@@ -69,8 +69,8 @@ class Planner {
   }
   /// It was promoted, and its agent would start it as a replica.
   bool learns_that_it_leads(const MemberReport& member) const {
-    return is_leader(member) && says(member, "replica-detached") && report_.cluster.engine != Engine::postgres &&
-           report_.authority.kind == AuthorityKind::provable && report_.authority.member == member.facts.member;
+    return is_leader(member) && says(member, "replica-detached") && report_.authority.kind == AuthorityKind::provable &&
+           report_.authority.member == member.facts.member;
   }
   bool nobody_else_leads(const MemberReport& member) const {
     return std::ranges::all_of(report_.members, [&](const MemberReport& m) {
@@ -127,6 +127,7 @@ Status Planner::check_cluster() const {
 }
 
 Status Planner::check_target(const MemberReport& member) const {
+  if (member.healthy() && learns_that_it_leads(member)) return {};
   if (member.healthy() && is_leader(member))
     return fail(ErrorClass::refused, "repair.target_is_primary",
                 fmt::format("{} takes writes: it is what the others are repaired from", name(member)),
@@ -374,7 +375,7 @@ Result<Proposal> Planner::propose() {
       continue;
     }
     if (m->healthy()) {
-      if (!request_.ordinal && learns_that_it_leads(*m)) {
+      if (learns_that_it_leads(*m)) {
         taught = m;
         continue;
       }

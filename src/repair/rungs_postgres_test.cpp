@@ -92,6 +92,21 @@ TEST(RepairPostgres, AnOldPrimaryWithNothingOfItsOwnOnlyFollows) {
   EXPECT_EQ(steps(plan_repair(promoted("0/4800000"), {})), "repair.no_repository");
 }
 
+TEST(RepairPostgres, APromotedOneLearnsThatItLeads) {
+  auto report = promoted("0/5000000");
+  report.members[0].verdict = Verdict::healthy;
+  report.members[0].action = Action::nothing;
+  report.members[0].facts.role_wanted = MemberRole::replica;
+  report.members[1].facts.role_wanted = MemberRole::replica;
+  diagnose(report, 1, "replica-detached");
+  EXPECT_EQ(steps(plan_repair(report, {})), "configure-pg-1");
+  EXPECT_EQ(steps(plan_repair(report, kSecond)), "configure-pg-1");
+  EXPECT_EQ(plan_repair(report, {})->plan.find("configure-pg-1")->arguments["source"].text(), "");
+  // Not while another agent would open its member too.
+  report.members[0].facts.role_wanted = MemberRole::primary;
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.needs_operator");
+}
+
 TEST(RepairPostgres, WithoutTheWalItNeedsItIsCopied) {
   for (const char* oldest : {"0/5800000", ""}) {
     const auto proposal = plan_repair(promoted("0/5000000", oldest), kKept);

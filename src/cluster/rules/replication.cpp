@@ -131,13 +131,6 @@ bool relay_log_is_damaged(const View& view, const Following& f) {
          (f.apply_errno == 1594 || f.apply_errno == 1595);
 }
 
-/// MariaDB logs DDL before it notes its position: killed in between it refuses what it has. Rows are noted with their
-/// own commit: an older directory put back beside newer logs is something else.
-bool noted_late(const View& view, const MemberFacts& m, const Following& f) {
-  return view.cluster.engine == Engine::mariadb && f.apply_errno == 1950 && refuses_what_it_logged(f.apply_error) &&
-         has_atomic_ddl(m.version) && m.unnoted && m.unnoted->is_only(ErrantClass::ddl);
-}
-
 std::vector<Finding> apply_error(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.applying == true || f.apply_errno == 0) return {};
@@ -157,8 +150,9 @@ std::vector<Finding> apply_error(const View& view) {
         what = "an account it should create or drop is not as on the source";
         break;
       case 1950:
-        what = noted_late(view, m, f) ? "it died before it noted that it had applied a statement, and asks for it again"
-                                      : "a transaction comes out of order: it has local ones of its own";
+        what = noted_late(view.cluster.engine, m)
+                   ? "it died before it noted that it had applied a statement, and asks for it again"
+                   : "a transaction comes out of order: it has local ones of its own";
         break;
       case 1205:
       case 1213:
@@ -173,7 +167,7 @@ std::vector<Finding> apply_error(const View& view) {
     Finding found{.summary = fmt::format("{} has stopped applying: {} (error {})", name(m), what, f.apply_errno),
                   .evidence = {fmt::format("applier [{}] {}", f.apply_errno, first_line(f.apply_error))},
                   .remedy = view.command("repair", &m)};
-    if (passes_by_itself(f.apply_errno) || relay_log_is_damaged(view, f) || noted_late(view, m, f))
+    if (passes_by_itself(f.apply_errno) || relay_log_is_damaged(view, f) || noted_late(view.cluster.engine, m))
       found.action = Action::resume;
     return found;
   });
@@ -290,7 +284,7 @@ std::vector<Finding> detached(const View& view) {
                                 " takes writes, but its agent will start it as a replica: nobody has told it "
                                 "that it was promoted",
                      .evidence = {"its agent starts it as a replica"},
-                     .remedy = "tell its agent that it is the primary now, before it restarts",
+                     .remedy = view.command("repair") + ", which tells its agent so",
                      .severity = Severity::warning,
                      .verdict = Verdict::healthy,
                      .action = Action::nothing};

@@ -1,0 +1,28 @@
+// What is said of each step while an operation runs.
+#include "cli/operation_handlers.h"
+
+#include <gtest/gtest.h>
+
+namespace holdfast::cli {
+namespace {
+
+using codec::Value;
+
+std::string told(const Value& result) {
+  std::string text;
+  const auto take = [&](std::string_view part) { text += part; };
+  Output out(Streams{.out = take, .err = take}, {}, "repair");
+  const operation::Step step{.id = "dump-m1", .proof = "it was read back"};
+  tell_event(out, {.operation = "op", .type = operation::RecordType::step_done, .step = &step, .result = &result});
+  return text;
+}
+
+TEST(StepsTold, OnlyWhatWasProvedIsSaidToBe) {
+  EXPECT_NE(told(Value::object({{"snapshot", "1a"}})).find("proved: it was read back"), std::string::npos);
+  const std::string text = told(Value::object({{"unproven", "no dump is kept: it hung"}}));
+  EXPECT_EQ(text.find("read back"), std::string::npos) << text;
+  EXPECT_NE(text.find("no dump is kept: it hung"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace holdfast::cli
