@@ -274,7 +274,8 @@ Value Patient::agent(int i, const std::string& op, Value arguments, bool may_fai
 }
 
 void Patient::start_unheard(int i, const std::vector<std::string>& extra_args) {
-  Value arguments = Value::object({{"extraArgs", Value::list_of(extra_args)}});
+  // The agent ends a server that is not ready by then.
+  Value arguments = Value::object({{"extraArgs", Value::list_of(extra_args)}, {"timeoutSeconds", 600}});
   unheard_.emplace_back([this, i, arguments = std::move(arguments)] { agent(i, "start", std::move(arguments), true); });
 }
 

@@ -125,8 +125,9 @@ void expect_nothing_lost(Patient& p) {
   lab::Content wanted, is;
   for (int i = 0; i < p.size(); ++i) {
     if (i == source) continue;
+    // What a replica missed while it was down it applies no faster than it was written.
     const bool equal = *sys::wait_until([&] { return (wanted = p.content(source)) == (is = p.content(i)); },
-                                        Deadline::in(seconds(60)));
+                                        Deadline::in(seconds(120)));
     EXPECT_TRUE(equal) << p.name(i) << " differs from " << p.name(source);
     for (const auto& [table, sum] : wanted)
       if (is[table] != sum) ADD_FAILURE() << table << ": " << is[table] << ", not " << sum;

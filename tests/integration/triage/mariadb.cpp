@@ -17,7 +17,7 @@ std::string apply_error(Patient& p, int i) {
 void has_applied(Patient& p, int i, const std::string& position) {
   await(
       fmt::format("{} has applied {}", p.name(i), position),
-      [&] { return p.sql(i, {"SELECT MASTER_GTID_WAIT('" + position + "', 20)"}) == "0"; }, seconds(60));
+      [&] { return p.sql(i, {"SELECT MASTER_GTID_WAIT('" + position + "', 20)"}) == "0"; }, seconds(120));
 }
 
 void caught_up(Patient& p, int i) {
