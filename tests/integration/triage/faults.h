@@ -43,5 +43,8 @@ struct Fault {
 /// that somebody else holds everything), repairs it as the fault says, undoes what was not healed, and waits until
 /// triage finds all healthy again. Prints a table. HOLDFAST_FAULT=part of a name runs only those.
 void run_faults(Patient& patient, const std::vector<Fault>& faults);
+/// The same on a cluster of the lab that is brought up for it; when HOLDFAST_FAULT names none of them, says so and does
+/// nothing.
+void run_faults_on(const std::string& cluster, const std::vector<Fault>& faults);
 
 }  // namespace holdfast::test

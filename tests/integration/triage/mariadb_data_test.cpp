@@ -1,0 +1,159 @@
+// Triage of a MariaDB cluster: data directories gone, damaged or of another time.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "engine/programs.h"
+#include "tests/integration/triage/mariadb.h"
+#include "tests/support/require.h"
+
+namespace holdfast::test::mariadb {
+namespace {
+
+using std::chrono::seconds;
+
+std::vector<Fault> faults() {
+  std::vector<Fault> list = {
+      {.name = "older data put back beside newer logs",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, kTable);  // at the least this is newer
+             caught_up(p, 1);
+             p.stop(1);
+             const std::string newer = p.dir(1) + "/data.newer";
+             std::filesystem::rename(p.data(1), newer);
+             copy_tree(p.dir(1) + "/data.kept", p.data(1));
+             for (const auto& entry : std::filesystem::directory_iterator(newer))
+               if (const auto name = entry.path().filename().string(); name.starts_with("binlog."))
+                 std::filesystem::rename(entry.path(), p.data(1) + "/" + name);
+             remove_tree(newer);
+             p.agent(1, "start");
+             await("it refuses what is in its log", [&] { return apply_error(p, 1) == "1950"; }, seconds(60));
+           },
+       .diagnoses = {"replica-apply-error 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, kDropTable)},
+      {.name = "data directory gone",
+       .inject = [](Patient& p) { p.lab_break("delete-data", 1); },
+       .diagnoses = {"data-missing 1"},
+       .members = {"1 empty rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "data directory emptied",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             remove_tree(p.data(1));
+             ASSERT_EQ(::mkdir(p.data(1).c_str(), 0755), 0);
+           },
+       .diagnoses = {"data-missing 1"},
+       .members = {"1 empty rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "system tablespace overwritten",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             spoil(p.data(1) + "/ibdata1", 0, 1 << 20);
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"healed"}},
+      {.name = "redo log gone",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             spoil(p.data(1) + "/ib_logfile0", 0, 64 << 10);
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"healed"}},
+      {.name = "system tablespace gone",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             std::filesystem::remove(p.data(1) + "/ibdata1");
+           },
+       .diagnoses = {"data-damaged 1", "server-crashed 1", "authority-undeterminable"},
+       .members = {"1 broken rebuild"},
+       .authority = "undeterminable",
+       .repair = {"repair.undeterminable", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "all killed, one replica without its redo log",
+       .inject =
+           [](Patient& p) {
+             for (int i : {2, 1, 0}) p.kill(i);
+             std::filesystem::remove(p.data(1) + "/ib_logfile0");
+           },
+       .diagnoses = {"server-crashed 0 1 2", "no-writer"},
+       .members = {"0 stopped restart", "1 stopped restart", "2 stopped restart"},
+       .authority = "provable 0",
+       // The primary stays up though the replica does not come.
+       .repair = {"failed", "healed"}},
+      {.name = "replication account gone, a replica without data",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"RENAME USER replicator@'%' TO elsewhere@'%'"});
+             p.lab_break("delete-data", 1);
+           },
+       .diagnoses = {"data-missing 1"},
+       .members = {"1 empty rebuild"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             p.sql(0, {"RENAME USER elsewhere@'%' TO replicator@'%'"});
+             p.restore();
+           },
+       .repair = {"repair.replication_account", "-i 1: repair.replication_account"}},
+      {.name = "one replica stopped, the other without data",
+       .inject =
+           [](Patient& p) {
+             lose_receipts(p, [&] {
+               p.sql(1, {"STOP SLAVE"});
+               p.lab_break("delete-data", 2);
+             });
+           },
+       .diagnoses = {"replica-thread-stopped 1", "data-missing 2", "semi-sync-off 0"},
+       .members = {"0 broken resume", "1 stopped resume", "2 empty rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "both replicas without data",
+       .inject =
+           [](Patient& p) {
+             lose_receipts(p, [&] {
+               for (int i : {1, 2}) p.lab_break("delete-data", i);
+             });
+           },
+       .diagnoses = {"data-missing 1 2", "semi-sync-off 0"},
+       .members = {"0 broken resume", "1 empty rebuild", "2 empty rebuild"},
+       .authority = "provable 0",
+       .repair = {"-i 0: repair.needs_operator", "partial", "healed"}},
+      {.name = "the primary's data directory gone",
+       .inject =
+           [](Patient& p) {
+             end_writing(p);
+             p.lab_break("delete-data", 0);
+           },
+       .diagnoses = {"data-missing 0", "no-writer", "leader-not-primary 1", "replica-source-unreachable 1 2"},
+       .members = {"0 empty rebuild", "1 broken nothing", "2 broken nothing"},
+       .authority = "leader_not_primary 1",
+       .repair = {"repair.needs_operator", "-i 0: repair.no_donor"}},
+  };
+  return list;
+}
+
+TEST(TriageMariadb, TellsFaultsOfData) {
+  HOLDFAST_NEED("mariadb", engine::find_program(cluster::Engine::mariadb, "mariadbd").has_value(), "no mariadbd");
+  run_faults_on("shop-mariadb", faults());
+}
+
+}  // namespace
+}  // namespace holdfast::test::mariadb
