@@ -284,4 +284,11 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
   EXPECT_GT(all, 0u) << "HOLDFAST_FAULT names no fault of " << p.cluster();
 }
 
+void run_faults_on(const std::string& cluster, const std::vector<Fault>& faults) {
+  LabGuard lab;
+  Patient patient(lab, cluster);
+  ASSERT_TRUE(patient.prepare());
+  run_faults(patient, faults);
+}
+
 }  // namespace holdfast::test

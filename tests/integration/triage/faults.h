@@ -43,5 +43,7 @@ struct Fault {
 /// that somebody else holds everything), repairs it as the fault says, undoes what was not healed, and waits until
 /// triage finds all healthy again. Prints a table. HOLDFAST_FAULT=part of a name runs only those.
 void run_faults(Patient& patient, const std::vector<Fault>& faults);
+/// The same to a cluster of the lab's ("shop-mysql"), which is brought up for it in a lab of its own.
+void run_faults_on(const std::string& cluster, const std::vector<Fault>& faults);
 
 }  // namespace holdfast::test

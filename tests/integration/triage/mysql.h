@@ -1,0 +1,21 @@
+// What the faults of a MySQL cluster (member 0 the primary, member 1 its replica) are made with.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/integration/triage/faults.h"
+
+namespace holdfast::test::mysql {
+
+/// Waits until the replica has executed all that the primary has executed now.
+void caught_up(Patient& p);
+
+/// Runs the statements on member `i`, in one session.
+std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements);
+
+/// The replica calls itself by the primary's server UUID, as one does that was copied with its auto.cnf.
+void take_server_uuid(Patient& p);
+
+}  // namespace holdfast::test::mysql
