@@ -137,7 +137,7 @@ bool Patient::prepare() {
   // One row through the writer makes its table.
   auto wrote = lab_.holdfast({"lab", "load", "-c", cluster_, "--write", "--seconds", "1"});
   EXPECT_EQ(wrote.exit_code, 0) << wrote.err;
-  await("healthy after loading", [&] { return triage().exit_code == 0; }, seconds(30));
+  await("healthy after loading", [&] { return triage().exit_code == 0; }, seconds(60));
   // A standby that lost its primary tries again at once, not in 5 s.
   for (int i = 0; is_postgres() && i < size_; ++i) sql(i, {"ALTER SYSTEM SET wal_retrieve_retry_interval = '200ms'"});
   for (int i = 0; i < size_; ++i) stop(i);
@@ -148,7 +148,7 @@ bool Patient::prepare() {
   auto made = lab_.holdfast({"repo", "init", "-r", repository_});
   EXPECT_EQ(made.exit_code, 0) << made.err;
   start_writer();
-  await("healthy with a writer", [&] { return triage().exit_code == 0; }, seconds(30));
+  await("healthy with a writer", [&] { return triage().exit_code == 0; }, seconds(60));
   return !::testing::Test::HasFailure();
 }
 
@@ -243,12 +243,12 @@ std::shared_ptr<void> Patient::hold(int i, const std::vector<std::string>& state
   target.socket = c.server_socket();
   target.user = c.admin_user;
   target.password = Secret(agent::read_password(c.admin_password_file).value_or(""));
-  auto connection = sql::MariadbConnection::connect(target, Deadline::in(seconds(10)));
+  auto connection = sql::MariadbConnection::connect(target, Deadline::in(seconds(30)));
   EXPECT_TRUE(connection) << name(i);
   if (!connection) return nullptr;
   auto held = std::make_shared<sql::MariadbConnection>(std::move(*connection));
   for (const auto& statement : statements) {
-    auto done = held->query(statement, Deadline::in(seconds(10)));
+    auto done = held->query(statement, Deadline::in(seconds(30)));
     EXPECT_TRUE(done) << name(i) << ": " << statement << ": " << (done ? "" : done.error().to_string());
   }
   return held;
@@ -286,7 +286,7 @@ void Patient::kill(int i) {
   lab_break("kill", i);
   await(
       "the agent sees its server die", [&] { return agent(i, "status")["server"]["state"].text() == "failed"; },
-      seconds(10));
+      seconds(30));
 }
 
 void Patient::freeze(int i) {
@@ -304,7 +304,7 @@ void Patient::kill_agent(int i) {
   ASSERT_GT(pid, 1);
   ASSERT_EQ(::kill(pid, SIGKILL), 0);
   if (!server) return;
-  EXPECT_TRUE(*sys::wait_fd(server->get(), 1 /* POLLIN */, Deadline::in(seconds(10))));
+  EXPECT_TRUE(*sys::wait_fd(server->get(), 1 /* POLLIN */, Deadline::in(seconds(30))));
 }
 
 void Patient::lab_break(const std::string& kind, int i) {

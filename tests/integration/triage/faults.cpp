@@ -211,7 +211,7 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
   std::string wrong;
   Patient::Look look;
   EXPECT_TRUE(*sys::wait_until([&] { return (wrong = difference(fault, p, look = p.triage())).empty(); },
-                               Deadline::in(seconds(15))))
+                               Deadline::in(seconds(40))))
       << "after " << attempt << ":\n"
       << wrong << brief(look);
   return false;
@@ -251,7 +251,7 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
                         lie = authority;
                       return wrong.empty();
                     },
-                    Deadline::in(seconds(15)));
+                    Deadline::in(seconds(40)));
     const double seen = since();
     EXPECT_TRUE(right) << p.cluster() << ", " << fault.name << ":\n" << wrong << brief(look);
     EXPECT_TRUE(lie.empty()) << "meanwhile it said authority " << lie;

@@ -67,7 +67,7 @@ std::vector<Fault> adoption_faults() {
       {.name = "adopt: a replica that never stopped",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
+             idle(p);
              prepare_adoption(p);
              p.sql(1, written_there({kAdoptedRow, "UPDATE shop.adopted SET flags = '' WHERE id = 7",
                                      "UPDATE shop.adopted SET name = 'changed', amount = 2.50 WHERE id = -1",
@@ -122,7 +122,7 @@ std::vector<Fault> adoption_faults() {
       {.name = "adopt: the source has overwritten it",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
+             idle(p);
              prepare_adoption(p);
              p.sql(1, written_there({"UPDATE shop.adopted SET amount = 2.50 WHERE id = -1"}));
              // There and back: the primary's row is as it was found, and the replica's is no longer what it wrote.

@@ -26,8 +26,7 @@ std::vector<Fault> history_faults() {
       {.name = "errant transactions, cluster idle",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
-             caught_up(p);
+             idle(p);
              p.sql(1, kErrant);
            },
        .diagnoses = {"errant-transactions 1"},
@@ -69,8 +68,7 @@ std::vector<Fault> history_faults() {
       {.name = "old primary with a tail, down",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
-             caught_up(p);
+             idle(p);
              p.sql(1, {"STOP REPLICA"});
              p.sql(0, {"CREATE TABLE shop.tail (a INT)"});
              p.kill(0);

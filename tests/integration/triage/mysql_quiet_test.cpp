@@ -64,8 +64,7 @@ std::vector<Fault> quiet_faults() {
       {.name = "quiet: semi-sync on the primary only, cluster idle",
        .inject =
            [](Patient& p) {
-             p.stop_writer();
-             caught_up(p);
+             idle(p);
              p.sql(0, {"INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
                        "SET GLOBAL rpl_semi_sync_source_enabled = ON"});
            },
@@ -86,7 +85,7 @@ std::vector<Fault> quiet_faults() {
                     .members = {"1 broken nothing"},
                     .authority = "provable 0",
                     .also = {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
-                    .undo = [](Patient& p) { p.lab_heal(1); },
+                    .undo = heal_network,
                     .repair = {"repair.needs_operator"}});
   return list;
 }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <sstream>
 
@@ -35,6 +36,15 @@ std::function<void(Patient&)> follow_port(std::function<int(Patient&)> port) {
   return [port](Patient& p) {
     p.sql(1, {"STOP REPLICA", fmt::format("CHANGE REPLICATION SOURCE TO SOURCE_PORT = {}", port(p)), "START REPLICA"});
   };
+}
+
+/// Throws away all binary logs of the primary but the newest. One that is being sent to a replica would stay, and the
+/// primary sends until it sees that nobody listens: the replica's receiver is to be stopped.
+void purge_logs(Patient& p) {
+  await("the primary sends its log to nobody", [&] { return p.table(0, "SHOW REPLICAS").empty(); }, seconds(30));
+  p.sql(0, {"FLUSH BINARY LOGS", "PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY"});
+  const std::string left = p.table(0, "SHOW BINARY LOGS");
+  EXPECT_EQ(std::ranges::count(left, '\n'), 1) << left;
 }
 
 /// The relay log files of the replica that hold events, oldest first.
@@ -148,8 +158,8 @@ std::vector<Fault> replication_faults() {
        .inject =
            [](Patient& p) {
              p.sql(1, {"STOP REPLICA"});
-             p.sql(0, {"CREATE TABLE shop.p (a INT)", "FLUSH BINARY LOGS",
-                       "PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY"});
+             p.sql(0, {"CREATE TABLE shop.p (a INT)"});
+             purge_logs(p);
              p.sql(1, {"START REPLICA"});
            },
        .diagnoses = {"replica-log-purged 1"},
@@ -160,7 +170,8 @@ std::vector<Fault> replication_faults() {
       {.name = "relay log overwritten",
        .inject =
            [](Patient& p) {
-             p.sql(1, {"STOP REPLICA SQL_THREAD"});
+             // What was applied is in another file than what is spoilt.
+             p.sql(1, {"STOP REPLICA SQL_THREAD", "FLUSH RELAY LOGS"});
              p.sql(0, {"CREATE TABLE shop.r (a INT)", "INSERT INTO shop.r VALUES (1)"});
              const std::string at = p.sql(0, {"SELECT @@GLOBAL.gtid_executed"});
              await(
@@ -170,12 +181,12 @@ std::vector<Fault> replication_faults() {
                    return p.sql(1, {"SELECT GTID_SUBSET('" + at + "', CONCAT(@@GLOBAL.gtid_executed, ',', '" + got +
                                     "'))"}) == "1";
                  },
-                 seconds(20));
+                 seconds(30));
              p.sql(1, {"STOP REPLICA IO_THREAD"});
              const auto logs = relay_logs(p);
              ASSERT_FALSE(logs.empty());
              spoil(logs.back(), 400, 4096);
-             p.try_sql(1, {"START REPLICA"}, seconds(10));
+             p.try_sql(1, {"START REPLICA"}, seconds(30));
            },
        .diagnoses = {"replica-relay-log-damaged 1"},
        .members = {"1 broken resume"},
@@ -196,28 +207,27 @@ std::vector<Fault> replication_faults() {
       {.name = "the applier gives up on a lock",
        .inject =
            [](Patient& p) {
-             p.sql(1, {"SET GLOBAL replica_transaction_retries = 0", "SET GLOBAL innodb_lock_wait_timeout = 1",
-                       "STOP REPLICA", "START REPLICA"});
              p.sql(0, {"CREATE TABLE shop.l (a INT PRIMARY KEY, b INT)", "INSERT INTO shop.l VALUES (1, 1)"});
              caught_up(p);
              auto lock = p.hold(1, {"SET GLOBAL super_read_only = OFF", "BEGIN", "SELECT * FROM shop.l FOR UPDATE"});
+             p.sql(1, {"SET GLOBAL replica_transaction_retries = 0", "SET GLOBAL innodb_lock_wait_timeout = 1",
+                       "STOP REPLICA", "START REPLICA"});
              p.sql(0, {"UPDATE shop.l SET b = 2"});
              await(
                  "the applier stops", [&] { return p.field(1, "SHOW REPLICA STATUS", "Replica_SQL_Running") == "No"; },
-                 seconds(20));
+                 seconds(30));
              lock.reset();
-             p.sql(1, {"SET GLOBAL super_read_only = ON"});
+             await(
+                 "the lock is gone",
+                 [&] { return p.sql(1, {"SELECT COUNT(*) FROM information_schema.INNODB_TRX"}) == "0"; }, seconds(30));
+             p.sql(1, {"SET GLOBAL replica_transaction_retries = 10", "SET GLOBAL innodb_lock_wait_timeout = 50",
+                       "SET GLOBAL super_read_only = ON"});
            },
        .diagnoses = {"replica-apply-error 1"},
        .members = {"1 broken resume"},
        .authority = "provable 0",
        .repair = {"healed"},
-       .tidy =
-           [](Patient& p) {
-             p.sql(1, {"SET GLOBAL replica_transaction_retries = 10", "SET GLOBAL innodb_lock_wait_timeout = 50",
-                       "STOP REPLICA", "START REPLICA"});
-             p.sql(0, {"DROP TABLE shop.l"});
-           }},
+       .tidy = sql_on(0, {"DROP TABLE shop.l"})},
       {.name = "the server number of another member",
        .inject = sql_on(1, {"STOP REPLICA", "SET GLOBAL server_id = 1", "START REPLICA"}),
        .diagnoses = {"replica-not-receiving 1"},
@@ -235,10 +245,10 @@ std::vector<Fault> replication_faults() {
       {.name = "GTIDs reset on the replica",
        .inject =
            [](Patient& p) {
-             p.sql(0, {"FLUSH BINARY LOGS"});
              caught_up(p);
-             p.sql(0, {"PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY"});
-             p.sql(1, {"STOP REPLICA", "RESET BINARY LOGS AND GTIDS", "RESET REPLICA", "START REPLICA"});
+             p.sql(1, {"STOP REPLICA"});
+             purge_logs(p);
+             p.sql(1, {"RESET BINARY LOGS AND GTIDS", "RESET REPLICA", "START REPLICA"});
            },
        .diagnoses = {"replica-log-purged 1", "authority-undeterminable"},
        .members = {"1 stale rebuild"},

@@ -80,7 +80,7 @@ std::vector<Fault> server_faults() {
                     .members = {"1 broken nothing"},
                     .authority = "provable 0",
                     .also = {"replica-source-unreachable", "replica-half-open"},
-                    .undo = [](Patient& p) { p.lab_heal(1); },
+                    .undo = heal_network,
                     .repair = {"repair.needs_operator"}});
   }
   return list;

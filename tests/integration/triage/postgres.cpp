@@ -9,14 +9,24 @@ std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements)
 }
 
 void caught_up(Patient& p) {
-  const std::string at = p.sql(0, {"SELECT pg_current_wal_insert_lsn()"});
+  // Not the place of the next record: on a new page that is past a header which nothing replays before the record
+  // comes.
+  const std::string at = p.sql(0, {"SELECT pg_current_wal_flush_lsn()"});
   await(
       "the standby has it", [&] { return p.sql(1, {"SELECT pg_last_wal_replay_lsn() >= '" + at + "'"}) == "t"; },
-      seconds(20));
+      seconds(30));
+}
+
+void heal_network(Patient& p) {
+  p.lab_heal(1);
+  p.sql(0, {"SELECT pg_terminate_backend(pid) FROM pg_stat_replication"});
+  p.stop(1);
+  p.start(1);
+  caught_up(p);
 }
 
 void wait_until_slot_is_free(Patient& p) {
-  await("the slot is free", [&] { return p.sql(0, {"SELECT active FROM pg_replication_slots"}) == "f"; }, seconds(20));
+  await("the slot is free", [&] { return p.sql(0, {"SELECT active FROM pg_replication_slots"}) == "f"; }, seconds(30));
 }
 
 void churn(Patient& p, int segments) {

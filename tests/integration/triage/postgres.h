@@ -15,8 +15,12 @@ constexpr const char* kSlot = "shop_postgres_1";
 /// Runs the statements on member `i`, in one session.
 std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements);
 
-/// Waits until the standby has replayed all WAL that the primary has written now.
+/// Waits until the standby has replayed all that is committed on the primary now.
 void caught_up(Patient& p);
+
+/// Takes a cut of the standby's network back, and has it connect anew: the connection that was cut stays silent for as
+/// long again, and what is done next would meet a standby that gets nothing.
+void heal_network(Patient& p);
 
 /// Waits until no walsender of the primary uses the standby's slot.
 void wait_until_slot_is_free(Patient& p);

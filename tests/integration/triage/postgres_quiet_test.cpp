@@ -90,7 +90,7 @@ std::vector<Fault> quiet_faults() {
                                 {"SELECT count(*) FROM pg_prepared_xacts WHERE prepared < now() - interval '60 s'"}) ==
                           "1";
                  },
-                 seconds(80));
+                 seconds(100));
            },
        .diagnoses = {"transaction-forgotten 0"},
        .authority = "provable 0",
@@ -99,7 +99,7 @@ std::vector<Fault> quiet_faults() {
       {.name = "quiet: archive_command hangs",
        .inject =
            [](Patient& p) {
-             restart_with(p, 0, {"archive_mode = on", "archive_command = 'sleep 120'"});
+             restart_with(p, 0, {"archive_mode = on", "archive_command = 'sleep 300'"});
              p.sql(0, {"CREATE TABLE archived (a int)", "SELECT pg_switch_wal()"});
              await(
                  "it has waited for a minute",
@@ -107,7 +107,7 @@ std::vector<Fault> quiet_faults() {
                    return p.sql(0, {"SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready' AND "
                                     "modification < now() - interval '61 s'"}) != "0";
                  },
-                 seconds(90));
+                 seconds(110));
            },
        .diagnoses = {"archiving-stalled 0"},
        .authority = "provable 0",
@@ -121,7 +121,7 @@ std::vector<Fault> quiet_faults() {
                     .members = {"1 broken nothing"},
                     .authority = "provable 0",
                     .also = {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
-                    .undo = [](Patient& p) { p.lab_heal(1); },
+                    .undo = heal_network,
                     .repair = {"repair.needs_operator"}});
   return list;
 }

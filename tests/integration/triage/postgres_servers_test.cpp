@@ -21,7 +21,8 @@ void spoil_table(Patient& p, int i) {
   p.stop(i);
   spoil(p.data(i) + "/" + file, 8192 * 3 + 64, 4096);
   p.start(i);
-  p.try_sql(i, {"SELECT count(*) FROM spoilt"}, seconds(10));
+  const std::string read = p.try_sql(i, {"SELECT count(*) FROM spoilt"}, seconds(30));
+  EXPECT_NE(read.find("invalid page"), std::string::npos) << read;
 }
 
 std::vector<Fault> server_faults() {

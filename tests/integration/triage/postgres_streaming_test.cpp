@@ -149,7 +149,7 @@ std::vector<Fault> streaming_faults() {
                    churn(p, 3);
                    return p.sql(0, {"SELECT wal_status FROM pg_replication_slots"}) == "lost";
                  },
-                 seconds(40));
+                 seconds(90));
              p.start(1);
            },
        .diagnoses = {"replica-slot-lost 1"},

@@ -20,10 +20,10 @@ void fill_with_wal(Patient& p) {
       "the server dies of its full disk",
       [&] {
         p.try_sql(0, {"SELECT pg_logical_emit_message(true, 'wal', repeat('x', 1000000)) FROM generate_series(1, 20)"},
-                  seconds(5));
+                  seconds(30));
         return p.agent(0, "status")["server"]["state"].text() == "failed";
       },
-      seconds(60));
+      seconds(150));
 }
 
 std::vector<Fault> surroundings_faults() {
@@ -34,7 +34,7 @@ std::vector<Fault> surroundings_faults() {
        .members = {"1 broken nothing"},
        .authority = "provable 0",
        .also = {"replica-not-receiving", "replica-source-unreachable"},
-       .undo = [](Patient& p) { p.lab_heal(1); },
+       .undo = heal_network,
        .repair = {"repair.needs_operator"}},
       {.name = "disk of the standby full",
        .inject = [](Patient& p) { p.lab_break("fill-disk", 1); },
