@@ -126,7 +126,7 @@ void expect_nothing_lost(Patient& p) {
   for (int i = 0; i < p.size(); ++i) {
     if (i == source) continue;
     const bool equal = *sys::wait_until([&] { return (wanted = p.content(source)) == (is = p.content(i)); },
-                                        Deadline::in(seconds(30)));
+                                        Deadline::in(seconds(90)));
     EXPECT_TRUE(equal) << p.name(i) << " differs from " << p.name(source);
     for (const auto& [table, sum] : wanted)
       if (is[table] != sum) ADD_FAILURE() << table << ": " << is[table] << ", not " << sum;
