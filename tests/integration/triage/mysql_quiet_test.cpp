@@ -30,7 +30,13 @@ void describe_twice(Patient& p) {
 std::vector<Fault> quiet_faults() {
   std::vector<Fault> list = {
       {.name = "quiet: server_id of the primary",
-       .inject = sql_on(1, {"SET GLOBAL server_id = 1"}),
+       .inject =
+           [](Patient& p) {
+             // Between two transactions: a replica that ignores the rest of one waits 60 s for it before it stops.
+             idle(p);
+             p.sql(1, {"SET GLOBAL server_id = 1"});
+             p.start_writer();
+           },
        .diagnoses = {"server-id-duplicate 0 1"},
        .members = {"1 broken rebuild"},
        .authority = "provable 0",
