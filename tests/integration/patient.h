@@ -67,7 +67,7 @@ class Patient {
   /// Asks for a start, and does not wait for what comes of it.
   void start_unheard(int i, const std::vector<std::string>& extra_args = {});
   /// A start that is expected to fail.
-  void start_in_vain(int i) { agent(i, "start", codec::Value::object({{"timeoutSeconds", 20}}), true); }
+  void start_in_vain(int i) { agent(i, "start", codec::Value::object({{"timeoutSeconds", 50}}), true); }
   void kill_agent(int i);
   void lab_break(const std::string& kind, int i);
   void lab_heal(int i);

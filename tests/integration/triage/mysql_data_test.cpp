@@ -1,0 +1,85 @@
+// Triage of a MySQL cluster: a member whose files are gone, damaged, or not its own.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "engine/programs.h"
+#include "tests/integration/triage/mysql.h"
+#include "tests/support/require.h"
+
+namespace holdfast::test::mysql {
+namespace {
+
+std::vector<Fault> data_faults() {
+  return {
+      {.name = "data directory gone",
+       .inject = [](Patient& p) { p.lab_break("delete-data", 1); },
+       .diagnoses = {"data-missing 1"},
+       .members = {"1 empty rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "system tablespace overwritten",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             spoil(p.data(1) + "/ibdata1", 0, 1 << 20);
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"healed"}},
+      {.name = "dictionary overwritten",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             spoil(p.data(1) + "/mysql.ibd", 0, 4 << 20);
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"healed"}},
+      {.name = "a binary log gone",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             const std::string index = text_of(p.data(1) + "/binlog.index");
+             const std::string last = index.substr(index.rfind('/', index.size() - 2) + 1);
+             std::filesystem::remove(p.data(1) + "/" + last.substr(0, last.find('\n')));
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1", "authority-undeterminable"},
+       .members = {"1 broken rebuild"},
+       .authority = "undeterminable",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"repair.undeterminable", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "files of another account",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             std::filesystem::permissions(p.data(1) + "/ibdata1", std::filesystem::perms::none);
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             std::filesystem::permissions(p.data(1) + "/ibdata1", std::filesystem::perms(0640));
+             p.start(1);
+           },
+       .repair = {"failed"}},
+  };
+}
+
+TEST(TriageMysql, TellsFaultsOfData) {
+  HOLDFAST_NEED("mysql", engine::find_program(cluster::Engine::mysql, "mysqld").has_value(),
+                "no mysqld of tools/peers");
+  run_faults_on("shop-mysql", data_faults());
+}
+
+}  // namespace
+}  // namespace holdfast::test::mysql

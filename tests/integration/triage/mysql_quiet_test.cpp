@@ -1,0 +1,106 @@
+// Triage of a MySQL cluster: what goes wrong while everything works.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "engine/programs.h"
+#include "tests/integration/triage/mysql.h"
+#include "tests/support/require.h"
+
+namespace holdfast::test::mysql {
+namespace {
+
+std::string description(Patient& p) {
+  return p.lab().state_dir() + "/clusters/" + p.cluster() + ".yaml";
+}
+
+/// Member 1 as the description has it, at the address of member 0.
+void describe_twice(Patient& p) {
+  std::string text = text_of(description(p));
+  auto replace = [&](const std::string& what, const std::string& by) {
+    const size_t at = text.rfind(what);
+    ASSERT_NE(at, std::string::npos) << what;
+    text.replace(at, what.size(), by);
+  };
+  replace(fmt::format("port: {}", p.port(1)), fmt::format("port: {}", p.port(0)));
+  replace(p.dir(1) + "/run/server.sock", p.dir(0) + "/run/server.sock");
+  rewrite(description(p), text);
+}
+
+std::vector<Fault> quiet_faults() {
+  std::vector<Fault> list = {
+      {.name = "quiet: server_id of the primary",
+       .inject =
+           [](Patient& p) {
+             // Between two transactions: a replica that ignores the rest of one waits 60 s for it before it stops.
+             idle(p);
+             p.sql(1, {"SET GLOBAL server_id = 1"});
+             p.start_writer();
+           },
+       .diagnoses = {"server-id-duplicate 0 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"-i 0: repair.target_is_primary", "healed"}},
+      {.name = "quiet: server_uuid of the primary",
+       .inject = take_server_uuid,
+       .diagnoses = {"server-id-duplicate 0 1"},
+       .members = {"1 broken *"},
+       .authority = "provable 0",
+       .also = {"replica-not-receiving", "replica-thread-stopped", "replica-source-unreachable"},
+       .repair = {"healed"}},
+      {.name = "quiet: offline mode",
+       .inject = sql_on(1, {"SET GLOBAL offline_mode = ON"}),
+       .diagnoses = {"offline-mode 1"},
+       .members = {"1 broken nothing"},
+       .authority = "provable 0",
+       .undo = sql_on(1, {"SET GLOBAL offline_mode = OFF"}),
+       .repair = {"repair.needs_operator"}},
+      {.name = "quiet: transactions may come without a GTID",
+       .inject = sql_on(0, {"SET GLOBAL gtid_mode = ON_PERMISSIVE"}),
+       .diagnoses = {"gtid-mode-off 0", "authority-undeterminable"},
+       .authority = "undeterminable",
+       .undo = sql_on(0, {"SET GLOBAL gtid_mode = ON"}),
+       .repair = {"repair.needs_operator"}},
+      {.name = "quiet: one server described twice",
+       .inject = describe_twice,
+       .diagnoses = {"same-server-twice 0 1", "authority-undeterminable"},
+       .members = {"1 unknown nothing"},
+       .authority = "undeterminable",
+       .repair = {"repair.target_unknown", "-i 0: repair.target_is_primary"}},
+      {.name = "quiet: semi-sync on the primary only, cluster idle",
+       .inject =
+           [](Patient& p) {
+             idle(p);
+             p.sql(0, {"INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
+                       "SET GLOBAL rpl_semi_sync_source_enabled = ON"});
+           },
+       .diagnoses = {"semi-sync-nobody 0"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             p.sql(0, {"SET GLOBAL rpl_semi_sync_source_enabled = OFF", "UNINSTALL PLUGIN rpl_semi_sync_source"});
+             p.start_writer();
+           },
+       .exit_code = 0,
+       .repair = {"nothing"}},
+  };
+  if (::geteuid() == 0)
+    list.push_back({.name = "quiet: lag 0, and nothing arrives",
+                    .inject = [](Patient& p) { p.lab_break("partition", 1); },
+                    .diagnoses = {"tcp-unreachable 1", "replica-silent 1"},
+                    .members = {"1 broken nothing"},
+                    .authority = "provable 0",
+                    .also = {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
+                    .undo = heal_network,
+                    .repair = {"repair.needs_operator"}});
+  return list;
+}
+
+TEST(TriageMysql, TellsQuietFaults) {
+  HOLDFAST_NEED("mysql", engine::find_program(cluster::Engine::mysql, "mysqld").has_value(),
+                "no mysqld of tools/peers");
+  run_faults_on("shop-mysql", quiet_faults());
+}
+
+}  // namespace
+}  // namespace holdfast::test::mysql

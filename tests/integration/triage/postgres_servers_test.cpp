@@ -1,0 +1,150 @@
+// Triage of a PostgreSQL cluster: servers that are down or frozen, and damaged data.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "engine/programs.h"
+#include "tests/integration/triage/postgres.h"
+#include "tests/support/require.h"
+
+namespace holdfast::test::postgres {
+namespace {
+
+using std::chrono::seconds;
+
+/// A table of member `i`, spoilt on its disk while it is down, and read.
+void spoil_table(Patient& p, int i) {
+  p.sql(0, {"CREATE TABLE IF NOT EXISTS spoilt AS SELECT g, repeat('x', 500) FROM generate_series(1, 2000) g",
+            "CHECKPOINT"});
+  caught_up(p);
+  p.sql(i, {"CHECKPOINT"});
+  const std::string file = p.sql(i, {"SELECT pg_relation_filepath('spoilt')"});
+  p.stop(i);
+  spoil(p.data(i) + "/" + file, 8192 * 3 + 64, 4096);
+  p.start(i);
+  const std::string read = p.try_sql(i, {"SELECT count(*) FROM spoilt"}, seconds(30));
+  EXPECT_NE(read.find("invalid page"), std::string::npos) << read;
+}
+
+std::vector<Fault> server_faults() {
+  return {
+      {.name = "standby killed",
+       .inject = [](Patient& p) { p.kill(1); },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "standby stopped",
+       .inject = [](Patient& p) { p.stop(1); },
+       .diagnoses = {"server-stopped 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "standby frozen",
+       .inject = [](Patient& p) { p.freeze(1); },
+       .diagnoses = {"server-frozen 1"},
+       .members = {"1 broken restart"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "primary killed",
+       .inject = [](Patient& p) { p.kill(0); },
+       .diagnoses = {"server-crashed 0", "no-writer"},
+       .members = {"0 stopped restart", "1 broken *"},
+       .authority = "provable 0",
+       .also = {"replica-source-unreachable", "replica-not-receiving"},
+       .repair = {"healed"}},
+      {.name = "primary stopped",
+       .inject = [](Patient& p) { p.stop(0); },
+       .diagnoses = {"server-stopped 0", "no-writer"},
+       .members = {"0 stopped restart", "1 broken *"},
+       .authority = "provable 0",
+       .also = {"replica-source-unreachable", "replica-not-receiving"},
+       .repair = {"healed"}},
+      {.name = "primary frozen",
+       .inject = [](Patient& p) { p.freeze(0); },
+       .diagnoses = {"server-frozen 0", "no-writer"},
+       .members = {"0 broken restart"},
+       .authority = "provable 0",
+       .also = {"replica-source-unreachable", "replica-not-receiving"},
+       .repair = {"healed"}},
+      {.name = "both killed",
+       .inject =
+           [](Patient& p) {
+             for (int i : {1, 0}) p.kill(i);
+           },
+       .diagnoses = {"server-crashed 0 1", "no-writer"},
+       .members = {"0 stopped restart", "1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "agent killed",
+       .inject = [](Patient& p) { p.kill_agent(1); },
+       .diagnoses = {"agent-gone 1", "server-unreachable 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .undo = [](Patient& p) { EXPECT_EQ(p.lab().holdfast({"lab", "up", p.cluster()}).exit_code, 0); },
+       .repair = {"repair.needs_operator"}},
+      {.name = "page with a wrong checksum",
+       .inject = [](Patient& p) { spoil_table(p, 1); },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken reseed"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "page of the primary with a wrong checksum",
+       .inject = [](Patient& p) { spoil_table(p, 0); },
+       .diagnoses = {"page-checksum-failures 0"},
+       .members = {"0 broken nothing"},
+       .authority = "provable 0",
+       .also = {"replica-not-receiving", "replica-source-unreachable"},
+       .repair = {"repair.target_is_primary"}},
+      {.name = "copied by hand, without the folders that were empty",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             remove_tree(p.data(1) + "/pg_notify");
+             ASSERT_EQ(::chmod(p.data(1).c_str(), 0777), 0);  // and by nobody in particular
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1"},
+       .members = {"1 broken reseed"},
+       .authority = "provable 0",
+       .also = {"server-crashed", "server-stopped"},
+       .repair = {"healed"}},
+      {.name = "data directory gone",
+       .inject = [](Patient& p) { p.lab_break("delete-data", 1); },
+       .diagnoses = {"data-missing 1"},
+       .members = {"1 empty reseed"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "pg_control destroyed",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             spoil(p.data(1) + "/global/pg_control", 0, 8192);
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1"},
+       .members = {"1 broken reseed"},
+       .authority = "undeterminable",
+       .also = {"server-crashed", "server-stopped", "authority-undeterminable"},
+       .repair = {"repair.undeterminable", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "pg_control gone",
+       .inject =
+           [](Patient& p) {
+             p.kill(1);
+             remove_tree(p.data(1) + "/global/pg_control");
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"data-damaged 1"},
+       .members = {"1 broken reseed"},
+       .authority = "undeterminable",
+       .also = {"server-crashed", "server-stopped", "authority-undeterminable"},
+       .repair = {"-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+  };
+}
+
+TEST(TriagePostgres, TellsFaultsOfServers) {
+  HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
+  run_faults_on("shop-postgres", server_faults());
+}
+
+}  // namespace
+}  // namespace holdfast::test::postgres
