@@ -37,6 +37,7 @@ class MemberControl {
   virtual const MemberSetup& setup() const = 0;
   virtual Result<bool> is_running(Deadline deadline) = 0;
   virtual Status start(const StartRequest& request, Deadline deadline) = 0;
+  /// In order; one that does not end by the deadline is killed, and its death waited for.
   virtual Status stop(Deadline deadline) = 0;
   /// Empty data directory with the administrator's and the replication account.
   virtual Status initialise_empty(Deadline deadline) = 0;

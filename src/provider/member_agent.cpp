@@ -47,6 +47,9 @@ Result<MemberSetup> setup_of(const MemberConfig& config) {
   return setup;
 }
 
+/// How long an agent waits for the death of a server that it killed because it did not end, and says so.
+constexpr std::chrono::seconds kDeath{25};
+
 class AgentMember : public engine::MemberControl {
  public:
   AgentMember(std::string socket, MemberConfig config, MemberSetup setup, std::stop_token stop, CurrentEpoch epoch)
@@ -70,7 +73,7 @@ class AgentMember : public engine::MemberControl {
     return done(ask("start", std::move(arguments), deadline, request.isolated));
   }
   Status stop(Deadline deadline) override {
-    auto stopped = done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false));
+    auto stopped = done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false, kDeath));
     if (!stopped && TRY(agent_is_gone())) return {};  // its server went with it
     return stopped;
   }
@@ -111,11 +114,14 @@ class AgentMember : public engine::MemberControl {
     return {};
   }
   // Undo steps must run to their end also when the user has asked to stop; they pass `interruptible` false.
-  Result<Value> ask(const std::string& op, Value arguments, Deadline deadline, bool interruptible = true) {
+  // The agent has until the deadline, and is waited for a little longer: it can say what came of it.
+  Result<Value> ask(const std::string& op, Value arguments, Deadline deadline, bool interruptible = true,
+                    std::chrono::seconds more = std::chrono::seconds(2)) {
     arguments.set("timeoutSeconds", deadline.left().count() / 1000 + 1);
     if (epoch_ && *epoch_) arguments.set("epoch", epoch_->load());
     auto client = TRY(agent::Client::connect(socket_, Deadline::in(std::chrono::seconds(10))).context(setup_.name));
-    return client.call(op, std::move(arguments), deadline, interruptible ? stop_ : std::stop_token())
+    return client
+        .call(op, std::move(arguments), Deadline::in(deadline.left() + more), interruptible ? stop_ : std::stop_token())
         .context(setup_.name);
   }
 
