@@ -75,12 +75,12 @@ std::string difference(const Fault& fault, const Patient& p, const Patient::Look
 }
 
 /// What triage says, in a few lines: the whole document would bury it.
-std::string brief(const Patient::Look& look) {
+std::string brief(const Value& data) {
   std::string text = "    it says:\n";
-  for (const auto& m : look.data["members"].items())
+  for (const auto& m : data["members"].items())
     text += fmt::format("      {} {} {}: {}\n", m["ordinal"].integer(), m["verdict"].text(), m["action"].text(),
                         m["sentence"].text());
-  for (const auto& d : look.data["diagnoses"].items())
+  for (const auto& d : data["diagnoses"].items())
     text += fmt::format("      {} {}: {}\n", d["severity"].text(), d["id"].text(), d["summary"].text());
   return text;
 }
@@ -172,8 +172,9 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
   if (id == "operation.plan_changed")
     ADD_FAILURE() << "accepted: " << codec::to_json(shown) << "\nplanned now: " << codec::to_json(plan_now(p, asking));
   const std::string all = fmt::format(
-      "{}: {}\n{}\n{}", attempt, result.exit_code,
-      errors.empty() ? codec::to_json(document["data"]["plan"]) : codec::to_json(document["errors"]), result.err);
+      "{}: {}\n{}\n{}{}", attempt, result.exit_code,
+      errors.empty() ? codec::to_json(document["data"]["plan"]) : codec::to_json(document["errors"]), result.err,
+      document["data"].find("after") ? "    after it\n" + brief(document["data"]["after"]) : "");
   if (outcome == "healed") {
     EXPECT_EQ(result.exit_code, 0) << all;
     EXPECT_NE(operation, "") << all;
@@ -214,7 +215,7 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
   EXPECT_TRUE(*sys::wait_until([&] { return (wrong = difference(fault, p, look = p.triage())).empty(); },
                                Deadline::in(seconds(45))))
       << "after " << attempt << ":\n"
-      << wrong << brief(look);
+      << wrong << brief(look.data);
   return false;
 }
 
@@ -258,7 +259,7 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
                     },
                     Deadline::in(seconds(45)));
     const double seen = since();
-    EXPECT_TRUE(right) << p.cluster() << ", " << fault.name << ":\n" << wrong << brief(look);
+    EXPECT_TRUE(right) << p.cluster() << ", " << fault.name << ":\n" << wrong << brief(look.data);
     EXPECT_TRUE(lie.empty()) << "meanwhile it said authority " << lie;
     if (!right) fmt::print("{}", logs(p));
     bool healed = false;
@@ -275,7 +276,7 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
     const bool healthy =
         *sys::wait_until([&] { return (after = p.triage()).exit_code == 0; }, Deadline::in(seconds(90)));
     EXPECT_TRUE(healthy) << "not healthy after " << (healed ? "repairing " : "undoing ") << fault.name << "\n"
-                         << brief(after);
+                         << brief(after.data);
     const bool ok = failures() == failures_before;
     good += ok;
     table += fmt::format("  {:4} {:52} inject {:4.1f} s, right after {} looks {:4.1f} s, {}, done {:4.1f} s\n{}",
