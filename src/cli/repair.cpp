@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <set>
+#include <thread>
 
 #include "backup/diverged.h"
 #include "backup/escrow.h"
@@ -83,6 +85,25 @@ Result<Value> keep_dump(Context& context, RepositorySession& session, const clus
       {{"snapshot", kept.snapshot}, {"path", kept.path}, {"position", kept.position}, {"bytes", kept.bytes}});
 }
 
+/// The look that a repair is judged by: servers that were asked a moment apart may not agree yet although each member
+/// that the plan healed was found to be well, so it looks again for some seconds. What the plan left alone stays as it
+/// is, and is not waited for.
+cluster::TriageReport look_when_settled(const cluster::DatabaseCluster& cluster, const operation::Plan& plan,
+                                        const std::stop_token& stop) {
+  auto report = look(cluster, {});
+  const auto may_settle = [&] {
+    return !report.healthy && std::ranges::all_of(report.members, [&](const cluster::MemberReport& m) {
+      return m.healthy() || plan.find("prove-" + m.facts.member.str());
+    });
+  };
+  const Deadline deadline = Deadline::in(std::chrono::seconds(10));
+  while (may_settle() && !deadline.passed() && !stop.stop_requested()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    report = look(cluster, {});
+  }
+  return report;
+}
+
 /// Shows the plan and, unless --dry-run, carries it out; looks again at the end. `left_alone`: what it does not mend.
 /// `last_look` may refuse what was accepted, before anything begins.
 Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const cluster::TriageReport& before,
@@ -136,7 +157,7 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
     context.out.set_operation(executor.operation());
     data.set("operation", executor.operation());
   }
-  const auto after = look(cluster, {});
+  const auto after = done ? look_when_settled(cluster, plan, context.stop) : look(cluster, {});
   data.set("after", triage_value(after));
   context.out.set_data(data);
   context.out.line();
