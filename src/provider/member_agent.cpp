@@ -70,7 +70,8 @@ class AgentMember : public engine::MemberControl {
     return done(ask("start", std::move(arguments), deadline, request.isolated));
   }
   Status stop(Deadline deadline) override {
-    auto stopped = done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false));
+    // One that does not end by then the agent kills; its answer comes only after that.
+    auto stopped = done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false, std::chrono::seconds(25)));
     if (!stopped && TRY(agent_is_gone())) return {};  // its server went with it
     return stopped;
   }
@@ -111,11 +112,15 @@ class AgentMember : public engine::MemberControl {
     return {};
   }
   // Undo steps must run to their end also when the user has asked to stop; they pass `interruptible` false.
-  Result<Value> ask(const std::string& op, Value arguments, Deadline deadline, bool interruptible = true) {
+  // The answer is waited for `longer` than the agent has for what it is asked.
+  Result<Value> ask(const std::string& op, Value arguments, Deadline deadline, bool interruptible = true,
+                    std::chrono::seconds longer = {}) {
     arguments.set("timeoutSeconds", deadline.left().count() / 1000 + 1);
     if (epoch_ && *epoch_) arguments.set("epoch", epoch_->load());
     auto client = TRY(agent::Client::connect(socket_, Deadline::in(std::chrono::seconds(10))).context(setup_.name));
-    return client.call(op, std::move(arguments), deadline, interruptible ? stop_ : std::stop_token())
+    return client
+        .call(op, std::move(arguments), Deadline::in(deadline.left() + longer),
+              interruptible ? stop_ : std::stop_token())
         .context(setup_.name);
   }
 
