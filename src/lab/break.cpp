@@ -65,6 +65,21 @@ Status send_signal(const MemberConfig& c, int signal_number, Deadline deadline, 
   return {};
 }
 
+/// Until its agent knows: a heal that comes before would take it for running, and leave it dead.
+Status kill_server(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+  const pid_t pid = TRY(server_pid(c, deadline, stop));
+  TRY_VOID(send_signal(c, SIGKILL, deadline, stop));
+  Result<Value> status;
+  const auto known = [&] {
+    status = ask(c, "status", {}, deadline, stop);
+    return !status || (*status)["server"]["pid"].integer(-1) != pid;
+  };
+  const bool told = TRY(sys::wait_until(known, deadline.at_most(std::chrono::seconds(20)), stop));
+  if (!status) return fail(std::move(status).error());
+  if (!told) return fail(ErrorClass::failed, "lab.not_killed", "the server of " + c.member + " does not die");
+  return {};
+}
+
 Status stop_hard(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
   TRY(ask(c, "stop", {{"mode", "immediate"}}, deadline, stop));
   return {};
@@ -204,7 +219,7 @@ Result<std::string> break_member(const Options& options, const std::string& kind
     return "cut " + member + " off: no packet leaves or reaches its server; its unix socket still answers";
   }
   if (kind == "kill") {
-    TRY_VOID(send_signal(c, SIGKILL, deadline, stop));
+    TRY_VOID(kill_server(c, deadline, stop));
     return "killed the server of " + member;
   }
   if (kind == "stop") {

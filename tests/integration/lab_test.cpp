@@ -164,6 +164,18 @@ TEST(Lab, HungMemberIsUnhealthyAndHealed) {
   EXPECT_EQ(lab.holdfast({"get", "status"}).exit_code, 0);
 }
 
+TEST(Lab, AKilledServerIsKnownToBeDeadBeforeAnybodyHealsIt) {
+  HOLDFAST_NEED("postgres", have(cluster::Engine::postgres, "postgres"), "no postgres");
+  LabGuard lab;
+  ASSERT_EQ(lab.holdfast({"lab", "up", "shop-postgres"}).exit_code, 0);
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_EQ(lab.holdfast({"lab", "break", "kill", "shop-postgres-1"}).exit_code, 0);
+    EXPECT_EQ(lab.member("shop-postgres-1")["state"].text(), "failed");
+    ASSERT_EQ(lab.holdfast({"lab", "heal", "shop-postgres-1"}).exit_code, 0);
+    EXPECT_EQ(lab.member("shop-postgres-1")["state"].text(), "running");
+  }
+}
+
 TEST(Lab, AFullDiskAndACutNetworkAreRealAndHealed) {
   HOLDFAST_NEED("postgres", have(cluster::Engine::postgres, "postgres"), "no postgres");
   HOLDFAST_NEED("root", ::geteuid() == 0, "it mounts a file system and drops packets");
