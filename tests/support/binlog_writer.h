@@ -37,9 +37,10 @@ class BinlogWriter {
     bytes_ += event;
   }
 
+  /// Lowest byte first, zeros behind its eight.
   static std::string number(uint64_t value, size_t width) {
     std::string text;
-    for (size_t i = 0; i < width; ++i) text += static_cast<char>(value >> (8 * i) & 0xff);
+    for (size_t i = 0; i < width; ++i, value >>= 8) text += static_cast<char>(value & 0xff);
     return text;
   }
 
