@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,62 +71,30 @@ std::string tail_of(const std::string& path, off_t from) {
 
 }  // namespace
 
-Status run_pipeline(const CopyJob& job, std::vector<sys::Command> commands, size_t watched) {
+Status run_logged(const CopyJob& job, sys::Command command) {
   const std::string log_path = job.config.dir + "/log/copy.log";
   sys::Fd log = TRY(sys::open_file(log_path, O_WRONLY | O_CREAT | O_APPEND, 0640));
   const off_t log_start = ::lseek(log.get(), 0, SEEK_END);
-  std::vector<sys::Process> running;
-  std::vector<std::string> names;
-  sys::Fd input;
-  for (size_t i = 0; i < commands.size(); ++i) {
-    sys::Command& command = commands[i];
-    names.push_back(fs::path(command.argv[0]).filename().string());
-    command.in = input ? sys::Stdio::to(input.get()) : sys::Stdio::null();
-    command.err = sys::Stdio::to(log.get());
-    sys::Fd next, out;
-    if (i + 1 < commands.size()) {
-      int ends[2];
-      if (::pipe2(ends, O_CLOEXEC) != 0) return fail(sys::errno_error(errno, "pipe"));
-      next = sys::Fd(ends[0]);
-      out = sys::Fd(ends[1]);
-      (void)::fcntl(out.get(), F_SETPIPE_SZ, 1 << 20);
-      command.out = sys::Stdio::to(out.get());
-    } else {
-      command.out = sys::Stdio::to(log.get());
-    }
-    running.push_back(TRY(sys::spawn(command)));
-    input = std::move(next);
-  }
-  job.progress.watch(running[watched].pid());
-  Status result;
-  std::vector<bool> done(running.size(), false);
-  for (size_t left = running.size(); left > 0 && result;) {
-    std::vector<pollfd> fds;
-    for (size_t i = 0; i < running.size(); ++i) fds.push_back({done[i] ? -1 : running[i].pidfd(), POLLIN, 0});
-    const int ready = ::poll(fds.data(), fds.size(), 200);
-    (void)job.progress.value();  // remembers what the watched one has written so far
-    if (ready < 0 && errno != EINTR) return fail(sys::errno_error(errno, "poll"));
-    if (job.stop.stop_requested()) {
-      result = fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");
-    } else if (job.deadline.passed()) {
-      result = fail(ErrorClass::unavailable, "agent.timeout", names[watched] + " took too long and was killed");
-    }
-    for (size_t i = 0; i < running.size() && result; ++i) {
-      if (done[i]) continue;
-      auto ended = running[i].poll();
-      if (!ended) continue;
-      done[i] = true;
-      --left;
-      // One that dies of a closed pipe died of the other's end: that one tells why.
-      if (ended->ok() || (ended->signal == SIGPIPE && left > 0)) continue;
-      result = fail(ErrorClass::failed, "agent.copy",
-                    fmt::format("{} ended with {}: {}", names[i], ended->to_string(), tail_of(log_path, log_start)),
-                    "the whole log is " + log_path);
-    }
-  }
+  const std::string name = fs::path(command.argv[0]).filename().string();
+  command.in = sys::Stdio::null();
+  command.out = command.err = sys::Stdio::to(log.get());
+  auto running = TRY(sys::spawn(command));  // killed with this object
+  job.progress.watch(running.pid());
+  std::optional<sys::ExitStatus> ended;
+  const auto over = [&] {
+    (void)job.progress.value();  // remembers what it has written so far
+    return (ended = running.poll()).has_value() || job.stop.stop_requested();
+  };
+  const auto waited = sys::wait_until(over, job.deadline);
   job.progress.watch(0);
-  running.clear();  // kills what still runs
-  return result;
+  if (!waited) return fail(waited.error());
+  if (!ended && job.stop.stop_requested())
+    return fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");
+  if (!ended) return fail(ErrorClass::unavailable, "agent.timeout", name + " took too long and was killed");
+  if (ended->ok()) return {};
+  return fail(ErrorClass::failed, "agent.copy",
+              fmt::format("{} ended with {}: {}", name, ended->to_string(), tail_of(log_path, log_start)),
+              "the whole log is " + log_path);
 }
 
 Status with_private_server(const CopyJob& job, const MemberConfig& config, Afterwards afterwards,

@@ -72,9 +72,9 @@ Result<bool> hold_wal(const CopyJob& job, const sql::Target& target);
 /// What was noted so far stays on the donor: the new member needs it.
 Status keep_donor_changes(const CopyJob& job);
 
-/// Runs programs joined by pipes, each a child that dies with us; what they say goes to <dir>/log/copy.log. The bytes
-/// the `watched` one writes count as progress. The first failure ends all of them.
-Status run_pipeline(const CopyJob& job, std::vector<sys::Command> commands, size_t watched);
+/// Runs a program, a child that dies with us; what it says goes to <dir>/log/copy.log, what it writes counts as
+/// progress.
+Status run_logged(const CopyJob& job, sys::Command command);
 
 /// A server of our own on job.config's data directory (which may be another than the member's), reachable by a socket
 /// of its own only, for as long as `use` runs; then stopped in order, or killed when its data is not kept.

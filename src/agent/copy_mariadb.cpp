@@ -49,9 +49,7 @@ Status copy(const CopyJob& job) {
                             "--defaults-file=" + secret.path(), "--backup", parallel, "--datadir=" + job.donor.data_dir,
                             "--target-dir=" + c.data_dir(), "--tmpdir=" + scratch});
   if (c.engine == Engine::galera) backup.argv.push_back("--galera-info");
-  std::vector<sys::Command> commands;
-  commands.push_back(std::move(backup));
-  auto done = run_pipeline(job, std::move(commands), 0);
+  auto done = run_logged(job, std::move(backup));
   fs::remove_all(scratch, ignored);
   TRY_VOID(std::move(done));
   return give_to_server(c, job.deadline, job.stop);
@@ -59,11 +57,9 @@ Status copy(const CopyJob& job) {
 
 Status prepare(const CopyJob& job) {
   const MemberConfig& c = job.config;
-  std::vector<sys::Command> commands;
-  commands.push_back(
-      base_command(c, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")), "--no-defaults", "--prepare",
-                       "--use-memory=256M", "--tmpdir=" + c.tmp_dir(), "--target-dir=" + c.data_dir()}));
-  return run_pipeline(job, std::move(commands), 0);
+  return run_logged(
+      job, base_command(c, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")), "--no-defaults", "--prepare",
+                            "--use-memory=256M", "--tmpdir=" + c.tmp_dir(), "--target-dir=" + c.data_dir()}));
 }
 
 /// Gives the copy the binary log state the donor had at `at`. It has no binary log yet, so the state may be set;

@@ -45,16 +45,12 @@ Result<std::vector<WalRange>> wal_ranges(const std::string& manifest_path) {
 Status verify(const CopyJob& job, const std::vector<WalRange>& ranges) {
   const MemberConfig& c = job.config;
   // pg_verifybackup would run pg_waldump through a shell, which outlives a killed agent: it is run by ourselves.
-  std::vector<sys::Command> one;
-  one.push_back(
-      base_command(c, {tool(c, "pg_verifybackup"), "--no-parse-wal", "--exit-on-error", "--quiet", c.data_dir()}));
-  TRY_VOID(run_pipeline(job, std::move(one), 0));
+  TRY_VOID(run_logged(job, base_command(c, {tool(c, "pg_verifybackup"), "--no-parse-wal", "--exit-on-error", "--quiet",
+                                            c.data_dir()})));
   for (const auto& range : ranges) {
-    std::vector<sys::Command> waldump;
-    waldump.push_back(
-        base_command(c, {tool(c, "pg_waldump"), "--quiet", "--path=" + c.data_dir() + "/pg_wal",
-                         "--timeline=" + range.timeline, "--start=" + range.start, "--end=" + range.end}));
-    TRY_VOID(run_pipeline(job, std::move(waldump), 0));
+    TRY_VOID(run_logged(
+        job, base_command(c, {tool(c, "pg_waldump"), "--quiet", "--path=" + c.data_dir() + "/pg_wal",
+                              "--timeline=" + range.timeline, "--start=" + range.start, "--end=" + range.end})));
   }
   return {};
 }
@@ -106,16 +102,15 @@ Result<Value> copy_postgres(const CopyJob& job) {
   auto passfile =
       TRY(SecretFile::create(c, c, "copy.pgpass", fmt::format("*:*:*:{}:{}\n", c.replication_user, password)));
   job.progress.step("copy");
-  std::vector<sys::Command> backup;
   // -X fetch keeps it one process (the streaming way forks a child that a SIGKILL of its parent would leave behind);
   // the slot sees to it that the WAL is still there to be fetched.
-  backup.push_back(
+  auto backup =
       base_command(c, {tool(c, "pg_basebackup"), "-d",
                        fmt::format("host={} port={} user={} passfile={} application_name={} connect_timeout=5", d.host,
                                    d.port, c.replication_user, passfile.path(), c.member),
-                       "-D", c.data_dir(), "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"}));
-  backup[0].umask = 0077;
-  TRY_VOID(run_pipeline(job, std::move(backup), 0));
+                       "-D", c.data_dir(), "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"});
+  backup.umask = 0077;
+  TRY_VOID(run_logged(job, std::move(backup)));
   job.progress.step("verify");
   const auto ranges = TRY(wal_ranges(c.data_dir() + "/backup_manifest"));
   TRY_VOID(verify(job, ranges));

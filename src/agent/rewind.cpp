@@ -165,17 +165,16 @@ Result<Value> rewind_to_donor(const CopyJob& job) {
   over_network.port = d.port;
   auto passfile = TRY(detail::SecretFile::create(c, c, "rewind.pgpass", engine::postgres_password_file(over_network)));
   auto command = [&](bool dry) {
-    std::vector<sys::Command> one;
-    one.push_back(detail::base_command(
+    auto rewind = detail::base_command(
         c, {tool(c, "pg_rewind"), "-D", c.data_dir(), "--no-ensure-shutdown", "--no-sync", "--source-server",
-            engine::postgres_conninfo(over_network, passfile.path(), "postgres")}));
-    one[0].umask = 0077;
-    if (dry) one[0].argv.push_back("--dry-run");
-    return one;
+            engine::postgres_conninfo(over_network, passfile.path(), "postgres")});
+    rewind.umask = 0077;
+    if (dry) rewind.argv.push_back("--dry-run");
+    return rewind;
   };
   // Everything but the writing, first: what cannot be rewound is left as it was.
   job.progress.step("compare");
-  auto dry = sys::run(command(true)[0], job.deadline, job.stop);
+  auto dry = sys::run(command(true), job.deadline, job.stop);
   if (!dry) return fail(std::move(dry).error());
   if (!dry->status.ok())
     return fail(ErrorClass::refused, "agent.rewind", "pg_rewind cannot: " + dry->err, "reseed it; nothing was changed");
@@ -188,7 +187,7 @@ Result<Value> rewind_to_donor(const CopyJob& job) {
   // A side directory has a mark of its own for as long as it is made.
   const bool in_place = c.data_name == "data";
   if (in_place) TRY_VOID(begin_rewind(c));
-  TRY_VOID(detail::run_pipeline(job, command(false), 0));
+  TRY_VOID(detail::run_logged(job, command(false)));
   TRY_VOID(detail::become_standby(c));
   if (in_place) TRY_VOID(end_rewind(c));
   result.set("rewound", true);

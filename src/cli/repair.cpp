@@ -9,7 +9,6 @@
 #include <map>
 #include <memory>
 #include <set>
-#include <thread>
 
 #include "backup/diverged.h"
 #include "backup/escrow.h"
@@ -33,6 +32,7 @@
 #include "repair/bootstrap.h"
 #include "repair/plan.h"
 #include "repair/world.h"
+#include "sys/process.h"
 
 namespace holdfast::cli {
 
@@ -96,11 +96,11 @@ cluster::TriageReport look_when_settled(const cluster::DatabaseCluster& cluster,
       return m.healthy() || plan.find("prove-" + m.facts.member.str());
     });
   };
-  const Deadline deadline = Deadline::in(std::chrono::seconds(10));
-  while (may_settle() && !deadline.passed() && !stop.stop_requested()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    report = look(cluster, {});
-  }
+  const auto settled = [&] {
+    if (may_settle()) report = look(cluster, {});
+    return !may_settle();
+  };
+  (void)sys::wait_until(settled, Deadline::in(std::chrono::seconds(10)), stop);
   return report;
 }
 

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "lab/content.h"
+#include "tests/support/require.h"
 
 namespace holdfast::test {
 
@@ -224,8 +225,6 @@ bool is_asked_for(const Fault& fault) {
   return !only || fault.name.find(only) != std::string::npos;
 }
 
-}  // namespace
-
 void run_faults(Patient& p, const std::vector<Fault>& faults) {
   std::string table;
   size_t good = 0, all = 0;
@@ -289,12 +288,15 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
   fmt::print("{}: {} of {} faults told and repaired right\n{}", p.cluster(), good, all, table);
 }
 
+}  // namespace
+
+std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements) {
+  return [i, statements](Patient& p) { p.sql(i, statements); };
+}
+
 void run_faults_on(const std::string& cluster, const std::vector<Fault>& faults) {
   ASSERT_FALSE(faults.empty());
-  if (std::ranges::none_of(faults, is_asked_for)) {
-    fmt::print("{}: HOLDFAST_FAULT matches none of these\n", cluster);
-    return;
-  }
+  HOLDFAST_NEED("fault", std::ranges::any_of(faults, is_asked_for), "HOLDFAST_FAULT names none of these");
   LabGuard lab;
   Patient patient(lab, cluster);
   ASSERT_TRUE(patient.prepare());

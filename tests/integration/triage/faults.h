@@ -39,12 +39,13 @@ struct Fault {
   std::function<void(Patient&)> tidy = {};
 };
 
-/// Does each fault to the patient, waits until triage says all that is expected in one look (and never, meanwhile,
-/// that somebody else holds everything), repairs it as the fault says, undoes what was not healed, and waits until
-/// triage finds all healthy again. Prints a table. HOLDFAST_FAULT=part of a name runs only those.
-void run_faults(Patient& patient, const std::vector<Fault>& faults);
-/// The same on a cluster of the lab that is brought up for it; when HOLDFAST_FAULT names none of them, says so and does
-/// nothing.
+/// An injection (or what undoes it) that is nothing but these statements, in one session of member `i`.
+std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements);
+
+/// Brings the lab's cluster up and does each fault to it: waits until triage says all that is expected in one look (and
+/// never, meanwhile, that somebody else holds everything), repairs it as the fault says, undoes what was not healed,
+/// and waits until triage finds all healthy again. Prints a table. HOLDFAST_FAULT=part of a name runs only those; where
+/// it names none of these the test is skipped.
 void run_faults_on(const std::string& cluster, const std::vector<Fault>& faults);
 
 }  // namespace holdfast::test

@@ -7,10 +7,6 @@ namespace holdfast::test::galera {
 
 using std::chrono::seconds;
 
-std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements) {
-  return [i, statements](Patient& p) { p.sql(i, statements); };
-}
-
 std::string status(Patient& p, int i, const std::string& variable) {
   return p.try_sql(
       i, {"SELECT variable_value FROM information_schema.global_status WHERE variable_name = '" + variable + "'"},

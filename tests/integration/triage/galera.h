@@ -9,9 +9,6 @@
 
 namespace holdfast::test::galera {
 
-/// An injection (or what undoes it) that is nothing but these statements.
-std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements);
-
 /// The value of a status variable, or why there is none.
 std::string status(Patient& p, int i, const std::string& variable);
 void await_status(Patient& p, int i, const std::string& variable, const std::string& value);

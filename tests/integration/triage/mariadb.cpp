@@ -49,10 +49,6 @@ void lose_receipts(Patient& p, const std::function<void()>& lose_replicas) {
   p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"});
 }
 
-std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements) {
-  return [i, statements](Patient& p) { p.sql(i, statements); };
-}
-
 const std::vector<std::string> kTable = {"CREATE TABLE shop.t (a INT PRIMARY KEY, b INT)",
                                          "INSERT INTO shop.t VALUES (1, 1)"};
 const std::vector<std::string> kDropTable = {"DROP TABLE shop.t"};

@@ -22,9 +22,6 @@ void end_writing(Patient& p);
 /// Does what leaves nobody to acknowledge commits, and waits until the primary, which the writer keeps busy, has given
 /// up waiting for it. Once replicas are back it waits as long as ever.
 void lose_receipts(Patient& p, const std::function<void()>& lose_replicas);
-/// An injection (or what undoes it) that is nothing but these statements.
-std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements);
-
 extern const std::vector<std::string> kTable, kDropTable;
 
 }  // namespace holdfast::test::mariadb

@@ -36,10 +36,6 @@ void heal_network(Patient& p) {
   caught_up(p);
 }
 
-std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements) {
-  return [i, statements](Patient& p) { p.sql(i, statements); };
-}
-
 void take_server_uuid(Patient& p) {
   p.stop(1);
   rewrite(p.data(1) + "/auto.cnf", text_of(p.data(0) + "/auto.cnf"));

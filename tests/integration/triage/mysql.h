@@ -20,9 +20,6 @@ void idle(Patient& p);
 /// long again, and what is done next would meet a replica that gets nothing.
 void heal_network(Patient& p);
 
-/// Runs the statements on member `i`, in one session.
-std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements);
-
 /// The replica calls itself by the primary's server UUID, as one does that was copied with its auto.cnf.
 void take_server_uuid(Patient& p);
 

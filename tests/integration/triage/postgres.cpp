@@ -4,10 +4,6 @@ namespace holdfast::test::postgres {
 
 using std::chrono::seconds;
 
-std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements) {
-  return [i, statements](Patient& p) { p.sql(i, statements); };
-}
-
 void caught_up(Patient& p) {
   // Not the place of the next record: on a new page that is past a header which nothing replays before the record
   // comes.

@@ -12,9 +12,6 @@ namespace holdfast::test::postgres {
 /// The standby's slot on the primary.
 constexpr const char* kSlot = "shop_postgres_1";
 
-/// Runs the statements on member `i`, in one session.
-std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements);
-
 /// Waits until the standby has replayed all that is committed on the primary now.
 void caught_up(Patient& p);
 
