@@ -184,8 +184,10 @@ void CrashModel::build(const std::string& target, Loss loss, std::mt19937_64& ra
     std::string content = loss == Loss::nothing ? inode.now : inode.durable;
     if (loss == Loss::some && inode.now != inode.durable) {
       const auto dice = random() % 4;
-      // What was synced and only appended to since is not lost with the rest.
-      const size_t kept = inode.now.starts_with(inode.durable) ? inode.durable.size() : 0;
+      // What was synced is not lost with the rest where the file was only appended to since, or only cut.
+      const size_t kept = inode.now.starts_with(inode.durable)   ? inode.durable.size()
+                          : inode.durable.starts_with(inode.now) ? inode.now.size()
+                                                                 : 0;
       if (dice == 0) content = inode.now;
       if (dice == 1) content = inode.now.substr(0, kept + random() % (inode.now.size() - kept + 1));
       if (dice == 2) content = inode.now.substr(0, kept) + std::string(inode.now.size() - kept, '\0');  // not the data
