@@ -202,7 +202,8 @@ void StoreServer::start() {
   launch();
   const Deadline deadline = Deadline::in(60s);
   std::string why;
-  // Up is when a write works: an open port or a status page say less.
+  // Up is when what was written can be read: an open port or a status page say less, and SeaweedFS keeps an empty
+  // object without the server of its volumes, which comes later.
   for (auto wait = 20ms; !deadline.passed(); wait = std::min(wait * 2, std::chrono::milliseconds(500))) {
     if (!process_.running()) break;
     store::StoreOptions quick = options();
@@ -211,8 +212,10 @@ void StoreServer::start() {
     };
     auto store = store::open_store(location("start-probe"), quick);
     Status up = store ? (*store)->create() : Status(std::unexpected(store.error()));
-    static constexpr char kProbe[] = "locks/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-    if (up) up = (*store)->put(kProbe, {});
+    static constexpr char kProbe[] = "locks/75a288c0d6898c5f7b054590845978a82a3ad79fcce3d43ff68a7501e5a91ee9";
+    Buffer back;
+    if (up) up = (*store)->put(kProbe, as_bytes("up"));
+    if (up) up = (*store)->get_all(kProbe, back);
     if (up) return;
     why = up.error().to_string();
     std::this_thread::sleep_for(wait);
