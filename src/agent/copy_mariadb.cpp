@@ -31,6 +31,10 @@ Result<std::string> info_file(const std::string& dir, std::initializer_list<cons
   return fail(ErrorClass::failed, "agent.copy", fmt::format("mariadb-backup left no {}", *names.begin()));
 }
 
+/// Through the page cache, where the kernel reads ahead and writes behind: by default each block waits for the disk
+/// twice, and a copy of one big table takes half as long again to twice as long.
+constexpr const char* kThroughPageCache = "--innodb-flush-method=fsync";
+
 /// As the donor's user, who may read what is there; what it wrote is the member's afterwards.
 Status copy(const CopyJob& job) {
   const MemberConfig& c = job.config;
@@ -46,8 +50,8 @@ Status copy(const CopyJob& job) {
   TRY_VOID(make_server_dir(writer, c.data_dir(), 0700));
   auto backup =
       base_command(writer, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")),
-                            "--defaults-file=" + secret.path(), "--backup", parallel, "--datadir=" + job.donor.data_dir,
-                            "--target-dir=" + c.data_dir(), "--tmpdir=" + scratch});
+                            "--defaults-file=" + secret.path(), "--backup", parallel, kThroughPageCache,
+                            "--datadir=" + job.donor.data_dir, "--target-dir=" + c.data_dir(), "--tmpdir=" + scratch});
   if (c.engine == Engine::galera) backup.argv.push_back("--galera-info");
   auto done = run_logged(job, std::move(backup));
   fs::remove_all(scratch, ignored);
@@ -57,9 +61,9 @@ Status copy(const CopyJob& job) {
 
 Status prepare(const CopyJob& job) {
   const MemberConfig& c = job.config;
-  return run_logged(
-      job, base_command(c, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")), "--no-defaults", "--prepare",
-                            "--use-memory=256M", "--tmpdir=" + c.tmp_dir(), "--target-dir=" + c.data_dir()}));
+  return run_logged(job, base_command(c, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")), "--no-defaults",
+                                          "--prepare", "--use-memory=256M", kThroughPageCache,
+                                          "--tmpdir=" + c.tmp_dir(), "--target-dir=" + c.data_dir()}));
 }
 
 /// Gives the copy the binary log state the donor had at `at`. It has no binary log yet, so the state may be set;
