@@ -22,6 +22,7 @@
 #include "agent/files.h"
 #include "agent/inspect.h"
 #include "agent/line_socket.h"
+#include "agent/page_watch.h"
 #include "agent/server.h"
 #include "base/log.h"
 #include "codec/value.h"
@@ -71,6 +72,7 @@ class Agent {
   };
   std::list<Connection> connections_;  // main thread only
   DiskWatch disks_{[this](cluster::MemberFacts& facts) { look_at_disks(facts, server_.config(), server_.pid()); }};
+  PageWatch pages_;
 };
 
 LaunchOptions launch_options(const Value& request) {
@@ -127,12 +129,11 @@ Result<Value> Agent::answer(const Value& request) {
                           {"epoch", epoch},
                           {"server", server_.status()}});
   }
-  if (op == "start") {
-    TRY_VOID(server_.start(launch_options(request), deadline, stop_.get_token()));
-    return Value::object({{"pid", server_.pid()}});
-  }
-  if (op == "restart") {
-    TRY_VOID(server_.restart(launch_options(request), deadline, stop_.get_token()));
+  if (op == "start" || op == "restart") {
+    const LaunchOptions options = launch_options(request);
+    TRY_VOID(op == "start" ? server_.start(options, deadline, stop_.get_token())
+                           : server_.restart(options, deadline, stop_.get_token()));
+    if (!options.side && options.mode == StartMode::normal) pages_.begin(server_.config());
     return Value::object({{"pid", server_.pid()}});
   }
   if (op == "stop") {
@@ -202,6 +203,7 @@ Result<Value> Agent::answer(const Value& request) {
     cluster::MemberFacts facts;
     inspect(facts, config, server_.pid(), deadline, stop_.get_token());
     disks_.tell(facts);
+    pages_.tell(facts, config);
     if (const auto known = server_.recovered())
       take_recovered(
           facts, known->position,

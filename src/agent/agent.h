@@ -11,6 +11,7 @@
 //   status                    agent, member, config, epoch, server {state, pid, mode, data, argv, env, lastExit,
 //                             initialised, side, progress {op, step, bytes, total, seconds} or null, ...}
 //   start {mode: normal|isolated, data: main|side, newCluster, extraArgs[], timeoutSeconds}
+//                             a normal start has its pages read afterwards (agent/page_watch.h)
 //   stop {mode: fast|immediate, timeoutSeconds} · restart (as start)
 //   inspect                   -> {processState, volumes[], logTail, stored, leftovers[], readings[]}: what can be seen
 //                             without asking the server

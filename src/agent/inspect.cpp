@@ -147,6 +147,26 @@ std::optional<StoredFacts::WalRoom> room_from(const Value& v) {
   return room;
 }
 
+Value page_check_value(const std::optional<cluster::PageCheck>& check) {
+  if (!check) return {};
+  return Value::object({{"running", check->running},
+                        {"complete", check->complete},
+                        {"bytes", check->bytes},
+                        {"ofBytes", check->of_bytes},
+                        {"bad", Value::list_of(check->bad)}});
+}
+
+std::optional<cluster::PageCheck> page_check_from(const Value& v) {
+  if (!v.is_object()) return std::nullopt;
+  cluster::PageCheck check{v["running"].boolean(),
+                           v["complete"].boolean(),
+                           v["bytes"].unsigned_integer(),
+                           v["ofBytes"].unsigned_integer(),
+                           {}};
+  for (const auto& bad : v["bad"].items()) check.bad.push_back(bad.text());
+  return check;
+}
+
 Value stored_value(const StoredFacts& s) {
   return Value::object({{"data", cluster::stored_data_name(s.data)},
                         {"why", s.why},
@@ -278,6 +298,7 @@ Value inspection_value(const MemberFacts& facts) {
                         {"logTail", facts.log_tail},
                         {"stored", facts.stored ? stored_value(*facts.stored) : Value()},
                         {"leftovers", leftovers},
+                        {"pageCheck", page_check_value(facts.page_check)},
                         {"readings", readings}});
 }
 
@@ -298,6 +319,7 @@ void take_inspection(MemberFacts& facts, const Value& value) {
          {cluster::Leftover::Kind::side, cluster::Leftover::Kind::half_made, cluster::Leftover::Kind::replaced})
       if (left["kind"].text() == cluster::leftover_name(kind)) facts.leftovers.push_back({kind, left["path"].text()});
   if (value["stored"].is_object()) facts.stored = stored_from(value["stored"]);
+  facts.page_check = page_check_from(value["pageCheck"]);
 }
 
 }  // namespace holdfast::agent

@@ -30,9 +30,9 @@
 #include "repair/accounts.h"
 #include "repair/adopt.h"
 #include "repair/bootstrap.h"
+#include "repair/last_look.h"
 #include "repair/plan.h"
 #include "repair/world.h"
-#include "sys/process.h"
 
 namespace holdfast::cli {
 
@@ -83,25 +83,6 @@ Result<Value> keep_dump(Context& context, RepositorySession& session, const clus
   }
   return Value::object(
       {{"snapshot", kept.snapshot}, {"path", kept.path}, {"position", kept.position}, {"bytes", kept.bytes}});
-}
-
-/// The look that a repair is judged by: servers that were asked a moment apart may not agree yet although each member
-/// that the plan healed was found to be well, so it looks again for some seconds. What the plan left alone stays as it
-/// is, and is not waited for.
-cluster::TriageReport look_when_settled(const cluster::DatabaseCluster& cluster, const operation::Plan& plan,
-                                        const std::stop_token& stop) {
-  auto report = look(cluster, {});
-  const auto may_settle = [&] {
-    return !report.healthy && std::ranges::all_of(report.members, [&](const cluster::MemberReport& m) {
-      return m.healthy() || plan.find("prove-" + m.facts.member.str());
-    });
-  };
-  const auto settled = [&] {
-    if (may_settle()) report = look(cluster, {});
-    return !may_settle();
-  };
-  (void)sys::wait_until(settled, Deadline::in(std::chrono::seconds(10)), stop);
-  return report;
 }
 
 /// Shows the plan and, unless --dry-run, carries it out; looks again at the end. `left_alone`: what it does not mend.
@@ -157,7 +138,10 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, const 
     context.out.set_operation(executor.operation());
     data.set("operation", executor.operation());
   }
-  const auto after = done ? look_when_settled(cluster, plan, context.stop) : look(cluster, {});
+  const auto look_now = [&] { return look(cluster, {}); };
+  const auto after =
+      done ? repair::look_when_settled(plan, look_now, Deadline::in(std::chrono::seconds(10)), context.stop)
+           : look_now();
   data.set("after", triage_value(after));
   context.out.set_data(data);
   context.out.line();

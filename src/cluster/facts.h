@@ -181,6 +181,14 @@ struct Leftover {
 };
 std::string_view leftover_name(Leftover::Kind kind);
 
+/// What the agent found when it read the pages on the member's disk, after the server's last start.
+struct PageCheck {
+  bool running = false;   ///< still reading; nothing else is known then
+  bool complete = false;  ///< all that can be verified was read
+  uint64_t bytes = 0, of_bytes = 0;
+  std::vector<std::string> bad;  ///< "page 12 of base/5/16384", as it is now
+};
+
 /// One member, observed once.
 struct MemberFacts {
   MemberName member;
@@ -240,7 +248,17 @@ struct MemberFacts {
   std::vector<Volume> volumes;
   std::optional<uint64_t> xid_age, multixact_age;  ///< PostgreSQL, the oldest database
   std::optional<int64_t> checksum_failures;        ///< PostgreSQL: pages found damaged so far
-  std::optional<bool> checksums;                   ///< page checksums are on
+  std::optional<PageCheck> page_check;
+  /// PostgreSQL: "page 50 of base/5/16384", which a standby lacks though it has replayed it.
+  std::vector<std::string> cut_files;
+  std::optional<bool> files_compared;  ///< for cut_files; false: not now, since it is behind. nullopt: not possible
+  /// What its disk does not give back as it was written.
+  std::vector<std::string> damaged_pages() const {
+    std::vector<std::string> pages = page_check ? page_check->bad : std::vector<std::string>();
+    pages.insert(pages.end(), cut_files.begin(), cut_files.end());
+    return pages;
+  }
+  std::optional<bool> checksums;       ///< page checksums are on
   std::string archive_problem;         ///< PostgreSQL: the archiver's last failure, unless it has succeeded since
   std::optional<bool> archives;        ///< PostgreSQL: archive_mode is not off
   std::optional<int> archive_waiting;  ///< PostgreSQL: full segments that wait for the archiver

@@ -117,6 +117,7 @@ void tell_twins(std::vector<MemberFacts>& seen) {
       twin.log_tail = b.log_tail;
       twin.volumes = b.volumes;
       twin.stored = b.stored;
+      twin.page_check = b.page_check;
       twin.role_wanted = b.role_wanted;
       twin.upstream_wanted = b.upstream_wanted;
       twin.readings = b.readings;

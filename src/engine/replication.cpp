@@ -81,6 +81,24 @@ Status resume_replication(Engine engine, const sql::Target& replica, Deadline de
   return {};
 }
 
+Status reconnect_receiver(Engine engine, const sql::Target& replica, Deadline deadline, std::stop_token stop) {
+  const Dialect& words = dialect(engine);
+  const bool mysql = engine == Engine::mysql;
+  auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
+  const auto status = TRY(connection.query(words.status, deadline, stop));
+  // MariaDB throws its relay log away when the receiver starts while the applier does not run.
+  if (status.rows.size() != 1 || status.text(words.applying) != "Yes")
+    return fail(ErrorClass::refused, "replication.not_applying", "it does not follow one source, or does not apply");
+  const std::string name = status.text(mysql ? "Channel_Name" : "Connection_name");
+  if (!mysql)
+    TRY(connection.query("SET @@SESSION.default_master_connection=" + sql::quote_mysql(name), deadline, stop));
+  for (const char* verb : {"STOP", "START"})
+    TRY(connection.query(mysql ? fmt::format("{} REPLICA IO_THREAD FOR CHANNEL {}", verb, sql::quote_mysql(name))
+                               : fmt::format("{} SLAVE IO_THREAD", verb),
+                         deadline, stop));
+  return {};
+}
+
 bool relay_logs_missing(const Error& error) {
   return error.message.find("[1872]") != std::string::npos || error.message.find("[13124]") != std::string::npos;
 }
@@ -89,7 +107,7 @@ Status fetch_logs_anew(const sql::Target& replica, const sql::Target& source, De
   auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
   auto upstream = TRY(MariadbConnection::connect(source, deadline, stop));
   auto run = [&](const std::string& statement) { return connection.query(statement, deadline, stop); };
-  auto refuse = [](std::string why) {
+  auto refuse = [](const std::string& why) {
     return fail(ErrorClass::refused, "replication.not_refetchable", "its relay logs cannot be thrown away: " + why,
                 "rebuild the member");
   };
@@ -180,8 +198,7 @@ Status set_semi_sync(const sql::Target& server, bool source, bool on, Deadline d
   TRY(connection.query(fmt::format("SET GLOBAL rpl_semi_sync_{}_enabled={}", source ? "master" : "slave", value),
                        deadline, stop));
   if (source) return {};
-  // The receiver is stopped only when nothing it has got is still to be applied, and while the applier runs: then its
-  // relay log holds nothing that could be lost.
+  // Stopped only when nothing it has got is still to be applied: then its relay log holds nothing that could be lost.
   const bool drained = TRY(sys::wait_until(
       [&] {
         auto rows = connection.query("SHOW SLAVE STATUS", deadline, stop);
@@ -189,9 +206,7 @@ Status set_semi_sync(const sql::Target& server, bool source, bool on, Deadline d
       },
       deadline, stop));
   if (!drained) return fail(ErrorClass::unavailable, "replication.waiting", "it does not get level in time");
-  TRY(connection.query("STOP SLAVE IO_THREAD", deadline, stop));
-  TRY(connection.query("START SLAVE IO_THREAD", deadline, stop));
-  return {};
+  return reconnect_receiver(Engine::mariadb, server, deadline, std::move(stop));
 }
 
 Status wait_for_replication(Engine engine, const sql::Target& replica, bool level, Deadline deadline,

@@ -28,6 +28,10 @@ Status follow(cluster::Engine engine, const sql::Target& replica, const Source& 
 /// Starts what was stopped: the threads of every connection; PostgreSQL: the replay of WAL.
 Status resume_replication(cluster::Engine engine, const sql::Target& replica, Deadline deadline,
                           std::stop_token stop = {});
+/// MariaDB, MySQL: ends the connection to the one source and makes a new one; what was received is kept.
+/// "replication.not_applying" (refused) where the applier does not run.
+Status reconnect_receiver(cluster::Engine engine, const sql::Target& replica, Deadline deadline,
+                          std::stop_token stop = {});
 /// MySQL: throws away the relay logs, which cannot be read, and starts both threads: what is missing is fetched again.
 /// First it makes sure that `source`, the one it follows, has all that the replica has received or applied, and in its
 /// logs all that the replica has not applied: "replication.not_refetchable" (refused, nothing changed) when not.

@@ -12,6 +12,7 @@
 #include "agent/inspect.h"
 #include "cluster/server_words.h"
 #include "engine/observe.h"
+#include "provider/cut_files.h"
 #include "provider/errant.h"
 #include "provider/provider.h"
 #include "provider/silence.h"
@@ -116,6 +117,7 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   facts.server_data = std::move(from_agent.server_data);
   facts.agent_work = std::move(from_agent.agent_work);
   facts.leftovers = std::move(from_agent.leftovers);
+  facts.page_check = std::move(from_agent.page_check);
   facts.role_wanted = from_agent.role_wanted;
   if (!facts.server_id) facts.server_id = from_agent.server_id;
   facts.upstream_wanted = std::move(from_agent.upstream_wanted);
@@ -239,6 +241,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     if (!takes_writes(cluster, facts[i])) continue;
     auto target = target_of(cluster, cluster.members[i]);
     look_for_silence(cluster, facts, i, std::string(facts[i].offered), per_member, stop);
+    look_for_cut_files(cluster, facts, i, per_member, stop);
     if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop);
   }
   const int64_t now = engine::reading_clock();

@@ -103,8 +103,7 @@ class StreamStep : public MemberStep {
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto* control = TRY(member(scope));
-    // Where an event could not be applied, that threads run is no proof: they may only try again.
-    const bool level = scope.step().arguments["level"].boolean();
+    const bool level = until_level(scope);
     return engine::wait_for_replication(engine(), control->setup().socket, level,
                                         Deadline::in(seconds(level ? 600 : 60)), scope.stop());
   }
@@ -114,6 +113,10 @@ class StreamStep : public MemberStep {
     return engine::restore_stream(engine(), control->setup().socket, stream_from(before),
                                   members_->source(control->setup()), soon());
   }
+
+ protected:
+  /// Where an event could not be applied, that threads run is no proof: they may only try again.
+  virtual bool until_level(const StepScope& scope) const { return scope.step().arguments["level"].boolean(); }
 };
 
 class ResumeReplication : public StreamStep {
@@ -136,6 +139,25 @@ class ResumeReplication : public StreamStep {
     auto* control = TRY(members_->find(source));
     return engine::fetch_logs_anew(replica.setup().socket, control->setup().socket, soon(), scope.stop());
   }
+};
+
+class ReconnectReceiver : public StreamStep {
+ public:
+  using StreamStep::StreamStep;
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
+    TRY_VOID(engine::reconnect_receiver(engine(), control->setup().socket, soon(), scope.stop()));
+    return Value::object();
+  }
+  Status undo(StepScope& scope, const Value&, const Value*) override {
+    auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
+    return engine::resume_replication(engine(), control->setup().socket, soon());
+  }
+
+ protected:
+  bool until_level(const StepScope&) const override { return true; }
 };
 
 class FetchLogsAnew : public ResumeReplication {
@@ -301,24 +323,34 @@ class ProveMember : public MemberStep {
   Result<Value> run(StepScope& scope, const Value&) override {
     TRY_VOID(start_after_crash(*members_, scope, scope.step().member));
     const Deadline deadline = Deadline::in(seconds(scope.step().arguments["tell"].boolean() ? 30 : 120));
+    // A standby that is always a little behind has its files compared sooner or later, not here.
+    const Deadline patience = deadline.at_most(seconds(20));
     std::mutex mutex;
     std::condition_variable_any wake;
     NeedsMore needs_more;
     for (;;) {
       const auto report = members_->triage();
       const auto* seen = report.find(scope.step().member);
-      if (seen && seen->healthy()) return Value::object({{"healthy", true}, {"sentence", seen->sentence}});
-      if (scope.step().arguments["servesIsEnough"].boolean() && needs_more.for_good(seen))
+      // A server knows of damage on its disk when it comes upon it: its agent looks, and no waiting mends what it
+      // finds.
+      const bool still_looked_at = seen && ((seen->facts.page_check && seen->facts.page_check->running) ||
+                                            (seen->facts.files_compared == false && !patience.passed()));
+      const bool damaged = seen && !seen->facts.damaged_pages().empty();
+      if (seen && seen->healthy() && !still_looked_at)
+        return Value::object({{"healthy", true}, {"sentence", seen->sentence}});
+      const bool serves_is_enough = scope.step().arguments["servesIsEnough"].boolean();
+      if (serves_is_enough && (needs_more.for_good(seen) || damaged))
         return Value::object(
             {{"healthy", false}, {"unproven", seen->sentence}, {"needs", cluster::action_name(seen->action)}});
       if (scope.stop().stop_requested()) return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted");
-      if (deadline.passed()) {
+      if (deadline.passed() || damaged) {
         const std::string sentence = seen ? seen->sentence : "not seen";
         if (scope.step().arguments["tell"].boolean())
           return Value::object({{"healthy", false}, {"unproven", sentence}});
-        return fail(ErrorClass::failed, "repair.not_healthy",
-                    fmt::format("{} did not get healthy in time: {}", scope.step().member, sentence),
-                    fmt::format("holdfast triage -c {}", report.cluster.full_name()));
+        return fail(
+            ErrorClass::failed, "repair.not_healthy",
+            fmt::format("{} did not get healthy{}: {}", scope.step().member, damaged ? "" : " in time", sentence),
+            fmt::format("holdfast triage -c {}", report.cluster.full_name()));
       }
       std::unique_lock lock(mutex);
       wake.wait_for(lock, scope.stop(), std::chrono::milliseconds(300), [] { return false; });
@@ -343,6 +375,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["stop_server"] = std::make_shared<StopServer>(members);
   handlers["resume_replication"] = std::make_shared<ResumeReplication>(members);
   handlers["fetch_logs_anew"] = std::make_shared<FetchLogsAnew>(members);
+  handlers["reconnect_receiver"] = std::make_shared<ReconnectReceiver>(members);
   handlers["follow_source"] = std::make_shared<FollowSource>(members);
   handlers["set_read_only"] = std::make_shared<SetReadOnly>(members);
   handlers["set_semi_sync"] = std::make_shared<SetSemiSync>(members);

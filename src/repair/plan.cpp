@@ -25,7 +25,6 @@ using cluster::Engine;
 using cluster::MemberReport;
 using cluster::TriageReport;
 using cluster::Verdict;
-using codec::Value;
 using operation::Step;
 
 namespace {
@@ -249,6 +248,7 @@ Status Planner::resume(const MemberReport& member) {
   const bool refused = says(member, "replica-access-denied");
   const bool stopped = says(member, "replica-thread-stopped") || says(member, "replica-not-receiving") || refused ||
                        says(member, "replica-apply-error");
+  const bool connects_anew = (stopped && !says(member, "replica-thread-stopped")) || says(member, "replica-silent");
   if (says(member, "replica-detached") || says(member, "replica-wrong-source")) {
     if (report_.cluster.engine == Engine::postgres)
       add(start_step(report_, member, "its agent writes whom it follows when it starts it"));
@@ -257,7 +257,7 @@ Status Planner::resume(const MemberReport& member) {
   } else if (says(member, "replica-slot-missing")) {
     add(slot_step(member, report_.leader));
     add(start_step(report_, member, "so that it connects anew"));
-  } else if (stopped && report_.cluster.engine == Engine::postgres && !says(member, "replica-thread-stopped")) {
+  } else if (connects_anew && report_.cluster.engine == Engine::postgres) {
     add(start_step(report_, member, "so that it connects anew"));
   } else if (out_of_order) {
     add(going_on_step(name(member), report_.leader));
@@ -267,6 +267,8 @@ Status Planner::resume(const MemberReport& member) {
     add(follow_step(member, report_.leader, true));
   } else if (stopped) {
     add(resume_step(member, says(member, "replica-apply-error")));
+  } else if (says(member, "replica-silent")) {
+    add(reconnect_step(member));
   }
   if (says(member, "semi-sync-off") || says(member, "semi-sync-replica-off"))
     add(semi_sync_step(member, is_leader(member)));

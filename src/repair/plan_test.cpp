@@ -100,6 +100,13 @@ TEST(RepairPlan, RungsByWhatIsWrong) {
   EXPECT_EQ(steps(plan_repair(report, {})), "slot-m1 prove-m1");
 
   report = healthy();
+  diagnose(report, 1, "replica-silent", Verdict::broken, Action::resume);
+  EXPECT_EQ(steps(plan_repair(report, {})), "reconnect-m1 prove-m1");
+  report = healthy(Engine::postgres);  // nothing but a restart makes a walreceiver connect anew
+  diagnose(report, 1, "replica-silent", Verdict::broken, Action::resume);
+  EXPECT_EQ(steps(plan_repair(report, {})), "start-m1 prove-m1");
+
+  report = healthy();
   diagnose(report, 0, "semi-sync-off", Verdict::broken, Action::resume);
   EXPECT_EQ(steps(plan_repair(report, {})), "semi-sync-m0 prove-m0");
 }

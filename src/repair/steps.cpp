@@ -40,6 +40,19 @@ Step resume_step(const MemberReport& member, bool until_level) {
           .touches = {"members/" + name(member)}};
 }
 
+Step reconnect_step(const MemberReport& member) {
+  return {
+      .id = "reconnect-" + name(member),
+      .kind = "reconnect_receiver",
+      .member = name(member),
+      .title = fmt::format("Let {} connect anew to its source: through the old connection nothing comes", name(member)),
+      .preconditions = {"its applier runs, so that what it has received is kept"},
+      .undo = "there is nothing to take back: it received before",
+      .expected_seconds = 10,
+      .proof = "it receives, applies and is level",
+      .touches = {"members/" + name(member)}};
+}
+
 Step follow_step(const MemberReport& member, const std::string& leader, bool renew) {
   return {
       .id = "follow-" + name(member),

@@ -16,6 +16,8 @@ operation::Step start_step(const cluster::TriageReport& report, const cluster::M
 /// Its threads are started where they stopped; `until_level`: that they run is no proof yet, an event could not be
 /// applied before.
 operation::Step resume_step(const cluster::MemberReport& member, bool until_level);
+/// Its receiver's connection is given up and made anew.
+operation::Step reconnect_step(const cluster::MemberReport& member);
 /// `renew`: also where it follows `leader` already.
 operation::Step follow_step(const cluster::MemberReport& member, const std::string& leader, bool renew = false);
 operation::Step read_only_step(const cluster::MemberReport& member);

@@ -416,11 +416,12 @@ class Played {
   std::optional<size_t> first_;  ///< of a new component
   Transactions all_, escrow_;
   /// Steps that change nobody's transactions but by adding those of the member that takes writes.
-  const std::set<std::string> known_ = {"stop_server",     "resume_replication", "follow_source",  "follow_told",
-                                        "fetch_logs_anew", "set_read_only",      "set_semi_sync",  "create_slot",
-                                        "prove_member",    "configure_replica",  "prove_side",     "discard_side",
-                                        "dump_member",     "galera_setting",     "free_wal",       "mark_bootstrap",
-                                        "cut_tail",        "recover_positions",  "match_settings", "rehearse_adoption"};
+  const std::set<std::string> known_ = {"stop_server",      "resume_replication", "follow_source",     "follow_told",
+                                        "fetch_logs_anew",  "reconnect_receiver", "set_read_only",     "set_semi_sync",
+                                        "create_slot",      "prove_member",       "configure_replica", "prove_side",
+                                        "discard_side",     "dump_member",        "galera_setting",    "free_wal",
+                                        "mark_bootstrap",   "cut_tail",           "recover_positions", "match_settings",
+                                        "rehearse_adoption"};
 };
 
 std::string told(const Scene& scene, const TriageReport& report, const Plan& plan) {

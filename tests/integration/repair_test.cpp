@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <set>
 #include <sstream>
@@ -314,10 +315,13 @@ TEST(Repair, PostgresADamagedDonorIsNotCopied) {
   ASSERT_NO_FATAL_FAILURE(world.up());
   const std::string data_dir = world.member(1)["dataDir"].text();
   world.break_member("delete-data", 1);
-  EXPECT_EQ(world.ask(0, "CHECKPOINT"), "");  // else recovery writes the pages anew
-  world.break_member("corrupt-pages", 0);
-  ASSERT_NO_FATAL_FAILURE(world.agent(0, "start"));
-  // Nobody has read the damaged pages yet: the copy is the first to do so.
+  EXPECT_EQ(world.ask(0, "CREATE TABLE spoilt AS SELECT g, repeat('x', 500) FROM generate_series(1, 2000) g"), "");
+  EXPECT_EQ(world.ask(0, "CHECKPOINT"), "");
+  const std::string file =
+      world.member(0)["dataDir"].text() + "/" + world.ask(0, "SELECT pg_relation_filepath('spoilt')");
+  std::fstream disk(file, std::ios::in | std::ios::out | std::ios::binary);
+  ASSERT_TRUE(disk.seekp(3 * 8192 + 64).write(std::string(4096, '\xa5').data(), 4096).flush()) << file;
+  // Nobody has read the damaged page yet, for its agent looked when the server started: the copy is the first to do so.
   const auto seen = world.run("triage");
   EXPECT_EQ(seen.out.find("page-checksum-failures"), std::string::npos) << seen.out;
   const auto done = world.repair();

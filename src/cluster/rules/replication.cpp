@@ -392,13 +392,19 @@ std::vector<Finding> half_open(const View& view) {
 std::vector<Finding> silent(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.receiving != true || !f.silent_seconds) return {};
+    // A new connection helps where the old one is lost on its way; not where there is no way.
+    const bool cut = m.tcp == false || (view.leader() && view.leader()->tcp == false);
+    const bool full = std::ranges::any_of(m.volumes, is_full);  // it cannot keep what comes
     return Finding{
         .summary = fmt::format("{} says it is up to date, and has received nothing for {:.0f} s of what {} had by then",
                                name(m), *f.silent_seconds, f.upstream),
         .evidence = {fmt::format("receiver {}, lag {:.0f} s, received {}", f.receive_state, f.lag_seconds.value_or(0),
                                  m.received)},
-        .remedy = view.command("triage") + " again in a minute; if it stays, restart its receiver",
-        .blocks = {"failover to " + name(m)}};
+        .remedy = cut    ? std::string("holdfast explain tcp-unreachable")
+                  : full ? std::string("holdfast explain disk-full")
+                         : view.command("repair", &m),
+        .blocks = {"failover to " + name(m)},
+        .action = cut || full ? Action::nothing : Action::resume};
   });
 }
 
@@ -449,8 +455,8 @@ constexpr Rule kRules[] = {
     {"replica-delayed", Severity::info, Verdict::healthy, Action::nothing, "a replica is delayed on purpose", delayed},
     {"replica-without-gtid", Severity::warning, Verdict::healthy, Action::nothing, "a replica does not use GTIDs",
      without_gtid},
-    {"replica-silent", Severity::warning, Verdict::healthy, Action::nothing,
-     "a replica receives nothing and says 0 lag", silent},
+    {"replica-silent", Severity::error, Verdict::broken, Action::resume, "a replica receives nothing and says 0 lag",
+     silent},
     {"replica-half-open", Severity::error, Verdict::healthy, Action::nothing, "a replica holds on to a dead connection",
      half_open},
 };

@@ -122,15 +122,23 @@ std::vector<Finding> id_age(const View& view) {
   return found;
 }
 
+/// Its server has met them, or its agent has, or they are missing.
 std::vector<Finding> checksum_failures(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.checksum_failures.value_or(0) <= 0) return {};
+    const auto on_disk = m.damaged_pages();
+    const int64_t met = m.checksum_failures.value_or(0);
+    if (met <= 0 && on_disk.empty()) return {};
+    std::vector<std::string> evidence(on_disk.begin(), on_disk.begin() + std::min<ptrdiff_t>(5, std::ssize(on_disk)));
+    if (met > 0) evidence.push_back(fmt::format("pg_stat_database.checksum_failures: {}", met));
     return Finding{.members = {},
-                   .summary = fmt::format("{} has read {} damaged pages", m.member.str(), *m.checksum_failures),
-                   .evidence = {"pg_stat_database.checksum_failures"},
+                   .summary = on_disk.empty()
+                                  ? fmt::format("{} has read {} damaged pages", m.member.str(), met)
+                                  : fmt::format("{} has {} damaged pages on its disk", m.member.str(), on_disk.size()),
+                   .evidence = std::move(evidence),
                    .remedy = &m == view.leader() ? "holdfast backup -c " + view.cluster.full_name() +
-                                                       ", then switch to a standby whose pages are whole"
-                                                 : view.command("repair", &m)};
+                                                       ", then switch to a member whose pages are whole"
+                                                 : view.command("repair", &m),
+                   .action = view.cluster.engine == Engine::postgres ? Action::reseed : Action::rebuild};
   });
 }
 

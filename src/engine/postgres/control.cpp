@@ -84,6 +84,7 @@ Result<ControlData> parse_control(ByteSpan file) {
   double float_format;
   std::memcpy(&float_format, file.data() + 208, 8);
   data.block_size = four(216);
+  data.segment_blocks = four(220);
   data.wal_block_size = four(224);
   data.wal_segment_size = four(228);
   data.data_checksum_version = four(252);

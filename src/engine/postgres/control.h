@@ -44,6 +44,7 @@ struct ControlData {
   Lsn backup_start = 0, backup_end = 0;
   bool backup_end_required = false;  ///< restored from a base backup whose end it has not reached
   uint32_t wal_block_size = 0, wal_segment_size = 0, block_size = 0;
+  uint32_t segment_blocks = 0;         ///< of one file of a relation
   uint32_t data_checksum_version = 0;  ///< 0 = none
   bool wal_log_hints = false;
 

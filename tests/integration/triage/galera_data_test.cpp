@@ -93,6 +93,12 @@ std::vector<Fault> faults() {
        .members = {"2 empty rebuild"},
        .authority = "provable *",
        .repair = {"healed"}},
+      {.name = "pages of a table of one overwritten, its server down",
+       .inject = [](Patient& p) { p.lab_break("corrupt-pages", 2); },
+       .diagnoses = {"server-stopped 2", "authority-undeterminable"},
+       .members = {"2 stopped restart"},
+       .authority = "undeterminable",
+       .repair = {"failed", "healed"}},
       {.name = "one of another history, none recorded",
        .inject =
            [](Patient& p) {

@@ -42,6 +42,34 @@ std::vector<Fault> faults() {
        .members = {"1 empty rebuild"},
        .authority = "provable 0",
        .repair = {"healed"}},
+      {.name = "pages of a table overwritten, the server down",
+       .inject = [](Patient& p) { p.lab_break("corrupt-pages", 1); },
+       .diagnoses = {"server-stopped 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"partial", "healed"}},
+      {.name = "a table's file cut in half, started all the same",
+       .inject =
+           [](Patient& p) {
+             p.lab_break("truncate-file", 2);
+             p.start(2);
+           },
+       .diagnoses = {"page-checksum-failures 2"},
+       .members = {"2 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "pages of the primary overwritten",
+       .inject =
+           [](Patient& p) {
+             end_writing(p);
+             p.lab_break("corrupt-pages", 0);
+             p.start(0);
+             p.start_writer();
+           },
+       .diagnoses = {"page-checksum-failures 0"},
+       .members = {"0 broken nothing"},
+       .authority = "provable 0",
+       .repair = {"repair.target_is_primary"}},
       {.name = "data directory emptied",
        .inject =
            [](Patient& p) {

@@ -8,6 +8,7 @@
 
 #include "engine/programs.h"
 #include "tests/integration/triage/mariadb.h"
+#include "tests/integration/triage/network.h"
 #include "tests/support/require.h"
 
 namespace holdfast::test::mariadb {
@@ -171,6 +172,21 @@ std::vector<Fault> faults() {
                     .undo = [](Patient& p) { p.lab_heal(1); },
                     .exit_code = 0,
                     .repair = {"nothing"}});
+    list.push_back({.name = "quiet: a replica's connection is lost on its way",
+                    .inject =
+                        [held](Patient& p) {
+                          p.sql(1, {"STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"});  // its session is the youngest
+                          caught_up(p, 1);
+                          *held = lose_packets(
+                              std::stoi(p.sql(0, {"SELECT SUBSTRING_INDEX(HOST, ':', -1) FROM "
+                                                  "information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%' "
+                                                  "ORDER BY ID DESC LIMIT 1"})));
+                        },
+                    .diagnoses = {"replica-silent 1"},
+                    .members = {"1 broken resume"},
+                    .authority = "provable 0",
+                    .repair = {"healed"},
+                    .tidy = [held](Patient&) { held->reset(); }});
     list.push_back({.name = "quiet: lag 0, and nothing arrives",
                     .inject = [](Patient& p) { p.lab_break("partition", 1); },
                     .diagnoses = {"tcp-unreachable 1", "replica-silent 1"},

@@ -98,20 +98,21 @@ std::vector<Fault> faults() {
        .repair = {"repair.target_unknown", "-i 1: repair.target_unknown"}},
   };
   if (::geteuid() == 0) {
-    list.push_back({.name = "network cut",
-                    .inject = [](Patient& p) { p.lab_break("partition", 1); },
-                    .diagnoses = {"tcp-unreachable 1"},
-                    .members = {"1 broken nothing"},
-                    .authority = "provable 0",
-                    .also = {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
-                    .undo = [](Patient& p) { p.lab_heal(1); },
-                    .repair = {"repair.needs_operator"}});
+    list.push_back(
+        {.name = "network cut",
+         .inject = [](Patient& p) { p.lab_break("partition", 1); },
+         .diagnoses = {"tcp-unreachable 1"},
+         .members = {"1 broken nothing"},
+         .authority = "provable 0",
+         .also = {"replica-source-unreachable", "replica-half-open", "replica-not-receiving", "replica-silent"},
+         .undo = [](Patient& p) { p.lab_heal(1); },
+         .repair = {"repair.needs_operator"}});
     list.push_back({.name = "disk full",
                     .inject = [](Patient& p) { p.lab_break("fill-disk", 1); },
                     .diagnoses = {"disk-full 1", "server-hung 1"},
                     .members = {"1 broken nothing"},
                     .authority = "undeterminable",
-                    .also = {"authority-undeterminable"},
+                    .also = {"authority-undeterminable", "replica-silent"},
                     .undo =
                         [](Patient& p) {
                           p.kill(1);  // it looks for room once in a minute only

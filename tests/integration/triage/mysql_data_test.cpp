@@ -18,6 +18,22 @@ std::vector<Fault> data_faults() {
        .members = {"1 empty rebuild"},
        .authority = "provable 0",
        .repair = {"healed"}},
+      {.name = "pages of a table overwritten, the server down",
+       .inject = [](Patient& p) { p.lab_break("corrupt-pages", 1); },
+       .diagnoses = {"server-stopped 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"partial", "healed"}},
+      {.name = "pages of a table overwritten, started all the same",
+       .inject =
+           [](Patient& p) {
+             p.lab_break("corrupt-pages", 1);
+             p.start(1);
+           },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
       {.name = "system tablespace overwritten",
        .inject =
            [](Patient& p) {

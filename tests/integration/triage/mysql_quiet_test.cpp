@@ -5,6 +5,7 @@
 
 #include "engine/programs.h"
 #include "tests/integration/triage/mysql.h"
+#include "tests/integration/triage/network.h"
 #include "tests/support/require.h"
 
 namespace holdfast::test::mysql {
@@ -84,7 +85,20 @@ std::vector<Fault> quiet_faults() {
        .exit_code = 0,
        .repair = {"nothing"}},
   };
-  if (::geteuid() == 0)
+  if (::geteuid() == 0) {
+    const auto held = std::make_shared<std::shared_ptr<void>>();
+    list.push_back({.name = "quiet: a replica's connection is lost on its way",
+                    .inject =
+                        [held](Patient& p) {
+                          *held = lose_packets(std::stoi(
+                              p.sql(0, {"SELECT SUBSTRING_INDEX(HOST, ':', -1) FROM "
+                                        "information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'"})));
+                        },
+                    .diagnoses = {"replica-silent 1"},
+                    .members = {"1 broken resume"},
+                    .authority = "provable 0",
+                    .repair = {"healed"},
+                    .tidy = [held](Patient&) { held->reset(); }});
     list.push_back({.name = "quiet: lag 0, and nothing arrives",
                     .inject = [](Patient& p) { p.lab_break("partition", 1); },
                     .diagnoses = {"tcp-unreachable 1", "replica-silent 1"},
@@ -93,6 +107,7 @@ std::vector<Fault> quiet_faults() {
                     .also = {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
                     .undo = heal_network,
                     .repair = {"repair.needs_operator"}});
+  }
   return list;
 }
 

@@ -79,7 +79,7 @@ std::vector<Fault> server_faults() {
                     .diagnoses = {"tcp-unreachable 1"},
                     .members = {"1 broken nothing"},
                     .authority = "provable 0",
-                    .also = {"replica-source-unreachable", "replica-half-open"},
+                    .also = {"replica-source-unreachable", "replica-half-open", "replica-silent"},
                     .undo = heal_network,
                     .repair = {"repair.needs_operator"}});
   }

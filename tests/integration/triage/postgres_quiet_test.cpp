@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "engine/programs.h"
+#include "tests/integration/triage/network.h"
 #include "tests/integration/triage/postgres.h"
 #include "tests/support/require.h"
 
@@ -114,7 +115,18 @@ std::vector<Fault> quiet_faults() {
        .exit_code = 0,
        .repair = {"nothing"}},
   };
-  if (::geteuid() == 0)
+  if (::geteuid() == 0) {
+    const auto held = std::make_shared<std::shared_ptr<void>>();
+    list.push_back({.name = "quiet: a standby's connection is lost on its way",
+                    .inject =
+                        [held](Patient& p) {
+                          *held = lose_packets(std::stoi(p.sql(0, {"SELECT client_port FROM pg_stat_replication"})));
+                        },
+                    .diagnoses = {"replica-silent 1"},
+                    .members = {"1 broken resume"},
+                    .authority = "provable 0",
+                    .repair = {"healed"},
+                    .tidy = [held](Patient&) { held->reset(); }});
     list.push_back({.name = "quiet: lag 0, and nothing arrives",
                     .inject = [](Patient& p) { p.lab_break("partition", 1); },
                     .diagnoses = {"tcp-unreachable 1", "replica-silent 1"},
@@ -123,6 +135,7 @@ std::vector<Fault> quiet_faults() {
                     .also = {"replica-source-unreachable", "replica-half-open", "replica-not-receiving"},
                     .undo = heal_network,
                     .repair = {"repair.needs_operator"}});
+  }
   return list;
 }
 

@@ -25,6 +25,15 @@ void spoil_table(Patient& p, int i) {
   EXPECT_NE(read.find("invalid page"), std::string::npos) << read;
 }
 
+/// The file, on the standby, of a table that nothing is written to any more: the log would bring its pages back.
+std::string table_at_rest(Patient& p) {
+  p.sql(0, {"CREATE TABLE IF NOT EXISTS cut AS SELECT g, repeat('x', 500) FROM generate_series(1, 2000) g",
+            "VACUUM FREEZE cut", "CHECKPOINT"});
+  caught_up(p);
+  p.sql(1, {"CHECKPOINT"});
+  return p.data(1) + "/" + p.sql(1, {"SELECT pg_relation_filepath('cut')"});
+}
+
 std::vector<Fault> server_faults() {
   return {
       {.name = "standby killed",
@@ -84,6 +93,35 @@ std::vector<Fault> server_faults() {
        .repair = {"repair.needs_operator"}},
       {.name = "page with a wrong checksum",
        .inject = [](Patient& p) { spoil_table(p, 1); },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken reseed"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "pages of a table overwritten, the server down",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"CHECKPOINT"});
+             caught_up(p);
+             p.sql(1, {"CHECKPOINT"});  // else recovery may write the pages anew
+             p.lab_break("corrupt-pages", 1);
+           },
+       .diagnoses = {"server-stopped 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"partial", "healed"}},
+      {.name = "a table's file cut in half, the server killed",
+       .inject =
+           [](Patient& p) {
+             const std::string file = table_at_rest(p);
+             p.kill(1);
+             ASSERT_EQ(::truncate(file.c_str(), 8192 * 10), 0);
+           },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"partial", "healed"}},
+      {.name = "a table's file cut in half while the server runs",
+       .inject = [](Patient& p) { ASSERT_EQ(::truncate(table_at_rest(p).c_str(), 8192 * 10), 0); },
        .diagnoses = {"page-checksum-failures 1"},
        .members = {"1 broken reseed"},
        .authority = "provable 0",

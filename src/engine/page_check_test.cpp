@@ -1,0 +1,473 @@
+// A page is bad only for certain, every kind of damage that a checksum can show is found, and nothing else is.
+#include "engine/page_check.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "engine/pages/innodb.h"
+#include "engine/pages/postgres.h"
+#include "sys/file.h"
+
+namespace holdfast::engine {
+namespace {
+
+namespace fs = std::filesystem;
+using cluster::Engine;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+/// A page of zeros but for these bytes, in hex.
+struct Piece {
+  size_t at;
+  std::string_view hex;
+};
+std::string page_of(size_t size, const std::vector<Piece>& pieces) {
+  std::string page(size, '\0');
+  for (const Piece& piece : pieces)
+    for (size_t i = 0; i < piece.hex.size() / 2; ++i)
+      page[piece.at + i] = static_cast<char>(std::stoi(std::string(piece.hex.substr(2 * i, 2)), nullptr, 16));
+  return page;
+}
+
+// Pages that servers wrote.
+std::string postgres_index_page() {  // PostgreSQL 15, pg_proc_oid_index, block 3
+  return page_of(8192, {{4, "d8010601cba300002400c81ff01f042000000000e89f1000d89f2000c89f2000c89f20"},
+                        {8138, "0400010010205d0e"},
+                        {8154, "0200010010202f05"},
+                        {8170, "010000000820"},
+                        {8184, "0100000002"}});
+}
+std::string postgres_other_page() {  // pg_attrdef's index, block 3
+  return page_of(8192, {{4, "c8d58b017d3400002400c81ff01f042000000000e89f1000d89f2000c89f2000c89f20"},
+                        {8138, "040001001020ec29"},
+                        {8154, "0200010010207e28"},
+                        {8170, "010000000820"},
+                        {8184, "0100000002"}});
+}
+std::string mariadb_page() {  // MariaDB 10.11, mysql.gtid_slave_pos, page 3
+  return page_of(
+      16384, {{7, "03ffffffffffffffff"},
+              {22, "a94b45bf"},
+              {37, "04000200788002"},
+              {51, "05"},
+              {73, "16000000040000000200f200000004000000020032010002000d696e66696d756d0001000b000073757072656d756d"},
+              {16373, "7000630000a94b49958788"}});
+}
+std::string mysql_first_page() {  // MySQL 8.4, sys.sys_config
+  return page_of(16384,
+                 {{0, "47c6bdd200000000000162500000000100000000010b4e320008"},
+                  {37, "0100000001"},
+                  {49,
+                   "0700000040000040210000000500000000ffffffff0000ffffffff00000000000100000000009e00000000009e000000"
+                   "00ffffffff0000ffffffff"},
+                  {117, "0500000000ffffffff0000ffffffff000000000001000000020026000000020026"},
+                  {158, "ffffffff0000ffffffff000000000002aafeffffffffffffffffffffffffffff"},
+                  {10508, "0100000003"},
+                  {16376, "47c6bdd2010b4e32"}});
+}
+std::string mysql_old_page() {  // its page 1 with the checksum that innochecksum --write=innodb gives it
+  return page_of(16384, {{0, "85358d7e00000001"}, {20, "010b42300005"}, {37, "01"}, {16376, "a918a44f010b4230"}});
+}
+
+void flip(std::string& page, size_t at) {
+  page[at] = static_cast<char>(page[at] ^ 1);
+}
+
+TEST(PageChecksums, PostgresKnowsPagesOfAServer) {
+  EXPECT_EQ(pages::postgres_checksum(as_bytes(postgres_index_page()), 3), 0xa3cb);
+  EXPECT_EQ(pages::postgres_checksum(as_bytes(postgres_other_page()), 3), 0x347d);
+  EXPECT_NE(pages::postgres_checksum(as_bytes(postgres_index_page()), 4), 0xa3cb) << "a page at another page's place";
+  for (const size_t at : {0, 7, 10, 4000, 8191}) {
+    std::string page = postgres_index_page();
+    flip(page, at);
+    EXPECT_NE(pages::postgres_checksum(as_bytes(page), 3), 0xa3cb) << at;
+  }
+}
+
+TEST(PageChecksums, InnodbKnowsPagesOfServers) {
+  EXPECT_TRUE(pages::full_crc32_fits(as_bytes(mariadb_page())));
+  EXPECT_FALSE(pages::classic_fits(as_bytes(mariadb_page())));
+  EXPECT_TRUE(pages::classic_fits(as_bytes(mysql_first_page())));
+  EXPECT_FALSE(pages::full_crc32_fits(as_bytes(mysql_first_page())));
+  EXPECT_TRUE(pages::classic_fits(as_bytes(mysql_old_page())));
+  for (const size_t at : {4, 25, 38, 9000, 16375}) {
+    std::string full = mariadb_page(), classic = mysql_first_page(), old = mysql_old_page();
+    for (std::string* page : {&full, &classic, &old}) flip(*page, at);
+    EXPECT_FALSE(pages::full_crc32_fits(as_bytes(full))) << at;
+    EXPECT_FALSE(pages::classic_fits(as_bytes(classic))) << at;
+    EXPECT_FALSE(pages::classic_fits(as_bytes(old))) << at;
+  }
+  const auto format = pages::innodb_format(as_bytes(mysql_first_page()));
+  ASSERT_TRUE(format);
+  EXPECT_FALSE(format->full_crc32);
+  EXPECT_EQ(format->page_size, 16384u);
+  EXPECT_EQ(format->pages, 7u);
+}
+
+/// Bit by bit: shares nothing with what is tested.
+uint32_t slow_crc32c(std::string_view bytes) {
+  uint32_t crc = ~0u;
+  for (const char byte : bytes) {
+    crc ^= static_cast<uint8_t>(byte);
+    for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? crc >> 1 ^ 0x82f63b78 : crc >> 1;
+  }
+  return ~crc;
+}
+void put(std::string& page, size_t at, uint64_t value, int width) {
+  for (int i = 0; i < width; ++i) page[at + static_cast<size_t>(i)] = static_cast<char>(value >> 8 * (width - 1 - i));
+}
+
+enum class Kind { full_crc32, classic };
+
+/// A data directory with files of pages; files are of one 16 KiB page size unless told.
+class Pages : public testing::Test {
+ protected:
+  Pages() : dir_(std::move(*sys::TempDir::create("pages"))) {}
+  std::string path(const std::string& name = "") const { return dir_.path() + "/" + name; }
+  void write(const std::string& name, const std::string& content) const {
+    fs::create_directories(fs::path(path(name)).parent_path());
+    std::ofstream(path(name), std::ios::binary) << content;
+  }
+  void overwrite(const std::string& name, uint64_t at, std::string_view content) const {
+    std::fstream file(path(name), std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(at));
+    file << content;
+    ASSERT_TRUE(file.flush());
+  }
+
+  static std::string innodb_page(Kind kind, uint64_t number, size_t size, uint32_t flags, uint64_t of_pages,
+                                 uint32_t type = 17855) {
+    std::string page(size, '\0');
+    put(page, 4, number, 4);
+    put(page, 16, 5000 + number, 8);
+    put(page, 24, type, 2);
+    for (size_t i = 38; i < size - 8; ++i) page[i] = static_cast<char>(i * (number + 7) / 3);
+    if (kind == Kind::full_crc32) put(page, 0, 0, 4);
+    if (number == 0) {
+      put(page, 46, of_pages, 4);
+      put(page, 54, flags, 4);
+    }
+    seal(page, kind);
+    return page;
+  }
+  static void seal(std::string& page, Kind kind) {
+    const std::string_view all = page;
+    const size_t size = page.size();
+    if (kind == Kind::full_crc32)
+      put(page, size - 4, slow_crc32c(all.substr(0, size - 4)), 4);
+    else
+      put(page, 0, slow_crc32c(all.substr(4, 22)) ^ slow_crc32c(all.substr(38, size - 46)), 4);
+  }
+  static std::string innodb_file(Kind kind, uint64_t count, size_t size = 16384) {
+    uint32_t shift = 0;
+    while (size_t{512} << shift != size) ++shift;
+    const uint32_t flags = kind == Kind::full_crc32 ? 16 + shift : 0x4021 | (size == 16384 ? 0 : shift << 6);
+    std::string file;
+    for (uint64_t page = 0; page < count; ++page) file += innodb_page(kind, page, size, flags, count);
+    return file;
+  }
+  PageCheck check(Engine engine) const {
+    auto result = check_pages(engine, dir_.path(), Deadline::never());
+    EXPECT_TRUE(result) << (result ? "" : result.error().message);
+    if (!result) return {};
+    EXPECT_TRUE(result->complete || result->bad.size() == kMaxBadPages);
+    return std::move(*result);
+  }
+  /// "file page", sorted.
+  static std::vector<std::string> names(const std::vector<BadPage>& bad) {
+    std::vector<std::string> names;
+    for (const BadPage& page : bad) names.push_back(fmt::format("{} {}", page.file, page.page));
+    std::ranges::sort(names);
+    return names;
+  }
+  std::vector<std::string> bad(Engine engine) const {
+    const PageCheck found = check(engine);
+    EXPECT_EQ(names(still_bad(engine, dir_.path(), found.bad)), names(found.bad));
+    return names(found.bad);
+  }
+
+  void write_control(uint32_t checksums) const {
+    std::string control(8192, '\0');
+    const auto little = [&](size_t at, uint64_t value, size_t width) {
+      std::memcpy(control.data() + at, &value, width);
+    };
+    little(0, 7710734210448818612, 8);
+    little(8, 1300, 4);
+    little(16, 6, 4);
+    little(32, 512, 8);
+    little(40, 256, 8);
+    little(48, 1, 4);
+    little(204, 8, 4);
+    const double number = 1234567.0;
+    std::memcpy(control.data() + 208, &number, 8);
+    little(216, 8192, 4);
+    little(220, 131072, 4);
+    little(224, 8192, 4);
+    little(228, 16 << 20, 4);
+    little(252, checksums, 4);
+    little(288, slow_crc32c(std::string_view(control).substr(0, 288)), 4);
+    write("global/pg_control", control);
+  }
+  /// A page of a server as if it had been written as block `block`.
+  static std::string postgres_page(uint32_t block) {
+    std::string page = postgres_index_page();
+    const uint16_t sum = pages::postgres_checksum(as_bytes(page), block);
+    std::memcpy(page.data() + 8, &sum, 2);
+    return page;
+  }
+  static std::string postgres_file(uint32_t first, uint32_t count) {
+    std::string file;
+    for (uint32_t block = first; block < first + count; ++block) file += postgres_page(block);
+    return file;
+  }
+
+ private:
+  sys::TempDir dir_;
+};
+
+class InnodbPages : public Pages, public testing::WithParamInterface<Kind> {};
+INSTANTIATE_TEST_SUITE_P(Formats, InnodbPages, testing::Values(Kind::full_crc32, Kind::classic),
+                         [](const auto& info) { return info.param == Kind::full_crc32 ? "full_crc32" : "classic"; });
+
+TEST_P(InnodbPages, WholeFilesOfAllPageSizesAreGood) {
+  uint64_t count = 0, bytes = 0;
+  for (const size_t size : {4096, 8192, 16384, 32768, 65536}) {
+    const std::string file = innodb_file(GetParam(), 70, size);
+    write(fmt::format("shop/t{}.ibd", size), file);
+    count += 70;
+    bytes += file.size();
+  }
+  write("undo001", innodb_file(GetParam(), 9));
+  write("undo_002", innodb_file(GetParam(), 9));
+  write("shop/notes.txt", std::string(100'000, 'x'));
+  const PageCheck found = check(Engine::mariadb);
+  EXPECT_TRUE(found.complete);
+  EXPECT_THAT(names(found.bad), IsEmpty());
+  EXPECT_EQ(found.files, 7u);
+  EXPECT_EQ(found.pages, count + 18);
+  EXPECT_EQ(found.bytes, bytes + 18 * 16384);
+  EXPECT_EQ(found.of_bytes, found.bytes);
+}
+
+TEST_P(InnodbPages, EveryKindOfDamageIsFound) {
+  for (const char* name : {"a", "b", "c", "d", "e", "f"})
+    write(fmt::format("shop/{}.ibd", name), innodb_file(GetParam(), 100));
+  overwrite("shop/a.ibd", 80 * 16384, std::string(16384, '\xa5'));
+  overwrite("shop/b.ibd", 65 * 16384 + 9000, "!");
+  fs::resize_file(path("shop/c.ibd"), 50 * 16384);
+  overwrite("shop/d.ibd", 0, std::string(16384, '\x5a'));
+  overwrite("shop/e.ibd", 0, std::string(16384, '\0'));
+  fs::resize_file(path("shop/f.ibd"), 99 * 16384 + 512);
+  EXPECT_THAT(bad(Engine::mysql), ElementsAre("shop/a.ibd 80", "shop/b.ibd 65", "shop/c.ibd 50", "shop/d.ibd 0",
+                                              "shop/e.ibd 0", "shop/f.ibd 99"));
+}
+
+TEST_P(InnodbPages, WhatWasNeverWrittenIsGood) {
+  write("shop/t.ibd", innodb_file(GetParam(), 20));
+  overwrite("shop/t.ibd", 10 * 16384, std::string(5 * 16384, '\0'));
+  write("shop/new.ibd", std::string(7 * 16384, '\0'));
+  fs::resize_file(path("shop/t.ibd"), 300 * 16384);  // grown; the first page does not say so yet
+  EXPECT_THAT(bad(Engine::mariadb), IsEmpty());
+}
+
+TEST_P(InnodbPages, TheSystemTablespaceKeepsScratchCopiesAndMayHaveSeveralFiles) {
+  std::string system = innodb_file(GetParam(), 300);
+  std::string transactions(16384, '\0');
+  put(transactions, 4, 5, 4);
+  put(transactions, 16384 - 200 + 10, 536853855, 4);
+  put(transactions, 16384 - 200 + 14, 64, 4);
+  put(transactions, 16384 - 200 + 18, 192, 4);
+  seal(transactions, GetParam());
+  system.replace(5 * 16384, 16384, transactions);
+  for (const size_t page : {64, 127, 192, 255, 128}) system.replace(page * 16384 + 100, 8, "not here");
+  write("ibdata1", system);
+  EXPECT_THAT(bad(Engine::mariadb), ElementsAre("ibdata1 128"));
+  system.replace(128 * 16384, 16384, innodb_page(GetParam(), 128, 16384, 0, 0));
+  write("ibdata1", system.substr(0, 280 * 16384));
+  EXPECT_THAT(bad(Engine::mariadb), ElementsAre("ibdata1 280"));
+  write("ibdata2", system.substr(280 * 16384));
+  EXPECT_THAT(bad(Engine::mariadb), IsEmpty());
+  overwrite("ibdata2", 3 * 16384 + 50, "x!");
+  EXPECT_THAT(bad(Engine::mariadb), ElementsAre("ibdata2 3"));
+}
+
+TEST_F(Pages, WhatIsEncryptedOrCompressedIsNotTakenForDamage) {
+  std::string opaque = innodb_file(Kind::classic, 20);
+  for (const auto& [page, type] : std::vector<std::pair<size_t, uint32_t>>{{4, 14}, {5, 15}, {6, 34354}, {7, 37401}}) {
+    put(opaque, page * 16384 + 24, type, 2);
+    put(opaque, page * 16384 + 100, 0x12345678, 4);
+  }
+  write("shop/opaque.ibd", opaque);
+  std::string keyed = innodb_file(Kind::classic, 20), first = keyed.substr(0, 16384);
+  first.replace(10390, 6, "s\x0e\x0cREt");
+  seal(first, Kind::classic);
+  keyed.replace(0, 16384, first);
+  put(keyed, 9 * 16384 + 26, 1, 4);
+  put(keyed, 9 * 16384 + 100, 0x12345678, 4);
+  write("shop/keyed.ibd", keyed);
+  // A compressed page of full_crc32 has its own seal where its type says that it ends, at 2048 here.
+  std::string packed = innodb_file(Kind::full_crc32, 20);
+  packed.replace(0, 16384, innodb_page(Kind::full_crc32, 0, 16384, 16 + 5 + (1 << 5), 20));
+  std::string short_page = innodb_page(Kind::full_crc32, 8, 2048, 0, 0, 0x8008);
+  packed.replace(8 * 16384, 16384, short_page + std::string(16384 - 2048, '\0'));
+  write("shop/packed.ibd", packed);
+  std::string small(8 * 8192, 'k');  // KEY_BLOCK_SIZE=8
+  put(small, 54, 0x27, 4);
+  write("shop/small.ibd", small);
+  const PageCheck found = check(Engine::mysql);
+  EXPECT_THAT(names(found.bad), IsEmpty());
+  EXPECT_EQ(found.files, 3u);
+  EXPECT_EQ(found.pages, 60u - 4 - 1);
+  EXPECT_EQ(found.of_bytes, found.bytes);
+  overwrite("shop/keyed.ibd", 12 * 16384 + 100, "damage");
+  overwrite("shop/packed.ibd", 8 * 16384 + 100, "damage");
+  overwrite("shop/packed.ibd", 12 * 16384 + 100, "damage");
+  EXPECT_THAT(bad(Engine::mysql), ElementsAre("shop/keyed.ibd 12", "shop/packed.ibd 12", "shop/packed.ibd 8"));
+  // Without its first page a file cannot say that it is encrypted or compressed.
+  for (const char* name : {"shop/keyed.ibd", "shop/packed.ibd"}) {
+    write(name, std::string_view(name).find("keyed") != std::string_view::npos ? keyed : packed);
+    overwrite(name, 0, std::string(16384, 'x'));
+  }
+  EXPECT_THAT(bad(Engine::mysql), ElementsAre("shop/keyed.ibd 0", "shop/packed.ibd 0"));
+}
+
+TEST_F(Pages, PostgresFilesOfAllKinds) {
+  write_control(1);
+  write("global/1213", postgres_file(0, 3));
+  write("base/5/16384", postgres_file(0, 300));
+  write("base/5/16384.2", postgres_file(262144, 3));
+  write("base/5/16384_fsm", postgres_file(0, 3));
+  write("base/5/16384_vm.1", postgres_file(131072, 3));
+  write("base/5/16384_init", postgres_file(0, 1));
+  write("pg_tblspc/16999/PG_15_202209061/5/17000", postgres_file(0, 3));
+  const std::string garbage(24576, 'g');
+  for (const char* other : {"base/5/pg_filenode.map", "base/5/PG_VERSION", "base/5/t3_16385", "base/5/16384_tmp",
+                            "base/5/16384.x", "base/5/16384.", "base/5/16384_", "base/pgsql_tmp/pgsql_tmp12.0"})
+    write(other, garbage);
+  overwrite("base/5/16384", 100 * 8192, std::string(8192, '\0'));  // new
+  PageCheck found = check(Engine::postgres);
+  EXPECT_THAT(names(found.bad), IsEmpty());
+  EXPECT_EQ(found.files, 7u);
+  EXPECT_EQ(found.pages, 316u);
+
+  overwrite("base/5/16384", 250 * 8192, std::string(8192, 'g'));
+  overwrite("base/5/16384", 200 * 8192, postgres_page(201));       // a write that went to another place
+  overwrite("base/5/16384", 150 * 8192, std::string(4096, '\0'));  // half of a page is lost
+  overwrite("base/5/16384.2", 2 * 8192 + 5000, "x");
+  overwrite("base/5/16384_vm.1", 5000, "x");
+  overwrite("pg_tblspc/16999/PG_15_202209061/5/17000", 0, "x");
+  EXPECT_THAT(bad(Engine::postgres),
+              ElementsAre("base/5/16384 150", "base/5/16384 200", "base/5/16384 250", "base/5/16384.2 2",
+                          "base/5/16384_vm.1 0", "pg_tblspc/16999/PG_15_202209061/5/17000 0"));
+}
+
+TEST_F(Pages, PostgresWithoutChecksumsHasNothingToCheck) {
+  write_control(0);
+  write("base/5/16384", std::string(81920, 'g'));
+  const PageCheck found = check(Engine::postgres);
+  EXPECT_TRUE(found.complete);
+  EXPECT_EQ(found.files + found.pages + found.of_bytes + found.bad.size(), 0u);
+  fs::remove(path("global/pg_control"));
+  EXPECT_FALSE(check_pages(Engine::postgres, path(), Deadline::never()));
+}
+
+TEST_F(Pages, APageThatKeepsChangingIsNotBad) {
+  write("shop/t.ibd", innodb_file(Kind::full_crc32, 20));
+  write("shop/damaged.ibd", innodb_file(Kind::full_crc32, 20));
+  overwrite("shop/t.ibd", 8 * 16384 + 100, "half");
+  overwrite("shop/damaged.ibd", 9 * 16384 + 100, "half");
+  std::jthread writer([&](const std::stop_token& stop) {
+    for (int i = 0; !stop.stop_requested(); ++i) {
+      overwrite("shop/t.ibd", 8 * 16384 + 200, fmt::format("{:08}", i));
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
+  EXPECT_THAT(names(check(Engine::mariadb).bad), ElementsAre("shop/damaged.ibd 9"));
+}
+
+TEST_F(Pages, WhatIsMendedWhileItIsLookedAtIsNotBad) {
+  const std::string whole = innodb_file(Kind::classic, 20);
+  write("shop/t.ibd", whole);
+  write("shop/cut.ibd", whole);
+  write("shop/gone.ibd", whole);
+  overwrite("shop/t.ibd", 8 * 16384 + 100, "half");
+  fs::resize_file(path("shop/cut.ibd"), 10 * 16384);
+  overwrite("shop/gone.ibd", 8 * 16384 + 100, "half");
+  std::jthread mender([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+    overwrite("shop/t.ibd", 8 * 16384, whole.substr(8 * 16384, 16384));
+    overwrite("shop/cut.ibd", 10 * 16384, whole.substr(10 * 16384));
+    fs::remove(path("shop/gone.ibd"));
+  });
+  EXPECT_THAT(names(check(Engine::mysql).bad), IsEmpty());
+}
+
+TEST_F(Pages, StillBadForgetsWhatWasMended) {
+  const std::string whole = innodb_file(Kind::classic, 20);
+  for (const char* name : {"a", "b", "c"}) write(fmt::format("shop/{}.ibd", name), whole);
+  overwrite("shop/a.ibd", 8 * 16384 + 100, "damage");
+  overwrite("shop/b.ibd", 8 * 16384 + 100, "damage");
+  fs::resize_file(path("shop/c.ibd"), 10 * 16384);
+  const std::vector<BadPage> found = check(Engine::mysql).bad;
+  EXPECT_THAT(names(found), ElementsAre("shop/a.ibd 8", "shop/b.ibd 8", "shop/c.ibd 10"));
+  write("shop/b.ibd", whole);
+  EXPECT_THAT(names(still_bad(Engine::mysql, path(), found)), ElementsAre("shop/a.ibd 8", "shop/c.ibd 10"));
+  fs::remove(path("shop/a.ibd"));
+  write("shop/c.ibd", whole);
+  EXPECT_THAT(still_bad(Engine::mysql, path(), found), IsEmpty());
+}
+
+TEST_F(Pages, NewestFilesComeFirstAndTheListEnds) {
+  for (const char* name : {"old", "new"}) {
+    std::string file = innodb_file(Kind::full_crc32, 101);
+    for (size_t page = 1; page < 98; ++page) file[page * 16384 + 99] ^= 1;
+    write(fmt::format("{}.ibd", name), file);
+  }
+  const timespec times[2] = {{1'000'000, 0}, {1'000'000, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path("old.ibd").c_str(), times, 0), 0);
+  const PageCheck found = check(Engine::mariadb);
+  ASSERT_EQ(found.bad.size(), kMaxBadPages);
+  EXPECT_FALSE(found.complete);
+  for (const BadPage& page : found.bad) EXPECT_EQ(page.file, "new.ibd");
+}
+
+TEST_F(Pages, TimeAndStopEndIt) {
+  write("shop/t.ibd", innodb_file(Kind::full_crc32, 20));
+  const auto late = check_pages(Engine::mariadb, path(), Deadline::in(std::chrono::milliseconds(0)));
+  ASSERT_TRUE(late);
+  EXPECT_FALSE(late->complete);
+  EXPECT_EQ(late->bytes, 0u);
+  EXPECT_EQ(late->of_bytes, 20u * 16384);
+  std::stop_source stop;
+  stop.request_stop();
+  const auto stopped = check_pages(Engine::mariadb, path(), Deadline::never(), stop.get_token());
+  ASSERT_TRUE(stopped);
+  EXPECT_FALSE(stopped->complete);
+}
+
+TEST_F(Pages, NothingIsWritten) {
+  const std::string whole = innodb_file(Kind::full_crc32, 20);
+  write("shop/t.ibd", whole);
+  overwrite("shop/t.ibd", 5 * 16384 + 77, "damage");
+  fs::permissions(path("shop/t.ibd"), fs::perms::owner_read);
+  struct stat before, after;
+  ASSERT_EQ(::stat(path("shop/t.ibd").c_str(), &before), 0);
+  EXPECT_THAT(bad(Engine::mariadb), ElementsAre("shop/t.ibd 5"));
+  ASSERT_EQ(::stat(path("shop/t.ibd").c_str(), &after), 0);
+  EXPECT_EQ(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+  EXPECT_EQ(before.st_ctim.tv_nsec, after.st_ctim.tv_nsec);
+  EXPECT_EQ(before.st_atim.tv_nsec, after.st_atim.tv_nsec);
+}
+
+}  // namespace
+}  // namespace holdfast::engine
