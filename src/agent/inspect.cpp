@@ -149,11 +149,15 @@ std::optional<StoredFacts::WalRoom> room_from(const Value& v) {
 
 Value page_check_value(const std::optional<cluster::PageCheck>& check) {
   if (!check) return {};
+  Value empty = Value::list();
+  for (const auto& run : check->empty)
+    empty.push(Value::object({{"file", run.file}, {"first", run.first}, {"pages", run.pages}}));
   return Value::object({{"running", check->running},
                         {"complete", check->complete},
                         {"bytes", check->bytes},
                         {"ofBytes", check->of_bytes},
-                        {"bad", Value::list_of(check->bad)}});
+                        {"bad", Value::list_of(check->bad)},
+                        {"empty", std::move(empty)}});
 }
 
 std::optional<cluster::PageCheck> page_check_from(const Value& v) {
@@ -162,8 +166,11 @@ std::optional<cluster::PageCheck> page_check_from(const Value& v) {
                            v["complete"].boolean(),
                            v["bytes"].unsigned_integer(),
                            v["ofBytes"].unsigned_integer(),
+                           {},
                            {}};
   for (const auto& bad : v["bad"].items()) check.bad.push_back(bad.text());
+  for (const auto& run : v["empty"].items())
+    check.empty.push_back({run["file"].text(), run["first"].unsigned_integer(), run["pages"].unsigned_integer()});
   return check;
 }
 

@@ -61,6 +61,7 @@ void PageWatch::tell(cluster::MemberFacts& facts, const MemberConfig& config) {
     told.of_bytes = known->of_bytes;
     for (const auto& bad : engine::still_bad(config.engine, config.data_dir(), known->bad))
       told.bad.push_back(fmt::format("page {} of {}", bad.page, bad.file));
+    told.empty = engine::empty_now(config.engine, config.data_dir(), *known);
   }
   if (told.running)
     engine::note_unknown(facts, "damaged pages", "agent", "they are being read");

@@ -181,12 +181,20 @@ struct Leftover {
 };
 std::string_view leftover_name(Leftover::Kind kind);
 
+/// Pages one behind the other in a file of a table.
+struct PageRun {
+  std::string file;  ///< relative to the data directory
+  uint64_t first = 0, pages = 0;
+};
+
 /// What the agent found when it read the pages on the member's disk, after the server's last start.
 struct PageCheck {
   bool running = false;   ///< still reading; nothing else is known then
   bool complete = false;  ///< all that can be verified was read
   uint64_t bytes = 0, of_bytes = 0;
   std::vector<std::string> bad;  ///< "page 12 of base/5/16384", as it is now
+  /// PostgreSQL: pages that were never written, or whose content is lost.
+  std::vector<PageRun> empty;
 };
 
 /// One member, observed once.
@@ -249,7 +257,7 @@ struct MemberFacts {
   std::optional<uint64_t> xid_age, multixact_age;  ///< PostgreSQL, the oldest database
   std::optional<int64_t> checksum_failures;        ///< PostgreSQL: pages found damaged so far
   std::optional<PageCheck> page_check;
-  /// PostgreSQL: "page 50 of base/5/16384", which a standby lacks though it has replayed it.
+  /// PostgreSQL: "page 50 of base/5/16384", which it lacks though it must have it by what another member has.
   std::vector<std::string> cut_files;
   std::optional<bool> files_compared;  ///< for cut_files; false: not now, since it is behind. nullopt: not possible
   /// What its disk does not give back as it was written.

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
 #include <tuple>
+#include <utility>
 
 #include "engine/pages/table_files.h"
 #include "engine/stored/files.h"
@@ -114,6 +116,32 @@ class Suspects {
   std::vector<BadPage> bad_;
 };
 
+/// A file of a table, page by page.
+class OpenTable {
+ public:
+  OpenTable(const TableFiles& files, const std::string& data_dir, const std::string& name) {
+    if (auto fd = stored::open_regular(data_dir + "/" + name)) fd_ = std::move(*fd);
+    if (fd_) format_ = files.format_of(fd_.get(), name);
+  }
+  size_t page_size() const { return format_ ? format_->page_size : 1; }
+  /// False also where there is no such page.
+  bool empty(uint64_t page) const {
+    if (!format_) return false;
+    Buffer content(format_->page_size);
+    return pages::read_at(fd_.get(), {content.data(), content.size()}, page * content.size()) == content.size() &&
+           format_->judge(content, page) == Verdict::empty;
+  }
+
+ private:
+  sys::Fd fd_;
+  std::unique_ptr<pages::Format> format_;
+};
+
+void keep_longest(std::vector<cluster::PageRun>& runs, size_t count) {
+  std::ranges::stable_sort(runs, std::greater(), &cluster::PageRun::pages);
+  if (runs.size() > count) runs.resize(count);
+}
+
 class Scan {
  public:
   Scan(const TableFiles& files, const std::string& data_dir, Deadline deadline, const std::stop_token& stop)
@@ -137,6 +165,7 @@ class Scan {
       whole = !suspects_.any() || !over();
     }
     check_.complete = whole;
+    keep_longest(check_.empty, kMaxEmptyRuns);
     check_.bad = suspects_.take_bad();
     return std::move(check_);
   }
@@ -155,6 +184,11 @@ class Scan {
     return true;
   }
 
+  void empty(cluster::PageRun run) {
+    check_.empty.push_back(std::move(run));
+    if (check_.empty.size() == 16 * kMaxEmptyRuns) keep_longest(check_.empty, kMaxEmptyRuns);
+  }
+
   /// False: the check ends here.
   bool one(const TableFile& file) {
     if (over()) return false;
@@ -168,6 +202,7 @@ class Scan {
     ::posix_fadvise(fd->get(), 0, 0, POSIX_FADV_SEQUENTIAL);
     const size_t size = format->page_size;
     uint64_t page = 0, read = 0;
+    cluster::PageRun run{.file = file.name};
     for (size_t got = kBlock; got == kBlock; read += got) {
       if (over()) return false;
       suspects_.look();
@@ -176,10 +211,17 @@ class Scan {
       for (size_t at = 0; at + size <= got; at += size, ++page) {
         const Verdict verdict = format->judge(block_.span(at, size), page);
         check_.pages += verdict != Verdict::unknown;
+        if (verdict == Verdict::empty) {
+          if (run.pages++ == 0) run.first = page;
+        } else if (run.pages > 0) {
+          empty(std::exchange(run, {.file = file.name}));
+        }
         if (verdict == Verdict::bad && !suspect(file.name, page, block_.span(at, size))) return false;
       }
     }
     check_.of_bytes += read - file.size;  // grown or shrunk since the list was made
+    if (run.pages > 0) empty(std::move(run));
+    if (format->tells_empty) check_.ends[file.name] = page * size;
     if (page < format->expected_pages && !suspect(file.name, page, {})) return false;
     return true;
   }
@@ -198,13 +240,12 @@ class Scan {
 Result<PageCheck> check_pages(cluster::Engine engine, const std::string& data_dir, Deadline deadline,
                               std::stop_token stop) {
   const auto files = TRY(table_files(engine, data_dir));
-  if (!files) return PageCheck{.complete = true};
   return Scan(*files, data_dir, deadline, stop).run();
 }
 
 std::vector<BadPage> still_bad(cluster::Engine engine, const std::string& data_dir, const std::vector<BadPage>& pages) {
   const auto files = table_files(engine, data_dir);
-  if (!files || !*files) return {};
+  if (!files) return {};
   std::vector<BadPage> bad;
   for (size_t done = 0; done < pages.size();) {
     Suspects suspects(**files, data_dir);
@@ -217,6 +258,28 @@ std::vector<BadPage> still_bad(cluster::Engine engine, const std::string& data_d
     std::ranges::move(suspects.take_bad(), std::back_inserter(bad));
   }
   return bad;
+}
+
+std::vector<cluster::PageRun> empty_now(cluster::Engine engine, const std::string& data_dir, const PageCheck& check) {
+  constexpr uint64_t kMostOfARun = 1024;
+  const auto files = table_files(engine, data_dir);
+  if (!files) return {};
+  std::vector<cluster::PageRun> now, grown;
+  for (const cluster::PageRun& run : check.empty) {
+    const OpenTable table(**files, data_dir, run.file);
+    if (table.empty(run.first) || table.empty(run.first + run.pages - 1)) now.push_back(run);
+  }
+  for (const auto& [name, end] : check.ends) {
+    const auto file = pages::table_file(data_dir, name);
+    if (!file || file->size <= end) continue;
+    const OpenTable table(**files, data_dir, name);
+    cluster::PageRun run{name, end / table.page_size(), 0};
+    while (run.pages < kMostOfARun && table.empty(run.first + run.pages)) ++run.pages;
+    if (run.pages > 0) grown.push_back(std::move(run));
+  }
+  keep_longest(grown, kMaxEmptyRuns);
+  std::ranges::move(grown, std::back_inserter(now));
+  return now;
 }
 
 }  // namespace holdfast::engine

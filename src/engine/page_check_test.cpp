@@ -371,12 +371,56 @@ TEST_F(Pages, PostgresFilesOfAllKinds) {
                           "base/5/16384_vm.1 0", "pg_tblspc/16999/PG_15_202209061/5/17000 0"));
 }
 
-TEST_F(Pages, PostgresWithoutChecksumsHasNothingToCheck) {
+/// "file first pages", sorted.
+std::vector<std::string> texts(const std::vector<cluster::PageRun>& runs) {
+  std::vector<std::string> texts;
+  for (const auto& run : runs) texts.push_back(fmt::format("{} {} {}", run.file, run.first, run.pages));
+  std::ranges::sort(texts);
+  return texts;
+}
+
+TEST_F(Pages, PostgresTablesHaveTheirEmptyPagesListed) {
+  write_control(1);
+  const auto zeros = [](size_t pages) { return std::string(pages * 8192, '\0'); };
+  write("base/5/16384", postgres_file(0, 300));
+  overwrite("base/5/16384", 10 * 8192, zeros(1));
+  overwrite("base/5/16384", 100 * 8192, zeros(50));  // over the end of what is read in one go
+  write("base/5/16390", postgres_file(0, 3) + zeros(4));
+  write("base/5/16390_fsm", zeros(3));
+  write("base/5/16391", postgres_file(0, 3));
+  const PageCheck found = check(Engine::postgres);
+  EXPECT_THAT(names(found.bad), IsEmpty());
+  EXPECT_THAT(texts(found.empty), ElementsAre("base/5/16384 10 1", "base/5/16384 100 50", "base/5/16390 3 4"));
+  EXPECT_EQ(texts(empty_now(Engine::postgres, path(), found)), texts(found.empty));
+
+  overwrite("base/5/16384", 10 * 8192, postgres_page(10));
+  overwrite("base/5/16384", 100 * 8192, postgres_page(100));  // the last of its run is still empty
+  write("base/5/16390", postgres_file(0, 7));
+  write("base/5/16391", postgres_file(0, 3) + zeros(6) + postgres_file(9, 1));  // grown, not as a server lets it grow
+  EXPECT_THAT(texts(empty_now(Engine::postgres, path(), found)),
+              ElementsAre("base/5/16384 100 50", "base/5/16391 3 6"));
+}
+
+TEST_F(Pages, OfManyEmptyPagesTheLongestRunsAreTold) {
+  write_control(1);
+  std::string file;
+  for (uint32_t run = 0; run < 3000; ++run)
+    file += postgres_page(static_cast<uint32_t>(file.size() / 8192)) + std::string(run == 7 ? 4 * 8192 : 8192, '\0');
+  write("base/5/16384", file);
+  const PageCheck found = check(Engine::postgres);
+  EXPECT_THAT(names(found.bad), IsEmpty());
+  ASSERT_EQ(found.empty.size(), kMaxEmptyRuns);
+  EXPECT_EQ(found.empty[0].first, 15u);
+  EXPECT_EQ(found.empty[0].pages, 4u);
+}
+
+TEST_F(Pages, OfPostgresWithoutChecksumsOnlyEmptyPagesAreTold) {
   write_control(0);
-  write("base/5/16384", std::string(81920, 'g'));
+  write("base/5/16384", std::string(81920, 'g') + std::string(16384, '\0'));
   const PageCheck found = check(Engine::postgres);
   EXPECT_TRUE(found.complete);
-  EXPECT_EQ(found.files + found.pages + found.of_bytes + found.bad.size(), 0u);
+  EXPECT_THAT(names(found.bad), IsEmpty());
+  EXPECT_THAT(texts(found.empty), ElementsAre("base/5/16384 10 2"));
   fs::remove(path("global/pg_control"));
   EXPECT_FALSE(check_pages(Engine::postgres, path(), Deadline::never()));
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 
 #include "engine/observe.h"
@@ -16,23 +17,28 @@ using cluster::MemberFacts;
 
 namespace {
 
-void compare(const DatabaseCluster& cluster, MemberFacts& f, size_t own, size_t writer, std::chrono::milliseconds limit,
-             const std::stop_token& stop) {
-  const auto primary = target_of(cluster, cluster.members[writer]), standby = target_of(cluster, cluster.members[own]);
-  if (!primary || !standby) return;
-  auto missing = engine::postgres::missing_pages(*primary, *standby, Deadline::in(limit), stop);
+engine::postgres::Compared compared(const sql::Target& target, const MemberFacts& facts) {
+  return {target, facts.page_check ? facts.page_check->empty : std::vector<cluster::PageRun>()};
+}
+
+/// What `primary` lacks.
+std::vector<std::string> compare(const sql::Target& target, const MemberFacts& primary, const sql::Target& own,
+                                 MemberFacts& standby, std::chrono::milliseconds limit, const std::stop_token& stop) {
+  auto missing =
+      engine::postgres::missing_pages(compared(target, primary), compared(own, standby), Deadline::in(limit), stop);
   constexpr const char* kName = "missing pages";
   if (!missing) {
-    engine::note_unknown(f, kName, "SQL", missing.error().message);
-    return;
+    engine::note_unknown(standby, kName, "SQL", missing.error().message);
+    return {};
   }
-  f.files_compared = missing->has_value();
-  if (!*missing) {
-    engine::note_unknown(f, kName, "SQL", "it has not replayed what its primary has");
-    return;
+  standby.files_compared = missing->of_standby.has_value();
+  if (missing->of_standby) {
+    engine::note(standby, kName, fmt::format("in {} places", missing->of_standby->size()), "SQL");
+    standby.cut_files = std::move(*missing->of_standby);
+  } else {
+    engine::note_unknown(standby, kName, "SQL", "it has not replayed what its primary has");
   }
-  engine::note(f, kName, fmt::format("at the end of {} files", (*missing)->size()), "SQL");
-  f.cut_files = std::move(**missing);
+  return std::move(missing->of_primary).value_or(std::vector<std::string>());
 }
 
 }  // namespace
@@ -42,14 +48,25 @@ void look_for_cut_files(const DatabaseCluster& cluster, std::vector<MemberFacts>
   if (cluster.engine != cluster::Engine::postgres) return;
   const auto& w = cluster.members[writer];
   const std::string source = fmt::format("{}:{}", w.host, w.port);
-  std::vector<std::jthread> threads;
-  for (size_t i = 0; i < facts.size(); ++i) {
-    const auto& f = facts[i];
-    if (i == writer || !f.reachable() || f.lineage != facts[writer].lineage || f.following.size() != 1 ||
-        f.following[0].upstream != source)
-      continue;
-    threads.emplace_back([&, i] { compare(cluster, facts[i], i, writer, per_member, stop); });
+  const auto target = target_of(cluster, w);
+  if (!target) return;
+  std::vector<std::vector<std::string>> of_writer(facts.size());
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < facts.size(); ++i) {
+      const auto& f = facts[i];
+      const auto own = target_of(cluster, cluster.members[i]);
+      if (i == writer || !own || !f.reachable() || f.lineage != facts[writer].lineage || f.following.size() != 1 ||
+          f.following[0].upstream != source)
+        continue;
+      threads.emplace_back(
+          [&, i, own] { of_writer[i] = compare(*target, facts[writer], *own, facts[i], per_member, stop); });
+    }
   }
+  auto& lacks = facts[writer].cut_files;
+  for (auto& found : of_writer) std::ranges::move(found, std::back_inserter(lacks));
+  std::ranges::sort(lacks);
+  lacks.erase(std::ranges::unique(lacks).begin(), lacks.end());
 }
 
 }  // namespace holdfast::provider

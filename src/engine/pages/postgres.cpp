@@ -69,16 +69,23 @@ __attribute__((optimize("O3"))) uint32_t fold_any(ByteSpan page) {
 
 class PostgresFormat final : public Format {
  public:
-  PostgresFormat(size_t size, uint32_t first_block) : first_block_(first_block) { page_size = size; }
+  PostgresFormat(size_t size, uint32_t first_block, bool main_fork, bool checksums)
+      : first_block_(first_block), checksums_(checksums) {
+    page_size = size;
+    tells_empty = main_fork;
+  }
   Verdict judge(ByteSpan page, uint64_t index) const override {
     // No free space was ever set up: new. The server takes that only from a page of nothing but zeros.
-    if (two(page, kUpperAt) == 0) return all_zero(page) ? Verdict::good : Verdict::bad;
+    if (two(page, kUpperAt) == 0 && all_zero(page)) return tells_empty ? Verdict::empty : Verdict::good;
+    if (!checksums_) return Verdict::unknown;
+    if (two(page, kUpperAt) == 0) return Verdict::bad;
     const auto block = static_cast<uint32_t>(first_block_ + index);
     return postgres_checksum(page, block) == two(page, kChecksumAt) ? Verdict::good : Verdict::bad;
   }
 
  private:
   uint32_t first_block_;
+  bool checksums_;
 };
 
 /// The segment of a file name like 16384, 16384_fsm, 16384.2 or 16384_vm.1; nothing for other names.
@@ -107,8 +114,11 @@ std::optional<uint32_t> segment_of(std::string_view name) {
 
 class PostgresFiles final : public TableFiles {
  public:
-  PostgresFiles(std::string data_dir, size_t block_size, uint32_t segment_blocks)
-      : data_dir_(std::move(data_dir)), block_size_(block_size), segment_blocks_(segment_blocks) {}
+  PostgresFiles(std::string data_dir, size_t block_size, uint32_t segment_blocks, bool checksums)
+      : data_dir_(std::move(data_dir)),
+        block_size_(block_size),
+        segment_blocks_(segment_blocks),
+        checksums_(checksums) {}
 
   std::vector<TableFile> list() const override {
     std::vector<TableFile> files;
@@ -128,9 +138,10 @@ class PostgresFiles final : public TableFiles {
   }
 
   std::unique_ptr<Format> format_of(int, const std::string& name) const override {
-    const auto segment = segment_of(std::string_view(name).substr(name.rfind('/') + 1));
+    const auto last = std::string_view(name).substr(name.rfind('/') + 1);
+    const auto segment = segment_of(last);
     if (!segment) return nullptr;
-    return std::make_unique<PostgresFormat>(block_size_, *segment * segment_blocks_);
+    return std::make_unique<PostgresFormat>(block_size_, *segment * segment_blocks_, !last.contains('_'), checksums_);
   }
 
  private:
@@ -139,6 +150,7 @@ class PostgresFiles final : public TableFiles {
   std::string data_dir_;
   size_t block_size_;
   uint32_t segment_blocks_;
+  bool checksums_;
 };
 
 }  // namespace
@@ -155,11 +167,11 @@ uint16_t postgres_checksum(ByteSpan page, uint32_t block) {
 
 Result<std::unique_ptr<TableFiles>> postgres_table_files(const std::string& data_dir) {
   const postgres::ControlData control = TRY(postgres::read_control(data_dir));
-  if (control.data_checksum_version != 1) return nullptr;  // none, or being switched on or off
   if (!std::has_single_bit(control.block_size) || control.block_size < 1024 || control.block_size > 32768)
     return fail(ErrorClass::failed, "postgres.control", "pg_control: its block size cannot be");
   const uint32_t segment = control.segment_blocks ? control.segment_blocks : (1u << 30) / control.block_size;
-  return std::make_unique<PostgresFiles>(data_dir, control.block_size, segment);
+  const bool checksums = control.data_checksum_version == 1;  // otherwise none, or being switched on or off
+  return std::make_unique<PostgresFiles>(data_dir, control.block_size, segment, checksums);
 }
 
 }  // namespace holdfast::engine::pages

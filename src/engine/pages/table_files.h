@@ -16,6 +16,7 @@ namespace holdfast::engine::pages {
 enum class Verdict {
   good,
   bad,
+  empty,    ///< nothing but zeros, where the engine keeps what is written there later
   unknown,  ///< cannot be judged: encrypted, compressed, scratch space
 };
 
@@ -27,6 +28,7 @@ class Format {
 
   size_t page_size = 0;
   uint64_t expected_pages = 0;  ///< that the file says to have; 0 = it does not say
+  bool tells_empty = false;     ///< its pages may be Verdict::empty
 };
 
 struct TableFile {
@@ -53,7 +55,7 @@ std::vector<std::string> names_in(const std::string& directory);
 std::optional<TableFile> table_file(const std::string& data_dir, const std::string& name);
 
 std::unique_ptr<TableFiles> innodb_table_files(const std::string& data_dir);
-/// Null when the cluster has no data checksums.
+/// Without data checksums, pages are empty or cannot be judged.
 Result<std::unique_ptr<TableFiles>> postgres_table_files(const std::string& data_dir);
 
 }  // namespace holdfast::engine::pages

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <thread>
@@ -18,8 +19,8 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds kUntilLevel(500), kBetween(500);
-constexpr size_t kMostFiles = 64;  ///< looked at in one go, those that lack most first
-constexpr uint64_t kLooks = 4;     ///< pages of each
+constexpr size_t kMostFiles = 64;                   ///< looked at in one go, those that lack most first
+constexpr uint64_t kLooks = 4, kLooksOfEmpty = 16;  ///< pages of each
 
 /// Main and init forks. The planner takes the listings for long, and would compile the query for half a second.
 constexpr const char* kFiles = R"(SET jit = off;
@@ -52,46 +53,96 @@ Pages pages_of(const sql::Rows& rows, uint64_t block) {
   return pages;
 }
 
-struct Short {
+/// Pages that one of two servers may lack.
+struct Gap {
   std::string file;
-  uint64_t has = 0, should = 0;  ///< pages
+  uint64_t first = 0, end = 0;
+  bool empty = false;           ///< they are there, and empty; otherwise the file ends before them
+  std::vector<uint64_t> looks;  ///< those of them that are looked at
 };
 
-/// Files of the standby that are there, and shorter than the primary's.
-std::vector<Short> shorter(const Pages& primary, const Pages& standby) {
-  std::vector<Short> files;
-  for (const auto& [file, pages] : primary)
-    if (const auto own = standby.find(file); own != standby.end() && own->second < pages)
-      files.push_back({file, own->second, pages});
-  std::ranges::sort(files, [](const Short& a, const Short& b) { return a.should - a.has > b.should - b.has; });
-  if (files.size() > kMostFiles) files.resize(kMostFiles);
-  return files;
+Gap gap(std::string file, uint64_t first, uint64_t end, bool empty) {
+  Gap gap{std::move(file), first, end, empty, {}};
+  const uint64_t step = std::max<uint64_t>(1, (end - first) / (empty ? kLooksOfEmpty : kLooks));
+  for (uint64_t page = first; page < end; page += step) gap.looks.push_back(page);
+  return gap;
 }
+
+/// What `own` may lack of `other`: where its files end earlier or, if `whole_files`, are gone, and its empty pages.
+std::vector<Gap> gaps_of(const Pages& own, const Pages& other, const std::vector<cluster::PageRun>& empty,
+                         bool whole_files) {
+  std::vector<Gap> gaps;
+  for (const auto& [file, pages] : other) {
+    const auto here = own.find(file);
+    if (here == own.end() ? whole_files && pages > 0 : here->second < pages)
+      gaps.push_back(gap(file, here == own.end() ? 0 : here->second, pages, false));
+  }
+  std::ranges::stable_sort(gaps, std::greater(), [](const Gap& g) { return g.end - g.first; });
+  if (gaps.size() > kMostFiles) gaps.resize(kMostFiles);
+  for (const auto& run : empty)
+    if (other.contains(run.file)) gaps.push_back(gap(run.file, run.first, run.first + run.pages, true));
+  return gaps;
+}
+
+using Heads = std::map<std::pair<std::string, uint64_t>, std::string>;  ///< first 16 bytes in hex, by file and page
 
 class Comparison {
  public:
   Comparison(PostgresConnection& primary, PostgresConnection& standby, Deadline deadline, const std::stop_token& stop)
       : primary_(primary), standby_(standby), deadline_(deadline), stop_(stop) {}
 
-  Result<std::optional<std::vector<std::string>>> run() {
+  Result<MissingPages> run(const std::vector<cluster::PageRun>& empty_of_primary,
+                           const std::vector<cluster::PageRun>& empty_of_standby) {
     block_ = std::stoull(TRY(primary_.query("SELECT current_setting('block_size') AS b", deadline_, stop_)).text("b"));
     const Pages there = pages_of(TRY(primary_.query(kFiles, deadline_, stop_)), block_);
-    auto files = shorter(there, pages_of(TRY(standby_.query(kFiles, deadline_, stop_)), block_));
-    if (files.empty()) return std::vector<std::string>();
-    const std::string flushed =
-        TRY(primary_.query("SELECT pg_current_wal_flush_lsn() AS lsn", deadline_, stop_)).text("lsn");
-    reached_ = TRY(position::Lsn::parse(flushed)).value;
-    if (!TRY(replays(flushed))) return std::nullopt;
-    for (int look = 0; look < 2 && !files.empty(); ++look) {
-      if (look > 0) std::this_thread::sleep_for(std::min(deadline_.left(), kBetween));
-      files = TRY(that_lack(files));
-    }
-    std::vector<std::string> told;
-    for (const auto& file : files) told.push_back(fmt::format("page {} of {}", file.has, file.file));
-    return told;
+    const Pages here = pages_of(TRY(standby_.query(kFiles, deadline_, stop_)), block_);
+    MissingPages missing;
+    missing.of_standby = TRY(confirmed(false, gaps_of(here, there, empty_of_standby, true)));
+    // Of a database that is being dropped, the primary's files go before its log says so.
+    missing.of_primary = TRY(confirmed(true, gaps_of(there, here, empty_of_primary, false)));
+    return missing;
   }
 
  private:
+  using Told = std::optional<std::vector<std::string>>;
+
+  Result<Told> confirmed(bool of_primary, std::vector<Gap> gaps) {
+    PostgresConnection& own = of_primary ? primary_ : standby_;
+    PostgresConnection& other = of_primary ? standby_ : primary_;
+    for (int look = 0; look < 2 && !gaps.empty(); ++look) {
+      if (look > 0) std::this_thread::sleep_for(std::min(deadline_.left(), kBetween));
+      const std::string before = TRY(end_of_log("flush"));
+      if (!of_primary && !TRY(replays(before))) return std::nullopt;
+      const uint64_t passed = TRY(position::Lsn::parse(before)).value, on_disk = TRY(checkpoint(own));
+      gaps = TRY(that_lack(own, std::move(gaps)));
+      if (gaps.empty()) break;
+      // What the primary cuts off on purpose is in its log before it does so, though not always on its disk.
+      if (of_primary && !TRY(replays(TRY(end_of_log("insert"))))) return std::nullopt;
+      const Heads heads = TRY(heads_of(other, gaps));
+      std::erase_if(gaps, [&](const Gap& g) {
+        return std::ranges::none_of(g.looks, [&](uint64_t page) {
+          const auto head = heads.find({g.file, page});
+          const uint64_t lsn = head == heads.end() ? 0 : detail::lsn_of_page(head->second);
+          return lsn > 0 && lsn <= (g.empty ? std::min(on_disk, passed) : passed);
+        });
+      });
+    }
+    std::vector<std::string> told;
+    for (const Gap& g : gaps) told.push_back(fmt::format("page {} of {}", g.first, g.file));
+    return told;
+  }
+
+  /// Of the primary: what is on its disk ("flush"), or all ("insert").
+  Result<std::string> end_of_log(std::string_view what) {
+    return TRY(primary_.query(fmt::format("SELECT pg_current_wal_{}_lsn() AS lsn", what), deadline_, stop_))
+        .text("lsn");
+  }
+  /// All changes before it are on the server's disk.
+  Result<uint64_t> checkpoint(PostgresConnection& server) {
+    const auto rows = TRY(server.query("SELECT redo_lsn AS lsn FROM pg_control_checkpoint()", deadline_, stop_));
+    return TRY(position::Lsn::parse(rows.text("lsn"))).value;
+  }
+
   Result<bool> replays(const std::string& lsn) {
     const Deadline patience = deadline_.at_most(kUntilLevel);
     for (;;) {
@@ -104,49 +155,61 @@ class Comparison {
     }
   }
 
-  /// Those of them that still end before a page which the standby has replayed.
-  Result<std::vector<Short>> that_lack(const std::vector<Short>& files) {
+  /// Those of them that are still so. Of a file that is gone: its folder is there, which comes first when a database is
+  /// made or moved.
+  Result<std::vector<Gap>> that_lack(PostgresConnection& own, std::vector<Gap> gaps) {
     std::string names;
-    for (const auto& file : files)
-      names += (names.empty() ? "" : ", ") + fmt::format("({})", sql::quote_postgres(file.file));
-    const Pages now = pages_of(TRY(standby_.query(fmt::format("SELECT f AS file, (pg_stat_file(f, true)).size AS size "
-                                                              "FROM (VALUES {}) v(f)",
-                                                              names),
-                                                  deadline_, stop_)),
-                               block_);
-    std::vector<Short> still;
-    std::string pages;
-    for (Short file : files) {
-      const auto own = now.find(file.file);
-      if (own == now.end() || own->second >= file.should) continue;
-      file.has = own->second;
-      const uint64_t step = std::max<uint64_t>(1, (file.should - file.has) / kLooks);
-      for (uint64_t page = file.has; page < file.should; page += step)
-        pages +=
-            fmt::format("{}({}, {}::bigint)", pages.empty() ? "" : ", ", sql::quote_postgres(file.file), page * block_);
-      still.push_back(std::move(file));
+    for (const Gap& g : gaps)
+      if (!g.empty) names += (names.empty() ? "" : ", ") + fmt::format("({})", sql::quote_postgres(g.file));
+    std::map<std::string, uint64_t> sizes;
+    if (!names.empty()) {
+      const auto rows = TRY(own.query(fmt::format("SELECT f AS file, coalesce((pg_stat_file(f, true)).size, 0) AS size "
+                                                  "FROM (VALUES {}) v(f) "
+                                                  "WHERE (pg_stat_file(regexp_replace(f, '/[^/]*$', ''), true)).isdir",
+                                                  names),
+                                      deadline_, stop_));
+      for (size_t i = 0; i < rows.rows.size(); ++i)
+        sizes[rows.text("file", i)] = std::stoull(rows.text("size", i)) / block_;
     }
-    if (still.empty()) return still;
-    const auto rows = TRY(primary_.query(
-        fmt::format(
-            "SELECT f AS file, encode(pg_read_binary_file(f, o, 16, true), 'hex') AS head FROM (VALUES {}) v(f, o)",
-            pages),
-        deadline_, stop_));
-    std::erase_if(still, [&](const Short& file) {
-      for (size_t i = 0; i < rows.rows.size(); ++i) {
-        const uint64_t lsn = rows.text("file", i) == file.file ? detail::lsn_of_page(rows.text("head", i)) : 0;
-        if (lsn > 0 && lsn <= reached_) return false;
+    const Heads heads = TRY(heads_of(own, gaps, true));
+    std::vector<Gap> still;
+    for (Gap& g : gaps) {
+      if (g.empty) {
+        std::erase_if(g.looks, [&](uint64_t page) {
+          const auto head = heads.find({g.file, page});
+          return head == heads.end() || head->second != std::string(32, '0');
+        });
+        if (!g.looks.empty()) still.push_back(std::move(g));
+      } else if (const auto size = sizes.find(g.file); size != sizes.end() && size->second < g.end) {
+        still.push_back(gap(g.file, size->second, g.end, false));
       }
-      return true;
-    });
+    }
     return still;
+  }
+
+  Result<Heads> heads_of(PostgresConnection& server, const std::vector<Gap>& gaps, bool only_empty = false) {
+    std::string pages;
+    for (const Gap& g : gaps)
+      for (const uint64_t page : g.looks)
+        if (g.empty || !only_empty)
+          pages += fmt::format("{}({}, {}::bigint)", pages.empty() ? "" : ", ", sql::quote_postgres(g.file), page);
+    Heads heads;
+    if (pages.empty()) return heads;
+    const auto rows = TRY(server.query(
+        fmt::format("SELECT f AS file, p AS page, encode(pg_read_binary_file(f, p * {}, 16, true), 'hex') AS head "
+                    "FROM (VALUES {}) v(f, p)",
+                    block_, pages),
+        deadline_, stop_));
+    for (size_t i = 0; i < rows.rows.size(); ++i)
+      heads[{rows.text("file", i), std::stoull(rows.text("page", i))}] = rows.text("head", i);
+    return heads;
   }
 
   PostgresConnection& primary_;
   PostgresConnection& standby_;
   const Deadline deadline_;
   const std::stop_token& stop_;
-  uint64_t block_ = 8192, reached_ = 0;
+  uint64_t block_ = 8192;
 };
 
 }  // namespace
@@ -159,11 +222,11 @@ uint64_t detail::lsn_of_page(const std::string& hex) {
   return written ? four(0) << 32 | four(4) : 0;
 }
 
-Result<std::optional<std::vector<std::string>>> missing_pages(const sql::Target& primary, const sql::Target& standby,
-                                                              Deadline deadline, std::stop_token stop) {
-  auto of_primary = TRY(PostgresConnection::connect(primary, deadline, stop));
-  auto of_standby = TRY(PostgresConnection::connect(standby, deadline, stop));
-  return Comparison(of_primary, of_standby, deadline, stop).run();
+Result<MissingPages> missing_pages(const Compared& primary, const Compared& standby, Deadline deadline,
+                                   std::stop_token stop) {
+  auto of_primary = TRY(PostgresConnection::connect(primary.target, deadline, stop));
+  auto of_standby = TRY(PostgresConnection::connect(standby.target, deadline, stop));
+  return Comparison(of_primary, of_standby, deadline, stop).run(primary.empty, standby.empty);
 }
 
 }  // namespace holdfast::engine::postgres

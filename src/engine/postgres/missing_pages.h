@@ -1,5 +1,6 @@
-// Table files of a standby that end too early. A page that is not there has no checksum that could be wrong, and a scan
-// of the table ends where its file ends; but what the primary has, and the standby has replayed, must be there.
+// Pages that a member of a PostgreSQL cluster must have and has not: its file ends before them or is gone, or they are
+// nothing but zeros. Such a page has no checksum that could be wrong, and a scan of the table passes over it; but what
+// another member has, both must have.
 #pragma once
 
 #include <optional>
@@ -9,19 +10,34 @@
 
 #include "base/deadline.h"
 #include "base/result.h"
+#include "cluster/facts.h"
 #include "sql/rows.h"
 
 namespace holdfast::engine::postgres {
 
-/// "page 50 of base/5/16384": the first page of each file that is missing. Nullopt where files differ and the standby
-/// does not get level with what the primary had when it was asked. Files that are missing as a whole are not told. Asks
-/// both servers for the sizes of all table files, some microseconds each; reads only. Errors: "sql.error" where the
-/// account may not look at files (pg_ls_dir, pg_stat_file, pg_read_binary_file).
+/// "page 50 of base/5/16384": of each file that ends too early, or run of empty pages, the first one that is missing.
+/// Nullopt where there may be some, and the standby does not get level with the primary for as long as is needed to
+/// tell.
+struct MissingPages {
+  std::optional<std::vector<std::string>> of_primary, of_standby;
+};
+
+/// A server, and the empty pages that its agent has seen.
+struct Compared {
+  sql::Target target;
+  std::vector<cluster::PageRun> empty;
+};
+
+/// Asks both servers for the sizes of all table files, some microseconds each; reads only. A file that is gone as a
+/// whole is told of the standby only. Errors: "sql.error" where the account may not look at files (pg_ls_dir,
+/// pg_stat_file, pg_read_binary_file).
 ///
-/// For certain: the primary's page is written, of a table that is logged, and its LSN is not above what the standby had
-/// replayed before its file was measured; and so again half a second later, for a file that is being cut right now.
-Result<std::optional<std::vector<std::string>>> missing_pages(const sql::Target& primary, const sql::Target& standby,
-                                                              Deadline deadline, std::stop_token stop = {});
+/// For certain: the page of the other member is written, of a table that is logged, and was changed last at a place in
+/// the log that both have passed; of empty pages, one that was on the disk by then (a checkpoint lies between, since
+/// new pages are empty until their server writes them). And so again half a second later, for a file that is being cut
+/// now.
+Result<MissingPages> missing_pages(const Compared& primary, const Compared& standby, Deadline deadline,
+                                   std::stop_token stop = {});
 
 namespace detail {
 /// Of the first 16 bytes of a page in hex: its LSN; 0 where it was never written, or is of no table that is logged.

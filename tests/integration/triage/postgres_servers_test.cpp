@@ -1,6 +1,8 @@
 // Triage of a PostgreSQL cluster: servers that are down or frozen, and damaged data.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/programs.h"
 #include "tests/integration/triage/postgres.h"
@@ -25,13 +27,21 @@ void spoil_table(Patient& p, int i) {
   EXPECT_NE(read.find("invalid page"), std::string::npos) << read;
 }
 
-/// The file, on the standby, of a table that nothing is written to any more: the log would bring its pages back.
-std::string table_at_rest(Patient& p) {
+/// `size` bytes from `at` on become zeros.
+void blank(const std::string& file, off_t at, size_t size) {
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
+  const std::string zeros(size, '\0');
+  EXPECT_EQ(::pwrite(fd, zeros.data(), size, at), static_cast<ssize_t>(size));
+  ::close(fd);
+}
+
+/// The file, on member `i`, of a table that nothing is written to any more: the log would bring its pages back.
+std::string table_at_rest(Patient& p, int i = 1) {
   p.sql(0, {"CREATE TABLE IF NOT EXISTS cut AS SELECT g, repeat('x', 500) FROM generate_series(1, 2000) g",
             "VACUUM FREEZE cut", "CHECKPOINT"});
   caught_up(p);
   p.sql(1, {"CHECKPOINT"});
-  return p.data(1) + "/" + p.sql(1, {"SELECT pg_relation_filepath('cut')"});
+  return p.data(i) + "/" + p.sql(i, {"SELECT pg_relation_filepath('cut')"});
 }
 
 std::vector<Fault> server_faults() {
@@ -126,6 +136,55 @@ std::vector<Fault> server_faults() {
        .members = {"1 broken reseed"},
        .authority = "provable 0",
        .repair = {"healed"}},
+      {.name = "a table's file cut in half, the server killed, and written behind the cut",
+       .inject =
+           [](Patient& p) {
+             const std::string file = table_at_rest(p);
+             p.kill(1);
+             ASSERT_EQ(::truncate(file.c_str(), 8192 * 10), 0);
+             p.sql(0, {"INSERT INTO cut SELECT g, repeat('y', 500) FROM generate_series(1, 2000) g"});
+           },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"partial", "healed"}},
+      {.name = "pages of a table made empty, the server down",
+       .inject =
+           [](Patient& p) {
+             const std::string file = table_at_rest(p);
+             p.stop(1);
+             blank(file, 8192 * 20, 8192 * 30);
+             p.start(1);
+           },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken reseed"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "a table's file removed while the server runs",
+       .inject = [](Patient& p) { ASSERT_EQ(::unlink(table_at_rest(p).c_str()), 0); },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken reseed"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "a table's file of the primary cut in half",
+       .inject = [](Patient& p) { ASSERT_EQ(::truncate(table_at_rest(p, 0).c_str(), 8192 * 10), 0); },
+       .diagnoses = {"page-checksum-failures 0"},
+       .members = {"0 broken nothing"},
+       .authority = "provable 0",
+       .repair = {"repair.target_is_primary"}},
+      {.name = "pages of the primary made empty",
+       .inject =
+           [](Patient& p) {
+             const std::string file = table_at_rest(p, 0);
+             p.stop(0);
+             blank(file, 8192 * 20, 8192 * 30);
+             p.start(0);
+           },
+       .diagnoses = {"page-checksum-failures 0"},
+       .members = {"0 broken nothing"},
+       .authority = "provable 0",
+       .also = {"replica-not-receiving", "replica-source-unreachable"},
+       .repair = {"repair.target_is_primary"}},
       {.name = "page of the primary with a wrong checksum",
        .inject = [](Patient& p) { spoil_table(p, 0); },
        .diagnoses = {"page-checksum-failures 0"},
