@@ -136,6 +136,29 @@ const Case kCases[] = {
            "corruption\n[ERROR] Aborting\n";
      },
      "data-damaged", 1, Verdict::broken, Action::rebuild},
+    {"damage that InnoDB has no word for", Engine::mysql,
+     [](World& w) {
+       take_down(w[1]);
+       w[1].log_tail =
+           "[System] mysqld (mysqld 9.7.4-2) starting as process 7\n"
+           "[ERROR] [MY-013183] [InnoDB] Assertion failure: fil0fil.cc:10399:offset <= initial_fsize thread 1\n";
+     },
+     "data-damaged", 1, Verdict::broken, Action::rebuild},
+    {"InnoDB gave up while it served", Engine::mysql,
+     [](World& w) {
+       take_down(w[1], "failed");
+       w[1].log_tail =
+           "[System] mysqld (mysqld 9.7.4-2) starting as process 7\nmysqld: ready for connections.\n"
+           "[ERROR] [MY-013183] [InnoDB] Assertion failure: fil0fil.cc:10399:offset <= initial_fsize thread 1\n";
+     },
+     "server-crashed", 1, Verdict::stopped, Action::restart},
+    {"InnoDB gave up, nobody knows when", Engine::mysql,
+     [](World& w) {
+       take_down(w[1], "failed");
+       w[1].log_tail =
+           "[ERROR] [MY-013183] [InnoDB] Assertion failure: fil0fil.cc:10399:offset <= initial_fsize thread 1\n";
+     },
+     "server-crashed", 1, Verdict::stopped, Action::restart},
     {"damage mended since", Engine::mariadb,
      [](World& w) {
        take_down(w[1]);

@@ -1,4 +1,6 @@
 // Does the member's process run, does it answer, is there data under it?
+#include <algorithm>
+
 #include "cluster/rules/rule.h"
 
 namespace holdfast::cluster::rules {
@@ -103,6 +105,22 @@ std::string line_of_last_run(const std::string& log, bool (*wanted)(const std::s
   return found;
 }
 
+/// Of InnoDB, which knows no better way to say that what it finds in a file cannot be: the line with which it ended
+/// before its last run was ready for anybody; "" when it did not. Not on a full disk, which it takes no better.
+std::string gave_up_starting(const MemberFacts& m) {
+  std::string begin, gave_up;
+  for (size_t at = 0; at < m.log_tail.size();) {
+    const size_t end = std::min(m.log_tail.find('\n', at), m.log_tail.size());
+    std::string line = m.log_tail.substr(at, end - at);
+    if (begins_run(line)) gave_up.clear();
+    if (contains(line, "ready for connections")) return "";
+    if (contains(line, "InnoDB") && contains(line, "Assertion failure")) gave_up = line;
+    if (begins_run(line)) begin = std::move(line);
+    at = end + 1;
+  }
+  return begin.empty() || std::ranges::any_of(m.volumes, is_full) ? "" : gave_up;
+}
+
 bool has_no_data(const MemberFacts& m) {
   return m.stored && m.stored->data != StoredFacts::Data::present && m.stored->data != StoredFacts::Data::unknown;
 }
@@ -144,7 +162,8 @@ std::vector<Finding> data_damaged(const View& view) {
                      .evidence = {m.stored->why},
                      .remedy = view.command("repair", &m),
                      .action = refill(view)};
-    const std::string line = line_of_last_run(m.log_tail, tells_of_damage);
+    std::string line = line_of_last_run(m.log_tail, tells_of_damage);
+    if (line.empty()) line = gave_up_starting(m);
     if (line.empty()) return {};
     return Finding{.members = {},
                    .summary = mark(m, "does not run, and its log tells of damaged data"),

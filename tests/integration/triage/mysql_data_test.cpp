@@ -1,6 +1,8 @@
 // Triage of a MySQL cluster: a member whose files are gone, damaged, or not its own.
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "engine/programs.h"
@@ -24,6 +26,26 @@ std::vector<Fault> data_faults() {
        .members = {"1 stopped restart"},
        .authority = "provable 0",
        .repair = {"partial", "healed"}},
+      {.name = "a table's file cut in half, and the log has more to write there",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"CREATE DATABASE IF NOT EXISTS cut", "CREATE TABLE cut.t (a INT PRIMARY KEY, b CHAR(200))",
+                       "INSERT INTO cut.t WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n WHERE a < "
+                       "1000) SELECT a, 'x' FROM n"});
+             p.sql(0, {"INSERT INTO cut.t SELECT a + 1000 * m, b FROM cut.t, (WITH RECURSIVE n(m) AS (SELECT 1 UNION "
+                       "ALL SELECT m + 1 FROM n WHERE m < 20) SELECT m FROM n) n"});
+             caught_up(p);
+             p.stop(1);  // all of it is in the file now
+             p.start(1);
+             p.sql(0, {"UPDATE cut.t SET b = 'y'"});
+             caught_up(p);
+             p.kill(1);
+             ASSERT_EQ(::truncate((p.data(1) + "/cut/t.ibd").c_str(), 30 * 16384), 0);
+           },
+       .diagnoses = {"server-crashed 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .repair = {"failed", "healed"}},
       {.name = "pages of a table overwritten, started all the same",
        .inject =
            [](Patient& p) {
