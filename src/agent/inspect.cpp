@@ -11,6 +11,7 @@
 #include <set>
 
 #include "agent/data_dir.h"
+#include "engine/mariadb/table_files.h"
 #include "engine/observe.h"
 #include "sys/file.h"
 
@@ -263,6 +264,8 @@ void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, D
     detail::read_stored(facts, config, deadline, std::move(stop));
   else if (config.engine == cluster::Engine::galera)
     detail::read_galera_state(facts, config);
+  if (!stands_still && (config.engine == cluster::Engine::mariadb || config.engine == cluster::Engine::galera))
+    facts.tables_without_file = engine::mariadb::tables_without_file(config.data_dir());
 }
 
 void take_recovered(MemberFacts& facts, const std::string& position, std::chrono::milliseconds age) {
@@ -306,6 +309,7 @@ Value inspection_value(const MemberFacts& facts) {
                         {"stored", facts.stored ? stored_value(*facts.stored) : Value()},
                         {"leftovers", leftovers},
                         {"pageCheck", page_check_value(facts.page_check)},
+                        {"tablesWithoutFile", Value::list_of(facts.tables_without_file)},
                         {"readings", readings}});
 }
 
@@ -327,6 +331,7 @@ void take_inspection(MemberFacts& facts, const Value& value) {
       if (left["kind"].text() == cluster::leftover_name(kind)) facts.leftovers.push_back({kind, left["path"].text()});
   if (value["stored"].is_object()) facts.stored = stored_from(value["stored"]);
   facts.page_check = page_check_from(value["pageCheck"]);
+  for (const auto& table : value["tablesWithoutFile"].items()) facts.tables_without_file.push_back(table.text());
 }
 
 }  // namespace holdfast::agent

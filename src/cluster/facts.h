@@ -259,11 +259,15 @@ struct MemberFacts {
   std::optional<PageCheck> page_check;
   /// PostgreSQL: "page 50 of base/5/16384", which it lacks though it must have it by what another member has.
   std::vector<std::string> cut_files;
+  /// "crm/documents.ibd": of a table that its server has in its dictionary, and gone.
+  std::vector<std::string> missing_files;
+  std::vector<std::string> tables_without_file;  ///< MariaDB, its agent: "crm/documents"; not all need to have one
   std::optional<bool> files_compared;  ///< for cut_files; false: not now, since it is behind. nullopt: not possible
   /// What its disk does not give back as it was written.
   std::vector<std::string> damaged_pages() const {
     std::vector<std::string> pages = page_check ? page_check->bad : std::vector<std::string>();
     pages.insert(pages.end(), cut_files.begin(), cut_files.end());
+    for (const auto& file : missing_files) pages.push_back("all of " + file);
     return pages;
   }
   std::optional<bool> checksums;       ///< page checksums are on

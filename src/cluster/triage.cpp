@@ -118,6 +118,7 @@ void tell_twins(std::vector<MemberFacts>& seen) {
       twin.volumes = b.volumes;
       twin.stored = b.stored;
       twin.page_check = b.page_check;
+      twin.tables_without_file = b.tables_without_file;
       twin.role_wanted = b.role_wanted;
       twin.upstream_wanted = b.upstream_wanted;
       twin.readings = b.readings;

@@ -5,6 +5,9 @@
 #include <cstdlib>
 #include <ctime>
 #include <map>
+#include <set>
+#include <sstream>
+#include <thread>
 
 #include "sql/mariadb.h"
 
@@ -244,6 +247,29 @@ void take_transactions(MemberFacts& facts, const sql::Rows& processes, Ask& ask)
        "SQL information_schema.INNODB_TRX");
 }
 
+/// MySQL: how large they are, and which are gone: it finds no file of such, and so again a moment later, for one that
+/// is being made, renamed or dropped.
+void look_at_tablespaces(MemberFacts& facts, Ask& ask) {
+  std::set<std::string> missing;
+  for (int look = 0; look < 2 && (look == 0 || !missing.empty()); ++look) {
+    if (look > 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    // Names are as files have them, so that no comma is in them.
+    const auto rows =
+        ask("size",
+            "SELECT SUM(FILE_SIZE) AS bytes, GROUP_CONCAT(CASE WHEN SPACE_TYPE = 'Single' AND FILE_SIZE = 0 "
+            "AND STATE <> 'discarded' THEN NAME END) AS missing FROM "
+            "information_schema.INNODB_TABLESPACES");
+    if (!rows || !rows->value("bytes")) return;
+    facts.data_bytes = std::strtoull(rows->text("bytes").c_str(), nullptr, 10);
+    std::set<std::string> now;
+    std::istringstream names(rows->text("missing"));
+    for (std::string name; std::getline(names, name, ',');)
+      if (look == 0 || missing.contains(name)) now.insert(name);
+    missing = std::move(now);
+  }
+  for (const auto& name : missing) facts.missing_files.push_back(name + ".ibd");
+}
+
 void look(Engine engine, MemberFacts& facts, Ask& ask) {
   Settings variables, status;
   if (auto rows = ask("variables",
@@ -296,10 +322,10 @@ void look(Engine engine, MemberFacts& facts, Ask& ask) {
          "SQL replication status");
   }
   if (unready) return;
-  if (auto rows = ask("size", engine == Engine::mysql
-                                  ? "SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_TABLESPACES"
-                                  : "SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_SYS_TABLESPACES");
-      rows && rows->value("bytes"))
+  if (engine == Engine::mysql)
+    look_at_tablespaces(facts, ask);
+  else if (auto rows = ask("size", "SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_SYS_TABLESPACES");
+           rows && rows->value("bytes"))
     facts.data_bytes = std::strtoull(rows->text("bytes").c_str(), nullptr, 10);
   if (engine != Engine::galera && facts.executed.empty() && facts.slave_pos.empty())
     if (auto rows = ask("user tables",

@@ -12,10 +12,10 @@
 #include "agent/inspect.h"
 #include "cluster/server_words.h"
 #include "engine/observe.h"
-#include "provider/cut_files.h"
 #include "provider/errant.h"
 #include "provider/provider.h"
 #include "provider/silence.h"
+#include "provider/table_files.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/process.h"
@@ -118,6 +118,7 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   facts.agent_work = std::move(from_agent.agent_work);
   facts.leftovers = std::move(from_agent.leftovers);
   facts.page_check = std::move(from_agent.page_check);
+  facts.tables_without_file = std::move(from_agent.tables_without_file);
   facts.role_wanted = from_agent.role_wanted;
   if (!facts.server_id) facts.server_id = from_agent.server_id;
   facts.upstream_wanted = std::move(from_agent.upstream_wanted);
@@ -227,6 +228,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     }
     if (cluster.engine == cluster::Engine::postgres) take_receiver_trouble(facts[i]);
     look_for_unnoted(facts[i], cluster, member, per_member, stop);
+    look_for_missing_files(facts[i], cluster, member, per_member, stop);
     if (tcp[i]) {
       facts[i].tcp = tcp[i]->has_value();
       if (!*tcp[i]) facts[i].tcp_error = tcp[i]->error().message;

@@ -263,6 +263,22 @@ TEST(GaleraRungs, IsMadeAnewWithACopyKeptWhereItsDataCannotBeTrusted) {
   EXPECT_EQ(repair(world, {.ordinal = 2, .has_repository = true, .no_escrow = false}), "repair.undeterminable");
 }
 
+TEST(GaleraRungs, ANodeWithDamageOnItsDiskLosesNothingAndGivesNothing) {
+  const Request kept{.ordinal = std::nullopt, .has_repository = true, .no_escrow = false};
+  World world;
+  for (int i = 0; i < 3; ++i) world.running(i, "Primary", 120, {0, 1, 2});
+  world.facts[2].missing_files = {"crm/documents.ibd"};
+  EXPECT_EQ(repair(world, kept), "stop-m2 escrow-m2 copy-m2 try-m2 swap-m2 start-m2 prove-m2 drop-m2")
+      << "in one component with the others it has nothing that they have not";
+  world.facts[1].cut_files = {"page 3 of shop/orders.ibd"};
+  const auto made = plan_repair(world.report(), {.ordinal = 2, .has_repository = true, .no_escrow = false});
+  ASSERT_TRUE(made) << made.error().to_string();
+  EXPECT_EQ(made->plan.find("copy-m2")->arguments["donor"].text(), "m0") << "m1 is damaged, too";
+  world.facts[0].missing_files = {"crm/documents.ibd"};
+  EXPECT_EQ(repair(world, kept), "repair.target_is_authority");
+  EXPECT_EQ(repair(world, {.ordinal = 2, .has_repository = true, .no_escrow = false}), "repair.no_donor");
+}
+
 TEST(GaleraRungs, OfASplitTheSmallerSideIsMadeAnewOnlyByName) {
   World world = two_serve();
   world.running(2, "Primary", 125, {2});

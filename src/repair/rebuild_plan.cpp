@@ -84,7 +84,7 @@ void plan_rebuild(const TriageReport& report, const Request& request, const Memb
   const auto own_loss = postgres ? postgres_loss(member, postgres_only_it_is_unknown(report, member))
                         : only_it_is_unknown(report, member) ? unknown_loss(member)
                         : report.cluster.engine == Engine::galera && member.verdict != Verdict::diverged
-                            ? galera_loss(member)
+                            ? galera_loss(member, donor)
                             : std::nullopt;
   if (own_loss)
     proposal.plan.losses.push_back(*own_loss);

@@ -71,13 +71,14 @@ const MemberReport* galera_donor(const TriageReport& report, const MemberReport&
   for (const auto* m : component_beside(report, victim)) {
     if (m->facts.galera->state != "Synced" || m->facts.galera->ready == false) continue;
     if (m->verdict == Verdict::foreign) continue;  // a component of another history than the recorded one wins nothing
+    if (!m->facts.damaged_pages().empty()) continue;
     // Clients are mostly sent to the first.
     donor = m;
   }
   return donor;
 }
 
-std::optional<operation::Loss> galera_loss(const MemberReport& member) {
+std::optional<operation::Loss> galera_loss(const MemberReport& member, const MemberReport& donor) {
   if (!member.facts.galera || !member.facts.reachable()) return std::nullopt;
   const auto& galera = *member.facts.galera;
   const std::string victim = name(member);
@@ -86,7 +87,7 @@ std::optional<operation::Loss> galera_loss(const MemberReport& member) {
     what = victim + " will no longer have the rows in which it differs from the others, which voted it out";
   else if (galera.wsrep_on == false || galera.provider == "none")
     what = victim + " will no longer have what was written to it while it did not replicate";
-  else if (galera.status == "Primary" && galera.state == "Synced")
+  else if (galera.status == "Primary" && galera.state == "Synced" && !in_one_component(member, donor))
     what = victim + " will no longer have what its side of the split has committed and the other has not";
   else
     return std::nullopt;

@@ -16,7 +16,7 @@ bool galera_only_it_is_unknown(const cluster::TriageReport& report, const cluste
 const cluster::MemberReport* galera_donor(const cluster::TriageReport& report, const cluster::MemberReport& victim);
 
 /// What the cluster will not have any more when it is made anew, beside what its verdict says.
-std::optional<operation::Loss> galera_loss(const cluster::MemberReport& member);
+std::optional<operation::Loss> galera_loss(const cluster::MemberReport& member, const cluster::MemberReport& donor);
 
 enum class GaleraRung {
   common,  ///< the engine-independent rungs know what to do

@@ -130,15 +130,17 @@ std::vector<Finding> checksum_failures(const View& view) {
     if (met <= 0 && on_disk.empty()) return {};
     std::vector<std::string> evidence(on_disk.begin(), on_disk.begin() + std::min<ptrdiff_t>(5, std::ssize(on_disk)));
     if (met > 0) evidence.push_back(fmt::format("pg_stat_database.checksum_failures: {}", met));
-    return Finding{.members = {},
-                   .summary = on_disk.empty()
-                                  ? fmt::format("{} has read {} damaged pages", m.member.str(), met)
-                                  : fmt::format("{} has {} damaged pages on its disk", m.member.str(), on_disk.size()),
-                   .evidence = std::move(evidence),
-                   .remedy = &m == view.leader() ? "holdfast backup -c " + view.cluster.full_name() +
-                                                       ", then switch to a member whose pages are whole"
-                                                 : view.command("repair", &m),
-                   .action = view.cluster.engine == Engine::postgres ? Action::reseed : Action::rebuild};
+    const std::string others = on_disk.size() > 1 ? fmt::format(", and {} more", on_disk.size() - 1) : "";
+    return Finding{
+        .members = {},
+        .summary = on_disk.empty()
+                       ? fmt::format("{} has met {} damaged page{}", m.member.str(), met, met == 1 ? "" : "s")
+                       : fmt::format("{} has damage on its disk: {}{}", m.member.str(), on_disk[0], others),
+        .evidence = std::move(evidence),
+        .remedy = &m == view.leader() ? "holdfast backup -c " + view.cluster.full_name() +
+                                            ", then switch to a member whose pages are whole"
+                                      : view.command("repair", &m),
+        .action = view.cluster.engine == Engine::postgres ? Action::reseed : Action::rebuild};
   });
 }
 

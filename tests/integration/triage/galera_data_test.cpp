@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -91,6 +92,19 @@ std::vector<Fault> faults() {
        .inject = [](Patient& p) { p.lab_break("delete-data", 2); },
        .diagnoses = {"data-missing 2"},
        .members = {"2 empty rebuild"},
+       .authority = "provable *",
+       .repair = {"healed"}},
+      {.name = "a table's file of one removed while it runs",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"CREATE OR REPLACE TABLE shop.t (a INT PRIMARY KEY)", "INSERT INTO shop.t VALUES (1)"});
+             await(
+                 "it has the row", [&] { return p.try_sql(2, {"SELECT a FROM shop.t"}, seconds(10)) == "1"; },
+                 seconds(60));
+             ASSERT_EQ(::unlink((p.data(2) + "/shop/t.ibd").c_str()), 0);
+           },
+       .diagnoses = {"page-checksum-failures 2"},
+       .members = {"2 broken rebuild"},
        .authority = "provable *",
        .repair = {"healed"}},
       {.name = "pages of a table of one overwritten, its server down",

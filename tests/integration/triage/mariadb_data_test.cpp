@@ -1,6 +1,7 @@
 // Triage of a MariaDB cluster: data directories gone, damaged or of another time.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -42,6 +43,50 @@ std::vector<Fault> faults() {
        .members = {"1 empty rebuild"},
        .authority = "provable 0",
        .repair = {"healed"}},
+      {.name = "a table's file removed while the server runs",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, kTable);
+             caught_up(p, 1);
+             ASSERT_EQ(::unlink((p.data(1) + "/shop/t.ibd").c_str()), 0);
+           },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, kDropTable)},
+      {.name = "a table's file removed while the server was down",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, kTable);
+             caught_up(p, 1);
+             p.stop(1);
+             ASSERT_EQ(::unlink((p.data(1) + "/shop/t.ibd").c_str()), 0);
+             p.start(1);
+           },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, kDropTable)},
+      {.name = "a table that needs no file of its own",
+       .inject =
+           [](Patient& p) {
+             for (int i = 0; i < 3; ++i) p.sql(i, {"SET GLOBAL innodb_file_per_table = OFF"});
+             p.sql(0, kTable);
+             for (int i = 1; i < 3; ++i) caught_up(p, i);
+             ASSERT_FALSE(std::filesystem::exists(p.data(1) + "/shop/t.ibd"));
+             ASSERT_TRUE(std::filesystem::exists(p.data(1) + "/shop/t.frm"));
+           },
+       .diagnoses = {},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             p.sql(0, kDropTable);
+             for (int i = 0; i < 3; ++i) p.sql(i, {"SET GLOBAL innodb_file_per_table = ON"});
+           },
+       .exit_code = 0,
+       .repair = {"nothing"}},
       {.name = "pages of a table overwritten, the server down",
        .inject = [](Patient& p) { p.lab_break("corrupt-pages", 1); },
        .diagnoses = {"server-stopped 1"},

@@ -46,6 +46,20 @@ std::vector<Fault> data_faults() {
        .members = {"1 stopped restart"},
        .authority = "provable 0",
        .repair = {"failed", "healed"}},
+      {.name = "a table's file removed while the server was down",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"CREATE DATABASE IF NOT EXISTS gone", "CREATE TABLE gone.t (a INT PRIMARY KEY)",
+                       "INSERT INTO gone.t VALUES (1), (2)"});
+             caught_up(p);
+             p.stop(1);
+             ASSERT_EQ(::unlink((p.data(1) + "/gone/t.ibd").c_str()), 0);
+             p.start(1);
+           },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
       {.name = "pages of a table overwritten, started all the same",
        .inject =
            [](Patient& p) {

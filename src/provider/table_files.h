@@ -1,4 +1,4 @@
-// Members whose table files lack pages.
+// Members whose table files lack pages, or are gone.
 #pragma once
 
 #include <chrono>
@@ -14,5 +14,11 @@ namespace holdfast::provider {
 /// for longer than `per_member`.
 void look_for_cut_files(const cluster::DatabaseCluster& cluster, std::vector<cluster::MemberFacts>& facts,
                         size_t writer, std::chrono::milliseconds per_member, const std::stop_token& stop);
+
+/// MariaDB and Galera: which of tables_without_file should have one, into missing_files. Asks nothing when there are
+/// none, as nearly always.
+void look_for_missing_files(cluster::MemberFacts& facts, const cluster::DatabaseCluster& cluster,
+                            const cluster::Member& member, std::chrono::milliseconds limit,
+                            const std::stop_token& stop);
 
 }  // namespace holdfast::provider

@@ -1,4 +1,4 @@
-#include "provider/cut_files.h"
+#include "provider/table_files.h"
 
 #include <fmt/format.h>
 
@@ -6,6 +6,7 @@
 #include <iterator>
 #include <thread>
 
+#include "engine/mariadb/table_files.h"
 #include "engine/observe.h"
 #include "engine/postgres/missing_pages.h"
 #include "provider/provider.h"
@@ -67,6 +68,19 @@ void look_for_cut_files(const DatabaseCluster& cluster, std::vector<MemberFacts>
   for (auto& found : of_writer) std::ranges::move(found, std::back_inserter(lacks));
   std::ranges::sort(lacks);
   lacks.erase(std::ranges::unique(lacks).begin(), lacks.end());
+}
+
+void look_for_missing_files(MemberFacts& facts, const DatabaseCluster& cluster, const cluster::Member& member,
+                            std::chrono::milliseconds limit, const std::stop_token& stop) {
+  const bool answers = facts.reachable() && !(facts.galera && facts.galera->ready == false);
+  if (facts.tables_without_file.empty() || !answers) return;
+  const auto target = target_of(cluster, member);
+  if (!target) return;
+  auto missing = engine::mariadb::that_should_have_one(facts.tables_without_file, *target, Deadline::in(limit), stop);
+  constexpr const char* kName = "missing files";
+  if (!missing) return engine::note_unknown(facts, kName, "SQL", missing.error().message);
+  engine::note(facts, kName, std::to_string(missing->size()), "agent and SQL information_schema.INNODB_SYS_TABLES");
+  facts.missing_files = std::move(*missing);
 }
 
 }  // namespace holdfast::provider
