@@ -55,8 +55,10 @@ void tell_event(Output& out, const operation::Event& event) {
   if (!event.step) return;
   if (event.type == operation::RecordType::step_started) out.note("  " + event.step->title);
   if (event.type == operation::RecordType::step_done) {
-    const std::string unproven = event.result ? (*event.result)["unproven"].text() : "";
+    const auto told = [&](const char* key) { return event.result ? (*event.result)[key].text() : std::string(); };
+    const std::string unproven = told("unproven"), remark = told("remark");
     out.note(unproven.empty() ? "    proved: " + event.step->proof : "    not proved, and told instead: " + unproven);
+    if (!remark.empty()) out.note("    but: " + remark);
   }
   if (event.type == operation::RecordType::step_undo_started) out.note("  undo: " + event.step->undo);
 }

@@ -22,6 +22,9 @@ TEST(StepsTold, OnlyWhatWasProvedIsSaidToBe) {
   const std::string text = told(Value::object({{"unproven", "no dump is kept: it hung"}}));
   EXPECT_EQ(text.find("read back"), std::string::npos) << text;
   EXPECT_NE(text.find("no dump is kept: it hung"), std::string::npos) << text;
+  const std::string half = told(Value::object({{"remark", "half of its pages were read"}}));
+  EXPECT_NE(half.find("proved: it was read back"), std::string::npos) << half;
+  EXPECT_NE(half.find("but: half of its pages were read"), std::string::npos) << half;
 }
 
 }  // namespace

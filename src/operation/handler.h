@@ -18,6 +18,7 @@
 //   fenced. It can be called again after a crash in the middle of it, also when all is restored already.
 // - look_before(), how_far() and prove() change nothing. A precondition that does not hold is look_before()'s error.
 // - What run() made may hold "unproven": why this step's proof was done without. It is told in the proof's place.
+//   It may hold "remark": what the proof leaves open. It is told after it.
 // - A value that cannot be read is an error, never a guess: unknown stops the operation, it does not undo blindly.
 // - run() watches scope.stop() and gives up at its next safe point with an error; undo() is not stopped.
 #pragma once

@@ -316,6 +316,18 @@ class NeedsMore {
   std::chrono::steady_clock::time_point since_;
 };
 
+/// What is not known of the pages on a member's disk after its start; "" when all were read.
+std::string pages_unread(const cluster::MemberFacts& facts) {
+  constexpr double kMiB = 1 << 20;
+  if (const auto& check = facts.page_check; check && !check->running && !check->complete)
+    return fmt::format("of its tables {:.1f} of {:.1f} MiB were read after its start",
+                       static_cast<double>(check->bytes) / kMiB, static_cast<double>(check->of_bytes) / kMiB);
+  for (const auto& reading : facts.readings)
+    if (!facts.page_check && reading.name == "damaged pages" && !reading.unknown.empty())
+      return "its tables could not be read after its start: " + reading.unknown;
+  return "";
+}
+
 class ProveMember : public MemberStep {
  public:
   using MemberStep::MemberStep;
@@ -337,7 +349,7 @@ class ProveMember : public MemberStep {
                                             (seen->facts.files_compared == false && !patience.passed()));
       const bool damaged = seen && !seen->facts.damaged_pages().empty();
       if (seen && seen->healthy() && !still_looked_at)
-        return Value::object({{"healthy", true}, {"sentence", seen->sentence}});
+        return Value::object({{"healthy", true}, {"sentence", seen->sentence}, {"remark", pages_unread(seen->facts)}});
       const bool serves_is_enough = scope.step().arguments["servesIsEnough"].boolean();
       if (serves_is_enough && (needs_more.for_good(seen) || damaged))
         return Value::object(
