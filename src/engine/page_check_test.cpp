@@ -235,7 +235,22 @@ class Pages : public testing::Test {
   sys::TempDir dir_;
 };
 
-class InnodbPages : public Pages, public testing::WithParamInterface<Kind> {};
+class InnodbPages : public Pages, public testing::WithParamInterface<Kind> {
+ protected:
+  /// Pages 0 to 19 of a table are in use, but for 12; its first page was changed last at 5000.
+  static void describe_extent(std::string& file, Kind kind, uint32_t state) {
+    std::string first = file.substr(0, 16384);
+    put(first, 150 + 20, state, 4);
+    for (size_t page = 0; page < 64; ++page) {
+      char& byte = first[150 + 24 + page / 4];
+      const bool in_use = page < 20 && page != 12;
+      byte = static_cast<char>((byte & ~(3 << page % 4 * 2)) | (in_use ? 2 : 3) << page % 4 * 2);
+    }
+    for (size_t extent = 1; extent < 256; ++extent) put(first, 150 + 40 * extent + 20, 0, 4);
+    seal(first, kind);
+    file.replace(0, 16384, first);
+  }
+};
 INSTANTIATE_TEST_SUITE_P(Formats, InnodbPages, testing::Values(Kind::full_crc32, Kind::classic),
                          [](const auto& info) { return info.param == Kind::full_crc32 ? "full_crc32" : "classic"; });
 
@@ -278,6 +293,50 @@ TEST_P(InnodbPages, WhatWasNeverWrittenIsGood) {
   write("shop/new.ibd", std::string(7 * 16384, '\0'));
   fs::resize_file(path("shop/t.ibd"), 300 * 16384);  // grown; the first page does not say so yet
   EXPECT_THAT(bad(Engine::mariadb), IsEmpty());
+}
+
+std::string redo_of_mariadb(uint64_t checkpoint) {
+  std::string log(3 * 4096, '\0'), block(64, '\0');
+  log.replace(0, 4, "Phys");
+  put(block, 0, checkpoint, 8);
+  put(block, 60, slow_crc32c(std::string_view(block).substr(0, 60)), 4);
+  log.replace(8192, 64, block);
+  return log;
+}
+std::string redo_of_mysql(uint64_t checkpoint) {
+  std::string log(4096, '\0'), block(512, '\0');
+  put(block, 8, checkpoint, 8);
+  put(block, 508, slow_crc32c(std::string_view(block).substr(0, 508)), 4);
+  log.replace(512, 512, block);
+  return log;
+}
+
+TEST_P(InnodbPages, AnEmptyPageThatIsInUseIsBadOnceACheckpointHasPassed) {
+  std::string file = innodb_file(GetParam(), 64);
+  file.replace(10 * 16384, 4 * 16384, std::string(4 * 16384, '\0'));
+  file.replace(16384, 16384, std::string(16384, '\0'));  // some servers never write it
+  file.replace(30 * 16384, 16384, std::string(16384, '\0'));
+  describe_extent(file, GetParam(), 4);
+  write("shop/t.ibd", file);
+  EXPECT_THAT(bad(Engine::mariadb), IsEmpty()) << "no redo log tells of a checkpoint";
+  for (const auto& [name, log] : {std::pair<std::string, std::string (*)(uint64_t)>("ib_logfile0", redo_of_mysql),
+                                  {"#innodb_redo/#ib_redo9", redo_of_mysql},
+                                  {"ib_logfile0", redo_of_mariadb}}) {
+    write(name, log(5000));
+    EXPECT_THAT(bad(Engine::mysql), IsEmpty()) << "they may be in the server's memory only";
+    std::string broken = log(5001);
+    flip(broken, broken.starts_with("Phys") ? 8192 : 512);
+    write(name, broken);
+    EXPECT_THAT(bad(Engine::mysql), IsEmpty()) << "its checksum is wrong";
+    write(name, log(5001));
+    EXPECT_THAT(names(check(Engine::mysql).bad), ElementsAre("shop/t.ibd 10", "shop/t.ibd 11", "shop/t.ibd 13"))
+        << name;
+    fs::remove(path(name));
+  }
+  write("ib_logfile0", redo_of_mariadb(5001));
+  describe_extent(file, GetParam(), 1);
+  write("shop/t.ibd", file);
+  EXPECT_THAT(bad(Engine::mariadb), IsEmpty()) << "an extent that is free";
 }
 
 TEST_P(InnodbPages, TheSystemTablespaceKeepsScratchCopiesAndMayHaveSeveralFiles) {

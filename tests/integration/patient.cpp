@@ -82,11 +82,11 @@ void remove_tree(const std::string& path) {
   EXPECT_FALSE(error) << path << ": " << error.message();
 }
 
-void spoil(const std::string& path, uint64_t offset, uint64_t length) {
+void spoil(const std::string& path, uint64_t offset, uint64_t length, char by) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
   EXPECT_GE(fd, 0) << path;
   if (fd < 0) return;
-  const std::string garbage(length, '\xa5');
+  const std::string garbage(length, by);
   EXPECT_EQ(::pwrite(fd, garbage.data(), garbage.size(), static_cast<off_t>(offset)),
             static_cast<ssize_t>(garbage.size()));
   ::close(fd);

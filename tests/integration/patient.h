@@ -97,8 +97,8 @@ class Patient {
 /// Copies, removes, truncates and overwrites; each fails the test when it cannot.
 void copy_tree(const std::string& from, const std::string& to);
 void remove_tree(const std::string& path);
-/// Overwrites `length` bytes at `offset` with what no page looks like.
-void spoil(const std::string& path, uint64_t offset, uint64_t length);
+/// Overwrites `length` bytes at `offset` with what no page looks like, or with zeros.
+void spoil(const std::string& path, uint64_t offset, uint64_t length, char by = '\xa5');
 /// The file's text, or "" and a failed test.
 std::string text_of(const std::string& path);
 /// Writes the text into the file that is there already: owner and mode stay.

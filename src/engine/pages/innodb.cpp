@@ -22,6 +22,8 @@ constexpr size_t kTypeAt = 24, kKeyVersionAt = 26, kBodyAt = 38, kTrailer = 8;
 // Of a tablespace's first page:
 constexpr size_t kSizeAt = 46, kFlagsAt = 54;
 constexpr uint32_t kFullCrc32 = 1 << 4;
+constexpr uint32_t kPunches = 7 << 5, kOldPunches = 1 << 16;  // page_compressed of full_crc32, and before it
+constexpr size_t kLsnAt = 16;
 // Of the system tablespace's page 5, from its end: the doublewrite buffer.
 constexpr size_t kTransactionPage = 5, kDoublewriteFromEnd = 200;
 constexpr uint32_t kDoublewriteMagic = 536853855;
@@ -29,6 +31,9 @@ constexpr uint32_t kNoChecksum = 0xdeadbeef;
 
 uint32_t big4(ByteSpan page, size_t at) {
   return uint32_t{page[at]} << 24 | uint32_t{page[at + 1]} << 16 | uint32_t{page[at + 2]} << 8 | page[at + 3];
+}
+uint64_t big8(ByteSpan page, size_t at) {
+  return uint64_t{big4(page, at)} << 32 | big4(page, at + 4);
 }
 uint32_t big2(ByteSpan page, size_t at) {
   return uint32_t{page[at]} << 8 | page[at + 1];
@@ -70,7 +75,10 @@ class InnodbPages final : public Format {
   Verdict judge(ByteSpan page, uint64_t index) const override {
     for (const uint64_t begin : scratch)
       if (index >= begin && index - begin < scratch_pages) return Verdict::unknown;
-    if (all_zero(page)) return index == 0 && needs_first_page ? Verdict::bad : Verdict::good;
+    if (all_zero(page)) {
+      const bool lost = index < in_use.size() && in_use[index];
+      return lost || (index == 0 && needs_first_page) ? Verdict::bad : Verdict::good;
+    }
     if (full_crc32_ ? full_crc32_fits(page) : classic_fits(page)) return Verdict::good;
     if (full_crc32_) return compressed_fits(page) ? Verdict::good : Verdict::bad;
     if (index == 0 && !continues) return Verdict::bad;  // a first page is always plain
@@ -83,6 +91,7 @@ class InnodbPages final : public Format {
   bool needs_first_page = false;          ///< others are whole: an empty first page cannot be
   std::array<uint64_t, 2> scratch{0, 0};  ///< where the doublewrite buffer's halves begin
   uint64_t scratch_pages = 0;
+  std::vector<bool> in_use;  ///< pages that must have been written
 
  private:
   bool full_crc32_;
@@ -158,6 +167,9 @@ class InnodbFiles final : public TableFiles {
     pages->needs_first_page = first_is_bad;
     pages->encrypted = first_is_bad || says_encrypted(head.span(0, format->page_size));
     if (name == "ibdata1") find_doublewrite(fd, *format, *pages);
+    const uint32_t punches = format->full_crc32 ? kPunches : kOldPunches;
+    if (name.ends_with(".ibd") && !first_is_bad && !(big4(head, kFlagsAt) & punches))
+      find_pages_in_use(fd, *format, *pages);
     return pages;
   }
 
@@ -193,6 +205,29 @@ class InnodbFiles final : public TableFiles {
       pages.scratch_pages = 0;
   }
 
+  /// A page in use may be empty on the disk for as long as it is only in the server's memory. So only what was in use
+  /// before the last checkpoint counts: the descriptors are read first, then the checkpoint, and the pages after both.
+  void find_pages_in_use(int fd, const InnodbFormat& format, InnodbPages& pages) const {
+    const uint64_t size = format.page_size;
+    std::vector<Buffer> descriptors;
+    for (uint64_t at = 0; at < format.pages; at += size) {
+      Buffer page(size);
+      if (read_at(fd, {page.data(), size}, at * size) != size) break;
+      descriptors.push_back(std::move(page));
+    }
+    const auto checkpoint = innodb_checkpoint(data_dir_);
+    if (!checkpoint) return;
+    pages.in_use.resize(format.pages);
+    for (uint64_t at = 0; at / size < descriptors.size(); at += size) {
+      const Buffer& page = descriptors[at / size];
+      if (all_zero(page) || !(format.full_crc32 ? full_crc32_fits(page) : classic_fits(page)) ||
+          big8(page, kLsnAt) >= *checkpoint)
+        continue;
+      const auto in_use = pages_in_use(page);
+      for (uint64_t i = 0; i < in_use.size() && at + i < format.pages; ++i) pages.in_use[at + i] = in_use[i];
+    }
+  }
+
   std::string data_dir_;
   std::optional<InnodbFormat> system_;
   bool system_encrypted_ = false;
@@ -200,6 +235,49 @@ class InnodbFiles final : public TableFiles {
 };
 
 }  // namespace
+
+std::optional<uint64_t> innodb_checkpoint(const std::string& data_dir) {
+  constexpr size_t kBlock = 512;
+  std::optional<uint64_t> newest;
+  const auto look = [&](const std::string& path) {
+    const auto fd = stored::open_regular(path);
+    Buffer head(3 * 4096);
+    if (!fd) return;
+    head.resize(read_at(fd->get(), {head.data(), head.size()}, 0));
+    const auto take = [&](size_t block, size_t lsn, size_t sealed) {
+      if (head.size() < block + kBlock) return;
+      const ByteSpan bytes = head.span(block, kBlock);
+      const uint64_t value = big8(bytes, lsn);
+      if (value > 0 && codec::crc32c(bytes.first(sealed)) == big4(bytes, sealed))
+        newest = std::max(newest.value_or(0), value);
+    };
+    const bool one_file = head.size() >= 4 && as_text(head.span(0, 4)) == "Phys";  // MariaDB 10.8
+    for (const size_t block : {4096, 8192})
+      if (one_file) take(block, 0, 60);
+    for (const size_t block : {512, 1536})
+      if (!one_file) take(block, 8, kBlock - 4);
+  };
+  look(data_dir + "/ib_logfile0");
+  const std::string files = data_dir + "/#innodb_redo";
+  for (const std::string& name : names_in(files))
+    if (digits_follow(name, "#ib_redo")) look(files + "/" + name);
+  return newest;
+}
+
+std::vector<bool> pages_in_use(ByteSpan descriptors) {
+  constexpr size_t kFirst = 150, kStateAt = 20, kBitsAt = 24;
+  const size_t size = descriptors.size(), extent = std::max<size_t>(64, (1 << 20) / size), bytes = kBitsAt + extent / 4;
+  std::vector<bool> in_use(size);
+  for (size_t begin = 0; begin < size; begin += extent) {
+    const size_t at = kFirst + begin / extent * bytes;
+    if (at + bytes + kTrailer > size) break;
+    const uint32_t state = big4(descriptors, at + kStateAt);
+    if (state < 2 || state > 5) continue;  // free, or never used
+    for (size_t i = 0; i < extent; ++i) in_use[begin + i] = (descriptors[at + kBitsAt + i / 4] >> (i % 4 * 2) & 1) == 0;
+  }
+  in_use[0] = in_use[1] = false;
+  return in_use;
+}
 
 std::unique_ptr<TableFiles> innodb_table_files(const std::string& data_dir) {
   return std::make_unique<InnodbFiles>(data_dir);

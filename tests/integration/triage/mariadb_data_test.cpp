@@ -69,6 +69,20 @@ std::vector<Fault> faults() {
        .authority = "provable 0",
        .repair = {"healed"},
        .tidy = sql_on(0, kDropTable)},
+      {.name = "a page of a table made empty, the server down",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, kTable);
+             caught_up(p, 1);
+             p.stop(1);
+             spoil(p.data(1) + "/shop/t.ibd", 3 * 16384, 16384, '\0');
+             p.start(1);
+           },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, kDropTable)},
       {.name = "a table that needs no file of its own",
        .inject =
            [](Patient& p) {

@@ -46,6 +46,20 @@ std::vector<Fault> data_faults() {
        .members = {"1 stopped restart"},
        .authority = "provable 0",
        .repair = {"failed", "healed"}},
+      {.name = "a page of a table made empty, the server down",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"CREATE DATABASE IF NOT EXISTS blank", "CREATE TABLE blank.t (a INT PRIMARY KEY)",
+                       "INSERT INTO blank.t VALUES (1), (2)"});
+             caught_up(p);
+             p.stop(1);
+             spoil(p.data(1) + "/blank/t.ibd", 4 * 16384, 16384, '\0');
+             p.start(1);
+           },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
       {.name = "a table's file removed while the server was down",
        .inject =
            [](Patient& p) {

@@ -1,5 +1,4 @@
 // Triage of a PostgreSQL cluster: servers that are down or frozen, and damaged data.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,14 +24,6 @@ void spoil_table(Patient& p, int i) {
   p.start(i);
   const std::string read = p.try_sql(i, {"SELECT count(*) FROM spoilt"}, seconds(30));
   EXPECT_NE(read.find("invalid page"), std::string::npos) << read;
-}
-
-/// `size` bytes from `at` on become zeros.
-void blank(const std::string& file, off_t at, size_t size) {
-  const int fd = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
-  const std::string zeros(size, '\0');
-  EXPECT_EQ(::pwrite(fd, zeros.data(), size, at), static_cast<ssize_t>(size));
-  ::close(fd);
 }
 
 /// The file, on member `i`, of a table that nothing is written to any more: the log would bring its pages back.
@@ -153,7 +144,7 @@ std::vector<Fault> server_faults() {
            [](Patient& p) {
              const std::string file = table_at_rest(p);
              p.stop(1);
-             blank(file, 8192 * 20, 8192 * 30);
+             spoil(file, 8192 * 20, 8192 * 30, '\0');
              p.start(1);
            },
        .diagnoses = {"page-checksum-failures 1"},
@@ -177,7 +168,7 @@ std::vector<Fault> server_faults() {
            [](Patient& p) {
              const std::string file = table_at_rest(p, 0);
              p.stop(0);
-             blank(file, 8192 * 20, 8192 * 30);
+             spoil(file, 8192 * 20, 8192 * 30, '\0');
              p.start(0);
            },
        .diagnoses = {"page-checksum-failures 0"},
