@@ -4,9 +4,9 @@
 // A page counts as bad only when there is no other explanation: a running server may be in the middle of writing it, so
 // that a mismatch is read again from the disk, for most of a second, and must stay wrong and the same all the time. The
 // scan goes on meanwhile. What cannot be judged is no damage: files that cannot be opened, vanish or shrink; encrypted
-// or compressed pages; formats that are not known; pages that were allocated and never written. Of PostgreSQL's tables
-// those are listed: where a file was cut and has grown again since, what was lost looks like them, and only another
-// member can tell them apart.
+// or compressed pages; formats that are not known; pages that were allocated and never written. InnoDB's files tell
+// which pages of zeros those are, once a checkpoint has passed. Of PostgreSQL's tables they are listed: where a file
+// was cut and has grown again since, what was lost looks like them, and only another member can tell them apart.
 //
 // What a crash of the machine tore and recovery would mend (full-page images, doublewrite buffer) shows as bad until
 // the server has started once.

@@ -35,7 +35,9 @@ std::string_view control_state_name(ControlState state) {
 }
 
 Result<ControlData> parse_control(ByteSpan file) {
-  const auto bad = [](std::string why) { return fail(ErrorClass::failed, "postgres.control", "pg_control: " + why); };
+  const auto bad = [](const std::string& why) {
+    return fail(ErrorClass::failed, "postgres.control", "pg_control: " + why);
+  };
   // Offsets of struct ControlFileData on machines that align 8-byte values to 8 bytes (all that PostgreSQL is built for
   // in 64 bits). Format 1800 puts two fields more where padding was, and moves the checksum.
   constexpr size_t kCrc1300 = 288, kCrc1800 = 292, kSize = 296;
