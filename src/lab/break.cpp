@@ -163,6 +163,21 @@ Result<std::string> by_sql(const Found& found, bool drop, Deadline deadline, std
   return fmt::format("emptied {} tables of shop", tables.rows.size());
 }
 
+/// Where the zeros at the end of a file begin: servers take room before they need it. In whole megabytes.
+Result<uint64_t> written_part(const std::string& path) {
+  const sys::Fd fd = TRY(sys::open_file(path, O_RDONLY));
+  Buffer block(1 << 20);
+  uint64_t end = fs::file_size(path);
+  while (end > 0) {
+    const uint64_t begin = (end - 1) / block.size() * block.size();
+    const ssize_t got = ::pread(fd.get(), block.data(), end - begin, static_cast<off_t>(begin));
+    if (got < 0) return fail(sys::errno_error(errno, "read " + path));
+    if (std::any_of(block.data(), block.data() + got, [](uint8_t byte) { return byte != 0; })) break;
+    end = begin;
+  }
+  return end;
+}
+
 Result<std::string> fill_disk(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
   if (on_small_disk(c)) {
     TRY(fill_small_disk(c));
@@ -242,9 +257,9 @@ Result<std::string> break_member(const Options& options, const std::string& kind
   if (kind == "corrupt-pages")
     return TRY(corrupt_pages(path, c.engine == Engine::postgres ? 8192 : 16384)) + "; the server is down";
   const auto size = fs::file_size(path);
-  if (::truncate(path.c_str(), static_cast<off_t>(size / 2)) != 0)
-    return fail(sys::errno_error(errno, "truncate " + path));
-  return fmt::format("cut {} from {} to {} bytes; the server is down", path, size, size / 2);
+  const uint64_t half = TRY(written_part(path)) / 2;
+  if (::truncate(path.c_str(), static_cast<off_t>(half)) != 0) return fail(sys::errno_error(errno, "truncate " + path));
+  return fmt::format("cut {} from {} to {} bytes; the server is down", path, size, half);
 }
 
 Result<std::string> heal_member(const Options& options, const std::string& member, Deadline deadline,

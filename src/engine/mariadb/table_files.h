@@ -18,8 +18,8 @@ namespace holdfast::engine::mariadb {
 /// else.
 std::vector<std::string> tables_without_file(const std::string& data_dir);
 
-/// Those of them that have a file of their own by the server's dictionary, unless it was discarded on purpose. Opens
-/// them. Errors: as of a query.
+/// Those of them that have a file of their own by the server's dictionary, unless it was discarded on purpose. Reads a
+/// row of each. Errors: as of a query.
 Result<std::vector<std::string>> that_should_have_one(const std::vector<std::string>& tables, const sql::Target& target,
                                                       Deadline deadline, std::stop_token stop = {});
 
