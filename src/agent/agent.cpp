@@ -136,6 +136,10 @@ Result<Value> Agent::answer(const Value& request) {
     if (!options.side && options.mode == StartMode::normal) pages_.begin(server_.config());
     return Value::object({{"pid", server_.pid()}});
   }
+  if (op == "check_pages") {
+    pages_.begin(server_.config());
+    return Value::object();
+  }
   if (op == "stop") {
     TRY_VOID(server_.stop(request["mode"].text() == "immediate" ? StopMode::immediate : StopMode::fast, deadline));
     return Value::object();

@@ -13,6 +13,7 @@
 //   start {mode: normal|isolated, data: main|side, newCluster, extraArgs[], timeoutSeconds}
 //                             a normal start has its pages read afterwards (agent/page_watch.h)
 //   stop {mode: fast|immediate, timeoutSeconds} · restart (as start)
+//   check_pages               reads them anew, in the background; `inspect` tells what it found
 //   inspect                   -> {processState, volumes[], logTail, stored, leftovers[], readings[]}: what can be seen
 //                             without asking the server
 //   errant {transactions, heartbeatTables[]} -> {errant}: those of these transactions that are in this member's logs

@@ -163,6 +163,18 @@ void ask_again_if_torn(const MemberFacts& server, MemberFacts& agent, const Data
       Deadline::in(std::min(limit, milliseconds(500))), stop);
 }
 
+/// A server that died after it was asked first: what its agent said before is of when it ran.
+void ask_agent_again(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
+                     const std::stop_token& stop) {
+  MemberFacts again;
+  ask_agent(again, cluster, member, limit, stop);
+  ask_again_if_torn(facts, again, cluster, member, limit, stop);
+  std::erase_if(facts.readings, [&](const cluster::Reading& old) {
+    return std::ranges::any_of(again.readings, [&](const cluster::Reading& now) { return now.name == old.name; });
+  });
+  merge(facts, std::move(again));
+}
+
 bool frozen_postmaster(const DatabaseCluster& cluster, const MemberFacts& facts) {
   return cluster.engine == cluster::Engine::postgres && !facts.reachable() && facts.agent == true &&
          (facts.process_state == "T" || facts.process_state == "t");
@@ -245,6 +257,8 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     look_for_silence(cluster, facts, i, std::string(facts[i].offered), per_member, stop);
     look_for_cut_files(cluster, facts, i, per_member, stop);
     if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop);
+    if (facts[i].reach == cluster::Reach::unreachable && !cluster.members[i].agent_socket.empty())
+      ask_agent_again(facts[i], cluster, cluster.members[i], per_member, stop);
   }
   const int64_t now = engine::reading_clock();
   for (auto& f : facts)

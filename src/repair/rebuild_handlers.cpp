@@ -6,6 +6,7 @@
 
 #include "engine/replication.h"
 #include "repair/member_step.h"
+#include "sys/process.h"
 
 namespace holdfast::repair {
 
@@ -84,14 +85,32 @@ class MakeSideCopy : public DiscardSide {
     if (is_needless(scope)) return Value::object();
     TRY_VOID(discard(scope));  // a half-made one of before
     const auto& how = scope.step().arguments;
-    return ask(
+    auto made = ask(
         scope, "initialise",
         Value::object(
             {{"from", how["rewind"].boolean() ? "rewind" : "donor"}, {"donor", how["donor"].text()}, {"side", true}}),
         Deadline::in(hours(12)));
+    if (!made && !scope.stop().stop_requested()) look_at_donor(scope, how["donor"].text());
+    return made;
   }
   Status prove(StepScope&, const Value&, const Value&) override { return {}; }
   Status undo(StepScope& scope, const Value&, const Value*) override { return discard(scope); }
+
+ private:
+  /// The copy may have met damage that the donor does not know of: its agent reads its pages, so that triage can tell.
+  void look_at_donor(StepScope& scope, const std::string& donor) const {
+    const auto* described = members_->cluster.find(donor);
+    const Deadline deadline = Deadline::in(seconds(30));
+    if (!described ||
+        !provider::ask_agent(*described, "check_pages", Value::object({{"epoch", scope.epoch()}}), deadline))
+      return;
+    const auto looked = [&] {
+      const auto report = members_->triage();
+      const auto* seen = report.find(donor);
+      return !seen || !seen->facts.page_check || !seen->facts.page_check->running;
+    };
+    (void)sys::wait_until(looked, deadline, scope.stop());
+  }
 };
 
 /// Runs the server on the new directory, in the member's own place, until it follows and is level; then stops it.

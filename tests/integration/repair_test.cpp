@@ -295,7 +295,7 @@ TEST(Repair, PostgresResumedRestartedAndRebuilt) {
 
   // Seen in the moment of its death the server refuses us while its agent still says that it runs: a look that was torn
   // is no reason to call its data unknown.
-  for (int delay : {2, 5, 8, 12, 16, 25}) {
+  for (int delay : {2, 5, 8, 12, 16, 20, 25, 30, 35, 40, 50}) {
     ASSERT_NO_FATAL_FAILURE(world.agent(0, "start"));
     const auto pid = static_cast<pid_t>(world.member(0)["pid"].integer());
     ASSERT_GT(pid, 1);
