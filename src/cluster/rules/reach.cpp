@@ -108,17 +108,14 @@ std::string line_of_last_run(const std::string& log, bool (*wanted)(const std::s
 /// Of InnoDB, which knows no better way to say that what it finds in a file cannot be: the line with which it ended
 /// before its last run was ready for anybody; "" when it did not. Not on a full disk, which it takes no better.
 std::string gave_up_starting(const MemberFacts& m) {
-  std::string begin, gave_up;
-  for (size_t at = 0; at < m.log_tail.size();) {
-    const size_t end = std::min(m.log_tail.find('\n', at), m.log_tail.size());
-    std::string line = m.log_tail.substr(at, end - at);
-    if (begins_run(line)) gave_up.clear();
-    if (contains(line, "ready for connections")) return "";
-    if (contains(line, "InnoDB") && contains(line, "Assertion failure")) gave_up = line;
-    if (begins_run(line)) begin = std::move(line);
-    at = end + 1;
-  }
-  return begin.empty() || std::ranges::any_of(m.volumes, is_full) ? "" : gave_up;
+  const auto ready = [](const std::string& line) { return contains(line, "ready for connections"); };
+  const auto gave_up = [](const std::string& line) {
+    return contains(line, "InnoDB") && contains(line, "Assertion failure");
+  };
+  if (line_of_last_run(m.log_tail, begins_run).empty() || !line_of_last_run(m.log_tail, ready).empty() ||
+      std::ranges::any_of(m.volumes, is_full))
+    return "";
+  return line_of_last_run(m.log_tail, gave_up);
 }
 
 bool has_no_data(const MemberFacts& m) {
