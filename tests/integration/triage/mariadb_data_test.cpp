@@ -14,6 +14,15 @@ namespace {
 
 using std::chrono::seconds;
 
+/// Damages the file of a table of member 1 while its server is stopped, with all of it on the disk.
+void while_down(Patient& p, void (*damage)(const std::string& file)) {
+  p.sql(0, kTable);
+  caught_up(p, 1);
+  p.stop(1);
+  damage(p.data(1) + "/shop/t.ibd");
+  p.start(1);
+}
+
 std::vector<Fault> faults() {
   std::vector<Fault> list = {
       {.name = "older data put back beside newer logs",
@@ -57,13 +66,7 @@ std::vector<Fault> faults() {
        .tidy = sql_on(0, kDropTable)},
       {.name = "a table's file removed while the server was down",
        .inject =
-           [](Patient& p) {
-             p.sql(0, kTable);
-             caught_up(p, 1);
-             p.stop(1);
-             ASSERT_EQ(::unlink((p.data(1) + "/shop/t.ibd").c_str()), 0);
-             p.start(1);
-           },
+           [](Patient& p) { while_down(p, [](const std::string& file) { EXPECT_EQ(::unlink(file.c_str()), 0); }); },
        .diagnoses = {"page-checksum-failures 1"},
        .members = {"1 broken rebuild"},
        .authority = "provable 0",
@@ -71,13 +74,7 @@ std::vector<Fault> faults() {
        .tidy = sql_on(0, kDropTable)},
       {.name = "a page of a table made empty, the server down",
        .inject =
-           [](Patient& p) {
-             p.sql(0, kTable);
-             caught_up(p, 1);
-             p.stop(1);
-             spoil(p.data(1) + "/shop/t.ibd", 3 * 16384, 16384, '\0');
-             p.start(1);
-           },
+           [](Patient& p) { while_down(p, [](const std::string& file) { spoil(file, 3 * 16384, 16384, '\0'); }); },
        .diagnoses = {"page-checksum-failures 1"},
        .members = {"1 broken rebuild"},
        .authority = "provable 0",
