@@ -7,6 +7,7 @@
 
 #include "engine/replication.h"
 #include "provider/member_agent.h"
+#include "repair/last_look.h"
 #include "repair/live_position.h"
 #include "repair/member_step.h"
 #include "sql/mariadb.h"
@@ -315,18 +316,6 @@ class NeedsMore {
   std::string need_;
   std::chrono::steady_clock::time_point since_;
 };
-
-/// What is not known of the pages on a member's disk after its start; "" when all were read.
-std::string pages_unread(const cluster::MemberFacts& facts) {
-  constexpr double kMiB = 1 << 20;
-  if (const auto& check = facts.page_check; check && !check->running && !check->complete)
-    return fmt::format("of its tables {:.1f} of {:.1f} MiB were read after its start",
-                       static_cast<double>(check->bytes) / kMiB, static_cast<double>(check->of_bytes) / kMiB);
-  for (const auto& reading : facts.readings)
-    if (!facts.page_check && reading.name == "damaged pages" && !reading.unknown.empty())
-      return "its tables could not be read after its start: " + reading.unknown;
-  return "";
-}
 
 class ProveMember : public MemberStep {
  public:

@@ -61,5 +61,18 @@ TEST_F(LastLook, WhatDoesNotSettleIsToldAsItIs) {
   EXPECT_FALSE(judge({with_broken({1})}, Deadline::in(seconds(60)), stop.get_token()).healthy);
 }
 
+TEST(PagesUnread, AreSaidAndNothingElse) {
+  cluster::MemberFacts facts;
+  EXPECT_EQ(pages_unread(facts), "") << "its server was not started";
+  facts.page_check = cluster::PageCheck{.complete = true, .bytes = 2 << 20, .of_bytes = 2 << 20};
+  EXPECT_EQ(pages_unread(facts), "");
+  facts.page_check->complete = false;
+  facts.page_check->of_bytes = 10 << 20;
+  EXPECT_EQ(pages_unread(facts), "of its tables 2.0 of 10.0 MiB were read after its start");
+  facts.page_check.reset();
+  facts.readings.push_back({.name = "damaged pages", .unknown = "no pg_control"});
+  EXPECT_EQ(pages_unread(facts), "its tables could not be read after its start: no pg_control");
+}
+
 }  // namespace
 }  // namespace holdfast::repair
