@@ -117,10 +117,16 @@ bool Server::give_start_up() {
   return start_.stop_possible() && (start_.stop_requested() || start_.request_stop());
 }
 
+bool Server::still_runs(const MemberConfig& config, Deadline deadline, const std::stop_token& stop) const {
+  (void)sys::wait_until([&] { return pid() < 0 || probe_ready(config, deadline.at_most(seconds(1))).has_value(); },
+                        deadline.at_most(seconds(2)), stop);
+  return pid() > 0;
+}
+
 Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
   MemberConfig config = this->config();
   if (options.side) config.data_name = kSideName;
-  if (pid() > 0) {
+  if (still_runs(config, deadline, stop)) {
     MutexLock lock(mutex_);
     if (options_.mode == options.mode && options_.side == options.side) return {};
     return fail(ErrorClass::refused, "agent.running", config.member + " runs already, in another mode or on other data",
