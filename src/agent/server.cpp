@@ -3,20 +3,15 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <filesystem>
 
-#include "agent/copy.h"
 #include "base/log.h"
 #include "sys/file.h"
 
 namespace holdfast::agent {
 
-namespace fs = std::filesystem;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 std::string_view server_state_name(ServerState state) {
@@ -35,7 +30,7 @@ std::string_view server_state_name(ServerState state) {
   return "?";
 }
 
-Error running() {
+Error running_error() {
   return Error{ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first", {}};
 }
 
@@ -233,109 +228,16 @@ Status Server::restart(const LaunchOptions& options, Deadline deadline, std::sto
 
 Result<std::string> Server::set_aside() {
   auto lock = TRY(begin());
-  if (runs_on(false)) return fail(running());
+  if (runs_on(false)) return fail(running_error());
   TRY_VOID(finish_swap(config()));
   return set_data_aside(config());
 }
 
 Status Server::put_back(const std::string& aside) {
   auto lock = TRY(begin());
-  if (pid() > 0) return fail(running());
+  if (pid() > 0) return fail(running_error());
   TRY_VOID(finish_swap(config()));
   return put_data_back(config(), aside);
-}
-
-Result<std::string> Server::recover_position(Deadline deadline, std::stop_token stop) {
-  auto lock = TRY(begin());
-  return recover_locked(config(), deadline, stop);
-}
-
-Result<std::string> Server::galera_position(Deadline deadline, std::stop_token stop) {
-  auto lock = TRY(begin());
-  return galera_position_locked(config(), deadline, stop);
-}
-
-Result<std::string> Server::galera_position_locked(const MemberConfig& config, Deadline deadline,
-                                                   std::stop_token stop) {
-  if (config.engine != cluster::Engine::galera)
-    return fail(ErrorClass::usage, "agent.recover", "only a Galera node has a position to recover");
-  if (!is_initialised(config))
-    return fail(ErrorClass::refused, "agent.no_data", config.member + " has no data directory");
-  auto saved = read_grastate(config);
-  if (saved && saved->zero_uuid())
-    return fail(ErrorClass::refused, "agent.no_history",
-                fmt::format("grastate.dat of {} names no history: Galera itself has found its data not to be trusted",
-                            config.member),
-                "make it anew from another member");
-  if (saved && saved->seqno >= 0) return fmt::format("{}:{}", saved->uuid, saved->seqno);
-  return recover_locked(config, deadline, stop);
-}
-
-Result<bool> Server::safe_to_bootstrap(std::optional<bool> set) {
-  auto lock = TRY(begin());
-  if (pid() > 0) return fail(running());
-  const MemberConfig config = this->config();
-  auto state = read_grastate(config);
-  if (!state)
-    return fail(ErrorClass::refused, "agent.no_data", config.member + " has no grastate.dat, or not a whole one",
-                "make it anew from another member");
-  const bool safe = state->safe_to_bootstrap == true;
-  if (!set || *set == safe) return safe;
-  state->safe_to_bootstrap = *set;
-  TRY_VOID(write_grastate(config, *state));
-  return *set;
-}
-
-namespace {
-
-/// Which files InnoDB's position is in, and whether anything wrote to them: any start of a server does. "" when one is
-/// missing.
-std::string innodb_files(const MemberConfig& config) {
-  std::string text;
-  for (const char* name : {"ib_logfile0", "ibdata1", "grastate.dat"}) {
-    struct stat info{};
-    if (::lstat((config.data_dir() + "/" + name).c_str(), &info) != 0) return {};
-    text += fmt::format("{}:{}:{}:{}.{} ", info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
-                        info.st_mtim.tv_nsec);
-  }
-  return text;
-}
-
-}  // namespace
-
-Result<std::string> Server::recover_locked(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
-  if (config.engine != cluster::Engine::galera)
-    return fail(ErrorClass::usage, "agent.recover", "only a Galera node has a position to recover");
-  if (pid() > 0) return fail(ErrorClass::refused, "agent.running", "the server runs", "ask it by SQL");
-  TRY_VOID(clear_stale(config));
-  LaunchOptions options;
-  const std::string log_file = config.dir + "/log/recover.log";
-  options.extra_args = {"--wsrep-recover", "--log-error=" + log_file};
-  auto command = TRY(prepare_launch(config, options));
-  std::error_code ignored;
-  fs::remove(log_file, ignored);
-  auto result = TRY(sys::run(std::move(command), deadline, stop));
-  std::string text = result.err;
-  if (auto log = sys::read_file(log_file)) text += as_text(log->span());
-  const std::string_view mark = "WSREP: Recovered position:";
-  auto at = text.rfind(mark);
-  if (at == std::string::npos)
-    return fail(ErrorClass::failed, "agent.recover",
-                "mariadbd --wsrep-recover told no position (" + result.status.to_string() + ")");
-  at = text.find_first_not_of(' ', at + mark.size());
-  std::string position = text.substr(at, text.find_first_of(" \r\n,", at) - at);
-  MutexLock guard(mutex_);
-  recovered_ = Recovered{position, std::chrono::steady_clock::now()};
-  recovered_files_ = innodb_files(config);
-  return position;
-}
-
-std::optional<Server::Recovered> Server::recovered() const {
-  MutexLock lock(mutex_);
-  if (!recovered_ || recovered_files_.empty()) return std::nullopt;
-  const bool runs = state_ != ServerState::stopped && state_ != ServerState::failed;
-  if (runs || innodb_files(config_) != recovered_files_) return std::nullopt;
-  return recovered_;
 }
 
 Status Server::reconfigure(const codec::Value& changes) {

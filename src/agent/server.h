@@ -23,6 +23,8 @@ struct CopyJob;
 
 enum class ServerState { stopped, starting, running, stopping, failed };
 std::string_view server_state_name(ServerState state);
+/// "agent.running": what is asked needs a server that stands still.
+Error running_error();
 
 enum class StopMode {
   fast,       ///< an orderly shutdown, clients are not waited for

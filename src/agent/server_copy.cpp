@@ -70,8 +70,7 @@ Status Server::initialise(From from, const std::string& path, Deadline deadline,
 }
 
 Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadline, std::stop_token stop) {
-  if (runs_on(what.side) || (pid() > 0 && !what.side))
-    return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
+  if (runs_on(what.side) || (pid() > 0 && !what.side)) return fail(running_error());
   if (pid() < 0) TRY_VOID(finish_swap(config()));
   if (sweeper_.joinable()) sweeper_.join();
   const MemberConfig config = what.side ? side_of(this->config()) : this->config();
@@ -149,8 +148,7 @@ Result<Value> Server::rewind_beside(const CopyJob& job, uint64_t reserve) {
 
 Result<Value> Server::rewind(const std::string& name, Deadline deadline, std::stop_token stop) {
   auto lock = TRY(begin());
-  if (pid() > 0)
-    return fail(ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first");
+  if (pid() > 0) return fail(running_error());
   const MemberConfig config = this->config();
   TRY_VOID(finish_swap(config));
   TRY_VOID(check_startable(config));
@@ -169,7 +167,7 @@ Result<Value> Server::free_wal(const std::string& keep_from, const std::vector<s
   const MemberConfig config = this->config();
   if (config.engine != cluster::Engine::postgres)
     return fail(ErrorClass::usage, "agent.free_wal", "only a PostgreSQL member has WAL");
-  if (pid() > 0) return fail(ErrorClass::refused, "agent.running", "the server runs", "stop it first");
+  if (pid() > 0) return fail(running_error());
   TRY_VOID(finish_swap(config));
   TRY_VOID(check_startable(config));
   const auto from = TRY(position::Lsn::parse(keep_from));
@@ -187,7 +185,7 @@ Status Server::discard_side() {
 
 Result<std::string> Server::swap_side() {
   auto lock = TRY(begin());
-  if (pid() > 0) return fail(ErrorClass::refused, "agent.running", "the server runs", "stop it first");
+  if (pid() > 0) return fail(running_error());
   TRY_VOID(finish_swap(config()));
   return swap_in_side(config());
 }
