@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "codec/crc32.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "tests/support/page_writer.h"
 
 namespace holdfast::agent {
 namespace {
@@ -16,29 +16,9 @@ using std::chrono::seconds;
 
 constexpr size_t kPage = 16384;
 
-void put(std::string& page, size_t at, uint32_t value) {
-  for (int i = 0; i < 4; ++i) page[at + static_cast<size_t>(i)] = static_cast<char>(value >> (24 - 8 * i));
-}
-
-/// Page `number` of a table's file of eight pages, as MySQL writes it.
-std::string page(uint32_t number) {
-  std::string bytes(kPage, '\0');
-  put(bytes, 4, number);
-  put(bytes, 34, 7);  // space
-  bytes[24] = 0x45;
-  bytes[25] = static_cast<char>(0xbf);  // an index
-  if (number == 0) {
-    bytes[24] = 0;
-    bytes[25] = 8;  // the header of the space
-    put(bytes, 38, 7);
-    put(bytes, 46, 8);  // pages
-  } else {
-    bytes[100] = 'x';
-  }
-  put(bytes, 0,
-      codec::crc32c(as_bytes(std::string_view(bytes).substr(4, 22))) ^
-          codec::crc32c(as_bytes(std::string_view(bytes).substr(38, kPage - 8 - 38))));
-  return bytes;
+/// A table's file of eight pages, as MySQL writes it.
+std::string table_file() {
+  return test::innodb_file(test::InnodbSeal::classic, 8);
 }
 
 class PageWatchTest : public ::testing::Test {
@@ -49,7 +29,7 @@ class PageWatchTest : public ::testing::Test {
     config_.dir = dir_.path();
     std::filesystem::create_directories(config_.data_dir() + "/shop");
     std::ofstream file(table(), std::ios::binary);
-    for (uint32_t i = 0; i < 8; ++i) file << page(i);
+    file << table_file();
   }
   std::string table() const { return config_.data_dir() + "/shop/t.ibd"; }
   void write_page(uint32_t number, const std::string& bytes) const {
@@ -87,7 +67,7 @@ TEST_F(PageWatchTest, TellsDamagedPagesForAsLongAsTheyAre) {
   write_page(3, std::string(kPage, '\xa5'));
   EXPECT_TRUE(told().bad.empty()) << "read only after a start";
   EXPECT_EQ(told_after_a_start().bad, std::vector<std::string>{"page 3 of shop/t.ibd"});
-  write_page(3, page(3));  // as recovery does
+  write_page(3, table_file().substr(3 * kPage, kPage));  // as recovery does
   EXPECT_TRUE(told().bad.empty());
 }
 

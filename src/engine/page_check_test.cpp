@@ -14,120 +14,25 @@
 #include <fstream>
 #include <thread>
 
-#include "engine/pages/innodb.h"
-#include "engine/pages/postgres.h"
 #include "sys/file.h"
+#include "tests/support/page_writer.h"
 
 namespace holdfast::engine {
 namespace {
 
 namespace fs = std::filesystem;
 using cluster::Engine;
+using test::flip;
+using test::innodb_file;
+using test::innodb_page;
+using test::InnodbSeal;
+using test::postgres_file;
+using test::postgres_page;
+using test::put;
+using test::seal;
+using test::slow_crc32c;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-/// A page of zeros but for these bytes, in hex.
-struct Piece {
-  size_t at;
-  std::string_view hex;
-};
-std::string page_of(size_t size, const std::vector<Piece>& pieces) {
-  std::string page(size, '\0');
-  for (const Piece& piece : pieces)
-    for (size_t i = 0; i < piece.hex.size() / 2; ++i)
-      page[piece.at + i] = static_cast<char>(std::stoi(std::string(piece.hex.substr(2 * i, 2)), nullptr, 16));
-  return page;
-}
-
-// Pages that servers wrote.
-std::string postgres_index_page() {  // PostgreSQL 15, pg_proc_oid_index, block 3
-  return page_of(8192, {{4, "d8010601cba300002400c81ff01f042000000000e89f1000d89f2000c89f2000c89f20"},
-                        {8138, "0400010010205d0e"},
-                        {8154, "0200010010202f05"},
-                        {8170, "010000000820"},
-                        {8184, "0100000002"}});
-}
-std::string postgres_other_page() {  // pg_attrdef's index, block 3
-  return page_of(8192, {{4, "c8d58b017d3400002400c81ff01f042000000000e89f1000d89f2000c89f2000c89f20"},
-                        {8138, "040001001020ec29"},
-                        {8154, "0200010010207e28"},
-                        {8170, "010000000820"},
-                        {8184, "0100000002"}});
-}
-std::string mariadb_page() {  // MariaDB 10.11, mysql.gtid_slave_pos, page 3
-  return page_of(
-      16384, {{7, "03ffffffffffffffff"},
-              {22, "a94b45bf"},
-              {37, "04000200788002"},
-              {51, "05"},
-              {73, "16000000040000000200f200000004000000020032010002000d696e66696d756d0001000b000073757072656d756d"},
-              {16373, "7000630000a94b49958788"}});
-}
-std::string mysql_first_page() {  // MySQL 8.4, sys.sys_config
-  return page_of(16384,
-                 {{0, "47c6bdd200000000000162500000000100000000010b4e320008"},
-                  {37, "0100000001"},
-                  {49,
-                   "0700000040000040210000000500000000ffffffff0000ffffffff00000000000100000000009e00000000009e000000"
-                   "00ffffffff0000ffffffff"},
-                  {117, "0500000000ffffffff0000ffffffff000000000001000000020026000000020026"},
-                  {158, "ffffffff0000ffffffff000000000002aafeffffffffffffffffffffffffffff"},
-                  {10508, "0100000003"},
-                  {16376, "47c6bdd2010b4e32"}});
-}
-std::string mysql_old_page() {  // its page 1 with the checksum that innochecksum --write=innodb gives it
-  return page_of(16384, {{0, "85358d7e00000001"}, {20, "010b42300005"}, {37, "01"}, {16376, "a918a44f010b4230"}});
-}
-
-void flip(std::string& page, size_t at) {
-  page[at] = static_cast<char>(page[at] ^ 1);
-}
-
-TEST(PageChecksums, PostgresKnowsPagesOfAServer) {
-  EXPECT_EQ(pages::postgres_checksum(as_bytes(postgres_index_page()), 3), 0xa3cb);
-  EXPECT_EQ(pages::postgres_checksum(as_bytes(postgres_other_page()), 3), 0x347d);
-  EXPECT_NE(pages::postgres_checksum(as_bytes(postgres_index_page()), 4), 0xa3cb) << "a page at another page's place";
-  for (const size_t at : {0, 7, 10, 4000, 8191}) {
-    std::string page = postgres_index_page();
-    flip(page, at);
-    EXPECT_NE(pages::postgres_checksum(as_bytes(page), 3), 0xa3cb) << at;
-  }
-}
-
-TEST(PageChecksums, InnodbKnowsPagesOfServers) {
-  EXPECT_TRUE(pages::full_crc32_fits(as_bytes(mariadb_page())));
-  EXPECT_FALSE(pages::classic_fits(as_bytes(mariadb_page())));
-  EXPECT_TRUE(pages::classic_fits(as_bytes(mysql_first_page())));
-  EXPECT_FALSE(pages::full_crc32_fits(as_bytes(mysql_first_page())));
-  EXPECT_TRUE(pages::classic_fits(as_bytes(mysql_old_page())));
-  for (const size_t at : {4, 25, 38, 9000, 16375}) {
-    std::string full = mariadb_page(), classic = mysql_first_page(), old = mysql_old_page();
-    for (std::string* page : {&full, &classic, &old}) flip(*page, at);
-    EXPECT_FALSE(pages::full_crc32_fits(as_bytes(full))) << at;
-    EXPECT_FALSE(pages::classic_fits(as_bytes(classic))) << at;
-    EXPECT_FALSE(pages::classic_fits(as_bytes(old))) << at;
-  }
-  const auto format = pages::innodb_format(as_bytes(mysql_first_page()));
-  ASSERT_TRUE(format);
-  EXPECT_FALSE(format->full_crc32);
-  EXPECT_EQ(format->page_size, 16384u);
-  EXPECT_EQ(format->pages, 7u);
-}
-
-/// Bit by bit: shares nothing with what is tested.
-uint32_t slow_crc32c(std::string_view bytes) {
-  uint32_t crc = ~0u;
-  for (const char byte : bytes) {
-    crc ^= static_cast<uint8_t>(byte);
-    for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? crc >> 1 ^ 0x82f63b78 : crc >> 1;
-  }
-  return ~crc;
-}
-void put(std::string& page, size_t at, uint64_t value, int width) {
-  for (int i = 0; i < width; ++i) page[at + static_cast<size_t>(i)] = static_cast<char>(value >> 8 * (width - 1 - i));
-}
-
-enum class Kind { full_crc32, classic };
 
 /// A data directory with files of pages; files are of one 16 KiB page size unless told.
 class Pages : public testing::Test {
@@ -145,37 +50,6 @@ class Pages : public testing::Test {
     ASSERT_TRUE(file.flush());
   }
 
-  static std::string innodb_page(Kind kind, uint64_t number, size_t size, uint32_t flags, uint64_t of_pages,
-                                 uint32_t type = 17855) {
-    std::string page(size, '\0');
-    put(page, 4, number, 4);
-    put(page, 16, 5000 + number, 8);
-    put(page, 24, type, 2);
-    for (size_t i = 38; i < size - 8; ++i) page[i] = static_cast<char>(i * (number + 7) / 3);
-    if (kind == Kind::full_crc32) put(page, 0, 0, 4);
-    if (number == 0) {
-      put(page, 46, of_pages, 4);
-      put(page, 54, flags, 4);
-    }
-    seal(page, kind);
-    return page;
-  }
-  static void seal(std::string& page, Kind kind) {
-    const std::string_view all = page;
-    const size_t size = page.size();
-    if (kind == Kind::full_crc32)
-      put(page, size - 4, slow_crc32c(all.substr(0, size - 4)), 4);
-    else
-      put(page, 0, slow_crc32c(all.substr(4, 22)) ^ slow_crc32c(all.substr(38, size - 46)), 4);
-  }
-  static std::string innodb_file(Kind kind, uint64_t count, size_t size = 16384) {
-    uint32_t shift = 0;
-    while (size_t{512} << shift != size) ++shift;
-    const uint32_t flags = kind == Kind::full_crc32 ? 16 + shift : 0x4021 | (size == 16384 ? 0 : shift << 6);
-    std::string file;
-    for (uint64_t page = 0; page < count; ++page) file += innodb_page(kind, page, size, flags, count);
-    return file;
-  }
   PageCheck check(Engine engine) const {
     auto result = check_pages(engine, dir_.path(), Deadline::never());
     EXPECT_TRUE(result) << (result ? "" : result.error().message);
@@ -218,27 +92,15 @@ class Pages : public testing::Test {
     little(288, slow_crc32c(std::string_view(control).substr(0, 288)), 4);
     write("global/pg_control", control);
   }
-  /// A page of a server as if it had been written as block `block`.
-  static std::string postgres_page(uint32_t block) {
-    std::string page = postgres_index_page();
-    const uint16_t sum = pages::postgres_checksum(as_bytes(page), block);
-    std::memcpy(page.data() + 8, &sum, 2);
-    return page;
-  }
-  static std::string postgres_file(uint32_t first, uint32_t count) {
-    std::string file;
-    for (uint32_t block = first; block < first + count; ++block) file += postgres_page(block);
-    return file;
-  }
 
  private:
   sys::TempDir dir_;
 };
 
-class InnodbPages : public Pages, public testing::WithParamInterface<Kind> {
+class InnodbPages : public Pages, public testing::WithParamInterface<InnodbSeal> {
  protected:
   /// Pages 0 to 19 of a table are in use, but for 12; its first page was changed last at 5000.
-  static void describe_extent(std::string& file, Kind kind, uint32_t state) {
+  static void describe_extent(std::string& file, InnodbSeal kind, uint32_t state) {
     std::string first = file.substr(0, 16384);
     put(first, 150 + 20, state, 4);
     for (size_t page = 0; page < 64; ++page) {
@@ -251,8 +113,10 @@ class InnodbPages : public Pages, public testing::WithParamInterface<Kind> {
     file.replace(0, 16384, first);
   }
 };
-INSTANTIATE_TEST_SUITE_P(Formats, InnodbPages, testing::Values(Kind::full_crc32, Kind::classic),
-                         [](const auto& info) { return info.param == Kind::full_crc32 ? "full_crc32" : "classic"; });
+INSTANTIATE_TEST_SUITE_P(Formats, InnodbPages, testing::Values(InnodbSeal::full_crc32, InnodbSeal::classic),
+                         [](const auto& info) {
+                           return info.param == InnodbSeal::full_crc32 ? "full_crc32" : "classic";
+                         });
 
 TEST_P(InnodbPages, WholeFilesOfAllPageSizesAreGood) {
   uint64_t count = 0, bytes = 0;
@@ -361,23 +225,23 @@ TEST_P(InnodbPages, TheSystemTablespaceKeepsScratchCopiesAndMayHaveSeveralFiles)
 }
 
 TEST_F(Pages, WhatIsEncryptedOrCompressedIsNotTakenForDamage) {
-  std::string opaque = innodb_file(Kind::classic, 20);
+  std::string opaque = innodb_file(InnodbSeal::classic, 20);
   for (const auto& [page, type] : std::vector<std::pair<size_t, uint32_t>>{{4, 14}, {5, 15}, {6, 34354}, {7, 37401}}) {
     put(opaque, page * 16384 + 24, type, 2);
     put(opaque, page * 16384 + 100, 0x12345678, 4);
   }
   write("shop/opaque.ibd", opaque);
-  std::string keyed = innodb_file(Kind::classic, 20), first = keyed.substr(0, 16384);
+  std::string keyed = innodb_file(InnodbSeal::classic, 20), first = keyed.substr(0, 16384);
   first.replace(10390, 6, "s\x0e\x0cREt");
-  seal(first, Kind::classic);
+  seal(first, InnodbSeal::classic);
   keyed.replace(0, 16384, first);
   put(keyed, 9 * 16384 + 26, 1, 4);
   put(keyed, 9 * 16384 + 100, 0x12345678, 4);
   write("shop/keyed.ibd", keyed);
   // A compressed page of full_crc32 has its own seal where its type says that it ends, at 2048 here.
-  std::string packed = innodb_file(Kind::full_crc32, 20);
-  packed.replace(0, 16384, innodb_page(Kind::full_crc32, 0, 16384, 16 + 5 + (1 << 5), 20));
-  std::string short_page = innodb_page(Kind::full_crc32, 8, 2048, 0, 0, 0x8008);
+  std::string packed = innodb_file(InnodbSeal::full_crc32, 20);
+  packed.replace(0, 16384, innodb_page(InnodbSeal::full_crc32, 0, 16384, 16 + 5 + (1 << 5), 20));
+  std::string short_page = innodb_page(InnodbSeal::full_crc32, 8, 2048, 0, 0, 0x8008);
   packed.replace(8 * 16384, 16384, short_page + std::string(16384 - 2048, '\0'));
   write("shop/packed.ibd", packed);
   std::string small(8 * 8192, 'k');  // KEY_BLOCK_SIZE=8
@@ -485,8 +349,8 @@ TEST_F(Pages, OfPostgresWithoutChecksumsOnlyEmptyPagesAreTold) {
 }
 
 TEST_F(Pages, APageThatKeepsChangingIsNotBad) {
-  write("shop/t.ibd", innodb_file(Kind::full_crc32, 20));
-  write("shop/damaged.ibd", innodb_file(Kind::full_crc32, 20));
+  write("shop/t.ibd", innodb_file(InnodbSeal::full_crc32, 20));
+  write("shop/damaged.ibd", innodb_file(InnodbSeal::full_crc32, 20));
   overwrite("shop/t.ibd", 8 * 16384 + 100, "half");
   overwrite("shop/damaged.ibd", 9 * 16384 + 100, "half");
   std::jthread writer([&](const std::stop_token& stop) {
@@ -499,7 +363,7 @@ TEST_F(Pages, APageThatKeepsChangingIsNotBad) {
 }
 
 TEST_F(Pages, WhatIsMendedWhileItIsLookedAtIsNotBad) {
-  const std::string whole = innodb_file(Kind::classic, 20);
+  const std::string whole = innodb_file(InnodbSeal::classic, 20);
   write("shop/t.ibd", whole);
   write("shop/cut.ibd", whole);
   write("shop/gone.ibd", whole);
@@ -516,7 +380,7 @@ TEST_F(Pages, WhatIsMendedWhileItIsLookedAtIsNotBad) {
 }
 
 TEST_F(Pages, StillBadForgetsWhatWasMended) {
-  const std::string whole = innodb_file(Kind::classic, 20);
+  const std::string whole = innodb_file(InnodbSeal::classic, 20);
   for (const char* name : {"a", "b", "c"}) write(fmt::format("shop/{}.ibd", name), whole);
   overwrite("shop/a.ibd", 8 * 16384 + 100, "damage");
   overwrite("shop/b.ibd", 8 * 16384 + 100, "damage");
@@ -532,7 +396,7 @@ TEST_F(Pages, StillBadForgetsWhatWasMended) {
 
 TEST_F(Pages, NewestFilesComeFirstAndTheListEnds) {
   for (const char* name : {"old", "new"}) {
-    std::string file = innodb_file(Kind::full_crc32, 101);
+    std::string file = innodb_file(InnodbSeal::full_crc32, 101);
     for (size_t page = 1; page < 98; ++page) file[page * 16384 + 99] ^= 1;
     write(fmt::format("{}.ibd", name), file);
   }
@@ -545,7 +409,7 @@ TEST_F(Pages, NewestFilesComeFirstAndTheListEnds) {
 }
 
 TEST_F(Pages, TimeAndStopEndIt) {
-  write("shop/t.ibd", innodb_file(Kind::full_crc32, 20));
+  write("shop/t.ibd", innodb_file(InnodbSeal::full_crc32, 20));
   const auto late = check_pages(Engine::mariadb, path(), Deadline::in(std::chrono::milliseconds(0)));
   ASSERT_TRUE(late);
   EXPECT_FALSE(late->complete);
@@ -559,7 +423,7 @@ TEST_F(Pages, TimeAndStopEndIt) {
 }
 
 TEST_F(Pages, NothingIsWritten) {
-  const std::string whole = innodb_file(Kind::full_crc32, 20);
+  const std::string whole = innodb_file(InnodbSeal::full_crc32, 20);
   write("shop/t.ibd", whole);
   overwrite("shop/t.ibd", 5 * 16384 + 77, "damage");
   fs::permissions(path("shop/t.ibd"), fs::perms::owner_read);
