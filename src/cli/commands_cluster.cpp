@@ -53,8 +53,10 @@ std::vector<Command> cluster_commands() {
            "plan, "
            "and carries it out under a journal: each step is undone when a later one fails. Without -i every member "
            "that "
-           "can be healed is, in order; members that need a person are named and left alone. --dry-run stops after the "
-           "plan. Exit 3 when a guard refuses: nothing was changed then.",
+           "can be healed is, in order; members that need a person are named and left alone. What only shows then (a "
+           "member "
+           "that is started is found to be damaged) has a plan of its own, shown and carried out as long as nothing is "
+           "lost by it. --dry-run stops after the first plan. Exit 3 when a guard refuses: nothing was changed then.",
        .flags = {{.name = "instance",
                   .type = FlagType::text,
                   .help = "only this member, by name or ordinal",

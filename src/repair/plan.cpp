@@ -390,7 +390,7 @@ Result<Proposal> Planner::propose() {
       continue;
     }
     if (!request_.ordinal && m->action >= Action::rewind && (rebuilding || has_no_return())) {
-      proposal_.skipped.push_back(name(*m) + ": one member is made anew at a time; run repair again for it");
+      proposal_.skipped.push_back(name(*m) + ": one member is made anew at a time; its turn comes after");
       continue;
     }
     rebuilding = rebuilding || m->action >= Action::rewind;

@@ -112,7 +112,7 @@ std::vector<Fault> faults() {
        .diagnoses = {"server-stopped 2", "authority-undeterminable"},
        .members = {"2 stopped restart"},
        .authority = "undeterminable",
-       .repair = {"failed", "healed"}},
+       .repair = {"healed"}},
       {.name = "one of another history, none recorded",
        .inject =
            [](Patient& p) {

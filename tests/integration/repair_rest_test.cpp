@@ -1,0 +1,74 @@
+// What only shows once a plan is done, or has failed, is mended by the same command, if nobody need be asked.
+#include <fstream>
+
+#include "tests/integration/repair_world.h"
+
+namespace holdfast::test {
+namespace {
+
+using cluster::Engine;
+using codec::Value;
+
+/// Kinds of the steps of a plan.
+std::string kinds(const Value& plan) {
+  std::string kinds;
+  for (const Value& step : plan["steps"].items()) kinds += step["kind"].text() + " ";
+  return kinds;
+}
+
+/// PostgreSQL, its standby stopped, with damage in a table of its own.
+class RepairRest : public testing::Test {
+ protected:
+  void SetUp() override {
+    HOLDFAST_NEED("postgres", engine::find_program(Engine::postgres, "postgres").has_value(), "no postgres");
+    ASSERT_NO_FATAL_FAILURE(world_.up());
+    // What the log still has to write would mend it.
+    EXPECT_EQ(world_.ask(0, "CHECKPOINT"), "");
+    ASSERT_TRUE(*sys::wait_until(
+        [&] {
+          return world_.ask(1, "SELECT pg_last_wal_replay_lsn() >= redo_lsn FROM pg_control_checkpoint()") == "t" &&
+                 world_.ask(1, "CHECKPOINT").empty();
+        },
+        Deadline::in(std::chrono::seconds(30))));
+    world_.break_member("corrupt-pages", 1);
+  }
+
+  RepairWorld world_{Engine::postgres, "shop-postgres"};
+};
+
+TEST_F(RepairRest, AMemberThatIsFoundToBeDamagedOnceItRunsIsMadeAnew) {
+  const auto dry = RepairWorld::data(world_.repair({"-r", world_.repository, "--dry-run"}));
+  EXPECT_EQ(kinds(dry["plan"]).find("copy_member"), std::string::npos) << "the damage is known before";
+
+  const auto done = world_.repair({"-r", world_.repository});
+  EXPECT_EQ(done.exit_code, 0) << done.out << done.err;
+  const Value data = RepairWorld::data(done);
+  ASSERT_EQ(data["earlier"].items().size(), 1u) << done.out;
+  const Value& first = data["earlier"].items()[0];
+  EXPECT_EQ(first["plan"]["hash"].text(), dry["plan"]["hash"].text()) << "--dry-run showed another plan";
+  EXPECT_NE(first["operation"].text(), "");
+  EXPECT_NE(first["operation"].text(), data["operation"].text());
+  EXPECT_NE(kinds(data["plan"]).find("take_escrow"), std::string::npos) << kinds(data["plan"]);
+  EXPECT_EQ(data["before"]["healthy"].boolean(true), false);
+  EXPECT_EQ(data["after"]["healthy"].boolean(), true);
+  world_.expect_mended(1);
+}
+
+TEST_F(RepairRest, WithoutARepositoryItSaysWhatItWants) {
+  const auto done = world_.repair();
+  RepairWorld::expect_refused(done, "repair.partial", 5);
+  EXPECT_NE(RepairWorld::hint_of(done).find("--backups-path"), std::string::npos) << done.out;
+  EXPECT_FALSE(RepairWorld::data(done).find("earlier")) << done.out;
+  // It runs; what was kept of it by being told to is not taken back.
+  EXPECT_EQ(world_.ask(1, "SELECT pg_is_in_recovery()"), "t");
+}
+
+TEST_F(RepairRest, WhatWouldLoseSomethingIsAskedFor) {
+  const auto done = world_.repair({"--no-escrow"});
+  RepairWorld::expect_refused(done, "repair.partial", 5);
+  EXPECT_NE(RepairWorld::hint_of(done).find("accept"), std::string::npos) << done.out;
+  EXPECT_EQ(world_.ask(1, "SELECT pg_is_in_recovery()"), "t");
+}
+
+}  // namespace
+}  // namespace holdfast::test
