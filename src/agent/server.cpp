@@ -187,7 +187,8 @@ Status Server::stop(StopMode mode, Deadline deadline, std::stop_token stop) {
   // A server that never gets ready (a Galera node whose donor hangs) would otherwise be stopped by its start's
   // deadline alone.
   auto lock = begin();
-  if (!lock && give_start_up()) TRY(sys::wait_until([&] { return (lock = begin()).has_value(); }, deadline, stop));
+  if (!lock && give_start_up())
+    (void)TRY(sys::wait_until([&] { return (lock = begin()).has_value(); }, deadline, stop));
   if (!lock) return fail(std::move(lock).error());
   return stop_locked(mode, deadline, stop);
 }

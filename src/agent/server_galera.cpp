@@ -48,7 +48,7 @@ Result<bool> Server::safe_to_bootstrap(std::optional<bool> set) {
                 "make it anew from another member");
   const bool safe = state->safe_to_bootstrap == true;
   if (!set || *set == safe) return safe;
-  state->safe_to_bootstrap = *set;
+  state->safe_to_bootstrap = set;
   TRY_VOID(write_grastate(config, *state));
   return *set;
 }

@@ -114,7 +114,11 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, Work w
   const SignalShield shield;
   run.stop = context.stop;
   run.world_now = [&]() -> Result<Value> { return repair::world_of(look_at(cluster)); };
-  run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
+  bool needs_more = false;  // a member that runs was found to
+  run.on_event = [&](const operation::Event& event) {
+    tell_event(context.out, event);
+    needs_more = needs_more || (event.result && !(*event.result)["healthy"].boolean(true));
+  };
   operation::Executor executor(std::move(run));
   auto done = executor.execute(plan, work.accepted);
   if (!executor.operation().empty()) {
@@ -122,9 +126,9 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, Work w
     data.set("operation", executor.operation());
   }
   const auto look_now = [&] { return look_at(cluster); };
-  const auto after =
-      done ? repair::look_when_settled(plan, look_now, Deadline::in(std::chrono::seconds(10)), context.stop)
-           : look_now();
+  const auto after = done && !needs_more ? repair::look_when_settled(
+                                               plan, look_now, Deadline::in(std::chrono::seconds(10)), context.stop)
+                                         : look_now();
   data.set("after", triage_value(after));
   context.out.set_data(data);
   context.out.line();
