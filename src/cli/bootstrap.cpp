@@ -89,7 +89,7 @@ Exit run_bootstrap(Context& context) {
                     .plan = std::move(bootstrap.plan),
                     .left_alone = bootstrap.left_alone,
                     .accepted = options.list("accept")},
-                   data);
+                   [&](const Value& told) { context.out.set_data(told); });
 }
 
 }  // namespace holdfast::cli

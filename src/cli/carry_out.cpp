@@ -71,16 +71,17 @@ Status refuse_if_interrupted(const Context& context) {
   return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted; nothing was changed");
 }
 
-Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, Work work, Value& data) {
+Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, Work work,
+               const std::function<void(const Value&)>& tell) {
   const Options& options = context.options;
   operation::Plan& plan = work.plan;
   for (const auto& name : work.left_alone) context.out.note("left alone: " + name);
   for (const auto& remark : work.remarks) context.out.warning("repair.remark", remark);
   plan.created = operation::utc_now();
-  data.set("before", triage_value(work.before));
-  data.set("skipped", Value::list_of(work.left_alone));
-  data.set("plan", operation::plan_value(plan));
-  context.out.set_data(data);
+  auto data = Value::object({{"before", triage_value(work.before)},
+                             {"skipped", Value::list_of(work.left_alone)},
+                             {"plan", operation::plan_value(plan)}});
+  tell(data);
   if (plan.steps.empty()) {
     context.out.line("nothing to repair");
     return {};
@@ -130,7 +131,7 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, Work w
                                                plan, look_now, Deadline::in(std::chrono::seconds(10)), context.stop)
                                          : look_now();
   data.set("after", triage_value(after));
-  context.out.set_data(data);
+  tell(data);
   context.out.line();
   print_triage(context.out, after, false);
   if (session && !executor.operation().empty()) {
@@ -138,7 +139,7 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, Work w
       const auto kept = kept_copies(*stored, options.text("backups-path"));
       print_kept(context.out, stored->id, kept);
       data.set("kept", kept_value(kept));
-      context.out.set_data(data);
+      tell(data);
     }
   }
   if (!done) return fail(std::move(done).error());

@@ -28,8 +28,9 @@ cluster::TriageReport look_at(const cluster::DatabaseCluster& cluster, std::stop
 Status refuse_if_interrupted(const Context& context);
 
 /// Shows the plan and, unless --dry-run, carries it out; looks again at the end. "repair.partial" (partial) when all
-/// was done and the cluster is not healthy. `data` is the envelope's: before, skipped, plan, and after it operation,
-/// after, kept are set there.
-Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, Work work, codec::Value& data);
+/// was done and the cluster is not healthy. `tell` is called with what is known so far, for the envelope's `data`:
+/// {before, skipped, plan}, and once it is carried out {operation, after, kept} too.
+Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, Work work,
+               const std::function<void(const codec::Value&)>& tell);
 
 }  // namespace holdfast::cli

@@ -72,6 +72,41 @@ std::optional<Result<Work>> plan_the_rest(const Context& context, const cluster:
   return std::nullopt;
 }
 
+/// `data` of the envelope: of the first plan, with those behind it as "further"; "after" and "kept" are of them all.
+class Account {
+ public:
+  explicit Account(Output& out) : out_(out) {}
+
+  /// What is known of the plan at work.
+  void tell(Value plan) {
+    plans_.back() = std::move(plan);
+    publish();
+  }
+  void begin_another() { plans_.emplace_back(); }
+  void forget_the_last() {
+    plans_.pop_back();
+    publish();
+  }
+  void healthy_after_all(const cluster::TriageReport& seen) {
+    plans_.back().set("after", triage_value(seen));
+    publish();
+  }
+
+ private:
+  void publish() {
+    Value data = plans_[0];
+    for (size_t i = 1; i < plans_.size(); ++i) {
+      data.set("further", data["further"]).push(plans_[i]);
+      if (const auto* after = plans_[i].find("after")) data.set("after", *after);
+      for (const auto& copy : plans_[i]["kept"].items()) data.set("kept", data["kept"]).push(copy);
+    }
+    out_.set_data(std::move(data));
+  }
+
+  Output& out_;
+  std::vector<Value> plans_ = {Value()};
+};
+
 bool nothing_begun(const Error& error) {
   return error.error_class == ErrorClass::usage || error.error_class == ErrorClass::refused ||
          error.error_class == ErrorClass::conflict;
@@ -80,7 +115,7 @@ bool nothing_begun(const Error& error) {
 /// What was planned is done, or failed and was undone, and showed what nobody had seen: a member that was started is
 /// found to be damaged, a donor could not be read. Goes on with plans that do something else than those before and
 /// lose nothing, so that nobody need be asked. Returns how it ended; `done` when it could not go on.
-Exit mend_the_rest(Context& context, const cluster::DatabaseCluster& cluster, repair::Request& request, Value data,
+Exit mend_the_rest(Context& context, const cluster::DatabaseCluster& cluster, repair::Request& request, Account account,
                    std::set<std::string> tried, Exit done) {
   // Each member made anew, and something before and after: what needs more is looked at by a person.
   const size_t most_plans = cluster.members.size() + 2;
@@ -96,8 +131,7 @@ Exit mend_the_rest(Context& context, const cluster::DatabaseCluster& cluster, re
     if (!*rest) return not_without(rest->error().message, rest->error().hint);
     Work& work = **rest;
     if (partial && work.before.healthy) {
-      data.set("after", triage_value(work.before));
-      context.out.set_data(data);
+      account.healthy_after_all(work.before);
       print_triage(context.out, work.before, false);
       return {};
     }
@@ -109,17 +143,12 @@ Exit mend_the_rest(Context& context, const cluster::DatabaseCluster& cluster, re
     if (!partial) context.out.warning(done.error().id, done.error().message);
     context.out.line();
     context.out.line("what is left now has a plan of its own:");
-    auto earlier = data["earlier"];
-    auto last = data.members();
-    std::erase_if(last, [](const auto& member) { return member.first == "earlier"; });
-    earlier.push(Value(std::move(last)));
-    auto next = Value::object({{"earlier", std::move(earlier)}});
-    auto more = carry_out(context, cluster, std::move(work), next);
+    account.begin_another();
+    auto more = carry_out(context, cluster, std::move(work), [&](const Value& told) { account.tell(told); });
     if (!more && nothing_begun(more.error())) {
-      context.out.set_data(data);
+      account.forget_the_last();
       return done;
     }
-    data = std::move(next);
     done = std::move(more);
   }
   return done;
@@ -141,8 +170,8 @@ Exit run_repair(Context& context) {
     TRY_VOID(refuse_if_interrupted(context));
     print_triage(context.out, before, false);
     context.out.line();
-    auto data = Value::object({{"before", triage_value(before)}});
-    context.out.set_data(data);
+    Account account(context.out);
+    account.tell(Value::object({{"before", triage_value(before)}}));
     if (options.flag("adopt"))
       request.adoption = repair::survey_adoption(before, request.ordinal.value_or(-1), context.stop);
     auto work = TRY(plan_now(context, cluster, request, before));
@@ -153,13 +182,14 @@ Exit run_repair(Context& context) {
     };
     const bool asks = !work.plan.losses.empty() || !work.accepted.empty();
     const std::set<std::string> tried = {what_it_does(work.plan)};
-    auto done = carry_out(context, cluster, std::move(work), data);
+    auto done = carry_out(context, cluster, std::move(work), [&](const Value& told) { account.tell(told); });
     // Nothing was begun. A plan that nobody had to agree to may be made anew.
     if (!done && done.error().id == "operation.plan_changed" && !asks && looks < 3) {
       context.out.note("meanwhile the cluster is no longer as it was seen: looking again");
       continue;
     }
-    return request.adoption ? done : mend_the_rest(context, cluster, request, std::move(data), tried, std::move(done));
+    return request.adoption ? done
+                            : mend_the_rest(context, cluster, request, std::move(account), tried, std::move(done));
   }
 }
 

@@ -43,13 +43,15 @@ TEST_F(RepairRest, AMemberThatIsFoundToBeDamagedOnceItRunsIsMadeAnew) {
   const auto done = world_.repair({"-r", world_.repository});
   EXPECT_EQ(done.exit_code, 0) << done.out << done.err;
   const Value data = RepairWorld::data(done);
-  ASSERT_EQ(data["earlier"].items().size(), 1u) << done.out;
-  const Value& first = data["earlier"].items()[0];
-  EXPECT_EQ(first["plan"]["hash"].text(), dry["plan"]["hash"].text()) << "--dry-run showed another plan";
-  EXPECT_NE(first["operation"].text(), "");
-  EXPECT_NE(first["operation"].text(), data["operation"].text());
-  EXPECT_NE(kinds(data["plan"]).find("take_escrow"), std::string::npos) << kinds(data["plan"]);
+  EXPECT_EQ(data["plan"]["hash"].text(), dry["plan"]["hash"].text()) << "--dry-run showed another plan";
   EXPECT_EQ(data["before"]["healthy"].boolean(true), false);
+  ASSERT_EQ(data["further"].items().size(), 1u) << done.out;
+  const Value& further = data["further"].items()[0];
+  EXPECT_NE(data["operation"].text(), "");
+  EXPECT_NE(further["operation"].text(), data["operation"].text());
+  EXPECT_EQ(RepairWorld::envelope(done)["operation"].text(), further["operation"].text());
+  EXPECT_NE(kinds(further["plan"]).find("take_escrow"), std::string::npos) << kinds(further["plan"]);
+  EXPECT_EQ(data["kept"].items().size(), 1u) << done.out;
   EXPECT_EQ(data["after"]["healthy"].boolean(), true);
   world_.expect_mended(1);
 }
@@ -58,7 +60,7 @@ TEST_F(RepairRest, WithoutARepositoryItSaysWhatItWants) {
   const auto done = world_.repair();
   RepairWorld::expect_refused(done, "repair.partial", 5);
   EXPECT_NE(RepairWorld::hint_of(done).find("--backups-path"), std::string::npos) << done.out;
-  EXPECT_FALSE(RepairWorld::data(done).find("earlier")) << done.out;
+  EXPECT_FALSE(RepairWorld::data(done).find("further")) << done.out;
   // It runs; what was kept of it by being told to is not taken back.
   EXPECT_EQ(world_.ask(1, "SELECT pg_is_in_recovery()"), "t");
 }

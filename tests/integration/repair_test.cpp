@@ -73,7 +73,8 @@ TEST(Repair, MariadbAPrimaryThatWasStartedStaysWhateverItsReplicasSay) {
   // Nothing is seen of what is wrong with the replica before its source is back.
   const auto done = world.repair();
   RepairWorld::expect_refused(done, "repair.partial", 5);
-  EXPECT_NE(RepairWorld::hint_of(done).find("--backups-path"), std::string::npos) << "not why it did not go on: " << done.out;
+  EXPECT_NE(RepairWorld::hint_of(done).find("--backups-path"), std::string::npos)
+      << "not why it did not go on: " << done.out;
   EXPECT_EQ(world.ask(0, "INSERT INTO shop.in_the_way VALUES (2)"), "") << "it was stopped again";
   world.lab.holdfast({"repo", "init", "-r", world.lab.state_dir() + "/repo"});
   const auto rebuilt = world.repair({"-i", "1", "-r", world.lab.state_dir() + "/repo"});

@@ -179,12 +179,13 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
   if (outcome == "healed") {
     EXPECT_EQ(result.exit_code, 0) << all;
     EXPECT_NE(operation, "") << all;
-    bool keeps = false;
-    for (const auto& step : document["data"]["plan"]["steps"].items())
-      keeps = keeps || step["kind"].text() == "take_escrow";
-    if (keeps) {
-      const auto kept = p.lab().holdfast(
-          {"get", "snapshots", "-r", p.repository(), "--tag", "type=escrow,job=" + operation, "-o", "json"});
+    auto plans = document["data"]["further"];
+    plans.push(document["data"]);
+    for (const auto& done : plans.items()) {
+      const auto& steps = done["plan"]["steps"].items();
+      if (std::ranges::none_of(steps, [](const Value& step) { return step["kind"].text() == "take_escrow"; })) continue;
+      const auto kept = p.lab().holdfast({"get", "snapshots", "-r", p.repository(), "--tag",
+                                          "type=escrow,job=" + done["operation"].text(), "-o", "json"});
       EXPECT_EQ((codec::parse_value(kept.out).value_or(Value()))["data"]["snapshots"].items().size(), 1u) << kept.out;
     }
     return result.exit_code == 0;
