@@ -30,6 +30,15 @@ std::string_view server_state_name(ServerState state) {
   return "?";
 }
 
+namespace {
+
+Error unkillable() {
+  return Error{
+      ErrorClass::needs_operator, "agent.unkillable", "the server does not end even by SIGKILL (a hung disk?)", {}, {}};
+}
+
+}  // namespace
+
 Error running_error() {
   return Error{ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first", {}};
 }
@@ -112,16 +121,21 @@ bool Server::give_start_up() {
   return start_.stop_possible() && (start_.stop_requested() || start_.request_stop());
 }
 
-bool Server::still_runs(const MemberConfig& config, Deadline deadline, const std::stop_token& stop) const {
-  (void)sys::wait_until([&] { return pid() < 0 || probe_ready(config, deadline.at_most(seconds(1))).has_value(); },
-                        deadline.at_most(seconds(2)), stop);
-  return pid() > 0;
+Result<bool> Server::still_runs(const MemberConfig& config, Deadline deadline, const std::stop_token& stop) const {
+  const auto seen = [&] {
+    return pid() < 0 || sys::is_dying(pid()) || probe_ready(config, deadline.at_most(seconds(1)));
+  };
+  (void)TRY(sys::wait_until(seen, deadline.at_most(seconds(2)), stop));
+  const pid_t server = pid();
+  if (server < 0 || !sys::is_dying(server)) return server > 0;
+  if (!TRY(sys::wait_until([&] { return pid() < 0; }, deadline, stop))) return fail(unkillable());
+  return false;
 }
 
 Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
   MemberConfig config = this->config();
   if (options.side) config.data_name = kSideName;
-  if (still_runs(config, deadline, stop)) {
+  if (TRY(still_runs(config, deadline, stop))) {
     MutexLock lock(mutex_);
     if (options_.mode == options.mode && options_.side == options.side) return {};
     return fail(ErrorClass::refused, "agent.running", config.member + " runs already, in another mode or on other data",
@@ -213,9 +227,7 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
       log(LogLevel::warn, "server of {} did not stop in time and is killed", config.member);
       (void)process_.signal(SIGKILL);
     }
-    if (!TRY(sys::wait_until(ended, Deadline::in(seconds(20)))))
-      return fail(ErrorClass::needs_operator, "agent.unkillable",
-                  "the server does not end even by SIGKILL (a hung disk?)");
+    if (!TRY(sys::wait_until(ended, Deadline::in(seconds(20))))) return fail(unkillable());
   }
   if (watcher_.joinable()) watcher_.join();
   return {};

@@ -114,8 +114,8 @@ class Server {
   Result<codec::Value> rewind_beside(const CopyJob& job, uint64_t reserve);
   bool runs_on(bool side) const;
   /// Whether there is a server, and none that was killed a moment ago: its process lives until the kernel is done with
-  /// it. Waits up to two seconds for an answer, or for its end; one that neither answers nor ends runs.
-  bool still_runs(const MemberConfig& config, Deadline deadline, const std::stop_token& stop) const;
+  /// it, which is waited for. One that neither answers within two seconds nor is ending runs.
+  Result<bool> still_runs(const MemberConfig& config, Deadline deadline, const std::stop_token& stop) const;
   void watch(int pidfd);
   std::string log_tail() const;
 

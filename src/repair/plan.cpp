@@ -393,12 +393,14 @@ Result<Proposal> Planner::propose() {
       proposal_.skipped.push_back(name(*m) + ": one member is made anew at a time; its turn comes after");
       continue;
     }
-    rebuilding = rebuilding || m->action >= Action::rewind;
     auto done = request_.ordinal ? repair(*m) : [&]() -> Status {
       TRY_VOID(check_target(*m));
       return repair(*m);
     }();
-    if (done) continue;
+    if (done) {
+      rebuilding = rebuilding || m->action >= Action::rewind;
+      continue;
+    }
     if (request_.ordinal) return fail(std::move(done).error());
     // Untargeted: what can be healed is healed, what cannot is told.
     proposal_.skipped.push_back(name(*m) + ": " + done.error().message);

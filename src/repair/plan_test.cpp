@@ -289,6 +289,21 @@ TEST(RepairPlan, OneThatNeedsAPersonDoesNotKeepOthersFromBeingHealed) {
   EXPECT_EQ(proposal->skipped.size(), 2u);
 }
 
+TEST(RepairPlan, OneThatCannotBeMadeAnewDoesNotKeepAnotherFromIt) {
+  auto report = healthy();
+  diagnose(report, 1, "data-missing", Verdict::empty, Action::rebuild);
+  diagnose(report, 2, "data-missing", Verdict::empty, Action::rebuild);
+  auto proposal = plan_repair(report, {});
+  ASSERT_TRUE(proposal);
+  EXPECT_NE(proposal->plan.find("copy-m1"), nullptr);
+  EXPECT_EQ(proposal->plan.find("copy-m2"), nullptr) << "one at a time";
+  report.members[1].facts.agent = false;
+  proposal = plan_repair(report, {});
+  ASSERT_TRUE(proposal);
+  EXPECT_EQ(proposal->plan.find("copy-m1"), nullptr);
+  EXPECT_NE(proposal->plan.find("copy-m2"), nullptr);
+}
+
 /// m1 takes writes of its own beside m0; what each has is told by its gtid_binlog_state.
 TriageReport two_writers(const char* of_m0, const char* of_m1) {
   auto report = healthy();

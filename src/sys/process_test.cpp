@@ -86,6 +86,24 @@ TEST(Process, DestructionKillsTheChild) {
   EXPECT_FALSE(process_start_time(pid));
 }
 
+TEST(Process, OneThatIsKilledIsDyingUntilItIsReaped) {
+  auto process = spawn(command({"/bin/sleep", "60"}));
+  ASSERT_TRUE(process);
+  const pid_t pid = process->pid();
+  EXPECT_FALSE(is_dying(pid));
+  ASSERT_TRUE(process->signal(SIGSTOP));
+  EXPECT_FALSE(is_dying(pid)) << "frozen is not dying";
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(process->signal(i % 2 ? SIGCONT : SIGSTOP));
+    EXPECT_FALSE(is_dying(pid));
+  }
+  ASSERT_TRUE(process->signal(SIGKILL));
+  // At once, and at every moment from then on.
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(is_dying(pid)) << i;
+  EXPECT_EQ(process->wait()->signal, SIGKILL);
+  EXPECT_FALSE(is_dying(pid)) << "there is none any more";
+}
+
 TEST(Process, RunKillsTheWholeGroupWhenTimeIsUp) {
   Command c = command({"/bin/sh", "-c", "sleep 61 & echo $!; wait"});
   c.new_session = true;

@@ -14,7 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// A lab of PostgreSQL and the control of its standby_->
+/// A lab of PostgreSQL and the control of its standby.
 class MemberControl : public testing::Test {
  protected:
   void SetUp() override {

@@ -38,7 +38,7 @@ class RepairRest : public testing::Test {
 
 TEST_F(RepairRest, AMemberThatIsFoundToBeDamagedOnceItRunsIsMadeAnew) {
   const auto dry = RepairWorld::data(world_.repair({"-r", world_.repository, "--dry-run"}));
-  EXPECT_EQ(kinds(dry["plan"]).find("copy_member"), std::string::npos) << "the damage is known before";
+  EXPECT_EQ(kinds(dry["plan"]).find("make_side_copy"), std::string::npos) << "the damage is known before";
 
   const auto done = world_.repair({"-r", world_.repository});
   EXPECT_EQ(done.exit_code, 0) << done.out << done.err;
@@ -50,7 +50,8 @@ TEST_F(RepairRest, AMemberThatIsFoundToBeDamagedOnceItRunsIsMadeAnew) {
   EXPECT_NE(data["operation"].text(), "");
   EXPECT_NE(further["operation"].text(), data["operation"].text());
   EXPECT_EQ(RepairWorld::envelope(done)["operation"].text(), further["operation"].text());
-  EXPECT_NE(kinds(further["plan"]).find("take_escrow"), std::string::npos) << kinds(further["plan"]);
+  for (const char* kind : {"take_escrow", "make_side_copy"})
+    EXPECT_NE(kinds(further["plan"]).find(kind), std::string::npos) << kinds(further["plan"]);
   EXPECT_EQ(data["kept"].items().size(), 1u) << done.out;
   EXPECT_EQ(data["after"]["healthy"].boolean(), true);
   world_.expect_mended(1);
@@ -65,11 +66,25 @@ TEST_F(RepairRest, WithoutARepositoryItSaysWhatItWants) {
   EXPECT_EQ(world_.ask(1, "SELECT pg_is_in_recovery()"), "t");
 }
 
+TEST_F(RepairRest, WhyItCannotBeginIsTold) {
+  const auto done = world_.repair({"-r", world_.repository + "-nowhere"});
+  RepairWorld::expect_refused(done, "repair.partial", 5);
+  EXPECT_NE(done.out.find("-nowhere"), std::string::npos) << done.out;
+  EXPECT_EQ(RepairWorld::hint_of(done).find("--dry-run"), std::string::npos) << "which would show the same plan again";
+  EXPECT_FALSE(RepairWorld::data(done).find("further")) << done.out;
+  EXPECT_NE(RepairWorld::data(done)["operation"].text(), "");
+}
+
 TEST_F(RepairRest, WhatWouldLoseSomethingIsAskedFor) {
   const auto done = world_.repair({"--no-escrow"});
   RepairWorld::expect_refused(done, "repair.partial", 5);
-  EXPECT_NE(RepairWorld::hint_of(done).find("accept"), std::string::npos) << done.out;
+  EXPECT_EQ(RepairWorld::hint_of(done), "holdfast repair -c shop/shop-postgres --no-escrow --dry-run");
   EXPECT_EQ(world_.ask(1, "SELECT pg_is_in_recovery()"), "t");
+  // The hint leads on.
+  const std::string accept = world_.acceptance({"--no-escrow"});
+  const auto accepted = world_.repair({"--no-escrow", accept});
+  EXPECT_EQ(accepted.exit_code, 0) << accept << accepted.out << accepted.err;
+  world_.expect_mended(1);
 }
 
 }  // namespace

@@ -176,8 +176,10 @@ bool attempt_repair(Patient& p, const Fault& fault, const std::string& attempt, 
       "{}: {}\n{}\n{}{}", attempt, result.exit_code,
       errors.empty() ? codec::to_json(document["data"]["plan"]) : codec::to_json(document["errors"]), result.err,
       document["data"].find("after") ? "    after it\n" + brief(document["data"]["after"]) : "");
-  if (outcome == "healed") {
+  if (outcome.starts_with("healed")) {
     EXPECT_EQ(result.exit_code, 0) << all;
+    const size_t plans_wanted = outcome == "healed" ? 1 : std::stoul(outcome.substr(outcome.find(" by ") + 4));
+    EXPECT_EQ(document["data"]["further"].items().size() + 1, plans_wanted) << all;
     EXPECT_NE(operation, "") << all;
     auto plans = document["data"]["further"];
     plans.push(document["data"]);

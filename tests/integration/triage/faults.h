@@ -27,6 +27,7 @@ struct Fault {
   int exit_code = 4;
   /// What `holdfast repair` does about it, one attempt after another, "ARGUMENTS: OUTCOME" or "OUTCOME" alone:
   ///   "healed"               the cluster is healthy, all members hold the same, no acknowledged row is lost
+  ///   "healed by 2 plans"    the same; what needs the second shows only when the first is done or has failed
   ///   "partial"              some of it is mended; the next attempt goes on
   ///   "failed"               a step failed; what was proven before it stays, the rest is as it was
   ///   "nothing"              there is nothing to repair

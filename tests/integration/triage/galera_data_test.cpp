@@ -112,7 +112,7 @@ std::vector<Fault> faults() {
        .diagnoses = {"server-stopped 2", "authority-undeterminable"},
        .members = {"2 stopped restart"},
        .authority = "undeterminable",
-       .repair = {"healed"}},
+       .repair = {"healed by 2 plans"}},
       {.name = "one of another history, none recorded",
        .inject =
            [](Patient& p) {

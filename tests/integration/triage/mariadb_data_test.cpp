@@ -109,7 +109,7 @@ std::vector<Fault> faults() {
        .diagnoses = {"server-stopped 1"},
        .members = {"1 stopped restart"},
        .authority = "provable 0",
-       .repair = {"healed"}},
+       .repair = {"healed by 2 plans"}},
       {.name = "a table's file cut in half, started all the same",
        .inject =
            [](Patient& p) {
@@ -193,7 +193,7 @@ std::vector<Fault> faults() {
        .members = {"0 stopped restart", "1 stopped restart", "2 stopped restart"},
        .authority = "provable 0",
        // The primary stays up though the replica does not come.
-       .repair = {"healed"}},
+       .repair = {"healed by 2 plans"}},
       {.name = "replication account gone, a replica without data",
        .inject =
            [](Patient& p) {
@@ -231,7 +231,7 @@ std::vector<Fault> faults() {
        .diagnoses = {"data-missing 1 2", "semi-sync-off 0"},
        .members = {"0 broken resume", "1 empty rebuild", "2 empty rebuild"},
        .authority = "provable 0",
-       .repair = {"-i 0: repair.needs_operator", "healed"}},
+       .repair = {"-i 0: repair.needs_operator", "healed by 2 plans"}},
       {.name = "the primary's data directory gone",
        .inject =
            [](Patient& p) {

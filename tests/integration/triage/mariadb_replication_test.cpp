@@ -236,7 +236,7 @@ std::vector<Fault> faults() {
        .diagnoses = {"server-crashed 1"},
        .members = {"1 stopped restart"},
        .authority = "provable 0",
-       .repair = {"healed"},
+       .repair = {"healed by 2 plans"},
        .tidy = sql_on(0, kDropTable)},
       {.name = "a lock held too long on a replica",
        .inject =

@@ -55,7 +55,7 @@ std::vector<Fault> faults() {
        .diagnoses = {"server-crashed 1"},
        .members = {"1 stopped restart"},
        .authority = "provable 0",
-       .repair = {"healed"}},
+       .repair = {"healed by 2 plans"}},
       {.name = "chain, its middle killed",
        .inject =
            [](Patient& p) {

@@ -25,7 +25,7 @@ std::vector<Fault> data_faults() {
        .diagnoses = {"server-stopped 1"},
        .members = {"1 stopped restart"},
        .authority = "provable 0",
-       .repair = {"healed"}},
+       .repair = {"healed by 2 plans"}},
       {.name = "a table's file cut in half, and the log has more to write there",
        .inject =
            [](Patient& p) {
@@ -45,7 +45,7 @@ std::vector<Fault> data_faults() {
        .diagnoses = {"server-crashed 1"},
        .members = {"1 stopped restart"},
        .authority = "provable 0",
-       .repair = {"healed"}},
+       .repair = {"healed by 2 plans"}},
       {.name = "a page of a table made empty, the server down",
        .inject =
            [](Patient& p) {

@@ -109,7 +109,7 @@ std::vector<Fault> server_faults() {
        .diagnoses = {"server-stopped 1"},
        .members = {"1 stopped restart"},
        .authority = "provable 0",
-       .repair = {"healed"}},
+       .repair = {"healed by 2 plans"}},
       {.name = "a table's file cut in half, the server killed",
        .inject =
            [](Patient& p) {
@@ -120,7 +120,7 @@ std::vector<Fault> server_faults() {
        .diagnoses = {"server-crashed 1"},
        .members = {"1 stopped restart"},
        .authority = "provable 0",
-       .repair = {"healed"}},
+       .repair = {"healed by 2 plans"}},
       {.name = "a table's file cut in half while the server runs",
        .inject = [](Patient& p) { ASSERT_EQ(::truncate(table_at_rest(p).c_str(), 8192 * 10), 0); },
        .diagnoses = {"page-checksum-failures 1"},
@@ -138,7 +138,7 @@ std::vector<Fault> server_faults() {
        .diagnoses = {"server-crashed 1"},
        .members = {"1 stopped restart"},
        .authority = "provable 0",
-       .repair = {"healed"}},
+       .repair = {"healed by 2 plans"}},
       {.name = "pages of a table made empty, the server down",
        .inject =
            [](Patient& p) {
