@@ -46,6 +46,14 @@ class Planner {
   void add_proof(const MemberReport& member) { add(proof_of(member)); }
   Status restart(const MemberReport& member);
   Status resume(const MemberReport& member);
+  Status follow_leader(const MemberReport& member);
+  bool outlived(const MemberReport& member, const MemberReport& source) const;
+  /// When nobody takes writes: the command that tells how somebody comes to.
+  std::string who_is_to_lead() const {
+    return report_.authority.kind == AuthorityKind::leader_not_primary
+               ? "holdfast explain leader-not-primary"
+               : fmt::format("holdfast triage -c {} -v", report_.cluster.full_name());
+  }
 
   bool says(const MemberReport& member, std::string_view id) const { return repair::says(report_, member, id); }
   /// It follows a member which this plan starts.
@@ -176,7 +184,7 @@ Status Planner::refill(const MemberReport& member) {
   if (report_.leader.empty() && report_.cluster.engine != Engine::galera)
     return fail(ErrorClass::refused, "repair.no_donor",
                 "nobody takes writes whom " + victim + " could follow once it is made anew: that comes first",
-                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+                who_is_to_lead());
   const MemberReport* donor = donor_for(member);
   if (!donor)
     return fail(ErrorClass::refused, "repair.no_donor", "no healthy member is left to copy " + victim + " from",
@@ -225,14 +233,15 @@ Status Planner::restart(const MemberReport& member) {
 Status Planner::resume(const MemberReport& member) {
   if (report_.leader.empty())
     return fail(ErrorClass::refused, "repair.no_donor", "nobody takes writes whom " + name(member) + " could follow",
-                fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
+                who_is_to_lead());
   const bool unreadable = says(member, "replica-relay-log-damaged");  // MySQL
   const bool relay_log_damaged =
       !unreadable && std::ranges::any_of(member.facts.following, [](const cluster::Following& f) {
         return f.apply_errno == 1594 || f.apply_errno == 1595;
       });
-  const bool follows_anew = says(member, "replica-detached") || says(member, "replica-wrong-source") ||
-                            says(member, "replica-access-denied") || relay_log_damaged;
+  const bool leads = is_leader(member);  // it may have been promoted, and nobody told its agent
+  const bool detached = !leads && (says(member, "replica-detached") || says(member, "replica-wrong-source"));
+  const bool follows_anew = detached || says(member, "replica-access-denied") || relay_log_damaged;
   if (follows_anew && report_.cluster.engine != Engine::postgres &&
       !holds_nothing_beside(report_, name(member), report_.leader))
     return fail(ErrorClass::refused, "repair.undeterminable",
@@ -243,13 +252,13 @@ Status Planner::resume(const MemberReport& member) {
   const bool out_of_order =
       std::ranges::any_of(member.facts.following, [](const cluster::Following& f) { return f.apply_errno == 1950; });
   if (out_of_order && !may_go_on_behind_its_log(report_, member)) return refill(member);
-  if (is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
+  if (!leads && is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
   if (says(member, "replica-writable")) add(read_only_step(member));
   const bool refused = says(member, "replica-access-denied");
   const bool stopped = says(member, "replica-thread-stopped") || says(member, "replica-not-receiving") || refused ||
                        says(member, "replica-apply-error");
   const bool connects_anew = (stopped && !says(member, "replica-thread-stopped")) || says(member, "replica-silent");
-  if (says(member, "replica-detached") || says(member, "replica-wrong-source")) {
+  if (detached) {
     if (report_.cluster.engine == Engine::postgres)
       add(start_step(report_, member, "its agent writes whom it follows when it starts it"));
     else
@@ -270,8 +279,27 @@ Status Planner::resume(const MemberReport& member) {
   } else if (says(member, "replica-silent")) {
     add(reconnect_step(member));
   }
-  if (says(member, "semi-sync-off") || says(member, "semi-sync-replica-off"))
-    add(semi_sync_step(member, is_leader(member)));
+  if (says(member, "semi-sync-off") || says(member, "semi-sync-replica-off")) add(semi_sync_step(member, leads));
+  add_proof(member);
+  return {};
+}
+
+/// MariaDB, MySQL: what it follows was the primary, and is dead while another one takes writes and has everything.
+bool Planner::outlived(const MemberReport& member, const MemberReport& source) const {
+  const bool sql = report_.cluster.engine == Engine::mariadb || report_.cluster.engine == Engine::mysql;
+  return sql && report_.authority.kind == AuthorityKind::provable && report_.authority.member &&
+         report_.authority.member->str() == report_.leader && report_.leader != name(source) && !is_leader(member) &&
+         source.facts.role_wanted != cluster::MemberRole::replica;
+}
+
+Status Planner::follow_leader(const MemberReport& member) {
+  if (!holds_nothing_beside(report_, name(member), report_.leader))
+    return fail(ErrorClass::refused, "repair.undeterminable",
+                fmt::format("{} is not proven to hold nothing but what {} has: it is not made to follow it",
+                            name(member), report_.leader),
+                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  if (is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
+  add(follow_step(member, report_.leader));
   add_proof(member);
   return {};
 }
@@ -305,11 +333,19 @@ Status Planner::repair(const MemberReport& member) {
   }
   switch (member.action) {
     case Action::nothing:
-      if (const MemberReport* source = dead_source(member))
+      if (const MemberReport* source = dead_source(member)) {
+        if (outlived(member, *source)) return follow_leader(member);
+        if (report_.authority.kind == AuthorityKind::leader_not_primary && report_.leader.empty())
+          return fail(ErrorClass::refused, "repair.needs_operator",
+                      fmt::format("{} follows {}, which does not serve and lacks what {} has: which one is to take "
+                                  "writes is your choice",
+                                  name(member), name(*source), report_.authority.member->str()),
+                      "holdfast explain leader-not-primary");
         return fail(ErrorClass::refused, "repair.needs_operator",
                     fmt::format("{} waits for {}, which it follows and which does not serve: repair that one first",
                                 name(member), name(*source)),
                     target_command(*source));
+      }
       return fail(
           ErrorClass::refused, "repair.needs_operator",
           fmt::format("{} needs a person: {}", name(member), member.sentence),

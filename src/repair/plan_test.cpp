@@ -390,6 +390,32 @@ TEST(RepairPlan, AFormerPrimaryWithNothingOfItsOwnBecomesAReplicaAndAgentsLearnW
   EXPECT_EQ(steps(plan_repair(promoted_by_hand("0-1-8"), {})), "repair.split_brain");
 }
 
+TEST(RepairPlan, ThePromotedOneFollowsNobodyAndTheOthersFollowIt) {
+  auto report = promoted_by_hand("0-1-7");
+  auto& old = report.members[0];
+  old.verdict = Verdict::empty;
+  old.action = Action::rebuild;
+  old.facts.stored->data = cluster::StoredFacts::Data::missing;
+  diagnose(report, 1, "semi-sync-off", Verdict::broken, Action::resume);
+  for (int i = 0; i < 3; ++i) report.cluster.members[static_cast<size_t>(i)].port = 3306 + i;
+  report.members[2].facts.following = {{.upstream = "127.0.0.1:3306"}};
+  diagnose(report, 2, "replica-source-unreachable", Verdict::broken, Action::nothing);
+  const auto proposal = plan_repair(report, {});
+  EXPECT_EQ(steps(proposal), "semi-sync-m1 prove-m1 follow-m2 prove-m2");
+  ASSERT_TRUE(proposal);
+  EXPECT_EQ(proposal->plan.find("follow-m2")->arguments["source"].text(), "m1");
+  // What m2 alone has would be on no primary any more.
+  auto ahead = report;
+  ahead.members[2].facts.executed = "0-1-7,0-2-9,0-3-1";
+  EXPECT_EQ(steps(plan_repair(ahead, {.ordinal = 2})), "repair.undeterminable");
+  auto unsure = report;
+  unsure.authority.kind = AuthorityKind::undeterminable;
+  EXPECT_EQ(steps(plan_repair(unsure, {.ordinal = 2})), "repair.needs_operator") << "m0 may be alive elsewhere";
+  // Of a chain, whoever stands between is repaired, not passed over.
+  report.members[0].facts.role_wanted = MemberRole::replica;
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 2})), "repair.needs_operator");
+}
+
 TEST(RepairPlan, ATailIsCutByTheServerWhereSemiSyncHeldIt) {
   auto report = promoted_by_hand("0-1-8");
   report.cluster.replication = cluster::ReplicationMode::semi_sync;

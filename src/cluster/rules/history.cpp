@@ -119,6 +119,15 @@ std::vector<Finding> not_primary(const View& view) {
     f.evidence.push_back("what it has written since may have the same numbers as something else on " + ahead);
     return {std::move(f)};
   }
+  if (view.writers.empty())
+    return {
+        {.members = {*view.authority.member},
+         .summary = view.authority.member->str() + " has more than the member that should take writes, and nobody does",
+         .evidence = view.authority.reasons,
+         .remedy = fmt::format("let {} take writes, if the other one is lost: holdfast explain leader-not-primary "
+                               "says how; then {}",
+                               view.authority.member->str(), view.command("repair")),
+         .blocks = {"repair of " + view.authority.member->str(), "failover to others"}}};
   return {{.members = {*view.authority.member},
            .summary = view.authority.member->str() + " has more than the member that takes writes",
            .evidence = view.authority.reasons,
