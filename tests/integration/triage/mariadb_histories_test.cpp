@@ -108,6 +108,20 @@ std::vector<Fault> faults() {
        .undo = put_back,
        .repair = {"healed"},
        .tidy = put_back},
+      {.name = "the primary lost, another one opened for writes and nobody told",
+       .inject =
+           [](Patient& p) {
+             end_writing(p);
+             p.lab_break("delete-data", 0);
+             p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF"});
+             p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
+           },
+       .diagnoses = {"data-missing 0", "semi-sync-off 1", "replica-source-unreachable 2", "replica-detached 1"},
+       .members = {"0 empty rebuild", "1 broken resume", "2 broken nothing"},
+       .authority = "provable 1",
+       .undo = put_back,
+       .repair = {"healed by 2 plans"},
+       .tidy = put_back},
       {.name = "old primary with a tail, down",
        .inject =
            [](Patient& p) {
