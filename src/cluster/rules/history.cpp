@@ -124,9 +124,7 @@ std::vector<Finding> not_primary(const View& view) {
         {.members = {*view.authority.member},
          .summary = view.authority.member->str() + " has more than the member that should take writes, and nobody does",
          .evidence = view.authority.reasons,
-         .remedy = fmt::format("let {} take writes, if the other one is lost: holdfast explain leader-not-primary "
-                               "says how; then {}",
-                               view.authority.member->str(), view.command("repair")),
+         .remedy = "choose who is to take writes: holdfast explain leader-not-primary; then " + view.command("repair"),
          .blocks = {"repair of " + view.authority.member->str(), "failover to others"}}};
   return {{.members = {*view.authority.member},
            .summary = view.authority.member->str() + " has more than the member that takes writes",
