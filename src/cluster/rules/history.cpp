@@ -119,7 +119,9 @@ std::vector<Finding> not_primary(const View& view) {
     f.evidence.push_back("what it has written since may have the same numbers as something else on " + ahead);
     return {std::move(f)};
   }
-  if (view.writers.empty())
+  const bool is_lost = std::ranges::none_of(
+      view.members, [](const MemberFacts& m) { return m.reachable() && m.role == MemberRole::primary; });
+  if (view.writers.empty() && is_lost)
     return {
         {.members = {*view.authority.member},
          .summary = view.authority.member->str() + " has more than the member that should take writes, and nobody does",
