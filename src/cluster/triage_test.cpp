@@ -171,6 +171,24 @@ TEST(Triage, WhatAReplicaWroteItselfIsErrantAndNotThePrimarysLoss) {
   EXPECT_EQ(report.members[1].action, Action::nothing);
 }
 
+TEST(Triage, WhoIsToLeadIsAskedOnlyOnceThePrimaryIsLost) {
+  const auto remedy = [](const TriageReport& report) -> std::string {
+    for (const auto& d : report.diagnoses)
+      if (d.id == "leader-not-primary") return d.remedy;
+    return "none";
+  };
+  World w = healthy(Engine::mysql);
+  w[0].executed = std::string(kUuid[0]) + ":1-90";
+  w[0].read_only = true;
+  EXPECT_EQ(remedy(w.report()).find("explain leader-not-primary"), std::string::npos) << "it is only read-only";
+
+  w = healthy(Engine::mysql);
+  take_down(w[0]);
+  w[0].stored->data = StoredFacts::Data::missing;
+  w[0].stored->position.clear();
+  EXPECT_NE(remedy(w.report()).find("holdfast explain leader-not-primary"), std::string::npos) << remedy(w.report());
+}
+
 TEST(Triage, SemiSyncThatFellBackIsTold) {
   World w = healthy(Engine::mariadb);
   w.cluster.replication = ReplicationMode::semi_sync;
