@@ -33,8 +33,11 @@ std::string_view server_state_name(ServerState state) {
 namespace {
 
 Error unkillable() {
-  return Error{
-      ErrorClass::needs_operator, "agent.unkillable", "the server does not end even by SIGKILL (a hung disk?)", {}, {}};
+  return Error{ErrorClass::needs_operator,
+               "agent.unkillable",
+               "the server does not end even by SIGKILL",
+               "look for a hung disk (dmesg); it ends when its last read or write does",
+               {}};
 }
 
 }  // namespace

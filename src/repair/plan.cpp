@@ -46,6 +46,8 @@ class Planner {
   void add_proof(const MemberReport& member) { add(proof_of(member)); }
   Status restart(const MemberReport& member);
   Status resume(const MemberReport& member);
+  /// What only it has would be on no primary any more.
+  Status check_may_follow(const MemberReport& member) const;
   Status follow_leader(const MemberReport& member);
   bool outlived(const MemberReport& member, const MemberReport& source) const;
   /// When nobody takes writes: the command that tells how somebody comes to.
@@ -242,12 +244,7 @@ Status Planner::resume(const MemberReport& member) {
   const bool leads = is_leader(member);  // it may have been promoted, and nobody told its agent
   const bool detached = !leads && (says(member, "replica-detached") || says(member, "replica-wrong-source"));
   const bool follows_anew = detached || says(member, "replica-access-denied") || relay_log_damaged;
-  if (follows_anew && report_.cluster.engine != Engine::postgres &&
-      !holds_nothing_beside(report_, name(member), report_.leader))
-    return fail(ErrorClass::refused, "repair.undeterminable",
-                fmt::format("{} is not proven to hold nothing but what {} has: it is not made to follow it",
-                            name(member), report_.leader),
-                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  if (follows_anew && report_.cluster.engine != Engine::postgres) TRY_VOID(check_may_follow(member));
   if (unreadable && !can_fetch_logs_anew(report_, member)) return refill(member);
   const bool out_of_order =
       std::ranges::any_of(member.facts.following, [](const cluster::Following& f) { return f.apply_errno == 1950; });
@@ -292,12 +289,16 @@ bool Planner::outlived(const MemberReport& member, const MemberReport& source) c
          source.facts.role_wanted != cluster::MemberRole::replica;
 }
 
+Status Planner::check_may_follow(const MemberReport& member) const {
+  if (holds_nothing_beside(report_, name(member), report_.leader)) return {};
+  return fail(ErrorClass::refused, "repair.undeterminable",
+              fmt::format("{} is not proven to hold nothing but what {} has: it is not made to follow it", name(member),
+                          report_.leader),
+              fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+}
+
 Status Planner::follow_leader(const MemberReport& member) {
-  if (!holds_nothing_beside(report_, name(member), report_.leader))
-    return fail(ErrorClass::refused, "repair.undeterminable",
-                fmt::format("{} is not proven to hold nothing but what {} has: it is not made to follow it",
-                            name(member), report_.leader),
-                fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  TRY_VOID(check_may_follow(member));
   if (is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
   add(follow_step(member, report_.leader));
   add_proof(member);

@@ -21,23 +21,6 @@ using codec::Value;
 using std::chrono::seconds;
 namespace fs = std::filesystem;
 
-/// First column of the first row, or the error.
-std::string ask(Engine engine, const sql::Target& target, const std::string& statement) {
-  const Deadline deadline = Deadline::in(seconds(30));
-  Result<sql::Rows> rows = fail(ErrorClass::bug, "", "");
-  if (engine == Engine::postgres) {
-    auto connection = sql::PostgresConnection::connect(target, deadline);
-    if (!connection) return connection.error().to_string();
-    rows = connection->query(statement, deadline);
-  } else {
-    auto connection = sql::MariadbConnection::connect(target, deadline);
-    if (!connection) return connection.error().to_string();
-    rows = connection->query(statement, deadline);
-  }
-  if (!rows) return rows.error().to_string();
-  return rows->empty() ? "" : rows->rows[0][0].value_or("NULL");
-}
-
 /// A server started by a shell command; it ends with the test, however that ends.
 class ByHand {
  public:

@@ -10,8 +10,6 @@
 #include "agent/client.h"
 #include "agent/config.h"
 #include "operation/lock.h"
-#include "sql/mariadb.h"
-#include "sql/postgres.h"
 #include "tests/support/member_sql.h"
 
 namespace holdfast::test {
@@ -38,21 +36,9 @@ void KillWorld::up() {
 }
 
 std::string KillWorld::ask(int i, const std::string& statement, const std::string& database) {
-  const Deadline deadline = Deadline::in(seconds(30));
   sql::Target target = target_of(lab.member(name(i)));
   target.database = database;
-  Result<sql::Rows> rows = fail(ErrorClass::bug, "", "");
-  if (engine_ == Engine::postgres) {
-    auto connection = sql::PostgresConnection::connect(target, deadline);
-    if (!connection) return connection.error().to_string();
-    rows = connection->query(statement, deadline);
-  } else {
-    auto connection = sql::MariadbConnection::connect(target, deadline);
-    if (!connection) return connection.error().to_string();
-    rows = connection->query(statement, deadline);
-  }
-  if (!rows) return rows.error().to_string();
-  return rows->empty() ? "" : rows->rows[0][0].value_or("NULL");
+  return test::ask(engine_, target, statement);
 }
 
 namespace {

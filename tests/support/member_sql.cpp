@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "sql/mariadb.h"
+#include "sql/postgres.h"
 #include "sys/file.h"
 
 namespace holdfast::test {
@@ -18,6 +20,22 @@ sql::Target target_of(const codec::Value& member) {
     target.password = Secret(text.substr(0, text.find('\n')));
   }
   return target;
+}
+
+std::string ask(cluster::Engine engine, const sql::Target& target, const std::string& statement) {
+  const Deadline deadline = Deadline::in(std::chrono::seconds(30));
+  Result<sql::Rows> rows = fail(ErrorClass::bug, "", "");
+  if (engine == cluster::Engine::postgres) {
+    auto connection = sql::PostgresConnection::connect(target, deadline);
+    if (!connection) return connection.error().to_string();
+    rows = connection->query(statement, deadline);
+  } else {
+    auto connection = sql::MariadbConnection::connect(target, deadline);
+    if (!connection) return connection.error().to_string();
+    rows = connection->query(statement, deadline);
+  }
+  if (!rows) return rows.error().to_string();
+  return rows->empty() ? "" : rows->rows[0][0].value_or("NULL");
 }
 
 }  // namespace holdfast::test
