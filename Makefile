@@ -17,12 +17,10 @@ $(BUILD)/build.ninja: | prepared
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release
 
 # A peer that cannot be fetched (exit 3) does not stop the tests: those that need it say so, or fail under HOLDFAST_REQUIRE.
-test: SHELL := /bin/bash
-test: .SHELLFLAGS := -o pipefail -c
 test: $(BUILD)/build.ninja   ## everything: unit, session, conformance, integration
 	@tools/setup build demo test || [ $$? -eq 3 ]
 	@ninja -C $(BUILD) -j$(JOBS)
-	@ctest --test-dir $(BUILD) --output-on-failure -j2 --timeout 600 $(CTEST_ARGS) | tools/repeat_failures
+	@tools/run_tests $(BUILD) -j2 --timeout 600 $(CTEST_ARGS)
 
 demo:             ## the story of the README, on real servers
 	@tools/setup build demo
