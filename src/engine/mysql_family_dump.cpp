@@ -5,29 +5,47 @@
 namespace holdfast::engine {
 
 MysqlFamilyDump::MysqlFamilyDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options,
-                                 Producer producer, DumpInfo info)
+                                 Producer producer, DumpInfo info, OwnStatements own)
     : request_(std::move(request)),
       connection_(std::move(connection)),
       info_(std::move(info)),
       options_(std::move(options)),
-      producer_(std::move(producer)) {}
+      producer_(std::move(producer)),
+      frame_(std::move(own)) {}
+
+Result<size_t> MysqlFamilyDump::next(MutableByteSpan into) {
+  if (into.size() <= FramedOutput::kHeld) return fail(ErrorClass::bug, "engine.dump_buffer", "a buffer too small");
+  while (true) {
+    if (const size_t ready = frame_.take(into)) return ready;
+    if (ended_) return 0;
+    const size_t held = frame_.begin(into);
+    const size_t got = TRY(producer_.read(into.subspan(held)));
+    if (got > 0) {
+      if (const size_t out = frame_.end(into, held + got)) return out;
+    } else if (ended_ = true; !frame_.finish()) {
+      return incomplete();
+    }
+  }
+}
 
 Result<size_t> MysqlFamilyDump::read(MutableByteSpan into) {
-  const size_t got = TRY(producer_.read(into));
+  const size_t got = TRY(next(into));
   if (got > 0) {
     scanner_.feed({into.data(), got});
     look(as_text({into.data(), got}));
     return got;
   }
   if (done_) return 0;
-  if (!scanner_.complete()) {
-    return fail(ErrorClass::failed, "engine.dump_incomplete",
-                fmt::format("the dump of {} ends without \"-- Dump completed\"", request_.member), kDumpIncompleteHint);
-  }
+  if (!scanner_.complete()) return incomplete();
   info_.counts = scanner_.counts();
   TRY_VOID(settle());
   done_ = true;
   return 0;
+}
+
+std::unexpected<Error> MysqlFamilyDump::incomplete() const {
+  return fail(ErrorClass::failed, "engine.dump_incomplete",
+              fmt::format("the dump of {} ends without \"-- Dump completed\"", request_.member), kDumpIncompleteHint);
 }
 
 std::string MysqlFamilyDump::noted(std::string_view before, std::string_view after) const {

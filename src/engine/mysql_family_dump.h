@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/dump.h"
+#include "engine/mysql_family/framed_output.h"
 #include "engine/private_files.h"
 #include "engine/producer.h"
 #include "sql/mariadb.h"
@@ -14,9 +15,10 @@ namespace holdfast::engine {
 
 class MysqlFamilyDump : public DumpStream {
  public:
-  /// `options` is the file the program reads its password from; it goes with the dump.
+  /// `options` is the file the program reads its password from; it goes with the dump. `own`: statements of our own
+  /// around what the program writes.
   MysqlFamilyDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options, Producer producer,
-                  DumpInfo info);
+                  DumpInfo info, OwnStatements own);
 
   Result<size_t> read(MutableByteSpan into) final;
   const DumpInfo& info() const final { return info_; }
@@ -37,8 +39,14 @@ class MysqlFamilyDump : public DumpStream {
   DumpInfo info_;
 
  private:
+  /// Bytes of the stream, with our statements in it; 0 at its end.
+  Result<size_t> next(MutableByteSpan into);
+  std::unexpected<Error> incomplete() const;
+
   PrivateFile options_;
   Producer producer_;
+  FramedOutput frame_;
+  bool ended_ = false;  ///< the program has; what is left is in frame_
   DumpScanner scanner_{DumpFlavour::mysql};
   bool done_ = false;
 };

@@ -89,6 +89,7 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
                                        engines.text("e", i)));
   }
 
+  OwnStatements own;
   auto options = TRY(PrivateFile::create("client.cnf", mysql_option_file(request.target)));
   sys::Command command = dump_everything(program, options);
   if (log_bin) {
@@ -101,7 +102,7 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   }
   auto producer = TRY(Producer::start(std::move(command), request.stall_limit, stop));
   return std::make_unique<MariadbDump>(request, std::move(connection), std::move(options), std::move(producer),
-                                       std::move(info));
+                                       std::move(info), std::move(own));
 }
 
 }  // namespace holdfast::engine

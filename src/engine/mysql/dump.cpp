@@ -83,6 +83,7 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   info.position_from = facts.text("p");
   std::erase(info.position_from, '\n');
 
+  OwnStatements own;
   auto options = TRY(PrivateFile::create("client.cnf", mysql_option_file(request.target)));
   sys::Command command = dump_everything(program, options);
   command.argv.push_back("--flush-privileges");
@@ -94,7 +95,7 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   }
   auto producer = TRY(Producer::start(std::move(command), request.stall_limit, stop));
   return std::make_unique<MysqlDump>(request, std::move(connection), std::move(options), std::move(producer),
-                                     std::move(info));
+                                     std::move(info), std::move(own));
 }
 
 }  // namespace holdfast::engine
