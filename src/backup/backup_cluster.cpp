@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "backup/sidecar.h"
 #include "engine/catch_up.h"
 #include "repo/environment.h"
 
 namespace holdfast::backup {
 namespace {
-
-using codec::Value;
 
 class DumpSource : public repo::ByteSource {
  public:
@@ -37,50 +36,6 @@ std::string tag_text(std::string text) {
 
 std::string snapshot_folder(const cluster::DatabaseCluster& cluster) {
   return cluster.ns + "/" + cluster.name.str();
-}
-
-Value sidecar(const BackupRequest& request, const BackupReport& report, const std::string& started,
-              const std::string& finished) {
-  const auto& info = report.info;
-  const auto& counts = info.counts;
-  auto objects = Value::object({{"databases", counts.databases},
-                                {"tables", counts.tables},
-                                {"views", counts.views},
-                                {"sequences", counts.sequences},
-                                {"routines", counts.routines},
-                                {"triggers", counts.triggers},
-                                {"events", counts.events},
-                                {"roles", counts.roles}});
-  Value::Object tables;
-  constexpr size_t kMostTables = 20000;  // a sidecar stays small
-  for (const auto& [name, rows] : counts.table_rows) {
-    if (tables.size() < kMostTables) tables.emplace_back(name, rows);
-  }
-  return Value::object({{"schemaVersion", "v1alpha1"},
-                        {"engine", cluster::engine_name(request.cluster.engine)},
-                        {"cluster", request.cluster.name.str()},
-                        {"namespace", request.cluster.ns},
-                        {"member", report.member},
-                        {"role", request.cluster.engine == cluster::Engine::galera ? "member"
-                                 : report.from_replica                             ? "replica"
-                                                                                   : "primary"},
-                        {"method", "dump"},
-                        {"startedAt", started},
-                        {"finishedAt", finished},
-                        {"serverVersion", info.server_version},
-                        {"toolVersion", info.tool_version},
-                        {"lineage", info.lineage},
-                        {"position", info.position},
-                        {"positionExact", info.position_exact},
-                        {"positionFrom", info.position_from},
-                        {"positionTo", info.position_to},
-                        {"logFile", info.log_file},
-                        {"logOffset", info.log_offset},
-                        {"bytes", counts.bytes},
-                        {"objects", objects},
-                        {"rows", counts.rows},
-                        {"tables", Value(std::move(tables))},
-                        {"remarks", Value::list_of(info.remarks)}});
 }
 
 Status store_dump(repo::Repository& repository, const BackupRequest& request, const DumpPlace& place,
@@ -125,6 +80,7 @@ Status store_dump(repo::Repository& repository, const BackupRequest& request, co
       "member=" + report.member,
       "position=" + tag_text(report.info.position),
   };
+  if (const std::string kinds = note_kinds(report.info.notes); !kinds.empty()) tags.push_back("notes=" + kinds);
   tags.insert(tags.end(), request.extra_tags.begin(), request.extra_tags.end());
   backup.set_tags(std::move(tags));
   report.snapshot = TRY(backup.commit(may_commit));

@@ -1,10 +1,8 @@
 // A cluster's dump as a snapshot: <namespace>/<cluster>/mysqldump.sql (or pgdumpall.sql) and, beside it, what is known
-// about it: mysqldump.sql.json.
+// about it: mysqldump.sql.json (backup/sidecar.h).
 //
-// Tags: engine= cluster= namespace= type=backup method=dump member= position=. Snapshot time is the start of the job.
-// Sidecar: {schemaVersion, engine, cluster, namespace, member, role, method, startedAt, finishedAt, serverVersion,
-// toolVersion, lineage, position, positionExact, positionFrom, positionTo, logFile, logOffset, bytes, objects{...},
-// rows, tables{name: rows}, remarks[]}.
+// Tags: engine= cluster= namespace= type=backup method=dump member= position=, and notes= with the kinds of what the
+// dump does not carry. Snapshot time is the start of the job.
 #pragma once
 
 #include <atomic>
@@ -15,7 +13,6 @@
 #include <vector>
 
 #include "cluster/types.h"
-#include "codec/value.h"
 #include "engine/dump.h"
 #include "engine/members.h"
 #include "repo/stream_backup.h"
@@ -42,10 +39,6 @@ struct BackupReport {
 
 /// "shop/shop-mariadb"
 std::string snapshot_folder(const cluster::DatabaseCluster& cluster);
-/// The sidecar's document.
-codec::Value sidecar(const BackupRequest& request, const BackupReport& report, const std::string& started,
-                     const std::string& finished);
-
 /// Where a member's dump goes, and as what.
 struct DumpPlace {
   std::string path;            ///< "shop/shop-mariadb/mysqldump.sql"; the sidecar is beside it, + ".json"

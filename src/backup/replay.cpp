@@ -16,7 +16,6 @@
 #include "engine/programs.h"
 #include "repo/dump.h"
 #include "repo/tree_access.h"
-#include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/process.h"
 
@@ -207,58 +206,6 @@ Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo:
   if (filter) TRY_VOID(client.write(filter->finish()));
   TRY_VOID(client.finish());
   return scanner.counts();
-}
-
-Result<uint64_t> verify_rows(Engine engine, const sql::Target& target, const engine::DumpCounts& counts,
-                             std::stop_token stop) {
-  uint64_t total = 0;
-  std::string differing;
-  size_t differ = 0;
-  auto compare = [&](const std::string& name, uint64_t expected, uint64_t found) {
-    total += found;
-    if (expected == found) return;
-    if (++differ <= 5)
-      differing +=
-          fmt::format("{}{}: {} in the dump, {} restored", differing.empty() ? "" : "; ", name, expected, found);
-  };
-  const auto deadline = Deadline::in(std::chrono::hours(6));
-  if (engine == Engine::postgres) {
-    std::optional<sql::PostgresConnection> connection;
-    std::string connected;
-    for (const auto& [name, expected] : counts.table_rows) {
-      const auto first = name.find('.'), second = name.find('.', first + 1);
-      if (second == std::string::npos) continue;
-      const std::string database = name.substr(0, first);
-      if (!connection || database != connected) {
-        sql::Target there = target;
-        there.database = connected = database;
-        connection.emplace(TRY(sql::PostgresConnection::connect(there, Deadline::in(seconds(30)), stop)));
-      }
-      auto rows =
-          TRY(connection->query(fmt::format("SELECT count(*) AS n FROM ONLY {}.{}",
-                                            sql::quote_postgres_name(name.substr(first + 1, second - first - 1)),
-                                            sql::quote_postgres_name(name.substr(second + 1))),
-                                deadline, stop));
-      compare(name, expected, std::strtoull(rows.text("n").c_str(), nullptr, 10));
-    }
-  } else {
-    auto connection = TRY(sql::MariadbConnection::connect(target, Deadline::in(seconds(30)), stop));
-    for (const auto& [name, expected] : counts.table_rows) {
-      const auto dot = name.find('.');
-      const std::string database = name.substr(0, dot);
-      if (database == "mysql" || database == "sys" || database == "performance_schema") continue;
-      auto rows = TRY(connection.query(fmt::format("SELECT COUNT(*) AS n FROM {}.{}", sql::quote_mysql_name(database),
-                                                   sql::quote_mysql_name(name.substr(dot + 1))),
-                                       deadline, stop));
-      compare(name, expected, std::strtoull(rows.text("n").c_str(), nullptr, 10));
-    }
-  }
-  if (differ > 0) {
-    return fail(ErrorClass::verification_failed, "restore.rows_differ",
-                fmt::format("{} tables hold another number of rows than the dump: {}", differ, differing),
-                "restore another snapshot; holdfast get backups lists them");
-  }
-  return total;
 }
 
 }  // namespace holdfast::backup

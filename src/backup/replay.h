@@ -21,12 +21,6 @@ Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo:
                                        const std::string& path, cluster::Engine engine, const sql::Target& target,
                                        std::atomic<uint64_t>* progress, std::stop_token stop);
 
-/// Counts the rows of every table the dump named and compares. "restore.rows_differ" (verification_failed) names the
-/// first tables that differ. System schemas are left out: the server writes into them by itself. Returns the rows
-/// counted.
-Result<uint64_t> verify_rows(cluster::Engine engine, const sql::Target& target, const engine::DumpCounts& counts,
-                             std::stop_token stop);
-
 /// Drops the CREATE ROLE lines of roles that exist already from the head of a pg_dumpall stream: the ALTER ROLE behind
 /// each of them says everything, and CREATE ROLE of an existing one would end the replay. Of the role the replay signs
 /// in as, the ALTER ROLE goes too: it brings the password of the backup's time, and the next \connect would be refused.

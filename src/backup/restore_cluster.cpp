@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backup/rebuild.h"
+#include "backup/sidecar.h"
 #include "engine/dump.h"
 #include "repo/dump.h"
 #include "repo/tree_access.h"
@@ -38,8 +39,11 @@ Result<RestoreReport> fill(repo::Repository& repository, const RestoreRequest& r
   TRY_VOID(keeper->restore_accounts(stop));
   say(request, fmt::format("{}: replayed {} tables, {} rows; end marker seen", primary.setup().name,
                            report.counts.tables, report.counts.rows));
-  report.rows_verified = TRY(verify_rows(request.engine, target, report.counts, stop));
-  say(request, fmt::format("{}: counted {} rows, as many as the dump has", primary.setup().name, report.rows_verified));
+  report.proof = TRY(verify_rows(request.engine, target, report.counts, uncounted_of(request.sidecar), stop));
+  say(request, fmt::format("{}: counted {} rows of {} tables, as many as the dump has", primary.setup().name,
+                           report.proof.rows, report.proof.tables));
+  for (const auto& [table, why] : report.proof.skipped)
+    say(request, fmt::format("{}: did not count {}: {}", primary.setup().name, table.text(), why));
   TRY_VOID(keeper->set_position(report.position, stop));
   keeper.reset();
   TRY_VOID(primary.stop(step()));

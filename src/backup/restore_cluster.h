@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "backup/replay.h"
+#include "backup/row_proof.h"
 #include "codec/value.h"
 #include "engine/member_control.h"
 
@@ -26,7 +27,7 @@ Result<codec::Value> read_sidecar(repo::Repository& repository, const SnapshotCh
 
 struct RestoreReport {
   engine::DumpCounts counts;
-  uint64_t rows_verified = 0;
+  RowProof proof;
   std::string position;
   std::vector<std::string> set_aside;  ///< where the old data directories are
   std::vector<std::string> members;    ///< healthy again

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "backup/sidecar.h"
 #include "base/units.h"
 #include "cli/backup_sources.h"
 #include "cli/cluster_options.h"
@@ -45,6 +46,7 @@ Exit backup_cluster(Context& context) {
   const auto elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start);
   const auto& counts = report.info.counts;
   for (const auto& remark : report.info.remarks) context.out.warning("backup.remark", remark);
+  for (const auto& note : report.info.notes) context.out.warning(note.id, note.text);
   context.out.set_data(codec::Value::object({{"snapshot", snapshot_value(report.snapshot)},
                                              {"cluster", request.cluster.name.str()},
                                              {"namespace", request.cluster.ns},
@@ -56,6 +58,7 @@ Exit backup_cluster(Context& context) {
                                              {"serverVersion", report.info.server_version},
                                              {"rows", counts.rows},
                                              {"objects", counts.objects()},
+                                             {"notes", backup::notes_value(report.info.notes)},
                                              {"bytes", counts.bytes},
                                              {"seconds", elapsed.count()}}));
   const auto& summary = *report.snapshot.summary;

@@ -30,7 +30,7 @@ Exit run_get_backups(Context& context) {
   const bool wide = context.out.is_wide();
   Table table(
       wide ? std::vector<std::string>{"SNAPSHOT", "TIME", "TYPE", "ENGINE", "NAMESPACE", "CLUSTER", "MEMBER", "METHOD",
-                                      "JOB", "SIZE", "ADDED", "AGE", "POSITION"}
+                                      "JOB", "SIZE", "ADDED", "AGE", "POSITION", "NOTES"}
            : std::vector<std::string>{"SNAPSHOT", "TIME", "TYPE", "ENGINE", "NAMESPACE", "CLUSTER", "SIZE", "AGE"},
       wide ? std::vector<size_t>{9, 10, 11} : std::vector<size_t>{6, 7});
   const auto now = repo::now();
@@ -55,6 +55,7 @@ Exit run_get_backups(Context& context) {
                                             {"job", tag("job")},
                                             {"instance", tag("instance")},
                                             {"position", tag("position")},
+                                            {"notes", tag("notes")},
                                             {"paths", codec::Value::list_of(snapshot.paths)},
                                             {"bytes", size},
                                             {"bytesAdded", added},
@@ -63,7 +64,7 @@ Exit run_get_backups(Context& context) {
     if (wide) {
       table.row({snapshot.id.short_hex(), local_time(snapshot.time), tag("type"), tag("engine"), tag("namespace"),
                  cluster, tag("member"), tag("method"), tag("job"), shown, snapshot.summary ? human_size(added) : "-",
-                 age(snapshot.time, now), tag("position")});
+                 age(snapshot.time, now), tag("position"), tag("notes")});
     } else {
       table.row({snapshot.id.short_hex(), local_time(snapshot.time), tag("type"), tag("engine"), tag("namespace"),
                  cluster, shown, age(snapshot.time, now)});

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backup/restore_cluster.h"
+#include "backup/sidecar.h"
 #include "base/units.h"
 #include "cli/cluster_options.h"
 #include "cli/operation_handlers.h"
@@ -39,6 +40,9 @@ Result<operation::ClusterLock> keep_others_away(Context& context, const cluster:
 void show(Context& context, const backup::RestoreRequest& request, const backup::RestoreReport& report,
           const std::string& target, std::chrono::duration<double> elapsed) {
   const auto& counts = report.counts;
+  const auto notes = backup::notes_of(request.sidecar);
+  std::vector<std::string> not_counted;
+  for (const auto& [table, why] : report.proof.skipped) not_counted.push_back(table.text());
   context.out.set_data(codec::Value::object({
       {"snapshot", request.choice.snapshot.id.hex()},
       {"path", request.choice.path},
@@ -52,14 +56,18 @@ void show(Context& context, const backup::RestoreRequest& request, const backup:
                                       {"objects", counts.objects()},
                                       {"tables", counts.tables},
                                       {"rowsReplayed", counts.rows},
-                                      {"rowsCounted", report.rows_verified}})},
+                                      {"tablesCounted", report.proof.tables},
+                                      {"rowsCounted", report.proof.rows},
+                                      {"notCounted", codec::Value::list_of(not_counted)}})},
+      {"notes", backup::notes_value(notes)},
   }));
   context.out.line(fmt::format("restored {} from snapshot {} in {} ({})", target,
                                request.choice.snapshot.id.short_hex(), human_span(elapsed),
                                human_rate(counts.bytes, elapsed)));
   context.out.line(fmt::format(
-      "  proved: end marker seen, {} tables and {} other objects, {} rows replayed, {} counted in the server{}",
-      counts.tables, counts.objects() - counts.tables, counts.rows, report.rows_verified,
+      "  proved: end marker seen, {} tables and {} other objects, {} rows replayed, {} counted in the server{}{}",
+      counts.tables, counts.objects() - counts.tables, counts.rows, report.proof.rows,
+      not_counted.empty() ? "" : fmt::format(" ({} tables not counted)", not_counted.size()),
       report.position.empty() ? "" : ", position " + report.position));
   for (const auto& path : report.set_aside) context.out.note("  old data: " + path);
 }
@@ -100,6 +108,7 @@ Exit restore_cluster(Context& context) {
   const std::string what = fmt::format("snapshot {} ({}) of {}", request.choice.snapshot.id.short_hex(),
                                        local_time(request.choice.snapshot.time),
                                        request.choice.path.substr(1, request.choice.path.rfind('/') - 1));
+  for (const auto& note : backup::notes_of(request.sidecar)) context.out.warning(note.id, note.text);
   if (cluster && !accepted(options, "replace-data", cluster->name.str())) {
     return fail(
         ErrorClass::refused, "restore.replace_data",

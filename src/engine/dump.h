@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -26,6 +27,13 @@ struct DumpRequest {
   std::chrono::seconds stall_limit{600};  ///< the program may be silent this long
 };
 
+/// Something the dump does not carry, or not exactly: reported by the backup, in its sidecar and before a restore.
+struct DumpNote {
+  std::string id;      ///< stable, dotted: "unlogged.empty"
+  std::string object;  ///< what it is about, for people; "" = the whole server
+  std::string text;    ///< one sentence, names the object
+};
+
 /// What is known about a dump: the sidecar file says it.
 struct DumpInfo {
   std::string server_version;
@@ -37,6 +45,9 @@ struct DumpInfo {
   std::string log_file;  ///< binary log coordinates of the dump; empty without a binary log
   uint64_t log_offset = 0;
   std::vector<std::string> remarks;  ///< "table a.b is MyISAM: not part of the consistent point"
+  std::vector<DumpNote> notes;
+  /// Tables whose rows no proof may count (foreign, filled by an extension, MERGE), and why.
+  std::map<TableName, std::string> uncounted;
   DumpCounts counts;
 };
 

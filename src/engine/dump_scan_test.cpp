@@ -37,7 +37,7 @@ void expect_mysql(const DumpScanner& scanner) {
   EXPECT_EQ(counts.routines, 1u);
   EXPECT_EQ(counts.events, 1u);
   EXPECT_EQ(counts.rows, 5u);
-  EXPECT_EQ(counts.table_rows, (std::map<std::string, uint64_t>{{"a.t", 4}, {"a.o`dd", 1}, {"a.empty", 0}}));
+  EXPECT_EQ(counts.table_rows, (std::map<TableName, uint64_t>{{{"a", "", "t"}, 4}, {{"a", "", "o`dd"}, 1}, {{"a", "", "empty"}, 0}}));
   EXPECT_EQ(counts.bytes, kMysql.size());
   EXPECT_TRUE(scanner.complete());
   EXPECT_EQ(scanner.position_lines(),
@@ -88,7 +88,7 @@ TEST(DumpScanner, postgres_in_pieces_of_every_size) {
     SCOPED_TRACE(piece);
     const auto& counts = scanner.counts();
     EXPECT_EQ(counts.rows, 3u);
-    EXPECT_EQ(counts.table_rows, (std::map<std::string, uint64_t>{{"shop.public.Orders", 3}, {"shop.s.none", 0}}));
+    EXPECT_EQ(counts.table_rows, (std::map<TableName, uint64_t>{{{"shop", "public", "Orders"}, 3}, {{"shop", "s", "none"}, 0}}));
     EXPECT_EQ(counts.tables, 2u);
     EXPECT_EQ(counts.views, 1u);
     EXPECT_EQ(counts.routines, 1u);

@@ -1,0 +1,31 @@
+// What the scanner of one dialect gives to DumpScanner. One file for each dialect: dump_scan_mysql.cpp and
+// dump_scan_postgres.cpp.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/dump_scan.h"
+
+namespace holdfast::engine {
+
+class DialectScan {
+ public:
+  virtual ~DialectScan() = default;
+  /// The next bytes of the dump, cut anywhere.
+  virtual void feed(std::string_view text) = 0;
+  /// False while what was fed ends inside a statement, where no text is an end marker.
+  virtual bool between_statements() const = 0;
+
+  DumpCounts counts;
+  std::string position_lines;
+};
+
+std::unique_ptr<DialectScan> mysql_dump_scan();
+std::unique_ptr<DialectScan> postgres_dump_scan();
+
+/// The name in `quote` at the start of `text`, doubled quotes undone; "" when there is none. `after`: where it ends.
+std::string quoted_name(std::string_view text, char quote, size_t* after = nullptr);
+
+}  // namespace holdfast::engine
