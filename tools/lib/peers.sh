@@ -1,6 +1,8 @@
 # Shared by the scripts in tools/peers: where peers go, and Debian packages of another suite unpacked without touching
 # the system's own apt. Sourced, not run.
 set -eu
+PINS=$(dirname "$0")/../lib/pins.txt
+. "$(dirname "$0")/../lib/pins.sh"
 
 PEERS=${HOLDFAST_PEERS:-}
 if [ -z "$PEERS" ]; then
