@@ -1,8 +1,10 @@
 # The front door. `make check` is what a change must pass; `make test` is what CI runs.
 JOBS ?= $(shell nproc)
 BUILD ?= build
+# Tests of servers mostly wait, so one more than there are processors runs.
+TEST_JOBS ?= $(shell expr $(JOBS) + 1)
 
-.PHONY: setup build test demo bench lint asan tsan check clean docs prepared
+.PHONY: setup configure build test test-all demo bench lint asan tsan fuzz check clean docs prepared
 
 setup:            ## install all packages and peers; does nothing when all is there
 	@tools/setup
@@ -10,17 +12,29 @@ setup:            ## install all packages and peers; does nothing when all is th
 prepared:
 	@tools/setup --check build >/dev/null || tools/setup build
 
-build: prepared $(BUILD)/build.ninja  ## build/holdfast, optimised
+# UNITY=ON compiles sources several at once (cmake/unity.py), chosen anew each time. For work on single files configure a
+# folder of your own: cmake --preset dev
+UNITY ?= OFF
+configure: prepared
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release -DHOLDFAST_UNITY=$(UNITY) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+
+build: configure  ## build/holdfast, optimised
 	@ninja -C $(BUILD) -j$(JOBS) holdfast
 
-$(BUILD)/build.ninja: | prepared
-	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release
-
 # A peer that cannot be fetched (exit 3) does not stop the tests: those that need it say so, or fail under HOLDFAST_REQUIRE.
-test: $(BUILD)/build.ninja   ## everything: unit, session, conformance, integration
+test:             ## unit, session, conformance, integration; of long sweeps a part, another one each time
 	@tools/setup build demo test || [ $$? -eq 3 ]
+	@$(MAKE) --no-print-directory configure
 	@ninja -C $(BUILD) -j$(JOBS)
-	@tools/run_tests $(BUILD) -j2 --timeout 600 $(CTEST_ARGS)
+	@tools/run_tests $(BUILD) -j$(TEST_JOBS) --timeout 600 $(CTEST_ARGS)
+
+test-all:         ## every point of every sweep, sanitizers, fuzzing, speed of triage: hours
+	@tools/setup build demo test lint || [ $$? -eq 3 ]
+	@$(MAKE) --no-print-directory asan
+	@$(MAKE) --no-print-directory tsan
+	@$(MAKE) --no-print-directory fuzz
+	@HOLDFAST_ALL_OPERATIONS=1 $(MAKE) --no-print-directory test CTEST_ARGS="-C all --timeout 7200 $(CTEST_ARGS)"
 
 demo:             ## the story of the README, on real servers
 	@tools/setup build demo
@@ -30,7 +44,7 @@ demo:             ## the story of the README, on real servers
 bench: build      ## side by side with restic, as ratios
 	@tools/bench
 
-lint: $(BUILD)/build.ninja   ## format, tidy, layers, thread safety
+lint: configure   ## format, tidy, layers, thread safety
 	@tools/setup --check lint >/dev/null || tools/setup lint
 	@tools/lint
 
@@ -45,6 +59,13 @@ asan tsan: prepared
 	@cmake --preset $@ >/dev/null
 	@ninja -C build-$@ -j$(JOBS) $(programs)
 	@$(in_order) ctest --preset $@ --timeout 900 $(CTEST_ARGS)
+
+FUZZ_SECONDS ?= 60
+fuzz: prepared    ## each parser of what others send, for FUZZ_SECONDS, from its corpus
+	@tools/setup --check lint >/dev/null || tools/setup lint
+	@cmake --preset fuzz >/dev/null
+	@ninja -C build-fuzz -j$(JOBS) fuzz_programs
+	@tools/fuzz build-fuzz $(FUZZ_SECONDS)
 
 check: lint test
 

@@ -1,0 +1,50 @@
+# Fewer and faster compilations for whoever builds all of it (HOLDFAST_UNITY, which `make` sets): sources of one target are
+# compiled together where that cannot change their meaning (unity.py), and programs of tests with -O1 and without debug
+# information. Call it when all targets are there.
+function(holdfast_targets_below folder out)
+  get_property(found DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
+  get_property(folders DIRECTORY ${folder} PROPERTY SUBDIRECTORIES)
+  foreach(below ${folders})
+    holdfast_targets_below(${below} more)
+    list(APPEND found ${more})
+  endforeach()
+  set(${out} ${found} PARENT_SCOPE)
+endfunction()
+
+function(holdfast_unity)
+  holdfast_targets_below(${PROJECT_SOURCE_DIR} targets)
+  set(listing "")
+  # What a batch includes is no header, whatever the compiler thinks.
+  set(quiet $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  foreach(target ${targets})
+    get_target_property(type ${target} TYPE)
+    if(NOT type MATCHES "^(EXECUTABLE|STATIC_LIBRARY)$")
+      continue()
+    endif()
+    get_target_property(folder ${target} SOURCE_DIR)
+    get_target_property(sources ${target} SOURCES)
+    target_compile_options(${target} PRIVATE ${quiet})
+    if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT folder MATCHES "/tests/bench$" AND
+       (target MATCHES "_test$" OR folder MATCHES "^${PROJECT_SOURCE_DIR}/tests/"))
+      target_compile_options(${target} PRIVATE -O1 -g0)
+    endif()
+    set(line ${target})
+    foreach(source ${sources})
+      get_source_file_property(options ${source} DIRECTORY ${folder} COMPILE_OPTIONS)
+      if(options)  # compiled in a way of its own: the target stays as it is
+        set(line "")
+        break()
+      endif()
+      get_filename_component(source ${source} ABSOLUTE BASE_DIR ${folder})
+      list(APPEND line ${source})
+    endforeach()
+    if(line)
+      string(APPEND listing "${line}\n")
+    endif()
+  endforeach()
+  file(WRITE ${PROJECT_BINARY_DIR}/unity/targets "${listing}")
+  execute_process(COMMAND python3 ${PROJECT_SOURCE_DIR}/cmake/unity.py ${PROJECT_BINARY_DIR}/unity
+                  INPUT_FILE ${PROJECT_BINARY_DIR}/unity/targets OUTPUT_FILE ${PROJECT_BINARY_DIR}/unity/sources.cmake
+                  COMMAND_ERROR_IS_FATAL ANY)
+  include(${PROJECT_BINARY_DIR}/unity/sources.cmake)
+endfunction()
