@@ -113,6 +113,7 @@ Comparison record_of(const compare::Outcome& outcome) {
   record.tables = outcome.tables;
   record.rows = outcome.rows;
   record.not_compared = outcome.not_compared;
+  record.not_compared.insert(record.not_compared.end(), outcome.unread.begin(), outcome.unread.end());
   for (const auto& d : outcome.differences)
     record.differences.push_back({d.member, d.table.text(), compare::range_text(d.table, d.range), d.what, d.keys});
   return record;
@@ -148,7 +149,8 @@ Exit run_compare(Context& context) {
   const auto positive = [&](const char* name, int64_t least) -> Result<int64_t> {
     const int64_t value = options.integer(name).value_or(least);
     if (value < least)
-      return fail(ErrorClass::usage, "compare.flag", fmt::format("--{} must be at least {}", name, least));
+      return fail(ErrorClass::usage, "compare.flag", fmt::format("--{} must be at least {}", name, least),
+                  "holdfast help compare");
     return value;
   };
   compare::Options how;
@@ -172,6 +174,11 @@ Exit run_compare(Context& context) {
       error.hint = "what was found equal is noted: --resume continues with the other tables";
     return fail(std::move(error));
   }
+  if (outcome->tables == 0)
+    return fail(ErrorClass::failed, "compare.nothing",
+                fmt::format("no table of {} was compared{}", cluster.full_name(),
+                            outcome->unread.empty() ? ": it has none of users" : ": " + outcome->unread[0]),
+                "holdfast triage -c " + cluster.full_name());
   const Comparison record = record_of(*outcome);
   TRY_VOID(provider::save_comparison(state_dir, cluster, record));
   done.remove();
@@ -180,7 +187,12 @@ Exit run_compare(Context& context) {
   data.set("unreached", codec::Value::list_of(reached.unreached));
   context.out.set_data(std::move(data));
   print(context.out, record, reached.unreached, progress.elapsed().count());
-  if (record.differences.empty()) return {};
+  if (record.differences.empty() && outcome->unread.empty()) return {};
+  if (record.differences.empty())
+    return fail(ErrorClass::partial, "compare.incomplete",
+                fmt::format("{} of {} tables could not be read: {}", outcome->unread.size(),
+                            outcome->unread.size() + outcome->tables, outcome->unread[0]),
+                "the account needs SELECT on every table (PostgreSQL: pg_read_all_data)");
   return fail(ErrorClass::verification_failed, "compare.differ", cluster::comparison_sentence(record),
               "holdfast explain contents-differ");
 }

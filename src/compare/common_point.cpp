@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -14,7 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr size_t kOffers = 24;  // snapshots the first source keeps open at a time
+constexpr size_t kConnections = 24;  // of the first source, for the snapshots it keeps open at a time
 constexpr auto kOfferInterval = milliseconds(3);
 constexpr auto kPatience = seconds(3);  // without a match, the offers are too old: new ones are made
 
@@ -99,6 +100,7 @@ void look_for_point(cluster::Engine engine, const Source& source, size_t index, 
                     const std::stop_token& stop) {
   auto round_ends = Deadline::in(kPatience);
   std::unique_ptr<Session> session;
+  size_t most_offers = 1;
   while (!meeting.over()) {
     if (deadline.passed() || stop.stop_requested()) return meeting.give_up();
     if (index == 0) {
@@ -106,7 +108,7 @@ void look_for_point(cluster::Engine engine, const Source& source, size_t index, 
         meeting.clear();
         round_ends = Deadline::in(kPatience);
       }
-      if (meeting.offers() >= kOffers) {
+      if (meeting.offers() >= most_offers) {
         if (meeting.wait(milliseconds(20))) return;
         continue;
       }
@@ -115,6 +117,7 @@ void look_for_point(cluster::Engine engine, const Source& source, size_t index, 
       auto connected = Session::connect(engine, source.target, deadline.at_most(seconds(10)), stop);
       if (!connected) return meeting.failed(std::move(connected).error().with_context(source.member));
       session = std::move(*connected);
+      most_offers = std::max<size_t>(1, kConnections / session->connections());
     }
     auto taken = session->take(deadline.at_most(seconds(10)), stop);
     if (!taken) return meeting.failed(std::move(taken).error().with_context(source.member));

@@ -125,7 +125,7 @@ class Comparison {
         }
         const Error& error = answers[i].error();
         if (!is_lost(error)) {
-          outcome_.not_compared.push_back(fmt::format("{} ({}: {})", table.text(), sources_[i].member, error.message));
+          outcome_.unread.push_back(fmt::format("{} ({}: {})", table.text(), sources_[i].member, error.message));
           return std::nullopt;
         }
         if (attempt == kLost)

@@ -44,6 +44,7 @@ struct Outcome {
   uint64_t tables = 0, rows = 0, ranges = 0;  ///< compared; rows of the reference
   std::vector<Difference> differences;
   std::vector<std::string> not_compared;  ///< "shop.log (MyISAM: its rows are in no snapshot)"
+  std::vector<std::string> unread;  ///< "shop.log (shop-1: no privilege)": could be compared, and could not be read
   bool equal() const { return differences.empty(); }
 };
 

@@ -29,8 +29,7 @@ Result<std::unique_ptr<Session>> Session::connect(Engine engine, sql::Target tar
   auto session = std::unique_ptr<Session>(new Session(engine, std::move(target)));
   if (engine == Engine::postgres) {
     session->target_.database = "postgres";
-    session->postgres_ = TRY(sql::PostgresConnection::connect(session->target_, deadline, stop));
-    TRY(session->postgres_->query(engine::session_settings(engine), deadline, stop));
+    TRY_VOID(session->connect_databases(deadline, stop));
   } else {
     session->mysql_ = TRY(sql::MariadbConnection::connect(session->target_, deadline, stop));
     TRY(session->mysql_->query(engine::session_settings(engine), deadline, stop));
@@ -40,16 +39,7 @@ Result<std::unique_ptr<Session>> Session::connect(Engine engine, sql::Target tar
 }
 
 Result<std::optional<std::string>> Session::take(Deadline deadline, std::stop_token stop) {
-  if (engine_ == Engine::postgres) {
-    others_.clear();
-    if (in_snapshot_) TRY(postgres_->query("ROLLBACK", deadline, stop));
-    in_snapshot_ = true;
-    const std::string position =
-        "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS p";
-    auto point = TRY(take_between("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT pg_export_snapshot() AS s",
-                                  position, deadline, stop));
-    return point;
-  }
+  if (engine_ == Engine::postgres) return take_postgres(deadline, stop);
   if (in_snapshot_) TRY(mysql_->query("ROLLBACK", deadline, stop));
   in_snapshot_ = true;
   if (engine_ == Engine::mariadb) return take_mariadb(deadline, stop);
@@ -63,13 +53,42 @@ Result<std::optional<std::string>> Session::take(Deadline deadline, std::stop_to
 
 Result<std::optional<std::string>> Session::take_between(const std::string& begin, const std::string& position,
                                                          Deadline deadline, std::stop_token stop) {
-  const auto ask = [&](const std::string& statement) {
-    return postgres_ ? postgres_->query(statement, deadline, stop) : mysql_->query(statement, deadline, stop);
-  };
-  const std::string before = TRY(ask(position)).text("p");
-  const auto begun = TRY(ask(begin));
-  exported_ = begun.text("s");
-  const std::string after = TRY(ask(position)).text("p");
+  const std::string before = TRY(mysql_->query(position, deadline, stop)).text("p");
+  TRY(mysql_->query(begin, deadline, stop));
+  const std::string after = TRY(mysql_->query(position, deadline, stop)).text("p");
+  if (before != after || after.empty()) return std::nullopt;
+  return normal_position(after);
+}
+
+// A snapshot of PostgreSQL serves one database, so each has its own, all taken between the same two looks.
+Status Session::connect_databases(Deadline deadline, std::stop_token stop) {
+  auto first = TRY(sql::PostgresConnection::connect(target_, deadline, stop));
+  auto names =
+      TRY(first.query("SELECT datname AS d FROM pg_database WHERE datallowconn AND datname NOT IN ('template0', "
+                      "'postgres') ORDER BY 1",
+                      deadline, stop));
+  databases_.emplace("postgres", std::move(first));
+  for (size_t i = 0; i < names.rows.size(); ++i) {
+    sql::Target target = target_;
+    target.database = names.text("d", i);
+    auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));
+    databases_.emplace(target.database, std::move(connection));
+  }
+  for (auto& [name, connection] : databases_) TRY(connection.query(engine::session_settings(engine_), deadline, stop));
+  return {};
+}
+
+Result<std::optional<std::string>> Session::take_postgres(Deadline deadline, std::stop_token stop) {
+  auto& main = databases_.at("postgres");
+  const std::string position =
+      "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS p";
+  for (auto& [name, connection] : databases_)
+    if (in_snapshot_) TRY(connection.query("ROLLBACK", deadline, stop));
+  in_snapshot_ = true;
+  const std::string before = TRY(main.query(position, deadline, stop)).text("p");
+  for (auto& [name, connection] : databases_)
+    TRY(connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT 1", deadline, stop));
+  const std::string after = TRY(main.query(position, deadline, stop)).text("p");
   if (before != after || after.empty()) return std::nullopt;
   return normal_position(after);
 }
@@ -104,23 +123,14 @@ Result<std::optional<std::string>> Session::take_mariadb(Deadline deadline, std:
   return normal_position(std::move(text));
 }
 
-Result<sql::PostgresConnection*> Session::database(const std::string& name, Deadline deadline, std::stop_token stop) {
-  if (name.empty() || name == "postgres") return &*postgres_;
-  if (auto found = others_.find(name); found != others_.end()) return &found->second;
-  sql::Target target = target_;
-  target.database = name;
-  auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));
-  TRY(connection.query(engine::session_settings(engine_), deadline, stop));
-  TRY(connection.query(
-      "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT " + sql::quote_postgres(exported_),
-      deadline, stop));
-  return &others_.emplace(name, std::move(connection)).first->second;
-}
-
 Result<sql::Rows> Session::query(const std::string& database_name, const std::string& statement, Deadline deadline,
                                  std::stop_token stop) {
-  if (!postgres_) return mysql_->query(statement, deadline, stop);
-  auto* connection = TRY(database(database_name, deadline, stop));
+  if (mysql_) return mysql_->query(statement, deadline, stop);
+  const auto found = databases_.find(database_name.empty() ? "postgres" : database_name);
+  if (found == databases_.end())
+    return fail(ErrorClass::unavailable, "compare.new_database",
+                "the database " + database_name + " came while it was compared", "run it again");
+  auto* connection = &found->second;
   // A statement that fails (no privilege, a table that is not there) must not end the snapshot.
   TRY(connection->query("SAVEPOINT holdfast", deadline, stop));
   auto rows = connection->query(statement, deadline, stop);

@@ -33,20 +33,22 @@ class Session {
   Result<sql::Rows> query(const std::string& database, const std::string& statement, Deadline deadline,
                           std::stop_token stop);
 
+  /// How many it holds open on the server.
+  size_t connections() const { return mysql_ ? 1 : databases_.size(); }
+
  private:
   Session(cluster::Engine engine, sql::Target target) : engine_(engine), target_(std::move(target)) {}
   Result<std::optional<std::string>> take_mariadb(Deadline deadline, std::stop_token stop);
   /// `position` is a query whose column p is compared before and after.
   Result<std::optional<std::string>> take_between(const std::string& begin, const std::string& position,
                                                   Deadline deadline, std::stop_token stop);
-  Result<sql::PostgresConnection*> database(const std::string& name, Deadline deadline, std::stop_token stop);
+  Result<std::optional<std::string>> take_postgres(Deadline deadline, std::stop_token stop);
+  Status connect_databases(Deadline deadline, std::stop_token stop);
 
   cluster::Engine engine_;
   sql::Target target_;
   std::optional<sql::MariadbConnection> mysql_;
-  std::optional<sql::PostgresConnection> postgres_;
-  std::string exported_;                                   ///< PostgreSQL: name of the snapshot
-  std::map<std::string, sql::PostgresConnection> others_;  ///< ... other databases that share it
+  std::map<std::string, sql::PostgresConnection> databases_;  ///< PostgreSQL: each with a snapshot of its own
   bool in_snapshot_ = false;
 };
 

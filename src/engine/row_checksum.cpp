@@ -18,8 +18,13 @@ bool one_of(const std::array<std::string_view, N>& names, std::string_view name)
   return std::ranges::find(names, name) != names.end();
 }
 
+// MySQL has no MD5() any more (9.6); MariaDB's is four times as fast as its SHA2().
+std::string digest_of(Engine engine, const std::string& value) {
+  return engine == Engine::mysql ? fmt::format("SHA2({}, 256)", value) : fmt::format("MD5({})", value);
+}
+
 // The bytes of one value as text without a comma, or '~' for NULL. A separator inside a value cannot move a border.
-std::string mysql_part(const ColumnShape& column) {
+std::string mysql_part(Engine engine, const ColumnShape& column) {
   constexpr std::array<std::string_view, 12> kPlain = {"tinyint", "smallint", "mediumint", "int",
                                                        "bigint",  "decimal",  "double",    "date",
                                                        "time",    "datetime", "timestamp", "year"};
@@ -35,8 +40,7 @@ std::string mysql_part(const ColumnShape& column) {
   } else if (column.type == "enum" || column.type == "set") {
     value = name + "+0";
   } else if (one_of(kLong, column.type)) {
-    value = column.type == "json" ? fmt::format("MD5(CAST({} AS CHAR))", name)
-                                  : fmt::format("MD5(CAST({} AS BINARY))", name);
+    value = digest_of(engine, fmt::format("CAST({} AS {})", name, column.type == "json" ? "CHAR" : "BINARY"));
   } else if (one_of(kPrinted, column.type)) {
     value = fmt::format("HEX(CAST({} AS CHAR))", name);
   } else {
@@ -61,11 +65,11 @@ std::string row_digest(Engine engine, const std::vector<ColumnShape>& columns) {
   std::string parts;
   for (const auto& column : columns) {
     if (!parts.empty()) parts += ',';
-    parts += engine == Engine::postgres ? sql::quote_postgres_name(column.name) : mysql_part(column);
+    parts += engine == Engine::postgres ? sql::quote_postgres_name(column.name) : mysql_part(engine, column);
   }
-  if (parts.empty()) return "MD5('')";
+  if (parts.empty()) return digest_of(engine, "''");
   if (engine == Engine::postgres) return fmt::format("md5(ROW({})::text)", parts);
-  return fmt::format("MD5(CONCAT_WS(',',{}))", parts);
+  return digest_of(engine, fmt::format("CONCAT_WS(',',{})", parts));
 }
 
 std::string checksum_list(Engine engine, const std::vector<ColumnShape>& columns) {

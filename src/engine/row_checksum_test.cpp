@@ -18,6 +18,12 @@ TEST(RowChecksum, KeepsEveryDigitAndByte) {
             "BINARY)),'~'),IFNULL(`i`,'~')))");
 }
 
+TEST(RowChecksum, MySqlHasNoMd5) {
+  const std::string list = checksum_list(Engine::mysql, {{"t", "longtext"}, {"j", "json"}});
+  EXPECT_EQ(list.find("MD5"), std::string::npos) << list;
+  EXPECT_THAT(list, HasSubstr("SHA2(CAST(`t` AS BINARY), 256)"));
+}
+
 TEST(RowChecksum, QuotesNamesOfBothDialects) {
   EXPECT_THAT(row_digest(Engine::mysql, {{"a`b", "int"}}), HasSubstr("`a``b`"));
   EXPECT_EQ(row_digest(Engine::postgres, {{"a\"b", ""}, {"c", ""}}), "md5(ROW(\"a\"\"b\",\"c\")::text)");
