@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "backup/diverged.h"
 #include "backup/escrow.h"
@@ -60,6 +61,22 @@ Result<Value> keep_dump(Context& context, RepositorySession& session, const clus
       {{"snapshot", kept.snapshot}, {"path", kept.path}, {"position", kept.position}, {"bytes", kept.bytes}});
 }
 
+/// Positions prove which transactions a donor has; whether its rows are the same, only a comparison shows.
+std::vector<std::string> donors_not_compared(const Work& work) {
+  const auto& cluster = work.before.cluster;
+  std::set<std::string> donors;
+  for (const auto& step : work.plan.steps)
+    if (step.kind == "make_side_copy") donors.insert(step.arguments["donor"].text());
+  std::vector<std::string> remarks;
+  for (const auto& donor : donors)
+    if (!cluster.compared || !cluster.compared->covers(donor))
+      remarks.push_back(
+          fmt::format("the contents of {} were never compared with another member's; holdfast compare -c {} "
+                      "shows whether they are the same",
+                      donor, cluster.full_name()));
+  return remarks;
+}
+
 }  // namespace
 
 cluster::TriageReport look_at(const cluster::DatabaseCluster& cluster, std::stop_token stop) {
@@ -77,6 +94,7 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, Work w
   operation::Plan& plan = work.plan;
   for (const auto& name : work.left_alone) context.out.note("left alone: " + name);
   for (const auto& remark : work.remarks) context.out.warning("repair.remark", remark);
+  for (const auto& remark : donors_not_compared(work)) context.out.warning("repair.donor_not_compared", remark);
   plan.created = operation::utc_now();
   auto data = Value::object({{"before", triage_value(work.before)},
                              {"skipped", Value::list_of(work.left_alone)},

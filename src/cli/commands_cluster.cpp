@@ -46,6 +46,42 @@ std::vector<Command> cluster_commands() {
                     {"holdfast triage -c shop-mariadb --export-divergence ./diverged",
                      "keep what a diverged member alone has, before it is rebuilt"},
                     {"holdfast triage -c shop-mariadb -v", "with the evidence, and every value that was read"}}},
+      {.path = "compare",
+       .summary = "whether the members hold the same rows",
+       .description =
+           "Reads all members at one and the same position and compares the contents of every table, in ranges of "
+           "keys. "
+           "Positions that agree say which transactions a member has; this says that the rows are the same. Nothing is "
+           "locked, paused or written on any server. A range counts as different only when it differs at several "
+           "positions. The result is kept and shown by triage with its age; a member that differs is no donor. "
+           "Exit 10 when members differ.",
+       .flags = {{.name = "instance",
+                  .type = FlagType::list,
+                  .help = "only these members, by name or ordinal; at least two",
+                  .shorthand = 'i',
+                  .value_name = "MEMBER"},
+                 {.name = "range-rows",
+                  .type = FlagType::integer,
+                  .help = "rows compared by one statement",
+                  .value_name = "ROWS",
+                  .default_value = "20000"},
+                 {.name = "rows-per-second",
+                  .type = FlagType::integer,
+                  .help = "read no more than this of each member; 0 = no limit",
+                  .value_name = "ROWS",
+                  .default_value = "0"},
+                 {.name = "meet-timeout",
+                  .type = FlagType::integer,
+                  .help = "how long a position that all members have at a time is looked for",
+                  .value_name = "SECONDS",
+                  .default_value = "30"},
+                 {.name = "resume",
+                  .type = FlagType::boolean,
+                  .help = "leave out the tables that an interrupted run has found equal"}},
+       .groups = {&cluster_flags()},
+       .examples = {{"holdfast compare -c shop-mariadb", "all members, all tables"},
+                    {"holdfast compare -c shop-mariadb -i 0 -i 2 --rows-per-second 50000",
+                     "two members, without getting in the way of others"}}},
       {.path = "repair",
        .summary = "bring broken members back, without ever destroying what is unique",
        .description =

@@ -185,6 +185,16 @@ void print_readings(Output& out, const TriageReport& report) {
   }
 }
 
+/// Positions that agree are one thing, equal rows another: when they were last compared, and with which result.
+std::string contents_sentence(const TriageReport& report) {
+  const auto& compared = report.cluster.compared;
+  if (!compared) return "contents were never compared: holdfast compare -c " + report.cluster.full_name();
+  std::string text = cluster::comparison_sentence(*compared);
+  for (const auto& m : report.members)
+    if (!compared->covers(m.facts.member.str())) text += "; without " + m.facts.member.str();
+  return text;
+}
+
 }  // namespace
 
 std::string verdict_mark(Output& out, const MemberReport& member) {
@@ -250,18 +260,20 @@ Value triage_value(const TriageReport& report) {
     members.push(std::move(member));
   }
   for (const auto& d : report.diagnoses) diagnoses.push(diagnosis_value(d));
-  return Value::object({{"cluster", report.cluster.name.str()},
-                        {"namespace", report.cluster.ns},
-                        {"engine", cluster::engine_name(report.cluster.engine)},
-                        {"provider", cluster::provider_name(report.cluster.provider)},
-                        {"healthy", report.healthy},
-                        {"sentence", report.sentence},
-                        {"authority", authority_name(report.authority.kind)},
-                        {"authorityMember", report.authority.member ? Value(report.authority.member->str()) : Value()},
-                        {"authorityReasons", Value::list_of(report.authority.reasons)},
-                        {"leader", report.leader.empty() ? Value() : Value(report.leader)},
-                        {"members", members},
-                        {"diagnoses", diagnoses}});
+  return Value::object(
+      {{"cluster", report.cluster.name.str()},
+       {"namespace", report.cluster.ns},
+       {"engine", cluster::engine_name(report.cluster.engine)},
+       {"provider", cluster::provider_name(report.cluster.provider)},
+       {"healthy", report.healthy},
+       {"sentence", report.sentence},
+       {"authority", authority_name(report.authority.kind)},
+       {"authorityMember", report.authority.member ? Value(report.authority.member->str()) : Value()},
+       {"authorityReasons", Value::list_of(report.authority.reasons)},
+       {"leader", report.leader.empty() ? Value() : Value(report.leader)},
+       {"compared", report.cluster.compared ? cluster::comparison_value(*report.cluster.compared) : Value()},
+       {"members", members},
+       {"diagnoses", diagnoses}});
 }
 
 std::string cluster_heading(Output& out, const TriageReport& report) {
@@ -278,6 +290,7 @@ void print_triage(Output& out, const TriageReport& report, bool verbose) {
                        report.authority.member ? ", " + report.authority.member->str() : ""));
   if (verbose || report.authority.kind != cluster::AuthorityKind::provable)
     for (const auto& reason : report.authority.reasons) out.line("    " + reason);
+  if (report.cluster.members.size() > 1) out.line("  " + contents_sentence(report));
   out.line();
   print_topology(out, report);
   print_errant(out, report);

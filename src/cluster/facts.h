@@ -273,6 +273,7 @@ struct MemberFacts {
   std::optional<bool> checksums;       ///< page checksums are on
   std::string archive_problem;         ///< PostgreSQL: the archiver's last failure, unless it has succeeded since
   std::optional<bool> archives;        ///< PostgreSQL: archive_mode is not off
+  std::string archive_command;         ///< PostgreSQL
   std::optional<int> archive_waiting;  ///< PostgreSQL: full segments that wait for the archiver
   double archive_waits_seconds = 0;    ///< the oldest of them
   std::optional<double> archived_seconds_ago;      ///< the last success, if there was one

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/strong_id.h"
+#include "cluster/comparison.h"
 
 namespace holdfast::cluster {
 
@@ -65,6 +66,8 @@ struct DatabaseCluster {
   /// foreign. "" = not recorded; then members that differ cannot be judged.
   std::string lineage;
   std::vector<Member> members;
+  /// Not of the resource: what the last comparison of contents found. nullopt = never compared.
+  std::optional<Comparison> compared;
 
   /// "shop/shop-mariadb"
   std::string full_name() const { return ns + "/" + name.str(); }

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "cluster/resource.h"
+#include "provider/last_comparison.h"
 #include "sys/file.h"
 
 namespace holdfast::provider {
@@ -64,14 +65,14 @@ Result<std::vector<DatabaseCluster>> load_clusters(const std::vector<std::string
         return fail(ErrorClass::usage, "config.duplicate",
                     "the cluster " + clusters[i].full_name() + " is described twice");
   const std::string lab = state_dir + "/clusters";
-  if (!fs::is_directory(lab, error)) return clusters;
   std::vector<DatabaseCluster> own;
-  TRY_VOID(load_path(lab, own));
+  if (fs::is_directory(lab, error)) TRY_VOID(load_path(lab, own));
   for (auto& cluster : own) {
     bool known = std::any_of(clusters.begin(), clusters.end(),
                              [&](const auto& c) { return c.full_name() == cluster.full_name(); });
     if (!known) clusters.push_back(std::move(cluster));
   }
+  for (auto& cluster : clusters) cluster.compared = load_comparison(state_dir, cluster);
   return clusters;
 }
 

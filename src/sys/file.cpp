@@ -33,8 +33,14 @@ Error errno_error(int error_number, std::string what) {
       error.error_class = ErrorClass::failed;
       error.id = "store.not_found";
       break;
-    case EACCES:
     case EPERM:
+      error.error_class = ErrorClass::refused;
+      error.id = "sys.denied";
+      error.hint =
+          "the kernel does not permit it, whatever the mode says: see lsattr (i = immutable), or run as the user that "
+          "owns it";
+      break;
+    case EACCES:
     case EROFS:
       error.error_class = ErrorClass::refused;
       error.id = "sys.denied";

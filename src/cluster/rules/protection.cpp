@@ -164,13 +164,45 @@ std::vector<Finding> no_binary_log(const View& view) {
   });
 }
 
+/// "sync_binlog=0 (safe: 1)" -> "sync_binlog = 1"
+std::string safe_values(const std::vector<std::string>& gaps) {
+  std::string text;
+  for (const auto& gap : gaps) {
+    const size_t equals = gap.find('='), safe = gap.find("(safe: ");
+    if (equals == std::string::npos || safe == std::string::npos) continue;
+    text += fmt::format("{}{} = {}", text.empty() ? "" : ", ", gap.substr(0, equals),
+                        gap.substr(safe + 7, gap.size() - safe - 8));
+  }
+  return text;
+}
+
+/// Commands that say "archived" and keep nothing.
+bool archives_nowhere(std::string_view command) {
+  for (const std::string_view nowhere : {"true", "/bin/true", "/usr/bin/true", ":", "exit 0", "cd .", "exit", "/bin/:"})
+    if (command == nowhere) return true;
+  return false;
+}
+
+std::vector<Finding> archiving_nowhere(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.archives != true || m.role != MemberRole::primary || !archives_nowhere(m.archive_command)) return {};
+    return Finding{
+        .members = {},
+        .summary = name(m) + " reports its WAL as archived and keeps none of it: there is no archive to restore from",
+        .evidence = {fmt::format("archive_mode is on, archive_command = '{}'", m.archive_command)},
+        .remedy =
+            "set archive_command to one that keeps the segment, or archive_mode = off if no archive is wanted; then " +
+            view.command("triage")};
+  });
+}
+
 std::vector<Finding> durability(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.durability_gaps.empty()) return {};
     return Finding{.members = {},
                    .summary = name(m) + " may lose acknowledged commits when its machine dies",
                    .evidence = m.durability_gaps,
-                   .remedy = "set them to their safe values",
+                   .remedy = "set in its configuration: " + safe_values(m.durability_gaps),
                    // Without these not only the last commits are at stake, but every page.
                    .severity = std::ranges::any_of(m.durability_gaps,
                                                    [](const std::string& gap) {
@@ -206,6 +238,8 @@ constexpr Rule kRules[] = {
     {"slot-retains-wal", Severity::warning, Verdict::healthy, Action::nothing, "an unused slot fills the disk",
      slot_retains},
     {"archiving-fails", Severity::error, Verdict::broken, Action::nothing, "WAL is not archived", archiving},
+    {"archive-discarded", Severity::warning, Verdict::healthy, Action::nothing,
+     "WAL is reported as archived and is not kept", archiving_nowhere},
     {"binary-log-off", Severity::warning, Verdict::healthy, Action::nothing, "a member writes no binary log",
      no_binary_log},
     {"durability-weak", Severity::warning, Verdict::healthy, Action::nothing,

@@ -77,6 +77,7 @@ std::span<const Rule> galera_rules();
 std::span<const Rule> resource_rules();  ///< disks, ids, certificates, clocks
 std::span<const Rule> leftover_rules();  ///< what operations left behind
 std::span<const Rule> setting_rules();   ///< identities, versions, modes and accounts of the servers
+std::span<const Rule> contents_rules();  ///< what the last comparison found
 std::span<const Rule> waiting_rules();   ///< locks, forgotten transactions, an archiver that hangs
 
 }  // namespace holdfast::cluster::rules

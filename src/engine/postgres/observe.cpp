@@ -115,7 +115,7 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
 void take_archive_state(MemberFacts& facts, Ask& ask) {
   auto rows =
       ask.if_allowed("archive",
-                     "SELECT current_setting('archive_mode') AS mode, "
+                     "SELECT current_setting('archive_mode') AS mode, current_setting('archive_command', true) AS command, "
                      "(SELECT extract(epoch FROM now() - last_archived_time) FROM pg_stat_archiver) AS ago, r.n AS "
                      "waiting, least(extract(epoch FROM now() - r.oldest), "
                      "extract(epoch FROM now() - pg_postmaster_start_time())) AS waits FROM (SELECT count(*) AS n, "
@@ -123,6 +123,7 @@ void take_archive_state(MemberFacts& facts, Ask& ask) {
   if (!rows) return;
   facts.archives = rows->text("mode") != "off";
   if (!*facts.archives) return note(facts, "archive", "archive_mode is off", "SQL settings");
+  facts.archive_command = rows->text("command");
   facts.archive_waiting = std::atoi(rows->text("waiting").c_str());
   facts.archive_waits_seconds = std::strtod(rows->text("waits").c_str(), nullptr);
   if (auto ago = rows->value("ago")) facts.archived_seconds_ago = std::strtod(ago->c_str(), nullptr);

@@ -97,6 +97,16 @@ std::vector<Fault> quiet_faults() {
        .authority = "provable 0",
        .exit_code = 0,
        .repair = {"nothing"}},
+      {.name = "quiet: archive_command keeps nothing",
+       .inject =
+           [](Patient& p) {
+             restart_with(p, 0, {"archive_mode = on", "archive_command = '/bin/true'"});
+             p.sql(0, {"CREATE TABLE archived_nowhere (a int)", "SELECT pg_switch_wal()"});
+           },
+       .diagnoses = {"archive-discarded 0"},
+       .authority = "provable 0",
+       .exit_code = 0,
+       .repair = {"nothing"}},
       {.name = "quiet: archive_command hangs",
        .inject =
            [](Patient& p) {

@@ -1,0 +1,144 @@
+#include "compare/common_point.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+namespace holdfast::compare {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr size_t kConnections = 24;  // of the first source, for the snapshots it keeps open at a time
+constexpr auto kOfferInterval = milliseconds(3);
+constexpr auto kPatience = seconds(3);  // without a match, the offers are too old: new ones are made
+
+/// What the members' threads share.
+class Meeting {
+ public:
+  explicit Meeting(size_t members) : open_(members), last_(members) {}
+
+  /// Keeps the session when its position is one that may still be met; true when all have met.
+  bool offer(size_t member, const std::string& position, std::unique_ptr<Session>& session) {
+    std::lock_guard lock(mutex_);
+    last_[member] = position;
+    if (met_ || (member != 0 && !open_[0].contains(position))) return met_;
+    if (open_[member].contains(position)) return false;  // an idle member offers one position for ever
+    open_[member][position] = std::move(session);
+    for (const auto& sessions : open_)
+      if (!sessions.contains(position)) return false;
+    position_ = position;
+    met_ = true;
+    changed_.notify_all();
+    return true;
+  }
+  void clear() {
+    std::lock_guard lock(mutex_);
+    if (met_) return;
+    for (auto& sessions : open_) sessions.clear();
+  }
+  void failed(Error error) {
+    std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::move(error);
+    over_ = true;
+    changed_.notify_all();
+  }
+  void give_up() {
+    std::lock_guard lock(mutex_);
+    over_ = true;
+    changed_.notify_all();
+  }
+  bool over() {
+    std::lock_guard lock(mutex_);
+    return over_ || met_;
+  }
+  size_t offers() {
+    std::lock_guard lock(mutex_);
+    return open_[0].size();
+  }
+  /// True when it is over before `span` has passed.
+  bool wait(milliseconds span) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, span, [&] { return over_ || met_; });
+  }
+
+  // Once all threads have ended.
+  Result<CommonPoint> result(const std::vector<Source>& sources) {
+    if (error_) return fail(std::move(*error_));
+    if (met_) {
+      CommonPoint point{position_, {}};
+      for (auto& sessions : open_) point.sessions.push_back(std::move(sessions[position_]));
+      return point;
+    }
+    std::string stood;
+    for (size_t i = 0; i < sources.size(); ++i)
+      stood +=
+          fmt::format("{}{} at {}", i ? ", " : "", sources[i].member, last_[i].empty() ? "no quiet moment" : last_[i]);
+    return fail(
+        ErrorClass::unavailable, "compare.no_common_point",
+        fmt::format("the members were never seen at one position ({})", stood),
+        "run it again when less is written, or with a longer --meet-timeout; a replica that lags must catch up first");
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::map<std::string, std::unique_ptr<Session>>> open_;
+  std::vector<std::string> last_;
+  std::string position_;
+  std::optional<Error> error_;
+  bool met_ = false, over_ = false;
+};
+
+void look_for_point(cluster::Engine engine, const Source& source, size_t index, Meeting& meeting, Deadline deadline,
+                    const std::stop_token& stop) {
+  auto round_ends = Deadline::in(kPatience);
+  std::unique_ptr<Session> session;
+  size_t most_offers = 1;
+  while (!meeting.over()) {
+    if (deadline.passed() || stop.stop_requested()) return meeting.give_up();
+    if (index == 0) {
+      if (round_ends.passed()) {
+        meeting.clear();
+        round_ends = Deadline::in(kPatience);
+      }
+      if (meeting.offers() >= most_offers) {
+        if (meeting.wait(milliseconds(20))) return;
+        continue;
+      }
+    }
+    if (!session) {
+      auto connected = Session::connect(engine, source.target, deadline.at_most(seconds(10)), stop);
+      if (!connected) return meeting.failed(std::move(connected).error().with_context(source.member));
+      session = std::move(*connected);
+      most_offers = std::max<size_t>(1, kConnections / session->connections());
+    }
+    auto taken = session->take(deadline.at_most(seconds(10)), stop);
+    if (!taken) return meeting.failed(std::move(taken).error().with_context(source.member));
+    if (*taken && meeting.offer(index, **taken, session)) return;
+    if (index == 0 && meeting.wait(kOfferInterval)) return;
+    if (index != 0 && meeting.wait(milliseconds(1))) return;
+  }
+}
+
+}  // namespace
+
+Result<CommonPoint> find_common_point(cluster::Engine engine, const std::vector<Source>& sources, Deadline deadline,
+                                      std::stop_token stop) {
+  Meeting meeting(sources.size());
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < sources.size(); ++i)
+      threads.emplace_back([&, i] { look_for_point(engine, sources[i], i, meeting, deadline, stop); });
+  }
+  if (stop.stop_requested()) return fail(ErrorClass::interrupted, "sys.interrupted", "interrupted");
+  return meeting.result(sources);
+}
+
+}  // namespace holdfast::compare
