@@ -105,7 +105,7 @@ const FlagGroup& repository_flags() {
            .default_value = "0s"},
           {.name = "no-lock",
            .type = FlagType::boolean,
-           .help = "take no lock; for reading only, as from read-only storage"},
+           .help = "take no lock; for reading a repository on read-only storage"},
           {.name = "limit-upload",
            .type = FlagType::integer,
            .help = "at most this many KiB/s to the repository",
