@@ -48,6 +48,13 @@ Status store_dump(repo::Repository& repository, const BackupRequest& request, co
   dump_request.is_replica = report.from_replica;
   dump_request.target = engine::member_target(request.cluster, member, request.password);
   dump_request.stall_limit = place.stall;
+  if (request.cluster.engine == cluster::Engine::galera) {
+    for (const auto& other : request.cluster.members)
+      if (&other != &member)
+        dump_request.nodes.push_back(engine::member_target(request.cluster, other, request.password));
+  }
+  if (const auto* primary = report.primary.empty() ? nullptr : request.cluster.find(report.primary))
+    dump_request.primary = engine::member_target(request.cluster, *primary, request.password);
 
   repo::SnapshotOptions snapshot;
   snapshot.time = place.started;
@@ -114,6 +121,8 @@ Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupR
   } else if (!caught_up.level && (replica || request.cluster.engine == cluster::Engine::galera)) {
     remarks.push_back(fmt::format("{} {}: what was committed last may be missing", report.member, caught_up.why));
   }
+
+  if (report.from_replica && caught_up.primary) report.primary = caught_up.primary->member->name.str();
 
   if (request.dry_run) return report;
   const DumpPlace place{snapshot_folder(request.cluster) + "/" + engine::dump_file_name(request.cluster.engine),

@@ -34,6 +34,7 @@ struct BackupReport {
   repo::Snapshot snapshot;  ///< without id for a dry run
   std::string member;
   bool from_replica = false;
+  std::string primary;  ///< of the replica that was read; empty when it was not found
   engine::DumpInfo info;
 };
 

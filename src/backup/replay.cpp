@@ -60,6 +60,15 @@ Result<ClientCommand> client_command(Engine engine, const sql::Target& target) {
   return ClientCommand{std::move(command), std::move(file)};
 }
 
+Result<sys::Process> start_client(ClientCommand& parts) {
+  parts.command.in = sys::Stdio::pipe();
+  parts.command.out = sys::Stdio::null();
+  parts.command.err = sys::Stdio::pipe();
+  parts.command.new_session = true;
+  parts.command.die_with_parent = SIGKILL;
+  return sys::spawn(parts.command);
+}
+
 // The client at work: bytes go to its standard input, its complaints are collected.
 class Client {
  public:
@@ -142,6 +151,13 @@ Result<RoleFilter> role_filter(const sql::Target& target, std::stop_token stop) 
 
 }  // namespace
 
+Status replay_statements(Engine engine, const sql::Target& target, std::string_view statements, std::stop_token stop) {
+  auto parts = TRY(client_command(engine, target));
+  Client client(TRY(start_client(parts)), stop);
+  TRY_VOID(client.write(statements));
+  return client.finish();
+}
+
 bool RoleFilter::drop(std::string_view line) const {
   if (line.starts_with("ALTER ROLE " + own_ + " WITH ")) return true;
   if (!line.starts_with("CREATE ROLE ")) return false;
@@ -184,13 +200,8 @@ Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo:
   }
   std::optional<RoleFilter> filter;
   if (engine == Engine::postgres) filter.emplace(TRY(role_filter(target, stop)));
-  auto client_parts = TRY(client_command(engine, target));
-  client_parts.command.in = sys::Stdio::pipe();
-  client_parts.command.out = sys::Stdio::null();
-  client_parts.command.err = sys::Stdio::pipe();
-  client_parts.command.new_session = true;
-  client_parts.command.die_with_parent = SIGKILL;
-  Client client(TRY(sys::spawn(client_parts.command)), stop);
+  auto parts = TRY(client_command(engine, target));
+  Client client(TRY(start_client(parts)), stop);
   engine::DumpScanner scanner(engine::dump_flavour(engine));
   const auto write = [&](ByteSpan bytes) -> Status {
     scanner.feed(bytes);

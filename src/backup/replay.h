@@ -21,6 +21,10 @@ Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo:
                                        const std::string& path, cluster::Engine engine, const sql::Target& target,
                                        std::atomic<uint64_t>* progress, std::stop_token stop);
 
+/// Statements of our own, by the same client.
+Status replay_statements(cluster::Engine engine, const sql::Target& target, std::string_view statements,
+                         std::stop_token stop);
+
 /// Drops the CREATE ROLE lines of roles that exist already from the head of a pg_dumpall stream: the ALTER ROLE behind
 /// each of them says everything, and CREATE ROLE of an existing one would end the replay. Of the role the replay signs
 /// in as, the ALTER ROLE goes too: it brings the password of the backup's time, and the next \connect would be refused.

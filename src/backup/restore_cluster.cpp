@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backup/memory_tables.h"
 #include "backup/rebuild.h"
 #include "backup/sidecar.h"
 #include "engine/dump.h"
@@ -46,6 +47,7 @@ Result<RestoreReport> fill(repo::Repository& repository, const RestoreRequest& r
     say(request, fmt::format("{}: did not count {}: {}", primary.setup().name, table.text(), why));
   TRY_VOID(keeper->set_position(report.position, stop));
   keeper.reset();
+  report.memory = TRY(take_memory_tables(request.engine, target, stop));
   TRY_VOID(primary.stop(step()));
   return report;
 }
@@ -145,6 +147,11 @@ Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRe
     return fail(std::move(report).error());
   }
   report->members.push_back(server.setup().name);
+  report->memory_file = TRY(leave_memory_tables(server.setup(), report->memory));
+  if (!report->memory_file.empty()) {
+    say(request, fmt::format("{} rows of MEMORY tables are in {}: load them into the server once it runs",
+                             report->memory.rows, report->memory_file));
+  }
   return report;
 }
 
@@ -192,6 +199,7 @@ Result<RestoreReport> restore_cluster(repo::Repository& repository, const Restor
   }
   // Point of no return: from here the new data serves; what fails now is repaired forward.
   auto serve = start_cluster(request.engine, members, request.say, stop);
+  if (serve) serve = load_memory_tables(request.engine, members, report->memory, request.say, stop);
   if (!serve) {
     Error error = std::move(serve).error();
     error.error_class = ErrorClass::needs_operator;

@@ -9,6 +9,7 @@
 #include "backup/row_proof.h"
 #include "codec/value.h"
 #include "engine/member_control.h"
+#include "engine/mysql_family/memory_tables.h"
 
 namespace holdfast::backup {
 
@@ -29,6 +30,8 @@ struct RestoreReport {
   engine::DumpCounts counts;
   RowProof proof;
   std::string position;
+  engine::MemoryTables memory;  ///< rows that a server forgets when it ends
+  std::string memory_file;      ///< where they are, for a server that is not started here
   std::vector<std::string> set_aside;  ///< where the old data directories are
   std::vector<std::string> members;    ///< healthy again
 };

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -24,6 +25,9 @@ struct DumpRequest {
   std::string member;  ///< name, for messages and the report
   bool is_replica = false;
   sql::Target target;
+  /// The primary of a replica: it says what is not replicated. Empty when the target is it, or when it is not known.
+  std::optional<sql::Target> primary;
+  std::vector<sql::Target> nodes;  ///< Galera: the other members
   std::chrono::seconds stall_limit{600};  ///< the program may be silent this long
 };
 
@@ -48,6 +52,7 @@ struct DumpInfo {
   std::vector<DumpNote> notes;
   /// Tables whose rows no proof may count (foreign, filled by an extension, MERGE), and why.
   std::map<TableName, std::string> uncounted;
+  std::string settings;  ///< statements that set what the server's own settings say; a file beside the dump
   DumpCounts counts;
 };
 

@@ -2,6 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "engine/mysql_family/program_head.h"
+
 namespace holdfast::engine {
 
 MysqlFamilyDump::MysqlFamilyDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options,
@@ -17,15 +23,62 @@ Result<size_t> MysqlFamilyDump::next(MutableByteSpan into) {
   if (into.size() <= FramedOutput::kHeld) return fail(ErrorClass::bug, "engine.dump_buffer", "a buffer too small");
   while (true) {
     if (const size_t ready = frame_.take(into)) return ready;
-    if (ended_) return 0;
-    const size_t held = frame_.begin(into);
-    const size_t got = TRY(producer_.read(into.subspan(held)));
-    if (got > 0) {
-      if (const size_t out = frame_.end(into, held + got)) return out;
-    } else if (ended_ = true; !frame_.finish()) {
-      return incomplete();
+    switch (stage_) {
+      case Stage::program: {
+        const size_t held = frame_.begin(into);
+        const size_t got = TRY(program(into.subspan(held)));
+        if (got > 0) {
+          if (const size_t out = frame_.end(into, held + got)) return out;
+          break;
+        }
+        if (!frame_.close()) return incomplete();
+        stage_ = exact_ ? Stage::rows : Stage::after;
+        if (exact_) exact_->start();
+        break;
+      }
+      case Stage::rows: {
+        std::string text = TRY(exact_->next(stop_));
+        if (text.empty()) {
+          info_.notes.insert(info_.notes.end(), exact_->notes().begin(), exact_->notes().end());
+          stage_ = Stage::after;
+        }
+        frame_.put(std::move(text));
+        break;
+      }
+      case Stage::after:
+        frame_.finish();
+        stage_ = Stage::ended;
+        break;
+      case Stage::ended:
+        return 0;
     }
   }
+}
+
+Result<size_t> MysqlFamilyDump::program(MutableByteSpan into) {
+  if (head_at_ < head_.size()) {
+    const size_t size = std::min(into.size(), head_.size() - head_at_);
+    std::memcpy(into.data(), head_.data() + head_at_, size);
+    head_at_ += size;
+    return size;
+  }
+  return producer_.read(into);
+}
+
+Status MysqlFamilyDump::start(ExactDump exact, std::stop_token stop) {
+  stop_ = std::move(stop);
+  constexpr size_t kMost = 1 << 20;  // a GTID set may be long
+  std::vector<uint8_t> block(64 << 10);
+  while (head_.size() < kMost && !is_program_head(head_)) {
+    const size_t got = TRY(producer_.read(block));
+    if (got == 0) break;
+    head_ += as_text({block.data(), got});
+  }
+  head_ = with_loading_modes(std::move(head_));
+  if (!exact.twin) return {};
+  TRY_VOID(exact.twin->release());
+  exact_ = std::make_unique<ExactRows>(exact.twin->take(), std::move(exact.tables));
+  return {};
 }
 
 Result<size_t> MysqlFamilyDump::read(MutableByteSpan into) {
@@ -78,7 +131,7 @@ sys::Command dump_everything(const std::string& program, const PrivateFile& opti
                   "--quick",
                   "--routines",
                   "--triggers",
-                  "--events",
+                  "--skip-events",
                   "--hex-blob",
                   "--skip-dump-date",
                   "--default-character-set=utf8mb4",

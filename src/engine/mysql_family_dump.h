@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/dump.h"
+#include "engine/mysql_family/exact_dump.h"
 #include "engine/mysql_family/framed_output.h"
 #include "engine/private_files.h"
 #include "engine/producer.h"
@@ -19,6 +20,10 @@ class MysqlFamilyDump : public DumpStream {
   /// around what the program writes.
   MysqlFamilyDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options, Producer producer,
                   DumpInfo info, OwnStatements own);
+
+  /// Waits until the program has its snapshot, and lets commits go on. The rows of `exact` follow those of the program.
+  /// Called once, before read().
+  Status start(ExactDump exact, std::stop_token stop);
 
   Result<size_t> read(MutableByteSpan into) final;
   const DumpInfo& info() const final { return info_; }
@@ -41,12 +46,18 @@ class MysqlFamilyDump : public DumpStream {
  private:
   /// Bytes of the stream, with our statements in it; 0 at its end.
   Result<size_t> next(MutableByteSpan into);
+  /// Bytes of the program; 0 at its end.
+  Result<size_t> program(MutableByteSpan into);
   std::unexpected<Error> incomplete() const;
 
   PrivateFile options_;
   Producer producer_;
   FramedOutput frame_;
-  bool ended_ = false;  ///< the program has; what is left is in frame_
+  enum class Stage { program, rows, after, ended } stage_ = Stage::program;
+  std::string head_;  ///< of the program's output, as it goes out
+  size_t head_at_ = 0;
+  std::unique_ptr<ExactRows> exact_;
+  std::stop_token stop_;
   DumpScanner scanner_{DumpFlavour::mysql};
   bool done_ = false;
 };
@@ -54,7 +65,7 @@ class MysqlFamilyDump : public DumpStream {
 /// First line of `program --version`.
 Result<std::string> dump_tool_version(const std::string& program, std::stop_token stop);
 
-/// The command both programs understand: all databases at one point, with routines, triggers and events.
+/// The command both programs understand: all databases at one point, with routines and triggers; events are our own.
 sys::Command dump_everything(const std::string& program, const PrivateFile& options);
 
 }  // namespace holdfast::engine

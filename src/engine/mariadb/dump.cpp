@@ -5,6 +5,11 @@
 // what they replicate, so this holds on a replica too. Galera: the Xid event before that position carries the seqno.
 #include <fmt/format.h>
 
+#include "engine/mariadb/objects.h"
+#include "engine/mysql_family/directories.h"
+#include "engine/mysql_family/events.h"
+#include "engine/mysql_family/exact_dump.h"
+#include "engine/mysql_family/memory_tables.h"
 #include "engine/mysql_family_dump.h"
 #include "engine/programs.h"
 
@@ -90,8 +95,28 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   }
 
   OwnStatements own;
+  Peers peers = connect_peers(request, stop);
+  const Sources sources{connection, peers.primary, peers.nodes, request.is_replica, peers.all_nodes, stop};
+  TRY_VOID(note_directories(sources, info.notes));
+  if (request.engine == Engine::galera) TRY_VOID(note_memory_tables(sources, request.member, info.notes));
+  const MariadbSequences sequences = TRY(mariadb_sequences(sources));
+  own.before += sequences.before;
+  own.after += event_statements(TRY(read_events(sources, info.notes)));
+  own.after += TRY(mariadb_objects_after(sources, info.notes));
   auto options = TRY(PrivateFile::create("client.cnf", mysql_option_file(request.target)));
   sys::Command command = dump_everything(program, options);
+  HistoryPlan history = TRY(mariadb_history(sources, info.tool_version, info.notes));
+  auto exact = TRY(prepare_exact(sources, request.target, history, info.notes));
+  if (exact.tables.empty() && !history.by_transaction.empty()) {
+    // The program ends at the first table whose history is kept by transaction, and it could not be left out.
+    history.dumped = false;
+    info.notes.push_back({"history.missing", "", "the dump has no history of system-versioned tables"});
+  }
+  if (history.dumped) command.argv.push_back("--dump-history");
+  own.before += exact_structures(exact.tables);
+  leave_out(exact.tables, command);
+  // A table that asks a sequence cannot be filled while only it is locked.
+  if (sequences.used()) command.argv.push_back("--skip-add-locks");
   if (log_bin) {
     command.argv.push_back("--master-data=2");
     command.argv.push_back("--gtid");
@@ -101,8 +126,10 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
     if (!request.target.tls_ca.empty()) command.argv.push_back("--ssl-ca=" + request.target.tls_ca);
   }
   auto producer = TRY(Producer::start(std::move(command), request.stall_limit, stop));
-  return std::make_unique<MariadbDump>(request, std::move(connection), std::move(options), std::move(producer),
-                                       std::move(info), std::move(own));
+  auto dump = std::make_unique<MariadbDump>(request, std::move(connection), std::move(options), std::move(producer),
+                                            std::move(info), std::move(own));
+  TRY_VOID(dump->start(std::move(exact), stop));
+  return Result<std::unique_ptr<DumpStream>>(std::move(dump));
 }
 
 }  // namespace holdfast::engine

@@ -2,6 +2,10 @@
 // (under a short global read lock); the set stands in the dump, commented, as GTID_PURGED.
 #include <fmt/format.h>
 
+#include "engine/mysql/objects.h"
+#include "engine/mysql_family/directories.h"
+#include "engine/mysql_family/events.h"
+#include "engine/mysql_family/exact_dump.h"
 #include "engine/mysql_family_dump.h"
 #include "engine/programs.h"
 
@@ -15,10 +19,10 @@ class GtidPurged {
  public:
   void feed(std::string_view text) {
     if (done_) return;
-    head_.append(text.substr(0, (256 << 10) - std::min<size_t>(head_.size(), 256 << 10)));
+    head_.append(text.substr(0, kMost - std::min<size_t>(head_.size(), kMost)));
     const size_t at = head_.find("GTID_PURGED=");
     if (at == std::string::npos) {
-      done_ = head_.size() >= 256 << 10;
+      done_ = head_.size() >= kMost;
       return;
     }
     // SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ 'uuid:1-5,...'
@@ -41,6 +45,7 @@ class GtidPurged {
   const std::string& value() const { return value_; }
 
  private:
+  static constexpr size_t kMost = 64 << 20;  ///< our own statements stand before the program's
   std::string head_, value_;
   bool done_ = false;
 };
@@ -84,9 +89,19 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   std::erase(info.position_from, '\n');
 
   OwnStatements own;
+  Peers peers = connect_peers(request, stop);
+  const Sources sources{connection, peers.primary, peers.nodes, request.is_replica, peers.all_nodes, stop};
+  TRY_VOID(note_directories(sources, info.notes));
+  own.before += TRY(mysql_objects_before(sources, info.notes));
+  own.after += event_statements(TRY(read_events(sources, info.notes)));
+  own.after += TRY(mysql_objects_after(sources, info.notes));
+  info.settings = TRY(mysql_persisted_settings(sources));
   auto options = TRY(PrivateFile::create("client.cnf", mysql_option_file(request.target)));
   sys::Command command = dump_everything(program, options);
   command.argv.push_back("--flush-privileges");
+  auto exact = TRY(prepare_exact(sources, request.target, {}, info.notes));
+  own.before += exact_structures(exact.tables);
+  leave_out(exact.tables, command);
   if (facts.text("m") == "ON") command.argv.push_back("--set-gtid-purged=COMMENTED");
   if (facts.text("b") == "1") command.argv.push_back("--source-data=2");
   if (request.target.tls) {
@@ -94,8 +109,10 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
     if (!request.target.tls_ca.empty()) command.argv.push_back("--ssl-ca=" + request.target.tls_ca);
   }
   auto producer = TRY(Producer::start(std::move(command), request.stall_limit, stop));
-  return std::make_unique<MysqlDump>(request, std::move(connection), std::move(options), std::move(producer),
-                                     std::move(info), std::move(own));
+  auto dump = std::make_unique<MysqlDump>(request, std::move(connection), std::move(options), std::move(producer),
+                                          std::move(info), std::move(own));
+  TRY_VOID(dump->start(std::move(exact), stop));
+  return Result<std::unique_ptr<DumpStream>>(std::move(dump));
 }
 
 }  // namespace holdfast::engine

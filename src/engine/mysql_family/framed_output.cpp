@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace holdfast::engine {
 
@@ -28,12 +29,16 @@ size_t FramedOutput::end(MutableByteSpan into, size_t size) {
   return out;
 }
 
-bool FramedOutput::finish() {
+bool FramedOutput::close() {
   const size_t mark = held_.rfind("\n-- Dump completed");
   if (mark == std::string::npos) return false;
-  ready_ = held_.substr(0, mark + 1) + own_.after + held_.substr(mark + 1);
-  held_.clear();
+  ready_ = held_.substr(0, mark + 1);
+  held_.erase(0, mark + 1);
   return true;
+}
+
+void FramedOutput::finish() {
+  ready_ = own_.after + std::exchange(held_, {});
 }
 
 }  // namespace holdfast::engine

@@ -28,8 +28,12 @@ class FramedOutput {
   /// The first `size` bytes of `into` are the program's; how many of them may go out now. The others are held back,
   /// because the end mark may be among them.
   size_t end(MutableByteSpan into, size_t size);
-  /// The program has ended. False when its end mark is not there; else take() gives the rest.
-  bool finish();
+  /// The program has ended. False when its end mark is not there; else take() gives what stands before it.
+  bool close();
+  /// More text before the end mark, when nothing stands ready.
+  void put(std::string text) { ready_ = std::move(text); }
+  /// take() gives the last of our statements and the end mark.
+  void finish();
 
   static constexpr size_t kHeld = 256;  ///< more than the end mark with a date, and blank lines
 

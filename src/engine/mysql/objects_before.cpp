@@ -1,0 +1,71 @@
+// Spatial reference systems and tablespaces.
+#include <fmt/format.h>
+
+#include "engine/mysql/objects.h"
+
+namespace holdfast::engine {
+namespace {
+
+using sql::quote_mysql;
+using sql::quote_mysql_name;
+
+Result<std::string> spatial_reference_systems(const Sources& sources) {
+  // Those the server brings are of EPSG, under its numbers. What is there already is left as it is.
+  auto rows = sources.ask_source(
+      "SELECT SRS_ID AS i, SRS_NAME AS n, ORGANIZATION AS o, ORGANIZATION_COORDSYS_ID AS c, DEFINITION AS d, "
+      "DESCRIPTION "
+      "AS t FROM information_schema.ST_SPATIAL_REFERENCE_SYSTEMS WHERE SRS_ID > 0 AND (ORGANIZATION IS NULL OR "
+      "ORGANIZATION <> 'EPSG' OR ORGANIZATION_COORDSYS_ID <> SRS_ID OR DESCRIPTION IS NOT NULL OR (SRS_ID > 32767 AND "
+      "SRS_ID NOT BETWEEN 60000000 AND 69999999)) ORDER BY 1");
+  if (!rows) return fail(std::move(rows).error());
+  std::string text;
+  for (size_t i = 0; i < rows->rows.size(); ++i) {
+    text += fmt::format("CREATE SPATIAL REFERENCE SYSTEM IF NOT EXISTS {} NAME {} DEFINITION {}", rows->text("i", i),
+                        quote_mysql(rows->text("n", i)), quote_mysql(rows->text("d", i)));
+    if (rows->value("o", i)) {
+      text += fmt::format(" ORGANIZATION {} IDENTIFIED BY {}", quote_mysql(rows->text("o", i)), rows->text("c", i));
+    }
+    if (rows->value("t", i)) text += " DESCRIPTION " + quote_mysql(rows->text("t", i));
+    text += ";\n";
+  }
+  return text;
+}
+
+// A data file keeps its name and moves into the data directory of the server it is restored to.
+Result<std::string> tablespaces(const Sources& sources, std::vector<DumpNote>& notes) {
+  auto rows = TRY(sources.ask_source(
+      "SELECT t.NAME AS n, t.SPACE_TYPE AS k, t.AUTOEXTEND_SIZE AS a, t.ENCRYPTION AS e, t.FS_BLOCK_SIZE AS fs, "
+      "t.ZIP_PAGE_SIZE AS z, f.FILE_NAME AS f FROM information_schema.INNODB_TABLESPACES t JOIN "
+      "information_schema.FILES f ON f.FILE_ID = t.SPACE WHERE (t.SPACE_TYPE = 'General' AND t.NAME <> 'mysql') OR "
+      "(t.SPACE_TYPE = 'Undo' AND t.NAME NOT LIKE 'innodb\\_undo\\_%') ORDER BY t.NAME"));
+  std::string text;
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    const std::string name = rows.text("n", i), path = rows.text("f", i);
+    const bool undo = rows.text("k", i) == "Undo";
+    const std::string file = path.substr(path.rfind('/') + 1);
+    text += fmt::format("CREATE {}TABLESPACE {} ADD DATAFILE {}", undo ? "UNDO " : "", quote_mysql_name(name),
+                        quote_mysql(file));
+    if (!undo && rows.text("z", i) != "0" && !rows.text("z", i).empty())
+      text += " FILE_BLOCK_SIZE=" + rows.text("z", i);
+    if (!undo && rows.text("a", i) != "0" && !rows.text("a", i).empty())
+      text += " AUTOEXTEND_SIZE=" + rows.text("a", i);
+    if (!undo && rows.text("e", i) == "Y") text += " ENCRYPTION='Y'";
+    text += " ENGINE=InnoDB;\n";
+    if (path.starts_with('/')) {
+      notes.push_back({"tablespace.moved", name,
+                       fmt::format("tablespace {} has its file at {}; a restore makes it as {} in the data directory",
+                                   name, path, file)});
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<std::string> mysql_objects_before(const Sources& sources, std::vector<DumpNote>& notes) {
+  std::string text = TRY(spatial_reference_systems(sources));
+  text += TRY(tablespaces(sources, notes));
+  return text.empty() ? text : "--\n-- Spatial reference systems and tablespaces\n--\n\n" + text + "\n";
+}
+
+}  // namespace holdfast::engine

@@ -1,0 +1,170 @@
+#include "engine/mysql_family/events.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+namespace holdfast::engine {
+namespace {
+
+using sql::quote_mysql;
+using sql::quote_mysql_name;
+
+constexpr std::string_view kStatuses[] = {" DISABLE ON SLAVE", " DISABLE ON REPLICA", " DISABLE", " ENABLE"};
+
+// Where the quoted text that starts at `at` ends: behind its closing quote.
+size_t behind_quote(std::string_view text, size_t at) {
+  const char quote = text[at];
+  for (size_t i = at + 1; i < text.size(); ++i) {
+    if (text[i] == '\\' && quote != '`') {
+      ++i;
+    } else if (text[i] == quote) {
+      if (i + 1 == text.size() || text[i + 1] != quote) return i + 1;
+      ++i;
+    }
+  }
+  return text.size();
+}
+
+bool is_replicas(std::string_view status) {
+  return status == "SLAVESIDE_DISABLED" || status == "REPLICA_SIDE_DISABLED";
+}
+
+std::string clause_of(std::string_view status) {
+  if (status == "ENABLED") return "ENABLE";
+  return is_replicas(status) ? "DISABLE ON SLAVE" : "DISABLE";
+}
+
+constexpr std::string_view kAllStatuses =
+    "SELECT EVENT_SCHEMA AS s, EVENT_NAME AS n, STATUS AS st FROM information_schema.EVENTS";
+
+}  // namespace
+
+std::string with_event_status(std::string_view definition, std::string_view status) {
+  for (size_t i = 0; i < definition.size();) {
+    if (definition[i] == '`' || definition[i] == '\'' || definition[i] == '"') {
+      i = behind_quote(definition, i);
+      continue;
+    }
+    for (const std::string_view preserve : {" ON COMPLETION NOT PRESERVE", " ON COMPLETION PRESERVE"}) {
+      if (!definition.substr(i).starts_with(preserve)) continue;
+      const size_t at = i + preserve.size();
+      for (const std::string_view old : kStatuses) {
+        if (!definition.substr(at).starts_with(old)) continue;
+        return fmt::format("{} {}{}", definition.substr(0, at), status, definition.substr(at + old.size()));
+      }
+      return std::string(definition);
+    }
+    ++i;
+  }
+  return std::string(definition);
+}
+
+std::string free_delimiter(std::string_view text) {
+  std::string delimiter = ";;";
+  while (text.find(delimiter) != std::string_view::npos) delimiter += ';';
+  return delimiter;
+}
+
+std::string event_statements(const std::vector<ServerEvent>& events) {
+  if (events.empty()) return "";
+  std::string text =
+      "\n--\n-- Events\n--\n\nSET @holdfast_client=@@character_set_client, @holdfast_results=@@character_set_results, "
+      "@holdfast_collation=@@collation_connection, @holdfast_mode=@@sql_mode, @holdfast_zone=@@time_zone;\n";
+  for (const auto& event : events) {
+    const std::string delimiter = free_delimiter(event.definition);
+    const bool other_collation =
+        !event.schema_collation.empty() && event.schema_collation != event.schema_collation_now;
+    const auto collate = [&](const std::string& to) {
+      return fmt::format("ALTER DATABASE {} COLLATE {};\n", quote_mysql_name(event.schema), to);
+    };
+    text += fmt::format("USE {};\nDROP EVENT IF EXISTS {};\n", quote_mysql_name(event.schema),
+                        quote_mysql_name(event.name));
+    if (other_collation) text += collate(event.schema_collation);
+    text += fmt::format(
+        "SET character_set_client={}, character_set_results={}, collation_connection={}, sql_mode={}, time_zone={}, "
+        "timestamp={};\n",
+        event.charset, event.charset, event.collation, quote_mysql(event.sql_mode), quote_mysql(event.time_zone),
+        event.created);
+    // The version comment is how dump programs write it, and how readers know an event.
+    text += fmt::format("DELIMITER {0}\n/*!50106 CREATE*/ {1} {0}\nDELIMITER ;\n", delimiter,
+                        std::string_view(event.definition).substr(sizeof("CREATE ") - 1));
+    text +=
+        "SET character_set_client=@holdfast_client, character_set_results=@holdfast_results, "
+        "collation_connection=@holdfast_collation, sql_mode=@holdfast_mode, time_zone=@holdfast_zone, "
+        "timestamp=DEFAULT;\n";
+    if (other_collation) text += collate(event.schema_collation_now);
+  }
+  return text;
+}
+
+Result<std::vector<ServerEvent>> read_events(const Sources& sources, std::vector<DumpNote>& notes) {
+  std::vector<ServerEvent> events;
+  auto rows = TRY(sources.ask_source(
+      "SELECT e.EVENT_SCHEMA AS s, e.EVENT_NAME AS n, e.STATUS AS st, e.SQL_MODE AS m, e.TIME_ZONE AS z, "
+      "e.CHARACTER_SET_CLIENT AS cs, e.COLLATION_CONNECTION AS co, e.DATABASE_COLLATION AS dc, "
+      "s.DEFAULT_COLLATION_NAME AS sc, FLOOR(UNIX_TIMESTAMP(e.CREATED)) AS c FROM information_schema.EVENTS e "
+      "JOIN information_schema.SCHEMATA s ON s.SCHEMA_NAME = e.EVENT_SCHEMA WHERE e.EVENT_SCHEMA NOT IN "
+      "('performance_schema','information_schema') ORDER BY 1, 2"));
+  if (rows.empty()) return events;
+  // A member where an event was not replicated to says what it is.
+  std::map<std::pair<std::string, std::string>, std::string> elsewhere;
+  const auto ask = [&](sql::MariadbConnection& member) -> Status {
+    auto theirs = TRY(member.query(kAllStatuses, Sources::soon(), sources.stop));
+    for (size_t i = 0; i < theirs.rows.size(); ++i) {
+      auto& status = elsewhere[{theirs.text("s", i), theirs.text("n", i)}];
+      if (status.empty() || is_replicas(status)) status = theirs.text("st", i);
+    }
+    return {};
+  };
+  if (sources.primary) TRY_VOID(ask(*sources.primary));
+  for (auto& node : sources.nodes) TRY_VOID(ask(node));
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    ServerEvent event{.schema = rows.text("s", i),
+                      .name = rows.text("n", i),
+                      .definition = {},
+                      .sql_mode = rows.text("m", i),
+                      .time_zone = rows.text("z", i),
+                      .charset = rows.text("cs", i),
+                      .collation = rows.text("co", i),
+                      .schema_collation = rows.text("dc", i),
+                      .schema_collation_now = rows.text("sc", i),
+                      .created = rows.text("c", i)};
+    if (event.created.empty() || event.created[0] == '-' || event.created == "0") event.created = "1";
+    // The body in the bytes it was written in: it goes back in a session of that character set.
+    TRY(sources.ask_source("SET character_set_results = NULL"));
+    auto definition = sources.ask_source(
+        fmt::format("SHOW CREATE EVENT {}.{}", quote_mysql_name(event.schema), quote_mysql_name(event.name)));
+    TRY(sources.ask_source("SET character_set_results = utf8mb4"));
+    if (!definition) return fail(std::move(definition).error());
+    event.definition = definition->text("Create Event");
+    if (!event.definition.starts_with("CREATE ")) {
+      notes.push_back({"event.unreadable", event.schema + "." + event.name,
+                       fmt::format("the definition of event {}.{} cannot be read, the dump does not have it",
+                                   event.schema, event.name)});
+      continue;
+    }
+    std::string status = rows.text("st", i);
+    const auto known = elsewhere.find({event.schema, event.name});
+    const bool sure = known != elsewhere.end() && (sources.primary || sources.all_nodes || !is_replicas(known->second));
+    if (is_replicas(status) && sure) {
+      status = known->second;
+    } else if (is_replicas(status) && (sources.is_replica || !sources.nodes.empty() || !sources.all_nodes)) {
+      status = "DISABLED";
+      notes.push_back({"event.status", event.schema + "." + event.name,
+                       fmt::format("event {0}.{1} is dumped as disabled: its status is known only where it was "
+                                   "created, "
+                                   "which {2}; if it was enabled there: ALTER EVENT {3}.{4} ENABLE",
+                                   event.schema, event.name,
+                                   sources.primary ? "does not have it any more" : "did not answer",
+                                   quote_mysql_name(event.schema), quote_mysql_name(event.name))});
+    }
+    // Where it is disabled for replicas on the primary too, the definition says so already, in the server's own words.
+    if (!is_replicas(status) || !is_replicas(rows.text("st", i)))
+      event.definition = with_event_status(event.definition, clause_of(status));
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
+}  // namespace holdfast::engine

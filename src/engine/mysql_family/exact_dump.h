@@ -1,0 +1,24 @@
+// Exact tables and the snapshot their rows are read in, together: planned before the dump program starts.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "engine/mysql_family/exact_rows.h"
+#include "engine/mysql_family/snapshot_twin.h"
+#include "sys/process.h"
+
+namespace holdfast::engine {
+
+struct ExactDump {
+  std::vector<ExactTable> tables;
+  std::optional<SnapshotTwin> twin;  ///< with its lock held; empty without tables
+};
+
+/// What the dump program is to leave to us. Where no second snapshot can be had, nothing, and the tables are noted.
+Result<ExactDump> prepare_exact(const Sources& sources, const sql::Target& target, const HistoryPlan& history,
+                                std::vector<DumpNote>& notes);
+void leave_out(const std::vector<ExactTable>& tables, sys::Command& command);
+
+}  // namespace holdfast::engine

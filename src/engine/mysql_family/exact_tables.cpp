@@ -1,0 +1,216 @@
+#include "engine/mysql_family/exact_tables.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "codec/hex.h"
+#include "engine/mysql_family/json_exact.h"
+#include "engine/mysql_family/program_head.h"
+
+namespace holdfast::engine {
+namespace {
+
+using sql::quote_mysql;
+using sql::quote_mysql_name;
+
+bool one_of(const std::string& word, std::initializer_list<std::string_view> words) {
+  for (const auto& other : words)
+    if (word == other) return true;
+  return false;
+}
+
+// Both programs' way to say which session the statements below are for, and how it was before.
+constexpr std::string_view kOpen =
+    "SET @holdfast_mode=@@sql_mode, @holdfast_keys=@@foreign_key_checks, @holdfast_unique=@@unique_checks, "
+    "@holdfast_zone=@@time_zone;\nSET NAMES utf8mb4;\nSET foreign_key_checks=0, unique_checks=0, time_zone='+00:00';\n";
+constexpr std::string_view kClose =
+    "SET sql_mode=@holdfast_mode, foreign_key_checks=@holdfast_keys, unique_checks=@holdfast_unique, "
+    "time_zone=@holdfast_zone;\n";
+
+Result<std::string> triggers_of(const Sources& sources, const TableName& name) {
+  auto rows = TRY(sources.ask_source(
+      fmt::format("SELECT TRIGGER_NAME AS n, SQL_MODE AS m, CHARACTER_SET_CLIENT AS cs, COLLATION_CONNECTION AS co "
+                  "FROM "
+                  "information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = {} AND EVENT_OBJECT_TABLE = {} ORDER BY "
+                  "EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER",
+                  quote_mysql(name.database), quote_mysql(name.table))));
+  std::string text;
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    TRY(sources.ask_source("SET character_set_results = NULL"));
+    auto definition = sources.ask_source(fmt::format("SHOW CREATE TRIGGER {}.{}", quote_mysql_name(name.database),
+                                                     quote_mysql_name(rows.text("n", i))));
+    TRY(sources.ask_source("SET character_set_results = utf8mb4"));
+    if (!definition) return fail(std::move(definition).error());
+    const std::string create = definition->text("SQL Original Statement");
+    std::string delimiter = ";;";
+    while (create.find(delimiter) != std::string::npos) delimiter += ';';
+    text += fmt::format(
+        "SET character_set_client={0}, character_set_results={0}, collation_connection={1}, sql_mode={2};\n"
+        "DELIMITER {3}\n/*!50003 CREATE*/ /*!50003 {4} */ {3}\nDELIMITER ;\n",
+        rows.text("cs", i), rows.text("co", i), quote_mysql(rows.text("m", i)), delimiter,
+        create.starts_with("CREATE ") ? create.substr(7) : create);
+  }
+  return text;
+}
+
+// `hex` is the document's text.
+std::optional<std::string> json_text(const std::string& hex, const std::string& types) {
+  std::vector<uint8_t> text(hex.size() / 2);
+  if (!codec::from_hex(hex, text)) return std::nullopt;
+  return json_expression(as_text(text), types);
+}
+
+}  // namespace
+
+std::string exact_rows_prologue() {
+  return "\n" + std::string(kOpen);
+}
+std::string exact_rows_epilogue() {
+  return std::string(kClose);
+}
+
+ExactColumn exact_column(const std::string& name, const std::string& type, const std::string& charset, bool mariadb) {
+  const std::string quoted = quote_mysql_name(name);
+  ExactColumn column{.name = name, .form = ValueForm::text, .expression = quoted, .introducer = {}};
+  if (type == "float") {
+    column.form = ValueForm::number;
+    column.expression = fmt::format("CAST({} AS DOUBLE)", quoted);
+  } else if (one_of(type, {"tinyint", "smallint", "mediumint", "int", "bigint", "double", "decimal"})) {
+    column.form = ValueForm::number;
+  } else if (one_of(type, {"enum", "set", "bit"})) {
+    column.form = ValueForm::number;
+    column.expression = quoted + "+0";
+  } else if (type == "json" && !mariadb) {
+    column.form = ValueForm::json;
+    column.expression =
+        fmt::format("HEX(CAST({} AS CHAR CHARACTER SET utf8mb4)), {}", quoted, json_types_expression(quoted));
+    column.introducer = "_utf8mb4 ";
+  } else if (!charset.empty()) {
+    column.form = ValueForm::bytes;
+    column.expression = fmt::format("HEX({})", quoted);
+    column.introducer = "_" + charset + " ";
+  } else if (!one_of(type, {"date", "datetime", "timestamp", "time", "year", "uuid", "inet4", "inet6"})) {
+    column.form = ValueForm::bytes;  // binary, blobs, geometry, vectors
+    column.expression = fmt::format("HEX({})", quoted);
+  }
+  return column;
+}
+
+std::string exact_values(const std::vector<ExactColumn>& columns, const sql::Row& row, size_t* inexact) {
+  std::string text;
+  size_t at = 0;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (i) text += ',';
+    const auto& value = row[at++];
+    const auto types = columns[i].form == ValueForm::json ? row[at++] : std::nullopt;
+    const auto typed = value && types ? json_text(*value, *types) : std::nullopt;
+    if (types && !typed) ++*inexact;
+    if (typed) {
+      text += *typed;
+    } else if (!value) {
+      text += "NULL";
+    } else if (columns[i].form == ValueForm::number) {
+      text += *value;
+    } else if (columns[i].form == ValueForm::text) {
+      text += quote_mysql(*value);
+    } else {
+      text += fmt::format("{}X'{}'", columns[i].introducer, *value);
+    }
+  }
+  return text;
+}
+
+std::string exact_select(const ExactTable& table) {
+  std::string text = "SELECT ";
+  for (const auto& column : table.columns) text += (text.size() > 7 ? "," : "") + column.expression;
+  return fmt::format("{} FROM {}.{}{}", text, quote_mysql_name(table.name.database), quote_mysql_name(table.name.table),
+                     table.history ? " FOR SYSTEM_TIME ALL" : "");
+}
+
+std::string exact_insert(const ExactTable& table) {
+  std::string names;
+  for (const auto& column : table.columns) names += (names.empty() ? "" : ", ") + quote_mysql_name(column.name);
+  return fmt::format("INSERT INTO {} ({}) VALUES", quote_mysql_name(table.name.table), names);
+}
+
+Status describe(const Sources& sources, ExactTable& table) {
+  const bool mariadb = sources.source.is_mariadb();
+  auto columns = TRY(sources.ask_source(fmt::format(
+      "SELECT COLUMN_NAME AS c, DATA_TYPE AS t, CHARACTER_SET_NAME AS cs, EXTRA AS e, {} AS g FROM "
+      "information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
+      mariadb ? "GENERATION_EXPRESSION" : "''", quote_mysql(table.name.database), quote_mysql(table.name.table))));
+  bool named_period = false;
+  for (size_t k = 0; k < columns.rows.size(); ++k) {
+    const bool period = columns.text("g", k) == "ROW START" || columns.text("g", k) == "ROW END";
+    named_period |= period;
+    if (period ? !table.history
+               : columns.text("e", k).find("STORED GENERATED") != std::string::npos ||
+                     columns.text("e", k).find("VIRTUAL GENERATED") != std::string::npos)
+      continue;
+    table.columns.push_back(
+        exact_column(columns.text("c", k), columns.text("t", k), columns.text("cs", k), mariadb));
+  }
+  if (table.history && !named_period) {
+    for (const char* name : {"row_start", "row_end"}) table.columns.push_back({name, ValueForm::text, name, ""});
+  }
+  const std::string where =
+      fmt::format("{}.{}", quote_mysql_name(table.name.database), quote_mysql_name(table.name.table));
+  table.create = TRY(sources.ask_source("SHOW CREATE TABLE " + where)).text("Create Table");
+  table.schema = TRY(sources.ask_source("SHOW CREATE DATABASE IF NOT EXISTS " + quote_mysql_name(table.name.database)))
+                     .text("Create Database");
+  // "SCHEMA": the program writes its own CREATE DATABASE, and readers count those.
+  if (table.schema.starts_with("CREATE DATABASE ")) table.schema.replace(7, 8, "SCHEMA");
+  table.triggers = TRY(triggers_of(sources, table.name));
+  return {};
+}
+
+Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const HistoryPlan& history,
+                                                  std::vector<DumpNote>& notes) {
+  const bool mariadb = sources.source.is_mariadb();
+  std::vector<ExactTable> tables;
+  // Latin-1 and ASCII come back from Unicode as they were; of the others not every code does.
+  auto rows = TRY(sources.ask_source(fmt::format(
+      "SELECT DISTINCT t.TABLE_SCHEMA AS s, t.TABLE_NAME AS n, t.TABLE_TYPE AS k FROM information_schema.COLUMNS c "
+      "JOIN "
+      "information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME WHERE "
+      "t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND t.ENGINE IN ('InnoDB','MyISAM','Aria','MEMORY','ROCKSDB',"
+      "'ARCHIVE','CSV') AND t.TABLE_SCHEMA NOT IN {} AND ((c.EXTRA NOT LIKE '%STORED GENERATED%' AND "
+      "c.EXTRA NOT LIKE '%VIRTUAL GENERATED%' AND (c.DATA_TYPE = 'float'{} OR "
+      "c.CHARACTER_SET_NAME NOT IN ('utf8','utf8mb3','utf8mb4','latin1','ascii','binary'))){}) ORDER BY 1, 2",
+      kSystemSchemas, mariadb ? "" : " OR c.DATA_TYPE = 'json'",
+      history.dumped ? " OR (c.GENERATION_EXPRESSION = 'ROW START' AND c.DATA_TYPE = 'bigint')" : "")));
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    ExactTable table;
+    table.name = {rows.text("s", i), "", rows.text("n", i)};
+    table.history =
+        history.dumped && rows.text("k", i) == "SYSTEM VERSIONED" && !history.by_transaction.contains(table.name);
+    if (table.name.database.find('.') != std::string::npos && !history.by_transaction.contains(table.name)) {
+      notes.push_back({"values.rounded", table.name.database + "." + table.name.table,
+                       fmt::format("FLOAT, JSON and values of other character sets in {}.{} are dumped as the server "
+                                   "prints them: the dump program cannot name a table of that database",
+                                   table.name.database, table.name.table)});
+      continue;
+    }
+    TRY_VOID(describe(sources, table));
+    tables.push_back(std::move(table));
+  }
+  return tables;
+}
+
+std::string exact_structures(const std::vector<ExactTable>& tables) {
+  if (tables.empty()) return "";
+  std::string text = fmt::format("--\n-- Tables whose rows follow at the end\n--\n\n{}SET sql_mode='{}';\n", kOpen,
+                                 kLoadingModes);
+  std::string schema;
+  for (const auto& table : tables) {
+    if (table.schema != schema)
+      text += fmt::format("{};\nUSE {};\n", table.schema, quote_mysql_name(table.name.database));
+    schema = table.schema;
+    text += fmt::format("DROP TABLE IF EXISTS {};\n{};\n", quote_mysql_name(table.name.table), table.create);
+  }
+  return text + std::string(kClose) + "\n";
+}
+
+}  // namespace holdfast::engine

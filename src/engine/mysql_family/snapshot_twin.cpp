@@ -1,0 +1,28 @@
+#include "engine/mysql_family/snapshot_twin.h"
+
+namespace holdfast::engine {
+
+Result<SnapshotTwin> SnapshotTwin::open(const sql::Target& target, std::stop_token stop) {
+  const auto deadline = Deadline::in(std::chrono::seconds(30));
+  auto reader = TRY(sql::MariadbConnection::connect(target, deadline, stop));
+  for (const char* setting :
+       {"SET SESSION wait_timeout = 31536000, net_write_timeout = 31536000", "SET time_zone = '+00:00'",
+        "SET SESSION group_concat_max_len = 1073741824", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"})
+    TRY(reader.query(setting, deadline, stop));
+  auto lock = TRY(sql::MariadbConnection::connect(target, deadline, stop));
+  TRY(lock.query("SET SESSION lock_wait_timeout = 10", deadline, stop));
+  TRY(lock.query("FLUSH TABLES WITH READ LOCK", deadline, stop));
+  // Whatever becomes of us and of the program: the server ends the lock by itself.
+  TRY(lock.query("SET SESSION wait_timeout = 20", deadline, stop));
+  TRY(reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT", deadline, stop));
+  return SnapshotTwin(std::move(lock), std::move(reader));
+}
+
+Status SnapshotTwin::release() {
+  if (lock_.query("UNLOCK TABLES", Deadline::in(std::chrono::seconds(30)))) return {};
+  return fail(ErrorClass::unavailable, "engine.snapshot_lost",
+              "the dump program needed more than 20 s to take its snapshot, and the global read lock was given up",
+              "a long statement may hold it up: SHOW PROCESSLIST on the source; then run the backup again");
+}
+
+}  // namespace holdfast::engine
