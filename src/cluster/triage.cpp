@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cluster/roles.h"
 #include "cluster/rules/rule.h"
+#include "cluster/server_words.h"
 
 namespace holdfast::cluster {
 
@@ -19,9 +21,9 @@ constexpr std::string_view kActionNames[] = {"nothing", "restart", "resume", "re
 constexpr std::string_view kSeverityNames[] = {"info", "warning", "error", "critical"};
 
 std::vector<std::span<const Rule>> tables() {
-  return {rules::reach_rules(),    rules::history_rules(),  rules::replication_rules(), rules::protection_rules(),
-          rules::galera_rules(),   rules::resource_rules(), rules::setting_rules(),     rules::waiting_rules(),
-          rules::leftover_rules(), rules::contents_rules()};
+  return {rules::reach_rules(),      rules::history_rules(),  rules::evidence_rules(), rules::replication_rules(),
+          rules::protection_rules(), rules::galera_rules(),   rules::resource_rules(), rules::setting_rules(),
+          rules::waiting_rules(),    rules::leftover_rules(), rules::contents_rules()};
 }
 
 /// How many transactions `a` has and `b` lacks, where positions count them; MariaDB: at most that many.
@@ -78,7 +80,9 @@ std::string healthy_sentence(const View& view, const MemberFacts& f) {
   // With a timeout this short, or nobody to acknowledge, a commit may count without.
   if (f.semi_sync.source_active == true && f.semi_sync.clients.value_or(0) > 0 &&
       f.semi_sync.timeout_ms.value_or(0) >= 1000)
-    return "takes writes, each received by a replica before it counts";
+    return f.semi_sync.wait_count.value_or(1) > 1
+               ? fmt::format("takes writes, each received by {} replicas before it counts", *f.semi_sync.wait_count)
+               : "takes writes, each received by a replica before it counts";
   return "takes writes";
 }
 
@@ -132,13 +136,13 @@ void tell_twins(std::vector<MemberFacts>& seen) {
 }
 
 std::string cluster_sentence(const TriageReport& report, size_t writers) {
-  size_t healthy = 0, problems = 0;
+  size_t healthy = 0;
   for (const auto& m : report.members) healthy += m.healthy();
-  for (const auto& d : report.diagnoses) problems += d.severity >= Severity::error;
-  std::string worst;
-  if (!report.diagnoses.empty() && report.diagnoses[0].severity == Severity::critical)
-    worst = "; " + report.diagnoses[0].summary;
   const size_t total = report.members.size();
+  std::string worst;  // said where it is grave, or where the count alone would sound as if all were well
+  if (!report.diagnoses.empty() && (report.diagnoses[0].severity == Severity::critical ||
+                                    (report.diagnoses[0].severity == Severity::error && healthy == total)))
+    worst = "; " + report.diagnoses[0].summary;
   if (report.healthy) {
     const size_t warnings = static_cast<size_t>(
         std::ranges::count_if(report.diagnoses, [](const Diagnosis& d) { return d.severity == Severity::warning; }));
@@ -240,6 +244,7 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
     seen.push_back(std::move(nothing));
   }
   tell_twins(seen);
+  settle_roles(cluster, seen);
   const auto past = histories(cluster, seen);
   report.authority = find_authority(cluster.engine, past, cluster.lineage);
   const View view{cluster, seen, past, report.authority, find_writers(cluster, seen)};
@@ -296,6 +301,11 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
       member.errant.exact =
           cluster.engine == Engine::mysql || (cluster.engine == Engine::galera && member.errant.count);
     }
+    if (!member.errant.any() && baseline && past[i].member != baseline->member)
+      if (auto local = logged_beside_source(cluster.engine, seen[i])) {
+        member.errant = std::move(*local);
+        member.errant.against = baseline->member.str();
+      }
     member.sentence = verdicts[i] != Verdict::healthy ? sentences[i] : healthy_sentence(view, seen[i]);
     report.healthy = report.healthy && member.healthy();
     member.facts = std::move(seen[i]);
