@@ -117,6 +117,7 @@ void tell_twins(std::vector<MemberFacts>& seen) {
       twin.log_tail = b.log_tail;
       twin.volumes = b.volumes;
       twin.stored = b.stored;
+      twin.outside = b.outside;
       twin.page_check = b.page_check;
       twin.tables_without_file = b.tables_without_file;
       twin.role_wanted = b.role_wanted;
@@ -165,6 +166,8 @@ std::string_view leftover_name(Leftover::Kind kind) {
       return "half_made";
     case Leftover::Kind::replaced:
       return "replaced";
+    case Leftover::Kind::dropping:
+      return "dropping";
   }
   return "?";
 }
@@ -220,7 +223,8 @@ std::vector<RuleInfo> all_rules() {
   return result;
 }
 
-TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts) {
+TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts,
+                    const Surroundings& around) {
   TriageReport report;
   report.cluster = cluster;
   std::vector<MemberFacts> seen;
@@ -239,7 +243,7 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
   tell_twins(seen);
   const auto past = histories(cluster, seen);
   report.authority = find_authority(cluster.engine, past, cluster.lineage);
-  const View view{cluster, seen, past, report.authority, find_writers(cluster, seen)};
+  const View view{cluster, seen, past, report.authority, find_writers(cluster, seen), around};
   if (view.leader()) report.leader = view.leader()->member.str();
 
   std::vector<Verdict> verdicts(seen.size(), Verdict::healthy);
