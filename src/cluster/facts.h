@@ -50,6 +50,7 @@ struct Following {
   std::vector<std::string> filters;  ///< replicate-do-db and its kin, as "name=value"
   std::optional<int> delay_seconds;  ///< on purpose
   std::string slot;                  ///< PostgreSQL: primary_slot_name
+  std::optional<bool> from_archive;  ///< PostgreSQL: has a restore_command and is told of no primary to stream from
   std::string conninfo_problem;      ///< PostgreSQL: why it cannot know whom to follow
   /// For how long nothing came though its source had something; nullopt: it came, or nobody looked.
   std::optional<double> silent_seconds;
@@ -119,6 +120,13 @@ struct GaleraFacts {
   std::optional<int64_t> conf_id;  ///< number of the view
   std::optional<bool> ready, connected, wsrep_on, desynced;
   std::vector<std::string> view;  ///< addresses of the members it sees (wsrep_incoming_addresses)
+  std::string node_address;       ///< its own in that list
+  std::string node_uuid, node_name;  ///< its own, as the others see it
+  struct Node {
+    std::string uuid, name, address;
+  };
+  int arbitrators = 0;      ///< garbd: counted in `size`, with no address in the list
+  std::vector<Node> nodes;  ///< its view (mysql.wsrep_cluster_members); empty = not known
   std::optional<double> flow_control_paused;
   std::optional<int> receive_queue;
   std::optional<int64_t> cached_downto;                 ///< first write set its gcache can still give by IST
@@ -138,6 +146,8 @@ struct StoredFacts {
   };
   Data data = Data::unknown;
   std::string why;
+  /// Nothing is there now, but its agent has seen data: "system identifier 74..., on device 8:17, last on 2026-...".
+  std::string remembered;
   bool torn = false;     ///< with unknown: it was listed, and part of what belongs there is not
   std::string position;  ///< MySQL GTID set, MariaDB gtid_binlog_state, PostgreSQL end of WAL, Galera "uuid:seqno"
   std::string position_unknown;  ///< why there is none
@@ -178,11 +188,19 @@ struct Leftover {
     side,       ///< a whole successor that never took the data directory's place
     half_made,  ///< one that was never finished
     replaced,   ///< a data directory that was moved aside: it may hold what nothing else does
+    dropping,   ///< one whose removal did not end
   };
   Kind kind = Kind::side;
   std::string path;
 };
 std::string_view leftover_name(Leftover::Kind kind);
+
+/// A process that uses a member's data directory and is not the server its agent runs.
+struct OutsideProcess {
+  int pid = 0;          ///< 0 = of another pid namespace (a container)
+  std::string program;  ///< "mariadbd"
+  std::string how;      ///< "holds the lock of ibdata1"
+};
 
 /// Pages one behind the other in a file of a table.
 struct PageRun {
@@ -232,6 +250,8 @@ struct MemberFacts {
   std::string lineage;     ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid
   uint32_t timeline = 0;   ///< PostgreSQL
   std::string history;     ///< PostgreSQL: text of the timeline's history file
+  std::string wal_end;     ///< PostgreSQL standby that receives nothing: how far the WAL in its pg_wal goes; its agent
+  uint32_t wal_end_timeline = 0;
   std::string oldest_wal;  ///< PostgreSQL, where it writes: from which LSN on it can still stream
   std::optional<uint64_t> server_id;
   std::optional<bool> gtid_mode;        ///< MySQL
@@ -297,8 +317,11 @@ struct MemberFacts {
   std::string last_exit;      ///< how the server's process ended last
   std::string process_state;  ///< of the kernel: "R", "S", "D", "T" (stopped); "" = no process or not known
   std::string log_tail;       ///< the end of the server's log, where it does not serve
+  /// The last line in which the server, in its last run, told of damage that it met.
+  std::string damage_logged;
   int server_pid = -1;
   std::string server_data;  ///< "main", "side": which directory its server runs on
+  std::vector<OutsideProcess> outside;  ///< use its data directory though its agent runs no server on it
   std::string agent_work;   ///< a long change under way: "initialise (copy)"; "" = none
   std::vector<Leftover> leftovers;
   std::optional<StoredFacts> stored;

@@ -1,6 +1,11 @@
 #include "cluster/triage.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "cluster/server_log.h"
 
 namespace holdfast::cluster {
 
@@ -154,16 +159,47 @@ Status read_stored(Engine engine, const StoredFacts& s, History& h) {
   return {};
 }
 
-/// Names of the members of a node's view; an address nobody described stands for itself.
-std::optional<std::vector<MemberName>> members_of_view(const DatabaseCluster& cluster, const GaleraFacts& galera) {
-  if (galera.view.empty()) return std::nullopt;
-  std::vector<MemberName> names;
-  for (const auto& address : galera.view) {
-    MemberName name(address);
-    for (const auto& member : cluster.members)
-      if (address == fmt::format("{}:{}", member.host, member.port)) name = member.name;
-    names.push_back(std::move(name));
+/// The described member that a node of a view is: by the uuid the group knows it by, else by the address that member
+/// has in its own view or in the description, else by its name.
+std::optional<MemberName> member_of(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts,
+                                    const GaleraFacts::Node& node) {
+  for (const auto& f : facts)
+    if (f.galera && !node.uuid.empty() && f.galera->node_uuid == node.uuid) return f.member;
+  const bool unique = node.address.find(':') != std::string::npos;  // not "AUTO"
+  for (const auto& f : facts) {
+    if (!unique || !f.galera || f.galera->node_address != node.address) continue;
+    if (node.uuid.empty() || f.galera->node_uuid.empty()) return f.member;
   }
+  for (const auto& member : cluster.members)
+    if (node.address == fmt::format("{}:{}", member.host, member.port) || node.name == member.name.str())
+      return member.name;
+  return std::nullopt;
+}
+
+/// Names of the members of a node's view; one nobody described stands for itself. nullopt where who is in it is not
+/// known: it cannot be found there itself, or one that is in a component may be a node of it under another address.
+std::optional<std::vector<MemberName>> members_of_view(const DatabaseCluster& cluster,
+                                                       const std::vector<MemberFacts>& facts, const MemberFacts& of) {
+  const GaleraFacts& galera = *of.galera;
+  std::vector<GaleraFacts::Node> nodes = galera.nodes;
+  if (nodes.empty())
+    for (const auto& address : galera.view) nodes.push_back({"", "", address});
+  std::vector<MemberName> names;
+  bool strangers = false;
+  for (const auto& node : nodes) {
+    if (const auto member = member_of(cluster, facts, node)) {
+      names.push_back(*member);
+    } else if (!node.address.empty()) {  // no arbitrator
+      names.emplace_back(node.address);
+      strangers = true;
+    }
+  }
+  const auto listed = [&](const MemberFacts& f) { return std::ranges::find(names, f.member) != names.end(); };
+  if (!listed(of)) return std::nullopt;
+  const bool by_uuid = !galera.nodes.empty();
+  for (const auto& f : facts)
+    if (strangers && in_primary_component(f) && !listed(f) && !(by_uuid && !f.galera->node_uuid.empty()))
+      return std::nullopt;
   return names;
 }
 
@@ -175,6 +211,37 @@ std::string why_unknown(const MemberFacts& f) {
 }
 
 }  // namespace
+
+std::map<std::string, int64_t> settings_wanted(const MemberFacts& facts) {
+  const bool down = !facts.reachable() && facts.outside.empty() &&
+                    (facts.server_state == "stopped" || facts.server_state == "failed");
+  return down ? settings_too_small(facts.log_tail) : std::map<std::string, int64_t>();
+}
+
+void take_wal_end(MemberFacts& facts, const std::string& text, uint32_t timeline, const std::string& history) {
+  const auto end = position::Lsn::parse(text);
+  if (!end) return;
+  facts.wal_end = text;
+  facts.wal_end_timeline = timeline;
+  const auto received = position::Lsn::parse(facts.received.empty() ? facts.executed : facts.received);
+  if (received && *end < *received) return;
+  facts.received = text;
+  if (timeline <= facts.timeline) return;
+  facts.timeline = timeline;
+  facts.history = history;
+}
+
+bool in_primary_component(const MemberFacts& f) {
+  return f.reachable() && f.galera && f.galera->status == "Primary" && f.galera->wsrep_on != false;
+}
+
+std::string view_key(const GaleraFacts& galera) {
+  std::vector<std::string> nodes;
+  for (const auto& node : galera.nodes) nodes.push_back(node.uuid);
+  if (nodes.empty()) nodes = galera.view;
+  std::ranges::sort(nodes);
+  return fmt::format("{}", fmt::join(nodes, " "));
+}
 
 std::vector<History> histories(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts) {
   std::vector<History> result;
@@ -191,9 +258,9 @@ std::vector<History> histories(const DatabaseCluster& cluster, const std::vector
     h.writes = by_gtid && h.leader && follows_nobody && f.read_only != true;
     if (cluster.engine == Engine::mysql) h.own = f.lineage.empty() && f.stored ? f.stored->lineage : f.lineage;
     if (cluster.engine == Engine::mariadb && f.server_id) h.own = std::to_string(*f.server_id);
-    h.in_primary_component = f.reachable() && f.galera && f.galera->status == "Primary" && f.galera->wsrep_on != false;
+    h.in_primary_component = in_primary_component(f);
     if (h.in_primary_component) {
-      h.view = members_of_view(cluster, *f.galera);
+      h.view = members_of_view(cluster, facts, f);
       // A node that is being filled says where it will stand, not what it holds.
       if (f.galera->state.starts_with("Join")) h.provable_position = false;
     }

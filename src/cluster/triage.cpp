@@ -124,6 +124,7 @@ void tell_twins(std::vector<MemberFacts>& seen) {
       twin.log_tail = b.log_tail;
       twin.volumes = b.volumes;
       twin.stored = b.stored;
+      twin.outside = b.outside;
       twin.page_check = b.page_check;
       twin.tables_without_file = b.tables_without_file;
       twin.role_wanted = b.role_wanted;
@@ -172,6 +173,8 @@ std::string_view leftover_name(Leftover::Kind kind) {
       return "half_made";
     case Leftover::Kind::replaced:
       return "replaced";
+    case Leftover::Kind::dropping:
+      return "dropping";
   }
   return "?";
 }
@@ -227,7 +230,8 @@ std::vector<RuleInfo> all_rules() {
   return result;
 }
 
-TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts) {
+TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts,
+                    const Surroundings& around) {
   TriageReport report;
   report.cluster = cluster;
   std::vector<MemberFacts> seen;
@@ -247,7 +251,7 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
   settle_roles(cluster, seen);
   const auto past = histories(cluster, seen);
   report.authority = find_authority(cluster.engine, past, cluster.lineage);
-  const View view{cluster, seen, past, report.authority, find_writers(cluster, seen)};
+  const View view{cluster, seen, past, report.authority, find_writers(cluster, seen), around};
   if (view.leader()) report.leader = view.leader()->member.str();
 
   std::vector<Verdict> verdicts(seen.size(), Verdict::healthy);

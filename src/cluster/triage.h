@@ -4,6 +4,7 @@
 // may be done to that member (action). docs/runbook/<id>.md is the page `holdfast explain <id>` prints.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -74,12 +75,34 @@ struct TriageReport {
   bool has(std::string_view diagnosis) const;
 };
 
+/// What is known of a cluster beside its members.
+struct Surroundings {
+  struct Operation {
+    std::string id, verb;
+    std::string state;  ///< "running", "unfinished", "damaged"
+    std::string started;
+  };
+  std::vector<Operation> operations;  ///< that are not over
+};
+
 /// Judges what was seen. A member of the cluster without facts counts as unknown.
-TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts);
+TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts,
+                    const Surroundings& around = {});
 
 /// What the members' data tells of their histories, for find_authority(): live positions where SQL answered, the data
 /// directory's otherwise.
 std::vector<History> histories(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts);
+
+/// PostgreSQL, a standby that is stopped: settings that keep it from starting, and the values they must have at least.
+std::map<std::string, int64_t> settings_wanted(const MemberFacts& facts);
+
+/// PostgreSQL: what a standby that receives nothing has in its pg_wal, as far as that is more than it tells by SQL.
+void take_wal_end(MemberFacts& facts, const std::string& end, uint32_t timeline, const std::string& history);
+
+/// Galera: it says it is in a Primary component, and replicates.
+bool in_primary_component(const MemberFacts& facts);
+/// The nodes of a view as one text: of two nodes in one component they are the same.
+std::string view_key(const GaleraFacts& galera);
 
 /// Every rule there is, for docs and `explain`.
 struct RuleInfo {

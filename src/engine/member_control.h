@@ -35,9 +35,11 @@ class MemberControl {
  public:
   virtual ~MemberControl() = default;
   virtual const MemberSetup& setup() const = 0;
+  /// Any server: also one that somebody started beside its supervisor.
   virtual Result<bool> is_running(Deadline deadline) = 0;
   virtual Status start(const StartRequest& request, Deadline deadline) = 0;
-  /// In order; one that does not end by the deadline is killed, and its death waited for.
+  /// In order; one that does not end by the deadline is killed, and its death waited for. Refused
+  /// while a process goes on using the data directory that this cannot stop.
   virtual Status stop(Deadline deadline) = 0;
   /// Empty data directory with the administrator's and the replication account.
   virtual Status initialise_empty(Deadline deadline) = 0;

@@ -108,11 +108,12 @@ void take_silent_loss(Engine engine, MemberFacts& facts, const Settings& v) {
   unless(v.find("sql_replica_skip_counter") ? "sql_replica_skip_counter" : "sql_slave_skip_counter", "0");
   unless("replicate_events_marked_for_skip", "REPLICATE");
   for (const char* name : {"replica_type_conversions", "slave_type_conversions"})
-    if (v.text(name).find("ALL_LOSSY") != std::string::npos && facts.silent_loss.end() ==
-        std::ranges::find_if(facts.silent_loss, [](const auto& one) { return one.find("ALL_LOSSY") != one.npos; }))
+    if (v.text(name).find("ALL_LOSSY") != std::string::npos &&
+        facts.silent_loss.end() ==
+            std::ranges::find_if(facts.silent_loss, [](const auto& one) { return one.find("ALL_LOSSY") != one.npos; }))
       unless(name, "ALL_NON_LOSSY");
   facts.commit_order = v.find("replica_preserve_commit_order") ? v.flag("replica_preserve_commit_order")
-                                                                : v.flag("slave_preserve_commit_order");
+                                                               : v.flag("slave_preserve_commit_order");
 }
 
 /// A primary that leaves databases out of its binary log.
@@ -178,12 +179,22 @@ void take_galera(MemberFacts& facts, const Settings& v, const Settings& s) {
   g.cached_downto = s.number("wsrep_local_cached_downto");
   if (const std::string paused = s.text("wsrep_flow_control_paused"); !paused.empty())
     g.flow_control_paused = std::strtod(paused.c_str(), nullptr);
+  // One for each node of the view, in their order; an arbitrator's is empty.
   std::string addresses = s.text("wsrep_incoming_addresses");
-  for (size_t at = 0; at < addresses.size();) {
+  const auto own = s.number("wsrep_local_index");
+  int64_t index = 0;
+  for (size_t at = 0; at <= addresses.size() && !addresses.empty(); ++index) {
     const size_t end = std::min(addresses.find(',', at), addresses.size());
-    if (end > at) g.view.push_back(addresses.substr(at, end - at));
+    std::string address = addresses.substr(at, end - at);
     at = end + 1;
+    if (own == index) g.node_address = address;
+    if (address.empty())
+      ++g.arbitrators;
+    else
+      g.view.push_back(std::move(address));
   }
+  g.node_uuid = s.text("wsrep_gcomm_uuid");
+  g.node_name = v.text("wsrep_node_name");
   g.provider_options = options_of(v.text("wsrep_provider_options"));
   facts.role = MemberRole::node;
   facts.lineage = g.local_uuid;
@@ -269,7 +280,8 @@ void take_processes(MemberFacts& facts, const sql::Rows& rows) {
 }
 
 /// InnoDB's transactions that nobody works on: without a session (prepared, its session gone), or one that sleeps.
-void take_transactions(MemberFacts& facts, const sql::Rows& processes, Ask& ask) {
+/// False where the account lacks PROCESS: then it was shown its own sessions only.
+bool take_transactions(MemberFacts& facts, const sql::Rows& processes, Ask& ask) {
   std::map<std::string, double> asleep;
   for (size_t i = 0; i < processes.rows.size(); ++i)
     if (processes.text("Command", i) == "Sleep")
@@ -278,7 +290,7 @@ void take_transactions(MemberFacts& facts, const sql::Rows& processes, Ask& ask)
                              "SELECT trx_id AS id, trx_mysql_thread_id AS session, "
                              "TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age FROM information_schema.INNODB_TRX "
                              "WHERE trx_state <> 'ROLLING BACK'");
-  if (!rows) return;
+  if (!rows) return false;
   for (size_t i = 0; i < rows->rows.size(); ++i) {
     const std::string session = rows->text("session", i);
     if (session == "0")
@@ -289,6 +301,7 @@ void take_transactions(MemberFacts& facts, const sql::Rows& processes, Ask& ask)
   }
   note(facts, "transactions nobody works on", std::to_string(facts.open_transactions.size()),
        "SQL information_schema.INNODB_TRX");
+  return true;
 }
 
 /// MySQL: how large they are, and which are gone: it finds no file of such, and so again a moment later, for one that
@@ -314,23 +327,38 @@ void look_at_tablespaces(MemberFacts& facts, Ask& ask) {
   for (const auto& name : missing) facts.missing_files.push_back(name + ".ibd");
 }
 
+/// The nodes of its view by their uuids, which no address says: Galera 4 keeps them in a table. Believed where it lists
+/// this node and as many as the view has; else it is of another view.
+void look_at_nodes(MemberFacts& facts, Ask& ask) {
+  auto rows = ask.if_allowed("nodes of the view",
+                             "SELECT node_uuid AS uuid, node_name AS name, node_incoming_address AS address FROM "
+                             "mysql.wsrep_cluster_members");
+  if (!rows || !facts.galera) return;
+  auto& g = *facts.galera;
+  for (size_t i = 0; i < rows->rows.size(); ++i)
+    g.nodes.push_back({rows->text("uuid", i), rows->text("name", i), rows->text("address", i)});
+  const bool listed = std::ranges::any_of(g.nodes, [&](const auto& node) { return node.uuid == g.node_uuid; });
+  if (!listed || g.size != static_cast<int>(g.nodes.size())) g.nodes.clear();
+}
+
 void look(Engine engine, MemberFacts& facts, Ask& ask) {
   Settings variables, status;
-  if (auto rows = ask("variables",
-                      "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only','super_read_only','server_id',"
-                      "'hostname','port','datadir','server_uid','offline_mode','wsrep_provider_options',"
-                      "'server_uuid','log_bin','log_slave_updates','log_replica_updates','gtid_strict_mode',"
-                      "'event_scheduler','max_connections','sync_binlog','innodb_flush_log_at_trx_commit','wsrep_on',"
-                      "'wsrep_desync','wsrep_provider','wsrep_reject_queries','wsrep_osu_method','gtid_mode',"
-                      "'slave_exec_mode','replica_exec_mode','slave_skip_errors','replica_skip_errors',"
-                      "'sql_slave_skip_counter','sql_replica_skip_counter','slave_type_conversions',"
-                      "'replica_type_conversions','replicate_events_marked_for_skip','slave_preserve_commit_order',"
-                      "'replica_preserve_commit_order') OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%'"))
+  if (auto rows =
+          ask("variables",
+              "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only','super_read_only','server_id',"
+              "'hostname','port','datadir','server_uid','offline_mode','wsrep_provider_options',"
+              "'server_uuid','log_bin','log_slave_updates','log_replica_updates','gtid_strict_mode',"
+              "'event_scheduler','max_connections','sync_binlog','innodb_flush_log_at_trx_commit','wsrep_on',"
+              "'wsrep_desync','wsrep_node_name','wsrep_provider','wsrep_reject_queries','wsrep_osu_method','gtid_mode',"
+              "'slave_exec_mode','replica_exec_mode','slave_skip_errors','replica_skip_errors',"
+              "'sql_slave_skip_counter','sql_replica_skip_counter','slave_type_conversions',"
+              "'replica_type_conversions','replicate_events_marked_for_skip','slave_preserve_commit_order',"
+              "'replica_preserve_commit_order') OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%'"))
     variables.add(*rows);
   if (auto rows =
           ask("status",
               "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'wsrep\\_%' OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%' "
-              "OR Variable_name IN ('Threads_connected','Uptime','Ssl_server_not_after')"))
+              "OR Variable_name IN ('Threads_connected','Slaves_connected','Uptime','Ssl_server_not_after')"))
     status.add(*rows);
   take_settings(engine, facts, variables);
   take_status(facts, status);
@@ -353,10 +381,19 @@ void look(Engine engine, MemberFacts& facts, Ask& ask) {
   }
   if (auto rows = ask("processes", "SHOW FULL PROCESSLIST")) {
     take_processes(facts, *rows);
-    if (!unready) take_transactions(facts, *rows, ask);
+    if (!unready && !take_transactions(facts, *rows, ask)) {
+      // MariaDB counts them for everybody.
+      facts.followers.reset();
+      if (const auto connected = status.number("slaves_connected")) facts.followers = static_cast<int>(*connected);
+      if (!facts.followers) note_unknown(facts, "followers", "SQL SHOW PROCESSLIST", "the account lacks PROCESS");
+    }
   }
   if (engine == Engine::galera) {
     facts.followers.reset();
+    if (!unready) look_at_nodes(facts, ask);
+    // A node may be fed by a server outside its cluster.
+    if (auto rows = ask.if_allowed("replication", "SHOW ALL SLAVES STATUS"))
+      for (size_t i = 0; i < rows->rows.size(); ++i) facts.following.push_back(take_stream(engine, *rows, i));
   } else if (auto rows =
                  ask("replication", engine == Engine::mysql ? "SHOW REPLICA STATUS" : "SHOW ALL SLAVES STATUS")) {
     for (size_t i = 0; i < rows->rows.size(); ++i) facts.following.push_back(take_stream(engine, *rows, i));

@@ -108,6 +108,8 @@ Result<PostgresConnection> PostgresConnection::connect(const Target& target, Dea
   set("client_encoding", utf8);
   if (host.empty() || host[0] != '/') set("sslmode", sslmode);
   if (!target.tls_ca.empty()) set("sslrootcert", target.tls_ca);
+  const std::string walsender = "true";
+  if (target.replication) set("replication", walsender);
   keys.push_back(nullptr);
   values.push_back(nullptr);
   state->conn = PQconnectStartParams(keys.data(), values.data(), 0);

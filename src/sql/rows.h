@@ -42,6 +42,7 @@ struct Target {
   bool tls = false;    ///< required and the server's certificate verified; fails closed
   std::string tls_ca;  ///< file of certificates to trust; empty = the system's
   std::string app_name = "holdfast";
+  bool replication = false;  ///< PostgreSQL: speak to a walsender, which knows its own commands only
 };
 
 /// Ids of failures (class): "sql.unreachable" (unavailable), "sql.timeout" (unavailable), "sql.denied" (refused: wrong

@@ -1,4 +1,6 @@
 // Galera: components, states, state transfers, and who may bootstrap.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -14,7 +16,7 @@ namespace {
 constexpr double kTransferStillSeconds = 20;
 
 bool in_primary(const MemberFacts& m) {
-  return m.reachable() && m.galera && m.galera->status == "Primary" && m.galera->wsrep_on != false;
+  return in_primary_component(m);
 }
 
 std::string name(const MemberFacts& m) {
@@ -54,16 +56,23 @@ std::vector<Finding> all_down(const View& view) {
 std::vector<Finding> two_components(const View& view) {
   // Each member of a component lists the same view; two members of "Primary" with other views are two components.
   std::map<std::string, std::vector<const MemberFacts*>> views;
+  bool all_by_uuid = true;
+  for (const auto& m : view.members)
+    if (in_primary(m)) all_by_uuid = all_by_uuid && !m.galera->nodes.empty();
   for (const auto& m : view.members) {
     if (!in_primary(m) || m.galera->view.empty()) continue;
     auto addresses = m.galera->view;
     std::ranges::sort(addresses);
-    views[fmt::format("{}", fmt::join(addresses, " "))].push_back(&m);
+    views[all_by_uuid ? view_key(*m.galera) : fmt::format("{}", fmt::join(addresses, " "))].push_back(&m);
   }
   std::set<std::string> all;
   bool overlap = false;
   for (const auto& [key, members] : views) {
-    for (const auto& address : members[0]->galera->view) overlap = !all.insert(address).second || overlap;
+    const auto& g = *members[0]->galera;
+    if (all_by_uuid)
+      for (const auto& node : g.nodes) overlap = !all.insert(node.uuid).second || overlap;
+    else
+      for (const auto& address : g.view) overlap = !all.insert(address).second || overlap;
   }
   if (views.size() < 2 || overlap) return {};  // overlapping views: a change is under way; the next look tells
   Finding f{.members = {},
@@ -77,7 +86,7 @@ std::vector<Finding> two_components(const View& view) {
       names += (names.empty() ? "" : ", ") + name(*m);
       f.members.push_back(m->member);
     }
-    f.evidence.push_back(fmt::format("{} see only: {}", names, key));
+    f.evidence.push_back(fmt::format("{} see only: {}", names, fmt::join(members[0]->galera->view, " ")));
   }
   return {std::move(f)};
 }
@@ -161,27 +170,56 @@ std::vector<Finding> not_ready(const View& view) {
 }
 
 std::vector<Finding> size_mismatch(const View& view) {
-  const size_t expected = view.members.size();
   for (const auto& m : view.members) {
     if (!in_primary(m) || !m.galera->size) continue;
+    // An arbitrator (garbd) votes and holds no data: it is in the component's size, and no member.
+    const auto arbitrators = static_cast<size_t>(m.galera->arbitrators);
     const auto size = static_cast<size_t>(*m.galera->size);
+    const size_t expected = view.members.size() + arbitrators;
+    const std::string beside =
+        arbitrators ? fmt::format(" and {} arbitrator{}", arbitrators, arbitrators > 1 ? "s" : "") : "";
     if (size > expected)
       return {{.members = {m.member},
-               .summary = fmt::format("the component has {} members, the description {}: somebody unknown has joined",
-                                      size, expected),
+               .summary = fmt::format("the component has {} members{}, the description {}: one that is not described "
+                                      "has joined",
+                                      size - arbitrators, beside, view.members.size()),
                .evidence = {fmt::format("wsrep_incoming_addresses {}", fmt::join(m.galera->view, ","))},
                .remedy = "add the member to the DatabaseCluster, or find out who it is"}};
     if (size * 2 <= expected)
       return {
           {.members = {m.member},
-           .summary = fmt::format("the primary component has only {} of {} members: one more loss and nobody can write",
-                                  size, expected),
+           .summary = fmt::format("the primary component has only {} of {} members{}: one more loss and nobody can "
+                                  "write",
+                                  size - arbitrators, view.members.size(), beside),
            .evidence = {fmt::format("wsrep_cluster_size {}", size)},
            .remedy = "see that the members outside hold nothing of their own before they join: " +
                      view.command("triage") + " -v",
            .severity = Severity::error}};
   }
   return {};
+}
+
+/// What comes by it is written as by any client: it makes the node no replica, but its end, or a filter, loses rows.
+std::vector<Finding> async_channel(const View& view) {
+  if (view.cluster.engine != Engine::galera) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || m.following.empty()) return {};
+    Finding f{.members = {}, .summary = "", .remedy = "SHOW ALL SLAVES STATUS on " + name(m)};
+    std::vector<std::string> sources;
+    for (const auto& stream : m.following) {
+      sources.push_back(stream.upstream);
+      const bool works = stream.receiving == true && stream.applying == true;
+      f.evidence.push_back(fmt::format("connection '{}' from {}: IO {}, SQL {}{}", stream.channel, stream.upstream,
+                                       stream.receiving == true ? "runs" : "does not run",
+                                       stream.applying == true ? "runs" : "does not run",
+                                       stream.last_error().empty() ? "" : "; " + first_line(stream.last_error())));
+      if (!works) f.severity = Severity::warning;
+    }
+    f.summary = fmt::format("{} also replicates from {}, outside the cluster{}", name(m), fmt::join(sources, ", "),
+                            f.severity ? ", and that does not work" : "");
+    if (f.severity) f.remedy = fmt::format("look at its error, then START ALL SLAVES on {}", name(m));
+    return f;
+  });
 }
 
 /// Its server runs, takes no queries yet, and a state transfer into it has begun.
@@ -342,6 +380,8 @@ constexpr Rule kRules[] = {
      not_ready},
     {"galera-size-mismatch", Severity::error, Verdict::healthy, Action::nothing,
      "the component is not the cluster described", size_mismatch},
+    {"galera-async-channel", Severity::info, Verdict::healthy, Action::nothing,
+     "a Galera member replicates from outside the cluster", async_channel},
     {"galera-receiving-state", Severity::error, Verdict::catching_up, Action::nothing,
      "a state transfer into a member goes on", receiving},
     {"galera-transfer-stuck", Severity::error, Verdict::broken, Action::rebuild,

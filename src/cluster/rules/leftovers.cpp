@@ -34,7 +34,9 @@ std::vector<Finding> unfinished(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     Finding f;
     for (const auto& left : m.leftovers) {
-      if (left.kind == Leftover::Kind::replaced || !m.agent_work.empty() || m.server_data == "side") continue;
+      if (left.kind == Leftover::Kind::replaced || left.kind == Leftover::Kind::dropping || !m.agent_work.empty() ||
+          m.server_data == "side")
+        continue;
       f.evidence.push_back(fmt::format("{}: {}", left.path,
                                        left.kind == Leftover::Kind::side ? "a whole copy of another member, not in use"
                                                                          : "a copy that was never finished"));
@@ -61,7 +63,44 @@ std::vector<Finding> replaced(const View& view) {
   });
 }
 
+/// It has lost the name that anything takes for data; what is left of it holds space.
+std::vector<Finding> half_removed(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    Finding f;
+    for (const auto& left : m.leftovers)
+      if (left.kind == Leftover::Kind::dropping) f.evidence.push_back(left.path);
+    if (f.evidence.empty() || !m.agent_work.empty()) return {};
+    f.summary = m.member.str() + " has a directory beside its own whose removal did not end";
+    f.remedy = "see what keeps it (lsattr -R shows immutable files), remove it by hand, then " + view.command("triage");
+    return f;
+  });
+}
+
+std::vector<Finding> operation_left(const View& view) {
+  std::vector<Finding> found;
+  for (const auto& operation : view.around.operations) {
+    const bool running = operation.state == "running";
+    Finding f{.members = {},
+              .summary = running ? fmt::format("a {} is under way: operation {}", operation.verb, operation.id)
+                                 : fmt::format("a {} did not end: operation {} is {}", operation.verb, operation.id,
+                                               operation.state),
+              .evidence = {"started " + operation.started},
+              .remedy = "holdfast operations show " + operation.id,
+              .blocks = {"repair", "bootstrap", "restore"}};
+    if (running)
+      f.severity = Severity::info;
+    else
+      f.remedy += "; then holdfast operations resume " + operation.id + ", or undo";
+    found.push_back(std::move(f));
+  }
+  return found;
+}
+
 constexpr Rule kRules[] = {
+    {"operation-unfinished", Severity::error, Verdict::healthy, Action::nothing,
+     "an operation on the cluster did not end", operation_left},
+    {"removal-unfinished", Severity::warning, Verdict::healthy, Action::nothing,
+     "a directory could not be removed", half_removed},
     {"server-on-side-directory", Severity::error, Verdict::broken, Action::rebuild,
      "a server runs on a directory that is not its own yet", on_side},
     {"agent-at-work", Severity::info, Verdict::healthy, Action::nothing, "an agent copies or rewinds", at_work},

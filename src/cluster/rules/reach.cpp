@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cluster/rules/rule.h"
+#include "cluster/server_log.h"
 
 namespace holdfast::cluster::rules {
 
@@ -24,85 +25,12 @@ std::vector<std::string> server_evidence(const MemberFacts& m) {
   return evidence;
 }
 
-bool is_grave(std::string_view line) {
-  for (auto word : {"[ERROR]", "FATAL:", "PANIC:"})
-    if (line.find(word) != std::string_view::npos) return true;
-  return false;
-}
-
-/// Its index of logs names one that is not there.
-bool log_file_is_gone(const std::string& line) {
-  return contains(line, ": File '") &&
-         (contains(line, "not found (OS errno 2 ") || contains(line, "not found (Errcode: 2 "));
-}
-
 /// Nothing is damaged: it may not touch its own files.
 bool may_not_touch_files(const std::string& line) {
   for (auto text : {"Permission denied", "must be writable", "Operating system error number 13", "(Errcode: 13",
                     "OS errno 13", "(13)"})
     if (contains(line, text) && is_grave(line)) return true;
   return false;
-}
-
-bool tells_of_damage(const std::string& line) {
-  if (log_file_is_gone(line)) return true;
-  constexpr std::string_view kMarks[] = {
-      "Database page corruption",
-      "is corrupted",
-      "page corrupted",
-      "invalid page in block",
-      "could not read block",
-      "invalid checkpoint record",
-      "could not locate a valid checkpoint record",
-      "Missing FILE_CHECKPOINT",
-      "ib_logfile0 was not found",
-      "Neither found #innodb_redo subdirectory",
-      "is of a different size",
-      "Could not find any file associated with the tablespace ID",
-      "innodb_system data file 'ibdata1' was not found",
-      "Cannot find a valid",
-      "Could not find a valid tablespace",
-      "Corruption in the",
-      "corrupted page",
-      "checksum mismatch",
-      "Invalid log header checksum",
-      "page verification failed",
-      "could not locate required checkpoint",
-      "Encrypted tablespace in",  // what MariaDB takes garbage in the system tablespace for
-      "incorrect checksum in control file",
-      "could not read file \"global/pg_control\"",
-      "could not find the database system",
-      "database files are incompatible with server",
-  };
-  for (auto text : kMarks)
-    if (contains(line, text)) return true;
-  // PostgreSQL: a file or a folder of its own is not there. Not its WAL: it asks for segments that never were.
-  if (is_grave(line) && contains(line, "No such file or directory"))
-    for (auto text : {"could not open file \"base/", "could not open file \"global/", "could not open file \"pg_xact/",
-                      "could not open file \"pg_multixact/", "could not open directory \"pg_"})
-      if (contains(line, text)) return true;
-  // "Data structure corruption", "data files are corrupt": each server has many ways to say it.
-  return is_grave(line) && (contains(line, "corrupt") || contains(line, "Corrupt"));
-}
-
-/// A server begins here: what its log says above is of an earlier run, and may have been mended since.
-bool begins_run(const std::string& line) {
-  for (auto text : {"Starting MariaDB", "starting as process", "starting PostgreSQL"})
-    if (contains(line, text)) return true;
-  return false;
-}
-
-/// Of the server's last run, the last line of its log that `wanted` says yes to; "" when there is none.
-std::string line_of_last_run(const std::string& log, bool (*wanted)(const std::string&)) {
-  std::string found;
-  for (size_t at = 0; at < log.size();) {
-    const size_t end = std::min(log.find('\n', at), log.size());
-    const std::string line = log.substr(at, end - at);
-    if (begins_run(line)) found.clear();
-    if (wanted(line)) found = line;
-    at = end + 1;
-  }
-  return found;
 }
 
 /// Of InnoDB, which knows no better way to say that what it finds in a file cannot be: the line with which it ended
@@ -119,7 +47,13 @@ std::string gave_up_starting(const MemberFacts& m) {
 }
 
 bool has_no_data(const MemberFacts& m) {
-  return m.stored && m.stored->data != StoredFacts::Data::present && m.stored->data != StoredFacts::Data::unknown;
+  return m.outside.empty() && m.stored && m.stored->data != StoredFacts::Data::present &&
+         m.stored->data != StoredFacts::Data::unknown;
+}
+
+std::string outside_text(const OutsideProcess& user) {
+  const std::string who = user.pid > 0 ? fmt::format("process {}", user.pid) : "a process of another container";
+  return user.program.empty() ? who : fmt::format("{} ({})", who, user.program);
 }
 
 bool runs(const MemberFacts& m) {
@@ -149,9 +83,23 @@ std::vector<Finding> data_missing(const View& view) {
   });
 }
 
+/// What is not there may be on a volume that is not mounted.
+std::vector<Finding> data_vanished(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.reachable() || !m.outside.empty() || !m.stored || m.stored->remembered.empty()) return {};
+    return Finding{.members = {},
+                   .summary = mark(m, "has no data where it had some: its volume is not mounted, or was replaced"),
+                   .evidence = {m.stored->remembered},
+                   .remedy = fmt::format("mount the volume (findmnt --target {}), then {}; it is gone for good: {}",
+                                         view.described(m).data_dir, view.command("triage"),
+                                         view.command("repair", &m)),
+                   .action = refill(view)};
+  });
+}
+
 std::vector<Finding> data_damaged(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || runs(m) || has_no_data(m)) return {};
+    if (m.reachable() || runs(m) || has_no_data(m) || !m.outside.empty()) return {};
     const bool replicates = view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
     if (replicates && m.agent == true && m.stored && m.stored->torn)
       return Finding{.members = {},
@@ -166,6 +114,38 @@ std::vector<Finding> data_damaged(const View& view) {
                    .summary = mark(m, "does not run, and its log tells of damaged data"),
                    .evidence = {"server log: " + line},
                    .remedy = view.command("repair", &m),
+                   .action = refill(view)};
+  });
+}
+
+/// Told apart from damage: the file or the option is named, and the data is as it was.
+std::vector<Finding> config_refused(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.reachable() || runs(m) || has_no_data(m) || !m.outside.empty()) return {};
+    const std::string line = line_of_last_run(m.log_tail, refuses_configuration);
+    if (line.empty()) return {};
+    return Finding{.members = {},
+                   .summary = mark(m, "does not start: it refuses its configuration"),
+                   .evidence = {"server log: " + line},
+                   .remedy = fmt::format("correct or set aside the file or option that its log names, then {}",
+                                         view.command("repair", &m))};
+  });
+}
+
+/// A server goes on after it has met a damaged page; what it said of it is all there is until somebody reads it again.
+std::vector<Finding> damage_logged(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    // page-checksum-failures says more.
+    if (!m.reachable() || !m.damaged_pages().empty() || m.checksum_failures.value_or(0) > 0) return {};
+    std::string line = m.damage_logged;
+    if (line.empty()) line = line_of_last_run(m.log_tail, met_damage);
+    if (line.empty()) return {};
+    return Finding{.members = {},
+                   .summary = mark(m, "has met damaged data since it was started"),
+                   .evidence = {"server log: " + line},
+                   .remedy = fmt::format("see which table it is, and whether it can be read; {} copies another member",
+                                         view.command("repair", &m)),
+                   .blocks = {"copy from " + m.member.str()},
                    .action = refill(view)};
   });
 }
@@ -187,7 +167,7 @@ void tell_last_run(const View& view, const MemberFacts& m, Finding& f) {
 
 std::vector<Finding> server_crashed(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || m.server_state != "failed" || has_no_data(m)) return {};
+    if (m.reachable() || m.server_state != "failed" || has_no_data(m) || !m.outside.empty()) return {};
     Finding f{.members = {},
               .summary = mark(m, m.last_exit.empty() ? "does not run: its server died"
                                                      : "does not run: its server ended with " + m.last_exit),
@@ -200,7 +180,7 @@ std::vector<Finding> server_crashed(const View& view) {
 
 std::vector<Finding> server_stopped(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || m.server_state != "stopped" || has_no_data(m)) return {};
+    if (m.reachable() || m.server_state != "stopped" || has_no_data(m) || !m.outside.empty()) return {};
     Finding f{.members = {},
               .summary = mark(m, "does not run: its server is stopped"),
               .evidence = server_evidence(m),
@@ -288,6 +268,7 @@ std::vector<Finding> connections_exhausted(const View& view) {
 std::vector<Finding> unreachable(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || m.reach == Reach::timeout || m.reach == Reach::denied || !m.same_as.empty()) return {};
+    if (!m.outside.empty()) return {};  // server-outside-agent says more
     if (m.server_state == "failed" || m.server_state == "stopped" || m.server_state == "starting" || has_no_data(m))
       return {};
     if (contains(m.error, "Too many connections") || contains(m.error, "too many clients") ||
@@ -304,6 +285,28 @@ std::vector<Finding> unreachable(const View& view) {
       f.verdict = Verdict::stopped;
       f.action = Action::restart;
     }
+    return f;
+  });
+}
+
+/// Started by hand, or by another service manager: its agent can neither stop it nor answer for it.
+std::vector<Finding> outside_agent(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (m.outside.empty()) return {};
+    const OutsideProcess& first = m.outside.front();
+    Finding f{.members = {},
+              .summary = mark(m, fmt::format("runs outside its agent: {}{}", outside_text(first),
+                                             m.reachable() ? "" : ", which cannot be asked")),
+              .remedy = fmt::format("stop {} in order (kill -TERM), then {} starts its server under the agent",
+                                    first.pid > 0 ? fmt::format("process {}", first.pid) : "that container's server",
+                                    view.command("repair", &m)),
+              .blocks = {"repair", "bootstrap"},
+              .verdict = m.reachable() ? Verdict::broken : Verdict::unknown};
+    if (view.cluster.engine == Engine::postgres && first.pid > 0)
+      f.remedy = fmt::format("stop process {} in order (kill -INT), then {} starts its server under the agent",
+                             first.pid, view.command("repair", &m));
+    for (const auto& user : m.outside) f.evidence.push_back(fmt::format("kernel: {} {}", outside_text(user), user.how));
+    if (!m.server_state.empty()) f.evidence.push_back("agent: its server is " + m.server_state);
     return f;
   });
 }
@@ -354,6 +357,12 @@ constexpr Rule kRules[] = {
     {"data-missing", Severity::error, Verdict::empty, Action::rebuild, "a member has no data", data_missing},
     {"data-damaged", Severity::error, Verdict::broken, Action::rebuild, "a stopped server's data is damaged",
      data_damaged},
+    {"data-vanished", Severity::error, Verdict::broken, Action::rebuild, "a member's data is not where it was",
+     data_vanished},
+    {"damage-logged", Severity::error, Verdict::broken, Action::rebuild, "a server has told of damaged data",
+     damage_logged},
+    {"config-refused", Severity::error, Verdict::stopped, Action::restart, "a server refuses its configuration",
+     config_refused},
     {"server-crashed", Severity::error, Verdict::stopped, Action::restart, "the server's process died", server_crashed},
     {"server-stopped", Severity::error, Verdict::stopped, Action::restart, "the server was stopped", server_stopped},
     {"server-frozen", Severity::error, Verdict::broken, Action::restart, "the server's process is stopped by a signal",
@@ -367,6 +376,8 @@ constexpr Rule kRules[] = {
      connections_exhausted},
     {"server-unreachable", Severity::error, Verdict::unknown, Action::nothing, "nobody answers, and why is not known",
      unreachable},
+    {"server-outside-agent", Severity::error, Verdict::broken, Action::nothing,
+     "a server runs on the data directory that its agent did not start", outside_agent},
     {"agent-gone", Severity::error, Verdict::broken, Action::nothing, "a member is not supervised", agent_gone},
     {"agent-hung", Severity::error, Verdict::broken, Action::nothing, "an agent does not answer", agent_hung},
     {"tcp-unreachable", Severity::error, Verdict::broken, Action::nothing,

@@ -28,7 +28,7 @@ template <class Check>
 std::vector<Finding> each_stream(const View& view, Check&& check) {
   std::vector<Finding> found;
   for (const auto& m : view.members) {
-    if (!m.reachable()) continue;
+    if (!m.reachable() || view.cluster.engine == Engine::galera) continue;  // galera-async-channel
     for (const auto& follow : m.following) {
       std::optional<Finding> finding = check(m, follow);
       if (!finding) continue;
@@ -189,6 +189,15 @@ std::vector<Finding> relay_damaged(const View& view) {
 std::vector<Finding> settings_too_small(const View& view) {
   if (view.cluster.engine != Engine::postgres || !view.leader()) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (const auto wanted = settings_wanted(m); !wanted.empty()) {
+      Finding f{.members = {},
+                .summary = name(m) + " does not start: settings are lower than its primary's",
+                .remedy = view.command("repair", &m),
+                .action = Action::restart};
+      for (const auto& [setting, value] : wanted)
+        f.evidence.push_back(fmt::format("server log: {} has to be {} at least", setting, value));
+      return f;
+    }
     const auto small = lower_than(m.standby_limits, view.leader()->standby_limits);
     if (!m.reachable() || m.replay_paused != true || small.empty()) return {};
     Finding f{.members = {},
@@ -229,7 +238,10 @@ std::vector<Finding> receiver_error(const View& view) {
     if (f.receiving != false || log_is_gone(f) || source_refuses(f) || source_unreachable(f) ||
         source_lacks_position(f) || f.receive_state == "Connecting")
       return {};
+    if (f.from_archive == true) return {};  // replica-from-archive
     const bool silent = f.receive_errno == 0 && f.receive_error.empty();
+    // It connects when it has replayed what it has, which one that applies later does by hours later.
+    if (silent && f.delay_seconds.value_or(0) > 0 && !m.wal_end.empty() && m.wal_end != m.executed) return {};
     if (silent && view.cluster.engine != Engine::postgres) return {};  // replica-thread-stopped
     std::optional<Action> action;
     // With its source's number it skipped whatever it had received and not applied, and says that it has it; with its
@@ -391,6 +403,19 @@ std::vector<Finding> delayed(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.delay_seconds.value_or(0) <= 0) return {};
     return Finding{.summary = fmt::format("{} is delayed by {} s on purpose", name(m), *f.delay_seconds),
+                   .evidence = {m.wal_end.empty() ? std::string()
+                                                  : fmt::format("replayed {}, in its pg_wal up to {}", m.executed,
+                                                                m.wal_end)},
+                   .blocks = {"failover to " + name(m)}};
+  });
+}
+
+/// It is told of no primary to stream from, and has a restore_command: that is what it is for.
+std::vector<Finding> from_archive(const View& view) {
+  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
+    if (f.from_archive != true) return {};
+    return Finding{.summary = fmt::format("{} replays WAL from an archive, and has got to {}", name(m), m.executed),
+                   .evidence = {"restore_command is set, primary_conninfo is not"},
                    .blocks = {"failover to " + name(m)}};
   });
 }
@@ -447,7 +472,12 @@ std::vector<Finding> slot_missing(const View& view) {
   if (view.cluster.engine != Engine::postgres || !leader || !leader->slots) return {};
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.slot.empty() || f.receiving == true) return {};
-    if (std::ranges::any_of(*leader->slots, [&](const Slot& s) { return s.name == f.slot; })) return {};
+    const MemberFacts* source = leader;
+    for (const auto& other : view.members)
+      if (f.upstream == fmt::format("{}:{}", view.described(other).host, view.described(other).port)) source = &other;
+    // Of a standby that others follow repair knows no slots to make.
+    if (source != leader || std::ranges::any_of(*leader->slots, [&](const Slot& s) { return s.name == f.slot; }))
+      return {};
     return Finding{
         .summary = fmt::format("{} wants the slot {}, which {} does not have", name(m), f.slot, name(*leader)),
         .evidence = {first_line(f.receive_error)},
@@ -489,6 +519,8 @@ constexpr Rule kRules[] = {
     {"replica-writable", Severity::error, Verdict::broken, Action::resume, "a replica accepts writes", writable},
     {"replica-lagging", Severity::error, Verdict::catching_up, Action::nothing, "a replica is far behind", lagging},
     {"replica-delayed", Severity::info, Verdict::healthy, Action::nothing, "a replica is delayed on purpose", delayed},
+    {"replica-from-archive", Severity::info, Verdict::healthy, Action::nothing, "a standby replays from an archive",
+     from_archive},
     {"replica-without-gtid", Severity::warning, Verdict::healthy, Action::nothing, "a replica does not use GTIDs",
      without_gtid},
     {"replica-silent", Severity::error, Verdict::broken, Action::resume, "a replica receives nothing and says 0 lag",

@@ -17,6 +17,7 @@ struct View {
   const std::vector<History>& histories;    ///< likewise
   const Authority& authority;
   std::vector<const MemberFacts*> writers;  ///< take writes now (Galera: are in a Primary component)
+  const Surroundings& around;
 
   /// The one that takes writes; nullptr when nobody or several do.
   const MemberFacts* leader() const { return writers.size() == 1 ? writers[0] : nullptr; }

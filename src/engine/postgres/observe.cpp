@@ -74,6 +74,28 @@ void take_position(MemberFacts& facts, const sql::Rows& state, const std::string
   if (standby) note(facts, "received", facts.received, "SQL pg_last_wal_receive_lsn()");
 }
 
+/// Of a standby, too: others may follow it.
+void look_at_slots(MemberFacts& facts, Ask& ask, const std::string& now) {
+  if (auto rows = ask("slots",
+                      "SELECT slot_name, slot_type, active, wal_status, "
+                      "pg_wal_lsn_diff(" +
+                          now +
+                          ", restart_lsn)::bigint AS kept FROM pg_replication_slots "
+                          "WHERE NOT temporary")) {
+    facts.slots.emplace();
+    for (size_t i = 0; i < rows->rows.size(); ++i) {
+      cluster::Slot slot;
+      slot.name = rows->text("slot_name", i);
+      slot.physical = rows->text("slot_type", i) == "physical";
+      slot.active = rows->text("active", i) == "t";
+      slot.wal_status = rows->text("wal_status", i);
+      if (auto kept = rows->value("kept", i))
+        slot.retained_bytes = std::max(0LL, std::strtoll(kept->c_str(), nullptr, 10));
+      facts.slots->push_back(std::move(slot));
+    }
+  }
+}
+
 void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   facts.role = MemberRole::replica;
   facts.read_only = true;
@@ -102,13 +124,23 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   if (auto rows = ask(
           "delay", "SELECT setting::bigint / 1000 AS seconds FROM pg_settings WHERE name = 'recovery_min_apply_delay'"))
     if (int delay = std::atoi(rows->text("seconds").c_str()); delay > 0) f.delay_seconds = delay;
+  if (auto rows =
+          ask.if_allowed("archive to restore from", "SELECT current_setting('restore_command') <> '' AS archive"))
+    f.from_archive = rows->text("archive") == "t" && !f.conninfo_problem.empty();
   if (auto rows = ask("conninfo",
                       "SELECT substring(current_setting('primary_conninfo') from 'host=''?([^'' ]+)') AS host, "
                       "substring(current_setting('primary_conninfo') from 'port=''?([0-9]+)') AS port");
       rows && f.upstream.empty() && rows->value("host"))
     f.upstream = rows->text("host") + ":" + (rows->value("port") ? rows->text("port") : "5432");
   take_position(facts, state, streaming_timeline);
+  // It has received nothing since its start: what its pg_wal has beyond what is replayed SQL does not tell. All others
+  // replay what they have before they ask for more.
+  if (f.receiving != true && !state.value("received") && (f.delay_seconds || *facts.replay_paused)) {
+    facts.received.clear();
+    note_unknown(facts, "received", "SQL", "it applies later, and has received nothing since its start");
+  }
   facts.following.push_back(std::move(f));
+  look_at_slots(facts, ask, "pg_last_wal_replay_lsn()");
 }
 
 /// An archiver that hangs fails never: what tells is that segments wait and none goes.
@@ -198,22 +230,7 @@ void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
     facts.oldest_wal = fmt::format("{:X}/{:X}", std::strtoul(oldest.substr(0, 8).c_str(), nullptr, 16),
                                    segment * std::strtoull(rows->text("size").c_str(), nullptr, 10));
   }
-  if (auto rows = ask("slots",
-                      "SELECT slot_name, slot_type, active, wal_status, "
-                      "pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint AS kept FROM pg_replication_slots "
-                      "WHERE NOT temporary")) {
-    facts.slots.emplace();
-    for (size_t i = 0; i < rows->rows.size(); ++i) {
-      cluster::Slot slot;
-      slot.name = rows->text("slot_name", i);
-      slot.physical = rows->text("slot_type", i) == "physical";
-      slot.active = rows->text("active", i) == "t";
-      slot.wal_status = rows->text("wal_status", i);
-      if (auto kept = rows->value("kept", i))
-        slot.retained_bytes = std::max(0LL, std::strtoll(kept->c_str(), nullptr, 10));
-      facts.slots->push_back(std::move(slot));
-    }
-  }
+  look_at_slots(facts, ask, "pg_current_wal_lsn()");
   if (auto rows = ask("archiver",
                       "SELECT failed_count, last_failed_wal, last_failed_time, "
                       "coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS failing "
@@ -237,13 +254,32 @@ void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   take_transactions(facts, ask);
 }
 
-void take_history(MemberFacts& facts, Ask& ask) {
+/// A walsender tells it to whoever may replicate; files are read by pg_read_server_files only.
+Result<std::string> history_by_protocol(uint32_t timeline, sql::Target target, Deadline deadline,
+                                        const std::stop_token& stop) {
+  target.replication = true;
+  auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));
+  const auto rows = TRY(connection.query(fmt::format("TIMELINE_HISTORY {}", timeline), deadline, stop));
+  return rows.text("content");
+}
+
+void take_history(MemberFacts& facts, Ask& ask, const sql::Target& target, Deadline deadline,
+                  const std::stop_token& stop) {
   if (facts.timeline <= 1) return;
   const std::string file = fmt::format("pg_wal/{:08X}.history", facts.timeline);
-  auto rows = ask("history", "SELECT pg_read_file('" + file + "', 0, 1000000, true) AS text");
-  if (!rows) return;
-  facts.history = rows->text("text");
-  if (facts.history.empty()) note_unknown(facts, "history", file, "the file is not there");
+  if (auto rows = ask.if_allowed("history", "SELECT pg_read_file('" + file + "', 0, 1000000, true) AS text"))
+    facts.history = rows->text("text");
+  if (!facts.history.empty() || facts.reach != cluster::Reach::reachable) return;
+  auto told = history_by_protocol(facts.timeline, target, deadline, stop);
+  std::erase_if(facts.readings, [](const cluster::Reading& r) { return r.name == "history"; });
+  if (told) facts.history = std::move(*told);
+  if (!facts.history.empty())
+    note(facts, "history", file, "TIMELINE_HISTORY");
+  else
+    note_unknown(facts, "history", file,
+                 told ? "the file is not there"
+                      : told.error().message + " (the account needs pg_read_server_files, or REPLICATION and an entry "
+                                               "in pg_hba.conf)");
 }
 
 }  // namespace
@@ -277,7 +313,7 @@ void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, s
     look_at_standby(facts, *state, ask);
   else
     look_at_primary(facts, *state, ask);
-  take_history(facts, ask);
+  take_history(facts, ask, target, deadline, stop);
   take_certificate(facts, *state, ask);
   if (auto rows = ask("checksum failures", "SELECT sum(checksum_failures) AS n FROM pg_stat_database");
       rows && rows->value("n"))
