@@ -74,10 +74,21 @@ Result<std::unique_ptr<Repository>> Repository::init(std::shared_ptr<store::Obje
   std::unique_ptr<Repository> repository(new Repository(store));
   TRY_VOID(store->create());  // first: where there is no bucket, not even absence can be asked for
   if (TRY(store->stat("config"))) return exists("repository (config)");
-  if (!TRY(repository->list(ObjectType::key)).empty()) return exists("key");
   if (!TRY(repository->list(ObjectType::snapshot)).empty()) return exists("snapshot");
-
-  repository->master_key_ = crypto::random_seal_key();
+  // A key and nothing else: an init was cut off before the config. Its key is used, not removed: it may still run.
+  const bool resumed = !TRY(repository->list(ObjectType::key)).empty();
+  if (resumed) {
+    if (!TRY(repository->list(ObjectType::index)).empty()) return exists("key and an index");
+    if (!TRY(repository->list(ObjectType::pack)).empty()) return exists("key and packs");
+    if (!repository->open_key(password, "")) {
+      return fail(
+          ErrorClass::refused, "repo.exists",
+          fmt::format("{} already holds a key and nothing else, and this password does not open it", store->location()),
+          "use the password of the interrupted repo init, or remove keys/ there if nobody knows it");
+    }
+  } else {
+    repository->master_key_ = crypto::random_seal_key();
+  }
   repository->config_.version = options.version;
   crypto::fill_random(repository->config_.id.bytes);
   repository->config_.polynomial = options.polynomial ? *options.polynomial : find_chunker_polynomial([] {
@@ -85,16 +96,18 @@ Result<std::unique_ptr<Repository>> Repository::init(std::shared_ptr<store::Obje
     crypto::fill_random({reinterpret_cast<uint8_t*>(&value), sizeof value});
     return value;
   });
-  const Environment environment = Environment::of_process();
-  repository->key_id_ = TRY(repository->add_key(password, environment.user, environment.host));
+  if (!resumed) {
+    const Environment environment = Environment::of_process();
+    repository->key_id_ = TRY(repository->add_key(password, environment.user, environment.host));
+  }
   // The config comes last: only with it does the place count as a repository.
   crypto::Sealer sealer(repository->master_key_);
   const Buffer sealed = sealer.seal(as_bytes(config_text(repository->config_)));
   auto written = store->put("config", sealed, {.if_absent = true});
   if (!written) {
     if (written.error().id == store::kExists) {
-      // Somebody else was faster; their repository stays theirs.
-      (void)repository->remove(ObjectType::key, repository->key_id_);
+      // Another init was faster; its repository stays its own. With the same key it is opened by that.
+      if (!resumed && !repository->load_config()) (void)repository->remove(ObjectType::key, repository->key_id_);
       return exists("repository (config)");
     }
     return std::unexpected(std::move(written).error());
@@ -194,7 +207,9 @@ Status Repository::load_config() {
     if (got.error().id != store::kNotFound) return got;
     return fail(ErrorClass::refused, "repo.not_found",
                 fmt::format("{} holds keys but no config: it is not a whole repository", store_->location()),
-                "restore the config object from a copy of the repository");
+                fmt::format("holdfast repo init -r {} completes it if nothing was stored yet; otherwise restore the "
+                            "config object from a copy of the repository",
+                            store_->location()));
   }
   auto text = crypto::Sealer(master_key_).open_in_place({sealed.data(), sealed.size()});
   if (!text) return damaged("config: " + text.error().message);

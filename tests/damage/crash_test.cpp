@@ -1,12 +1,12 @@
 // Power loss at every store operation of a backup and of a prune: whatever of the unsynced bytes and names is lost, the
 // repository checks clean, older snapshots restore, and the next run goes on.
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
 #include "tests/damage/damage.h"
 #include "tests/damage/oplog.h"
 #include "tests/interop/json.h"
+#include "tests/support/sample.h"
 
 namespace holdfast::test {
 namespace {
@@ -43,16 +43,15 @@ class Crash : public Damage {
   }
 
   /// Builds the state after operations of the run under every kind of loss, and calls `judge` with the repository in
-  /// that state: after each one with HOLDFAST_ALL_OPERATIONS=1, else after a dozen, evenly spread, and the last.
+  /// that state: after each one with HOLDFAST_ALL_OPERATIONS=1, else after `most`, the last among them.
   template <class Judge>
-  void at_every_operation(const std::vector<FileOp>& ops, Judge judge) {
-    const size_t limit = std::getenv("HOLDFAST_ALL_OPERATIONS") ? ops.size() : 12;
+  void at_every_operation(const std::vector<FileOp>& ops, Judge judge, size_t most = 12) {
+    const auto cuts = sample(testing::UnitTest::GetInstance()->current_test_info()->name(), ops.size() + 1, most);
     std::mt19937_64 random(20261121);
     CrashModel model(start_, repo);
-    const size_t step = std::max<size_t>(1, ops.size() / limit);
     for (size_t i = 0; i <= ops.size(); ++i) {
       if (i > 0) model.apply(ops[i - 1]);
-      if (i % step != 0 && i != ops.size()) continue;
+      if (!std::ranges::binary_search(cuts, i)) continue;
       for (const auto loss : {Loss::everything, Loss::nothing, Loss::some}) {
         std::filesystem::remove_all(repo);
         model.build(repo, loss, random);
@@ -130,15 +129,29 @@ TEST_F(Crash, init) {
   std::filesystem::remove_all(repo);
   std::filesystem::create_directory(repo);
   const auto ops = recorded(with_repo({"repo", "init"}));
-  std::mt19937_64 random(5);
-  for (const auto loss : {Loss::everything, Loss::some}) {
-    CrashModel model(start_, repo);
-    for (const auto& op : ops) model.apply(op);
-    std::filesystem::remove_all(repo);
-    model.build(repo, loss, random);
-    if (loss == Loss::some) continue;
-    holdfast({"check"});  // init had said that it was done
-  }
+  const auto content = some_dump(100'000, 3);
+  at_every_operation(
+      ops,
+      [&](bool finished) {
+        // Either there is no repository yet, and the next init makes it, or it is whole.
+        const auto seen = run(with_repo({"check"}));
+        if (finished) {
+          EXPECT_TRUE(seen.ok()) << "init had said that it was done: " << seen.describe();
+        }
+        if (!seen.ok()) {
+          EXPECT_EQ(seen.code, 3) << seen.describe();
+          EXPECT_NE(seen.err.find("holdfast repo init"), std::string::npos) << seen.describe();
+          holdfast({"repo", "init"});
+        }
+        auto backup = with_repo({"backup", "--stdin", "--path", "/first"});
+        backup.stdin_text = content;
+        const auto stored = run(std::move(backup));
+        EXPECT_TRUE(stored.ok()) << stored.describe();
+        EXPECT_TRUE(holdfast({"dump", "latest", "/first"}).out == content);
+        holdfast({"check", "--read-data"});
+        restic({"check"});
+      },
+      5);
 }
 
 }  // namespace

@@ -88,6 +88,22 @@ TEST_F(Failures, init_over_an_existing_repository_is_refused) {
   expect_whole();
 }
 
+TEST_F(Failures, init_that_was_cut_off_is_completed_by_the_same_password) {
+  repo = path("new");
+  EXPECT_TRUE(attempt({"repo", "init"}).ok());
+  std::filesystem::remove(repo + "/config");
+  expect_documented_failure(attempt({"check"}), "check without a config");
+  const auto keys = files("keys");
+  box.env()["RESTIC_PASSWORD"] = "not it";
+  const auto refused = attempt({"repo", "init"});
+  EXPECT_EQ(refused.code, 3) << refused.describe();
+  EXPECT_NE(refused.err.find("does not open it"), std::string::npos) << refused.describe();
+  box.env()["RESTIC_PASSWORD"] = kPassword;
+  EXPECT_TRUE(attempt({"repo", "init"}).ok());
+  EXPECT_EQ(files("keys"), keys);
+  EXPECT_TRUE(attempt({"check"}).ok());
+}
+
 TEST_F(Failures, restore_onto_what_is_in_the_way_fails_and_says_so) {
   ASSERT_TRUE(sys::publish_file(path("file"), as_bytes("x"), 0600));
   expect_documented_failure(attempt({"restore", "--snapshot", "latest", "--into", path("file")}),

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <optional>
@@ -12,6 +13,8 @@
 #include "lab/content.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
+#include "sys/file.h"
+#include "tests/support/by_hand.h"
 #include "tests/support/lab_guard.h"
 #include "tests/support/member_sql.h"
 #include "tests/support/require.h"
@@ -153,7 +156,37 @@ TEST_P(ClusterBackup, RestoresIntoTheLiveClusterEqualByContent) {
   EXPECT_EQ(snapshots(), 2u);
 }
 
+/// What a directory that `restore --into` filled holds, once its server runs.
+lab::Content content_of_folder(const Case& c, const std::string& folder) {
+  const bool postgres = c.engine == Engine::postgres;
+  const auto program = engine::find_program(c.engine, c.server);
+  EXPECT_TRUE(program) << program.error().to_string();
+  if (!program) return {};
+  const std::string etc = folder + "/etc/";
+  const ByHand server(postgres ? (::geteuid() == 0 ? "setpriv --reuid=postgres --regid=postgres --clear-groups " : "") +
+                                     *program + " -D " + folder + "/data -c config_file=" + etc +
+                                     "postgresql.conf -c listen_addresses="
+                               : *program + " --defaults-file=" + etc + "server.cnf --skip-networking" +
+                                     (::geteuid() == 0 ? " --user=mysql" : ""));
+  sql::Target target;
+  target.user = postgres ? "postgres" : "holdfast";
+  target.port = postgres ? 5432 : 0;
+  target.socket = folder + (postgres ? "/run/.s.PGSQL.5432" : "/run/server.sock");
+  std::string password(as_text(sys::read_file(folder + "/admin.password").value().span()));
+  while (password.ends_with('\n')) password.pop_back();
+  target.password = Secret(password);
+  std::string said;
+  const auto serves =
+      sys::wait_until([&] { return (said = ask(c.engine, target, "SELECT 1")) == "1"; }, Deadline::in(seconds(60)));
+  EXPECT_TRUE(serves && *serves) << said;
+  return serves && *serves ? content_of(c.engine, target) : lab::Content();
+}
+
 TEST_P(ClusterBackup, RestoresIntoAFolderAndExports) {
+  const auto before = content_of(GetParam().engine, target_of(first()));
+  ASSERT_GT(before.size(), 3u);
+  EXPECT_TRUE(*sys::wait_until([&] { return content_of(GetParam().engine, target_of(member(1))) == before; },
+                               Deadline::in(seconds(60))));
   backup();
   const std::string into = lab_->state_dir() + "/fresh";
   const auto restored =
@@ -163,6 +196,9 @@ TEST_P(ClusterBackup, RestoresIntoAFolderAndExports) {
   EXPECT_GT(codec::parse_value(restored.out).value()["data"]["proof"]["rowsCounted"].integer(), 100);
   const auto twice = lab_->holdfast({"restore", "-c", GetParam().cluster, "-r", repository_, "--into", into});
   EXPECT_EQ(twice.exit_code, 3) << twice.err;
+  // The server has accounts of its own beside those of the cluster; all else is as it was.
+  const auto content = content_of_folder(GetParam(), into);
+  for (const auto& [name, sum] : before) EXPECT_EQ(content.contains(name) ? content.at(name) : "nothing", sum) << name;
 
   const std::string file = lab_->state_dir() + "/dump.sql.gz";
   const auto exported = lab_->holdfast({"export", "-c", GetParam().cluster, "-r", repository_, "-o", file});

@@ -10,6 +10,7 @@
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "tests/integration/patient.h"
+#include "tests/support/by_hand.h"
 #include "tests/support/member_sql.h"
 #include "tests/support/require.h"
 
@@ -20,31 +21,6 @@ using cluster::Engine;
 using codec::Value;
 using std::chrono::seconds;
 namespace fs = std::filesystem;
-
-/// A server started by a shell command; it ends with the test, however that ends.
-class ByHand {
- public:
-  explicit ByHand(const std::string& command_line) {
-    sys::Command command;
-    command.argv = {"/bin/sh", "-c", command_line + " & pid=$!; read ignored; kill $pid; wait $pid"};
-    command.in = sys::Stdio::pipe();
-    command.out = command.err = sys::Stdio::null();
-    command.new_session = true;
-    auto running = sys::spawn(command);
-    EXPECT_TRUE(running);
-    if (!running) return;
-    shell_ = std::move(*running);
-    leash_ = shell_.take_stdin();
-  }
-  ~ByHand() {
-    leash_.reset();
-    EXPECT_TRUE(shell_.wait(Deadline::in(seconds(60))));
-  }
-
- private:
-  sys::Process shell_;
-  sys::Fd leash_;
-};
 
 struct Case {
   Engine engine;

@@ -176,6 +176,14 @@ TEST(Lab, AKilledServerIsKnownToBeDeadBeforeAnybodyHealsIt) {
   }
 }
 
+/// Whether this machine is a container that may not do it; where `what` is required that is a failure.
+bool refused_by_container(const RunResult& result, const char* what) {
+  if (result.exit_code != 3 || result.err.find("container") == std::string::npos) return false;
+  EXPECT_NE(result.err.find("HINT:"), std::string::npos) << result.err;
+  EXPECT_FALSE(is_required(what)) << "HOLDFAST_REQUIRE asks for " << what << ": " << result.err;
+  return true;
+}
+
 TEST(Lab, AFullDiskAndACutNetworkAreRealAndHealed) {
   HOLDFAST_NEED("postgres", have(cluster::Engine::postgres, "postgres"), "no postgres");
   HOLDFAST_NEED("root", ::geteuid() == 0, "it mounts a file system and drops packets");
@@ -186,9 +194,8 @@ TEST(Lab, AFullDiskAndACutNetworkAreRealAndHealed) {
 
   // The network: what the primary commits does not arrive, and what the replica is asked over TCP is not answered.
   const auto cut = lab.holdfast({"lab", "break", "partition", "shop-postgres-1"});
-  if (cut.exit_code == 3 && cut.err.find("container") != std::string::npos) {
-    EXPECT_NE(cut.err.find("HINT:"), std::string::npos);
-  } else {
+  const bool no_cut = refused_by_container(cut, "network");
+  if (!no_cut) {
     ASSERT_EQ(cut.exit_code, 0) << cut.err;
     EXPECT_EQ(ask(primary, "INSERT INTO t VALUES ('while cut')"), "");
     sql::Target over_tcp = target_of(replica);
@@ -209,9 +216,8 @@ TEST(Lab, AFullDiskAndACutNetworkAreRealAndHealed) {
 
   // The disk: writes fail for want of space; healed, what was acknowledged is there and writing goes on.
   const auto filled = lab.holdfast({"lab", "break", "fill-disk", "shop-postgres-0"});
-  if (filled.exit_code == 3 && filled.err.find("container") != std::string::npos) {
-    EXPECT_NE(filled.err.find("HINT:"), std::string::npos);
-  } else {
+  const bool no_disk = refused_by_container(filled, "disk");
+  if (!no_disk) {
     ASSERT_EQ(filled.exit_code, 0) << filled.err;
     std::string refused;
     auto full = sys::wait_until(
@@ -236,6 +242,7 @@ TEST(Lab, AFullDiskAndACutNetworkAreRealAndHealed) {
     ASSERT_TRUE(mounts);
     EXPECT_EQ(as_text(mounts->span()).find(lab.state_dir()), std::string_view::npos);
   }
+  if ((no_cut || no_disk) && !HasFailure()) GTEST_SKIP() << cut.err << filled.err;
 }
 
 TEST(Lab, BreakingDiskAndNetworkIsRefusedWithoutRoot) {

@@ -1,18 +1,19 @@
 // Repairs of real clusters, killed at every step: before a step acts, while it acts, when it has acted and nobody wrote
 // it down, and after it was written down; some with the member's agent and server killed too, as by a power failure.
-// After each, `operations resume` ends it, or `operations undo` brings back what was.
+// After each, `operations resume` ends it, or `operations undo` brings back what was; some of these are killed as well.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <signal.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <functional>
 #include <optional>
 
 #include "engine/programs.h"
 #include "tests/integration/kill_world.h"
 #include "tests/support/require.h"
+#include "tests/support/sample.h"
 
 namespace holdfast::test {
 namespace {
@@ -27,8 +28,6 @@ struct Sweep {
   std::string verb = "repair";
   int victim = 1;
   std::vector<std::string> args;
-  /// Every other point is ended by resume, those between by undo; or the other way round.
-  bool swapped = false;
   /// Breaks the cluster, unless it is broken in this way already.
   std::function<void()> break_it;
   /// It is mended: more than healthy and equal.
@@ -39,20 +38,43 @@ struct Sweep {
 
 struct Point {
   Cut cut;
-  bool agent_too = false;
+  std::string kind;
+  bool agent_too = false, again = false;
 };
 
-/// Every step, cut off in these ways.
-std::vector<Point> points_of(const std::vector<std::string>& steps) {
+/// Points of every step. What else dies goes round in the order of their hashes: a quarter of each kind is ended in
+/// plain, whichever steps there are and whichever points are taken.
+std::vector<Point> points_of(const std::string& what, const std::vector<std::string>& steps) {
   std::vector<Point> points;
   const char* moments[] = {"30", "150", "400"};
+  const auto choice = [&](size_t i, const char* of, size_t count) {
+    return sample_hash(what, of + std::to_string(i)) % count;
+  };
   for (size_t i = 0; i < steps.size(); ++i) {
-    points.push_back({{"step_started", steps[i], "after"}, i % 3 == 0});
-    points.push_back({{"step_started", steps[i], moments[i % 3]}, i % 3 == 1});
-    points.push_back({{"step_done", steps[i], i % 4 == 3 ? "torn" : "before"}, i % 3 == 2});
-    points.push_back({{"step_done", steps[i], "after"}, false});
+    points.push_back({{"step_started", steps[i], "after"}, "begun"});
+    points.push_back({{"step_started", steps[i], moments[choice(i, "moment", 3)]}, "acting"});
+    points.push_back({{"step_done", steps[i], choice(i, "torn", 4) == 0 ? "torn" : "before"}, "not written down"});
+    points.push_back({{"step_done", steps[i], "after"}, "written down"});
   }
   return points;
+}
+
+/// The points this run takes: all, or some of each kind. Those taken are ended in plain, after a power failure, by an
+/// end that is killed first, and both, in turn.
+std::vector<Point> chosen(const std::string& what, const std::vector<Point>& points) {
+  std::vector<std::string> kinds;
+  for (const auto& point : points) kinds.push_back(point.kind);
+  auto taken = sample(what, kinds, 1.0 / 8);
+  const auto rank = [&](size_t i) { return sample_hash(what, "death" + std::to_string(i)); };
+  std::ranges::sort(taken, {}, rank);
+  std::vector<Point> list;
+  for (const size_t i : taken) {
+    const size_t turn = list.size() % 4;
+    list.push_back(points[i]);
+    list.back().agent_too = turn == 1 || turn == 3;
+    list.back().again = turn >= 2;
+  }
+  return list;
 }
 
 /// Ends what was killed; `again`: the end itself is killed first, somewhere on its way.
@@ -83,14 +105,12 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
   what.break_it();
   std::vector<std::string> accept;
   const auto steps = world.plan_steps(what.verb, what.args, &accept);
-  const auto points = points_of(steps);
+  const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
+  const auto points = points_of(name, steps);
   ASSERT_GE(points.size(), 8u);
   int resumed = 0, undone = 0;
-  // Every point is cut by one of the two endings; by default a third of them is.
-  const size_t stride = std::getenv("HOLDFAST_ALL_OPERATIONS") ? 2 : 6;
-  for (size_t i = (ending == Ending::undo) != what.swapped; i < points.size() && !testing::Test::HasFailure();
-       i += stride) {
-    const Point& point = points[i];
+  for (const Point& point : chosen(name, points)) {
+    if (testing::Test::HasFailure()) break;
     const double started = since();
     SCOPED_TRACE(fmt::format("killed at {}{}, then {}", point.cut.text(), point.agent_too ? " with its agent" : "",
                              ending == Ending::resume ? "resume" : "undo"));
@@ -116,11 +136,12 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
     EXPECT_EQ(KillWorld::error_id(refused), "operation.unfinished") << refused.out;
 
     std::optional<Cut> again;
-    const size_t other = i * 7 % steps.size();
-    if (i % 3 == 1) {
-      const char* moment = i % 2 ? "before" : "80";
-      again = ending == Ending::resume ? Cut{"step_done", steps[other], "before"}
-                                       : Cut{i % 2 ? "step_undone" : "step_undo_started", steps[other], moment};
+    if (point.again) {
+      const auto& other = steps[sample_hash(name, "other" + point.cut.text()) % steps.size()];
+      const bool acting = sample_hash(name, "acting" + point.cut.text()) % 2;
+      again = ending == Ending::resume ? Cut{"step_done", other, "before"}
+              : acting                 ? Cut{"step_undo_started", other, "80"}
+                                       : Cut{"step_undone", other, "before"};
     }
     std::string how;
     const RunResult ended = end_operation(world, id, ending, again, how);
@@ -146,14 +167,13 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
 class RepairKillSweep : public testing::TestWithParam<Ending> {};
 
 /// MariaDB, MySQL: a replica with a table of its own.
-void sweep_errant(Engine engine, const std::string& cluster, Ending ending, bool swapped = false) {
+void sweep_errant(Engine engine, const std::string& cluster, Ending ending) {
   KillWorld world(engine, cluster);
   ASSERT_NO_FATAL_FAILURE(world.up());
   const std::string lock = engine == Engine::mysql ? "super_read_only" : "read_only";
   const std::string count = "SELECT count(*) FROM information_schema.tables WHERE table_name='errant'";
   Sweep what;
   what.args = {"-i", "1", "-r", world.repository};
-  what.swapped = swapped;
   what.break_it = [&] {
     if (world.ask(1, count) == "1") return;
     EXPECT_EQ(world.ask(1, "SET GLOBAL " + lock + "=OFF"), "");
@@ -184,11 +204,6 @@ void sweep_errant(Engine engine, const std::string& cluster, Ending ending, bool
 TEST_P(RepairKillSweep, MariadbErrantMember) {
   HOLDFAST_NEED("mariadb", engine::find_program(Engine::mariadb, "mariadbd").has_value(), "no mariadbd");
   sweep_errant(Engine::mariadb, "shop-mariadb", GetParam());
-}
-
-TEST_P(RepairKillSweep, MariadbErrantMemberTheOtherWayRound) {
-  HOLDFAST_NEED("mariadb", engine::find_program(Engine::mariadb, "mariadbd").has_value(), "no mariadbd");
-  sweep_errant(Engine::mariadb, "shop-mariadb", GetParam(), true);
 }
 
 TEST_P(RepairKillSweep, MysqlErrantMember) {

@@ -5,6 +5,7 @@
 
 #include "tests/operation/sweep.h"
 #include "tests/support/program.h"
+#include "tests/support/sample.h"
 
 namespace holdfast::test {
 namespace {
@@ -58,9 +59,12 @@ TEST_F(KillSweep, killed_at_every_point_then_ended) {
 
 TEST_F(KillSweep, killed_again_while_it_resumes_or_undoes) {
   const long all = points();
-  for (long at = 3; at <= all; at += 7) {
+  const auto count = static_cast<size_t>(all);
+  for (const size_t first : sample("killed", count, count / 7)) {
     for (const char* verb : {"resume", "undo"}) {
-      for (long again = 1; again <= all; again += 3) {
+      const long at = static_cast<long>(first) + 1;
+      for (const size_t second : sample(verb + std::to_string(at), count, count / 3)) {
+        const long again = static_cast<long>(second) + 1;
         SCOPED_TRACE("killed at point " + std::to_string(at) + ", then at point " + std::to_string(again) + " of " +
                      verb);
         begin(at % 2);

@@ -1,13 +1,14 @@
 // The operation engine cut off after every single change it makes to files: killed there (all it did is there), or by
 // power loss (what was not synced is gone, or some of it). Resume and undo, each, must bring the toy cluster to an
 // allowed end; and so once more when the resume or the undo is itself cut off anywhere.
-#include <cstdlib>
+#include <algorithm>
 #include <filesystem>
 
 #include "tests/damage/oplog.h"
 #include "tests/operation/sweep.h"
 #include "tests/support/program.h"
 #include "tests/support/require.h"
+#include "tests/support/sample.h"
 
 namespace holdfast::test {
 namespace {
@@ -19,6 +20,13 @@ constexpr bool kSanitized = false;
 #endif
 
 namespace fs = std::filesystem;
+
+/// How many operations a cut lets happen, from none to all of them: a share of those after each kind of operation.
+std::vector<size_t> cuts_of(const std::vector<FileOp>& ops, const std::string& what, double share) {
+  std::vector<std::string> kinds = {"nothing"};
+  for (const auto& op : ops) kinds.push_back(&op == &ops.back() ? "all" : std::string(1, op.kind));
+  return sample(what, kinds, share);
+}
 
 class PowerLoss : public testing::Test {
  protected:
@@ -36,9 +44,9 @@ class PowerLoss : public testing::Test {
     return fs::exists(base_ + "/oplog") ? read_oplog(base_ + "/oplog") : std::vector<FileOp>{};
   }
 
-  /// Every state in which a cut after some operation leaves root_; `judge` sees root_ in it.
+  /// The states in which a cut after these operations leaves root_; `judge` sees root_ in each.
   template <class Judge>
-  size_t at_every_cut(const std::vector<FileOp>& ops, size_t step, Judge judge) {
+  size_t at_cuts(const std::vector<FileOp>& ops, const std::vector<size_t>& cuts, Judge judge) {
     const std::string start = base_ + "/model-start";
     fs::remove_all(start);
     fs::copy(base_ + "/start", start, fs::copy_options::recursive);
@@ -47,7 +55,7 @@ class PowerLoss : public testing::Test {
     size_t states = 0;
     for (size_t i = 0; i <= ops.size(); ++i) {
       if (i > 0) model.apply(ops[i - 1]);
-      if (i % step != 0 && i != ops.size()) continue;
+      if (!std::ranges::binary_search(cuts, i)) continue;
       for (const auto loss : {Loss::nothing, Loss::everything, Loss::some}) {
         for (const bool by_undo : {false, true}) {
           std::mt19937_64 random(seed_ + i);
@@ -84,7 +92,7 @@ TEST_F(PowerLoss, once_at_every_file_operation) {
     ASSERT_GT(ops.size(), 60u);
     for (uint64_t round = 0; round < 3; ++round) {  // other things are lost each time
       seed_ += 1000;
-      at_every_cut(ops, 1, [&](bool by_undo) { expect_allowed_end(root_, start, by_undo); });
+      at_cuts(ops, cuts_of(ops, "", 1), [&](bool by_undo) { expect_allowed_end(root_, start, by_undo); });
       if (HasFailure()) return;
     }
   }
@@ -96,20 +104,21 @@ TEST_F(PowerLoss, twice_in_a_row) {
   const auto first = recorded("run");
   const std::string first_start = base_ + "/first-start";
   fs::copy(base_ + "/start", first_start, fs::copy_options::recursive);
-  const size_t sample = std::getenv("HOLDFAST_ALL_OPERATIONS") ? 1 : 3;
+  const auto first_cuts = cuts_of(first, "the first cut", 1.0 / 3);
   CrashModel model(first_start, root_);
   model.keep_renames_whole();
   std::mt19937_64 random(7);
   size_t states = 0;
   for (size_t i = 0; i < first.size(); ++i) {
     model.apply(first[i]);
-    if (i % sample != 0) continue;
+    if (!std::ranges::binary_search(first_cuts, i + 1)) continue;
     for (const char* verb : {"resume", "undo"}) {
       SCOPED_TRACE("first cut after operation " + std::to_string(i + 1) + ", then " + verb);
       fs::remove_all(root_);
       model.build(root_, i % 2 ? Loss::everything : Loss::some, random);
       const auto second = recorded(verb);
-      states += at_every_cut(second, sample, [&](bool by_undo) { expect_allowed_end(root_, start, by_undo); });
+      const auto cuts = cuts_of(second, "after " + std::to_string(i) + verb, 1.0 / 3);
+      states += at_cuts(second, cuts, [&](bool by_undo) { expect_allowed_end(root_, start, by_undo); });
       if (HasFailure()) return;
     }
   }

@@ -3,11 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "tests/support/require.h"
 
 namespace holdfast::repo {
 namespace {
@@ -72,10 +73,14 @@ size_t naive_cut(ByteSpan data, uint64_t polynomial) {
 const std::vector<bool>& ways() {
   static const std::vector<bool> ways = [] {
     if (ChunkerLanes::supported()) return std::vector<bool>{false, true};
-    std::puts("this CPU lacks AVX-512 (F, BW) or GFNI: only the portable chunker is tested");
     return std::vector<bool>{false};
   }();
   return ways;
+}
+
+TEST(ChunkerLanes, are_tested_on_this_processor) {
+  HOLDFAST_NEED("avx512", ChunkerLanes::supported(), "no AVX-512 (F, BW) or GFNI; only the portable chunker is tested");
+  EXPECT_EQ(ways().size(), 2u);
 }
 
 std::string sql_text(size_t size) {

@@ -44,9 +44,10 @@ struct Fault {
 std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements);
 
 /// Brings the lab's cluster up and does each fault to it: waits until triage says all that is expected in one look (and
-/// never, meanwhile, that somebody else holds everything), repairs it as the fault says, undoes what was not healed,
-/// and waits until triage finds all healthy again. Prints a table. HOLDFAST_FAULT=part of a name runs only those; where
-/// it names none of these the test is skipped.
+/// never, meanwhile, that another member holds everything, nor that all is healthy once it has been seen), repairs it
+/// as the fault says, undoes what was not healed, and waits until triage finds all healthy again. Prints a table. A run
+/// tries a third of the faults, chosen by HOLDFAST_SEED; HOLDFAST_ALL_OPERATIONS=1 all of them; HOLDFAST_FAULT=part of
+/// a name only those, and where it names none of these the test is skipped.
 void run_faults_on(const std::string& cluster, const std::vector<Fault>& faults);
 
 }  // namespace holdfast::test
