@@ -143,6 +143,8 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   // Of its own: a starting mariadbd deletes every #sql file in its temporary folder, also those of other servers.
   TRY_VOID(detail::make_server_dir(config, config.tmp_dir(), 0700));
   TRY_VOID(detail::make_server_dir(config, config.data_dir(), 0700));
+  if (config.engine == cluster::Engine::postgres)
+    TRY_VOID(detail::make_server_dir(config, config.dir + "/tablespaces", 0700));
   auto made = make();
   if (made && config.data_name == kSideName) made = sync_volume(config.data_dir());
   if (!made) {

@@ -3,12 +3,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <sstream>
 
 #include "agent/data_dir.h"
 #include "agent/launch.h"
 #include "engine/programs.h"
+#include "sql/postgres.h"
 #include "sql/rows.h"
 #include "sys/file.h"
 
@@ -43,6 +45,15 @@ Result<std::string> upstream_conninfo(const MemberConfig& c) {
                      upstream->port, c.replication_user, passfile, c.member);
 }
 
+/// Recovery refuses tablespaces that are directories of the data directory, unless it is told to expect them.
+bool has_in_place_tablespaces(const MemberConfig& c) {
+  std::error_code error;
+  for (fs::directory_iterator it(c.data_dir() + "/pg_tblspc", error), end; !error && it != end; it.increment(error)) {
+    if (it->symlink_status(error).type() == fs::file_type::directory) return true;
+  }
+  return false;
+}
+
 Result<std::string> server_config(const MemberConfig& c, StartMode mode) {
   std::string text = fmt::format(
       "listen_addresses = {listen}\nport = {port}\nunix_socket_directories = {sockets}\nunix_socket_permissions = "
@@ -58,6 +69,7 @@ Result<std::string> server_config(const MemberConfig& c, StartMode mode) {
       fmt::arg("sockets", setting(c.socket_dir)), fmt::arg("hba", setting(c.etc_dir() + "/pg_hba.conf")),
       fmt::arg("ident", setting(c.etc_dir() + "/pg_ident.conf")), fmt::arg("pid", setting(c.pid_file())),
       fmt::arg("member", setting(c.member)));
+  if (has_in_place_tablespaces(c)) text += "allow_in_place_tablespaces = on\n";
   if (c.role == Role::replica && mode == StartMode::normal)
     text += fmt::format("primary_conninfo = {}\nprimary_slot_name = {}\n", setting(TRY(upstream_conninfo(c))),
                         setting(c.slot_name()));
@@ -140,6 +152,36 @@ Status initialise_postgres(const MemberConfig& c, Deadline deadline, std::stop_t
 
 }  // namespace detail
 
+namespace {
+
+/// Each tablespace of the upstream into a new folder of this member: on one machine its own place is taken.
+Result<std::vector<std::string>> tablespace_mappings(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+  const Peer* upstream = c.find_peer(c.upstream);
+  if (!upstream) return fail(ErrorClass::bug, "agent.config", "a replica without an upstream: " + c.member);
+  sql::Target target;
+  target.host = upstream->host;
+  target.port = upstream->port;
+  target.user = c.replication_user;
+  target.password = Secret(TRY(read_password(c.replication_password_file)));
+  auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));
+  auto spaces = TRY(connection.query("SELECT pg_tablespace_location(oid) AS l FROM pg_tablespace WHERE "
+                                     "pg_tablespace_location(oid) LIKE '/%'",
+                                     deadline, stop));
+  std::vector<std::string> mappings;
+  for (size_t i = 0; i < spaces.rows.size(); ++i) {
+    std::string old;
+    for (const char ch : spaces.text("l", i)) old += ch == '=' ? std::string("\\=") : std::string(1, ch);
+    std::error_code ignored;
+    std::string place;
+    for (int n = 0; place.empty() || fs::exists(place, ignored); ++n) place = fmt::format("{}/tablespaces/{}", c.dir, n);
+    while (std::ranges::any_of(mappings, [&](const std::string& m) { return m.ends_with("=" + place); })) place += "x";
+    mappings.push_back(fmt::format("--tablespace-mapping={}={}", old, place));
+  }
+  return mappings;
+}
+
+}  // namespace
+
 Status initialise_basebackup(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
   if (c.engine != cluster::Engine::postgres)
     return fail(ErrorClass::usage, "agent.initialise",
@@ -148,6 +190,7 @@ Status initialise_basebackup(const MemberConfig& c, Deadline deadline, std::stop
     // -X fetch keeps it one process: the streaming way forks a child that a SIGKILL of its parent would leave behind.
     auto command = detail::base_command(c, {tool(c, "pg_basebackup"), "-d", TRY(upstream_conninfo(c)), "-D",
                                             c.data_dir(), "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"});
+    for (auto& mapping : TRY(tablespace_mappings(c, deadline, stop))) command.argv.push_back(std::move(mapping));
     command.umask = 0077;
     TRY(sys::run_ok(std::move(command), deadline, stop));
     return {};

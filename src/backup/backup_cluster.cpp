@@ -38,6 +38,10 @@ std::string snapshot_folder(const cluster::DatabaseCluster& cluster) {
   return cluster.ns + "/" + cluster.name.str();
 }
 
+std::string settings_path(const std::string& dump_path) {
+  return dump_path.substr(0, dump_path.rfind('.')) + ".settings.sql";
+}
+
 Status store_dump(repo::Repository& repository, const BackupRequest& request, const DumpPlace& place,
                   BackupReport& report, const std::vector<std::string>& remarks, std::atomic<uint64_t>* progress,
                   const std::function<Status()>& may_commit, std::stop_token stop, bool* source_failed) {
@@ -73,6 +77,13 @@ Status store_dump(repo::Repository& repository, const BackupRequest& request, co
   report.info = (*dump)->info();
   report.info.remarks.insert(report.info.remarks.end(), remarks.begin(), remarks.end());
   dump->reset();
+  if (const std::string& settings = report.info.settings; !settings.empty()) {
+    report.info.notes.push_back({"server.settings", "", fmt::format("the server's own settings are in {} beside the dump, "
+                                                                    "and applied only by restore --server-settings",
+                                                                    settings_path(place.path))});
+    auto file = repo::read_memory(as_bytes(settings));
+    TRY(backup.add(settings_path(place.path), *file));
+  }
 
   const std::string text =
       codec::to_json(sidecar(request, report, place.started.to_string(), repo::now().to_string()), 2) + "\n";

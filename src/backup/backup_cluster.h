@@ -40,6 +40,9 @@ struct BackupReport {
 
 /// "shop/shop-mariadb"
 std::string snapshot_folder(const cluster::DatabaseCluster& cluster);
+/// "pgdumpall.settings.sql" beside "pgdumpall.sql": the server's own settings, if it has any.
+std::string settings_path(const std::string& dump_path);
+
 /// Where a member's dump goes, and as what.
 struct DumpPlace {
   std::string path;            ///< "shop/shop-mariadb/mysqldump.sql"; the sidecar is beside it, + ".json"

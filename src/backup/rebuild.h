@@ -1,12 +1,12 @@
 // What differs between engines when a cluster is rebuilt around a refilled primary.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "backup/replay_choices.h"
 #include "engine/member_control.h"
 
 namespace holdfast::backup {
@@ -24,8 +24,6 @@ class AccountKeeper {
   virtual Status restore_accounts(std::stop_token stop) = 0;
   virtual Status set_position(const std::string& position, std::stop_token stop) = 0;
 };
-
-using Say = std::function<void(const std::string&)>;
 
 /// members[0] is filled and stopped. Gives the others their data where that is done by copying, and tells the servers
 /// the position their own history continues from.

@@ -6,17 +6,16 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <optional>
+#include <functional>
 #include <thread>
 
+#include "backup/postgres_replay.h"
 #include "base/mutex.h"
 #include "engine/dump.h"
 #include "engine/private_files.h"
 #include "engine/programs.h"
 #include "repo/dump.h"
 #include "repo/tree_access.h"
-#include "sql/postgres.h"
 #include "sys/process.h"
 
 namespace holdfast::backup {
@@ -34,22 +33,6 @@ struct ClientCommand {
 
 Result<ClientCommand> client_command(Engine engine, const sql::Target& target) {
   sys::Command command;
-  if (engine == Engine::postgres) {
-    auto file = TRY(engine::PrivateFile::create("pgpass", engine::postgres_password_file(target)));
-    command.argv = {TRY(engine::find_program(engine, "psql")),
-                    "-X",
-                    "-q",
-                    "-v",
-                    "ON_ERROR_STOP=1",
-                    "--no-password",
-                    "-d",
-                    engine::postgres_conninfo(target, file.path(), "postgres"),
-                    "-f",
-                    "-"};
-    // Reconnects of \connect must find the password too; the file's path is no secret.
-    command.env = {{"PGPASSFILE", file.path()}};
-    return ClientCommand{std::move(command), std::move(file)};
-  }
   auto file = TRY(engine::PrivateFile::create("client.cnf", engine::mysql_option_file(target)));
   command.argv = {TRY(engine::find_program(engine, engine == Engine::mysql ? "mysql" : "mariadb")),
                   "--defaults-file=" + file.path(),
@@ -136,17 +119,28 @@ class Client {
   std::string said_ GUARDED_BY(mutex_);
 };
 
-Result<RoleFilter> role_filter(const sql::Target& target, std::stop_token stop) {
-  auto connection = TRY(sql::PostgresConnection::connect(target, Deadline::in(seconds(30)), stop));
-  auto rows = TRY(connection.query("SELECT quote_ident(rolname) AS r, rolname = current_user AS own FROM pg_roles",
-                                   Deadline::in(seconds(30)), stop));
-  std::vector<std::string> names;
-  std::string own;
-  for (size_t i = 0; i < rows.rows.size(); ++i) {
-    names.push_back(rows.text("r", i));
-    if (rows.text("own", i) == "t") own = names.back();
+using Sink = std::function<Status(ByteSpan)>;
+
+Status replay_mysql(const ReplayTarget& target, const std::function<Status(const Sink&)>& dump,
+                    std::stop_token stop) {
+  auto parts = TRY(client_command(target.engine, target.server));
+  Client client(TRY(start_client(parts)), stop);
+  TRY_VOID(dump([&](ByteSpan bytes) { return client.write(as_text(bytes)); }));
+  return client.finish();
+}
+
+Status replay_postgres(const ReplayTarget& target, const std::function<Status(const Sink&)>& dump,
+                       ReplayReport& report, std::stop_token stop) {
+  auto replay =
+      TRY(PostgresReplay::begin(target.server, target.choices, target.tablespace_dir, target.say, std::move(stop)));
+  bool again = true;
+  while (again) {
+    TRY_VOID(dump([&](ByteSpan bytes) { return replay->feed(as_text(bytes)); }));
+    again = TRY(replay->another_round());
+    if (again && target.say) target.say("trying again what failed, now that all else is there");
   }
-  return RoleFilter(std::move(names), std::move(own));
+  replay->report(report);
+  return {};
 }
 
 }  // namespace
@@ -158,39 +152,8 @@ Status replay_statements(Engine engine, const sql::Target& target, std::string_v
   return client.finish();
 }
 
-bool RoleFilter::drop(std::string_view line) const {
-  if (line.starts_with("ALTER ROLE " + own_ + " WITH ")) return true;
-  if (!line.starts_with("CREATE ROLE ")) return false;
-  line.remove_prefix(12);
-  if (!line.ends_with(";\n")) return false;
-  line.remove_suffix(2);
-  return std::ranges::count(existing_, line) > 0;
-}
-
-std::string RoleFilter::feed(std::string_view bytes) {
-  if (!in_globals_) return held_.empty() ? std::string(bytes) : std::exchange(held_, {}) + std::string(bytes);
-  held_ += bytes;
-  std::string out;
-  size_t from = 0;
-  for (size_t end = held_.find('\n'); end != std::string::npos; end = held_.find('\n', from)) {
-    const std::string_view line(held_.data() + from, end + 1 - from);
-    if (!drop(line)) out += line;
-    const bool last = line.starts_with("\\connect ");
-    from = end + 1;
-    if (last) {
-      in_globals_ = false;
-      out += held_.substr(from);
-      held_.clear();
-      return out;
-    }
-  }
-  held_.erase(0, from);
-  return out;
-}
-
-Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo::Snapshot& snapshot,
-                                       const std::string& path, Engine engine, const sql::Target& target,
-                                       std::atomic<uint64_t>* progress, std::stop_token stop) {
+Result<ReplayReport> replay_dump(repo::Repository& repository, const repo::Snapshot& snapshot, const std::string& path,
+                                 const ReplayTarget& target, std::atomic<uint64_t>* progress, std::stop_token stop) {
   repo::Codec codec(repository.master_key());
   const auto node = TRY(repo::find_node(repository, snapshot.tree, path, codec));
   if (!node || node->type != repo::NodeType::file) {
@@ -198,25 +161,29 @@ Result<engine::DumpCounts> replay_dump(repo::Repository& repository, const repo:
                 fmt::format("snapshot {} holds no {}", snapshot.id.short_hex(), path),
                 "holdfast get backups lists what there is");
   }
-  std::optional<RoleFilter> filter;
-  if (engine == Engine::postgres) filter.emplace(TRY(role_filter(target, stop)));
-  auto parts = TRY(client_command(engine, target));
-  Client client(TRY(start_client(parts)), stop);
-  engine::DumpScanner scanner(engine::dump_flavour(engine));
-  const auto write = [&](ByteSpan bytes) -> Status {
-    scanner.feed(bytes);
-    if (progress) *progress += bytes.size();
-    return filter ? client.write(filter->feed(as_text(bytes))) : client.write(as_text(bytes));
+  ReplayReport report;
+  bool first = true;
+  // May be called again for another round; the dump is counted once.
+  const auto dump = [&](const Sink& into) -> Status {
+    engine::DumpScanner scanner(engine::dump_flavour(target.engine));
+    const auto write = [&](ByteSpan bytes) -> Status {
+      scanner.feed(bytes);
+      if (progress && first) *progress += bytes.size();
+      return into(bytes);
+    };
+    TRY_VOID(repo::dump_blobs(repository, node->content, write, {}, stop));
+    if (!scanner.complete()) {
+      return fail(ErrorClass::verification_failed, "restore.incomplete_dump",
+                  fmt::format("{} of snapshot {} has no end marker", path, snapshot.id.short_hex()),
+                  "restore another snapshot");
+    }
+    report.counts = scanner.counts();
+    first = false;
+    return {};
   };
-  TRY_VOID(repo::dump_blobs(repository, node->content, write, {}, stop));
-  if (!scanner.complete()) {
-    return fail(ErrorClass::verification_failed, "restore.incomplete_dump",
-                fmt::format("{} of snapshot {} has no end marker", path, snapshot.id.short_hex()),
-                "restore another snapshot");
-  }
-  if (filter) TRY_VOID(client.write(filter->finish()));
-  TRY_VOID(client.finish());
-  return scanner.counts();
+  TRY_VOID(target.engine == Engine::postgres ? replay_postgres(target, dump, report, stop)
+                                             : replay_mysql(target, dump, stop));
+  return report;
 }
 
 }  // namespace holdfast::backup

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "backup/memory_tables.h"
+#include "backup/postgres_replay.h"
 #include "backup/rebuild.h"
 #include "backup/sidecar.h"
 #include "engine/dump.h"
@@ -26,6 +28,53 @@ void say(const RestoreRequest& request, const std::string& line) {
   if (request.say) request.say(line);
 }
 
+Result<std::optional<std::string>> read_text(repo::Repository& repository, const SnapshotChoice& choice,
+                                             const std::string& path) {
+  repo::Codec codec(repository.master_key());
+  const auto node = TRY(repo::find_node(repository, choice.snapshot.tree, path, codec));
+  if (!node) return std::nullopt;
+  std::string text;
+  TRY_VOID(repo::dump_blobs(repository, node->content,
+                            [&](ByteSpan bytes) -> Status {
+                              text += as_text(bytes);
+                              return {};
+                            },
+                            {}, {}));
+  return text;
+}
+
+/// The settings take effect with the next start.
+Status apply_settings(repo::Repository& repository, const RestoreRequest& request, const engine::MemberSetup& setup,
+                      std::stop_token stop) {
+  const auto text = TRY(read_text(repository, request.choice, settings_path(request.choice.path)));
+  if (!text) return {};
+  auto replay = TRY(PostgresReplay::begin(setup.socket, {}, "", {}, stop));
+  TRY_VOID(replay->feed(*text));
+  ReplayReport report;
+  replay->report(report);
+  for (const auto& failed : report.failed) say(request, "setting not applied: " + failed.error);
+  return {};
+}
+
+/// Beside the data directory; made by whoever made that (agent/data_dir).
+std::string tablespace_dir(const engine::MemberSetup& setup) {
+  return setup.data_dir.substr(0, setup.data_dir.rfind('/')) + "/tablespaces";
+}
+
+Status accepted_failures(const RestoreRequest& request, const ReplayReport& replayed) {
+  if (replayed.failed.empty()) return {};
+  for (const auto& object : replayed.failed) say(request, fmt::format("failed: {}: {}", object.label, object.error));
+  if (request.choices.keep_going) return {};
+  std::string list;
+  for (size_t i = 0; i < std::min<size_t>(replayed.failed.size(), 5); ++i)
+    list += fmt::format("{}{} ({})", i == 0 ? "" : "; ", replayed.failed[i].label, replayed.failed[i].error);
+  return fail(ErrorClass::failed, "restore.objects_failed",
+              fmt::format("{} objects could not be restored: {}", replayed.failed.size(), list),
+              fmt::format("--skip '{}' leaves one out, --continue-on=object-errors all that fail; restore --into DIR "
+                          "tries it beside the cluster",
+                          replayed.failed.front().label));
+}
+
 // Makes the server of `primary` from the dump, alone and unreachable for clients; stopped again at the end.
 Result<RestoreReport> fill(repo::Repository& repository, const RestoreRequest& request, engine::MemberControl& primary,
                            std::stop_token stop) {
@@ -35,16 +84,22 @@ Result<RestoreReport> fill(repo::Repository& repository, const RestoreRequest& r
   TRY_VOID(primary.initialise_empty(step()));
   TRY_VOID(primary.start({.isolated = true, .extra_args = loading_args(request.engine)}, step()));
   auto keeper = TRY(AccountKeeper::open(request.engine, primary.setup(), stop));
-  report.counts = TRY(replay_dump(repository, request.choice.snapshot, request.choice.path, request.engine, target,
-                                  request.progress, stop));
+  const ReplayTarget replay{request.engine, target, tablespace_dir(primary.setup()), request.choices,
+                            [&](const std::string& line) { say(request, primary.setup().name + ": " + line); }};
+  report.replayed =
+      TRY(replay_dump(repository, request.choice.snapshot, request.choice.path, replay, request.progress, stop));
+  TRY_VOID(accepted_failures(request, report.replayed));
   TRY_VOID(keeper->restore_accounts(stop));
   say(request, fmt::format("{}: replayed {} tables, {} rows; end marker seen", primary.setup().name,
-                           report.counts.tables, report.counts.rows));
-  report.proof = TRY(verify_rows(request.engine, target, report.counts, uncounted_of(request.sidecar), stop));
+                           report.replayed.counts.tables, report.replayed.counts.rows));
+  auto uncounted = uncounted_of(request.sidecar);
+  uncounted.insert(report.replayed.no_rows.begin(), report.replayed.no_rows.end());
+  report.proof = TRY(verify_rows(request.engine, target, report.replayed.counts, uncounted, stop));
   say(request, fmt::format("{}: counted {} rows of {} tables, as many as the dump has", primary.setup().name,
                            report.proof.rows, report.proof.tables));
   for (const auto& [table, why] : report.proof.skipped)
     say(request, fmt::format("{}: did not count {}: {}", primary.setup().name, table.text(), why));
+  if (request.server_settings) TRY_VOID(apply_settings(repository, request, primary.setup(), stop));
   TRY_VOID(keeper->set_position(report.position, stop));
   keeper.reset();
   report.memory = TRY(take_memory_tables(request.engine, target, stop));
@@ -126,17 +181,9 @@ Result<SnapshotChoice> choose_snapshot(repo::Repository& repository, const std::
 }
 
 Result<codec::Value> read_sidecar(repo::Repository& repository, const SnapshotChoice& choice) {
-  repo::Codec codec(repository.master_key());
-  const auto node = TRY(repo::find_node(repository, choice.snapshot.tree, choice.path + ".json", codec));
-  if (!node) return codec::Value();
-  std::string text;
-  TRY_VOID(repo::dump_blobs(repository, node->content,
-                            [&](ByteSpan bytes) -> Status {
-                              text += as_text(bytes);
-                              return {};
-                            },
-                            {}, {}));
-  return codec::parse_value(text);
+  const auto text = TRY(read_text(repository, choice, choice.path + ".json"));
+  if (!text) return codec::Value();
+  return codec::parse_value(*text);
 }
 
 Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRequest& request,

@@ -27,7 +27,7 @@ Result<SnapshotChoice> choose_snapshot(repo::Repository& repository, const std::
 Result<codec::Value> read_sidecar(repo::Repository& repository, const SnapshotChoice& choice);
 
 struct RestoreReport {
-  engine::DumpCounts counts;
+  ReplayReport replayed;
   RowProof proof;
   std::string position;
   engine::MemoryTables memory;  ///< rows that a server forgets when it ends
@@ -40,6 +40,8 @@ struct RestoreRequest {
   cluster::Engine engine = cluster::Engine::mariadb;
   SnapshotChoice choice;
   codec::Value sidecar;
+  ReplayChoices choices;
+  bool server_settings = false;  ///< PostgreSQL: run what is in settings_path() too
   std::function<void(const std::string&)> say;  ///< one line per step
   std::atomic<uint64_t>* progress = nullptr;
 };

@@ -47,7 +47,6 @@ Exit backup_cluster(Context& context) {
   const auto elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start);
   const auto& counts = report.info.counts;
   for (const auto& remark : report.info.remarks) context.out.warning("backup.remark", remark);
-  for (const auto& note : report.info.notes) context.out.warning(note.id, note.text);
   context.out.set_data(codec::Value::object({{"snapshot", snapshot_value(report.snapshot)},
                                              {"cluster", request.cluster.name.str()},
                                              {"namespace", request.cluster.ns},
@@ -71,6 +70,7 @@ Exit backup_cluster(Context& context) {
                                human_size(summary.data_added_packed)));
   context.out.note(fmt::format("  position {}{}; {} tables, {} rows; end marker seen", report.info.position,
                                report.info.position_exact ? "" : " (at least)", counts.tables, counts.rows));
+  for (const auto& note : report.info.notes) context.out.note("  note: " + note.text);
   return {};
 }
 

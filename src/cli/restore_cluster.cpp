@@ -9,6 +9,7 @@
 #include "cli/cluster_options.h"
 #include "cli/operation_handlers.h"
 #include "cli/progress.h"
+#include "cli/repository_options.h"
 #include "cli/repository_session.h"
 #include "cli/snapshot_view.h"
 #include "cli/verbs.h"
@@ -37,9 +38,48 @@ Result<operation::ClusterLock> keep_others_away(Context& context, const cluster:
   return lock;
 }
 
+codec::Value failed_value(const std::vector<backup::FailedObject>& objects) {
+  codec::Value::List list;
+  for (const auto& object : objects)
+    list.push_back(codec::Value::object({{"object", object.label}, {"error", object.error}}));
+  return codec::Value(std::move(list));
+}
+
+/// --skip, --continue-on, --tablespace-map, --statement-limit.
+Result<backup::ReplayChoices> replay_choices(const Options& options, cluster::Engine engine) {
+  backup::ReplayChoices choices;
+  choices.skip = options.list("skip");
+  choices.keep_going = options.text("continue-on") == "object-errors";
+  if (options.given("statement-limit"))
+    choices.statement_limit = TRY(parse_span(options.text("statement-limit"), "--statement-limit"));
+  for (const auto& pair : options.list("tablespace-map")) {
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0 || pair[0] != '/' || pair.substr(equals + 1, 1) != "/")
+      return fail(ErrorClass::usage, "restore.tablespace_map", pair + " is not OLD=NEW, two absolute paths",
+                  "--tablespace-map /srv/fast=/srv/new");
+    choices.tablespaces[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  if (engine != cluster::Engine::postgres && (!choices.skip.empty() || choices.keep_going ||
+                                              choices.statement_limit.count() > 0 || !choices.tablespaces.empty()))
+    return fail(ErrorClass::usage, "restore.postgres_only",
+                "--skip, --continue-on, --statement-limit and --tablespace-map are for PostgreSQL",
+                "leave them out; the client of MariaDB and MySQL stops at the first error");
+  return choices;
+}
+
+/// Objects that were left out because they failed: all else is restored.
+Exit left_out(const backup::RestoreReport& report) {
+  const auto& failed = report.replayed.failed;
+  if (failed.empty()) return {};
+  return fail(ErrorClass::partial, "restore.objects_left_out",
+              fmt::format("{} objects failed and were left out, the first: {}: {}", failed.size(), failed[0].label,
+                          failed[0].error),
+              "restore them by hand: holdfast export writes the dump as a file");
+}
+
 void show(Context& context, const backup::RestoreRequest& request, const backup::RestoreReport& report,
           const std::string& target, std::chrono::duration<double> elapsed) {
-  const auto& counts = report.counts;
+  const auto& counts = report.replayed.counts;
   const auto notes = backup::notes_of(request.sidecar);
   std::vector<std::string> not_counted;
   for (const auto& [table, why] : report.proof.skipped) not_counted.push_back(table.text());
@@ -59,6 +99,8 @@ void show(Context& context, const backup::RestoreRequest& request, const backup:
                                       {"tablesCounted", report.proof.tables},
                                       {"rowsCounted", report.proof.rows},
                                       {"notCounted", codec::Value::list_of(not_counted)}})},
+      {"failed", failed_value(report.replayed.failed)},
+      {"skipped", codec::Value::list_of(report.replayed.skipped)},
       {"notes", backup::notes_value(notes)},
   }));
   context.out.line(fmt::format("restored {} from snapshot {} in {} ({})", target,
@@ -69,6 +111,7 @@ void show(Context& context, const backup::RestoreRequest& request, const backup:
       counts.tables, counts.objects() - counts.tables, counts.rows, report.proof.rows,
       not_counted.empty() ? "" : fmt::format(" ({} tables not counted)", not_counted.size()),
       report.position.empty() ? "" : ", position " + report.position));
+  for (const auto& label : report.replayed.skipped) context.out.note("  skipped: " + label);
   for (const auto& path : report.set_aside) context.out.note("  old data: " + path);
 }
 
@@ -104,11 +147,13 @@ Exit restore_cluster(Context& context) {
     return fail(ErrorClass::refused, "restore.wrong_snapshot", "the snapshot does not say of which engine it is",
                 "name it with -e");
   request.engine = *engine;
+  request.choices = TRY(replay_choices(options, *engine));
+  request.server_settings = options.flag("server-settings");
 
   const std::string what = fmt::format("snapshot {} ({}) of {}", request.choice.snapshot.id.short_hex(),
                                        local_time(request.choice.snapshot.time),
                                        request.choice.path.substr(1, request.choice.path.rfind('/') - 1));
-  for (const auto& note : backup::notes_of(request.sidecar)) context.out.warning(note.id, note.text);
+  for (const auto& note : backup::notes_of(request.sidecar)) context.out.note(fmt::format("note: {}", note.text));
   if (cluster && !accepted(options, "replace-data", cluster->name.str())) {
     return fail(
         ErrorClass::refused, "restore.replace_data",
@@ -137,14 +182,14 @@ Exit restore_cluster(Context& context) {
     auto report = TRY(backup::restore_cluster(repository, request, members, context.stop)
                           .context("restoring " + cluster->full_name()));
     show(context, request, report, cluster->full_name(), std::chrono::steady_clock::now() - start);
-    return {};
+    return left_out(report);
   }
   auto server = TRY(provider::control_folder(into, request.engine, selector.cluster, context.stop));
   auto report = TRY(backup::restore_into(repository, request, *server, context.stop).context("restoring into " + into));
   show(context, request, report, into, std::chrono::steady_clock::now() - start);
   context.out.note(fmt::format("  data directory {}, administrator {} with the password in {}/admin.password",
                                server->setup().data_dir, server->setup().socket.user, into));
-  return {};
+  return left_out(report);
 }
 
 }  // namespace holdfast::cli

@@ -50,6 +50,7 @@ struct DumpInfo {
   uint64_t log_offset = 0;
   std::vector<std::string> remarks;  ///< "table a.b is MyISAM: not part of the consistent point"
   std::vector<DumpNote> notes;
+  std::string settings;  ///< statements that set what the server's own settings say; a file beside the dump
   /// Tables whose rows no proof may count (foreign, filled by an extension, MERGE), and why.
   std::map<TableName, std::string> uncounted;
   std::string settings;  ///< statements that set what the server's own settings say; a file beside the dump

@@ -1,132 +1,96 @@
 // pg_dumpall, and pg_dump joined the way pg_dumpall joins it.
 #include <algorithm>
-#include <cstring>
 
 #include "engine/dump_scan_dialect.h"
+#include "engine/postgres/script.h"
 
 namespace holdfast::engine {
 namespace {
 
-constexpr size_t kHeadBytes = 1024;  // enough for the names in a statement's first line
-
-// A PostgreSQL name, quoted or plain, at the start of `text`.
-std::string pg_name(std::string_view text, size_t* after) {
-  if (!text.empty() && text[0] == '"') return quoted_name(text, '"', after);
-  const size_t end = std::min(text.find_first_of(" .;\n("), text.size());
-  *after = end;
-  return std::string(text.substr(0, end));
-}
-
-std::string field(std::string_view line, std::string_view key) {
-  const size_t at = line.find(key);
-  if (at == std::string_view::npos) return "";
-  const size_t from = at + key.size();
-  return std::string(line.substr(from, line.find(';', from) - from));
-}
+constexpr size_t kHeadBytes = 2048;  // enough for the names in a statement's first words
 
 class PostgresScan : public DialectScan {
  public:
-  void feed(std::string_view text) override;
-  bool between_statements() const override { return !in_copy_; }
+  void feed(std::string_view text) override {
+    lexer_.feed(text, [this](const ScriptPiece& piece) { look(piece); });
+  }
+  bool between_statements() const override { return lexer_.between_units(); }
 
  private:
-  void line_start(std::string_view line, bool whole);
-  void statement_line(std::string_view line);
+  void look(const ScriptPiece& piece) {
+    switch (piece.unit) {
+      case ScriptUnit::statement:
+      case ScriptUnit::meta:
+        if (head_.size() < kHeadBytes) head_ += piece.text.substr(0, kHeadBytes - head_.size());
+        if (!piece.last) return;
+        if (piece.unit == ScriptUnit::statement) {
+          statement(head_);
+        } else if (auto database = connect_database(head_)) {
+          database_ = std::move(*database);
+        }
+        head_.clear();
+        return;
+      case ScriptUnit::copy: {
+        const auto lines = static_cast<uint64_t>(std::ranges::count(piece.text, '\n'));
+        counts.rows += lines;
+        if (rows_) *rows_ += lines;
+        return;
+      }
+      case ScriptUnit::copy_end:
+        rows_ = nullptr;
+        return;
+      case ScriptUnit::blank:
+      case ScriptUnit::comment:
+        return;
+    }
+  }
 
-  std::string head_;           ///< start of the current line, as far as needed
-  bool at_line_start_ = true;  ///< the next byte starts a line, or continues head_
-  bool in_copy_ = false;       ///< inside COPY data
+  void statement(std::string_view text) {
+    if (text.starts_with("COPY ")) {
+      // The only statement that names a table whose rows are in the dump: pg_dump writes it for empty tables too.
+      size_t after = 0;
+      text.remove_prefix(5);
+      TableName name{database_, "", script_name(text, &after)};
+      if (after < text.size() && text[after] == '.') {
+        name.schema = std::exchange(name.table, {});
+        name.table = script_name(text.substr(after + 1), &after);
+      }
+      rows_ = &counts.table_rows[name];
+      return;
+    }
+    if (text.starts_with("ALTER TABLE ") && text.find(" ADD GENERATED ") != text.npos) {
+      ++counts.sequences;
+      return;
+    }
+    if (!text.starts_with("CREATE ")) return;
+    text.remove_prefix(7);
+    static const std::pair<std::string_view, uint64_t DumpCounts::*> kinds[] = {
+        {"TABLE ", &DumpCounts::tables},
+        {"UNLOGGED TABLE ", &DumpCounts::tables},
+        {"FOREIGN TABLE ", &DumpCounts::tables},
+        {"VIEW ", &DumpCounts::views},
+        {"MATERIALIZED VIEW ", &DumpCounts::views},
+        {"SEQUENCE ", &DumpCounts::sequences},
+        {"UNLOGGED SEQUENCE ", &DumpCounts::sequences},
+        {"FUNCTION ", &DumpCounts::routines},
+        {"PROCEDURE ", &DumpCounts::routines},
+        {"AGGREGATE ", &DumpCounts::routines},
+        {"TRIGGER ", &DumpCounts::triggers},
+        {"CONSTRAINT TRIGGER ", &DumpCounts::triggers},
+        {"EVENT TRIGGER ", &DumpCounts::events},
+        {"DATABASE ", &DumpCounts::databases},
+        {"ROLE ", &DumpCounts::roles},
+    };
+    for (const auto& [start, count] : kinds) {
+      if (text.starts_with(start)) ++(counts.*count);
+    }
+  }
+
+  ScriptLexer lexer_;
+  std::string head_;
   std::string database_;
   uint64_t* rows_ = nullptr;  ///< of the table whose rows pass by
 };
-
-void PostgresScan::feed(std::string_view text) {
-  while (!text.empty()) {
-    const void* newline = std::memchr(text.data(), '\n', text.size());
-    const size_t length = newline ? static_cast<size_t>(static_cast<const char*>(newline) - text.data()) : text.size();
-    if (in_copy_ && head_.empty() && at_line_start_ && newline) {
-      // The usual line of the usual dump: a row of COPY data, whole.
-      if (length == 2 && text[0] == '\\' && text[1] == '.') {
-        in_copy_ = false;
-      } else {
-        ++*rows_;
-        ++counts.rows;
-      }
-      text.remove_prefix(length + 1);
-      continue;
-    }
-    if (at_line_start_) head_.append(text.substr(0, std::min(length, kHeadBytes - std::min(kHeadBytes, head_.size()))));
-    if (newline) {
-      if (at_line_start_) line_start(head_, true);
-      head_.clear();
-      at_line_start_ = true;
-      text.remove_prefix(length + 1);
-    } else {
-      if (head_.size() >= kHeadBytes && at_line_start_) {
-        line_start(head_, false);
-        at_line_start_ = false;
-      }
-      text.remove_prefix(length);
-    }
-  }
-}
-
-void PostgresScan::line_start(std::string_view line, bool whole) {
-  if (!in_copy_) {
-    statement_line(line);
-  } else if (whole && line == "\\.") {
-    in_copy_ = false;
-  } else {
-    ++*rows_;
-    ++counts.rows;
-  }
-}
-
-void PostgresScan::statement_line(std::string_view line) {
-  if (line.starts_with("COPY ")) {
-    if (!line.ends_with(" FROM stdin;") && line.size() < kHeadBytes) return;
-    size_t after = 0;
-    std::string_view rest = line.substr(5);
-    TableName name{database_, pg_name(rest, &after), ""};
-    if (after < rest.size() && rest[after] == '.') {
-      size_t end = 0;
-      name.table = pg_name(rest.substr(after + 1), &end);
-    }
-    rows_ = &counts.table_rows[name];
-    in_copy_ = true;
-  } else if (line.starts_with("\\connect ")) {
-    size_t after = 0;
-    std::string_view rest = line.substr(9);
-    const size_t dbname = rest.find("dbname='");
-    if (rest.starts_with("-reuse-previous") && dbname != std::string_view::npos) {
-      database_ = quoted_name(rest.substr(dbname + 7), '\'');
-      if (database_.ends_with('"')) database_.pop_back();
-    } else {
-      database_ = pg_name(rest, &after);
-    }
-  } else if (line.starts_with("CREATE DATABASE ")) {
-    ++counts.databases;
-  } else if (line.starts_with("CREATE ROLE ")) {
-    ++counts.roles;
-  } else if (line.starts_with("-- Name: ")) {
-    const std::string type = field(line, "; Type: ");
-    if (type == "TABLE" || type == "FOREIGN TABLE") {
-      ++counts.tables;
-      const std::string name = std::string(line.substr(9, line.find("; Type: ") - 9));
-      counts.table_rows[{database_, field(line, "; Schema: "), name}];
-    } else if (type == "VIEW" || type == "MATERIALIZED VIEW") {
-      ++counts.views;
-    } else if (type == "SEQUENCE") {
-      ++counts.sequences;
-    } else if (type == "FUNCTION" || type == "PROCEDURE" || type == "AGGREGATE") {
-      ++counts.routines;
-    } else if (type == "TRIGGER") {
-      ++counts.triggers;
-    } else if (type == "EVENT TRIGGER") {
-      ++counts.events;
-    }
-  }
-}
 
 }  // namespace
 

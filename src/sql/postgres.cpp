@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "sys/process.h"
@@ -168,27 +169,30 @@ Result<Rows> PostgresConnection::query(std::string_view statement, Deadline dead
   return rows;
 }
 
-Result<uint64_t> PostgresConnection::copy_in(std::string_view statement,
-                                             const std::function<std::string_view()>& produce, Deadline deadline,
-                                             std::stop_token stop) {
+Status PostgresConnection::start_copy(std::string_view statement, Deadline deadline, std::stop_token stop) {
   State& s = *state_;
   if (s.broken) return fail(ErrorClass::unavailable, "sql.lost", "the connection was lost earlier");
   if (!PQsendQuery(s.conn, std::string(statement).c_str())) return fail(s.result_error(nullptr));
   TRY_VOID(s.pump(deadline, stop));
   PGresult* result = PQgetResult(s.conn);
-  bool copying = PQresultStatus(result) == PGRES_COPY_IN;
-  if (!copying) {
-    Error error = s.result_error(result);
+  if (PQresultStatus(result) == PGRES_COPY_IN) {
     PQclear(result);
-    while (s.conn && (result = PQgetResult(s.conn))) PQclear(result);
-    return fail(std::move(error));
+    return {};
   }
+  Error error = s.result_error(result);
   PQclear(result);
-  for (;;) {
-    std::string_view chunk = produce();
-    if (chunk.empty()) break;
+  while (s.conn && (result = PQgetResult(s.conn))) PQclear(result);
+  return fail(std::move(error));
+}
+
+Status PostgresConnection::send_copy(std::string_view rows, Deadline deadline, std::stop_token stop) {
+  State& s = *state_;
+  if (s.broken) return fail(ErrorClass::unavailable, "sql.lost", "the connection was lost earlier");
+  constexpr size_t kPiece = 1 << 20;  // libpq counts in int, and holds what is not sent yet
+  for (; !rows.empty(); rows.remove_prefix(std::min(rows.size(), kPiece))) {
+    const std::string_view piece = rows.substr(0, kPiece);
     int sent;
-    while ((sent = PQputCopyData(s.conn, chunk.data(), static_cast<int>(chunk.size()))) == 0)
+    while ((sent = PQputCopyData(s.conn, piece.data(), static_cast<int>(piece.size()))) == 0)
       TRY_VOID(s.pump(deadline, stop));
     if (sent < 0) return fail(s.result_error(nullptr));
     // Flushed here, so that a large load never piles up in libpq's memory.
@@ -200,21 +204,36 @@ Result<uint64_t> PostgresConnection::copy_in(std::string_view statement,
       if (!PQconsumeInput(s.conn)) return fail(s.result_error(nullptr));
     }
   }
+  return {};
+}
+
+Result<uint64_t> PostgresConnection::end_copy(Deadline deadline, std::stop_token stop) {
+  State& s = *state_;
+  if (s.broken) return fail(ErrorClass::unavailable, "sql.lost", "the connection was lost earlier");
   while (PQputCopyEnd(s.conn, nullptr) == 0) TRY_VOID(s.pump(deadline, stop));
   uint64_t rows = 0;
   std::optional<Error> error;
   for (;;) {
     TRY_VOID(s.pump(deadline, stop));
-    result = PQgetResult(s.conn);
+    PGresult* result = PQgetResult(s.conn);
     if (!result) break;
     if (PQresultStatus(result) == PGRES_COMMAND_OK)
       rows = std::strtoull(PQcmdTuples(result), nullptr, 10);
     else if (!error)
       error = s.result_error(result);
     PQclear(result);
+    if (s.broken) break;
   }
   if (error) return fail(std::move(*error));
   return rows;
+}
+
+Result<uint64_t> PostgresConnection::copy_in(std::string_view statement,
+                                             const std::function<std::string_view()>& produce, Deadline deadline,
+                                             std::stop_token stop) {
+  TRY_VOID(start_copy(statement, deadline, stop));
+  for (auto chunk = produce(); !chunk.empty(); chunk = produce()) TRY_VOID(send_copy(chunk, deadline, stop));
+  return end_copy(deadline, stop);
 }
 
 int PostgresConnection::server_version() const {

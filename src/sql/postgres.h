@@ -28,6 +28,12 @@ class PostgresConnection {
   Result<uint64_t> copy_in(std::string_view statement, const std::function<std::string_view()>& produce,
                            Deadline deadline, std::stop_token stop = {});
 
+  /// The same in steps, for rows that are handed in as they come: start, any number of pieces cut anywhere, end. An
+  /// error of the server shows at the end. No other statement in between.
+  Status start_copy(std::string_view statement, Deadline deadline, std::stop_token stop = {});
+  Status send_copy(std::string_view rows, Deadline deadline, std::stop_token stop = {});
+  Result<uint64_t> end_copy(Deadline deadline, std::stop_token stop = {});
+
   /// 150020 for 15.20
   int server_version() const;
   int backend_pid() const;

@@ -4,13 +4,18 @@
 // point: on a standby while replay is paused (for milliseconds; the point is then the replay position, exactly), on a
 // primary by taking them in one go until all are equal, which needs a moment without a commit. Then pg_dumpall writes
 // the roles and pg_dump each database from its snapshot; the parts are joined the way pg_dumpall joins them, so psql
-// restores the file.
+// restores the file; between them stand statements of our own (dump_statements.h).
+//
+// A session for each database is held from the moment of the snapshots on. Where the server has too few of them left,
+// the databases are dumped in groups, each at a point of its own.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
+#include <optional>
 
 #include "engine/dump.h"
+#include "engine/postgres/dump_notes.h"
+#include "engine/postgres/dump_statements.h"
 #include "engine/private_files.h"
 #include "engine/producer.h"
 #include "engine/programs.h"
@@ -27,6 +32,8 @@ struct Session {
   std::string database;
   std::optional<sql::PostgresConnection> connection;  ///< holds the transaction that keeps the snapshot
   std::string snapshot;
+  DataFrame frame;
+  std::vector<std::string> left_out;  ///< patterns of pg_dump: relations whose content cannot be read here
 };
 
 Deadline soon() {
@@ -78,7 +85,7 @@ class PostgresDump : public DumpStream {
     info_.tool_version = version.out.substr(0, version.out.find('\n'));
     sql::Target target = request_.target;
     target.database = "postgres";
-    main_ = TRY(sql::PostgresConnection::connect(target, soon(), stop_));
+    main_ = TRY(open_dump_session(target, stop_));
     auto facts =
         TRY(main_->query("SELECT current_setting('server_version') AS v, pg_is_in_recovery() AS r, "
                          "(SELECT system_identifier FROM pg_control_system()) AS i, (SELECT timeline_id FROM "
@@ -89,28 +96,26 @@ class PostgresDump : public DumpStream {
     const bool standby = facts.text("r") == "t";
 
     auto databases =
-        TRY(main_->query("SELECT datname AS d FROM pg_database WHERE datallowconn AND datname <> 'template0' "
-                         "ORDER BY (datname <> 'template1'), datname",
+        TRY(main_->query("SELECT datname AS d FROM pg_database WHERE datallowconn AND datconnlimit <> -2 AND datname <> "
+                         "'template0' ORDER BY (datname <> 'template1'), datname",
                          soon(), stop_));
-    for (size_t i = 0; i < databases.rows.size(); ++i) {
-      Session session;
-      session.database = databases.text("d", i);
-      target.database = session.database;
-      session.connection =
-          TRY(sql::PostgresConnection::connect(target, soon(), stop_).context("database " + session.database));
-      sessions_.push_back(std::move(session));
-    }
-    TRY_VOID(standby ? snapshots_on_standby() : snapshots_on_primary());
-    next_ = 0;
-    return {};
+    for (size_t i = 0; i < databases.rows.size(); ++i) databases_.push_back(databases.text("d", i));
+    standby_ = standby;
+    TRY_VOID(note_server(*main_, info_, stop_));
+    settings_ = TRY(server_settings(*main_, stop_));
+    return next_group();
   }
 
   Result<size_t> read(MutableByteSpan into) override {
     while (true) {
       if (!pending_.empty()) {
-        const size_t part = std::min(pending_.size(), into.size());
-        std::copy_n(pending_.data(), part, into.data());
-        pending_.erase(0, part);
+        const size_t part = std::min(pending_.size() - given_, into.size());
+        std::copy_n(pending_.data() + given_, part, into.data());
+        given_ += part;
+        if (given_ == pending_.size()) {
+          pending_.clear();
+          given_ = 0;
+        }
         scanner_.feed({into.data(), part});
         return part;
       }
@@ -118,15 +123,19 @@ class PostgresDump : public DumpStream {
         auto got = producer_->read(into);
         if (!got) return fail(explained(std::move(got).error()));
         if (*got > 0) {
-          scanner_.feed({into.data(), *got});
-          return *got;
+          pending_ = inserter_->feed(as_text({into.data(), *got}));
+          continue;
         }
         producer_.reset();
+        pending_ = inserter_->feed("\n");
+        inserter_.reset();
         sessions_[next_].connection.reset();
         ++next_;
         continue;
       }
       if (done_) return 0;
+      if (next_ == sessions_.size() && begun_ < databases_.size()) TRY_VOID(next_group());
+      if (!pending_.empty()) continue;
       if (next_ < sessions_.size()) {
         TRY_VOID(start_database());
         continue;
@@ -141,6 +150,7 @@ class PostgresDump : public DumpStream {
                     fmt::format("the dump of {} is not complete", request_.member), kDumpIncompleteHint);
       }
       info_.counts = scanner_.counts();
+      info_.settings = settings_;
       done_ = true;
     }
   }
@@ -155,40 +165,91 @@ class PostgresDump : public DumpStream {
     return {};
   }
 
+  // Sessions for the databases that are next, as many as the server has places for, and their snapshots at one point.
+  Status next_group() {
+    const size_t first = begun_;
+    auto places = TRY(main_->query(
+        "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - "
+        "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS n",
+        soon(), stop_));
+    // Half of what is free is left to others; pg_dump and pg_dumpall take one more, one after the other.
+    const auto free = std::strtoll(places.text("n").c_str(), nullptr, 10);
+    const size_t most = static_cast<size_t>(std::max(1LL, free / 2));
+    std::vector<Session> group;
+    sql::Target target = request_.target;
+    while (begun_ < databases_.size() && group.size() < most) {
+      target.database = databases_[begun_];
+      auto session = open_dump_session(target, stop_);
+      if (!session && !group.empty() && session.error().message.find("too many") != std::string::npos) break;
+      group.push_back({databases_[begun_],
+                       TRY(std::move(session).context("database " + databases_[begun_])), {}, {}, {}});
+      ++begun_;
+    }
+    sessions_ = std::move(group);
+    next_ = 0;
+    TRY_VOID(standby_ ? snapshots_on_standby(first == 0) : snapshots_on_primary(first == 0));
+    if (first > 0) {
+      info_.position_exact = false;
+      info_.notes.push_back({"database.later", databases_[first],
+                             fmt::format("{} databases from {} on were dumped at a later point, {}: the server has too "
+                                         "few free connections to hold one for each (max_connections)",
+                                         sessions_.size(), databases_[first], info_.position_to)});
+    }
+    for (auto& session : sessions_) {
+      TRY_VOID(note_database(*session.connection, session.database, standby_, info_, session.left_out, stop_)
+                   .context("database " + session.database));
+      session.frame = TRY(data_frame(*session.connection, stop_).context("database " + session.database));
+    }
+    return {};
+  }
+
   Status globals() {
     const std::string program = TRY(find_program(request_.engine, "pg_dumpall"));
     sys::Command command;
     command.argv = {program, "--globals-only", "--no-password", "-d",
                     postgres_conninfo(request_.target, passfile_.path(), "postgres")};
-    command.env = {{"PGTZ", "UTC"}};
-    auto done = TRY(sys::run_ok(std::move(command), Deadline::in(request_.stall_limit), stop_));
+    command.clear_env = true;
+    command.env = {{"PGTZ", "UTC"}, {"PGOPTIONS", kDumpOptions}};
+    auto output = TRY(Producer::start(std::move(command), request_.stall_limit, stop_));
+    std::string text;
+    std::vector<uint8_t> block(64 << 10);
+    for (size_t got = TRY(output.read(block)); got > 0; got = TRY(output.read(block)))
+      text += as_text({block.data(), got});
     const std::string_view end = "-- PostgreSQL database cluster dump complete";
-    const size_t at = done.out.rfind(end);
+    const size_t at = text.rfind(end);
     if (at == std::string::npos) {
       return fail(ErrorClass::failed, "engine.dump_incomplete",
                   "pg_dumpall --globals-only did not write its end marker", kDumpIncompleteHint);
     }
     // The marker ends the whole file, so here it goes (with the "--" line above it).
-    pending_ = done.out.substr(0, at);
+    pending_ = text.substr(0, at);
     if (pending_.ends_with("--\n")) pending_.erase(pending_.size() - 3);
-    const size_t rest = done.out.find("--\n", at + end.size());
-    if (rest != std::string::npos) pending_ += done.out.substr(rest + 3);
+    const size_t rest = text.find("--\n", at + end.size());
+    if (rest != std::string::npos) pending_ += text.substr(rest + 3);
     if (pending_.find_first_not_of('\n') != std::string::npos && !pending_.ends_with('\n')) pending_ += '\n';
+    pending_ = with_in_place_tablespaces(pending_);
     return {};
   }
 
-  Status snapshots_on_standby() {
+  // Those of the first group say where the dump stands; a later one moves only its end.
+  Status snapshots_on_standby(bool first) {
     auto pause = TRY(ReplayPause::begin(*main_, stop_));
-    info_.position = TRY(main_->query("SELECT pg_last_wal_replay_lsn() AS l", soon(), stop_)).text("l");
+    info_.position_to = TRY(main_->query("SELECT pg_last_wal_replay_lsn() AS l", soon(), stop_)).text("l");
     TRY_VOID(export_snapshots());
-    TRY_VOID(globals());
+    if (first) TRY_VOID(globals());
     TRY_VOID(pause->end());
-    info_.position_from = info_.position_to = info_.position;
+    if (!first) return {};
+    info_.position = info_.position_from = info_.position_to;
     info_.position_exact = true;
     return {};
   }
 
-  Status snapshots_on_primary() {
+  Status snapshots_on_primary(bool first) {
+    if (!first) {
+      TRY_VOID(export_snapshots());
+      info_.position_to = TRY(main_->query("SELECT pg_current_wal_insert_lsn() AS l", soon(), stop_)).text("l");
+      return {};
+    }
     TRY_VOID(globals());
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
       info_.position_from = TRY(main_->query("SELECT pg_current_wal_insert_lsn() AS l", soon(), stop_)).text("l");
@@ -225,16 +286,25 @@ class PostgresDump : public DumpStream {
   Status start_database() {
     const Session& session = sessions_[next_];
     const bool exists_always = session.database == "template1" || session.database == "postgres";
+    const bool unnameable = session.database.find_first_of("\n\r") != std::string::npos;
     std::string name;
-    for (char c : session.database) name += c == '\n' ? ' ' : c;
+    for (char c : session.database) name += c == '\n' || c == '\r' ? ' ' : c;
     pending_ = fmt::format("--\n-- Databases\n--\n\n--\n-- Database \"{}\" dump\n--\n\n", name);
-    if (exists_always) pending_ += fmt::format("\\connect {}\n\n", session.database);
+    if (unnameable) pending_ += TRY(create_database(*main_, session.database, stop_));
+    if (exists_always || unnameable) {
+      pending_ += TRY(database_properties(*main_, session.database, stop_));
+      pending_ += unnameable ? connect_command(session.database) : fmt::format("\\connect {}\n", session.database);
+      pending_ += after_connect() + "\n";
+    }
     sys::Command command;
     command.argv = {pg_dump_, "--no-password", "--snapshot=" + session.snapshot};
-    if (!exists_always) command.argv.push_back("--create");
+    if (!exists_always && !unnameable) command.argv.push_back("--create");
+    for (const auto& pattern : session.left_out) command.argv.push_back("--exclude-table-data=" + pattern);
     command.argv.push_back("-d");
     command.argv.push_back(postgres_conninfo(request_.target, passfile_.path(), session.database));
-    command.env = {{"PGTZ", "UTC"}};
+    command.clear_env = true;
+    command.env = {{"PGTZ", "UTC"}, {"PGOPTIONS", kDumpOptions}};
+    inserter_.emplace(after_connect(), session.frame);
     producer_ = std::make_unique<Producer>(TRY(Producer::start(std::move(command), request_.stall_limit, stop_)));
     return {};
   }
@@ -257,7 +327,13 @@ class PostgresDump : public DumpStream {
   std::optional<sql::PostgresConnection> main_;
   std::vector<Session> sessions_;
   size_t next_ = 0;
+  std::vector<std::string> databases_;
+  size_t begun_ = 0;  ///< of databases_: in this group or an earlier one
+  bool standby_ = false;
+  std::string settings_;
   std::string pending_;
+  size_t given_ = 0;  ///< of pending_
+  std::optional<DumpInserter> inserter_;
   std::unique_ptr<Producer> producer_;
   DumpScanner scanner_{DumpFlavour::postgres};
   DumpInfo info_;

@@ -1,0 +1,253 @@
+#include "engine/postgres/dump_statements.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace holdfast::engine {
+namespace {
+
+Deadline soon() {
+  return Deadline::in(std::chrono::seconds(30));
+}
+
+constexpr std::string_view kEndMarker = "-- PostgreSQL database dump complete";
+
+// Stored as a list of quoted names, which is the form SET reads (guc.c, GUC_LIST_QUOTE); all others are one literal.
+bool is_list_setting(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kLists = {"local_preload_libraries",  "search_path",
+                                                      "session_preload_libraries", "shared_preload_libraries",
+                                                      "temp_tablespaces",         "unix_socket_directories"};
+  return std::ranges::count(kLists, name) > 0;
+}
+
+std::string setting_statement(const std::string& of, const std::string& setting) {
+  const size_t equals = setting.find('=');
+  const std::string name = setting.substr(0, equals), value = setting.substr(equals + 1);
+  return fmt::format("ALTER {} SET {} TO {};\n", of, sql::quote_postgres_name(name),
+                     is_list_setting(name) && !value.empty() ? value : sql::quote_postgres(value));
+}
+
+}  // namespace
+
+Result<sql::PostgresConnection> open_dump_session(const sql::Target& target, std::stop_token stop) {
+  auto connection = TRY(sql::PostgresConnection::connect(target, soon(), stop));
+  TRY(connection.query("SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', "
+                       "'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', "
+                       "'transaction_timeout')",
+                       soon(), stop));
+  return connection;
+}
+
+std::string after_connect() {
+  return "SET default_transaction_read_only = off;\nSET role = none;\nSET lc_monetary = 'C';\n"
+         "SET transform_null_equals = off;\nSET array_nulls = on;\n";
+}
+
+std::string connect_command(const std::string& database) {
+  std::string value, argument;
+  for (const char c : database) value += c == '\\' || c == '\'' ? std::string("\\") + c : std::string(1, c);
+  for (const char c : "dbname='" + value + "'") {
+    if (c == '\n') {
+      argument += "\\n";
+    } else if (c == '\r') {
+      argument += "\\r";
+    } else {
+      if (c == '\\' || c == '\'') argument += '\\';
+      argument += c;
+    }
+  }
+  return "\\connect -reuse-previous=on '" + argument + "'\n";
+}
+
+Result<std::string> database_properties(sql::PostgresConnection& session, const std::string& database,
+                                        std::stop_token stop) {
+  const std::string name = sql::quote_postgres_name(database), literal = sql::quote_postgres(database);
+  auto facts = TRY(session.query(
+      "SELECT d.oid, r.rolname AS owner, d.datdba = 10 AS bootstrap, d.datconnlimit AS lim, d.datistemplate AS template, "
+      "d.datacl IS NOT NULL AS acl, shobj_description(d.oid, 'pg_database') AS comment FROM pg_database d JOIN pg_roles "
+      "r ON r.oid = d.datdba WHERE d.datname = " +
+          literal,
+      soon(), stop));
+  if (facts.empty()) return std::string();
+  const std::string oid = facts.text("oid"), owner = sql::quote_postgres_name(facts.text("owner"));
+  std::string out;
+  if (facts.text("bootstrap") != "t") out += fmt::format("ALTER DATABASE {} OWNER TO {};\n", name, owner);
+  if (facts.text("lim") != "-1")
+    out += fmt::format("ALTER DATABASE {} CONNECTION LIMIT {};\n", name, facts.text("lim"));
+  const bool is_template = facts.text("template") == "t";
+  if (is_template != (database == "template1"))
+    out += fmt::format("ALTER DATABASE {} IS_TEMPLATE {};\n", name, is_template ? "true" : "false");
+  const auto comment = facts.value("comment");
+  out += fmt::format("COMMENT ON DATABASE {} IS {};\n", name, comment ? sql::quote_postgres(*comment) : "NULL");
+  auto labels = TRY(session.query("SELECT provider, label FROM pg_shseclabel WHERE classoid = 'pg_database'::regclass "
+                                  "AND objoid = " +
+                                      oid,
+                                  soon(), stop));
+  for (size_t i = 0; i < labels.rows.size(); ++i)
+    out += fmt::format("SECURITY LABEL FOR {} ON DATABASE {} IS {};\n",
+                       sql::quote_postgres_name(labels.text("provider", i)), name,
+                       sql::quote_postgres(labels.text("label", i)));
+  if (facts.text("acl") == "t") {
+    out += fmt::format("REVOKE ALL ON DATABASE {0} FROM PUBLIC;\nREVOKE ALL ON DATABASE {0} FROM {1};\n", name, owner);
+    auto rights = TRY(session.query(
+        "SELECT a.privilege_type AS p, a.is_grantable AS g, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
+        "quote_ident(e.rolname) END AS who, quote_ident(o.rolname) AS by, a.grantor = d.datdba AS own FROM pg_database "
+        "d, aclexplode(d.datacl) a LEFT JOIN pg_roles e ON e.oid = a.grantee LEFT JOIN pg_roles o ON o.oid = a.grantor "
+        "WHERE d.oid = " +
+            oid + " ORDER BY a.grantor <> d.datdba, NOT a.is_grantable",
+        soon(), stop));
+    for (size_t i = 0; i < rights.rows.size(); ++i) {
+      const std::string grant = fmt::format("GRANT {} ON DATABASE {} TO {}{};\n", rights.text("p", i), name,
+                                            rights.text("who", i), rights.text("g", i) == "t" ? " WITH GRANT OPTION" : "");
+      out += rights.text("own", i) == "t"
+                 ? grant
+                 : fmt::format("SET SESSION AUTHORIZATION {};\n{}RESET SESSION AUTHORIZATION;\n", rights.text("by", i), grant);
+    }
+  }
+  auto settings = TRY(session.query("SELECT quote_ident(r.rolname) AS role, unnest(s.setconfig) AS c FROM "
+                                    "pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole WHERE s.setdatabase = " +
+                                        oid,
+                                    soon(), stop));
+  for (size_t i = 0; i < settings.rows.size(); ++i) {
+    const auto role = settings.value("role", i);
+    out += setting_statement(role ? fmt::format("ROLE {} IN DATABASE {}", *role, name) : "DATABASE " + name,
+                             settings.text("c", i));
+  }
+  return out;
+}
+
+Result<std::string> create_database(sql::PostgresConnection& session, const std::string& database,
+                                    std::stop_token stop) {
+  auto facts = TRY(session.query(
+      "SELECT pg_encoding_to_char(d.encoding) AS encoding, d.datcollate AS c, d.datctype AS t, to_jsonb(d)->>"
+      "'datlocprovider' AS provider, coalesce(to_jsonb(d)->>'daticulocale', to_jsonb(d)->>'datlocale') AS locale, "
+      "quote_ident(s.spcname) AS space FROM pg_database d JOIN pg_tablespace s ON s.oid = d.dattablespace WHERE "
+      "d.datname = " +
+          sql::quote_postgres(database),
+      soon(), stop));
+  std::string out = fmt::format("CREATE DATABASE {} WITH TEMPLATE = template0 ENCODING = {} LC_COLLATE = {} LC_CTYPE = {}",
+                                sql::quote_postgres_name(database), sql::quote_postgres(facts.text("encoding")),
+                                sql::quote_postgres(facts.text("c")), sql::quote_postgres(facts.text("t")));
+  if (facts.text("provider") == "i")
+    out += " LOCALE_PROVIDER = icu ICU_LOCALE = " + sql::quote_postgres(facts.text("locale"));
+  if (facts.text("space") != "pg_default") out += " TABLESPACE = " + facts.text("space");
+  return out + ";\n";
+}
+
+Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token stop) {
+  // Functions in SQL or a procedural language, made by users: others read nothing.
+  const std::string functions =
+      "pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384 AND l.lanname NOT IN ('c', 'internal')";
+  auto used = TRY(session.query("SELECT current_setting('search_path') AS path, EXISTS (SELECT FROM pg_depend d WHERE "
+                                "d.refclassid = 'pg_proc'::regclass AND d.refobjid IN (SELECT p.oid FROM " +
+                                    functions +
+                                    ") AND d.classid IN ('pg_class'::regclass, 'pg_constraint'::regclass, "
+                                    "'pg_attrdef'::regclass, 'pg_rewrite'::regclass)) AS used",
+                                soon(), stop));
+  DataFrame frame;
+  if (used.text("used") != "t") return frame;
+  frame.before = fmt::format("\nSELECT pg_catalog.set_config('search_path', {}, false);\n",
+                             sql::quote_postgres(used.text("path")));
+  TRY(session.query("SET LOCAL search_path = ''", soon(), stop));
+  auto checks = TRY(session.query(
+      "SELECT c.conrelid::regclass::text AS t, quote_ident(c.conname) AS n, pg_get_constraintdef(c.oid) AS def FROM "
+      "pg_constraint c WHERE c.contype = 'c' AND c.conrelid <> 0 AND c.convalidated AND c.conislocal AND NOT EXISTS "
+      "(SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.conrelid AND e.deptype = 'e') AND "
+      "EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_constraint'::regclass AND d.objid = c.oid AND d.refclassid "
+      "= 'pg_proc'::regclass AND d.refobjid IN (SELECT p.oid FROM " +
+          functions + ")) ORDER BY c.coninhcount, c.oid",
+      soon(), stop));
+  for (size_t i = 0; i < checks.rows.size(); ++i) {
+    const std::string table = checks.text("t", i), name = checks.text("n", i);
+    frame.before += fmt::format("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {};\n", table, name);
+    // pg_dump itself adds it late where the function takes the table's own rows.
+    frame.after += fmt::format("\nALTER TABLE {0} DROP CONSTRAINT IF EXISTS {1};\nALTER TABLE {0} ADD CONSTRAINT {1} {2} "
+                               "NOT VALID;\n",
+                               table, name, checks.text("def", i));
+    // Rows may break a check that other rows have made false since: the source has them all the same.
+    std::string body = fmt::format("BEGIN ALTER TABLE {0} VALIDATE CONSTRAINT {1}; EXCEPTION WHEN OTHERS THEN RAISE "
+                                   "WARNING 'a constraint stays NOT VALID: %', SQLERRM; END",
+                                   table, name);
+    frame.after += "DO " + sql::quote_postgres(body) + ";\n";
+  }
+  return frame;
+}
+
+std::string with_in_place_tablespaces(std::string_view globals) {
+  std::string out, statement;
+  bool any = false;
+  ScriptLexer lexer;
+  lexer.feed(globals, [&](const ScriptPiece& piece) {
+    if (piece.unit != ScriptUnit::statement) {
+      out += piece.text;
+      return;
+    }
+    statement += piece.text;
+    if (!piece.last) return;
+    constexpr std::string_view kPlace = " LOCATION 'pg_tblspc/";
+    const size_t at = statement.starts_with("CREATE TABLESPACE ") ? statement.rfind(kPlace) : std::string::npos;
+    if (at != std::string::npos &&
+        statement.find_first_not_of("0123456789", at + kPlace.size()) == statement.size() - 2) {
+      statement.replace(at, std::string::npos, " LOCATION '';");
+    }
+    any = any || (statement.starts_with("CREATE TABLESPACE ") && statement.ends_with(" LOCATION '';"));
+    out += std::exchange(statement, {});
+  });
+  return any ? "SET allow_in_place_tablespaces = on;\n" + out : out;
+}
+
+std::string DumpInserter::feed(std::string_view bytes) {
+  if (passing_) return std::string(bytes);
+  std::string out;
+  lexer_.feed(bytes, [&](const ScriptPiece& piece) { take(piece, out); });
+  passing_ = !connects_ && frame_.before.empty() && unit_.empty() && lexer_.holds_nothing();
+  return out;
+}
+
+void DumpInserter::take(const ScriptPiece& piece, std::string& out) {
+  switch (piece.unit) {
+    case ScriptUnit::meta:
+      out += piece.text;
+      unit_ += piece.text;
+      if (!piece.last) return;
+      if (unit_.starts_with("\\connect ")) out += after_connect_;
+      unit_.clear();
+      return;
+    case ScriptUnit::comment:
+      unit_ += piece.text;
+      if (!piece.last) return;
+      if (in_data_ && !frame_.after.empty() && unit_.starts_with(kEndMarker)) out += frame_.after + "\n";
+      out += std::exchange(unit_, {});
+      return;
+    case ScriptUnit::statement: {
+      // Its first bytes say what it is.
+      constexpr size_t kHead = 32;
+      if (!headed_) {
+        unit_ += piece.text;
+        if (!piece.last && unit_.size() < kHead) return;
+        headed_ = true;
+        if (unit_.starts_with("CREATE ") && !unit_.starts_with("CREATE DATABASE ")) connects_ = false;
+        if (unit_.starts_with("COPY ") && !in_data_) {
+          in_data_ = true;
+          connects_ = false;
+          out += frame_.before;
+        }
+        out += std::exchange(unit_, {});
+      } else {
+        out += piece.text;
+      }
+      if (piece.last) headed_ = false;
+      break;
+    }
+    case ScriptUnit::blank:
+    case ScriptUnit::copy:
+    case ScriptUnit::copy_end:
+      out += piece.text;
+      break;
+  }
+}
+
+}  // namespace holdfast::engine

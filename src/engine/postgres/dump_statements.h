@@ -1,0 +1,70 @@
+// Statements of our own in a PostgreSQL dump: what pg_dump and pg_dumpall leave out, and what lets their output load
+// into a server whose databases or roles have settings that would end it. Plain SQL, so that psql loads it too.
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "engine/dump.h"
+#include "engine/postgres/script.h"
+#include "sql/postgres.h"
+
+namespace holdfast::engine {
+
+/// A session without the time limits that the server, its role or its database may set.
+Result<sql::PostgresConnection> open_dump_session(const sql::Target& target, std::stop_token stop);
+
+/// Given to pg_dump as PGOPTIONS: the same values are in kAfterConnect, so text forms are read as they were written.
+inline constexpr const char* kDumpOptions =
+    "-c role=none -c lc_monetary=C -c standard_conforming_strings=on -c transform_null_equals=off -c array_nulls=on";
+
+/// Belongs right behind every \connect.
+std::string after_connect();
+
+/// \connect to a database of any name, for psql.
+std::string connect_command(const std::string& database);
+
+/// Comment, limits, owner, privileges and settings of a database that exists already: postgres, template1. `session`:
+/// of any database.
+Result<std::string> database_properties(sql::PostgresConnection& session, const std::string& database,
+                                        std::stop_token stop);
+/// CREATE DATABASE for one that pg_dump cannot name (a newline in it).
+Result<std::string> create_database(sql::PostgresConnection& session, const std::string& database,
+                                    std::stop_token stop);
+
+/// What one database needs around its rows, by its catalogue.
+struct DataFrame {
+  std::string before;  ///< in front of the first rows
+  std::string after;   ///< behind all else
+};
+/// CHECK constraints that call functions of users are taken off before the rows come and validated at the end, when
+/// everything such a function may read is there; those functions then find the names their own sessions find.
+Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token stop);
+
+/// The output of pg_dumpall --globals-only, with tablespaces inside the data directory written as CREATE TABLESPACE
+/// takes them; pg_dumpall of 15 names their place.
+std::string with_in_place_tablespaces(std::string_view globals);
+
+/// Puts the statements into the output of pg_dump as it passes by.
+class DumpInserter {
+ public:
+  DumpInserter(std::string after_connect, DataFrame frame)
+      : after_connect_(std::move(after_connect)), frame_(std::move(frame)) {}
+  /// What is to be written for `bytes`.
+  std::string feed(std::string_view bytes);
+
+ private:
+  void take(const ScriptPiece& piece, std::string& out);
+  const std::string after_connect_;
+  const DataFrame frame_;
+  ScriptLexer lexer_;
+  std::string unit_;  ///< head of a statement, or a command or comment that is not whole yet
+  bool headed_ = false;
+  bool connects_ = true;  ///< \connect may still come
+  bool in_data_ = false;
+  bool passing_ = false;  ///< nothing is left to insert
+};
+
+}  // namespace holdfast::engine
