@@ -10,6 +10,7 @@
 #include <optional>
 #include <thread>
 
+#include "backup/client_error.h"
 #include "base/mutex.h"
 #include "engine/dump.h"
 #include "engine/private_files.h"
@@ -55,6 +56,7 @@ Result<ClientCommand> client_command(Engine engine, const sql::Target& target) {
                   "--defaults-file=" + file.path(),
                   "--batch",
                   "--binary-mode",
+                  "--comments",  // those in the bodies of routines are part of them
                   "--default-character-set=utf8mb4",
                   "--max-allowed-packet=1G"};
   return ClientCommand{std::move(command), std::move(file)};
@@ -74,7 +76,7 @@ class Client {
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return;
         MutexLock lock(mutex_);
-        if (said_.size() < 8192) said_.append(block, static_cast<size_t>(got));
+        words_.add({block, static_cast<size_t>(got)});
       }
     });
   }
@@ -110,10 +112,8 @@ class Client {
     if (listener_.joinable()) listener_.join();
     if (status.ok()) return {};
     MutexLock lock(mutex_);
-    std::string said = said_.substr(0, 600);
-    while (!said.empty() && said.back() == '\n') said.pop_back();
     return fail(ErrorClass::failed, "backup.replay_failed",
-                fmt::format("the replay stopped at the first error ({}): {}", status.to_string(), said),
+                fmt::format("the replay stopped at the first error ({}): {}", status.to_string(), words_.complaint()),
                 "a server of another version or with other settings may refuse what this one wrote; restore --into DIR "
                 "tries it beside the cluster");
   }
@@ -124,7 +124,7 @@ class Client {
   sys::Fd in_;
   std::thread listener_;
   Mutex mutex_;
-  std::string said_ GUARDED_BY(mutex_);
+  ClientWords words_ GUARDED_BY(mutex_);
 };
 
 Result<RoleFilter> role_filter(const sql::Target& target, std::stop_token stop) {
