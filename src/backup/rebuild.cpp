@@ -14,6 +14,8 @@ using cluster::Engine;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
+// A row stands in one statement, its binary values twice their size.
+constexpr const char* kLargestPacket = "--max-allowed-packet=1G";
 constexpr const char* kReplicaHint = "the new primary serves; holdfast get status says how each member stands";
 
 Deadline soon() {
@@ -176,10 +178,15 @@ std::vector<std::string> loading_args(Engine engine) {
   switch (engine) {
     case Engine::mariadb:
     case Engine::galera:
-      return {"--skip-log-bin", "--sync-binlog=0", "--innodb-flush-log-at-trx-commit=0",
-              "--innodb-flush-log-at-timeout=5", "--skip-slave-start"};
+      return {"--skip-log-bin",
+              "--sync-binlog=0",
+              "--innodb-flush-log-at-trx-commit=0",
+              "--innodb-flush-log-at-timeout=5",
+              "--skip-slave-start",
+              kLargestPacket};
     case Engine::mysql:
-      return {"--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--skip-replica-start"};
+      return {"--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--skip-replica-start", kLargestPacket,
+              "--loose-federated=ON"};
     case Engine::postgres:
       return {"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_wal_size=2GB"};
   }

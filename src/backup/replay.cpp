@@ -9,6 +9,7 @@
 #include <functional>
 #include <thread>
 
+#include "backup/client_error.h"
 #include "backup/postgres_replay.h"
 #include "base/mutex.h"
 #include "engine/dump.h"
@@ -38,6 +39,7 @@ Result<ClientCommand> client_command(Engine engine, const sql::Target& target) {
                   "--defaults-file=" + file.path(),
                   "--batch",
                   "--binary-mode",
+                  "--comments",  // those in the bodies of routines are part of them
                   "--default-character-set=utf8mb4",
                   "--max-allowed-packet=1G"};
   return ClientCommand{std::move(command), std::move(file)};
@@ -66,7 +68,7 @@ class Client {
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return;
         MutexLock lock(mutex_);
-        if (said_.size() < 8192) said_.append(block, static_cast<size_t>(got));
+        words_.add({block, static_cast<size_t>(got)});
       }
     });
   }
@@ -102,10 +104,8 @@ class Client {
     if (listener_.joinable()) listener_.join();
     if (status.ok()) return {};
     MutexLock lock(mutex_);
-    std::string said = said_.substr(0, 600);
-    while (!said.empty() && said.back() == '\n') said.pop_back();
     return fail(ErrorClass::failed, "backup.replay_failed",
-                fmt::format("the replay stopped at the first error ({}): {}", status.to_string(), said),
+                fmt::format("the replay stopped at the first error ({}): {}", status.to_string(), words_.complaint()),
                 "a server of another version or with other settings may refuse what this one wrote; restore --into DIR "
                 "tries it beside the cluster");
   }
@@ -116,21 +116,20 @@ class Client {
   sys::Fd in_;
   std::thread listener_;
   Mutex mutex_;
-  std::string said_ GUARDED_BY(mutex_);
+  ClientWords words_ GUARDED_BY(mutex_);
 };
 
 using Sink = std::function<Status(ByteSpan)>;
 
-Status replay_mysql(const ReplayTarget& target, const std::function<Status(const Sink&)>& dump,
-                    std::stop_token stop) {
+Status replay_mysql(const ReplayTarget& target, const std::function<Status(const Sink&)>& dump, std::stop_token stop) {
   auto parts = TRY(client_command(target.engine, target.server));
   Client client(TRY(start_client(parts)), stop);
   TRY_VOID(dump([&](ByteSpan bytes) { return client.write(as_text(bytes)); }));
   return client.finish();
 }
 
-Status replay_postgres(const ReplayTarget& target, const std::function<Status(const Sink&)>& dump,
-                       ReplayReport& report, std::stop_token stop) {
+Status replay_postgres(const ReplayTarget& target, const std::function<Status(const Sink&)>& dump, ReplayReport& report,
+                       std::stop_token stop) {
   auto replay =
       TRY(PostgresReplay::begin(target.server, target.choices, target.tablespace_dir, target.say, std::move(stop)));
   bool again = true;

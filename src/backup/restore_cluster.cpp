@@ -190,9 +190,14 @@ Result<RestoreReport> restore_into(repo::Repository& repository, const RestoreRe
                                    engine::MemberControl& server, std::stop_token stop) {
   auto report = fill(repository, request, server, stop);
   if (!report) {
-    (void)server.stop(step());
-    return fail(std::move(report).error());
+    Error error = std::move(report).error();
+    auto gone = server.stop(step());
+    if (gone) gone = server.discard();
+    error.message +=
+        gone ? " (what it had made is removed)" : "; removing what was made failed too: " + gone.error().message;
+    return fail(std::move(error));
   }
+  TRY_VOID(server.settle());
   report->members.push_back(server.setup().name);
   report->memory_file = TRY(leave_memory_tables(server.setup(), report->memory));
   if (!report->memory_file.empty()) {

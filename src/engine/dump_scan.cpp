@@ -40,6 +40,10 @@ const std::string& DumpScanner::position_lines() const {
   return dialect_->position_lines;
 }
 
+const std::set<TableName>& DumpScanner::too_large() const {
+  return dialect_->too_large;
+}
+
 void DumpScanner::feed(ByteSpan bytes) {
   const std::string_view text = as_text(bytes);
   dialect_->counts.bytes += text.size();
@@ -59,6 +63,11 @@ bool DumpScanner::complete() const {
       flavour_ == DumpFlavour::mysql ? "-- Dump completed" : "-- PostgreSQL database cluster dump complete";
   const size_t at = tail.rfind(marker);
   if (at == std::string_view::npos || (at > 0 && tail[at - 1] != '\n')) return false;
+  if (flavour_ == DumpFlavour::mysql) {
+    // The whole last line, with or without its date.
+    const std::string_view line = tail.substr(at + marker.size());
+    return line.find('\n') == line.size() - 1 && (line == "\n" || line.starts_with(" on "));
+  }
   // Behind it only comment lines, blanks and psql's \unrestrict may stand.
   std::string_view rest = tail.substr(at);
   if (!rest.ends_with('\n')) return false;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -52,6 +53,8 @@ class DumpScanner {
   bool complete() const;
   /// Lines that speak of replication positions (commented CHANGE MASTER, gtid_slave_pos, GTID_PURGED).
   const std::string& position_lines() const;
+  /// Tables with a row that no server takes back: MariaDB and MySQL end at statements of 1 GiB.
+  const std::set<TableName>& too_large() const;
 
  private:
   const DumpFlavour flavour_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,8 @@ class DialectScan {
 
   DumpCounts counts;
   std::string position_lines;
+  /// Tables with a row that takes a statement larger than any server accepts.
+  std::set<TableName> too_large;
 };
 
 std::unique_ptr<DialectScan> mysql_dump_scan();

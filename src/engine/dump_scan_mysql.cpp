@@ -1,168 +1,401 @@
-// mariadb-dump and mysqldump.
-#include <algorithm>
-#include <cstring>
+// mariadb-dump and mysqldump: the stream is read as their client reads it, statement by statement, so that nothing a
+// name, a literal, a comment or the body of a routine says is taken for the dump's own.
+#include <set>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "engine/dump_scan_dialect.h"
+#include "engine/mysql_family/statement_head.h"
 
 namespace holdfast::engine {
 namespace {
 
-constexpr size_t kHeadBytes = 1024;  // enough for the names in a statement's first line
-constexpr size_t kPositionBytes = 64 << 10;
+constexpr uint64_t kLargestStatement = (1ULL << 30) - 1024;  // max_allowed_packet has no larger value
+constexpr size_t kHeadBytes = 4096;          // enough for the names in a statement's head, behind a definer
+constexpr size_t kPositionBytes = 16 << 20;  // a set of GTIDs may be long
+constexpr std::string_view kPurged = "/* SET @@GLOBAL.GTID_PURGED=";
+
+/// Offset of the first of the four characters in text[from...], or text.size().
+template <char a, char b, char c, char d>
+size_t find_any(std::string_view text, size_t from) {
+#if defined(__SSE2__)
+  const __m128i va = _mm_set1_epi8(a), vb = _mm_set1_epi8(b), vc = _mm_set1_epi8(c), vd = _mm_set1_epi8(d);
+  for (; from + 16 <= text.size(); from += 16) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + from));
+    const __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, va), _mm_cmpeq_epi8(block, vb)),
+                                     _mm_or_si128(_mm_cmpeq_epi8(block, vc), _mm_cmpeq_epi8(block, vd)));
+    if (const int mask = _mm_movemask_epi8(hit)) return from + static_cast<size_t>(__builtin_ctz(mask));
+  }
+#endif
+  for (; from < text.size(); ++from) {
+    const char x = text[from];
+    if (x == a || x == b || x == c || x == d) return from;
+  }
+  return text.size();
+}
 
 class MysqlScan : public DialectScan {
  public:
   void feed(std::string_view text) override;
-  bool between_statements() const override { return !in_values_; }
+  bool between_statements() const override { return state_ == State::start; }
 
  private:
-  void line_of(std::string_view line);
-  size_t skip_values(std::string_view text);
+  enum class State {
+    start,          ///< between statements
+    start_dash,     ///< ... behind one '-'
+    start_comment,  ///< ... in a line that is a comment
+    delimiter,      ///< ... in a line that names a delimiter
+    code,
+    slash,         ///< code, behind '/'
+    slash_star,    ///< ... behind "/*"
+    slash_star_m,  ///< ... behind "/*M"
+    star,          ///< ... behind '*'
+    dash,          ///< ... behind '-'
+    dashes,        ///< ... behind "--"
+    quote,         ///< in a literal or quoted name
+    escape,        ///< ... behind a backslash
+    line_comment,  ///< inside a statement
+    block_comment,
+    block_star,  ///< ... behind '*'
+    values,      ///< the rows of an INSERT, outside literals
+  };
+
+  void step(char c);
+  void code(char c);
+  void begin_statement();
+  void end_statement();
+  void end_start_comment();
+  void end_block();
+  void end_delimiter();
+  void open_quote(char quote, State back);
+  size_t skip_values(std::string_view text, size_t i);
+  size_t skip_quote(std::string_view text, size_t i);
+  void keep(char c) {
+    if (head_.size() < kHeadBytes || (head_.size() < kPositionBytes && head_.starts_with(kPurged))) head_ += c;
+  }
   void note_position(std::string_view line);
 
-  std::string head_;           ///< start of the current line, as far as needed
-  bool at_line_start_ = true;  ///< the next byte starts a line, or continues head_
-  bool in_values_ = false;     ///< inside the rows of an INSERT
-  bool in_quote_ = false;      ///< ... inside a quoted string
-  bool escaped_ = false;       ///< ... right after a backslash
-  int depth_ = 0;              ///< ... parentheses
-  bool in_body_ = false;       ///< between DELIMITER ;; and DELIMITER ;
+  State state_ = State::start;
+  State back_ = State::code;  ///< where the quote was opened
+  char quote_ = 0;
+  bool backslashes_ = true;   ///< they escape: NO_BACKSLASH_ESCAPES is off
+  bool conditional_ = false;  ///< inside /*! ... */
+  std::string delimiter_ = ";";
+  size_t matched_ = 0;           ///< bytes of the delimiter that have just passed
+  bool line_begins_ = true;      ///< between statements: nothing but the newline came before
+  bool comment_before_ = false;  ///< ... and the line before was a comment: this one may continue its text
+  std::string head_;             ///< of the statement or comment that passes, as far as needed
+  bool comment_only_ = false;    ///< all of the statement so far is a block comment
+  bool insert_ = false;          ///< the statement is an INSERT or REPLACE, its rows are to come
+  int depth_ = 0;                ///< parentheses in the rows
   std::string database_;
-  uint64_t* rows_ = nullptr;  ///< of the table whose rows pass by
+  std::set<std::string> databases_;
+  TableName inserted_;
+  uint64_t fed_ = 0, began_ = 0;  ///< bytes so far; where the statement began
+  uint64_t* rows_ = nullptr;      ///< of the table whose rows pass by
 };
 
 void MysqlScan::feed(std::string_view text) {
-  while (!text.empty()) {
-    if (in_values_) {
-      text.remove_prefix(skip_values(text));
-      continue;
-    }
-    const void* newline = std::memchr(text.data(), '\n', text.size());
-    const size_t length = newline ? static_cast<size_t>(static_cast<const char*>(newline) - text.data()) : text.size();
-    if (at_line_start_) head_.append(text.substr(0, std::min(length, kHeadBytes - std::min(kHeadBytes, head_.size()))));
-    // The rows of an INSERT may follow in the same line, so it is looked at as soon as its head is there.
-    const bool insert = !in_body_ && head_.starts_with("INSERT INTO `");
-    if (at_line_start_ && insert) {
-      const size_t before = head_.size() - std::min(length, head_.size());
-      size_t values = head_.find(" VALUES");
-      if (values != std::string::npos && (newline || values + 7 < head_.size())) {
-        line_of(std::string_view(head_).substr(0, values));
-        in_values_ = true;
-        in_quote_ = escaped_ = false;
-        depth_ = 0;
-        text.remove_prefix(std::min(length, values + 7 - std::min(before, values + 7)));
-        head_.clear();
-        continue;
-      }
-    }
-    if (newline) {
-      if (at_line_start_) line_of(head_);
-      head_.clear();
-      at_line_start_ = true;
-      text.remove_prefix(length + 1);
+  const uint64_t before = fed_;
+  fed_ += text.size();
+  for (size_t i = 0; i < text.size();) {
+    if (state_ == State::values) {
+      i = skip_values(text, i);
+      if (state_ == State::start && before + i - began_ > kLargestStatement) too_large.insert(inserted_);
+    } else if (state_ == State::quote && back_ == State::values) {
+      i = skip_quote(text, i);
     } else {
-      if (head_.size() >= kHeadBytes && at_line_start_ && !insert) {
-        line_of(head_);
-        at_line_start_ = false;
-      }
-      text.remove_prefix(length);
+      if (state_ == State::start) began_ = before + i;
+      step(text[i++]);
     }
   }
 }
 
-// Consumes bytes of "(1,'x'),(2,NULL);" and counts the rows; ends after the semicolon.
-size_t MysqlScan::skip_values(std::string_view text) {
-  size_t i = 0;
-  while (i < text.size()) {
-    if (in_quote_) {
-      if (escaped_) {
-        escaped_ = false;
-        ++i;
-        continue;
-      }
-      const char c = text[i++];
-      if (c == '\\') {
-        escaped_ = true;
-      } else if (c == '\'') {
-        in_quote_ = false;  // a doubled quote opens the string again at once
-      }
-      continue;
-    }
-    switch (text[i++]) {
-      case '\'':
-        in_quote_ = true;
-        break;
-      case '(':
-        if (depth_++ == 0) {
-          ++counts.rows;
-          if (rows_) ++*rows_;
-        }
-        break;
-      case ')':
-        --depth_;
-        break;
-      case ';':
-        if (depth_ == 0) {
-          in_values_ = false;
-          at_line_start_ = true;
-          return i;
-        }
-        break;
-      default:
-        break;
+// The rows: "(1,'x'),(2,NULL);", each parenthesis outside of another one opens a row.
+size_t MysqlScan::skip_values(std::string_view text, size_t i) {
+  uint64_t rows = 0;
+  while (true) {
+    // A literal in double quotes never stands here: the dump programs write none.
+    i = find_any<'\'', '(', ')', ';'>(text, i);
+    if (i == text.size()) break;
+    const char c = text[i++];
+    if (c == '(') {
+      rows += depth_++ == 0;
+    } else if (c == ')') {
+      --depth_;
+    } else if (c == '\'') {
+      state_ = State::quote;
+      quote_ = '\'';
+      back_ = State::values;
+      i = skip_quote(text, i);
+      if (state_ != State::values) break;
+    } else if (depth_ == 0) {
+      state_ = State::code;
+      end_statement();
+      break;
     }
   }
+  counts.rows += rows;
+  if (rows_) *rows_ += rows;
   return i;
+}
+
+size_t MysqlScan::skip_quote(std::string_view text, size_t i) {
+  // A doubled quote closes the literal and opens it again at once.
+  i = find_any<'\'', '\\', '\'', '\\'>(text, i);
+  while (i < text.size() && text[i] == '\\') {
+    if (i + 1 == text.size()) {
+      state_ = State::escape;
+      return text.size();
+    }
+    i = find_any<'\'', '\\', '\'', '\\'>(text, i + 2);
+  }
+  if (i >= text.size()) return text.size();
+  state_ = State::values;
+  return i + 1;
+}
+
+void MysqlScan::step(char c) {
+  switch (state_) {
+    case State::start:
+      if (c == '\n' || c == ' ' || c == '\t' || c == '\r') {
+        if (c == '\n') {
+          comment_before_ = comment_before_ && !line_begins_;
+          line_begins_ = true;
+        }
+        return;
+      }
+      head_.clear();
+      keep(c);
+      if (c == '#') {
+        state_ = State::start_comment;
+      } else if (c == '-') {
+        state_ = State::start_dash;
+      } else {
+        begin_statement();
+        code(c);
+      }
+      return;
+    case State::start_dash:
+      if (c == '-') {
+        keep(c);
+        state_ = State::start_comment;
+      } else {
+        begin_statement();
+        state_ = State::dash;
+        step(c);
+      }
+      return;
+    case State::start_comment:
+      if (c == '\n') return end_start_comment();
+      return keep(c);
+    case State::delimiter:
+      if (c == '\n') return end_delimiter();
+      return keep(c);
+    default:
+      keep(c);
+      return code(c);
+  }
+}
+
+void MysqlScan::begin_statement() {
+  state_ = State::code;
+  comment_before_ = conditional_ = insert_ = comment_only_ = false;
+  matched_ = 0;
+}
+
+void MysqlScan::open_quote(char quote, State back) {
+  state_ = State::quote;
+  quote_ = quote;
+  back_ = back;
+}
+
+// One byte inside a statement; it is in head_ already.
+void MysqlScan::code(char c) {
+  switch (state_) {
+    case State::quote:
+      if (c == '\\' && quote_ != '`' && backslashes_) {
+        state_ = State::escape;
+      } else if (c == quote_) {
+        state_ = back_;
+      }
+      return;
+    case State::escape:
+      state_ = State::quote;
+      return;
+    case State::line_comment:
+      if (c == '\n') state_ = State::code;
+      return;
+    case State::block_comment:
+      if (c == '*') state_ = State::block_star;
+      return;
+    case State::block_star:
+      if (c == '/' && comment_only_) return end_block();
+      if (c != '*') state_ = c == '/' ? State::code : State::block_comment;
+      return;
+    case State::slash:
+      if (c == '*') {
+        state_ = State::slash_star;
+        return;
+      }
+      break;
+    case State::slash_star:
+      if (c == 'M') {
+        state_ = State::slash_star_m;
+        return;
+      }
+      [[fallthrough]];
+    case State::slash_star_m:  // "/*M!" is MariaDB's
+      if (c == '!' || (c == '+' && state_ == State::slash_star)) {
+        conditional_ = true;
+        state_ = State::code;
+      } else {
+        comment_only_ = head_.size() <= 4 && head_.starts_with("/*");
+        state_ = c == '*' ? State::block_star : State::block_comment;
+      }
+      return;
+    case State::star:
+      if (c == '/' && conditional_) {
+        conditional_ = false;
+        state_ = State::code;
+        return;
+      }
+      break;
+    case State::dash:
+      if (c == '-') {
+        state_ = State::dashes;
+        return;
+      }
+      break;
+    case State::dashes:
+      if (c == ' ' || c == '\t' || c == '\n') {
+        state_ = c == '\n' ? State::code : State::line_comment;
+        return;
+      }
+      if (c == '-') return;
+      break;
+    default:
+      break;
+  }
+  state_ = State::code;
+  if (insert_ && c == 'V') {  // of VALUES: the names of columns are quoted
+    state_ = State::values;
+    depth_ = 0;
+    return;
+  }
+  if (c == delimiter_[matched_] || c == delimiter_[matched_ = 0]) {
+    if (++matched_ == delimiter_.size()) return end_statement();
+  } else if (c == '\'' || c == '"' || c == '`') {
+    open_quote(c, State::code);
+  } else if (c == '/') {
+    state_ = State::slash;
+  } else if (c == '*') {
+    state_ = State::star;
+  } else if (c == '-') {
+    state_ = State::dash;
+  } else if (c == '#') {
+    state_ = State::line_comment;
+  } else if (c == ' ' && head_ == "DELIMITER ") {
+    state_ = State::delimiter;
+  } else if (!insert_ && head_.size() < kHeadBytes && c == ' ' && head_[0] != '/') {
+    // "INSERT INTO `t` VALUES": the space behind the name.
+    const size_t at = insert_target(head_);
+    if (at == std::string_view::npos) return;
+    size_t after = 0;
+    const std::string name = quoted_name(std::string_view(head_).substr(at), '`', &after);
+    if (after == 0) return;
+    insert_ = true;
+    inserted_ = {database_, "", name};
+    rows_ = &counts.table_rows[inserted_];
+  }
+}
+
+void MysqlScan::end_start_comment() {
+  // Text of a comment that runs over lines (a name with newlines in it) is not the dump's own word.
+  if (!comment_before_ && line_begins_ &&
+      (head_.starts_with("-- SET GLOBAL gtid_slave_pos=") ||
+       head_.starts_with("-- CHANGE MASTER TO MASTER_LOG_FILE=") ||
+       head_.starts_with("-- CHANGE REPLICATION SOURCE TO SOURCE_LOG_FILE=")))
+    note_position(head_);
+  comment_before_ = true;
+  line_begins_ = true;
+  state_ = State::start;
+  head_.clear();
+}
+
+// A block comment by itself is no statement: nothing ends it but its own end.
+void MysqlScan::end_block() {
+  if (head_.starts_with(kPurged)) note_position(head_);
+  state_ = State::start;
+  line_begins_ = comment_before_ = false;
+  head_.clear();
+}
+
+void MysqlScan::end_delimiter() {
+  std::string_view word = std::string_view(head_).substr(sizeof "DELIMITER " - 1);
+  while (!word.empty() && (word.back() == '\r' || word.back() == ' ')) word.remove_suffix(1);
+  if (!word.empty()) delimiter_ = word;
+  matched_ = 0;
+  state_ = State::start;
+  line_begins_ = true;
+  comment_before_ = false;
+  head_.clear();
+}
+
+void MysqlScan::end_statement() {
+  using Kind = StatementHead::Kind;
+  matched_ = 0;
+  state_ = State::start;
+  line_begins_ = comment_before_ = false;
+  if (insert_) {
+    insert_ = false;
+    head_.clear();
+    return;
+  }
+  const auto head = statement_head(head_);
+  switch (head.kind) {
+    case Kind::use:
+      database_ = head.name;
+      break;
+    case Kind::database:
+      if (databases_.insert(head.name).second) ++counts.databases;
+      break;
+    case Kind::table:
+      ++counts.tables;
+      rows_ = &counts.table_rows[{database_, "", head.name}];
+      break;
+    case Kind::view:
+      ++counts.views;
+      break;
+    case Kind::sequence:
+      ++counts.sequences;
+      break;
+    case Kind::routine:
+      ++counts.routines;
+      break;
+    case Kind::trigger:
+      ++counts.triggers;
+      break;
+    case Kind::event:
+      ++counts.events;
+      break;
+    case Kind::set:
+      // The body that follows was written under it, and the client reads it so.
+      if (head_.find("SET sql_mode ") != std::string::npos)
+        backslashes_ = head_.find("NO_BACKSLASH_ESCAPES") == std::string::npos;
+      break;
+    case Kind::other:
+      break;
+  }
+  head_.clear();
 }
 
 void MysqlScan::note_position(std::string_view line) {
   if (position_lines.size() + line.size() < kPositionBytes) {
     position_lines.append(line);
     position_lines += '\n';
-  }
-}
-
-void MysqlScan::line_of(std::string_view line) {
-  if (line.starts_with("DELIMITER ")) {
-    in_body_ = line != "DELIMITER ;";
-    return;
-  }
-  auto has = [&](std::string_view word) { return line.find(word) != std::string_view::npos; };
-  if (in_body_) {
-    // The first line of a definition; the lines of its body may say anything.
-    if (line.starts_with("CREATE ") || line.starts_with("/*!50003 CREATE*/") || line.starts_with("/*!50106 CREATE*/") ||
-        line.starts_with("/*!50020 CREATE*/")) {
-      auto upper = std::string(line.substr(0, 200));
-      std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return std::toupper(c); });
-      if (line.starts_with("/*!50003 CREATE*/") && upper.find("TRIGGER ") != std::string::npos) {
-        ++counts.triggers;
-      } else if (line.starts_with("/*!50106 CREATE*/")) {
-        ++counts.events;
-      } else if (upper.find("PROCEDURE ") != std::string::npos || upper.find("FUNCTION ") != std::string::npos ||
-                 upper.find("PACKAGE ") != std::string::npos) {
-        ++counts.routines;
-      }
-    }
-    return;
-  }
-  if (line.starts_with("USE `")) {
-    database_ = quoted_name(line.substr(4), '`');
-  } else if (line.starts_with("CREATE DATABASE ")) {
-    ++counts.databases;
-  } else if (line.starts_with("CREATE TABLE ")) {
-    const size_t at = line.find('`');
-    if (at == std::string_view::npos) return;
-    ++counts.tables;
-    rows_ = &counts.table_rows[{database_, "", quoted_name(line.substr(at), '`')}];
-  } else if (line.starts_with("CREATE SEQUENCE ")) {
-    ++counts.sequences;
-  } else if (line.starts_with("/*!50001 CREATE ALGORITHM=")) {
-    ++counts.views;
-  } else if (line.starts_with("INSERT INTO `")) {
-    rows_ = &counts.table_rows[{database_, "", quoted_name(line.substr(12), '`')}];
-  } else if (has("gtid_slave_pos=") || has("GTID_PURGED=") || has("CHANGE MASTER TO MASTER_LOG_FILE") ||
-             has("CHANGE REPLICATION SOURCE TO SOURCE_LOG_FILE")) {
-    note_position(line);
   }
 }
 

@@ -6,7 +6,7 @@ namespace holdfast::engine {
 namespace {
 
 constexpr std::string_view kMysql =
-    "-- MariaDB dump\n"
+    "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump\n--\n\n/*!40101 SET NAMES utf8mb4 */;\n\n"
     "-- CHANGE MASTER TO MASTER_LOG_FILE='binlog.000001', MASTER_LOG_POS=1402;\n"
     "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `a` /*!40100 */;\n\nUSE `a`;\n"
     "CREATE SEQUENCE `sq` start with 1;\n"
@@ -23,7 +23,8 @@ constexpr std::string_view kMysql =
     "DELIMITER ;;\n/*!50106 CREATE*/ /*!50117 DEFINER=`r`@`h`*/ /*!50106 EVENT `ev` ON SCHEDULE EVERY 1 DAY DO select "
     "1 */ ;;\n"
     "DELIMITER ;\n"
-    "/*!50001 CREATE ALGORITHM=UNDEFINED */\n"
+    "/*!50001 CREATE VIEW `v` AS SELECT 1 AS `a`*/;\n"
+    "/*!50001 CREATE ALGORITHM=UNDEFINED */\n/*!50013 DEFINER=`TABLE `@`h` */\n/*!50001 VIEW `v` AS select ';' */;\n\n"
     "-- SET GLOBAL gtid_slave_pos='0-7-6';\n"
     "\n-- Dump completed\n";
 
@@ -37,7 +38,8 @@ void expect_mysql(const DumpScanner& scanner) {
   EXPECT_EQ(counts.routines, 1u);
   EXPECT_EQ(counts.events, 1u);
   EXPECT_EQ(counts.rows, 5u);
-  EXPECT_EQ(counts.table_rows, (std::map<TableName, uint64_t>{{{"a", "", "t"}, 4}, {{"a", "", "o`dd"}, 1}, {{"a", "", "empty"}, 0}}));
+  EXPECT_EQ(counts.table_rows,
+            (std::map<TableName, uint64_t>{{{"a", "", "t"}, 4}, {{"a", "", "o`dd"}, 1}, {{"a", "", "empty"}, 0}}));
   EXPECT_EQ(counts.bytes, kMysql.size());
   EXPECT_TRUE(scanner.complete());
   EXPECT_EQ(scanner.position_lines(),
@@ -52,6 +54,84 @@ TEST(DumpScanner, mysql_in_pieces_of_every_size) {
     SCOPED_TRACE(piece);
     expect_mysql(scanner);
   }
+}
+
+// Names, literals, comments and bodies that look like the dump's own statements, in the shapes the dump programs give
+// them. Two tables with one row each, a routine, a trigger; no position.
+constexpr std::string_view kHostile =
+    "--\n-- Current Database: `x\n-- SET GLOBAL gtid_slave_pos='9-9-9';\n-- y`\n--\n\n"
+    "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `x\n-- Dump completed\ny`;\n\nUSE `x\n-- Dump completed\ny`;\n"
+    "--\n-- Table structure for table `t\n-- CHANGE MASTER TO MASTER_LOG_FILE='e', MASTER_LOG_POS=1;\n-- VALUES`\n--\n"
+    "CREATE TABLE `t\nCREATE TABLE ``u`` VALUES` (`i VALUES (1),(2)` int COMMENT 'it''s \\'; INSERT INTO `u` VALUES "
+    "(1);');\n"
+    "INSERT INTO `t\nCREATE TABLE ``u`` VALUES` (`i VALUES (1),(2)`, `b`) VALUES (';\\');\nCREATE TABLE `u` (i "
+    "int);\n',1);\n"
+    "/*!50003 SET sql_mode              = 'NO_BACKSLASH_ESCAPES' */ ;\nDELIMITER ;;\n"
+    "CREATE DEFINER=`TRIGGER `@`%` PROCEDURE `p`()\nbegin\n-- it's ;; here\n# and '\n/* Mike's ;; */\nselect 'a\\';\n"
+    "DELIMITER ;\nUSE `mysql`;\nINSERT INTO `u` VALUES (1);\nselect 5--3, `;;`, \"';;\";\n-- Dump completed\nend "
+    ";;\nDELIMITER ;\n"
+    "/*!50003 SET sql_mode              = @saved_sql_mode */ ;\nDELIMITER ;;\n"
+    "/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`h`*/ /*!50003 trigger tr before insert on t for each row begin /* ' */ "
+    "set "
+    "@a = '\nDELIMITER ;\n'; end */;;\nDELIMITER ;\n"
+    "CREATE TABLE `M` (i int /*Mine; it's*/);\nINSERT INTO `M` VALUES ('\\\\');\n"
+    "\n-- Dump completed\n";
+
+TEST(DumpScanner, what_looks_like_statements_is_none) {
+  for (size_t piece = 1; piece < 100; ++piece) {
+    SCOPED_TRACE(piece);
+    DumpScanner scanner(DumpFlavour::mysql);
+    for (size_t at = 0; at < kHostile.size(); at += piece) {
+      EXPECT_FALSE(scanner.complete()) << at;
+      scanner.feed(as_bytes(kHostile.substr(at, piece)));
+    }
+    const auto& counts = scanner.counts();
+    const std::string database = "x\n-- Dump completed\ny";
+    EXPECT_EQ(counts.table_rows, (std::map<TableName, uint64_t>{{{database, "", "t\nCREATE TABLE `u` VALUES"}, 1},
+                                                                {{database, "", "M"}, 1}}));
+    EXPECT_EQ(counts.databases, 1u);
+    EXPECT_EQ(counts.tables, 2u);
+    EXPECT_EQ(counts.routines, 1u);
+    EXPECT_EQ(counts.triggers, 1u);
+    EXPECT_EQ(counts.views, 0u);
+    EXPECT_EQ(scanner.position_lines(), "");
+    EXPECT_TRUE(scanner.complete());
+  }
+}
+
+TEST(DumpScanner, a_list_of_columns_has_any_length) {
+  std::string columns;
+  for (int i = 0; i < 3000; ++i) columns += (i ? ", `column VALUES (" : "`column VALUES (") + std::to_string(i) + "`";
+  const std::string text = "USE `d`;\nINSERT INTO `wide` (" + columns + ") VALUES (1),(2);\n-- Dump completed\n";
+  for (const size_t piece : {size_t{1}, size_t{1000}, text.size()}) {
+    DumpScanner scanner(DumpFlavour::mysql);
+    for (size_t at = 0; at < text.size(); at += piece) scanner.feed(as_bytes(std::string_view(text).substr(at, piece)));
+    EXPECT_EQ(scanner.counts().table_rows, (std::map<TableName, uint64_t>{{{"d", "", "wide"}, 2}}));
+  }
+}
+
+TEST(DumpScanner, a_row_that_no_server_takes_is_found) {
+  const std::string hex(1 << 20, 'A');
+  for (const int megabytes : {1000, 1024}) {
+    DumpScanner scanner(DumpFlavour::mysql);
+    scanner.feed(as_bytes(std::string_view("USE `d`;\nINSERT INTO `big` VALUES (0x")));
+    for (int i = 0; i < megabytes; ++i) scanner.feed(as_bytes(std::string_view(hex)));
+    scanner.feed(as_bytes(std::string_view(");\nINSERT INTO `small` VALUES (1);\n")));
+    EXPECT_EQ(scanner.too_large().size(), megabytes == 1024 ? 1u : 0u);
+    if (megabytes == 1024) EXPECT_EQ(*scanner.too_large().begin(), (TableName{"d", "", "big"}));
+  }
+}
+
+TEST(DumpScanner, a_set_of_gtids_runs_over_lines) {
+  const std::string set = "/* SET @@GLOBAL.GTID_PURGED='+u:1-5,\nv:1-3';*/";
+  DumpScanner scanner(DumpFlavour::mysql);
+  scanner.feed(
+      as_bytes("SET @a = 1;\n\n--\n-- GTID state\n--\n\n" + set + "\n\n--\n-- Position\n--\n\n" +
+               "-- CHANGE REPLICATION SOURCE TO SOURCE_LOG_FILE='b', SOURCE_LOG_POS=1;\nUSE `d`;\nINSERT INTO `t` "
+               "VALUES (1);\n-- Dump completed\n"));
+  EXPECT_EQ(scanner.position_lines(),
+            set + "\n-- CHANGE REPLICATION SOURCE TO SOURCE_LOG_FILE='b', SOURCE_LOG_POS=1;\n");
+  EXPECT_EQ(scanner.counts().rows, 1u);
 }
 
 TEST(DumpScanner, a_cut_dump_is_never_complete) {
@@ -89,7 +169,8 @@ TEST(DumpScanner, postgres_in_pieces_of_every_size) {
     SCOPED_TRACE(piece);
     const auto& counts = scanner.counts();
     EXPECT_EQ(counts.rows, 3u);
-    EXPECT_EQ(counts.table_rows, (std::map<TableName, uint64_t>{{{"shop", "public", "Orders"}, 3}, {{"shop", "s", "none"}, 0}}));
+    EXPECT_EQ(counts.table_rows,
+              (std::map<TableName, uint64_t>{{{"shop", "public", "Orders"}, 3}, {{"shop", "s", "none"}, 0}}));
     EXPECT_EQ(counts.tables, 2u);
     EXPECT_EQ(counts.views, 1u);
     EXPECT_EQ(counts.routines, 1u);

@@ -48,6 +48,10 @@ class MemberControl {
   /// Moves the data directory away; where to ("" when there was none).
   virtual Result<std::string> set_aside(Deadline deadline) = 0;
   virtual Status put_back(const std::string& path, Deadline deadline) = 0;
+  /// A server in a folder of its own: the restore is whole.
+  virtual Status settle() { return {}; }
+  /// The same: the restore failed and the server is stopped; nothing of it is left.
+  virtual Status discard() { return {}; }
 };
 
 }  // namespace holdfast::engine

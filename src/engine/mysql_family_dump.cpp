@@ -6,7 +6,9 @@
 #include <cstring>
 #include <vector>
 
+#include "engine/mysql_family/no_rows.h"
 #include "engine/mysql_family/program_head.h"
+#include "engine/mysql_family/unreadable.h"
 
 namespace holdfast::engine {
 
@@ -85,12 +87,18 @@ Result<size_t> MysqlFamilyDump::read(MutableByteSpan into) {
   const size_t got = TRY(next(into));
   if (got > 0) {
     scanner_.feed({into.data(), got});
-    look(as_text({into.data(), got}));
     return got;
   }
   if (done_) return 0;
   if (!scanner_.complete()) return incomplete();
   info_.counts = scanner_.counts();
+  for (const auto& table : scanner_.too_large()) {
+    info_.notes.push_back(
+        {"row.too_large", table.text(),
+         fmt::format("a row of {} takes a statement of more than 1 GiB, which no server accepts: it is "
+                     "in the backup, but cannot be loaded",
+                     table.text())});
+  }
   TRY_VOID(settle());
   done_ = true;
   return 0;
@@ -120,6 +128,16 @@ Result<std::string> dump_tool_version(const std::string& program, std::stop_toke
   const auto version =
       TRY(sys::run_ok({.argv = {program, "--no-defaults", "--version"}}, Deadline::in(std::chrono::seconds(20)), stop));
   return version.out.substr(0, version.out.find('\n'));
+}
+
+Status look_at_tables(sql::MariadbConnection& connection, DumpInfo& info, OwnStatements& own, sys::Command& command,
+                      std::stop_token stop) {
+  info.uncounted = TRY(tables_without_rows(connection, stop));
+  auto unreadable = TRY(find_unreadable(connection, stop));
+  own.after += unreadable.after;
+  for (const auto& name : unreadable.ignore) command.argv.push_back("--ignore-table=" + name);
+  info.notes.insert(info.notes.end(), unreadable.notes.begin(), unreadable.notes.end());
+  return {};
 }
 
 sys::Command dump_everything(const std::string& program, const PrivateFile& options) {

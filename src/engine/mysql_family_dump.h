@@ -29,13 +29,12 @@ class MysqlFamilyDump : public DumpStream {
   const DumpInfo& info() const final { return info_; }
 
  protected:
-  /// Sees every byte on its way.
-  virtual void look(std::string_view) {}
   /// Called once behind the end mark: fills position, log_file and log_offset.
   virtual Status settle() = 0;
 
   /// The text between `before` and `after` in the comment lines that name the position; the last one, or "".
   std::string noted(std::string_view before, std::string_view after) const;
+  const std::string& noted() const { return scanner_.position_lines(); }
   /// The position is known only as bounds: where the server stood before, and where it stands now (`to`).
   void settle_between(std::string to);
 
@@ -64,6 +63,10 @@ class MysqlFamilyDump : public DumpStream {
 
 /// First line of `program --version`.
 Result<std::string> dump_tool_version(const std::string& program, std::stop_token stop);
+
+/// What both programs cannot dump or a proof cannot count: fills notes and uncounted, adds to the command.
+Status look_at_tables(sql::MariadbConnection& connection, DumpInfo& info, OwnStatements& own, sys::Command& command,
+                      std::stop_token stop);
 
 /// The command both programs understand: all databases at one point, with routines and triggers; events are our own.
 sys::Command dump_everything(const std::string& program, const PrivateFile& options);

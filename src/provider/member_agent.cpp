@@ -13,6 +13,7 @@
 #include "agent/epoch.h"
 #include "agent/server.h"
 #include "engine/programs.h"
+#include "provider/restore_folder.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include "sys/user.h"
@@ -136,8 +137,8 @@ class AgentMember : public engine::MemberControl {
 
 class FolderServer : public engine::MemberControl {
  public:
-  FolderServer(MemberConfig config, MemberSetup setup, std::stop_token stop)
-      : setup_(std::move(setup)), stop_(std::move(stop)), server_(std::move(config)) {}
+  FolderServer(RestoreFolder folder, MemberConfig config, MemberSetup setup, std::stop_token stop)
+      : folder_(std::move(folder)), setup_(std::move(setup)), stop_(std::move(stop)), server_(std::move(config)) {}
 
   const MemberSetup& setup() const override { return setup_; }
   Result<bool> is_running(Deadline) override { return server_.pid() > 0; }
@@ -155,11 +156,14 @@ class FolderServer : public engine::MemberControl {
   Status initialise_basebackup(Deadline) override { return not_here(); }
   Result<std::string> set_aside(Deadline) override { return std::string(); }
   Status put_back(const std::string&, Deadline) override { return not_here(); }
+  Status settle() override { return folder_.settle(); }
+  Status discard() override { return folder_.discard(); }
 
  private:
   static Status not_here() {
     return fail(ErrorClass::bug, "provider.stand_alone", "a stand-alone server has no other members");
   }
+  RestoreFolder folder_;
   const MemberSetup setup_;
   const std::stop_token stop_;
   agent::Server server_;
@@ -198,12 +202,9 @@ Result<std::vector<std::unique_ptr<engine::MemberControl>>> control_members(cons
 
 Result<std::unique_ptr<engine::MemberControl>> control_folder(const std::string& folder, Engine engine,
                                                               const std::string& name, std::stop_token stop) {
-  std::error_code error;
-  const std::string path = fs::absolute(folder).lexically_normal().string();
-  if (fs::exists(path, error) && !fs::is_empty(path, error)) {
-    return fail(ErrorClass::refused, "restore.not_empty", path + " is not empty", "name a new directory with --into");
-  }
-  TRY_VOID(sys::make_directories(path, 0755));
+  std::string path = fs::absolute(folder).lexically_normal().string();
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  auto claimed = TRY(RestoreFolder::claim(path));
   TRY_VOID(sys::make_directories(path + "/run", 0755));
   MemberConfig config;
   config.cluster = config.member = name;
@@ -236,7 +237,7 @@ Result<std::unique_ptr<engine::MemberControl>> control_folder(const std::string&
                                                                   : engine == Engine::mysql  ? "mysqld"
                                                                                              : "mariadbd"));
   auto setup = TRY(setup_of(config));
-  return std::make_unique<FolderServer>(std::move(config), std::move(setup), stop);
+  return std::make_unique<FolderServer>(std::move(claimed), std::move(config), std::move(setup), stop);
 }
 
 }  // namespace holdfast::provider

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/mariadb/objects.h"
+#include "engine/mariadb/storage_engines.h"
 #include "engine/mysql_family/directories.h"
 #include "engine/mysql_family/events.h"
 #include "engine/mysql_family/exact_dump.h"
@@ -21,14 +22,19 @@ using std::chrono::seconds;
 
 class MariadbDump : public MysqlFamilyDump {
  public:
-  using MysqlFamilyDump::MysqlFamilyDump;
+  /// `log_holds_all`: the member's binary log has what it replicates, too; else its end says nothing of the data.
+  MariadbDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options, Producer producer,
+              DumpInfo info, OwnStatements own, bool log_holds_all)
+      : MysqlFamilyDump(std::move(request), std::move(connection), std::move(options), std::move(producer),
+                        std::move(info), std::move(own)),
+        log_holds_all_(log_holds_all) {}
 
  private:
   Status settle() override {
     info_.log_file = noted("MASTER_LOG_FILE='", "'");
     info_.log_offset = std::strtoull(noted("MASTER_LOG_POS=", ";").c_str(), nullptr, 10);
     if (request_.engine == Engine::galera) return settle_galera();
-    if (!info_.log_file.empty()) {
+    if (!info_.log_file.empty() && log_holds_all_) {
       info_.position = noted("gtid_slave_pos='", "'");
       info_.position_exact = true;
       return {};
@@ -56,6 +62,8 @@ class MariadbDump : public MysqlFamilyDump {
     info_.position_exact = true;
     return {};
   }
+
+  const bool log_holds_all_;
 };
 
 }  // namespace
@@ -67,9 +75,13 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   info.server_version = connection.server_version();
   info.tool_version = TRY(dump_tool_version(program, stop));
   auto facts =
-      TRY(connection.query("SELECT @@GLOBAL.log_bin AS b, @@GLOBAL.gtid_current_pos AS p, @@GLOBAL.server_id AS i",
+      TRY(connection.query("SELECT @@GLOBAL.log_bin AS b, @@GLOBAL.gtid_current_pos AS p, @@GLOBAL.server_id AS i, "
+                           "@@GLOBAL.log_slave_updates AS l, @@GLOBAL.gtid_slave_pos <> '' AS r",
                            Deadline::in(seconds(20)), stop));
   const bool log_bin = facts.text("b") == "1";
+  // Who replicates, or once did, and did not log it has transactions no place in the binary log stands for.
+  const bool replicated = request.is_replica || facts.text("r") == "1";
+  const bool log_holds_all = facts.text("l") == "1" || !replicated;
   info.position_from = facts.text("p");
   info.lineage = "server-id:" + facts.text("i");
   if (auto uid = connection.query("SELECT @@GLOBAL.server_uid AS u", Deadline::in(seconds(20)), stop))
@@ -83,18 +95,21 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
       (row[0].value_or("") == "wsrep_last_committed" ? seqno : info.lineage) = row[1].value_or("");
     info.position_from = info.lineage + ":" + seqno;
   }
-  auto engines =
-      TRY(connection.query("SELECT CONCAT(table_schema,'.',table_name) AS t, engine AS e FROM "
-                           "information_schema.tables WHERE table_type='BASE TABLE' AND "
-                           "engine NOT IN ('InnoDB','ROCKSDB','MEMORY','BLACKHOLE') AND table_schema NOT IN "
-                           "('mysql','information_schema','performance_schema','sys') LIMIT 20",
-                           Deadline::in(seconds(60)), stop));
+  auto engines = TRY(connection.query(
+      "SELECT CONCAT(table_schema,'.',table_name) AS t, engine AS e FROM "
+      "information_schema.tables WHERE table_type='BASE TABLE' AND "
+      "engine NOT IN ('InnoDB','ROCKSDB','MEMORY','BLACKHOLE','MRG_MYISAM','FEDERATED','CONNECT','SPIDER') AND "
+      "table_schema NOT IN "
+      "('mysql','information_schema','performance_schema','sys') LIMIT 20",
+      Deadline::in(seconds(60)), stop));
   for (size_t i = 0; i < engines.rows.size(); ++i) {
     info.remarks.push_back(fmt::format("table {} is {}: it is not part of the consistent point", engines.text("t", i),
                                        engines.text("e", i)));
   }
 
-  OwnStatements own;
+  auto engines_used = TRY(storage_engines(connection, stop));
+  OwnStatements own{std::move(engines_used.before), ""};
+  info.notes = std::move(engines_used.notes);
   Peers peers = connect_peers(request, stop);
   const Sources sources{connection, peers.primary, peers.nodes, request.is_replica, peers.all_nodes, stop};
   TRY_VOID(note_directories(sources, info.notes));
@@ -117,6 +132,8 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   leave_out(exact.tables, command);
   // A table that asks a sequence cannot be filled while only it is locked.
   if (sequences.used()) command.argv.push_back("--skip-add-locks");
+  TRY_VOID(look_at_tables(connection, info, own, command, stop));
+  for (const auto& name : engines_used.ignore) command.argv.push_back("--ignore-table=" + name);
   if (log_bin) {
     command.argv.push_back("--master-data=2");
     command.argv.push_back("--gtid");
@@ -127,7 +144,7 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   }
   auto producer = TRY(Producer::start(std::move(command), request.stall_limit, stop));
   auto dump = std::make_unique<MariadbDump>(request, std::move(connection), std::move(options), std::move(producer),
-                                            std::move(info), std::move(own));
+                                            std::move(info), std::move(own), log_holds_all);
   TRY_VOID(dump->start(std::move(exact), stop));
   return Result<std::unique_ptr<DumpStream>>(std::move(dump));
 }

@@ -2,6 +2,7 @@
 // (under a short global read lock); the set stands in the dump, commented, as GTID_PURGED.
 #include <fmt/format.h>
 
+#include "engine/mysql/accounts.h"
 #include "engine/mysql/objects.h"
 #include "engine/mysql_family/directories.h"
 #include "engine/mysql_family/events.h"
@@ -14,54 +15,29 @@ namespace {
 
 using std::chrono::seconds;
 
-// The GTID_PURGED value may run over several lines; the scanner keeps the first only, so the set is read here.
-class GtidPurged {
- public:
-  void feed(std::string_view text) {
-    if (done_) return;
-    head_.append(text.substr(0, kMost - std::min<size_t>(head_.size(), kMost)));
-    const size_t at = head_.find("GTID_PURGED=");
-    if (at == std::string::npos) {
-      done_ = head_.size() >= kMost;
-      return;
-    }
-    // SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ 'uuid:1-5,...'
-    size_t from = at + 12;
-    if (head_.compare(from, 2, "/*") == 0) {
-      from = head_.find("*/", from);
-      if (from == std::string::npos) return;
-    } else if (head_.size() < from + 2) {
-      return;
-    }
-    const size_t open = head_.find('\'', from);
-    const size_t close = open == std::string::npos ? open : head_.find('\'', open + 1);
-    if (close == std::string::npos) return;
-    for (char c : head_.substr(open + 1, close - open - 1)) {
-      if (c != '\n' && c != ' ' && c != '+') value_ += c;  // a leading + only says "add to what is there"
-    }
-    done_ = true;
-    head_.clear();
+// The set in "/* SET @@GLOBAL.GTID_PURGED='+uuid:1-5,\nuuid:1-3';*/"; "" where there is none.
+std::string gtid_purged(const std::string& lines) {
+  const size_t at = lines.find("GTID_PURGED=");
+  const size_t open = at == std::string::npos ? at : lines.find('\'', at);
+  const size_t close = open == std::string::npos ? open : lines.find('\'', open + 1);
+  std::string set;
+  if (close == std::string::npos) return set;
+  for (const char c : lines.substr(open + 1, close - open - 1)) {
+    if (c != '\n' && c != ' ' && c != '+') set += c;  // a leading + only says "add to what is there"
   }
-  const std::string& value() const { return value_; }
-
- private:
-  static constexpr size_t kMost = 64 << 20;  ///< our own statements stand before the program's
-  std::string head_, value_;
-  bool done_ = false;
-};
+  return set;
+}
 
 class MysqlDump : public MysqlFamilyDump {
  public:
   using MysqlFamilyDump::MysqlFamilyDump;
 
  private:
-  void look(std::string_view text) override { purged_.feed(text); }
-
   Status settle() override {
     info_.log_file = noted("SOURCE_LOG_FILE='", "'");
     info_.log_offset = std::strtoull(noted("SOURCE_LOG_POS=", ";").c_str(), nullptr, 10);
-    if (!purged_.value().empty()) {
-      info_.position = purged_.value();
+    if (const std::string set = gtid_purged(noted()); !set.empty()) {
+      info_.position = set;
       info_.position_exact = true;
       return {};
     }
@@ -69,8 +45,6 @@ class MysqlDump : public MysqlFamilyDump {
     settle_between(rows.text("p"));
     return {};
   }
-
-  GtidPurged purged_;
 };
 
 }  // namespace
@@ -98,10 +72,12 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   info.settings = TRY(mysql_persisted_settings(sources));
   auto options = TRY(PrivateFile::create("client.cnf", mysql_option_file(request.target)));
   sys::Command command = dump_everything(program, options);
-  command.argv.push_back("--flush-privileges");
   auto exact = TRY(prepare_exact(sources, request.target, {}, info.notes));
   own.before += exact_structures(exact.tables);
   leave_out(exact.tables, command);
+  TRY_VOID(look_at_tables(connection, info, own, command, stop));
+  for (const auto& table : account_tables()) command.argv.push_back("--ignore-table=mysql." + table);
+  own.after += TRY(account_statements(connection, info.notes, stop));
   if (facts.text("m") == "ON") command.argv.push_back("--set-gtid-purged=COMMENTED");
   if (facts.text("b") == "1") command.argv.push_back("--source-data=2");
   if (request.target.tls) {

@@ -1,0 +1,250 @@
+#include "engine/mysql/accounts.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "engine/mysql_family/statements.h"
+
+namespace holdfast::engine {
+namespace {
+
+Deadline soon() {
+  return Deadline::in(std::chrono::seconds(60));
+}
+
+/// Offset of `word` outside of quotes and parentheses, or npos.
+size_t find_word(std::string_view text, std::string_view word, size_t from = 0) {
+  char quote = 0;
+  int depth = 0;
+  for (size_t i = from; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quote != 0) {
+      if (c == '\\' && quote != '`') {
+        ++i;
+      } else if (c == quote) {
+        quote = 0;  // a doubled one opens again at once
+      }
+      continue;
+    }
+    if (depth == 0 && text.substr(i).starts_with(word)) return i;
+    if (c == '`' || c == '\'' || c == '"') quote = c;
+    if (c == '(') ++depth;
+    if (c == ')') --depth;
+  }
+  return std::string_view::npos;
+}
+
+/// The name in backticks at the start of `text`, and what is behind it.
+std::string take_name(std::string_view& text) {
+  std::string name;
+  if (!text.starts_with('`')) return name;
+  for (size_t i = 1; i < text.size(); ++i) {
+    if (text[i] != '`') {
+      name += text[i];
+    } else if (i + 1 < text.size() && text[i + 1] == '`') {
+      name += text[++i];
+    } else {
+      text.remove_prefix(i + 1);
+      return name;
+    }
+  }
+  text = {};
+  return name;
+}
+
+struct Account {
+  std::string user, host, name;           ///< name: `user`@`host`
+  std::string changed;                    ///< when its password was
+  std::optional<std::string> attributes;  ///< where they hold a second password
+};
+
+std::string where(const Account& account) {
+  return fmt::format("User = {} AND Host = {}", sql::quote_mysql(account.user), sql::quote_mysql(account.host));
+}
+
+std::string create(const Account& account, const std::string& rest) {
+  // ALTER USER has no words for a second factor: such an account that is there stays as it is.
+  const bool alterable = find_word(rest, " AND IDENTIFIED ") == std::string_view::npos;
+  const std::string there = fmt::format("(SELECT COUNT(*) FROM mysql.user WHERE {})", where(account));
+  return executed(fmt::format("IF({}, {}, {})", there, sql::quote_mysql(alterable ? "ALTER USER " + rest : "DO 0"),
+                              sql::quote_mysql("CREATE USER " + rest)));
+}
+
+Result<std::string> grant(sql::MariadbConnection& connection, const Account& account, const std::string& statement,
+                          std::vector<DumpNote>& notes, std::stop_token stop) {
+  const auto object = grant_object(statement);
+  if (object.type.empty()) return statement + ";\n";
+  const bool table = object.type == "TABLE";
+  const std::string there =
+      fmt::format("(SELECT COUNT(*) FROM information_schema.{0}s WHERE {0}_schema = {1} AND {0}_name = {2}{3})",
+                  table ? "table" : "routine", sql::quote_mysql(object.database), sql::quote_mysql(object.name),
+                  table ? "" : " AND routine_type = " + sql::quote_mysql(object.type));
+  // The server keeps grants on what was dropped, but grants nothing on it.
+  const auto now = TRY(connection.query("SELECT " + there + " AS n", soon(), stop));
+  if (now.text("n") == "0") {
+    notes.push_back({"grant.without_object", account.name,
+                     fmt::format("{} has a grant on {}.{}, which does not exist: the grant is not in the backup",
+                                 account.name, object.database, object.name)});
+    return "";
+  }
+  return executed(fmt::format("IF({}, {}, 'DO 0')", there, sql::quote_mysql(statement)));
+}
+
+Result<std::vector<Account>> list_accounts(sql::MariadbConnection& connection, std::vector<DumpNote>& notes,
+                                           std::stop_token stop) {
+  const auto rows = TRY(connection.query(
+      "SELECT u.User AS u, u.Host AS h, u.plugin AS p, u.password_last_changed AS c, "
+      "IF(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), u.User_attributes, NULL) AS a, "
+      "(SELECT COUNT(*) FROM information_schema.plugins p WHERE p.plugin_name = u.plugin AND p.plugin_status = "
+      "'ACTIVE') "
+      "AS k FROM mysql.user u WHERE u.User NOT IN ('mysql.sys', 'mysql.session', 'mysql.infoschema') ORDER BY 1, 2",
+      soon(), stop));
+  std::vector<Account> accounts;
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    Account account{rows.text("u", i), rows.text("h", i), "", rows.text("c", i), rows.value("a", i)};
+    account.name = sql::quote_mysql_name(account.user) + "@" + sql::quote_mysql_name(account.host);
+    if (rows.text("k", i) == "0") {
+      notes.push_back(
+          {"account.plugin", account.name,
+           fmt::format("account {} uses the plug-in {}, which its server has not loaded: the account is not in "
+                       "the backup",
+                       account.name, rows.text("p", i))});
+    } else {
+      accounts.push_back(std::move(account));
+    }
+  }
+  return accounts;
+}
+
+// Authentication plug-ins that were installed, not built in.
+Result<std::string> plugins(sql::MariadbConnection& connection, std::stop_token stop) {
+  const auto rows = TRY(connection.query(
+      "SELECT plugin_name AS n, plugin_library AS l FROM information_schema.plugins WHERE plugin_type = "
+      "'AUTHENTICATION' "
+      "AND plugin_status = 'ACTIVE' AND plugin_library IS NOT NULL AND plugin_name IN (SELECT plugin FROM mysql.user)",
+      soon(), stop));
+  std::string out;
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    const std::string name = rows.text("n", i);
+    out += executed(fmt::format(
+        "IF((SELECT COUNT(*) FROM information_schema.plugins WHERE plugin_name = {}), 'DO 0', {})",
+        sql::quote_mysql(name),
+        sql::quote_mysql(fmt::format("INSTALL PLUGIN {} SONAME {}", name, sql::quote_mysql(rows.text("l", i))))));
+  }
+  return out;
+}
+
+// What no statement sets: proxies (only a proxy may grant them), old passwords, when a password was set, a second one.
+Result<std::string> remembered(sql::MariadbConnection& connection, const std::vector<Account>& accounts,
+                               std::stop_token stop) {
+  std::string out;
+  const auto proxies =
+      TRY(connection.query("SELECT QUOTE(Host) AS h, QUOTE(User) AS u, QUOTE(Proxied_host) AS ph, QUOTE(Proxied_user) "
+                           "AS pu, With_grant AS w, "
+                           "QUOTE(Grantor) AS g FROM mysql.proxies_priv",
+                           soon(), stop));
+  for (size_t i = 0; i < proxies.rows.size(); ++i) {
+    out += fmt::format(
+        "REPLACE INTO mysql.proxies_priv (Host, User, Proxied_host, Proxied_user, With_grant, Grantor) VALUES ({}, {}, "
+        "{}, {}, {}, {});\n",
+        proxies.text("h", i), proxies.text("u", i), proxies.text("ph", i), proxies.text("pu", i), proxies.text("w", i),
+        proxies.text("g", i));
+  }
+  const auto history =
+      TRY(connection.query("SELECT QUOTE(Host) AS h, QUOTE(User) AS u, Password_timestamp AS t, HEX(Password) AS p "
+                           "FROM mysql.password_history "
+                           "WHERE Password IS NOT NULL",
+                           soon(), stop));
+  for (size_t i = 0; i < history.rows.size(); ++i) {
+    out += fmt::format(
+        "INSERT IGNORE INTO mysql.password_history (Host, User, Password_timestamp, Password) VALUES ({}, {}, '{}', "
+        "0x{});\n",
+        history.text("h", i), history.text("u", i), history.text("t", i), history.text("p", i));
+  }
+  for (const auto& account : accounts) {
+    if (!account.changed.empty())
+      out += fmt::format("UPDATE mysql.user SET password_last_changed = '{}' WHERE {};\n", account.changed,
+                         where(account));
+    if (account.attributes)
+      out += fmt::format("UPDATE mysql.user SET User_attributes = {} WHERE {};\n",
+                         sql::quote_mysql(*account.attributes), where(account));
+  }
+  return out;
+}
+
+}  // namespace
+
+const std::vector<std::string>& account_tables() {
+  static const std::vector<std::string> names = {
+      "user",          "db",         "tables_priv",   "columns_priv",    "procs_priv", "proxies_priv",
+      "global_grants", "role_edges", "default_roles", "password_history"};
+  return names;
+}
+
+CreateUser split_create_user(std::string_view statement) {
+  constexpr std::string_view kStart = "CREATE USER ", kRole = " DEFAULT ROLE ";
+  CreateUser made;
+  if (!statement.starts_with(kStart)) return made;
+  statement.remove_prefix(kStart.size());
+  made.account = statement.substr(0, find_word(statement, " "));
+  const size_t role = find_word(statement, kRole);
+  if (role == std::string_view::npos) {
+    made.rest = statement;
+    return made;
+  }
+  const size_t from = role + kRole.size(), end = std::min(find_word(statement, " ", from), statement.size());
+  made.default_role = statement.substr(from, end - from);
+  made.rest = std::string(statement.substr(0, role)) + std::string(statement.substr(end));
+  return made;
+}
+
+GrantObject grant_object(std::string_view statement) {
+  const size_t on = find_word(statement, " ON ");
+  if (on == std::string_view::npos) return {};  // roles
+  std::string_view rest = statement.substr(on + 4);
+  GrantObject object;
+  object.type = "TABLE";
+  for (const std::string_view type : {"PROCEDURE", "FUNCTION"}) {
+    if (rest.starts_with(type) && rest.substr(type.size()).starts_with(" ")) {
+      object.type = type;
+      rest.remove_prefix(type.size() + 1);
+    }
+  }
+  object.database = take_name(rest);
+  if (object.database.empty() || !rest.starts_with(".`")) return {};
+  rest.remove_prefix(1);
+  object.name = take_name(rest);
+  return object;
+}
+
+Result<std::string> account_statements(sql::MariadbConnection& connection, std::vector<DumpNote>& notes,
+                                       std::stop_token stop) {
+  for (const char* setting : {"SET SESSION print_identified_with_as_hex = ON", "SET SESSION time_zone = '+00:00'"})
+    TRY(connection.query(setting, soon(), stop));
+  const auto accounts = TRY(list_accounts(connection, notes, stop));
+  std::string creates, grants, roles;
+  bool revokes = false;
+  for (const auto& account : accounts) {
+    const auto shown = TRY(connection.query("SHOW CREATE USER " + account.name, soon(), stop));
+    if (shown.empty() || !shown.rows[0][0]) continue;
+    const auto made = split_create_user(*shown.rows[0][0]);
+    creates += create(account, made.rest);
+    if (!made.default_role.empty())
+      roles += fmt::format("ALTER USER {} DEFAULT ROLE {};\n", made.account, made.default_role);
+    const auto granted = TRY(connection.query("SHOW GRANTS FOR " + account.name, soon(), stop));
+    for (const auto& row : granted.rows) {
+      const std::string statement = row[0].value_or("");
+      revokes = revokes || statement.starts_with("REVOKE ");
+      if (!statement.empty() && !statement.starts_with("GRANT PROXY "))
+        grants += TRY(grant(connection, account, statement, notes, stop));
+    }
+  }
+  std::string out = "\n--\n-- Accounts\n--\n\n" + own_settings() + "SET SESSION sql_log_bin = 0;\n" +
+                    TRY(plugins(connection, stop)) + creates;
+  if (revokes) out += "SET GLOBAL partial_revokes = ON;\n";
+  out += grants + roles + TRY(remembered(connection, accounts, stop)) + "FLUSH PRIVILEGES;\n\n";
+  return out;
+}
+
+}  // namespace holdfast::engine

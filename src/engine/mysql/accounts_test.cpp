@@ -1,0 +1,39 @@
+#include "engine/mysql/accounts.h"
+
+#include <gtest/gtest.h>
+
+namespace holdfast::engine {
+namespace {
+
+TEST(MysqlAccounts, the_default_role_is_taken_out_of_the_account) {
+  const auto made = split_create_user(
+      "CREATE USER `x DEFAULT ROLE y`@`%` IDENTIFIED WITH 'caching_sha2_password' AS 0x2441 DEFAULT ROLE "
+      "`r one`@`%`,`s``2`@`%` REQUIRE NONE PASSWORD EXPIRE DEFAULT ATTRIBUTE '{\"a\": \" DEFAULT ROLE b\\'c\"}'");
+  EXPECT_EQ(made.account, "`x DEFAULT ROLE y`@`%`");
+  EXPECT_EQ(made.default_role, "`r one`@`%`,`s``2`@`%`");
+  EXPECT_EQ(made.rest,
+            "`x DEFAULT ROLE y`@`%` IDENTIFIED WITH 'caching_sha2_password' AS 0x2441 REQUIRE NONE PASSWORD EXPIRE "
+            "DEFAULT ATTRIBUTE '{\"a\": \" DEFAULT ROLE b\\'c\"}'");
+  const auto plain = split_create_user("CREATE USER `u`@`h` REQUIRE NONE");
+  EXPECT_EQ(plain.rest, "`u`@`h` REQUIRE NONE");
+  EXPECT_EQ(plain.default_role, "");
+  EXPECT_EQ(split_create_user("DROP USER `u`").rest, "");
+}
+
+TEST(MysqlAccounts, a_grant_names_its_table_or_routine) {
+  auto named = [](std::string_view statement) {
+    const auto object = grant_object(statement);
+    return object.type + "|" + object.database + "|" + object.name;
+  };
+  EXPECT_EQ(named("GRANT SELECT (`a ON b`), INSERT ON `d.b`.`t``1` TO `u`@`h`"), "TABLE|d.b|t`1");
+  EXPECT_EQ(named("GRANT EXECUTE ON PROCEDURE `d`.`p` TO `u`@`h` WITH GRANT OPTION"), "PROCEDURE|d|p");
+  EXPECT_EQ(named("GRANT EXECUTE ON FUNCTION `d`.`f` TO `u`@`h`"), "FUNCTION|d|f");
+  EXPECT_EQ(named("GRANT SELECT ON `d`.* TO `u`@`h`"), "||");
+  EXPECT_EQ(named("REVOKE SELECT ON `d`.* FROM `u`@`h`"), "||");
+  EXPECT_EQ(named("GRANT SELECT ON *.* TO `u`@`h`"), "||");
+  EXPECT_EQ(named("GRANT PROXY ON ``@`` TO `u`@`h`"), "||");
+  EXPECT_EQ(named("GRANT `a ON b`@`%` TO `u`@`h` WITH ADMIN OPTION"), "||");
+}
+
+}  // namespace
+}  // namespace holdfast::engine

@@ -1,0 +1,18 @@
+// Pieces of the SQL that we write into a dump ourselves; any of them loads with the server's plain client. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace holdfast::engine {
+
+/// What every text of ours begins with: the session settings it is written for. It may be said more than once.
+std::string own_settings();
+/// Comment lines with any text in them, ended by a newline.
+std::string comment_lines(std::string_view text);
+/// MariaDB: runs the statement, and goes on when the server refuses it.
+std::string tolerated(std::string_view statement);
+/// Runs the text that the SQL expression gives.
+std::string executed(std::string_view expression);
+
+}  // namespace holdfast::engine

@@ -1,0 +1,84 @@
+#include "engine/mysql_family/unreadable.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "engine/mysql_family/statements.h"
+
+namespace holdfast::engine {
+namespace {
+
+using std::chrono::seconds;
+
+struct Problem {
+  std::string code, message;
+};
+
+/// Why the server does not run it; nothing where it does. A broken connection is an error.
+Result<std::optional<Problem>> refused(sql::MariadbConnection& connection, const std::string& statement,
+                                       std::stop_token stop) {
+  auto rows = connection.query(statement, Deadline::in(seconds(60)), stop);
+  if (rows) return std::nullopt;
+  if (rows.error().id != "sql.error" && rows.error().id != "sql.denied") return fail(std::move(rows).error());
+  return Problem{sql::error_code(rows.error()), rows.error().message};
+}
+
+Status keep_view(sql::MariadbConnection& connection, const std::string& name, const Problem& problem, Unreadable& found,
+                 std::stop_token stop) {
+  auto shown = connection.query("SHOW CREATE VIEW " + name, Deadline::in(seconds(60)), stop);
+  const std::string definition = shown ? shown->text("Create View") : "";
+  if (definition.empty()) {
+    if (!shown && shown.error().id == "sql.lost") return fail(std::move(shown).error());
+    found.notes.push_back(
+        {"view.unreadable", name,
+         fmt::format("view {} is invalid and its definition cannot be read: it is not in the backup ({})", name,
+                     problem.message)});
+    return {};
+  }
+  const std::string collation = shown->text("collation_connection");
+  found.after +=
+      "\n--\n" + comment_lines("View " + name + " was invalid where the dump was made: " + definition) + "--\n\n";
+  // A view whose definer is gone can be created; one whose tables are gone cannot.
+  if (connection.is_mariadb() || problem.code == "1449") {
+    if (!collation.empty()) found.after += "SET collation_connection = " + collation + ";\n";
+    found.after += connection.is_mariadb() ? tolerated(definition) : definition + ";\n";
+  }
+  found.notes.push_back(
+      {"view.invalid", name,
+       fmt::format("view {} is invalid: its definition is kept, a restore creates it where the server accepts it ({})",
+                   name, problem.message)});
+  return {};
+}
+
+}  // namespace
+
+Result<Unreadable> find_unreadable(sql::MariadbConnection& connection, std::stop_token stop) {
+  Unreadable found;
+  const auto tables = TRY(connection.query(
+      "SELECT table_schema AS d, table_name AS t, table_type AS y FROM information_schema.tables WHERE "
+      "(table_type = 'VIEW' OR engine = 'MRG_MYISAM') AND table_schema NOT IN "
+      "('information_schema','performance_schema')",
+      Deadline::in(std::chrono::minutes(10)), stop));
+  for (size_t i = 0; i < tables.rows.size(); ++i) {
+    const std::string name =
+        sql::quote_mysql_name(tables.text("d", i)) + "." + sql::quote_mysql_name(tables.text("t", i));
+    const bool view = tables.text("y", i) == "VIEW";
+    const auto problem = TRY(refused(connection, (view ? "SHOW FIELDS FROM " : "SHOW CREATE TABLE ") + name, stop));
+    if (!problem || problem->code == "1146") continue;  // 1146: dropped since
+    found.ignore.push_back(tables.text("d", i) + "." + tables.text("t", i));
+    if (view) {
+      TRY_VOID(keep_view(connection, name, *problem, found, stop));
+    } else {
+      found.notes.push_back(
+          {"merge.unreadable", name,
+           fmt::format("MERGE table {} cannot be opened and holds no rows of its own: it is not in the "
+                       "backup, the tables it joins are ({})",
+                       name, problem->message)});
+    }
+  }
+  if (!found.after.empty()) found.after = own_settings() + found.after;
+  return found;
+}
+
+}  // namespace holdfast::engine

@@ -1,0 +1,23 @@
+// Views and MERGE tables that their own server cannot open: a dump program ends at the first of them, so they are left
+// out of its work, and their definitions are kept by statements of our own.
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "engine/dump.h"
+#include "sql/mariadb.h"
+
+namespace holdfast::engine {
+
+struct Unreadable {
+  std::vector<std::string> ignore;  ///< "database.table", for --ignore-table
+  std::string after;                ///< to run at the end of the dump
+  std::vector<DumpNote> notes;
+};
+
+/// Opens every view and every MERGE table once, as the dump program will.
+Result<Unreadable> find_unreadable(sql::MariadbConnection& connection, std::stop_token stop);
+
+}  // namespace holdfast::engine
