@@ -244,6 +244,10 @@ Result<Value> Agent::answer(const Value& request) {
 
 void Agent::serve(int fd) {
   LineSocket socket{sys::Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 3))};
+  if (auto known = socket.check_peer(); !known) {
+    log(LogLevel::warn, "{}", known.error().to_string());
+    return;
+  }
   for (;;) {
     auto line = socket.read_line(Deadline::never(), stop_.get_token());
     if (!line || line->empty()) break;
@@ -299,6 +303,7 @@ Status Agent::listen() {
 }
 
 Status Agent::run() {
+  TRY_VOID(check_own_directories(server_.config()));
   TRY_VOID(take_lock());
   wake_ = sys::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   sigset_t set;

@@ -10,6 +10,7 @@
 
 #include "agent/launch.h"
 #include "codec/value.h"
+#include "sys/beneath.h"
 #include "sys/file.h"
 
 namespace holdfast::agent {
@@ -69,9 +70,7 @@ Status drop(const MemberConfig& c, const std::string& path) {
   if (!is_there(path)) return {};
   const std::string dropping = fresh_name(c, ".dropping-");
   TRY_VOID(rename_durably(c, path, dropping));
-  std::error_code error;
-  fs::remove_all(dropping, error);
-  if (error) return fail(sys::errno_error(error.value(), "remove " + dropping));
+  TRY_VOID(sys::remove_tree(dropping));
   return sys::sync_directory(c.dir);
 }
 
@@ -80,6 +79,7 @@ Status carry_rewind_mark(const MemberConfig& c) {
   if (!is_there(rewind_marker(c))) return {};
   if (is_there(c.data_dir())) {
     const std::string text = "pg_rewind was interrupted on this directory: no server may start on it\n";
+    const sys::ActAs as_server(server_identity(c));
     TRY_VOID(sys::publish_file(c.data_dir() + kUnusable, as_bytes(text), 0644));
   }
   return remove_durably(c, rewind_marker(c));
@@ -120,8 +120,7 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   const std::string marker = marker_of(config);
   std::error_code error;
   if (fs::exists(marker, error)) {
-    fs::remove_all(config.data_dir(), error);
-    if (error) return fail(sys::errno_error(error.value(), "remove the half-made " + config.data_dir()));
+    TRY_VOID(sys::remove_tree(config.data_dir()).context("what was half made"));
   }
   if (fs::exists(config.data_dir(), error) && !fs::is_empty(config.data_dir(), error))
     return fail(ErrorClass::refused, "agent.not_empty", config.data_dir() + " holds data already",
@@ -134,10 +133,10 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   TRY_VOID(detail::make_server_dir(config, config.tmp_dir(), 0700));
   TRY_VOID(detail::make_server_dir(config, config.data_dir(), 0700));
   auto made = make();
-  if (made && config.data_name == kSideName) made = sync_volume(config.data_dir());
+  // Neither initdb --no-sync nor cp has put anything on disk. A helper's data is thrown away.
+  if (made && config.data_name != kHelperName) made = sync_volume(config.data_dir());
   if (!made) {
-    fs::remove_all(config.data_dir(), error);
-    if (!error) fs::remove(marker, error);
+    if (sys::remove_tree(config.data_dir())) fs::remove(marker, error);
     return made;
   }
   fs::remove(marker, error);
@@ -245,9 +244,9 @@ Status drop_data_aside(const MemberConfig& c, const std::string& path) {
 
 void sweep_leftovers(const MemberConfig& c) {
   std::error_code error;
-  fs::remove_all(c.dir + "/" + kHelperName, error);
+  (void)sys::remove_tree(c.dir + "/" + kHelperName);
   for (const auto& entry : fs::directory_iterator(c.dir, error))
-    if (entry.path().filename().string().starts_with("data.dropping-")) fs::remove_all(entry.path(), error);
+    if (entry.path().filename().string().starts_with("data.dropping-")) (void)sys::remove_tree(entry.path().string());
 }
 
 }  // namespace holdfast::agent

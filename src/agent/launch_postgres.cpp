@@ -71,11 +71,8 @@ namespace detail {
 namespace {
 
 Status publish_in_data(const MemberConfig& c, const char* name, ByteSpan body) {
-  const std::string path = c.data_dir() + "/" + name;
-  TRY_VOID(sys::publish_file(path, body, 0600));
-  if (server_identity(c) && ::lchown(path.c_str(), c.uid, c.gid) != 0)
-    return fail(sys::errno_error(errno, "chown " + path));
-  return {};
+  const sys::ActAs as_server(server_identity(c));
+  return sys::publish_file(c.data_dir() + "/" + name, body, 0600);
 }
 
 }  // namespace
@@ -83,11 +80,11 @@ Status publish_in_data(const MemberConfig& c, const char* name, ByteSpan body) {
 Status become_standby(const MemberConfig& c) {
   // Without the signal a start would end recovery and begin a history of its own.
   TRY_VOID(publish_in_data(c, "standby.signal", {}));
-  const auto text = sys::read_file(c.data_dir() + "/postgresql.auto.conf");
+  const auto text = read_as_server(c, c.data_dir() + "/postgresql.auto.conf");
   if (!text) return {};
   // What stands there wins over our own file.
   std::string kept;
-  std::istringstream lines{std::string(as_text(text->span()))};
+  std::istringstream lines(*text);
   for (std::string line; std::getline(lines, line);)
     if (!line.starts_with("primary_") && !line.starts_with("recovery_") && !line.starts_with("restore_command"))
       kept += line + "\n";
@@ -109,6 +106,7 @@ Result<sys::Command> launch_postgres(const MemberConfig& c, const LaunchOptions&
   if (c.role == Role::replica && options.mode == StartMode::normal) {
     TRY_VOID(publish_in_data(c, "standby.signal", {}));
   } else if (c.role == Role::primary) {
+    const sys::ActAs as_server(server_identity(c));
     fs::remove(standby, ignored);
   }
   std::vector<std::string> argv = {c.server_program, "-D", c.data_dir(), "-c", "config_file=" + file};
