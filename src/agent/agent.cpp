@@ -90,7 +90,7 @@ LaunchOptions launch_options(const Value& request) {
 /// Requests that only look. All others are not taken from an operation that another one has taken over from.
 bool only_looks(const std::string& op) {
   static const std::set<std::string, std::less<>> all = {"ping",  "status",    "inspect", "errant",
-                                                         "files", "read_file", "commit", "wal_end"};
+                                                         "files", "read_file", "commit",  "wal_end"};
   return all.contains(op);
 }
 
@@ -254,6 +254,10 @@ Result<Value> Agent::answer(const Value& request) {
 
 void Agent::serve(int fd) {
   LineSocket socket{sys::Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 3))};
+  if (auto known = socket.check_peer(); !known) {
+    log(LogLevel::warn, "{}", known.error().to_string());
+    return;
+  }
   for (;;) {
     auto line = socket.read_line(Deadline::never(), stop_.get_token());
     if (!line || line->empty()) break;
@@ -309,6 +313,7 @@ Status Agent::listen() {
 }
 
 Status Agent::run() {
+  TRY_VOID(check_own_directories(server_.config()));
   TRY_VOID(take_lock());
   wake_ = sys::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   sigset_t set;

@@ -1,6 +1,7 @@
 // `holdfast agent`: one process per member. It supervises the member's server and answers a local API.
 //
-// API: a unix stream socket (<socket_dir>/agent.sock, mode 0600). Each request is one line of JSON, each answer one
+// API: a unix stream socket (<socket_dir>.agent.sock, mode 0600, in a directory of the agent's user); both sides look
+// who the other is: the same user, or root. Each request is one line of JSON, each answer one
 // line:
 //   {"op":"status"}                          -> {"ok":true, ...}
 //   {"op":"nonsense"}                        -> {"ok":false,"error":{"class","id","message","hint"}}

@@ -73,7 +73,7 @@ Result<bool> begin_binlog_behind(const std::string& data_dir, const position::Gt
   text += event;
 
   // In the same file: owner and mode stay. A crash in between leaves a copy that does not count yet.
-  const auto fd = TRY(sys::open_file(path, O_WRONLY));
+  const auto fd = TRY(sys::open_file(path, O_WRONLY | O_NOFOLLOW));
   if (::ftruncate(fd.get(), 0) != 0) return fail(sys::errno_error(errno, "truncate " + path));
   TRY_VOID(sys::write_all(fd.get(), as_bytes(text)));
   if (::fsync(fd.get()) != 0) return fail(sys::errno_error(errno, "fsync " + path));

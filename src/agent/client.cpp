@@ -30,7 +30,9 @@ Result<Client> Client::connect(const std::string& path, Deadline) {
     return fail(ErrorClass::unavailable, "agent.unreachable",
                 std::string("no agent answers at ") + path + ": " + std::strerror(errno),
                 "`holdfast lab up` starts it");
-  return Client(LineSocket(std::move(fd)));
+  LineSocket socket(std::move(fd));
+  TRY_VOID(socket.check_peer().context(path));
+  return Client(std::move(socket));
 }
 
 Result<codec::Value> Client::call(const std::string& op, codec::Value arguments, Deadline deadline,

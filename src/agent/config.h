@@ -6,7 +6,8 @@
 //   <dir>/data/                 the data directory          <dir>/log/server.log
 //   <dir>/data.new/             its successor while it is made and proven (agent/data_dir.h)
 //   <dir>/data.replaced-<time>  what it was before          <dir>/data.dropping-<time>  on its way out
-//   <socket_dir>/server.sock (or .s.PGSQL.<port>), <socket_dir>/agent.sock
+//   <socket_dir>/server.sock (or .s.PGSQL.<port>)
+//   <socket_dir>.agent.sock     beside that directory, where only who runs the agent can put one
 // dir and etc belong to who runs the agent; data, log and socket_dir to the user the server runs as.
 #pragma once
 
@@ -65,7 +66,7 @@ struct MemberConfig {
   std::string tmp_dir() const { return dir + "/tmp" + (work.empty() ? "" : "." + work); }
   std::string log_file() const { return dir + "/log/" + (work.empty() ? "server" : work) + ".log"; }
   std::string pid_file() const { return dir + "/log/" + (work.empty() ? "server" : work) + ".pid"; }
-  std::string agent_socket() const { return socket_dir + "/agent.sock"; }
+  std::string agent_socket() const { return socket_dir + ".agent.sock"; }
   std::string server_socket() const;
   /// PostgreSQL: the physical replication slot this member uses on its upstream.
   std::string slot_name() const;

@@ -32,12 +32,14 @@ SecretFile::~SecretFile() {
   if (!path_.empty()) ::unlink(path_.c_str());
 }
 
-void remove_files(const std::string& dir, std::initializer_list<const char*> names) {
+void remove_files(const MemberConfig& config, std::initializer_list<const char*> names) {
+  const sys::ActAs as_server(server_identity(config));
   std::error_code ignored;
-  for (const char* name : names) fs::remove(dir + "/" + name, ignored);
+  for (const char* name : names) fs::remove(config.data_dir() + "/" + name, ignored);
 }
 
-uint64_t bytes_on_disk(const std::string& path) {
+uint64_t bytes_on_disk(const MemberConfig& config, const std::string& path) {
+  const sys::ActAs as_server(server_identity(config));
   uint64_t total = 0;
   std::error_code error;
   for (auto it = fs::recursive_directory_iterator(path, fs::directory_options::skip_permission_denied, error);
@@ -58,22 +60,9 @@ Result<sql::Target> admin_target(const MemberConfig& config) {
   return target;
 }
 
-namespace {
-
-std::string tail_of(const std::string& path, off_t from) {
-  auto text = sys::read_file(path);
-  if (!text) return {};
-  std::string_view view = as_text(text->span());
-  view.remove_prefix(std::min<size_t>(view.size(), static_cast<size_t>(from)));
-  if (view.size() > 1200) view = view.substr(view.size() - 1200);
-  return std::string(view);
-}
-
-}  // namespace
-
 Status run_logged(const CopyJob& job, sys::Command command) {
   const std::string log_path = job.config.dir + "/log/copy.log";
-  sys::Fd log = TRY(sys::open_file(log_path, O_WRONLY | O_CREAT | O_APPEND, 0640));
+  const sys::Fd log = TRY(open_log(job.config, log_path));
   const off_t log_start = ::lseek(log.get(), 0, SEEK_END);
   const std::string name = fs::path(command.argv[0]).filename().string();
   command.in = sys::Stdio::null();
@@ -93,7 +82,8 @@ Status run_logged(const CopyJob& job, sys::Command command) {
   if (!ended) return fail(ErrorClass::unavailable, "agent.timeout", name + " took too long and was killed");
   if (ended->ok()) return {};
   return fail(ErrorClass::failed, "agent.copy",
-              fmt::format("{} ended with {}: {}", name, ended->to_string(), tail_of(log_path, log_start)),
+              fmt::format("{} ended with {}: {}", name, ended->to_string(),
+                          tail_as_server(job.config, log_path, 1200, log_start)),
               "the whole log is " + log_path);
 }
 
@@ -102,11 +92,13 @@ Status with_private_server(const CopyJob& job, const MemberConfig& config, After
   LaunchOptions options;
   options.mode = StartMode::isolated;
   TRY_VOID(clear_stale(config));
-  std::error_code ignored;
-  fs::remove(config.log_file(), ignored);
+  {
+    const sys::ActAs as_server(server_identity(config));
+    std::error_code ignored;
+    fs::remove(config.log_file(), ignored);
+  }
   auto command = TRY(prepare_launch(config, options));
-  sys::Fd log = TRY(sys::open_file(config.log_file(), O_WRONLY | O_CREAT | O_APPEND, 0640));
-  if (server_identity(config)) (void)::fchown(log.get(), config.uid, config.gid);
+  const sys::Fd log = TRY(open_log(config, config.log_file()));
   command.out = command.err = sys::Stdio::to(log.get());
   auto server = TRY(sys::spawn(command));
   const sql::Target target = TRY(admin_target(config));
@@ -126,7 +118,7 @@ Status with_private_server(const CopyJob& job, const MemberConfig& config, After
       job.deadline, job.stop);
   if (!ready) return fail(std::move(ready).error());
   if (!connection) {
-    last.message += "\nend of " + config.log_file() + ":\n" + tail_of(config.log_file(), 0);
+    last.message += "\nend of " + config.log_file() + ":\n" + tail_as_server(config, config.log_file(), 1200);
     return fail(std::move(last).with_context("starting a server on " + config.data_dir()));
   }
   job.progress.watch(server.pid());

@@ -100,8 +100,9 @@ class SecretFile {
 };
 
 /// "db/t.ibd", the files of a copy that no server needs: removed.
-void remove_files(const std::string& dir, std::initializer_list<const char*> names);
-uint64_t bytes_on_disk(const std::string& path);
+void remove_files(const MemberConfig& config, std::initializer_list<const char*> names);
+/// What a directory takes, counted as the server's user.
+uint64_t bytes_on_disk(const MemberConfig& config, const std::string& path);
 
 }  // namespace detail
 

@@ -13,6 +13,7 @@
 #include "engine/programs.h"
 #include "position/gtid_vector.h"
 #include "sys/file.h"
+#include "sys/tree_at.h"
 
 namespace holdfast::agent::detail {
 
@@ -25,9 +26,9 @@ using position::GtidVector;
 namespace {
 
 /// The first of these files that is there; newer versions of mariadb-backup renamed them.
-Result<std::string> info_file(const std::string& dir, std::initializer_list<const char*> names) {
+Result<std::string> info_file(const MemberConfig& c, std::initializer_list<const char*> names) {
   for (const char* name : names)
-    if (auto text = sys::read_file(dir + "/" + name)) return std::string(as_text(text->span()));
+    if (auto text = read_as_server(c, c.data_dir() + "/" + name)) return text;
   return fail(ErrorClass::failed, "agent.copy", fmt::format("mariadb-backup left no {}", *names.begin()));
 }
 
@@ -43,9 +44,9 @@ Status copy(const CopyJob& job) {
   auto secret = TRY(SecretFile::create(c, donor, "copy.cnf", engine::mysql_option_file(job.donor.socket)));
   MemberConfig writer = donor;
   writer.dir = c.dir;
+  if (writer.uid == c.uid) writer.gid = c.gid;
   const std::string scratch = c.dir + "/tmp.copy";
-  std::error_code ignored;
-  fs::remove_all(scratch, ignored);
+  (void)sys::remove_tree(scratch);
   TRY_VOID(make_server_dir(writer, scratch, 0700));
   TRY_VOID(make_server_dir(writer, c.data_dir(), 0700));
   auto backup =
@@ -54,9 +55,10 @@ Status copy(const CopyJob& job) {
                             "--datadir=" + job.donor.data_dir, "--target-dir=" + c.data_dir(), "--tmpdir=" + scratch});
   if (c.engine == Engine::galera) backup.argv.push_back("--galera-info");
   auto done = run_logged(job, std::move(backup));
-  fs::remove_all(scratch, ignored);
+  (void)sys::remove_tree(scratch);
   TRY_VOID(std::move(done));
-  return give_to_server(c, job.deadline, job.stop);
+  if (!server_identity(c)) return {};
+  return sys::give_tree(c.data_dir(), donor.uid, c.uid, c.gid);
 }
 
 Status prepare(const CopyJob& job) {
@@ -101,13 +103,12 @@ Result<Value> copy_mariadb(const CopyJob& job) {
   job.progress.step("prepare");
   TRY_VOID(prepare(job));
   Value result = Value::object({{"method", "mariadb-backup"}});
-  const std::string log_position =
-      TRY(info_file(c.data_dir(), {"mariadb_backup_binlog_info", "xtrabackup_binlog_info"}));
+  const std::string log_position = TRY(info_file(c, {"mariadb_backup_binlog_info", "xtrabackup_binlog_info"}));
   std::string gtid = log_position.substr(std::min(log_position.size(), log_position.rfind('\t') + 1));
   std::erase_if(gtid, [](char ch) { return ch == '\n'; });
   const GtidVector at = TRY(GtidVector::parse(gtid).context("the position of the copy"));
   if (c.engine == Engine::galera) {
-    const std::string text = TRY(info_file(c.data_dir(), {"mariadb_backup_galera_info", "xtrabackup_galera_info"}));
+    const std::string text = TRY(info_file(c, {"mariadb_backup_galera_info", "xtrabackup_galera_info"}));
     const std::string where = text.substr(0, text.find_first_of(" \n"));
     const auto colon = where.find(':');
     if (colon == std::string::npos || where.size() == colon + 1)
@@ -126,10 +127,10 @@ Result<Value> copy_mariadb(const CopyJob& job) {
     result.set("position", at.to_string());
     result.set("binlogState", state.to_string());
   }
-  remove_files(c.data_dir(), {"backup-my.cnf", "xtrabackup_info", "xtrabackup_checkpoints", "xtrabackup_binlog_info",
-                              "xtrabackup_galera_info", "xtrabackup_slave_info", "mariadb_backup_info",
-                              "mariadb_backup_checkpoints", "mariadb_backup_binlog_info", "mariadb_backup_galera_info",
-                              "mariadb_backup_slave_info", "xtrabackup_binlog_pos_innodb", "xtrabackup_logfile"});
+  remove_files(c, {"backup-my.cnf", "xtrabackup_info", "xtrabackup_checkpoints", "xtrabackup_binlog_info",
+                   "xtrabackup_galera_info", "xtrabackup_slave_info", "mariadb_backup_info",
+                   "mariadb_backup_checkpoints", "mariadb_backup_binlog_info", "mariadb_backup_galera_info",
+                   "mariadb_backup_slave_info", "xtrabackup_binlog_pos_innodb", "xtrabackup_logfile"});
   return result;
 }
 

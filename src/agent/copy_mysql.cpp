@@ -12,6 +12,7 @@
 #include "agent/data_dir.h"
 #include "agent/launch.h"
 #include "sys/file.h"
+#include "sys/tree_at.h"
 
 namespace holdfast::agent::detail {
 
@@ -65,8 +66,7 @@ Status clone_over_network(const CopyJob& job, const std::string& into) {
   MemberConfig helper = job.config;
   helper.data_name = kHelperName;
   helper.work = "helper";
-  std::error_code error;
-  fs::remove_all(helper.data_dir(), error);
+  (void)sys::remove_tree(helper.data_dir());
   const MemberConfig& donor = job.donor.config;
   job.progress.step("helper");
   TRY_VOID(make_data_dir(helper, [&] { return initialise_mysql(helper, job.deadline, job.stop); }));
@@ -90,7 +90,7 @@ Status clone_over_network(const CopyJob& job, const std::string& into) {
     return fail(ErrorClass::failed, "agent.copy", "CLONE INSTANCE failed: " + done.error().to_string(),
                 "the helper's log is " + helper.log_file());
   });
-  fs::remove_all(helper.data_dir(), error);
+  (void)sys::remove_tree(helper.data_dir());
   return cloned;
 }
 
@@ -100,8 +100,8 @@ Status clone_locally(const CopyJob& job, const std::string& into) {
   TRY_VOID(note_donor_change(job, "cloneStatement", statement));  // it goes on when we die
   auto connection = TRY(MariadbConnection::connect(job.donor.socket, job.deadline, job.stop));
   job.progress.step("copy");
-  auto pid = sys::read_file(job.donor.config.pid_file());
-  if (pid) job.progress.watch(std::atoi(std::string(as_text(pid->span())).c_str()));
+  const auto pid = read_as_server(job.donor.config, job.donor.config.pid_file());
+  if (pid) job.progress.watch(std::atoi(pid->c_str()));
   auto done = connection.query(statement, job.deadline, job.stop);
   job.progress.watch(0);
   if (done) return {};
@@ -110,6 +110,15 @@ Status clone_locally(const CopyJob& job, const std::string& into) {
     return fail(ErrorClass::unavailable, kCannotReach, done.error().message);
   return fail(ErrorClass::failed, "agent.copy", "CLONE LOCAL failed: " + done.error().to_string(),
               "the donor's log is " + job.donor.config.log_file());
+}
+
+Status check_clone(const MemberConfig& c, const std::string& path) {
+  const sys::Fd fd = TRY(sys::open_directory(path));
+  struct stat info{};
+  if (::fstat(fd.get(), &info) != 0) return fail(sys::errno_error(errno, "stat " + path));
+  if (!server_identity(c) || info.st_uid == c.uid) return {};
+  return fail(ErrorClass::refused, "sys.foreign_file",
+              fmt::format("{} belongs to user {}, not to the server's", path, info.st_uid));
 }
 
 /// By which way it came.
@@ -131,11 +140,12 @@ Result<Value> copy_mysql(const CopyJob& job) {
   TRY_VOID(prepare_donor(job, facts));
   // The server makes the clone's directory itself, and may do so only inside one that is its own.
   const std::string inside = c.data_dir() + "/clone", beside = c.data_dir() + ".clone";
-  std::error_code error;
-  fs::remove_all(beside, error);
+  TRY_VOID(sys::remove_tree(beside));
   const std::string way = TRY(clone_into(job, inside));
-  if (::rename(inside.c_str(), beside.c_str()) != 0 || ::rename(beside.c_str(), c.data_dir().c_str()) != 0)
-    return fail(sys::errno_error(errno, "rename " + inside));
+  // The server's user may have put anything there: out of its reach first, then looked at, then taken.
+  if (::rename(inside.c_str(), beside.c_str()) != 0) return fail(sys::errno_error(errno, "rename " + inside));
+  TRY_VOID(check_clone(c, beside));
+  if (::rename(beside.c_str(), c.data_dir().c_str()) != 0) return fail(sys::errno_error(errno, "rename " + beside));
   TRY_VOID(make_server_dir(c, c.data_dir(), 0700));
   job.progress.step("position");
   MemberConfig clone = c;
@@ -156,7 +166,10 @@ Result<Value> copy_mysql(const CopyJob& job) {
   }));
   // A position it cannot read is one it cannot write either: then the copy is as the server made it.
   if (auto executed = position::GtidSet::parse(result["position"].text()))
-    TRY(begin_binlog_behind(c.data_dir(), *executed));
+    TRY([&] {
+      const sys::ActAs as_server(server_identity(c));
+      return begin_binlog_behind(c.data_dir(), *executed);
+    }());
   return result;
 }
 

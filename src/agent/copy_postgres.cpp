@@ -26,10 +26,11 @@ struct WalRange {
   std::string timeline, start, end;
 };
 
-Result<std::vector<WalRange>> wal_ranges(const std::string& manifest_path) {
-  auto text = TRY(sys::read_file(manifest_path));
+Result<std::vector<WalRange>> wal_ranges(const MemberConfig& c) {
+  const std::string manifest_path = c.data_dir() + "/backup_manifest";
+  const std::string text = TRY(read_as_server(c, manifest_path, size_t{1} << 32));
   // The list stands near the end of a file that can be big.
-  const std::string_view all = as_text(text.span());
+  const std::string_view all = text;
   const auto at = all.rfind("\"WAL-Ranges\"");
   const auto open = at == all.npos ? at : all.find('[', at);
   const auto close = open == all.npos ? open : all.find(']', open);
@@ -112,9 +113,9 @@ Result<Value> copy_postgres(const CopyJob& job) {
   backup.umask = 0077;
   TRY_VOID(run_logged(job, std::move(backup)));
   job.progress.step("verify");
-  const auto ranges = TRY(wal_ranges(c.data_dir() + "/backup_manifest"));
+  const auto ranges = TRY(wal_ranges(c));
   TRY_VOID(verify(job, ranges));
-  remove_files(c.data_dir(), {"postgresql.auto.conf.tmp", "recovery.signal", "postmaster.opts"});
+  remove_files(c, {"postgresql.auto.conf.tmp", "recovery.signal", "postmaster.opts"});
   TRY_VOID(become_standby(c));
   if (borrowed && upstream == d.member) TRY_VOID(keep_donor_changes(job));  // the member is going to use it
   return Value::object({{"method", "pg_basebackup"},

@@ -12,6 +12,7 @@
 #include "agent/launch.h"
 #include "codec/value.h"
 #include "sys/file.h"
+#include "sys/tree_at.h"
 
 namespace holdfast::agent {
 
@@ -66,10 +67,9 @@ Status remove_durably(const MemberConfig& c, const std::string& path) {
 }
 
 Status remove_whole(const std::string& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
-  if (!error) return {};
-  auto failed = sys::errno_error(error.value(), "remove " + path);
+  auto removed = sys::remove_tree(path);
+  if (removed) return {};
+  Error failed = std::move(removed).error();
   failed.hint = "see what keeps it there (lsattr -R shows immutable files: chattr -i), then try again";
   return fail(std::move(failed));
 }
@@ -89,6 +89,7 @@ Status carry_rewind_mark(const MemberConfig& c) {
   if (!is_there(rewind_marker(c))) return {};
   if (is_there(c.data_dir())) {
     const std::string text = "pg_rewind was interrupted on this directory: no server may start on it\n";
+    const sys::ActAs as_server(server_identity(c));
     TRY_VOID(sys::publish_file(c.data_dir() + kUnusable, as_bytes(text), 0644));
   }
   return remove_durably(c, rewind_marker(c));
@@ -130,8 +131,7 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   std::error_code error;
   if (fs::exists(marker, error)) {
     TRY_VOID(check_unused(config.data_dir()));
-    fs::remove_all(config.data_dir(), error);
-    if (error) return fail(sys::errno_error(error.value(), "remove the half-made " + config.data_dir()));
+    TRY_VOID(sys::remove_tree(config.data_dir()).context("what was half made"));
   }
   if (fs::exists(config.data_dir(), error) && !fs::is_empty(config.data_dir(), error))
     return fail(ErrorClass::refused, "agent.not_empty", config.data_dir() + " holds data already",
@@ -146,10 +146,10 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   if (config.engine == cluster::Engine::postgres)
     TRY_VOID(detail::make_server_dir(config, config.dir + "/tablespaces", 0700));
   auto made = make();
-  if (made && config.data_name == kSideName) made = sync_volume(config.data_dir());
+  // Neither initdb --no-sync nor cp has put anything on disk. A helper's data is thrown away.
+  if (made && config.data_name != kHelperName) made = sync_volume(config.data_dir());
   if (!made) {
-    fs::remove_all(config.data_dir(), error);
-    if (!error) fs::remove(marker, error);
+    if (sys::remove_tree(config.data_dir())) fs::remove(marker, error);
     return made;
   }
   fs::remove(marker, error);
@@ -273,9 +273,8 @@ std::vector<std::string> dropping_dirs(const MemberConfig& c) {
 }
 
 void sweep_leftovers(const MemberConfig& c) {
-  std::error_code error;
-  fs::remove_all(c.dir + "/" + kHelperName, error);
-  for (const auto& dropping : dropping_dirs(c)) fs::remove_all(dropping, error);
+  (void)sys::remove_tree(c.dir + "/" + kHelperName);
+  for (const auto& dropping : dropping_dirs(c)) (void)sys::remove_tree(dropping);
 }
 
 }  // namespace holdfast::agent

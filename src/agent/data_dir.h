@@ -22,7 +22,7 @@ MemberConfig side_of(MemberConfig config);
 
 /// Runs one way of making config.data_dir() with a marker around it, so that a crash never passes for a finished one.
 /// What an earlier crash left half made is removed first; on failure the directory is removed again. Refuses
-/// ("agent.not_empty") when the directory holds anything else. A side directory is on disk (syncfs) before it counts.
+/// ("agent.not_empty") when the directory holds anything else. It is on disk (syncfs) before it counts.
 Status make_data_dir(const MemberConfig& config, const std::function<Status()>& make);
 
 /// May a server start on data_dir()? "agent.no_data", "agent.half_made", "agent.half_rewound" (refused) say why not.

@@ -19,6 +19,7 @@
 namespace {
 int steps_left = -1;  // < 0: nobody is killed
 bool immutable_stays = false;
+int syncs = 0;  // of a whole volume
 
 void step() {
   if (steps_left <= 0) return;
@@ -42,6 +43,11 @@ extern "C" int unlinkat(int folder, const char* path, int flags) noexcept {
     return -1;
   }
   return static_cast<int>(::syscall(SYS_unlinkat, folder, path, flags));
+}
+extern "C" int syncfs(int fd) noexcept {
+  ++syncs;
+  step();
+  return static_cast<int>(::syscall(SYS_syncfs, fd));
 }
 extern "C" int fsync(int fd) {
   step();
@@ -99,6 +105,7 @@ class DataDir : public ::testing::Test {
 
   sys::TempDir dir_;
   MemberConfig config_;
+  bool kill_at_sync = false;
 };
 
 TEST_F(DataDir, SwapKilledAtEveryStepIsCompletedOrWasNeverBegun) {
@@ -203,6 +210,26 @@ TEST_F(DataDir, MakingTheSideKilledAtEveryStepNeverPassesForFinished) {
   auto refused = make_data_dir(side, [] { return Status(); });
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().id, "agent.not_empty");
+}
+
+TEST_F(DataDir, WhatWasMadeIsOnDiskBeforeItCounts) {
+  for (const MemberConfig& made : {config_, side_of(config_)}) {
+    int after_last_write = 0;
+    const auto make = [&]() -> Status {
+      put(made.data_dir(), "whole");
+      after_last_write = syncs;
+      steps_left = kill_at_sync ? 1 : -1;
+      return {};
+    };
+    // Power goes while it is written to disk: what is there is nothing yet.
+    kill_at_sync = true;
+    EXPECT_FALSE(survives(-1, [&] { return make_data_dir(made, make).has_value(); })) << "nothing was synced";
+    EXPECT_FALSE(is_initialised(made)) << made.data_name;
+    kill_at_sync = false;
+    ASSERT_TRUE(make_data_dir(made, make));
+    EXPECT_GT(syncs, after_last_write) << made.data_name;
+    EXPECT_TRUE(is_initialised(made));
+  }
 }
 
 TEST_F(DataDir, AFailedMakingLeavesNothing) {

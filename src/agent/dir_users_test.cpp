@@ -117,9 +117,9 @@ TEST_F(DirUsers, NothingIsDoneToADirectoryThatIsUsed) {
   // Not a child of this process: its parent ends at once.
   sys::Command command;
   const std::string pid_file = dir_.path() + "/stranger.pid";
-  command.argv = {"/bin/sh", "-c",
-                  "setsid sh -c 'exec 5<>" + data() + "/table.ibd; echo $$ > " + pid_file +
-                      "; exec sleep 60' > /dev/null 2>&1 &"};
+  command.argv = {
+      "/bin/sh", "-c",
+      "setsid sh -c 'exec 5<>" + data() + "/table.ibd; echo $$ > " + pid_file + "; exec sleep 60' > /dev/null 2>&1 &"};
   auto started = sys::run(command, Deadline::in(seconds(10)));
   ASSERT_TRUE(started.has_value());
   const auto there = [&] { return fs::exists(pid_file) && !users().empty(); };

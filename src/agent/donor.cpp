@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "agent/copy.h"
+#include "agent/server_files.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 
@@ -28,7 +29,10 @@ bool is_left_out(Engine engine, const std::string& name) {
 }
 
 /// Bytes a copy takes; refuses data that lies elsewhere, because a copy would share it with its donor.
-Result<uint64_t> measure(Engine engine, const std::string& data_dir) {
+Result<uint64_t> measure(const MemberConfig& donor, const std::string& data_dir) {
+  const Engine engine = donor.engine;
+  const auto owner = sys::owner_of(data_dir);
+  const sys::ActAs as_server(owner ? owner : server_identity(donor));
   uint64_t bytes = 0;
   std::error_code error;
   for (auto it = fs::recursive_directory_iterator(data_dir, error); it != fs::recursive_directory_iterator();
@@ -82,7 +86,7 @@ Result<Donor> find_donor(const MemberConfig& member, const std::string& name, De
     }
   }
   while (donor.data_dir.size() > 1 && donor.data_dir.back() == '/') donor.data_dir.pop_back();
-  donor.bytes = TRY(measure(d.engine, donor.data_dir));
+  donor.bytes = TRY(measure(d, donor.data_dir));
   return donor;
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "agent/server_files.h"
 #include "sys/file.h"
 
 namespace holdfast::agent {
@@ -48,11 +49,17 @@ std::vector<std::pair<std::string, std::string>> known_files(const MemberConfig&
   return files;
 }
 
+/// All but the agent's own log lie in directories of the server's user.
+std::optional<sys::Identity> owner_of(const MemberConfig& config, const std::string& name) {
+  return name == "agent.log" ? std::nullopt : server_identity(config);
+}
+
 }  // namespace
 
 codec::Value list_files(const MemberConfig& config) {
   codec::Value result{codec::Value::List()};
   for (const auto& [name, path] : known_files(config)) {
+    const sys::ActAs as_server(owner_of(config, name));
     struct stat info{};
     if (::stat(path.c_str(), &info) == 0) result.push(codec::Value::object({{"name", name}, {"size", info.st_size}}));
   }
@@ -65,7 +72,8 @@ Result<codec::Value> read_named_file(const MemberConfig& config, const std::stri
   for (const auto& [known, path] : known_files(config)) {
     names += (names.empty() ? "" : ", ") + known;
     if (known != name) continue;
-    // The server's user owns the folder: no symbolic link may lead a root agent elsewhere, no fifo may hold it.
+    // The server's user owns the folder: no link may lead a root agent elsewhere, no fifo may hold it.
+    const sys::ActAs as_owner(owner_of(config, name));
     sys::Fd fd = TRY(sys::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
     struct stat info{};
     if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))

@@ -13,6 +13,7 @@
 #include "agent/data_dir.h"
 #include "agent/dir_users.h"
 #include "agent/last_data.h"
+#include "agent/server_files.h"
 #include "engine/mariadb/table_files.h"
 #include "engine/observe.h"
 #include "engine/postgres/stored.h"
@@ -28,7 +29,7 @@ using codec::Value;
 
 namespace {
 
-constexpr off_t kLogTail = 16 << 10;
+constexpr size_t kLogTail = 16 << 10;
 
 /// "S", "D", "T"...; "" when there is no such process.
 std::string process_state(pid_t pid) {
@@ -39,15 +40,8 @@ std::string process_state(pid_t pid) {
   return name_end == std::string_view::npos || name_end + 2 >= view.size() ? "" : std::string(1, view[name_end + 2]);
 }
 
-std::string tail_of(const std::string& path) {
-  // The server's user owns the folder: no symbolic link may lead a root agent elsewhere, no fifo may hold it.
-  auto fd = sys::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  struct stat info{};
-  if (!fd || ::fstat(fd->get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
-  const off_t from = std::max<off_t>(0, info.st_size - kLogTail);
-  std::string text(static_cast<size_t>(info.st_size - from), '\0');
-  const ssize_t got = ::pread(fd->get(), text.data(), text.size(), from);
-  text.resize(got > 0 ? static_cast<size_t>(got) : 0);
+std::string last_run(const MemberConfig& config) {
+  const std::string text = tail_as_server(config, config.log_file(), kLogTail);
   // What a run before the last one said is history: it may have been mended since.
   size_t begin = 0;
   for (std::string_view mark : {"starting PostgreSQL", "starting as process", "Starting MariaDB"})
@@ -248,6 +242,7 @@ void look_at_disks(MemberFacts& facts, const MemberConfig& config, pid_t server_
       look_at_disk(facts, folder, "log");
     return;
   }
+  const sys::ActAs as_server(server_identity(config));
   // WAL and tablespaces may be on disks of their own, behind symbolic links.
   std::set<dev_t> seen = {data.st_dev};
   const std::string wal = config.data_dir() + "/pg_wal";
@@ -266,7 +261,6 @@ void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, D
   if (config.server_id > 0 && config.engine != cluster::Engine::postgres) facts.server_id = config.server_id;
   look_at_disks(facts, config, server_pid);
   look_beside(facts, config);
-  facts.log_tail = tail_of(config.log_file());
   if (server_pid <= 0) {
     const pid_t ours[] = {::getpid()};
     facts.outside = users_of(config.data_dir(), ours);
@@ -278,6 +272,8 @@ void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, D
     engine::note_unknown(facts, "data directory", config.data_dir(), s.why);
     return;
   }
+  const sys::ActAs as_server(server_identity(config));
+  facts.log_tail = last_run(config);
   const bool stands_still = server_pid <= 0 || facts.process_state == "T" || facts.process_state == "t";
   if (stands_still) {
     detail::read_stored(facts, config, deadline, std::move(stop));

@@ -61,7 +61,7 @@ std::string lineage_of(const MemberConfig& config) {
     return stored.control ? std::to_string((*stored.control).system_identifier) : "";
   }
   const auto text = config.engine == cluster::Engine::mysql ? sys::read_file(config.data_dir() + "/auto.cnf")
-                                                             : sys::read_file(config.data_dir() + "/grastate.dat");
+                                                            : sys::read_file(config.data_dir() + "/grastate.dat");
   if (!text) return {};
   const std::string_view all = as_text(text->span());
   const std::string_view key = config.engine == cluster::Engine::mysql ? "server-uuid=" : "uuid:";

@@ -14,25 +14,18 @@
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/file.h"
+#include "sys/tree_at.h"
 
 namespace holdfast::agent {
 
 namespace fs = std::filesystem;
 using cluster::Engine;
 
-std::optional<sys::Identity> server_identity(const MemberConfig& config) {
-  if (config.uid == ::geteuid() && config.gid == ::getegid()) return std::nullopt;
-  return sys::Identity{config.uid, config.gid, {}};
-}
-
 namespace detail {
 
 Status make_server_dir(const MemberConfig& config, const std::string& path, unsigned mode) {
-  TRY_VOID(sys::make_directories(path, mode));
-  if (::chmod(path.c_str(), mode) != 0) return fail(sys::errno_error(errno, "chmod " + path));
-  if (server_identity(config) && ::chown(path.c_str(), config.uid, config.gid) != 0)
-    return fail(sys::errno_error(errno, "chown " + path));
-  return {};
+  const bool other = server_identity(config).has_value();
+  return sys::own_directory(path, mode, other ? config.uid : static_cast<uid_t>(-1), config.gid);
 }
 
 Result<std::string> write_etc(const MemberConfig& config, const std::string& name, const std::string& body) {
@@ -67,7 +60,10 @@ Result<std::string> mysql_accounts(const MemberConfig& config) {
   const std::string admin = TRY(read_password(config.admin_password_file));
   const std::string replication = TRY(read_password(config.replication_password_file));
   std::string sql;
+  // A server that stands alone is asked by its socket: nobody else is to sign in, least of all an administrator.
+  const bool alone = config.replication == cluster::ReplicationMode::none && config.peers.empty();
   for (const char* host : {"localhost", "%"}) {
+    if (alone && std::string_view(host) == "%") return sql;
     sql += fmt::format("CREATE USER '{}'@'{}' IDENTIFIED BY {};\n", config.admin_user, host, sql::quote_mysql(admin));
     sql += fmt::format("GRANT ALL PRIVILEGES ON *.* TO '{}'@'{}' WITH GRANT OPTION;\n", config.admin_user, host);
   }
@@ -109,21 +105,25 @@ Status initialise_empty(const MemberConfig& config, Deadline deadline, std::stop
 namespace detail {
 
 Status copy_files(const MemberConfig& config, const std::string& from, Deadline deadline, std::stop_token stop) {
-  sys::Command copy;
-  copy.argv = {"/bin/cp", "-a", "--reflink=auto", "--sparse=auto", "-T", from, config.data_dir()};
-  copy.die_with_parent = SIGKILL;  // the next one removes what it made and begins anew
-  TRY(sys::run_ok(copy, deadline, stop));
+  // As the one whose files they are, who can read nothing else; then they are given to the member's server.
+  MemberConfig owner = config;
+  struct stat info{};
+  if (::lstat(from.c_str(), &info) != 0) return fail(sys::errno_error(errno, "stat " + from));
+  if (server_identity(config)) {
+    owner.uid = info.st_uid;
+    owner.gid = info.st_uid == config.uid ? config.gid : info.st_gid;
+    TRY_VOID(make_server_dir(owner, config.data_dir(), 0700));
+  }
+  // die_with_parent: the next one removes what it made and begins anew.
+  auto copy = base_command(owner, {"/bin/cp", "-a", "--no-preserve=ownership", "--reflink=auto", "--sparse=auto", "-T",
+                                   from, config.data_dir()});
+  copy.umask = 0077;
+  TRY(sys::run_ok(std::move(copy), deadline, stop));
+  if (server_identity(config)) TRY_VOID(sys::give_tree(config.data_dir(), owner.uid, config.uid, config.gid));
+  const sys::ActAs as_server(server_identity(config));
   std::error_code ignored;
   for (const char* name : {"auto.cnf", "postmaster.pid", "postmaster.opts"})
     fs::remove(config.data_dir() + "/" + name, ignored);
-  return give_to_server(config, deadline, stop);
-}
-
-Status give_to_server(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
-  if (!server_identity(config)) return {};
-  sys::Command chown;
-  chown.argv = {"/bin/chown", "-R", "-h", fmt::format("{}:{}", config.uid, config.gid), config.data_dir()};
-  TRY(sys::run_ok(chown, deadline, stop));
   return {};
 }
 
@@ -162,6 +162,8 @@ int stop_signal(Engine engine) {
 
 Status clear_stale(const MemberConfig& config) {
   TRY_VOID(wait_until_unused(config));
+  // Only called while no server of this member runs (the agent holds the member's lock): every such file is stale.
+  const sys::ActAs as_server(server_identity(config));
   std::error_code ignored;
   for (const auto& path : {config.server_socket(), config.server_socket() + ".lock", config.pid_file(),
                            config.data_dir() + "/postmaster.pid"})

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/config.h"
+#include "agent/server_files.h"
 #include "base/deadline.h"
 #include "engine/galera/stored.h"
 #include "sys/process.h"
@@ -25,9 +26,6 @@ struct LaunchOptions {
   std::vector<std::string> extra_args;  ///< appended to the server's arguments
   bool side = false;                    ///< on the side directory, to be proven before it takes over
 };
-
-/// Who the server runs as; nullopt when that is who we are already.
-std::optional<sys::Identity> server_identity(const MemberConfig& config);
 
 /// The server's command, ready to spawn: writes its configuration files under etc_dir() first.
 Result<sys::Command> prepare_launch(const MemberConfig& config, const LaunchOptions& options);
@@ -70,9 +68,7 @@ Status initialise_postgres(const MemberConfig& config, Deadline deadline, std::s
 Result<std::string> write_etc(const MemberConfig& config, const std::string& name, const std::string& body);
 /// Fills data_dir() with a copy of a stopped server's directory, without what belongs to that server alone.
 Status copy_files(const MemberConfig& config, const std::string& from, Deadline deadline, std::stop_token stop);
-/// All of data_dir() belongs to the server's user from now on.
-Status give_to_server(const MemberConfig& config, Deadline deadline, std::stop_token stop);
-/// A directory that belongs to the server.
+/// A directory that belongs to the server; the one above it is ours.
 Status make_server_dir(const MemberConfig& config, const std::string& path, unsigned mode);
 sys::Command base_command(const MemberConfig& config, std::vector<std::string> argv);
 /// CREATE USER statements of the administrator and replication accounts, for MariaDB and MySQL.

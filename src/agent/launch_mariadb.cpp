@@ -111,6 +111,7 @@ Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_to
   auto at = version.out.find("Ver ");
   std::string number =
       at == std::string::npos ? "" : version.out.substr(at + 4, version.out.find(' ', at + 4) - at - 4);
+  const sys::ActAs as_server(server_identity(c));
   TRY_VOID(sys::publish_file(c.data_dir() + "/mysql_upgrade_info", as_bytes(number), 0644));
   return {};
 }
@@ -120,7 +121,7 @@ Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_to
 namespace holdfast::agent {
 
 std::optional<Grastate> read_grastate(const MemberConfig& config) {
-  const auto text = engine::stored::read_small(config.data_dir() + "/grastate.dat");
+  const auto text = read_as_server(config, config.data_dir() + "/grastate.dat");
   if (!text) return std::nullopt;
   auto state = engine::galera::parse_grastate(*text);
   return state ? std::optional(std::move(*state)) : std::nullopt;
@@ -131,10 +132,8 @@ Status write_grastate(const MemberConfig& config, const Grastate& state) {
   const std::string body =
       fmt::format("# GALERA saved state\nversion: 2.1\nuuid:    {}\nseqno:   {}\nsafe_to_bootstrap: {}\n", state.uuid,
                   state.seqno, state.safe_to_bootstrap == true ? 1 : 0);
-  TRY_VOID(sys::publish_file(path, as_bytes(body), 0660));
-  if (server_identity(config) && ::lchown(path.c_str(), config.uid, config.gid) != 0)
-    return fail(sys::errno_error(errno, "chown " + path));
-  return {};
+  const sys::ActAs as_server(server_identity(config));
+  return sys::publish_file(path, as_bytes(body), 0660);
 }
 
 Status allow_bootstrap(const MemberConfig& config, Grastate state) {

@@ -72,9 +72,8 @@ Status initialise_mysql(const MemberConfig& c, Deadline deadline, std::stop_toke
   (void)write_etc(c, "init.sql", "");  // it held passwords
   auto result = TRY(std::move(ran));
   if (result.status.ok()) return {};
-  auto log = sys::read_file(c.dir + "/log/initialise.log");
-  std::string why = log ? std::string(as_text(log->span())) : result.err;
-  if (why.size() > 800) why = why.substr(why.size() - 800);
+  std::string why = tail_as_server(c, c.dir + "/log/initialise.log", 800);
+  if (why.empty()) why = result.err.substr(result.err.size() - std::min<size_t>(result.err.size(), 800));
   return fail(ErrorClass::failed, "agent.initialise",
               fmt::format("mysqld --initialize ended with {}: {}", result.status.to_string(), why));
 }

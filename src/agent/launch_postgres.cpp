@@ -83,11 +83,8 @@ namespace detail {
 namespace {
 
 Status publish_in_data(const MemberConfig& c, const char* name, ByteSpan body) {
-  const std::string path = c.data_dir() + "/" + name;
-  TRY_VOID(sys::publish_file(path, body, 0600));
-  if (server_identity(c) && ::lchown(path.c_str(), c.uid, c.gid) != 0)
-    return fail(sys::errno_error(errno, "chown " + path));
-  return {};
+  const sys::ActAs as_server(server_identity(c));
+  return sys::publish_file(c.data_dir() + "/" + name, body, 0600);
 }
 
 }  // namespace
@@ -95,11 +92,11 @@ Status publish_in_data(const MemberConfig& c, const char* name, ByteSpan body) {
 Status become_standby(const MemberConfig& c) {
   // Without the signal a start would end recovery and begin a history of its own.
   TRY_VOID(publish_in_data(c, "standby.signal", {}));
-  const auto text = sys::read_file(c.data_dir() + "/postgresql.auto.conf");
+  const auto text = read_as_server(c, c.data_dir() + "/postgresql.auto.conf");
   if (!text) return {};
   // What stands there wins over our own file.
   std::string kept;
-  std::istringstream lines{std::string(as_text(text->span()))};
+  std::istringstream lines(*text);
   for (std::string line; std::getline(lines, line);)
     if (!line.starts_with("primary_") && !line.starts_with("recovery_") && !line.starts_with("restore_command"))
       kept += line + "\n";
@@ -121,6 +118,7 @@ Result<sys::Command> launch_postgres(const MemberConfig& c, const LaunchOptions&
   if (c.role == Role::replica && options.mode == StartMode::normal) {
     TRY_VOID(publish_in_data(c, "standby.signal", {}));
   } else if (c.role == Role::primary) {
+    const sys::ActAs as_server(server_identity(c));
     fs::remove(standby, ignored);
   }
   std::vector<std::string> argv = {c.server_program, "-D", c.data_dir(), "-c", "config_file=" + file};
@@ -164,16 +162,18 @@ Result<std::vector<std::string>> tablespace_mappings(const MemberConfig& c, Dead
   target.user = c.replication_user;
   target.password = Secret(TRY(read_password(c.replication_password_file)));
   auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));
-  auto spaces = TRY(connection.query("SELECT pg_tablespace_location(oid) AS l FROM pg_tablespace WHERE "
-                                     "pg_tablespace_location(oid) LIKE '/%'",
-                                     deadline, stop));
+  auto spaces =
+      TRY(connection.query("SELECT pg_tablespace_location(oid) AS l FROM pg_tablespace WHERE "
+                           "pg_tablespace_location(oid) LIKE '/%'",
+                           deadline, stop));
   std::vector<std::string> mappings;
   for (size_t i = 0; i < spaces.rows.size(); ++i) {
     std::string old;
     for (const char ch : spaces.text("l", i)) old += ch == '=' ? std::string("\\=") : std::string(1, ch);
     std::error_code ignored;
     std::string place;
-    for (int n = 0; place.empty() || fs::exists(place, ignored); ++n) place = fmt::format("{}/tablespaces/{}", c.dir, n);
+    for (int n = 0; place.empty() || fs::exists(place, ignored); ++n)
+      place = fmt::format("{}/tablespaces/{}", c.dir, n);
     while (std::ranges::any_of(mappings, [&](const std::string& m) { return m.ends_with("=" + place); })) place += "x";
     mappings.push_back(fmt::format("--tablespace-mapping={}={}", old, place));
   }

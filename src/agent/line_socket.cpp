@@ -1,5 +1,6 @@
 #include "agent/line_socket.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,18 @@ Error timed_out() {
   return Error{ErrorClass::unavailable, "agent.timeout", "the agent did not answer in time", {}, {}};
 }
 }  // namespace
+
+Status LineSocket::check_peer() const {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    return fail(sys::errno_error(errno, "asking who is at the other end of a socket"));
+  if (peer.uid == 0 || peer.uid == ::geteuid()) return {};
+  return fail(ErrorClass::refused, "agent.stranger",
+              fmt::format("the other end of the agent's socket is process {} of user {}, not of root or user {}",
+                          peer.pid, peer.uid, ::geteuid()),
+              "run the agent and the command as the same user; check which process made that socket");
+}
 
 Result<std::string> LineSocket::read_line(Deadline deadline, std::stop_token stop) {
   for (;;) {

@@ -18,6 +18,9 @@ class LineSocket {
   Result<std::string> read_line(Deadline deadline, std::stop_token stop = {});
   Status write_line(std::string_view line, Deadline deadline, std::stop_token stop = {});
 
+  /// The other end's user must be ours, or root: "agent.stranger" (refused) when it is not.
+  Status check_peer() const;
+
  private:
   sys::Fd fd_;
   std::string buffer_;

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/server_files.h"
 #include "base/log.h"
 #include "engine/observe.h"
 
@@ -27,18 +28,20 @@ void PageWatch::begin(const MemberConfig& config, std::chrono::seconds limit) {
   last_.reset();
   failed_.clear();
   running_ = true;
-  thread_ = std::jthread([this, limit, engine = config.engine, member = config.member,
-                          data_dir = config.data_dir()](const std::stop_token& stop) {
-    yield_to_everybody();
-    auto checked = engine::check_pages(engine, data_dir, Deadline::in(limit), stop);
-    if (!checked) log(LogLevel::warn, "{}: its pages are not checked: {}", member, checked.error().to_string());
-    std::lock_guard guard(mutex_);
-    if (checked)
-      last_ = std::move(*checked);
-    else
-      failed_ = checked.error().to_string();
-    running_ = false;
-  });
+  thread_ =
+      std::jthread([this, limit, engine = config.engine, member = config.member, identity = server_identity(config),
+                    data_dir = config.data_dir()](const std::stop_token& stop) {
+        yield_to_everybody();
+        const sys::ActAs as_server(identity);
+        auto checked = engine::check_pages(engine, data_dir, Deadline::in(limit), stop);
+        if (!checked) log(LogLevel::warn, "{}: its pages are not checked: {}", member, checked.error().to_string());
+        std::lock_guard guard(mutex_);
+        if (checked)
+          last_ = std::move(*checked);
+        else
+          failed_ = checked.error().to_string();
+        running_ = false;
+      });
 }
 
 void PageWatch::tell(cluster::MemberFacts& facts, const MemberConfig& config) {
@@ -57,6 +60,7 @@ void PageWatch::tell(cluster::MemberFacts& facts, const MemberConfig& config) {
     told.complete = known->complete;
     told.bytes = known->bytes;
     told.of_bytes = known->of_bytes;
+    const sys::ActAs as_server(server_identity(config));
     for (const auto& bad : engine::still_bad(config.engine, config.data_dir(), known->bad))
       told.bad.push_back(fmt::format("page {} of {}", bad.page, bad.file));
     told.empty = engine::empty_now(config.engine, config.data_dir(), *known);

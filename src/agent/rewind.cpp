@@ -13,6 +13,7 @@
 #include "engine/postgres/control.h"
 #include "engine/postgres/timeline.h"
 #include "engine/private_files.h"
+#include "engine/stored/files.h"
 #include "sql/postgres.h"
 #include "sys/file.h"
 
@@ -56,8 +57,7 @@ Status shut_down_cleanly(const CopyJob& job) {
   if (job.config.data_name != "data") options.extra_args.insert(options.extra_args.end(), {"-c", "fsync=off"});
   TRY_VOID(clear_stale(job.config));
   auto command = TRY(prepare_launch(job.config, options));
-  sys::Fd log = TRY(sys::open_file(job.config.log_file(), O_WRONLY | O_CREAT | O_APPEND, 0640));
-  if (server_identity(job.config)) (void)::fchown(log.get(), job.config.uid, job.config.gid);
+  const sys::Fd log = TRY(open_log(job.config, job.config.log_file()));
   command.out = command.err = sys::Stdio::to(log.get());
   auto server = TRY(sys::spawn(command));
   auto ready = TRY(
@@ -74,7 +74,8 @@ Status shut_down_cleanly(const CopyJob& job) {
 }
 
 /// A link leads out of the directory: its copy would share what lies there with the old one.
-Status check_copyable(const std::string& from) {
+Status check_copyable(const MemberConfig& config, const std::string& from) {
+  const sys::ActAs as_server(server_identity(config));
   std::error_code error;
   std::vector<std::string> links;
   if (fs::is_symlink(from + "/pg_wal", error)) links.push_back("pg_wal");
@@ -87,10 +88,12 @@ Status check_copyable(const std::string& from) {
 
 /// After a rewind recovery begins at the checkpoint before the fork: every WAL segment from there on must have been
 /// brought along. Returns where it begins.
-Result<std::string> check_wal(const std::string& data_dir) {
+Result<std::string> check_wal(const MemberConfig& config) {
+  const sys::ActAs as_server(server_identity(config));
+  const std::string data_dir = config.data_dir();
   constexpr std::string_view kMark = "START WAL LOCATION: ", kFile = " (file ";
-  auto label = TRY(sys::read_file(data_dir + "/backup_label"));
-  const std::string_view text = as_text(label.span());
+  const std::string label = TRY(engine::stored::read_small(data_dir + "/backup_label"));
+  const std::string_view text = label;
   const auto at = text.find(kMark), file = text.find(kFile, at), end = text.find(')', file);
   if (at != 0 || end == text.npos)
     return fail(ErrorClass::failed, "agent.rewind", "pg_rewind left no word of where recovery begins", "copy a donor");
@@ -198,7 +201,7 @@ Result<Value> copy_rewound(const CopyJob& job, const std::string& from) {
   const MemberConfig& c = job.config;
   if (c.engine != cluster::Engine::postgres)
     return fail(ErrorClass::usage, "agent.rewind", "only a PostgreSQL member can be rewound", "copy a donor");
-  TRY_VOID(check_copyable(from));
+  TRY_VOID(check_copyable(c, from));
   const auto slots = TRY(SlotsOfDonor::look(job));
   job.progress.step("copy");
   TRY_VOID(detail::copy_files(c, from, job.deadline, job.stop));
@@ -207,7 +210,7 @@ Result<Value> copy_rewound(const CopyJob& job, const std::string& from) {
     return fail(ErrorClass::refused, "agent.rewind", "pg_rewind finds nothing to rewind, which it should",
                 "copy a donor");
   job.progress.step("verify");
-  const std::string start = TRY(check_wal(c.data_dir()));
+  const std::string start = TRY(check_wal(c));
   if (slots.borrowed) TRY_VOID(detail::keep_donor_changes(job));  // the member is going to use it
   return Value::object({{"method", "pg_rewind"},
                         {"position", start},

@@ -82,11 +82,8 @@ Result<std::unique_lock<std::mutex>> Server::begin() {
 }
 
 std::string Server::log_tail() const {
-  auto text = sys::read_file(config().log_file());
-  if (!text) return {};
-  std::string_view view = as_text(text->span());
-  if (view.size() > 1500) view = view.substr(view.size() - 1500);
-  return std::string(view);
+  const MemberConfig config = this->config();
+  return tail_as_server(config, config.log_file(), 1500);
 }
 
 bool Server::runs_on(bool side) const {
@@ -181,8 +178,7 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
     if (saved && options.new_cluster && saved->safe_to_bootstrap != true) TRY_VOID(allow_bootstrap(config, *saved));
   }
   auto command = TRY(prepare_launch(config, launch));
-  sys::Fd out = TRY(sys::open_file(config.log_file(), O_WRONLY | O_CREAT | O_APPEND, 0640));
-  if (server_identity(config)) (void)::fchown(out.get(), config.uid, config.gid);
+  const sys::Fd out = TRY(open_log(config, config.log_file()));
   command.out = command.err = sys::Stdio::to(out.get());
   auto process = sys::spawn(command);
   if (!process) return fail(std::move(process).error().with_context("starting " + config.member));

@@ -83,7 +83,7 @@ Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadlin
       return result;
     case From::copy: {
       TRY_VOID(check_unused(what.path));
-      const uint64_t needed = detail::bytes_on_disk(what.path);
+      const uint64_t needed = detail::bytes_on_disk(config, what.path);
       progress_.expect(needed);
       if (what.side) TRY_VOID(check_space(config, needed, what.reserve.value_or(kReserve)));
       TRY_VOID(initialise_copy(config, what.path, deadline, stop));
@@ -106,7 +106,7 @@ Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadlin
     if (rewound) {
       rewound->set("donor", what.donor);
       rewound->set("path", config.data_dir());
-      rewound->set("bytes", detail::bytes_on_disk(config.data_dir()));
+      rewound->set("bytes", detail::bytes_on_disk(config, config.data_dir()));
       rewound->set("seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
       return rewound;
     }
@@ -121,7 +121,7 @@ Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadlin
   }));
   result.set("donor", what.donor);
   result.set("path", config.data_dir());
-  result.set("bytes", detail::bytes_on_disk(config.data_dir()));
+  result.set("bytes", detail::bytes_on_disk(config, config.data_dir()));
   result.set("seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
   if (!not_rewound.empty()) result.set("notRewound", not_rewound);
   return result;
@@ -135,7 +135,7 @@ Result<Value> Server::rewind_beside(const CopyJob& job, uint64_t reserve) {
                 "stop it");
   TRY_VOID(check_stopped());
   TRY_VOID(check_startable(main));
-  const uint64_t needed = detail::bytes_on_disk(main.data_dir());
+  const uint64_t needed = detail::bytes_on_disk(main, main.data_dir());
   TRY_VOID(check_space(job.config, needed, reserve));
   progress_.expect(needed);
   Value result;
@@ -175,6 +175,7 @@ Result<Value> Server::free_wal(const std::string& keep_from, const std::vector<s
   TRY_VOID(finish_swap(config));
   TRY_VOID(check_startable(config));
   const auto from = TRY(position::Lsn::parse(keep_from));
+  const sys::ActAs as_server(server_identity(config));
   const auto freed = TRY(engine::postgres::free_wal(config.data_dir(), from.value, drop_slots));
   log(LogLevel::info, "{}: removed {} WAL segments that nobody needs", config.member, freed.segments);
   return Value::object({{"segments", freed.segments}, {"bytes", freed.bytes}});

@@ -80,11 +80,14 @@ Result<std::string> Server::recover_locked(const MemberConfig& config, Deadline 
   const std::string log_file = config.dir + "/log/recover.log";
   options.extra_args = {"--wsrep-recover", "--log-error=" + log_file};
   auto command = TRY(prepare_launch(config, options));
-  std::error_code ignored;
-  fs::remove(log_file, ignored);
+  {
+    const sys::ActAs as_server(server_identity(config));
+    std::error_code ignored;
+    fs::remove(log_file, ignored);
+  }
   auto result = TRY(sys::run(std::move(command), deadline, stop));
   std::string text = result.err;
-  if (auto log = sys::read_file(log_file)) text += as_text(log->span());
+  if (const auto log = read_as_server(config, log_file)) text += *log;
   const std::string_view mark = "WSREP: Recovered position:";
   auto at = text.rfind(mark);
   if (at == std::string::npos)

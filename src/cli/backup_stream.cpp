@@ -12,6 +12,7 @@
 #include "cli/snapshot_view.h"
 #include "cli/watched_source.h"
 #include "repo/environment.h"
+#include "sys/environment.h"
 #include "sys/process.h"
 
 namespace holdfast::cli {
@@ -73,6 +74,7 @@ Exit backup_program(Context& context) {
   // Signals of our own: the producer gets its end from us, not from the terminal.
   sys::Command command;
   command.argv = context.options.program();
+  command.env = sys::taken_variables();  // its environment is the caller's, unchanged
   command.in = sys::Stdio::inherit();
   command.out = sys::Stdio::pipe();
   command.err = sys::Stdio::inherit();

@@ -186,7 +186,7 @@ std::vector<Command> repository_commands() {
        .description = "Writes the content of PATH in the snapshot to standard output, and nothing else.",
        .groups = {&snapshot_filter_flags(), &repository_flags()},
        .positionals = {{"SNAPSHOT", "id, its first digits, or latest", true}, {"PATH", "the file in it", true}},
-       .examples = {{"holdfast dump latest /shop/app/dump.sql -r ./repo | mysql", "replay a dump"}},
+       .examples = {{"holdfast dump latest /shop/app/dump.sql -r ./repo | mysql --binary-mode", "replay a dump"}},
        .raw_stdout = true},
       {.path = "restore",
        .summary = "restore a cluster, or a snapshot into a directory",

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "sys/environment.h"
+
 namespace holdfast::cli {
 namespace {
 
@@ -35,9 +37,9 @@ std::optional<std::string> Environment::get(std::string_view name) const {
     if (taken->second.empty()) return std::nullopt;
     return std::string(taken->second.reveal());
   }
-  const char* value = std::getenv(std::string(name).c_str());
-  if (!value || !*value) return std::nullopt;
-  return std::string(value);
+  auto value = sys::variable(std::string(name));
+  if (!value || value->empty()) return std::nullopt;
+  return value;
 }
 
 }  // namespace holdfast::cli

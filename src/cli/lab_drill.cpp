@@ -9,6 +9,7 @@
 #include "cli/verbs.h"
 #include "lab/break.h"
 #include "lab/load.h"
+#include "sys/environment.h"
 #include "sys/process.h"
 
 namespace holdfast::cli {
@@ -57,6 +58,8 @@ Exit run_lab_load(Context& context) {
         cluster,          "--write", "--seconds", std::to_string(context.options.given("seconds") ? span : 86400),
         "--quiet"};
     if (!options.state_dir.empty()) command.argv.insert(command.argv.end(), {"--state-dir", options.state_dir});
+    command.clear_env = true;
+    command.env = sys::own_environment();
     command.out = command.err = sys::Stdio::null();
     command.new_session = true;
     auto writer = TRY(sys::spawn(command));

@@ -12,6 +12,7 @@
 #include "engine/binlog/files.h"
 #include "engine/binlog/scan.h"
 #include "engine/binlog/transactions.h"
+#include "sys/act_as.h"
 
 namespace holdfast::engine {
 
@@ -240,6 +241,7 @@ Result<Adoptable> read_adoptable(const ErrantSearch& search) {
   Adoptable all;
   if (search.engine != cluster::Engine::mysql) return unfit("this is done for MySQL only");
   const auto names = TRY(cluster::parse_errant(search.engine, search.transactions));
+  const sys::ActAs as_owner(sys::owner_of(search.data_dir));
   auto list = find_errant(search);
   if (!list.errant.unseen.empty()) return unfit(list.errant.unseen);
   if (list.cut_short || list.list.size() != names.set.count())

@@ -13,6 +13,7 @@
 
 #include "engine/binlog/scan.h"
 #include "engine/programs.h"
+#include "sys/act_as.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -57,28 +58,38 @@ Result<std::pair<uint64_t, uint64_t>> format_before(stored::Source& source, uint
   return format;
 }
 
-/// A binary log of nothing but these transactions of one file.
-Status write_small_log(const std::vector<const ErrantTransaction*>& transactions, const std::string& path) {
-  auto source = TRY(binlog::FileSource::open(transactions[0]->file));
+/// A binary log of nothing but these transactions of one file, which `owner` can read; its descriptor stands at its
+/// beginning.
+Result<sys::Fd> write_small_log(const std::vector<const ErrantTransaction*>& transactions, const std::string& path,
+                                const std::optional<sys::Identity>& owner) {
+  auto source = TRY([&] {
+    const sys::ActAs as_owner(owner);
+    return binlog::FileSource::open(transactions[0]->file);
+  }());
   const auto format = TRY(format_before(source, transactions[0]->offset));
-  auto fd = TRY(sys::open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+  auto fd = TRY(sys::open_file(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
   TRY_VOID(sys::write_all(fd.get(), as_bytes(kMagic)));
   TRY_VOID(copy_bytes(source, format.first, format.second, fd.get()));
   for (const auto* transaction : transactions)
     TRY_VOID(copy_bytes(source, transaction->offset, transaction->end, fd.get()));
-  return {};
+  if (::lseek(fd.get(), 0, SEEK_SET) != 0) return fail(sys::errno_error(errno, "read " + path));
+  return fd;
 }
 
-Status run_to_file(std::vector<std::string> argv, const std::string& out_path, Deadline deadline,
-                   std::stop_token stop) {
+/// As `owner`, whose files it reads: they may be made to break the program that reads them.
+Status run_to_file(std::vector<std::string> argv, const sys::Fd& in, const std::optional<sys::Identity>& owner,
+                   const std::string& out_path, Deadline deadline, std::stop_token stop) {
   const std::string error_path = out_path + ".err";
   sys::Fd out = TRY(sys::open_file(out_path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
   sys::Fd err = TRY(sys::open_file(error_path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
   sys::Command command;
   const std::string program = argv[0];
   command.argv = std::move(argv);
-  command.clear_env = true;
   command.env = {{"LC_ALL", "C.UTF-8"}, {"TZ", "UTC"}};
+  command.identity = owner;
+  command.cwd = "/";
+  command.clear_env = true;
+  command.in = sys::Stdio::to(in.get());
   command.out = sys::Stdio::to(out.get());
   command.err = sys::Stdio::to(err.get());
   command.new_session = true;
@@ -128,14 +139,17 @@ Status write_sql(const ErrantSearch& search, const ErrantList& list, const Diver
   std::ofstream sql(path, std::ios::binary);
   sql << fmt::format(
       "-- Transactions that only {} of {} has and {} lacks: {}.\n-- Replay: {} < this file, where they shall be. {}\n",
-      options.member, options.cluster, options.against, list.list.size(), mysql ? "mysql" : "mariadb",
+      options.member, options.cluster, options.against, list.list.size(),
+      mysql ? "mysql --binary-mode" : "mariadb --binary-mode",
       mysql ? "They keep their GTIDs." : "They get new GTIDs there.");
   for (size_t i = 0; i < list.list.size();) {
     std::vector<const ErrantTransaction*> here;
     const std::string& file = list.list[i].file;
     for (; i < list.list.size() && list.list[i].file == file; ++i) here.push_back(&list.list[i]);
-    TRY_VOID(write_small_log(here, small_log));
-    TRY_VOID(run_to_file({program, "--no-defaults", "--verbose", small_log}, part, search.deadline, search.stop));
+    const auto owner = sys::owner_of(search.data_dir);
+    const sys::Fd log = TRY(write_small_log(here, small_log, owner));
+    TRY_VOID(
+        run_to_file({program, "--no-defaults", "--verbose", "-"}, log, owner, part, search.deadline, search.stop));
     std::ifstream lines(part, std::ios::binary);
     FrameFilter filter;
     for (std::string line; std::getline(lines, line);)

@@ -8,6 +8,7 @@
 
 #include "engine/binlog/transactions.h"
 #include "engine/postgres/errant.h"
+#include "sys/act_as.h"
 
 namespace holdfast::engine {
 
@@ -164,6 +165,7 @@ std::string join_mariadb_gtids(std::vector<std::string> gtids) {
 }
 
 ErrantList find_errant(const ErrantSearch& search) {
+  const sys::ActAs as_owner(sys::owner_of(search.data_dir));
   ErrantList result;
   result.errant.transactions = search.transactions;
   const auto names = cluster::parse_errant(search.engine, search.transactions);

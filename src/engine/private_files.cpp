@@ -5,13 +5,14 @@
 namespace holdfast::engine {
 namespace {
 
-// A value of an option file: in double quotes, where a backslash starts an escape and everything else stands for
-// itself.
+// A value of an option file: in double quotes, where a backslash starts an escape. A double quote would end them for
+// the search for comments: a # behind it would cut the rest off.
 std::string option_value(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
-    if (c == '\\') {
-      out += "\\\\";
+    if (c == '\\' || c == '"') {
+      out += '\\';
+      out += c;
     } else if (c == '\n') {
       out += "\\n";
     } else if (c == '\t') {

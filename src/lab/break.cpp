@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "agent/client.h"
+#include "agent/server_files.h"
 #include "lab/cluster_up.h"
 #include "lab/surroundings.h"
 #include "sql/mariadb.h"
@@ -253,6 +254,7 @@ Result<std::string> break_member(const Options& options, const std::string& kind
     if (error) return fail(sys::errno_error(error.value(), "remove " + c.data_dir()));
     return fmt::format("killed the server of {} and removed {} ({} files)", member, c.data_dir(), files);
   }
+  const sys::ActAs as_server(agent::server_identity(c));
   const std::string path = TRY(largest_table_file(c));
   if (kind == "corrupt-pages")
     return TRY(corrupt_pages(path, c.engine == Engine::postgres ? 8192 : 16384)) + "; the server is down";

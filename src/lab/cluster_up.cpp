@@ -17,6 +17,8 @@
 #include "codec/value.h"
 #include "engine/programs.h"
 #include "lab/ports.h"
+#include "sys/tree_at.h"
+#include "sys/environment.h"
 #include "sys/process.h"
 #include "sys/user.h"
 
@@ -133,13 +135,14 @@ Status start_agent(const UpContext& context, Starting& member) {
     return fail(ErrorClass::refused, "lab.socket_dir", above + " is not ours",
                 "remove it, or choose a shorter --state-dir");
   // Others may pass through the folders above to reach the sockets; what is inside them is closed by its own mode.
-  if (::geteuid() == 0 && ::chown(c.socket_dir.c_str(), c.uid, c.gid) != 0)
-    return fail(sys::errno_error(errno, "chown " + c.socket_dir));
+  if (::geteuid() == 0) TRY_VOID(sys::own_directory(c.socket_dir, 0755, c.uid, c.gid));
   TRY_VOID(agent::write_config(c));
   sys::Fd log = TRY(sys::open_file(c.dir + "/agent.log", O_WRONLY | O_CREAT | O_APPEND, 0640));
   sys::Command command;
   command.argv = {context.program, "agent", "--dir", c.dir, "--leashed"};
   command.cwd = "/";
+  command.clear_env = true;
+  command.env = sys::own_environment();
   command.out = command.err = sys::Stdio::to(log.get());
   command.new_session = true;
   command.die_with_parent = SIGKILL;
@@ -269,8 +272,7 @@ Status bring_up(const UpContext& context, const ClusterPlan& plan) {
   }
   if (!fs::exists(complete, error) && !any_agent) {
     // What an interrupted `up` left was never served to anybody.
-    fs::remove_all(layout.cluster_dir(plan.name), error);
-    if (error) return fail(sys::errno_error(error.value(), "remove " + layout.cluster_dir(plan.name)));
+    TRY_VOID(sys::remove_tree(layout.cluster_dir(plan.name)));
   }
   const bool fresh = !fs::exists(complete, error);
   TRY_VOID(sys::make_directories(layout.cluster_dir(plan.name), 0755));

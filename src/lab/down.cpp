@@ -11,6 +11,7 @@
 #include "agent/client.h"
 #include "lab/layout.h"
 #include "lab/surroundings.h"
+#include "sys/tree_at.h"
 #include "sys/process.h"
 
 namespace holdfast::lab {
@@ -97,13 +98,16 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
   }
   if (keep_data) return {};
   for (const auto& plan : plans) {
-    for (int i = 0; i < plan.members; ++i) fs::remove_all(layout.socket_dir(plan.name, i), error);
+    for (int i = 0; i < plan.members; ++i) {
+      const std::string sockets = layout.socket_dir(plan.name, i);
+      fs::remove(sockets + ".agent.sock", error);
+      (void)sys::remove_tree(sockets);
+    }
     const std::string sockets = fs::path(layout.socket_dir(plan.name, 0)).parent_path().string();
     if (sockets.starts_with("/tmp/holdfast-"))
       fs::remove(sockets, error);  // only when empty: other clusters use it too
     fs::remove(layout.yaml_file(plan.name), error);
-    fs::remove_all(layout.cluster_dir(plan.name), error);
-    if (error) return fail(sys::errno_error(error.value(), "remove " + layout.cluster_dir(plan.name)));
+    TRY_VOID(sys::remove_tree(layout.cluster_dir(plan.name)));
   }
   return {};
 }

@@ -13,6 +13,8 @@
 #include <set>
 #include <sstream>
 
+#include "agent/server_files.h"
+#include "sys/tree_at.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -73,8 +75,15 @@ uint64_t size_of(const std::string& folder) {
   return bytes;
 }
 
-Status copy_all(const std::string& from, const std::string& to, Deadline deadline, std::stop_token stop) {
-  return run({"/bin/cp", "-a", "--sparse=auto", "-T", from, to}, deadline, stop);
+/// As the server's user, whose files they are.
+Status copy_all(const MemberConfig& c, const std::string& from, const std::string& to, Deadline deadline,
+                std::stop_token stop) {
+  TRY_VOID(sys::own_directory(to, 0700, c.uid, c.gid));
+  sys::Command command;
+  command.argv = {"/bin/cp", "-a", "--sparse=auto", "-T", from, to};
+  command.identity = agent::server_identity(c);
+  TRY(sys::run_ok(std::move(command), deadline, stop));
+  return {};
 }
 
 /// Local TCP ports of the connections that processes of the member's group have now. On loopback a packet does not tell
@@ -148,7 +157,7 @@ Status move_to_small_disk(const MemberConfig& c, Deadline deadline, std::stop_to
                   "a file system cannot be mounted here: " + mounted.error().to_string(),
                   "a container needs the right to mount and a loop device for this");
     }
-    TRY_VOID(copy_all(c.data_dir(), place(c) + "/data", deadline, stop));
+    TRY_VOID(copy_all(c, c.data_dir(), place(c) + "/data", deadline, stop));
     if (::mount((place(c) + "/data").c_str(), c.data_dir().c_str(), nullptr, MS_BIND, nullptr) != 0)
       return fail(sys::errno_error(errno, "mount over " + c.data_dir()));
     return {};
@@ -192,8 +201,8 @@ Status leave_small_disk(const MemberConfig& c, Deadline deadline, std::stop_toke
   const std::string returning = c.dir + "/data.returning", covered = c.dir + "/data.covered";
   std::error_code error;
   if (is_mounted(c.data_dir())) {
-    fs::remove_all(returning, error);
-    TRY_VOID(copy_all(c.data_dir(), returning, deadline, stop));
+    TRY_VOID(sys::remove_tree(returning));
+    TRY_VOID(copy_all(c, c.data_dir(), returning, deadline, stop));
     if (::umount2(c.data_dir().c_str(), 0) != 0) return fail(sys::errno_error(errno, "unmount " + c.data_dir()));
   }
   if (fs::exists(returning, error)) {
@@ -201,7 +210,7 @@ Status leave_small_disk(const MemberConfig& c, Deadline deadline, std::stop_toke
     fs::rename(c.data_dir(), covered, error);
     fs::rename(returning, c.data_dir(), error);
     if (error) return fail(sys::errno_error(error.value(), "rename " + returning));
-    fs::remove_all(covered, error);
+    (void)sys::remove_tree(covered);
   }
   if (::umount2(place(c).c_str(), 0) != 0) return fail(sys::errno_error(errno, "unmount " + place(c)));
   fs::remove(place(c), error);

@@ -12,8 +12,10 @@
 #include "agent/dir_users.h"
 #include "agent/epoch.h"
 #include "agent/server.h"
+#include "agent/server_files.h"
 #include "engine/programs.h"
 #include "provider/restore_folder.h"
+#include "sys/tree_at.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include "sys/user.h"
@@ -221,9 +223,9 @@ Result<std::unique_ptr<engine::MemberControl>> control_folder(const std::string&
     if (!user) return fail(std::move(user).error());
     config.uid = user->uid;
     config.gid = user->gid;
-    if (::chown(config.socket_dir.c_str(), config.uid, config.gid) != 0)
-      return fail(sys::errno_error(errno, "chown " + config.socket_dir));
+    TRY_VOID(sys::own_directory(config.socket_dir, 0755, config.uid, config.gid));
   }
+  TRY_VOID(agent::check_own_directories(config));
   config.port =
       engine == Engine::postgres ? 5432 : 3306;  // written to its configuration; while restoring it listens nowhere
   config.server_id = 1;

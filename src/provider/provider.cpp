@@ -9,6 +9,7 @@
 
 #include "cluster/resource.h"
 #include "provider/last_comparison.h"
+#include "sys/environment.h"
 #include "sys/file.h"
 
 namespace holdfast::provider {
@@ -104,8 +105,7 @@ Result<DatabaseCluster> select_one(const std::vector<DatabaseCluster>& clusters,
 Result<Secret> read_secret(const cluster::SecretRef& reference) {
   std::string value;
   if (!reference.env.empty()) {
-    const char* set = std::getenv(reference.env.c_str());
-    if (set) value = set;
+    value = sys::variable(reference.env).value_or("");
     if (value.empty())
       return fail(ErrorClass::usage, "config.password",
                   fmt::format("the environment variable {} with a password is not set", reference.env));

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <thread>
 
+#include "sys/environment.h"
 #include "tests/support/require.h"
 
 namespace holdfast::sys {
@@ -146,6 +148,43 @@ TEST(Process, EnvironmentAndDirectory) {
   auto result = run(c, Deadline::in(seconds(10)));
   ASSERT_TRUE(result);
   EXPECT_EQ(result->out, "with = and space\nnone\n/usr\n");
+}
+
+TEST(Process, WhatClientsObeyIsNotInherited) {
+  ::setenv("PGSERVICE", "theirs", 1);
+  ::setenv("LD_LIBRARY_PATH", "/theirs", 1);
+  ::setenv("SOME_PASSWORD", "theirs", 1);
+  take_client_variables();
+  EXPECT_EQ(::getenv("PGSERVICE"), nullptr);
+  EXPECT_EQ(variable("PGSERVICE"), "theirs");
+  EXPECT_EQ(variable("SOME_PASSWORD"), "theirs");
+  EXPECT_EQ(variable("PGNOTHING"), std::nullopt);
+  Command c = command({"/bin/sh", "-c", "echo ${PGSERVICE-none} ${LD_LIBRARY_PATH-none} $LC_ALL $SOME_PASSWORD"});
+  EXPECT_EQ(run(c, Deadline::in(seconds(10))).value().out, "none none C.UTF-8 theirs\n");
+  c.env = taken_variables();
+  c.argv = {"/bin/sh", "-c", "echo $PGSERVICE"};
+  EXPECT_EQ(run(c, Deadline::in(seconds(10))).value().out, "theirs\n");
+  c.clear_env = true;
+  c.env = own_environment();
+  c.argv = {"/bin/sh", "-c", "echo ${SOME_PASSWORD-none}"};
+  EXPECT_EQ(run(c, Deadline::in(seconds(10))).value().out, "none\n");
+  ::unsetenv("SOME_PASSWORD");
+}
+
+TEST(Process, PrivateMemoryIsNotDumped) {
+  for (const bool hidden : {false, true}) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      (void)::prctl(PR_SET_DUMPABLE, 1);
+      if (hidden) keep_memory_private();
+      ::_exit(::prctl(PR_GET_DUMPABLE));
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    EXPECT_EQ(WEXITSTATUS(status), hidden ? 0 : 1);
+#endif
+  }
 }
 
 TEST(Process, SignalsAreResetInTheChild) {

@@ -49,7 +49,9 @@ std::string ask(const Value& member, const std::string& statement) {
 TEST(Lab, FourClustersReplicateAndGoWithoutATrace) {
   NEED_ALL_ENGINES();
   LabGuard lab;
+  ::setenv("RESTIC_PASSWORD", "nobodys business", 1);
   auto up = lab.holdfast({"lab", "up"});
+  ::unsetenv("RESTIC_PASSWORD");
   ASSERT_EQ(up.exit_code, 0) << up.out << up.err;
   Value members = lab.members();
   ASSERT_EQ(members.items().size(), 10u);
@@ -57,6 +59,11 @@ TEST(Lab, FourClustersReplicateAndGoWithoutATrace) {
     EXPECT_EQ(m["state"].text(), "running") << m["member"].text();
     EXPECT_TRUE(sys::process_start_time(static_cast<pid_t>(m["pid"].integer()))) << m["member"].text();
     EXPECT_EQ(::access(m["socket"].text().c_str(), F_OK), 0) << m["socket"].text();
+    // Who lives on has inherited no password of the one who started it.
+    for (const char* pid : {"agentPid", "pid"}) {
+      const auto environment = sys::read_file(fmt::format("/proc/{}/environ", m[pid].integer()));
+      if (environment) EXPECT_EQ(as_text(environment->span()).find("PASSWORD"), std::string_view::npos) << pid;
+    }
   }
   auto status = lab.holdfast({"get", "status"});
   EXPECT_EQ(status.exit_code, 0) << status.out << status.err;

@@ -41,6 +41,18 @@ RunResult LabGuard::holdfast(std::vector<std::string> args, std::chrono::seconds
   RunOptions options;
   options.limit = limit;
   options.env = {{"HOLDFAST_CONFIG", ""}, {"HOLDFAST_STATE_DIR", ""}, {"HOLDFAST_OUTPUT", ""}};
+  // What a caller's shell may hold for other purposes: nothing of it is for us, nor for what we start.
+  options.env.insert({{"PGSERVICE", "nowhere"},
+                      {"PGPASSWORD", "wrong"},
+                      {"PGHOSTADDR", "192.0.2.1"},
+                      {"PGSSLMODE", "require"},
+                      {"PGOPTIONS", "-c default_transaction_read_only=on -c search_path=nowhere"},
+                      {"PGTARGETSESSIONATTRS", "standby"},
+                      {"MYSQL_PWD", "wrong"},
+                      {"MYSQL_HOST", "192.0.2.1"},
+                      {"MYSQL_TEST_LOGIN_FILE", "/nonexistent/login"},
+                      {"MARIADB_PLUGIN_DIR", "/nonexistent"},
+                      {"LC_ALL", "tr_TR.UTF-8"}});
   return run_holdfast(args, options);
 }
 

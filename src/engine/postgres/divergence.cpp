@@ -14,6 +14,7 @@
 #include "engine/postgres/errant.h"
 #include "engine/programs.h"
 #include "engine/stored/files.h"
+#include "sys/act_as.h"
 #include "sys/process.h"
 
 namespace holdfast::engine::detail {
@@ -43,6 +44,8 @@ std::unordered_map<Lsn, std::string> descriptions(const ErrantSearch& search, co
                   lsn_text(span.from.value),
                   "-e",
                   lsn_text(span.to.value)};
+  command.identity = sys::owner_of(search.data_dir);  // what it reads may be made to break it
+  command.cwd = "/";
   command.clear_env = true;
   command.env = {{"LC_ALL", "C"}};
   command.out = sys::Stdio::to(out->get());
@@ -62,8 +65,11 @@ std::unordered_map<Lsn, std::string> descriptions(const ErrantSearch& search, co
   return found;
 }
 
-Status copy_file(const std::string& from, const std::string& to) {
-  sys::Fd in = TRY(stored::open_regular(from));
+Status copy_file(const std::optional<sys::Identity>& owner, const std::string& from, const std::string& to) {
+  sys::Fd in = TRY([&] {
+    const sys::ActAs as_owner(owner);
+    return stored::open_regular(from);
+  }());
   sys::Fd out = TRY(sys::open_file(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   Buffer chunk;
   for (;;) {
@@ -79,7 +85,7 @@ Status copy_segments(const ErrantSearch& search, const std::set<std::string>& na
   if (::mkdir((folder + "/" + prefix).c_str(), 0700) != 0) return fail(sys::errno_error(errno, "mkdir " + prefix));
   for (const auto& name : names) {
     const std::string from = search.data_dir + "/pg_wal/" + name;
-    auto copied = copy_file(from, folder + "/" + prefix + "/" + name);
+    auto copied = copy_file(sys::owner_of(search.data_dir), from, folder + "/" + prefix + "/" + name);
     if (!copied && copied.error().id == "store.not_found") continue;  // on no disk any more; the list says so
     TRY_VOID(std::move(copied));
     written.files.push_back(prefix + "/" + name);
@@ -93,7 +99,11 @@ Status write_wal_divergence(const ErrantSearch& search, const ErrantList& list, 
                             const std::string& folder, DivergenceFiles& written) {
   written.not_written = list.errant.unseen;
   const auto names = TRY(cluster::parse_errant(search.engine, search.transactions));
-  auto access = open_wal(search.data_dir, search.deadline, search.stop);
+  const auto as_owner = [owner = sys::owner_of(search.data_dir)](auto&& read) {
+    const sys::ActAs guard(owner);
+    return read();
+  };
+  auto access = as_owner([&] { return open_wal(search.data_dir, search.deadline, search.stop); });
   if (!access) {
     written.not_written = access.error().message;
     return {};
@@ -119,7 +129,8 @@ Status write_wal_divergence(const ErrantSearch& search, const ErrantList& list, 
                                   {"description", text == said.end() ? Value() : Value(text->second)}}));
     };
     const WalPiece piece{span.from.value, span.to.value};
-    const auto walk = walk_wal(search.data_dir, access->control, piece, on_record, access->options);
+    const auto walk =
+        as_owner([&] { return walk_wal(search.data_dir, access->control, piece, on_record, access->options); });
     spans.push(Value::object({{"timeline", span.timeline},
                               {"from", span.from.to_string()},
                               {"to", span.to.to_string()},

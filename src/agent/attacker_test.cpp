@@ -1,0 +1,345 @@
+// The server's own account against the agent that runs as root: links to a secret file and to a folder of root's stand
+// at every name in its directories that the agent opens, reads, writes, removes or gives away.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "agent/client.h"
+#include "agent/copy.h"
+#include "agent/data_dir.h"
+#include "agent/files.h"
+#include "agent/inspect.h"
+#include "agent/launch.h"
+#include "agent/server.h"
+#include "engine/errant.h"
+#include "sys/file.h"
+#include "tests/support/require.h"
+
+namespace holdfast::agent {
+namespace {
+
+namespace fs = std::filesystem;
+using cluster::Engine;
+using std::chrono::seconds;
+
+constexpr uid_t kServer = 61234;
+constexpr const char* kSecret = "root:TOPSECRET:19000";
+
+/// By which kind of link a name of the server's leads to the secret.
+enum class By { symlink, hard_link };
+
+class Attacker : public ::testing::TestWithParam<By> {
+ protected:
+  void SetUp() override {
+    HOLDFAST_NEED("root", ::geteuid() == 0, "only root has something to give away");
+    top_.emplace(sys::TempDir::create("attacker").value());
+    ASSERT_EQ(::chmod(top_->path().c_str(), 0755), 0);
+    fs::create_directories(victim());
+    std::ofstream(victim() + "/000000010000000000000001") << "kept";
+    std::ofstream(victim() + "/ibdata1") << "kept";
+    ASSERT_EQ(::chmod(victim().c_str(), 0700), 0);
+    std::ofstream(secret()) << kSecret;
+    ASSERT_EQ(::chmod(secret().c_str(), 0600), 0);
+    before_ = look();
+    c_.member = "shop-0";
+    c_.cluster = "shop";
+    c_.dir = top_->path() + "/member";
+    c_.socket_dir = c_.dir + "/run";
+    c_.uid = c_.gid = kServer;
+    c_.port = 5432;
+    c_.admin_user = "holdfast";
+    c_.admin_password_file = password_file("admin");
+    c_.replication_user = "replicator";
+    c_.replication_password_file = password_file("replication");
+    c_.server_program = top_->path() + "/server";
+    std::ofstream(c_.server_program) << "#!/bin/sh\nexit 3\n";
+    ASSERT_EQ(::chmod(c_.server_program.c_str(), 0755), 0);
+    for (const std::string& path : {c_.dir, c_.data_dir(), c_.dir + "/log", c_.socket_dir}) {
+      fs::create_directories(path);
+      if (path != c_.dir) give(path);
+    }
+  }
+  std::string victim() const { return top_->path() + "/victim"; }
+  std::string secret() const { return top_->path() + "/shadow"; }
+  std::string password_file(const std::string& name) const {
+    const std::string path = top_->path() + "/" + name + ".password";
+    std::ofstream(path) << "open sesame\n";
+    return path;
+  }
+  static void give(const std::string& path) { ASSERT_EQ(::lchown(path.c_str(), kServer, kServer), 0); }
+  /// A file of the server's own.
+  void own(const std::string& path, const std::string& text) const {
+    fs::create_directories(fs::path(path).parent_path());
+    give(fs::path(path).parent_path());
+    std::ofstream(path) << text;
+    give(path);
+  }
+  /// What stands at `path` from now on leads to the secret.
+  void lead(const std::string& path) const {
+    fs::remove(path);
+    if (GetParam() == By::hard_link) {
+      ASSERT_EQ(::link(secret().c_str(), path.c_str()), 0);
+    } else {
+      fs::create_symlink(secret(), path);
+      give(path);
+    }
+  }
+  /// A directory that is a link to root's folder.
+  void lead_folder(const std::string& path) const {
+    fs::remove_all(path);
+    fs::create_directory_symlink(victim(), path);
+    give(path);
+  }
+  /// Content, owners and modes of what is nobody's business.
+  std::string look() const {
+    std::string seen;
+    for (const std::string& path :
+         {secret(), victim(), victim() + "/000000010000000000000001", victim() + "/ibdata1"}) {
+      struct stat info{};
+      if (::stat(path.c_str(), &info) != 0) return path + " is gone";
+      seen += path + " " + std::to_string(info.st_uid) + " " + std::to_string(info.st_mode) + " " +
+              (S_ISREG(info.st_mode) ? std::string(as_text(sys::read_file(path)->span())) : "") + "\n";
+    }
+    for (const auto& entry : fs::directory_iterator(victim())) seen += entry.path().filename().string() + "\n";
+    return seen;
+  }
+  void TearDown() override {
+    if (!top_) return;
+    EXPECT_EQ(look(), before_) << "what is outside of the server's directories has changed";
+    // Nor may the secret stand anywhere that the server can read.
+    for (const auto& entry : fs::recursive_directory_iterator(c_.dir)) {
+      struct stat info{};
+      if (::lstat(entry.path().c_str(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != kServer) continue;
+      expect_kept(std::string(as_text(sys::read_file(entry.path())->span())), entry.path());
+    }
+  }
+  static void expect_kept(const std::string& text, const std::string& what) {
+    EXPECT_EQ(text.find("TOPSECRET"), std::string::npos) << what;
+  }
+  std::string error_of_start(Engine engine) {
+    c_.engine = engine;
+    auto started = Server(c_).start({}, Deadline::in(seconds(5)));
+    EXPECT_FALSE(started);
+    return started ? "" : started.error().to_string();
+  }
+
+  std::optional<sys::TempDir> top_;
+  MemberConfig c_;
+  std::string before_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Links, Attacker, ::testing::Values(By::symlink, By::hard_link),
+                         [](const auto& by) { return by.param == By::symlink ? "symlink" : "hard_link"; });
+
+TEST_P(Attacker, TheServersLog) {
+  for (const Engine engine : {Engine::mariadb, Engine::mysql, Engine::postgres, Engine::galera}) {
+    own(c_.data_dir() + "/ibdata1", "");
+    own(c_.data_dir() + "/PG_VERSION", "15");
+    lead(c_.log_file());
+    lead(c_.dir + "/log/recover.log");
+    lead(c_.data_dir() + "/grastate.dat");
+    lead(c_.data_dir() + "/postmaster.pid");
+    lead(c_.data_dir() + "/standby.signal");
+    c_.role = engine == Engine::postgres ? Role::primary : Role::replica;
+    expect_kept(error_of_start(engine), "the error of a start");
+    EXPECT_EQ(look(), before_) << "engine " << cluster::engine_name(engine);
+  }
+}
+
+TEST_P(Attacker, TheLogsOfWhatIsMade) {
+  for (const Engine engine : {Engine::mariadb, Engine::mysql, Engine::postgres}) {
+    c_.engine = engine;
+    fs::remove_all(c_.data_dir());
+    lead(c_.dir + "/log/initialise.log");
+    const auto made = initialise_empty(c_, Deadline::in(seconds(5)), {});
+    ASSERT_FALSE(made);
+    expect_kept(made.error().to_string(), "the error of an initialise");
+  }
+  lead(c_.dir + "/log/copy.log");
+  Progress progress;
+  const Donor donor;
+  const CopyJob job{c_, donor, progress, Deadline::in(seconds(5)), {}};
+  const auto ran = detail::run_logged(job, detail::base_command(c_, {"/bin/sh", "-c", "echo said; exit 1"}));
+  ASSERT_FALSE(ran);
+  expect_kept(ran.error().to_string(), "the error of a copy");
+}
+
+TEST_P(Attacker, StateFilesThatAreReadAndWritten) {
+  c_.engine = Engine::galera;
+  lead(c_.data_dir() + "/grastate.dat");
+  EXPECT_FALSE(read_grastate(c_));
+  Grastate state;
+  state.uuid = "7962a099-e5ef-11f1-9d5f-1b8d99f3e0f7";
+  state.seqno = 5;
+  ASSERT_TRUE(write_grastate(c_, state));
+  struct stat info{};
+  ASSERT_EQ(::lstat((c_.data_dir() + "/grastate.dat").c_str(), &info), 0);
+  EXPECT_TRUE(S_ISREG(info.st_mode));
+  EXPECT_EQ(info.st_uid, kServer);
+  EXPECT_EQ(read_grastate(c_).value().seqno, 5);
+
+  c_.engine = Engine::postgres;
+  lead(c_.data_dir() + "/postgresql.auto.conf");
+  lead(c_.data_dir() + "/standby.signal");
+  ASSERT_TRUE(detail::become_standby(c_));
+  ASSERT_EQ(::lstat((c_.data_dir() + "/standby.signal").c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, kServer);
+}
+
+TEST_P(Attacker, FilesThatAreShown) {
+  c_.engine = Engine::postgres;
+  lead(c_.data_dir() + "/PG_VERSION");
+  lead(c_.data_dir() + "/backup_label");
+  lead(c_.log_file());
+  for (const char* name : {"PG_VERSION", "backup_label", "server.log"}) {
+    const auto shown = read_named_file(c_, name, 0, 0, 100);
+    if (shown) expect_kept((*shown)["text"].text(), name);
+    EXPECT_FALSE(shown) << name;
+  }
+  expect_kept(codec::to_json(list_files(c_)), "the list");
+}
+
+TEST_P(Attacker, WhatALookReads) {
+  for (const Engine engine : {Engine::mariadb, Engine::mysql, Engine::postgres, Engine::galera}) {
+    c_.engine = engine;
+    for (const char* name : {"PG_VERSION", "ibdata1", "auto.cnf", "binlog.index", "relay.index", "binlog.000001",
+                             "master.info", "grastate.dat", "gvwstate.dat", "galera.cache", "backup_label"})
+      lead(c_.data_dir() + "/" + name);
+    fs::create_directories(c_.data_dir() + "/global");
+    lead(c_.data_dir() + "/global/pg_control");
+    for (const char* name : {"pg_wal", "pg_tblspc", "pg_replslot", "mysql", "base"})
+      lead_folder(c_.data_dir() + "/" + name);
+    lead(c_.log_file());
+    cluster::MemberFacts facts;
+    inspect(facts, c_, -1, Deadline::in(seconds(5)), {});
+    expect_kept(codec::to_json(inspection_value(facts)), std::string(cluster::engine_name(engine)));
+    EXPECT_EQ(facts.log_tail, "");
+    engine::ErrantSearch search;
+    search.engine = engine;
+    search.data_dir = c_.data_dir();
+    search.transactions = engine == Engine::postgres ? "1/0/1-0/2" : "0-1-5";
+    (void)engine::find_errant(search);
+  }
+}
+
+TEST_P(Attacker, WhatIsRemovedBeforeAStart) {
+  c_.engine = Engine::postgres;
+  lead(c_.data_dir() + "/postmaster.pid");
+  lead(c_.pid_file());
+  lead(c_.server_socket());
+  ASSERT_TRUE(clear_stale(c_));
+  own(c_.data_dir() + "/PG_VERSION", "15");
+  lead_folder(c_.data_dir() + "/pg_wal");
+  lead_folder(c_.data_dir() + "/pg_replslot");
+  const auto freed = Server(c_).free_wal("0/5000000", {"slot"});
+  EXPECT_FALSE(freed);
+}
+
+TEST_P(Attacker, ACopyOfADirectoryTakesNothingElseAlong) {
+  const std::string from = top_->path() + "/donor/data";
+  own(from + "/ibdata1", "data");
+  lead(from + "/stolen");
+  lead_folder(from + "/folder");
+  fs::remove_all(c_.data_dir());
+  const auto made = initialise_copy(c_, from, Deadline::in(seconds(20)), {});
+  EXPECT_EQ(made.has_value(), GetParam() == By::symlink);  // what its owner cannot read ends the copy
+  if (!made) return expect_kept(made.error().to_string(), "the error of a copy");
+  struct stat info{};
+  ASSERT_EQ(::lstat((c_.data_dir() + "/stolen").c_str(), &info), 0);
+  EXPECT_TRUE(S_ISLNK(info.st_mode));
+  ASSERT_EQ(::lstat((c_.data_dir() + "/ibdata1").c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, kServer);
+  ASSERT_EQ(::lstat(c_.data_dir().c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, kServer);
+}
+
+TEST_P(Attacker, DirectoriesOnTheirWay) {
+  own(c_.data_dir() + "/ibdata1", "data");
+  lead(c_.data_dir() + "/stolen");
+  lead_folder(c_.data_dir() + "/folder");
+  lead(c_.data_dir() + "/holdfast.unusable");
+  ASSERT_TRUE(begin_rewind(c_));
+  const auto aside = set_data_aside(c_);
+  ASSERT_TRUE(aside) << aside.error().to_string();
+  ASSERT_TRUE(drop_data_aside(c_, *aside));
+  own(side_of(c_).data_dir() + "/ibdata1", "data");
+  lead(side_of(c_).data_dir() + "/stolen");
+  lead_folder(side_of(c_).data_dir() + "/folder");
+  ASSERT_TRUE(discard_side_dir(c_));
+  own(c_.dir + "/data.helper/ibdata1", "data");
+  lead_folder(c_.dir + "/data.helper/folder");
+  sweep_leftovers(c_);
+  EXPECT_FALSE(fs::exists(c_.dir + "/data.helper"));
+}
+
+/// Somebody of the server's account at a socket, who answers every request.
+pid_t impostor(const std::string& path) {
+  int ready[2];
+  if (::pipe(ready) != 0) return -1;
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    if (::setgid(kServer) != 0 || ::setuid(kServer) != 0) ::_exit(1);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.c_str(), path.size());
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && ::listen(fd, 5) == 0;
+    (void)!::write(ready[1], bound ? "y" : "n", 1);
+    for (;;) {
+      const int one = ::accept(fd, nullptr, nullptr);
+      if (one < 0) ::_exit(0);
+      constexpr char kReply[] = "{\"ok\":true,\"server\":{\"state\":\"running\"}}\n";
+      (void)!::write(one, kReply, sizeof kReply - 1);
+      ::close(one);
+    }
+  }
+  char answer = 'n';
+  (void)!::read(ready[0], &answer, 1);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  if (answer == 'y') return pid;
+  ::waitpid(pid, nullptr, WNOHANG);
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  return -1;
+}
+
+TEST_P(Attacker, AnAgentOfTheServersOwn) {
+  EXPECT_EQ(impostor(c_.agent_socket()), -1) << "the server's user can put a socket where the agent's belongs";
+  const std::string elsewhere = c_.socket_dir + "/agent.sock";
+  const pid_t pid = impostor(elsewhere);
+  ASSERT_GT(pid, 0);
+  const auto client = Client::connect(elsewhere, Deadline::in(seconds(2)));
+  EXPECT_FALSE(client);
+  if (!client) EXPECT_EQ(client.error().id, "agent.stranger");
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+}
+
+TEST_P(Attacker, AMemberDirectoryThatOthersCanChange) {
+  ASSERT_TRUE(check_own_directories(c_)) << check_own_directories(c_).error().to_string();
+  give(c_.dir);
+  auto refused = check_own_directories(c_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().id, "agent.unsafe_directory");
+  ASSERT_EQ(::chown(c_.dir.c_str(), 0, 0), 0);
+  ASSERT_EQ(::chmod(c_.dir.c_str(), 0777), 0);
+  EXPECT_FALSE(check_own_directories(c_));
+  ASSERT_EQ(::chmod(c_.dir.c_str(), 0755), 0);
+  give(top_->path());
+  EXPECT_FALSE(check_own_directories(c_));
+  ASSERT_EQ(::chown(top_->path().c_str(), 0, 0), 0);
+  EXPECT_TRUE(check_own_directories(c_));
+}
+
+}  // namespace
+}  // namespace holdfast::agent
