@@ -133,7 +133,7 @@ TEST(Bootstrap, AnArbitratorsVoteMakesADonor) {
   world.facts.pop_back();
   world.running(0, "Primary", 120, {0}).size = 2;
   world.stopped(1, kZero, -1);
-  EXPECT_EQ(repair(world, {.no_escrow = true}), "repair.no_donor");
+  EXPECT_EQ(repair(world, {.no_escrow = true}), "repair.undeterminable");
   world.facts[0].galera->arbitrators = 1;
   EXPECT_TRUE(repair(world, {.no_escrow = true}).starts_with("copy-m1")) << repair(world, {.no_escrow = true});
   EXPECT_FALSE(world.report().has("galera-size-mismatch"));
