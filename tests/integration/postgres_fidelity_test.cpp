@@ -102,7 +102,7 @@ const std::vector<std::string> kObjects = {
     "CREATE TABLE typed (m mood, p pair, r floats, mr manyfloats, d small, a int[], j jsonb, x xml, b bytea, n numeric, "
     "f4 real, f8 float8, ts timestamptz, iv interval, money money, bits bit varying, net inet, g tsvector, c text COLLATE "
     "german, u uuid)",
-    "INSERT INTO typed VALUES ('o''k', '(1,\"x,y\")', '[1,2)', '{[1,2),[3,4)}', 7, '{1,NULL,3}', '{\"a\": 1.10}', "
+    "INSERT INTO typed VALUES ('o''k', '(1,\"x,y\")', '[1,2)', '{[1,2),[3,4)}', 7, ARRAY[1, NULL, 3], '{\"a\": 1.10}', "
     "'<a/>', '\\x00ff5c', 'NaN', 1.1e-30, 0.1, 'infinity', '-1 mons +2 days -03:00:00.5', 1234.56, B'101', "
     "'10.0.0.0/8', 'a:1 b:2A', 'ß', gen_random_uuid())",
     // Relations.
