@@ -80,7 +80,7 @@ Result<std::unique_ptr<Repository>> Repository::init(std::shared_ptr<store::Obje
   if (resumed) {
     if (!TRY(repository->list(ObjectType::index)).empty()) return exists("key and an index");
     if (!TRY(repository->list(ObjectType::pack)).empty()) return exists("key and packs");
-    if (!repository->open_key(password, "")) {
+    if (!repository->open_key(password, "", {})) {
       return fail(
           ErrorClass::refused, "repo.exists",
           fmt::format("{} already holds a key and nothing else, and this password does not open it", store->location()),
