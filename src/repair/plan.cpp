@@ -45,7 +45,7 @@ class Planner {
   void add(Step step) { proposal_.plan.steps.push_back(std::move(step)); }
   void add_proof(const MemberReport& member) { add(proof_of(member)); }
   Status restart(const MemberReport& member);
-  Status save_received(const MemberReport& member);
+  Status save_received(const MemberReport& member, bool will_write);
   Status resume(const MemberReport& member);
   /// What only it has would be on no primary any more.
   Status check_may_follow(const MemberReport& member) const;
@@ -221,7 +221,7 @@ Status Planner::restart(const MemberReport& member) {
                             name(member), report_.leader),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   if (told_otherwise && is_down(member)) {
-    TRY_VOID(save_received(member));
+    TRY_VOID(save_received(member, false));
     add(telling_step(name(member), report_.leader));
     add(start_step(report_, member, "as a replica"));
     add(follow_step(member, report_.leader));
@@ -237,17 +237,19 @@ Status Planner::restart(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.target_is_not_authority",
                 fmt::format("{} would open for writes, but it is not proven to hold everything", name(member)),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
-  TRY_VOID(save_received(member));
+  TRY_VOID(save_received(member, will_write));
   add(start_step(report_, member, is_down(member) ? "it does not run" : "it does not work as it is"));
   add(proof_of_start(member));
   return {};
 }
 
 /// MariaDB: what a plain start would delete with the relay logs.
-Status Planner::save_received(const MemberReport& member) {
+Status Planner::save_received(const MemberReport& member, bool will_write) {
   if (report_.cluster.engine != Engine::mariadb || !is_down(member) || !member.facts.stored) return {};
   const std::string& unreadable = member.facts.stored->received_unknown;
-  if (unreadable.empty() && !says(member, "relay-log-only-copy")) return {};
+  // One that opens for writes gets from nobody what its relay logs held.
+  if (unreadable.empty() && !says(member, "relay-log-only-copy") && !(will_write && has_not_applied(report_, member)))
+    return {};
   if (!request_.has_repository && !request_.no_escrow)
     return fail(ErrorClass::refused, "repair.no_repository",
                 fmt::format("a start of {} deletes its relay logs, {}; a copy is kept first, and no repository is named",

@@ -198,6 +198,8 @@ TEST(RepairPlan, RefusesByName) {
   report = healthy();
   report.authority.kind = AuthorityKind::diverged;
   diagnose(report, 1, "errant-transactions", Verdict::diverged, Action::rebuild);
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.no_repository") << "only a replica wrote: the primary stays";
+  diagnose(report, 1, "histories-diverged", Verdict::diverged, Action::rebuild);
   EXPECT_EQ(steps(plan_repair(report, {})), "repair.split_brain");
 
   report = healthy();

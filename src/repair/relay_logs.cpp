@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "position/gtid_set.h"
+#include "repair/report_view.h"
 
 namespace holdfast::repair {
 
@@ -37,6 +38,15 @@ operation::Step fetching_step(const std::string& member, const std::string& lead
           .expected_seconds = 10,
           .proof = "it receives and applies",
           .touches = {"members/" + member}};
+}
+
+bool has_not_applied(const cluster::TriageReport& report, const cluster::MemberReport& member) {
+  if (!member.facts.stored || member.facts.stored->received.empty()) return false;
+  const auto applied = position::GtidState::parse(member.facts.stored->position);
+  const auto past = histories_of(report);
+  const auto* own = find_history(past, name(member));
+  const auto* all = own ? std::get_if<position::GtidState>(&own->position) : nullptr;
+  return applied && all && !applied->contains(*all);
 }
 
 operation::Step keeping_step(const cluster::MemberReport& member) {

@@ -12,6 +12,8 @@ namespace holdfast::repair {
 bool can_fetch_logs_anew(const cluster::TriageReport& report, const cluster::MemberReport& member);
 operation::Step fetching_step(const std::string& member, const std::string& leader);
 
+/// MariaDB: its relay logs hold what its own log does not.
+bool has_not_applied(const cluster::TriageReport& report, const cluster::MemberReport& member);
 /// MariaDB, the member is down: keeps a copy of its data directory.
 operation::Step keeping_step(const cluster::MemberReport& member);
 /// ... and applies what it has received, without its replication threads.

@@ -244,10 +244,10 @@ class World {
       member.read = servers_[i].wiped ? History::Read::empty : History::Read::read;
       member.leader = leads_[i];
       GtidState state = *GtidState::parse(servers_[i].state.to_string());
-      GtidVector received;
+      GtidState received;
       Transactions relayed;
       for (const Event& event : servers_[i].relay) {
-        received.set(event.gtid);
+        received.record(event.gtid);
         if (!servers_[i].truth[event.transaction]) relayed.set(event.transaction);
       }
       scene.logged.push_back(state.to_string());
@@ -255,7 +255,7 @@ class World {
       scene.noted.push_back(servers_[i].applied.to_string());
       scene.relayed.push_back(relayed);
       // One that was reset is none whose position is known by what it received since.
-      if (!servers_[i].wiped) member.position = state.empty() ? state : state.merge(GtidState::from(received));
+      if (!servers_[i].wiped) member.position = state.empty() ? state : state.merge(received);
       member.own = std::to_string(id(i));
       scene.shown.push_back(member);
       scene.truth.push_back(servers_[i].truth | relayed);
@@ -278,9 +278,9 @@ class World {
       if (holder.forgotten[t]) return "the holder's state was shortened";
       return numbered_twice_ ? "a number given out twice" : "";
     }
-    GtidVector received;
-    for (const Event& event : authority.relay) received.set(event.gtid);
-    if (!authority.state.merge(GtidState::from(received)).contains(gtid)) return "";
+    GtidState received;
+    for (const Event& event : authority.relay) received.record(event.gtid);
+    if (!authority.state.merge(received).contains(gtid)) return "";
     if (numbered_twice_) return "a number given out twice";
     if (by_hand_) return "a position set by hand";
     if (restored_) return "a restored server wrote again as primary";

@@ -50,9 +50,9 @@ std::vector<Finding> only_in_relay_logs(const View& view) {
                                 "may be the only copy",
                                 name(m), names),
          .evidence = {"applied: " + m.stored->position, "in its relay logs: " + m.stored->received},
-         .remedy = view.command("repair", &m) +
-                   " --backups-path REPOSITORY keeps a copy and applies it. Do not start the server by hand: MariaDB "
-                   "deletes its relay logs when its replication threads start",
+         .remedy = "do not start its server by hand: MariaDB deletes its relay logs when its replication threads start; "
+                   "a copy of it is kept and they are applied by " +
+                   view.command("repair", &m),
          .blocks = {"plain start of " + name(m)}});
   }
   return found;
@@ -86,8 +86,8 @@ std::vector<Finding> not_in_log(const View& view) {
       f.remedy = "find out who set gtid_slave_pos; then " + view.command("triage");
     } else if (!begun) {  // as after a copy whose log began anew
       f.action = Action::nothing;
-      f.remedy = "if it was just built from a copy, its log shows it with the next transaction: " +
-                 view.command("triage") + " again after a write";
+      f.remedy = "if it was just built from a copy, its log shows it with the next transaction: write something, then " +
+                 view.command("triage");
     }
     return f;
   });

@@ -237,15 +237,12 @@ stored::Known<Received> read_received(const std::string& data_dir, const ReadOpt
     Received received;
     why.clear();
     for (const auto& files : *logs) {
-      Gtids own;  // of two connections one domain may have two last transactions
-      why = read_relay_log(files, options, received, own);
+      why = read_relay_log(files, options, received, received.gtids);
       if (!why.empty()) break;
-      for (const auto& gtid : own.mariadb()) received.gtids.add(gtid);
-      for (const auto& interval : own.mysql()) received.gtids.add(interval);
-      if (!own.mariadb().empty()) received.text += (received.text.empty() ? "" : ",") + own.position_text();
     }
     if (why.empty()) {
-      if (received.text.empty()) received.text = received.gtids.position_text();
+      // Of every server: the last of a domain says nothing of what another server wrote before it.
+      received.text = received.gtids.text();
       return received;
     }
     if (options.deadline.passed() || options.stop.stop_requested()) break;

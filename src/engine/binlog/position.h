@@ -75,7 +75,7 @@ struct Received {
   /// MySQL: as Retrieved_Gtid_Set after a restart. MariaDB: the newest of each domain and server in the relay logs that
   /// are still there; a domain that is not named may have been received and applied before.
   Gtids gtids;
-  std::string text;  ///< of it; MariaDB: the last of each domain, as Gtid_IO_Pos, of every connection
+  std::string text;  ///< of it; MariaDB: the last of each server in each domain
   std::string tail;  ///< what was cut off; "" = nothing
 };
 /// Reads every relay log file there is, of every connection. Nothing received where there are no relay logs, proven;
