@@ -183,6 +183,7 @@ Value stored_value(const StoredFacts& s) {
                         {"positionUnknown", s.position_unknown},
                         {"positionSource", s.position_source},
                         {"received", s.received},
+                        {"receivedUnknown", s.received_unknown},
                         {"lineage", s.lineage},
                         {"clusterState", s.cluster_state},
                         {"timeline", s.timeline},
@@ -210,6 +211,7 @@ StoredFacts stored_from(const Value& v) {
   s.position_unknown = v["positionUnknown"].text();
   s.position_source = v["positionSource"].text();
   s.received = v["received"].text();
+  s.received_unknown = v["receivedUnknown"].text();
   s.lineage = v["lineage"].text();
   s.cluster_state = v["clusterState"].text();
   s.timeline = static_cast<uint32_t>(v["timeline"].integer());

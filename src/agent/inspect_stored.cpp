@@ -70,7 +70,11 @@ void read_mysql_family(MemberFacts& facts, const MemberConfig& config, const eng
   else
     s.position_unknown = stored.binlog.unknown.empty() ? "no binary log was found" : stored.binlog.unknown;
   // What it had received and not yet applied counts too: it may be the only copy of what a dead source had sent.
-  if (stored.received) s.received = stored.received->text;
+  if (stored.received)
+    s.received = stored.received->text;
+  else if (s.data == StoredFacts::Data::present)
+    s.received_unknown = stored.received.why();
+  if (!s.received_unknown.empty()) engine::note_unknown(facts, "received", "relay logs on disk", s.received_unknown);
   if (s.data == StoredFacts::Data::present) note_position(facts, "durable position", "binary log on disk");
 }
 

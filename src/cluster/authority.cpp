@@ -27,6 +27,20 @@ bool needs_lost_log(const AnyPosition& position) {
   return wal != nullptr && wal->minimum_recovery && *wal->minimum_recovery > wal->end;
 }
 
+/// Whether `a` has more than `b` of what this server wrote (MySQL: its UUID, MariaDB: its server_id).
+bool holds_more_by(const std::string& server, const AnyPosition& a, const AnyPosition& b) {
+  if (server.empty()) return false;
+  if (const auto* set = std::get_if<position::GtidSet>(&a))
+    if (const auto* other = std::get_if<position::GtidSet>(&b))
+      return std::ranges::any_of(set->subtract(*other).sources(),
+                                 [&](const auto& source) { return source.uuid.to_string() == server; });
+  if (const auto* state = std::get_if<position::GtidState>(&a))
+    if (const auto* other = std::get_if<position::GtidState>(&b))
+      return std::ranges::any_of(state->missing_from(*other),
+                                 [&](const auto& range) { return std::to_string(range.server) == server; });
+  return false;
+}
+
 class Judge {
  public:
   Judge(Engine engine, const std::vector<History>& members, const std::string& known_lineage)
@@ -218,6 +232,18 @@ Authority Judge::judge_leaders() {
   }
   for (const size_t i : leading)
     say("{} leads but lacks {} of {}", name(i), difference(positions_[*best], positions_[i]), name(*best));
+  if (leading.size() == 1) {
+    const size_t i = leading[0];
+    const bool lost_its_own = holds_more_by(members_[i].own, positions_[*best], positions_[i]);
+    if (lost_its_own)
+      say("{} lacks what was written under its own number and {} has: it was reset, or restored from an older copy, or "
+          "another server wrote under its number",
+          name(i), name(*best));
+    if (lost_its_own || members_[i].writes) {
+      say("no member is proven to hold everything{}", lost_its_own ? "" : fmt::format(": {} writes on", name(i)));
+      return verdict(AuthorityKind::diverged, lost_its_own ? "leader_lost_its_own" : "leader_writes_on");
+    }
+  }
   const char* rule = !leading.empty() ? "leader_lacks" : !empty.empty() ? "leader_empty" : "leader_foreign";
   if (!leading.empty() || !empty.empty() || !foreign.empty()) {
     say("{} holds everything that any member holds", name(*best));

@@ -47,6 +47,10 @@ struct History {
   /// unknown. Nothing for MySQL and MariaDB, whose GTIDs carry it.
   std::string lineage;
   bool leader = false;  ///< takes writes now, or is the declared primary when nobody does
+  /// MySQL, MariaDB: it takes writes now. What another member has beside it then is not ahead of it for long.
+  bool writes = false;
+  /// MySQL server UUID, MariaDB server_id: under which it writes; "" = not known.
+  std::string own;
 
   /// MySQL, MariaDB: there is no transaction in its logs and no table of a user in it, so an empty position is the
   /// truth and not the trace of a reset.

@@ -74,6 +74,8 @@ struct SemiSync {
   std::optional<int> clients;                           ///< replicas that acknowledge
   std::string wait_point;                               ///< AFTER_SYNC, AFTER_COMMIT
   std::optional<int64_t> timeout_ms;                    ///< then the source goes on without a receipt
+  std::optional<int> wait_count = {};                   ///< replicas that must acknowledge (MySQL)
+  std::optional<bool> waits_for_none = {};              ///< it also waits while no replica is connected
 };
 
 /// A follower as the server it follows sees it.
@@ -141,6 +143,7 @@ struct StoredFacts {
   std::string position_unknown;  ///< why there is none
   std::string position_source;   ///< Galera: "grastate", "recovered" (by wsrep_recover); "" = as the engine keeps it
   std::string received;          ///< MySQL, MariaDB: in its relay logs, perhaps not applied
+  std::string received_unknown;  ///< why its relay logs could not be read; "" = they were, or there are none
   std::string lineage;           ///< server uuid, system identifier, Galera uuid
   // PostgreSQL
   std::string cluster_state;  ///< pg_control: "in production", "shut down", "in archive recovery"
@@ -208,7 +211,8 @@ struct MemberFacts {
   MemberRole role = MemberRole::unknown;         ///< as the server reports
   MemberRole role_wanted = MemberRole::unknown;  ///< as its agent is told to start it
   std::string upstream_wanted;                   ///< host:port, as its agent is told
-  std::optional<bool> read_only;                 ///< MySQL: super_read_only
+  std::optional<bool> read_only;                 ///< ordinary clients cannot write
+  std::optional<bool> super_read_only;           ///< MySQL: administrators cannot either
   std::vector<std::string> write_bypass;         ///< accounts that may write under read_only
   std::string version;
   std::optional<uint64_t> data_bytes;
@@ -237,6 +241,8 @@ struct MemberFacts {
   std::optional<bool> log_bin, log_replica_updates, gtid_strict;
 
   std::vector<Following> following;  ///< empty = follows nobody (when reachable)
+  /// Set by triage(): connections that do not make it a replica of this cluster.
+  std::vector<Following> side_channels;
   std::optional<int> followers;      ///< connected now
   std::vector<Follower> follower_list;
   SemiSync semi_sync;
@@ -252,6 +258,9 @@ struct MemberFacts {
   std::vector<OpenTransaction> open_transactions;  ///< the prepared, and those whose sessions do nothing
   std::vector<std::string> durability_gaps;  ///< settings under which an acknowledged commit may be lost, "name=value"
   std::optional<bool> event_scheduler;
+  /// Settings under which changes are lost without an error, "name=value (safe: value)".
+  std::vector<std::string> silent_loss;
+  std::optional<bool> commit_order;  ///< MySQL: the applier commits in its source's order
 
   std::vector<Volume> volumes;
   std::optional<uint64_t> xid_age, multixact_age;  ///< PostgreSQL, the oldest database

@@ -26,9 +26,58 @@ Status read_mysql(History& h, const std::string& executed, const std::string& re
   return {};
 }
 
-Status read_mariadb(History& h, const std::string& state, std::initializer_list<std::string_view> vectors) {
+/// "0-1-5,0-2-7": of several connections a domain may come twice.
+Result<std::vector<position::MariaGtid>> read_gtids(std::string_view text) {
+  std::vector<position::MariaGtid> gtids;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(','), text.size());
+    const auto gtid = TRY(position::MariaGtid::parse(text.substr(0, end)));
+    if (gtid.seq > 0) gtids.push_back(gtid);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return gtids;
+}
+
+position::GtidState with(const position::GtidState& state, const position::MariaGtid& gtid) {
+  position::GtidVector one;
+  one.set(gtid);
+  return state.merge(position::GtidState::from(one));
+}
+
+/// What was received says nothing of what it held before it was reset.
+Status refuse_reset(const History& h, const position::GtidState& logged, const std::string& received) {
+  if (h.pristine || received.empty() || !logged.empty()) return {};
+  return fail(ErrorClass::failed, "position.invalid",
+              fmt::format("it has received {}, and its log has no GTID: what it holds besides is not known", received));
+}
+
+Status read_mariadb(History& h, const std::string& state, const std::string& received) {
   auto all = TRY(position::GtidState::parse(state));
-  for (auto text : vectors) all = all.merge(position::GtidState::from(TRY(position::GtidVector::parse(text))));
+  TRY_VOID(refuse_reset(h, all, received));
+  for (const auto& gtid : TRY(read_gtids(received))) all = with(all, gtid);
+  h.position = std::move(all);
+  return {};
+}
+
+/// What the server's own log bears out, and what it received beyond the position it began to receive from.
+Status read_mariadb_live(History& h, const MemberFacts& f) {
+  const auto logged = TRY(position::GtidState::parse(f.executed));
+  const auto noted = TRY(position::GtidVector::parse(f.slave_pos));
+  const bool log_tells = f.log_bin == true && f.log_replica_updates == true;
+  if (log_tells) TRY_VOID(refuse_reset(h, logged, f.received));
+  auto all = logged;
+  for (const auto& gtid : noted.entries())
+    if (!log_tells || logged.contains(gtid)) all = with(all, gtid);
+  for (const auto& gtid : TRY(read_gtids(f.received))) {
+    const auto from = noted.of_domain(gtid.domain);
+    const bool borne_out = !log_tells || from.seq == 0 || logged.contains(from);
+    if (!borne_out && gtid.seq > from.seq)
+      return fail(ErrorClass::failed, "position.invalid",
+                  fmt::format("its gtid_slave_pos {} is not in its log, and it has received {} since: what it lacks in "
+                              "between is not known",
+                              from.to_string(), gtid.to_string()));
+    if (borne_out) all = with(all, gtid);  // else it is where it asked its source to begin
+  }
   h.position = std::move(all);
   return {};
 }
@@ -66,7 +115,7 @@ Status read_live(Engine engine, const MemberFacts& f, History& h) {
       return read_mysql(h, f.executed, f.received);
     case Engine::mariadb:
       h.pristine = f.user_tables == 0u;
-      return read_mariadb(h, f.executed, {f.slave_pos, f.received});
+      return read_mariadb_live(h, f);
     case Engine::postgres:
       return read_wal(h, f.lineage, f.timeline, f.history, f.role == MemberRole::replica ? f.received : f.executed, "",
                       f.role == MemberRole::primary);
@@ -82,11 +131,14 @@ Status read_stored(Engine engine, const StoredFacts& s, History& h) {
   if (s.position.empty() && engine != Engine::galera && engine != Engine::mysql && engine != Engine::mariadb)
     return fail(ErrorClass::failed, "position.invalid", s.position_unknown);
   if (!s.position_unknown.empty()) return fail(ErrorClass::failed, "position.invalid", s.position_unknown);
+  if (!s.received_unknown.empty())
+    return fail(ErrorClass::failed, "position.invalid",
+                "what it received and has not applied is not known: " + s.received_unknown);
   switch (engine) {
     case Engine::mysql:
       return read_mysql(h, s.position, s.received);
     case Engine::mariadb:
-      return read_mariadb(h, s.position, {s.received});
+      return read_mariadb(h, s.position, s.received);
     case Engine::postgres:
       return read_wal(h, s.lineage, s.timeline, s.history, s.position, s.minimum_recovery, wrote(s.cluster_state));
     case Engine::galera:
@@ -135,6 +187,10 @@ std::vector<History> histories(const DatabaseCluster& cluster, const std::vector
     const bool follows_nobody = f.reachable() && f.role == MemberRole::primary;
     h.leader = anybody_writes ? follows_nobody && f.read_only != true
                               : f.role_wanted == MemberRole::primary && (follows_nobody || !f.reachable());
+    const bool by_gtid = cluster.engine == Engine::mysql || cluster.engine == Engine::mariadb;
+    h.writes = by_gtid && h.leader && follows_nobody && f.read_only != true;
+    if (cluster.engine == Engine::mysql) h.own = f.lineage.empty() && f.stored ? f.stored->lineage : f.lineage;
+    if (cluster.engine == Engine::mariadb && f.server_id) h.own = std::to_string(*f.server_id);
     h.in_primary_component = f.reachable() && f.galera && f.galera->status == "Primary" && f.galera->wsrep_on != false;
     if (h.in_primary_component) {
       h.view = members_of_view(cluster, *f.galera);

@@ -72,4 +72,12 @@ std::string logged_behind(std::string_view binlog_state, std::string_view slave_
   return text;
 }
 
+std::optional<Errant> logged_beside_source(Engine engine, const MemberFacts& member) {
+  if (!refuses_what_it_logged(engine, member) || noted_late(engine, member)) return std::nullopt;
+  if (member.unnoted && member.unnoted->any()) return member.unnoted;
+  Errant errant;
+  errant.transactions = logged_behind(member.executed, member.slave_pos);
+  return errant.any() ? std::optional(errant) : std::nullopt;
+}
+
 }  // namespace holdfast::cluster

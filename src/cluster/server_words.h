@@ -29,5 +29,8 @@ bool has_atomic_ddl(std::string_view version);
 /// MariaDB: what a replica's own log (gtid_binlog_state) has behind the position it noted (gtid_slave_pos), in each
 /// domain: "0-1-36..0-1-37"; "" = nothing, or one of them makes no sense.
 std::string logged_behind(std::string_view binlog_state, std::string_view slave_pos);
+/// MariaDB: transactions that a replica logged itself under a number of its source, and which it now refuses to take
+/// from there; nullopt when it does not, or what it refuses is only noted late.
+std::optional<Errant> logged_beside_source(Engine engine, const MemberFacts& member);
 
 }  // namespace holdfast::cluster

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cluster/roles.h"
 #include "cluster/rules/rule.h"
+#include "cluster/server_words.h"
 
 namespace holdfast::cluster {
 
@@ -19,7 +21,7 @@ constexpr std::string_view kActionNames[] = {"nothing", "restart", "resume", "re
 constexpr std::string_view kSeverityNames[] = {"info", "warning", "error", "critical"};
 
 std::vector<std::span<const Rule>> tables() {
-  return {rules::reach_rules(),      rules::history_rules(), rules::replication_rules(),
+  return {rules::reach_rules(),      rules::history_rules(), rules::evidence_rules(), rules::replication_rules(),
           rules::protection_rules(), rules::galera_rules(),  rules::resource_rules(),
           rules::setting_rules(),    rules::waiting_rules(), rules::leftover_rules()};
 }
@@ -75,7 +77,10 @@ std::string healthy_sentence(const View& view, const MemberFacts& f) {
   const size_t expected = view.members.size() - 1;
   if (f.followers && static_cast<size_t>(*f.followers) < expected)
     return fmt::format("takes writes; {} of {} replicas connected", *f.followers, expected);
-  if (f.semi_sync.source_active == true) return "takes writes, each received by a replica before it counts";
+  if (f.semi_sync.source_active == true && f.semi_sync.clients != 0)
+    return f.semi_sync.wait_count.value_or(1) > 1
+               ? fmt::format("takes writes, each received by {} replicas before it counts", *f.semi_sync.wait_count)
+               : "takes writes, each received by a replica before it counts";
   return "takes writes";
 }
 
@@ -129,13 +134,13 @@ void tell_twins(std::vector<MemberFacts>& seen) {
 }
 
 std::string cluster_sentence(const TriageReport& report, size_t writers) {
-  size_t healthy = 0, problems = 0;
+  size_t healthy = 0;
   for (const auto& m : report.members) healthy += m.healthy();
-  for (const auto& d : report.diagnoses) problems += d.severity >= Severity::error;
-  std::string worst;
-  if (!report.diagnoses.empty() && report.diagnoses[0].severity == Severity::critical)
-    worst = "; " + report.diagnoses[0].summary;
   const size_t total = report.members.size();
+  std::string worst;  // said where it is grave, or where the count alone would sound as if all were well
+  if (!report.diagnoses.empty() && (report.diagnoses[0].severity == Severity::critical ||
+                                    (report.diagnoses[0].severity == Severity::error && healthy == total)))
+    worst = "; " + report.diagnoses[0].summary;
   if (report.healthy) {
     const size_t warnings = static_cast<size_t>(
         std::ranges::count_if(report.diagnoses, [](const Diagnosis& d) { return d.severity == Severity::warning; }));
@@ -237,6 +242,7 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
     seen.push_back(std::move(nothing));
   }
   tell_twins(seen);
+  settle_roles(cluster, seen);
   const auto past = histories(cluster, seen);
   report.authority = find_authority(cluster.engine, past, cluster.lineage);
   const View view{cluster, seen, past, report.authority, find_writers(cluster, seen)};
@@ -293,6 +299,11 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
       member.errant.exact =
           cluster.engine == Engine::mysql || (cluster.engine == Engine::galera && member.errant.count);
     }
+    if (!member.errant.any() && baseline && past[i].member != baseline->member)
+      if (auto local = logged_beside_source(cluster.engine, seen[i])) {
+        member.errant = std::move(*local);
+        member.errant.against = baseline->member.str();
+      }
     member.sentence = verdicts[i] != Verdict::healthy ? sentences[i] : healthy_sentence(view, seen[i]);
     report.healthy = report.healthy && member.healthy();
     member.facts = std::move(seen[i]);

@@ -100,6 +100,37 @@ const Case kCases[] = {
      "errant-transactions", 1, Verdict::diverged, Action::rebuild},
     {"errant maria", Engine::mariadb, [](World& w) { w[1].executed = "0-1-100,0-2-101"; }, "errant-transactions", 1,
      Verdict::diverged, Action::rebuild},
+    {"a position set ahead of its log", Engine::mariadb,
+     [](World& w) {
+       w[1].executed = "0-1-72";
+       w[1].slave_pos = w[1].received = "0-1-100";
+     },
+     "position-not-in-log", 1, Verdict::broken, Action::rebuild},
+    {"a position set ahead of all", Engine::mariadb, [](World& w) { w[1].slave_pos = w[1].received = "0-1-120"; },
+     "position-not-in-log", 1, Verdict::broken, Action::rebuild},
+    {"a position, and a log that begins anew", Engine::mariadb, [](World& w) { w[1].executed.clear(); },
+     "position-not-in-log", 1, Verdict::broken, Action::nothing},
+    {"a hole set into gtid_purged", Engine::mysql,
+     [](World& w) { w[1].purged = std::string(kUuid[0]) + ":1-10:50-60"; }, "gtid-purged-hole", 1, Verdict::broken,
+     Action::rebuild},
+    {"errors passed over", Engine::mysql,
+     [](World& w) { w[1].silent_loss = {"replica_exec_mode=IDEMPOTENT (safe: STRICT)"}; }, "silent-loss", 1,
+     Verdict::broken, Action::nothing},
+    {"written under its primary's number", Engine::mariadb, [](World& w) { w[1].executed = "0-1-103"; },
+     "errant-transactions", 1, Verdict::diverged, Action::rebuild},
+    {"written under its primary's number, and refused by now", Engine::mariadb,
+     [](World& w) {
+       w[0].executed = "0-1-105";
+       w[1].executed = "0-1-103";
+       w[1].following[0].applying = false;
+       w[1].following[0].apply_errno = 1950;
+       w[1].following[0].apply_error =
+           "An attempt was made to binlog GTID 0-1-101 which would create an out-of-order sequence number with existing "
+           "GTID 0-1-103, and gtid strict mode is enabled";
+     },
+     "errant-transactions", 1, Verdict::diverged, Action::rebuild},
+    {"closed for clients, not for administrators", Engine::mysql, [](World& w) { w[1].super_read_only = false; },
+     "replica-writable", 1, Verdict::broken, Action::resume},
     {"detached", Engine::mysql,
      [](World& w) {
        w[1].following.clear();

@@ -47,8 +47,26 @@ const Remark kRemarks[] = {
        w[1].write_bypass = {"'keeper'@'%'", "'root'@'localhost'"};
        w[0].write_bypass = {"'app'@'%'"};  // of the primary only: it is no replica
      }},
+    {"a setting that matters once it follows", Engine::mysql,
+     [](World& w) { w[0].silent_loss = {"replica_skip_errors=ALL (safe: OFF)"}; }, "silent-loss", Severity::warning,
+     [](World& w) { w[0].silent_loss.clear(); }},
+    {"schema changes node by node", Engine::galera,
+     [](World& w) { w[0].silent_loss = {"wsrep_osu_method=RSU (safe: TOI)"}; }, "silent-loss", Severity::warning,
+     [](World& w) { w[0].silent_loss.clear(); }},
     {"no page checksums", Engine::postgres, [](World& w) { w[1].checksums = false; }, "page-checksums-off",
      Severity::info, [](World& w) { w[1].checksums.reset(); }},
+    {"no wait while nobody is connected", Engine::mysql,
+     [](World& w) {
+       w.cluster.replication = ReplicationMode::semi_sync;
+       w[0].semi_sync = {true, true, false, false, 2, "AFTER_SYNC", 10'000};
+       w[0].semi_sync.waits_for_none = false;
+     },
+     "semi-sync-timeout-short", Severity::warning,
+     [](World& w) {
+       w.cluster.replication = ReplicationMode::semi_sync;
+       w[0].semi_sync = {true, true, false, false, 2, "AFTER_SYNC", 10'000};
+       w[0].semi_sync.waits_for_none = true;
+     }},
     {"short timeout", Engine::mysql,
      [](World& w) {
        w.cluster.replication = ReplicationMode::semi_sync;

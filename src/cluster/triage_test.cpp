@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -167,8 +168,140 @@ TEST(Triage, WhatAReplicaWroteItselfIsErrantAndNotThePrimarysLoss) {
   w[0].executed = std::string(kUuid[0]) + ":1-90";
   report = w.report();
   EXPECT_TRUE(report.has("leader-not-primary"));
-  EXPECT_FALSE(report.has("errant-transactions"));
-  EXPECT_EQ(report.members[1].action, Action::nothing);
+  EXPECT_EQ(report.authority.kind, AuthorityKind::diverged) << "after a reset nobody is proven to hold everything";
+  EXPECT_EQ(report.members[1].verdict, Verdict::diverged) << "it is not healthy beside a critical diagnosis of it";
+  for (const auto& d : report.diagnoses) EXPECT_EQ(d.summary.find("holds everything"), std::string::npos) << d.summary;
+}
+
+// Whether an errant replica lacks the newest of its primary's transactions is a matter of milliseconds.
+TEST(Triage, WhatIsSaidOfAnErrantReplicaDoesNotChangeWithItsLag) {
+  for (Engine engine : {Engine::mysql, Engine::mariadb}) {
+    std::vector<std::string> said;
+    for (const char* lag : {"none", "some"}) {
+      World w = healthy(engine);
+      const bool lags = std::string_view(lag) == "some";
+      if (engine == Engine::mysql) {
+        w[1].executed = fmt::format("{}:1-{},{}:1", kUuid[0], lags ? 98 : 100, kUuid[1]);
+      } else {
+        w[1].executed = fmt::format("0-1-{},0-2-101", lags ? 98 : 100);
+        w[1].slave_pos = lags ? "0-1-98" : "0-1-100";
+      }
+      const auto report = w.report();
+      std::string text{authority_kind_name(report.authority.kind)};
+      for (const auto& d : report.diagnoses) text += " " + d.id;
+      for (const auto& m : report.members) text += fmt::format(" {} {}", verdict_name(m.verdict), action_name(m.action));
+      said.push_back(text);
+    }
+    EXPECT_EQ(said[0], said[1]);
+    EXPECT_NE(said[0].find("diverged errant-transactions healthy"), std::string::npos) << said[0];
+  }
+}
+
+TEST(Triage, OfTwoSidesThatDivergedBothAreNamed) {
+  World w = healthy(Engine::mysql);
+  w[0].executed = std::string(kUuid[0]) + ":1-100," + kUuid[2] + ":1";
+  w[1].executed = std::string(kUuid[0]) + ":1-90," + kUuid[2] + ":1-3";
+  const auto report = w.report();
+  EXPECT_TRUE(report.has("histories-diverged"));
+  for (const auto& d : report.diagnoses) {
+    if (d.id != "errant-transactions" || d.members[0].str() != "m1") continue;
+    EXPECT_NE(d.summary.find("m0 has what m1 lacks"), std::string::npos) << d.summary;
+    EXPECT_EQ(d.remedy.find("discard-diverged:m1"), std::string::npos) << d.remedy;
+  }
+}
+
+TEST(Triage, APositionThatTheLogDoesNotBearOutIsNoAuthority) {
+  World w = healthy(Engine::mariadb);
+  w[1].slave_pos = w[1].received = "0-1-120";  // set ahead by hand
+  auto report = w.report();
+  EXPECT_FALSE(report.has("leader-not-primary"));
+  EXPECT_EQ(report.authority.kind, AuthorityKind::provable);
+  EXPECT_EQ(report.authority.member->str(), "m0");
+
+  take_down(w[0]);  // the primary is gone, and m1 lacks what it says it has
+  w[1].executed = "0-1-72";
+  w[1].slave_pos = w[1].received = "0-1-100";
+  take_down(w[2]);
+  w[0].stored->data = StoredFacts::Data::missing;
+  w[0].stored->position.clear();
+  report = w.report();
+  EXPECT_EQ(report.authority.member->str(), "m2") << "its log has all of it";
+
+  w[1].received = "0-1-110";  // what it lacks in between nobody can tell
+  EXPECT_EQ(w.report().authority.kind, AuthorityKind::undeterminable);
+}
+
+TEST(Triage, WhatOnlyRelayLogsHoldIsSaidAndUnreadableOnesAreUnknown) {
+  World w = healthy(Engine::mariadb);
+  for (int i : {0, 1}) take_down(w[i], "failed");
+  w[0].stored->data = StoredFacts::Data::missing;
+  w[0].stored->position.clear();
+  w[1].stored->received = "0-1-105";
+  auto report = w.report();
+  EXPECT_TRUE(report.has("relay-log-only-copy"));
+  EXPECT_EQ(report.authority.member->str(), "m1");
+  w[2].executed = w[2].slave_pos = "0-1-105";
+  EXPECT_FALSE(w.report().has("relay-log-only-copy")) << "a running member has it";
+
+  w[1].stored->received.clear();
+  w[1].stored->received_unknown = "relay.000002: the checksum is wrong";
+  report = w.report();
+  EXPECT_EQ(report.authority.kind, AuthorityKind::undeterminable);
+  ASSERT_EQ(report.authority.blockers.size(), 1u);
+  EXPECT_EQ(report.authority.blockers[0].str(), "m1");
+
+  // Of several connections one domain may have two last transactions.
+  w[1].stored->received_unknown.clear();
+  w[1].stored->received = "0-1-105,0-7-104";
+  EXPECT_EQ(w.report().authority.member->str(), "m1") << w.report().authority.reasons[0];
+}
+
+TEST(Triage, APrimaryIsJudgedByWhatItDoes) {
+  struct Source {
+    const char* address;
+    bool runs;
+    bool warned;
+  };
+  // Fed by another cluster, by its own replica, and promoted without a reset.
+  for (const auto& source : {Source{"10.9.9.9:3306", true, true}, Source{"localhost:1001", true, true},
+                             Source{"127.0.0.1:1002", false, false}}) {
+    for (Engine engine : {Engine::mysql, Engine::mariadb}) {
+      World w = healthy(engine);
+      w[0].role = MemberRole::replica;
+      w[0].following.push_back(test::stream(source.address));
+      w[0].following[0].channel = "other";
+      if (!source.runs) {
+        w[0].following[0].receiving = w[0].following[0].applying = false;
+        w[0].following[0].receive_state = "No";
+      }
+      const auto report = w.report();
+      EXPECT_EQ(report.leader, "m0") << source.address;
+      EXPECT_TRUE(report.healthy) << report.sentence;
+      EXPECT_FALSE(report.has("no-writer"));
+      ASSERT_TRUE(report.has("side-channel"));
+      for (const auto& d : report.diagnoses) {
+        if (d.id != "side-channel") continue;
+        EXPECT_EQ(d.severity == Severity::warning, source.warned);
+        EXPECT_NE(d.summary.find("other"), std::string::npos) << d.summary;
+      }
+    }
+  }
+  // A replica that is open for writes is still a replica: its source runs here and does not follow it.
+  World w = healthy(Engine::mysql);
+  w[1].read_only = false;
+  EXPECT_EQ(w.report().leader, "m0");
+  EXPECT_TRUE(w.report().has("replica-writable"));
+  w[1].following[0].upstream = "10.9.9.9:3306";  // it should follow, its agent says so
+  EXPECT_EQ(w.report().leader, "m0");
+}
+
+TEST(Triage, AMemberThatOnlyAdministratorsMayWriteIsNoSecondWriter) {
+  World w = healthy(Engine::mysql);
+  w[1].following.clear();
+  w[1].role = MemberRole::primary;
+  w[1].read_only = true;
+  w[1].super_read_only = false;
+  EXPECT_FALSE(w.report().has("several-writers"));
 }
 
 TEST(Triage, WhoIsToLeadIsAskedOnlyOnceThePrimaryIsLost) {

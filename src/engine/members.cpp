@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "cluster/roles.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/file.h"
@@ -22,7 +23,16 @@ Status look_mysql(const DatabaseCluster& cluster, const sql::Target& target, Dea
   const bool mysql = cluster.engine == Engine::mysql;
   auto status = TRY(connection.query(mysql ? "SHOW REPLICA STATUS" : "SHOW ALL SLAVES STATUS", deadline, stop));
   view.known = true;
+  bool from_here = false;
+  for (size_t i = 0; i < status.rows.size(); ++i)
+    from_here = from_here ||
+                cluster::member_at(cluster, status.text(mysql ? "Source_Host" : "Master_Host", i) + ":" +
+                                                status.text(mysql ? "Source_Port" : "Master_Port", i))
+                    .has_value();
   view.is_replica = !status.empty();
+  // Open for writes and fed from elsewhere it is the primary, as in cluster/roles.h.
+  if (view.is_replica && !from_here)
+    view.is_replica = TRY(connection.query("SELECT @@GLOBAL.read_only AS r", deadline, stop)).text("r") != "0";
   if (!view.is_replica) {
     view.healthy = true;
     return {};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <map>
@@ -22,16 +23,20 @@ namespace {
 
 using Ask = Asker<sql::MariadbConnection>;
 
-constexpr const char* kPositions =
-    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('gtid_binlog_state','gtid_binlog_pos','gtid_current_pos',"
-    "'gtid_slave_pos','gtid_executed','gtid_purged')";
+/// In this order: what was noted first is in the log by the time that is read, and what was purged has been executed.
+const char* positions_of(Engine engine) {
+  return engine == Engine::mysql
+             ? "SELECT @@GLOBAL.gtid_purged AS gtid_purged, @@GLOBAL.gtid_executed AS gtid_executed"
+             : "SELECT @@GLOBAL.gtid_slave_pos AS gtid_slave_pos, @@GLOBAL.gtid_binlog_state AS gtid_binlog_state, "
+               "@@GLOBAL.gtid_current_pos AS gtid_current_pos, @@GLOBAL.gtid_binlog_pos AS gtid_binlog_pos";
+}
 
 std::string without_newlines(std::string text) {
   std::erase(text, '\n');
   return text;
 }
 
-void take_position(Engine engine, MemberFacts& facts, const Settings& settings) {
+void take_position(Engine engine, MemberFacts& facts, const sql::Rows& settings) {
   if (engine == Engine::mysql) {
     facts.executed = without_newlines(settings.text("gtid_executed"));
     facts.purged = without_newlines(settings.text("gtid_purged"));
@@ -48,7 +53,8 @@ void take_position(Engine engine, MemberFacts& facts, const Settings& settings) 
 }
 
 void take_settings(Engine engine, MemberFacts& facts, const Settings& v) {
-  facts.read_only = engine == Engine::mysql ? v.flag("super_read_only") : v.flag("read_only");
+  facts.read_only = v.flag("read_only");
+  facts.super_read_only = v.flag("super_read_only");
   if (engine == Engine::mysql) facts.lineage = facts.server_uuid = v.text("server_uuid");
   if (!v.text("datadir").empty())
     facts.instance = fmt::format("{}:{} {} {}", v.text("hostname"), v.text("port"), v.text("datadir"),
@@ -78,7 +84,45 @@ void take_settings(Engine engine, MemberFacts& facts, const Settings& v) {
   semi.wait_point = v.text("rpl_semi_sync_source_wait_point") + v.text("rpl_semi_sync_master_wait_point");
   semi.timeout_ms = v.find("rpl_semi_sync_source_timeout") ? v.number("rpl_semi_sync_source_timeout")
                                                            : v.number("rpl_semi_sync_master_timeout");
+  auto wait = v.find("rpl_semi_sync_source_wait_for_replica_count")
+                  ? v.number("rpl_semi_sync_source_wait_for_replica_count")
+                  : v.number("rpl_semi_sync_master_wait_for_slave_count");
+  if (wait) semi.wait_count = static_cast<int>(*wait);
+  semi.waits_for_none = either("rpl_semi_sync_source_wait_no_replica", "rpl_semi_sync_master_wait_no_slave");
   note(facts, "read_only", facts.read_only ? (*facts.read_only ? "on" : "off") : "", "SQL variables");
+}
+
+/// What makes an applier pass over errors, or leave changes out.
+void take_silent_loss(Engine engine, MemberFacts& facts, const Settings& v) {
+  auto unless = [&](const char* name, std::string_view safe) {
+    if (auto value = v.find(name); value && !value->empty() && *value != safe)
+      facts.silent_loss.push_back(fmt::format("{}={} (safe: {})", name, *value, safe));
+  };
+  if (engine == Engine::galera) {
+    unless("wsrep_osu_method", "TOI");
+    return;
+  }
+  const bool now = v.find("replica_exec_mode").has_value();  // both names are there for a while
+  unless(now ? "replica_exec_mode" : "slave_exec_mode", "STRICT");
+  unless(now ? "replica_skip_errors" : "slave_skip_errors", "OFF");
+  unless(v.find("sql_replica_skip_counter") ? "sql_replica_skip_counter" : "sql_slave_skip_counter", "0");
+  unless("replicate_events_marked_for_skip", "REPLICATE");
+  for (const char* name : {"replica_type_conversions", "slave_type_conversions"})
+    if (v.text(name).find("ALL_LOSSY") != std::string::npos && facts.silent_loss.end() ==
+        std::ranges::find_if(facts.silent_loss, [](const auto& one) { return one.find("ALL_LOSSY") != one.npos; }))
+      unless(name, "ALL_NON_LOSSY");
+  facts.commit_order = v.find("replica_preserve_commit_order") ? v.flag("replica_preserve_commit_order")
+                                                                : v.flag("slave_preserve_commit_order");
+}
+
+/// A primary that leaves databases out of its binary log.
+void take_log_filters(Engine engine, MemberFacts& facts, Ask& ask) {
+  auto rows = engine == Engine::mysql ? ask.if_allowed("binary log filters", "SHOW BINARY LOG STATUS") : std::nullopt;
+  if (!rows) rows = ask.if_allowed("binary log filters", "SHOW MASTER STATUS");
+  if (!rows) return;
+  for (const char* name : {"Binlog_Do_DB", "Binlog_Ignore_DB"})
+    if (const std::string value = rows->empty() ? "" : rows->text(name); !value.empty())
+      facts.silent_loss.push_back(fmt::format("{}={} (safe: not set)", name, value));
 }
 
 void take_status(MemberFacts& facts, const Settings& s) {
@@ -277,9 +321,11 @@ void look(Engine engine, MemberFacts& facts, Ask& ask) {
                       "'hostname','port','datadir','server_uid','offline_mode','wsrep_provider_options',"
                       "'server_uuid','log_bin','log_slave_updates','log_replica_updates','gtid_strict_mode',"
                       "'event_scheduler','max_connections','sync_binlog','innodb_flush_log_at_trx_commit','wsrep_on',"
-                      "'wsrep_desync','wsrep_provider','wsrep_reject_queries','gtid_binlog_state','gtid_binlog_pos',"
-                      "'gtid_current_pos','gtid_slave_pos',"
-                      "'gtid_executed','gtid_purged','gtid_mode') OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%'"))
+                      "'wsrep_desync','wsrep_provider','wsrep_reject_queries','wsrep_osu_method','gtid_mode',"
+                      "'slave_exec_mode','replica_exec_mode','slave_skip_errors','replica_skip_errors',"
+                      "'sql_slave_skip_counter','sql_replica_skip_counter','slave_type_conversions',"
+                      "'replica_type_conversions','replicate_events_marked_for_skip','slave_preserve_commit_order',"
+                      "'replica_preserve_commit_order') OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%'"))
     variables.add(*rows);
   if (auto rows =
           ask("status",
@@ -288,10 +334,11 @@ void look(Engine engine, MemberFacts& facts, Ask& ask) {
     status.add(*rows);
   take_settings(engine, facts, variables);
   take_status(facts, status);
+  take_silent_loss(engine, facts, variables);
   if (engine == Engine::galera)
     take_galera(facts, variables, status);
-  else
-    take_position(engine, facts, variables);
+  else if (auto rows = ask("position", positions_of(engine)))
+    take_position(engine, facts, *rows);
   if (facts.reach != cluster::Reach::reachable) return;
 
   const bool unready = facts.galera && facts.galera->ready == false;  // refuses every SELECT (1047)
@@ -322,6 +369,7 @@ void look(Engine engine, MemberFacts& facts, Ask& ask) {
          "SQL replication status");
   }
   if (unready) return;
+  if (engine != Engine::galera && facts.log_bin == true) take_log_filters(engine, facts, ask);
   if (engine == Engine::mysql)
     look_at_tablespaces(facts, ask);
   else if (auto rows = ask("size", "SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_SYS_TABLESPACES");
@@ -357,11 +405,7 @@ void observe_mysql_family_position(Engine engine, MemberFacts& facts, const sql:
   auto connection = sql::MariadbConnection::connect(target, deadline, stop);
   if (!connection) return note_failure(facts, connection.error());
   Ask ask(facts, *connection, deadline, stop);
-  if (auto rows = ask("position", kPositions)) {
-    Settings settings;
-    settings.add(*rows);
-    take_position(engine, facts, settings);
-  }
+  if (auto rows = ask("position", positions_of(engine))) take_position(engine, facts, *rows);
 }
 
 }  // namespace holdfast::engine

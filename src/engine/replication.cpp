@@ -192,21 +192,67 @@ Status restore_stream(Engine engine, const sql::Target& replica, const StreamSta
   return {};
 }
 
-Status set_semi_sync(const sql::Target& server, bool source, bool on, Deadline deadline, std::stop_token stop) {
+namespace {
+
+/// The variable that switches semi-sync on: releases differ in the words, and MySQL without its plug-in has none.
+Result<std::string> semi_sync_switch(MariadbConnection& connection, bool source, Deadline deadline,
+                                     const std::stop_token& stop) {
+  const auto rows = TRY(connection.query(
+      fmt::format("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('rpl_semi_sync_{}_enabled','rpl_semi_sync_{}_enabled')",
+                  source ? "source" : "replica", source ? "master" : "slave"),
+      deadline, stop));
+  if (!rows.empty()) return rows.text("Variable_name");
+  return fail(ErrorClass::refused, "replication.no_semi_sync", "the server has no plug-in for semi-sync",
+              "install it, and switch it on in the configuration");
+}
+
+/// Fallen back it waits for a commit that a replica acknowledges; switched off and on it waits from the next one on.
+Status come_back(MariadbConnection& connection, const std::string& name, Deadline deadline,
+                 const std::stop_token& stop) {
+  const std::string prefix = name.substr(0, name.rfind('_'));
+  const auto status = [&](const char* what) -> Result<std::string> {
+    return TRY(connection.query(fmt::format("SHOW GLOBAL STATUS LIKE '{}_{}'", prefix, what), deadline, stop))
+        .text("Value");
+  };
+  std::optional<Error> broken;
+  (void)TRY(sys::wait_until(
+      [&] {
+        auto clients = status("clients");
+        if (!clients) broken = clients.error();
+        return broken || *clients != "0";
+      },
+      deadline.at_most(std::chrono::seconds(20)), stop));
+  if (broken) return fail(std::move(*broken));
+  if (TRY(status("clients")) == "0" || TRY(status("status")) != "OFF") return {};
+  for (const char* value : {"OFF", "ON"})
+    TRY(connection.query(fmt::format("SET GLOBAL {}={}", name, value), deadline, stop));
+  return {};
+}
+
+}  // namespace
+
+Result<bool> semi_sync_on(const sql::Target& server, bool source, Deadline deadline, std::stop_token stop) {
   auto connection = TRY(MariadbConnection::connect(server, deadline, stop));
-  const char* value = on ? "ON" : "OFF";
-  TRY(connection.query(fmt::format("SET GLOBAL rpl_semi_sync_{}_enabled={}", source ? "master" : "slave", value),
-                       deadline, stop));
-  if (source) return {};
+  const std::string name = TRY(semi_sync_switch(connection, source, deadline, stop));
+  return TRY(connection.query(fmt::format("SELECT @@GLOBAL.{} AS x", name), deadline, stop)).text("x") == "1";
+}
+
+Status set_semi_sync(Engine engine, const sql::Target& server, bool source, bool on, Deadline deadline,
+                     std::stop_token stop) {
+  auto connection = TRY(MariadbConnection::connect(server, deadline, stop));
+  const std::string name = TRY(semi_sync_switch(connection, source, deadline, stop));
+  TRY(connection.query(fmt::format("SET GLOBAL {}={}", name, on ? "ON" : "OFF"), deadline, stop));
+  if (source) return on ? come_back(connection, name, deadline, stop) : Status();
   // Stopped only when nothing it has got is still to be applied: then its relay log holds nothing that could be lost.
+  const Dialect& words = dialect(engine);
   const bool drained = TRY(sys::wait_until(
       [&] {
-        auto rows = connection.query("SHOW SLAVE STATUS", deadline, stop);
-        return rows && rows->text("Slave_SQL_Running") == "Yes" && rows->value("Seconds_Behind_Master") == "0";
+        auto rows = connection.query(words.status, deadline, stop);
+        return rows && rows->text(words.applying) == "Yes" && rows->value(words.lag) == "0";
       },
       deadline, stop));
-  if (!drained) return fail(ErrorClass::unavailable, "replication.waiting", "it does not get level in time");
-  return reconnect_receiver(Engine::mariadb, server, deadline, std::move(stop));
+  if (!drained) return fail(ErrorClass::unavailable, "replication.waiting", "it does not catch up in time");
+  return reconnect_receiver(engine, server, deadline, std::move(stop));
 }
 
 Status wait_for_replication(Engine engine, const sql::Target& replica, bool level, Deadline deadline,
@@ -273,6 +319,12 @@ Status set_read_only(Engine engine, const sql::Target& server, bool on, Deadline
   TRY(connection.query(
       fmt::format("SET GLOBAL {}={}", engine == Engine::mysql ? "super_read_only" : "read_only", value), deadline,
       stop));
+  return {};
+}
+
+Status set_writable(const sql::Target& server, Deadline deadline, std::stop_token stop) {
+  auto connection = TRY(MariadbConnection::connect(server, deadline, stop));
+  TRY(connection.query("SET GLOBAL read_only=OFF", deadline, stop));  // and with it super_read_only
   return {};
 }
 

@@ -50,9 +50,12 @@ Result<StreamState> stream_state(cluster::Engine engine, const sql::Target& repl
 /// Puts it back as it was: stops what was stopped, forgets its source where it had none. For undoing.
 Status restore_stream(cluster::Engine engine, const sql::Target& replica, const StreamState& before,
                       const Source& as_whom, Deadline deadline);
-/// MariaDB: semi-sync as source or as replica. A replica's receiver is started anew, since it announces itself only
-/// then; what it has received is applied first.
-Status set_semi_sync(const sql::Target& server, bool source, bool on, Deadline deadline, std::stop_token stop = {});
+/// Semi-sync as source or as replica, in the words of this server. A replica's receiver is started anew, since it
+/// announces itself only then; what it has received is applied first. A source that fell back waits again from the next
+/// commit on, once a replica acknowledges: it needs no write to come back.
+Status set_semi_sync(cluster::Engine engine, const sql::Target& server, bool source, bool on, Deadline deadline,
+                     std::stop_token stop = {});
+Result<bool> semi_sync_on(const sql::Target& server, bool source, Deadline deadline, std::stop_token stop = {});
 /// Waits until the replica receives and applies (MariaDB, MySQL), or replays (PostgreSQL); with `level` also until it
 /// is not behind any more. "replication.stopped" (failed) tells its error at once when it has one,
 /// "replication.waiting" (unavailable) that the deadline passed.
@@ -61,5 +64,7 @@ Status wait_for_replication(cluster::Engine engine, const sql::Target& replica, 
 /// MariaDB read_only, MySQL super_read_only (and with it read_only).
 Status set_read_only(cluster::Engine engine, const sql::Target& server, bool on, Deadline deadline,
                      std::stop_token stop = {});
+/// MySQL: opens it for all, not only for administrators.
+Status set_writable(const sql::Target& server, Deadline deadline, std::stop_token stop = {});
 
 }  // namespace holdfast::engine

@@ -10,6 +10,7 @@
 #include "agent/client.h"
 #include "agent/config.h"
 #include "agent/inspect.h"
+#include "cluster/roles.h"
 #include "cluster/server_words.h"
 #include "engine/observe.h"
 #include "provider/errant.h"
@@ -250,6 +251,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
   }
   for (size_t i = 0; i < count; ++i)
     if (frozen_postmaster(cluster, facts[i])) read_files_again(facts[i], cluster.members[i], per_member, stop);
+  cluster::settle_roles(cluster, facts);
   // After those: a frozen standby's receiver is a process of its own, and goes on.
   for (size_t i = 0; i < count; ++i) {
     if (!takes_writes(cluster, facts[i])) continue;

@@ -201,7 +201,10 @@ class SetReadOnly : public MemberStep {
  public:
   using MemberStep::MemberStep;
   Result<Value> look_before(StepScope& scope) override {
-    return Value::object({{"readOnly", TRY(is_read_only(scope))}});
+    auto* control = TRY(member(scope));
+    auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon()));
+    const auto plain = TRY(connection.query("SELECT @@read_only AS x", soon()));
+    return Value::object({{"readOnly", TRY(is_read_only(scope))}, {"toClients", plain.text("x") != "0"}});
   }
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
@@ -217,6 +220,9 @@ class SetReadOnly : public MemberStep {
     auto* control = TRY(member(scope));
     if (before["readOnly"].boolean() || scope.step().arguments["keep"].boolean()) return {};
     TRY_VOID(ready_for_sql(scope));
+    // MySQL: closed for administrators it was closed for all.
+    if (engine() == Engine::mysql && !before["toClients"].boolean())
+      return engine::set_writable(control->setup().socket, soon());
     return engine::set_read_only(engine(), control->setup().socket, false, soon());
   }
 
@@ -237,7 +243,7 @@ class SetSemiSync : public MemberStep {
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     TRY_VOID(ready_for_sql(scope));
-    TRY_VOID(engine::set_semi_sync(control->setup().socket, as_source(scope), true, Deadline::in(seconds(60)),
+    TRY_VOID(engine::set_semi_sync(engine(), control->setup().socket, as_source(scope), true, Deadline::in(seconds(60)),
                                    scope.stop()));
     return Value::object();
   }
@@ -249,18 +255,15 @@ class SetSemiSync : public MemberStep {
     auto* control = TRY(member(scope));
     if (before["on"].boolean()) return {};
     TRY_VOID(ready_for_sql(scope));
-    return engine::set_semi_sync(control->setup().socket, as_source(scope), false, Deadline::in(seconds(60)));
+    return engine::set_semi_sync(engine(), control->setup().socket, as_source(scope), false,
+                                 Deadline::in(seconds(60)));
   }
 
  private:
   static bool as_source(StepScope& scope) { return scope.step().arguments["source"].boolean(); }
   Result<bool> is_on(StepScope& scope) const {
     auto* control = TRY(member(scope));
-    auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon()));
-    auto rows = TRY(connection.query(
-        as_source(scope) ? "SELECT @@rpl_semi_sync_master_enabled AS x" : "SELECT @@rpl_semi_sync_slave_enabled AS x",
-        soon()));
-    return rows.text("x") == "1";
+    return engine::semi_sync_on(control->setup().socket, as_source(scope), soon(), scope.stop());
   }
 };
 
@@ -390,6 +393,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   add_postgres_handlers(handlers, members);
   add_tail_handlers(handlers, members);
   add_logged_position_handlers(handlers, members);
+  add_received_handlers(handlers, members);
   return handlers;
 }
 

@@ -136,6 +136,7 @@ void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr
 void add_galera_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_postgres_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_tail_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
+void add_received_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_logged_position_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 
 }  // namespace holdfast::repair

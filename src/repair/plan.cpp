@@ -45,6 +45,7 @@ class Planner {
   void add(Step step) { proposal_.plan.steps.push_back(std::move(step)); }
   void add_proof(const MemberReport& member) { add(proof_of(member)); }
   Status restart(const MemberReport& member);
+  Status save_received(const MemberReport& member, bool will_write);
   Status resume(const MemberReport& member);
   /// What only it has would be on no primary any more.
   Status check_may_follow(const MemberReport& member) const;
@@ -124,8 +125,12 @@ int rank(const TriageReport& report, const MemberReport& member) {
 
 Status Planner::check_cluster() const {
   if (request_.ordinal) return {};
+  // Replicas that wrote something themselves beside a primary that writes on: that one stays, and each asks by itself.
+  const bool has_one_primary = report_.cluster.engine == Engine::mariadb || report_.cluster.engine == Engine::mysql;
+  const bool only_errant = has_one_primary && !report_.leader.empty() && report_.has("errant-transactions") &&
+                           !report_.has("histories-diverged") && !report_.has("leader-not-primary");
   if (report_.has("several-writers") || report_.has("galera-two-components") ||
-      report_.authority.kind == AuthorityKind::diverged)
+      (report_.authority.kind == AuthorityKind::diverged && !only_errant))
     return fail(ErrorClass::refused, "repair.split_brain",
                 fmt::format("the members of {} have come apart: which one to keep is your choice, member by member",
                             report_.cluster.full_name()),
@@ -212,6 +217,7 @@ Status Planner::restart(const MemberReport& member) {
                             name(member), report_.leader),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   if (told_otherwise && is_down(member)) {
+    TRY_VOID(save_received(member, false));
     add(telling_step(name(member), report_.leader));
     add(start_step(report_, member, "as a replica"));
     add(follow_step(member, report_.leader));
@@ -227,8 +233,41 @@ Status Planner::restart(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.target_is_not_authority",
                 fmt::format("{} would open for writes, but it is not proven to hold everything", name(member)),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  TRY_VOID(save_received(member, will_write));
   add(start_step(report_, member, is_down(member) ? "it does not run" : "it does not work as it is"));
   add(proof_of_start(member));
+  return {};
+}
+
+/// MariaDB: what a plain start would delete with the relay logs.
+Status Planner::save_received(const MemberReport& member, bool will_write) {
+  if (report_.cluster.engine != Engine::mariadb || !is_down(member) || !member.facts.stored) return {};
+  const std::string& unreadable = member.facts.stored->received_unknown;
+  // One that opens for writes gets from nobody what its relay logs held.
+  if (unreadable.empty() && !says(member, "relay-log-only-copy") && !(will_write && has_not_applied(report_, member)))
+    return {};
+  if (!request_.has_repository && !request_.no_escrow)
+    return fail(ErrorClass::refused, "repair.no_repository",
+                fmt::format("a start of {} deletes its relay logs, {}; a copy is kept first, and no repository is named",
+                            name(member),
+                            unreadable.empty() ? "which may be the only copy of what it has not applied"
+                                               : "which cannot be read: " + unreadable),
+                target_command(member) + " --backups-path REPOSITORY");
+  if (!unreadable.empty() && !request_.ordinal)
+    return fail(ErrorClass::refused, "repair.target_unknown",
+                fmt::format("what {} received and has not applied is not known: {}", name(member), unreadable),
+                fmt::format("to keep a copy and give it up: {} --backups-path REPOSITORY", target_command(member)));
+  if (!request_.no_escrow) add(keeping_step(member));
+  if (unreadable.empty())
+    add(applying_step(member));
+  else
+    proposal_.plan.losses.push_back(
+        {fmt::format("what {} received and has not applied is not known, and its start deletes its relay logs",
+                     name(member)),
+         "discard-unknown:" + name(member)});
+  if (request_.no_escrow)
+    proposal_.plan.losses.push_back(
+        {"no copy of the data of " + name(member) + " will be kept", "no-escrow:" + name(member)});
   return {};
 }
 
@@ -452,6 +491,8 @@ Result<Proposal> Planner::propose() {
   if (taught && nobody_else_leads(*taught)) add(telling_step(name(*taught), ""));
   for (const auto* m : waiting) {
     if (!proposal_.plan.steps.empty() && !refused) {
+      // It comes back with the next write; on an idle cluster there is none.
+      if (says(*m, "semi-sync-off")) add(semi_sync_step(*m, true));
       add_proof(*m);
       continue;
     }

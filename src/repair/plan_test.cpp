@@ -111,6 +111,38 @@ TEST(RepairPlan, RungsByWhatIsWrong) {
   EXPECT_EQ(steps(plan_repair(report, {})), "semi-sync-m0 prove-m0");
 }
 
+// MariaDB deletes relay logs when the threads start: what only they have is applied first, and a copy is kept.
+TEST(RepairPlan, AStartNeverDestroysWhatOnlyRelayLogsHold) {
+  auto report = healthy();
+  report.leader.clear();
+  diagnose(report, 1, "server-crashed", Verdict::stopped, Action::restart);
+  diagnose(report, 1, "relay-log-only-copy", Verdict::stopped, Action::restart);
+  auto& facts = report.members[1].facts;
+  facts.reach = cluster::Reach::unreachable;
+  facts.stored.emplace();
+  facts.stored->received = "0-1-9";
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1})), "repair.no_repository");
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1, .has_repository = true})), "escrow-m1 apply-m1 start-m1 prove-m1");
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1, .no_escrow = true})), "apply-m1 start-m1 prove-m1");
+
+  report.diagnoses.pop_back();
+  facts.stored->received.clear();
+  facts.stored->received_unknown = "relay.000001 cannot be read";
+  EXPECT_EQ(steps(plan_repair(report, {.has_repository = true})), "repair.target_unknown");
+  const auto proposal = plan_repair(report, {.ordinal = 1, .has_repository = true});
+  ASSERT_EQ(steps(proposal), "escrow-m1 start-m1 prove-m1");
+  ASSERT_EQ(proposal->plan.losses.size(), 1u);
+  EXPECT_EQ(proposal->plan.losses[0].acceptance, "discard-unknown:m1");
+}
+
+TEST(RepairPlan, SemiSyncThatFellBackDoesNotWaitForAWrite) {
+  auto report = healthy();
+  diagnose(report, 0, "semi-sync-off", Verdict::broken, Action::resume);
+  report.members[0].facts.semi_sync.source_enabled = true;
+  diagnose(report, 1, "replica-thread-stopped", Verdict::stopped, Action::resume);
+  EXPECT_EQ(steps(plan_repair(report, {})), "resume-m1 prove-m1 semi-sync-m0 prove-m0");
+}
+
 TEST(RepairPlan, NothingIsBegunForAMemberWhoseAccountIsRefused) {
   auto report = healthy();
   diagnose(report, 1, "server-crashed", Verdict::stopped, Action::restart);
@@ -166,6 +198,8 @@ TEST(RepairPlan, RefusesByName) {
   report = healthy();
   report.authority.kind = AuthorityKind::diverged;
   diagnose(report, 1, "errant-transactions", Verdict::diverged, Action::rebuild);
+  EXPECT_EQ(steps(plan_repair(report, {})), "repair.no_repository") << "only a replica wrote: the primary stays";
+  diagnose(report, 1, "histories-diverged", Verdict::diverged, Action::rebuild);
   EXPECT_EQ(steps(plan_repair(report, {})), "repair.split_brain");
 
   report = healthy();
@@ -440,7 +474,7 @@ TEST(RepairPlan, ThePrimaryIsHealedAfterTheReplicasItWaitsFor) {
   report.members[0].facts.semi_sync.source_enabled = true;
   diagnose(report, 0, "semi-sync-off", Verdict::broken, Action::resume);
   diagnose(report, 1, "replica-thread-stopped", Verdict::stopped, Action::resume);
-  EXPECT_EQ(steps(plan_repair(report, {})), "resume-m1 prove-m1 prove-m0");
+  EXPECT_EQ(steps(plan_repair(report, {})), "resume-m1 prove-m1 semi-sync-m0 prove-m0");
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.needs_operator");
   report.members[0].facts.semi_sync.source_enabled = false;
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "semi-sync-m0 prove-m0");
@@ -550,7 +584,7 @@ TEST(RepairPlan, ALonePrimaryIsTheDonorAndNobodyIsMadeAnewWithoutOne) {
     diagnose(report, i, "data-missing", Verdict::empty, Action::rebuild);
   }
   auto proposal = plan_repair(report, {});
-  EXPECT_EQ(steps(proposal), "copy-m1 try-m1 swap-m1 start-m1 prove-m1 prove-m0");
+  EXPECT_EQ(steps(proposal), "copy-m1 try-m1 swap-m1 start-m1 prove-m1 semi-sync-m0 prove-m0");
   ASSERT_TRUE(proposal);
   EXPECT_EQ(proposal->plan.find("copy-m1")->arguments["donor"].text(), "m0");
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "position/gtid_set.h"
+#include "repair/report_view.h"
 
 namespace holdfast::repair {
 
@@ -37,6 +38,44 @@ operation::Step fetching_step(const std::string& member, const std::string& lead
           .expected_seconds = 10,
           .proof = "it receives and applies",
           .touches = {"members/" + member}};
+}
+
+bool has_not_applied(const cluster::TriageReport& report, const cluster::MemberReport& member) {
+  if (!member.facts.stored || member.facts.stored->received.empty()) return false;
+  const auto applied = position::GtidState::parse(member.facts.stored->position);
+  const auto past = histories_of(report);
+  const auto* own = find_history(past, name(member));
+  const auto* all = own ? std::get_if<position::GtidState>(&own->position) : nullptr;
+  return applied && all && !applied->contains(*all);
+}
+
+operation::Step keeping_step(const cluster::MemberReport& member) {
+  const std::string& name = member.facts.member.str();
+  return {.id = "escrow-" + name,
+          .kind = "take_escrow",
+          .member = name,
+          .title = fmt::format("Keep a copy of the data directory of {} in the repository", name),
+          .arguments = Value::object(),
+          .preconditions = {"its server does not run"},
+          .undo = "nothing: the copy is kept",
+          .expected_seconds = 40,
+          .proof = "every byte of it was read back from the repository",
+          .touches = {"members/" + name}};
+}
+
+operation::Step applying_step(const cluster::MemberReport& member) {
+  const std::string& name = member.facts.member.str();
+  return {.id = "apply-" + name,
+          .kind = "apply_received",
+          .member = name,
+          .title = fmt::format("Start {} by itself, without its replication threads, and apply what it has received",
+                               name),
+          .arguments = Value::object({{"received", member.facts.stored ? member.facts.stored->received : ""}}),
+          .preconditions = {"no running member has it"},
+          .undo = "stop it; what was applied stays, and its relay logs stay",
+          .expected_seconds = 60,
+          .proof = "its position has all that it received",
+          .touches = {"members/" + name, "leader", "authority"}};
 }
 
 }  // namespace holdfast::repair

@@ -1,4 +1,5 @@
-// MySQL: relay logs that cannot be read are fetched again. Pure but for the handler.
+// Relay logs: MySQL's that cannot be read are fetched again; MariaDB's that may be the only copy are applied before a
+// start deletes them. Pure.
 #pragma once
 
 #include "cluster/triage.h"
@@ -10,5 +11,12 @@ namespace holdfast::repair {
 /// has in its own logs what the member has not applied.
 bool can_fetch_logs_anew(const cluster::TriageReport& report, const cluster::MemberReport& member);
 operation::Step fetching_step(const std::string& member, const std::string& leader);
+
+/// MariaDB: its relay logs hold what its own log does not.
+bool has_not_applied(const cluster::TriageReport& report, const cluster::MemberReport& member);
+/// MariaDB, the member is down: keeps a copy of its data directory.
+operation::Step keeping_step(const cluster::MemberReport& member);
+/// ... and applies what it has received, without its replication threads.
+operation::Step applying_step(const cluster::MemberReport& member);
 
 }  // namespace holdfast::repair

@@ -121,7 +121,10 @@ void show_live(Rng& rng, const Scene& scene, size_t i, size_t leader, MemberFact
     f.executed = set->to_string();
     f.gtid_mode = true;
   } else if (const auto* state = std::get_if<GtidState>(&shown.position)) {
-    f.executed = state->to_string();
+    f.executed = scene.logged[i];
+    f.received = scene.received[i];
+    f.slave_pos = scene.noted[i];
+    f.server_id = i + 1;
     f.gtid_strict = true;
   } else if (const auto* wal = std::get_if<WalPosition>(&shown.position)) {
     if (f.following.empty() && f.role == MemberRole::replica) f.following.emplace_back();
@@ -149,7 +152,9 @@ void show_stored(const Scene& scene, size_t i, MemberFacts& f) {
     s.lineage = fmt::format("00000000-0000-0000-0000-0000000001{:02}", i);
     s.position = set->to_string();
   } else if (const auto* state = std::get_if<GtidState>(&shown.position)) {
-    s.position = state->to_string();
+    s.position = scene.logged[i];
+    s.received = scene.received[i];
+    f.server_id = i + 1;
   } else if (const auto* wal = std::get_if<WalPosition>(&shown.position)) {
     s.lineage = wal->system_identifier;
     s.timeline = wal->timeline;
@@ -229,6 +234,7 @@ class Played {
       : scene_(scene), report_(report), plan_(plan) {
     for (const Transactions& truth : scene.truth) {
       nodes_.push_back({.data = truth, .side = {}, .aside = {}, .told = {}});
+      if (nodes_.size() <= scene.relayed.size()) nodes_.back().relayed = scene.relayed[nodes_.size() - 1];
       all_ |= truth;
     }
   }
@@ -249,6 +255,8 @@ class Played {
     std::optional<Transactions> side, aside;
     std::optional<MemberRole> told;  ///< its agent, by the plan
     size_t donor = 0;
+    Transactions relayed = {};  ///< of `data`, what only the relay logs hold
+    Transactions dropped = {};  ///< what was in them when they were deleted
     bool kept = false, replaced = false, in_place = false, proven = false;
   };
 
@@ -263,6 +271,19 @@ class Played {
     for (size_t i = 0; i < report_.members.size(); ++i)
       if (scene_.shown[i].in_primary_component) return i;
     return 0;
+  }
+  /// MariaDB deletes them when both threads start, or the source changes; what a source still has comes again.
+  static void drop_relay_logs(Node& node) {
+    node.data &= ~node.relayed;
+    node.dropped |= node.relayed;
+    node.relayed.reset();
+  }
+  /// It was deleted, and another member seemed to have it: nobody could see that it does not.
+  bool seemed_elsewhere(size_t transaction, size_t holder) const {
+    if (!nodes_[holder].dropped[transaction]) return false;
+    for (size_t other = 0; other < nodes_.size(); ++other)
+      if (other != holder && !scene_.masked(transaction, holder, other).empty()) return true;
+    return false;
   }
   std::string check_donor(size_t victim, size_t donor) const {
     if (victim == donor) return "copies a member from itself";
@@ -292,6 +313,12 @@ class Played {
     if (scene_.shown[m].read == History::Read::unknown && !looks && !accepted("lose-unread:" + step.member) &&
         kind != "start_server")
       return kind + " of a member nobody could read";
+    // MariaDB deletes the relay logs when both threads start, or the source changes.
+    const auto& streams = report_.members[m].facts.following;
+    const bool both = !streams.empty() && streams[0].receiving == false && streams[0].applying == false;
+    if (kind == "follow_source" || (kind == "resume_replication" && both)) {
+      drop_relay_logs(node);
+    }
     if (looks) {
       node.proven = true;
     } else if (kind == "take_escrow") {
@@ -300,12 +327,13 @@ class Played {
     } else if (kind == "make_side_copy") {
       const size_t donor = index(step.arguments["donor"].text());
       if (std::string wrong = check_donor(m, donor); !wrong.empty()) return wrong;
-      node.side = nodes_[donor].data;
+      node.side = nodes_[donor].data & ~nodes_[donor].relayed;  // a copy has no relay logs
       node.donor = donor;
     } else if (kind == "swap_side") {
       if (!node.side) return "swaps in what is not there";
       node.aside = node.data;
       node.data = *node.side;
+      node.relayed.reset();
       node.replaced = true;
     } else if (kind == "join_component") {
       const size_t donor = first_ ? *first_ : component();
@@ -346,8 +374,12 @@ class Played {
       const Transactions own = nodes_[from].data & ~node.data;
       for (size_t t = 0; t < own.size(); ++t)
         if (own[t] && scene_.masked(t, from, m).empty()) node.data.set(t);
+    } else if (kind == "apply_received") {
+      if (!node.kept && !accepted("no-escrow:" + step.member)) return "applies what no copy was kept of";
+      node.relayed.reset();  // they are in its tables and its log now
     } else if (kind == "start_server" || kind == "bootstrap_server" || kind == "bootstrap_running") {
       const MemberReport& seen = report_.members[m];
+      drop_relay_logs(node);
       const bool begins = kind != "start_server";
       if (begins) first_ = m;
       if (begins) node.proven = true;
@@ -387,7 +419,8 @@ class Played {
     // A joining Galera node is written over in place, where nobody can see that it holds more than its number says.
     const auto hides = [&](size_t t) {
       for (size_t m = 0; m < nodes_.size(); ++m)
-        if (scene_.truth[m][t] && !(nodes_[m].replaced && nodes_[m].in_place && hidden(t, m))) return false;
+        if (scene_.truth[m][t] && !(nodes_[m].replaced && nodes_[m].in_place && hidden(t, m)) && !seemed_elsewhere(t, m))
+          return false;
       return true;
     };
     const Transactions nowhere = all_ & ~anywhere;
@@ -454,6 +487,38 @@ std::string ails(const Scene& scene, const Found& seen, const TriageReport& repo
   return "";
 }
 
+/// Why the parts of a report do not agree with each other, or with what repair answers; "" when they do.
+std::string contradiction(const TriageReport& report, const Result<repair::Proposal>& answer) {
+  size_t healthy = 0;
+  bool grave = false;
+  for (const auto& m : report.members) {
+    healthy += m.healthy();
+    if (!m.healthy() && m.reasons.empty()) return m.facts.member.str() + " is not healthy, and no diagnosis says why";
+    if (m.healthy() && m.action != Action::nothing) return m.facts.member.str() + " is healthy and needs something";
+  }
+  for (const auto& d : report.diagnoses) {
+    grave = grave || d.severity >= Severity::error;
+    // A member that is said to be ahead of the primary, or to have what it lacks, is not healthy beside that.
+    for (const auto& name : d.members)
+      if (const auto* leader = report.find(report.leader);
+          (d.id == "errant-transactions" || d.id == "leader-not-primary") && leader && leader->healthy() &&
+          (report.cluster.engine == Engine::mysql || report.cluster.engine == Engine::mariadb))
+        if (const auto* m = report.find(name.str()); m->healthy() && report.leader != name.str())
+          return name.str() + " is healthy and has " + d.id;
+  }
+  const std::string count = fmt::format("{} of {} members healthy", healthy, report.members.size());
+  if (report.sentence.find(count) == std::string::npos) return "the sentence counts otherwise: " + report.sentence;
+  if (report.healthy != (!grave && healthy == report.members.size())) return "healthy, by another count";
+  if (grave && healthy == report.members.size() && report.sentence == count) return "the sentence sounds healthy";
+  if (grave && healthy == report.members.size() &&
+      report.sentence.find(report.diagnoses[0].summary) == std::string::npos)
+    return "all members are healthy, and the sentence does not say what is wrong: " + report.sentence;
+  if (report.healthy && !answer) return "healthy, and repair refuses: " + answer.error().id;
+  if (report.healthy && !answer->plan.steps.empty()) return "healthy, and repair has a plan";
+  if (!report.healthy && answer && answer->plan.steps.empty()) return "not healthy, and there is nothing to repair";
+  return "";
+}
+
 void run(Scene (*play)(Rng&)) {
   std::map<std::string, int> outcomes, adoptions;
   int failures = 0;
@@ -484,6 +549,9 @@ void run(Scene (*play)(Rng&)) {
       request.has_repository = rng.chance(70);
       request.no_escrow = rng.chance(20);
       const auto proposal = repair::plan_repair(report, request);
+      if (target < 0)
+        if (const std::string why = contradiction(report, proposal); !why.empty() && ++failures <= 3)
+          ADD_FAILURE() << "seed " << seed << " contradicts itself: " << why << '\n' << told(scene, report, {});
       if (proposal)
         judge(proposal->plan, target < 0 ? "repair" : fmt::format("repair -i {}", target));
       else

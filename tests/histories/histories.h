@@ -45,6 +45,9 @@ struct Scene {
   std::vector<History> shown;
   std::string known_lineage;
   std::vector<Transactions> truth;  ///< by member, also of those that could not be read
+  /// MariaDB, by member: what is in `truth` only because its relay logs hold it, and how those and its own log show it.
+  std::vector<Transactions> relayed;
+  std::vector<std::string> received, logged, noted;
   std::vector<bool> foreign;        ///< by member: known_lineage says it is none of ours
   bool healthy = false;             ///< nothing went wrong: must be provable
   size_t leader = 0;                ///< of a healthy one, unless all may write

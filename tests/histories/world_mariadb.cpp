@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tests/histories/histories.h"
 
 namespace holdfast::cluster::fuzz {
@@ -21,6 +23,7 @@ struct Server {
   GtidState state;
   Transactions truth, forgotten;  ///< forgotten: held, but the state was shortened since
   bool wiped = false;
+  std::vector<Event> relay;  ///< received and not applied
 
   void apply(const Event& event) {
     log.push_back(event);
@@ -81,6 +84,7 @@ class World {
     if (m == from || servers_[m].wiped || servers_[from].wiped) return;
     Server& server = servers_[m];
     log_ += fmt::format("m{} follows m{} by {}\n", m, from, limit);
+    server.relay.clear();  // by GTID, when its threads start
     for (const uint32_t domain : {0U, 1U}) {
       const MariaGtid at = server.applied.of_domain(domain);
       bool found = at == servers_[from].base.of_domain(domain);
@@ -97,8 +101,24 @@ class World {
       }
     }
   }
+  /// Its receiver is faster than its applier.
+  void receive(size_t m, size_t from, size_t limit) {
+    if (m == from || servers_[m].wiped || servers_[from].wiped || leads_[m]) return;
+    Server& server = servers_[m];
+    log_ += fmt::format("m{} receives {} of m{}\n", m, limit, from);
+    server.relay.clear();
+    const MariaGtid at = server.applied.of_domain(0);
+    bool found = at == servers_[from].base.of_domain(0);
+    for (const Event& event : servers_[from].log) {
+      if (event.gtid.domain != 0) continue;
+      if (found && event.gtid.server != id(m) && limit-- > 0) server.relay.push_back(event);
+      if (limit == 0) break;
+      found |= event.gtid == at;
+    }
+  }
   void lead(size_t m) {
     log_ += fmt::format("m{} leads alone\n", m);
+    servers_[m].relay.clear();
     for (size_t i = 0; i < leads_.size(); ++i) {
       if (leads_[i] && i != m) servers_[i].applied = servers_[i].state.last();  // gtid_current_pos
       leads_[i] = i == m;
@@ -141,7 +161,13 @@ class World {
       case 1:
         log_ += fmt::format("m{} leads, too\n", m);
         leads_[m] = true;
+        servers_[m].relay.clear();
         unshared_ = true;
+        break;
+      case 21:
+      case 22:
+      case 23:
+        receive(m, rng_.chance(70) ? leader() : any(), 1 + rng_.below(4));
         break;
       case 2:
         log_ += "nobody leads\n";
@@ -217,9 +243,22 @@ class World {
       member.member = member_name(i);
       member.read = servers_[i].wiped ? History::Read::empty : History::Read::read;
       member.leader = leads_[i];
-      if (!servers_[i].wiped) member.position = *GtidState::parse(servers_[i].state.to_string());
+      GtidState state = *GtidState::parse(servers_[i].state.to_string());
+      GtidState received;
+      Transactions relayed;
+      for (const Event& event : servers_[i].relay) {
+        received.record(event.gtid);
+        if (!servers_[i].truth[event.transaction]) relayed.set(event.transaction);
+      }
+      scene.logged.push_back(state.to_string());
+      scene.received.push_back(received.to_string());
+      scene.noted.push_back(servers_[i].applied.to_string());
+      scene.relayed.push_back(relayed);
+      // One that was reset is none whose position is known by what it received since.
+      if (!servers_[i].wiped) member.position = state.empty() ? state : state.merge(received);
+      member.own = std::to_string(id(i));
       scene.shown.push_back(member);
-      scene.truth.push_back(servers_[i].truth);
+      scene.truth.push_back(servers_[i].truth | relayed);
     }
     scene.foreign.assign(servers_.size(), false);
     scene.healthy = healthy;
@@ -233,12 +272,15 @@ class World {
   std::string masked(size_t t, size_t x, size_t a) const {
     const Server &holder = servers_[x], &authority = servers_[a];
     const MariaGtid& gtid = events_[t].gtid;
-    if (!holder.state.contains(gtid)) {
+    const bool relayed = std::ranges::any_of(holder.relay, [&](const Event& event) { return event.transaction == t; });
+    if (!holder.state.contains(gtid) && !relayed) {
       if (holder.state.empty()) return "";
       if (holder.forgotten[t]) return "the holder's state was shortened";
       return numbered_twice_ ? "a number given out twice" : "";
     }
-    if (!authority.state.contains(gtid)) return "";
+    GtidState received;
+    for (const Event& event : authority.relay) received.record(event.gtid);
+    if (!authority.state.merge(received).contains(gtid)) return "";
     if (numbered_twice_) return "a number given out twice";
     if (by_hand_) return "a position set by hand";
     if (restored_) return "a restored server wrote again as primary";

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cluster/rules/rule.h"
+#include "cluster/server_words.h"
 
 namespace holdfast::cluster::rules {
 
@@ -38,16 +39,6 @@ std::vector<Finding> undeterminable(const View& view) {
     if (view.histories[i].read == History::Read::unknown && !view.histories[i].why.empty())
       f.evidence.push_back(view.histories[i].member.str() + ": " + view.histories[i].why);
   return {std::move(f)};
-}
-
-std::vector<Finding> diverged(const View& view) {
-  if (view.authority.kind != AuthorityKind::diverged) return {};
-  return {{.members = {},
-           .summary = "the members' histories have come apart: no member has all data",
-           .evidence = view.authority.reasons,
-           .remedy = view.command("triage") + " --export-divergence DIR, then choose: " + view.command("repair") +
-                     " -i N --accept=discard-diverged:MEMBER",
-           .blocks = {"repair without -i", "bootstrap", "failover"}}};
 }
 
 /// Who wrote what a member has and the baseline lacks: itself (errant), the baseline (which lost it), or somebody else.
@@ -92,33 +83,68 @@ bool is_replica(const MemberFacts& m) {
   return (m.reachable() ? m.role : m.role_wanted) == MemberRole::replica;
 }
 
+/// Nobody but replicas that wrote something themselves keeps the one that takes writes from holding everything: whether
+/// they lack any of its transactions by now is a matter of the moment, and no member's loss.
+bool only_errant_replicas(const View& view) {
+  const History* baseline = view.leader() ? view.baseline() : nullptr;
+  if (!baseline || view.authority.kind != AuthorityKind::diverged) return false;
+  if (view.cluster.engine != Engine::mysql && view.cluster.engine != Engine::mariadb) return false;
+  for (size_t i = 0; i < view.histories.size(); ++i) {
+    const History& h = view.histories[i];
+    if (&h == baseline || h.read == History::Read::empty) continue;
+    const Order order = compare(h.position, baseline->position);
+    if (order == Order::equal || order == Order::before) continue;
+    if (!is_replica(view.members[i]) || !only_own(origins_of(view, i, *baseline))) return false;
+  }
+  return true;
+}
+
+std::vector<Finding> diverged(const View& view) {
+  if (view.authority.kind != AuthorityKind::diverged || only_errant_replicas(view)) return {};
+  if (view.authority.rule == "authority.leader_lost_its_own") return {};  // leader-not-primary tells that
+  return {{.members = {},
+           .summary = "the members' histories have come apart: no member has all data",
+           .evidence = view.authority.reasons,
+           .remedy = view.command("triage") + " --export-divergence DIR, then choose: " + view.command("repair") +
+                     " -i N --accept=discard-diverged:MEMBER",
+           .blocks = {"repair without -i", "bootstrap", "failover"}}};
+}
+
+/// The one that has what the leader wrote itself and lacks.
+const MemberFacts* holder_of_its_own(const View& view) {
+  const History* baseline = view.baseline();
+  if (!baseline || view.authority.rule != "authority.leader_lost_its_own") return nullptr;
+  for (size_t i = 0; i < view.histories.size(); ++i)
+    if (&view.histories[i] != baseline && origins_of(view, i, *baseline).baseline) return &view.members[i];
+  return nullptr;
+}
+
 std::vector<Finding> not_primary(const View& view) {
+  if (const MemberFacts* holder = holder_of_its_own(view)) {
+    const std::string writer = view.baseline()->member.str(), ahead = holder->member.str();
+    const bool writes = view.leader() != nullptr;
+    return {{.members = {holder->member},
+             .summary = fmt::format("{} lacks what was written under its own number and {} has: it was reset, or put back "
+                                    "from an older copy, or {} wrote under its number",
+                                    writer, ahead, ahead),
+             .evidence = view.authority.reasons,
+             .remedy = fmt::format("{}compare what both hold (neither is proven to hold everything): {} "
+                                   "--export-divergence DIR; then choose which to discard, by name: {} -i N "
+                                   "--accept=discard-diverged:MEMBER",
+                                   writes ? fmt::format("stop writes on {} now (SET GLOBAL read_only=ON): its new "
+                                                        "transactions get numbers that {} has already, and skips. Then ",
+                                                        writer, ahead)
+                                          : "",
+                                   view.command("triage"), view.command("repair")),
+             .blocks = {"repair without -i", "failover"}}};
+  }
   if (view.authority.kind != AuthorityKind::leader_not_primary || !view.authority.member) return {};
   // A replica that wrote something itself is ahead only by what is errant: that is not the primary's loss.
-  bool lost_its_own = false;
   if (const History* baseline = view.leader() ? view.baseline() : nullptr)
-    for (size_t i = 0; i < view.histories.size(); ++i) {
-      if (view.histories[i].member != *view.authority.member) continue;
-      const Origins origins = origins_of(view, i, *baseline);
-      if (is_replica(view.members[i]) && only_own(origins)) return {};
-      lost_its_own = origins.baseline;
-    }
-  if (lost_its_own) {
-    const std::string writer = view.leader()->member.str(), &ahead = view.authority.member->str();
-    Finding f{
-        .members = {*view.authority.member},
-        .summary = fmt::format("{} takes writes and lacks what it has written itself and {} has: its logs were reset, "
-                               "or it was put back from an older copy",
-                               writer, ahead),
-        .evidence = view.authority.reasons,
-        .remedy = fmt::format("stop writes on {0} now (SET GLOBAL read_only=ON): it gives its new transactions "
-                              "numbers that {1} has already, and {1} will skip them. Then compare what both hold, "
-                              "and choose",
-                              writer, ahead),
-        .blocks = {"repair of " + ahead, "failover to others"}};
-    f.evidence.push_back("what it has written since may have the same numbers as something else on " + ahead);
-    return {std::move(f)};
-  }
+    for (size_t i = 0; i < view.histories.size(); ++i)
+      if (view.histories[i].member == *view.authority.member && is_replica(view.members[i]) &&
+          only_own(origins_of(view, i, *baseline)))
+        return {};
   const bool is_lost = std::ranges::none_of(
       view.members, [](const MemberFacts& m) { return m.reachable() && m.role == MemberRole::primary; });
   if (view.writers.empty() && is_lost)
@@ -140,6 +166,7 @@ std::vector<Finding> errant(const View& view) {
   std::vector<Finding> found;
   const History* baseline = view.baseline();
   if (!baseline) return {};
+  const bool apart = view.authority.kind == AuthorityKind::diverged && !only_errant_replicas(view);
   for (size_t i = 0; i < view.histories.size(); ++i) {
     const History& h = view.histories[i];
     const MemberFacts& m = view.members[i];
@@ -148,6 +175,15 @@ std::vector<Finding> errant(const View& view) {
       return relation.member == h.member && relation.foreign;
     });
     const Order order = compare(h.position, baseline->position);
+    if (const auto local = logged_beside_source(view.cluster.engine, m); local && order != Order::diverged &&
+        order != Order::after && !is_foreign)
+      found.push_back({.members = {h.member},
+                       .summary = fmt::format("{} has written {} itself, under numbers of its source", h.member.str(),
+                                              local->transactions),
+                       .evidence = {"gtid_binlog_state: " + m.executed, "gtid_slave_pos: " + m.slave_pos},
+                       .remedy = view.command("triage") + " --export-divergence DIR, then " +
+                                 view.command("repair", &m) + " --accept=discard-diverged:" + h.member.str(),
+                       .blocks = {"failover to " + h.member.str()}});
     if (is_foreign || (order != Order::diverged && order != Order::after)) continue;
     // A component's members are never exactly level while it works; who is ahead inside it has nothing of its own.
     if (view.cluster.engine == Engine::galera && h.in_primary_component && baseline->in_primary_component) continue;
@@ -161,7 +197,16 @@ std::vector<Finding> errant(const View& view) {
               .blocks = {"failover to " + h.member.str()}};
     if (view.cluster.engine == Engine::postgres) f.action = Action::rewind;
     const Origins origins = origins_of(view, i, *baseline);
-    if (origins.baseline) continue;  // the primary lost what it wrote itself: leader-not-primary tells that
+    if (origins.baseline && view.leader())
+      f.evidence.push_back(fmt::format("under the number of {}: it was reset, or {} wrote it itself",
+                                       baseline->member.str(), h.member.str()));
+    if (apart) {  // neither side is right because it is compared with
+      if (const std::string theirs = difference(baseline->position, h.position); !theirs.empty())
+        f.summary += fmt::format("; {} has what {} lacks: {}", baseline->member.str(), h.member.str(), theirs);
+      if (!view.leader()) f.members.push_back(baseline->member);
+      f.remedy = view.command("triage") + " --export-divergence DIR keeps both sides; then choose which to discard: " +
+                 view.command("repair") + " -i N --accept=discard-diverged:MEMBER";
+    }
     if (origins.other && view.cluster.engine != Engine::postgres)
       f.remedy = "find out who wrote them: they may be acknowledged commits of a former primary. Keep them: " +
                  view.command("triage") + " --export-divergence DIR";

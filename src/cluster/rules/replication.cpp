@@ -1,6 +1,7 @@
 // Streams between members: who follows whom, and what stopped.
 #include <algorithm>
 
+#include "cluster/roles.h"
 #include "cluster/rules/rule.h"
 #include "cluster/server_words.h"
 
@@ -320,6 +321,36 @@ std::vector<Finding> wrong_source(const View& view) {
   });
 }
 
+/// A primary that also receives: from elsewhere, from its own replica, or no more since it was promoted.
+std::vector<Finding> side_channels(const View& view) {
+  std::vector<Finding> found;
+  for (const auto& m : view.members) {
+    for (const auto& stream : m.side_channels) {
+      const bool ours = member_at(view.cluster, stream.upstream).has_value();
+      const bool runs = stream.receiving != false || stream.applying != false;
+      const std::string channel = stream.channel.empty() ? "" : fmt::format(" (channel {})", stream.channel);
+      found.push_back(
+          {.members = {m.member},
+           .summary = !runs  ? fmt::format("{} takes writes, and still has {} configured as its source{}", name(m),
+                                           stream.upstream, channel)
+                      : ours ? fmt::format("{} takes writes, and also receives from its replica {}{}", name(m),
+                                           stream.upstream, channel)
+                             : fmt::format("{} takes writes, and also receives from {}, which is not a member of this "
+                                           "cluster{}",
+                                           name(m), stream.upstream, channel),
+           .evidence = {fmt::format("receiver {}, applier {}", stream.receive_state,
+                                    stream.applying == true ? "on" : "off")},
+           .remedy = fmt::format("if it is not meant: {} on {}; then {}",
+                                 view.cluster.engine == Engine::mysql
+                                     ? fmt::format("RESET REPLICA ALL FOR CHANNEL '{}'", stream.channel)
+                                     : fmt::format("RESET SLAVE '{}' ALL", stream.channel),
+                                 name(m), view.command("triage")),
+           .severity = runs ? Severity::warning : Severity::info});
+    }
+  }
+  return found;
+}
+
 std::vector<Finding> filters(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.filters.empty()) return {};
@@ -333,10 +364,13 @@ std::vector<Finding> filters(const View& view) {
 std::vector<Finding> writable(const View& view) {
   if (!is_mysql_family(view)) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.role != MemberRole::replica || m.read_only != false) return {};
+    if (!m.reachable() || m.role != MemberRole::replica) return {};
+    const bool open = m.read_only == false;
+    if (!open && m.super_read_only != false) return {};
     return Finding{.members = {},
-                   .summary = name(m) + " follows, but accepts writes of its own",
-                   .evidence = {view.cluster.engine == Engine::mysql ? "super_read_only is off" : "read_only is off"},
+                   .summary = name(m) + (open ? " follows, but accepts writes of its own"
+                                              : " follows, but accepts writes of administrators"),
+                   .evidence = {open ? "read_only is off" : "super_read_only is off"},
                    .remedy = view.command("repair", &m)};
   });
 }
@@ -449,6 +483,8 @@ constexpr Rule kRules[] = {
     {"replica-detached", Severity::error, Verdict::broken, Action::resume, "a replica follows nobody", detached},
     {"replica-wrong-source", Severity::error, Verdict::broken, Action::resume, "a replica follows the wrong server",
      wrong_source},
+    {"side-channel", Severity::warning, Verdict::healthy, Action::nothing, "a primary also receives from a source",
+     side_channels},
     {"replica-filters", Severity::error, Verdict::broken, Action::nothing, "a replica leaves data out", filters},
     {"replica-writable", Severity::error, Verdict::broken, Action::resume, "a replica accepts writes", writable},
     {"replica-lagging", Severity::error, Verdict::catching_up, Action::nothing, "a replica is far behind", lagging},

@@ -71,6 +71,7 @@ inline std::string first_line(const std::string& text) {
 // The tables, by what they are about.
 std::span<const Rule> reach_rules();        ///< process, connection, data directory
 std::span<const Rule> history_rules();      ///< positions, lineage, who has what
+std::span<const Rule> evidence_rules();     ///< positions and settings that prove less than they say
 std::span<const Rule> replication_rules();  ///< MariaDB, MySQL, PostgreSQL streams
 std::span<const Rule> protection_rules();   ///< semi-sync, synchronous standbys, slots, logs, archives
 std::span<const Rule> galera_rules();

@@ -105,23 +105,13 @@ std::optional<uint64_t> log_number(const std::string& path) {
   return number;
 }
 
-Result<LogFiles> find_log_files(const std::string& data_dir, LogKind kind, const std::string& base, bool moved) {
-  if (!base.empty()) {
-    fs::path index(resolve(data_dir, base));
-    if (index.has_extension()) index.replace_extension();
-    const std::string path = index.string() + ".index";
-    switch (stored::presence(path)) {
-      case stored::Presence::present:
-        return read_index(data_dir, path, moved);
-      case stored::Presence::absent:
-        return fail(ErrorClass::failed, "binlog.no_index", path + " does not exist");
-      default:
-        return bad_index(path + " cannot be looked at");
-    }
-  }
+namespace {
+
+/// Every log of that kind whose index file is in the data directory.
+Result<std::vector<LogFiles>> logs_in(const std::string& data_dir, LogKind kind, bool moved) {
   const auto listing = stored::list_directory(data_dir);
   if (!listing.all_names) return bad_index(data_dir + " cannot be listed: " + listing.why);
-  std::optional<LogFiles> found;
+  std::vector<LogFiles> found;
   for (const auto& name : listing.names) {
     if (name.starts_with("binlog-") && name.ends_with(".ibb") && kind == LogKind::binary)
       return bad_index("the binary log is kept inside InnoDB's own files (" + name + ")");
@@ -129,18 +119,50 @@ Result<LogFiles> find_log_files(const std::string& data_dir, LogKind kind, const
     const std::string path = data_dir + "/" + name;
     auto files = read_index(data_dir, path, moved);
     if (!files) {
-      if (kind_by_name(path) == kind) return files;
+      if (kind_by_name(path) == kind) return fail(std::move(files).error());
       continue;
     }
-    if (kind_of(*files).value_or(kind_by_name(path)) != kind) continue;
-    if (found) return bad_index("more than one index file: " + found->index + " and " + path);
-    found = std::move(*files);
+    if (kind_of(*files).value_or(kind_by_name(path)) == kind) found.push_back(std::move(*files));
   }
-  if (!found)
+  return found;
+}
+
+Result<LogFiles> log_of_base(const std::string& data_dir, const std::string& base, bool moved) {
+  fs::path index(resolve(data_dir, base));
+  if (index.has_extension()) index.replace_extension();
+  const std::string path = index.string() + ".index";
+  switch (stored::presence(path)) {
+    case stored::Presence::present:
+      return read_index(data_dir, path, moved);
+    case stored::Presence::absent:
+      return fail(ErrorClass::failed, "binlog.no_index", path + " does not exist");
+    default:
+      return bad_index(path + " cannot be looked at");
+  }
+}
+
+}  // namespace
+
+Result<LogFiles> find_log_files(const std::string& data_dir, LogKind kind, const std::string& base, bool moved) {
+  if (!base.empty()) return log_of_base(data_dir, base, moved);
+  auto found = TRY(logs_in(data_dir, kind, moved));
+  if (found.size() > 1) return bad_index("more than one index file: " + found[0].index + " and " + found[1].index);
+  if (found.empty())
     return fail(
         ErrorClass::failed, "binlog.no_index",
         fmt::format("{} holds no index file of a {} log", data_dir, kind == LogKind::binary ? "binary" : "relay"));
-  return std::move(*found);
+  return std::move(found[0]);
+}
+
+Result<std::vector<LogFiles>> find_relay_logs(const std::string& data_dir, const std::string& base, bool moved) {
+  if (!base.empty()) return std::vector{TRY(log_of_base(data_dir, base, moved))};
+  auto found = TRY(logs_in(data_dir, LogKind::relay, moved));
+  if (!found.empty()) return found;
+  // MariaDB writes down how far it has applied its relay logs: where that is and they are not, they are elsewhere.
+  for (const auto& name : stored::list_directory(data_dir).names)
+    if (name.starts_with("relay-log") && name.ends_with(".info"))
+      return bad_index(data_dir + "/" + name + " names relay logs, and there are none beside it");
+  return found;
 }
 
 }  // namespace holdfast::engine::binlog

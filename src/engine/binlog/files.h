@@ -30,6 +30,10 @@ struct LogFiles {
 Result<LogFiles> find_log_files(const std::string& data_dir, LogKind kind, const std::string& base = {},
                                 bool moved = false);
 
+/// The same for every connection that has relay logs of its own. Empty: there are none, proven.
+Result<std::vector<LogFiles>> find_relay_logs(const std::string& data_dir, const std::string& base = {},
+                                              bool moved = false);
+
 /// "binlog.000012" -> 12; nothing when it does not end in a number behind a dot.
 std::optional<uint64_t> log_number(const std::string& path);
 

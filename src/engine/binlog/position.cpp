@@ -206,38 +206,43 @@ BinlogReading read_binlog_position(const std::string& data_dir, const ReadOption
   return reading;
 }
 
+namespace {
+
+/// One connection's relay logs, into `received` and `all`; "" or why they cannot be read.
+std::string read_relay_log(const LogFiles& files, const ReadOptions& options, Received& received, Gtids& all) {
+  if (files.paths.empty()) return files.index + " is empty";
+  if (!files.unlisted.empty()) return files.unlisted + " is not listed in " + files.index;
+  for (const std::string& path : files.paths) {
+    auto scan = scan_file(path, options, false, true);
+    if (!scan) return scan.error().message;
+    if (!scan->trouble.empty()) return path + ": " + scan->trouble;
+    if (scan->format) received.flavour = scan->format->flavour;
+    if (scan->format && scan->format->flavour == Flavour::mysql && scan->has_list)
+      for (const auto& interval : scan->at_start.mysql()) all.add(interval);
+    for (const auto& gtid : scan->added.mariadb()) all.add(gtid);
+    for (const auto& interval : scan->added.mysql()) all.add(interval);
+    if (&path == &files.paths.back() && !scan->tail.empty()) received.tail = scan->tail;
+  }
+  return "";
+}
+
+}  // namespace
+
 stored::Known<Received> read_received(const std::string& data_dir, const ReadOptions& options) {
   using Answer = stored::Known<Received>;
   std::string why;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    auto files = find_log_files(data_dir, LogKind::relay, options.base, options.moved);
-    if (!files) return Answer::unknown(files.error().message);
-    if (files->paths.empty()) return Answer::unknown(files->index + " is empty");
+    auto logs = find_relay_logs(data_dir, options.base, options.moved);
+    if (!logs) return Answer::unknown(logs.error().message);
     Received received;
-    Gtids all;
     why.clear();
-    for (size_t i = 0; i < files->paths.size() && why.empty(); ++i) {
-      const std::string& path = files->paths[i];
-      const bool last = i + 1 == files->paths.size();
-      auto scan = scan_file(path, options, false, true);
-      if (!scan) {
-        why = scan.error().message;
-        break;
-      }
-      if (!scan->trouble.empty()) {
-        why = path + ": " + scan->trouble;
-        break;
-      }
-      if (scan->format) received.flavour = scan->format->flavour;
-      if (scan->format && scan->format->flavour == Flavour::mysql && scan->has_list)
-        for (const auto& interval : scan->at_start.mysql()) all.add(interval);
-      for (const auto& gtid : scan->added.mariadb()) all.add(gtid);
-      for (const auto& interval : scan->added.mysql()) all.add(interval);
-      if (last) received.tail = scan->tail;
+    for (const auto& files : *logs) {
+      why = read_relay_log(files, options, received, received.gtids);
+      if (!why.empty()) break;
     }
     if (why.empty()) {
-      received.text = all.position_text();
-      received.gtids = std::move(all);
+      // Of every server: the last of a domain says nothing of what another server wrote before it.
+      received.text = received.gtids.text();
       return received;
     }
     if (options.deadline.passed() || options.stop.stop_requested()) break;

@@ -75,10 +75,11 @@ struct Received {
   /// MySQL: as Retrieved_Gtid_Set after a restart. MariaDB: the newest of each domain and server in the relay logs that
   /// are still there; a domain that is not named may have been received and applied before.
   Gtids gtids;
-  std::string text;  ///< of it; MariaDB: the last of each domain, as Gtid_IO_Pos
+  std::string text;  ///< of it; MariaDB: the last of each server in each domain
   std::string tail;  ///< what was cut off; "" = nothing
 };
-/// Reads every relay log file there is; MySQL: the last one alone. "" channel only (one relay log).
+/// Reads every relay log file there is, of every connection. Nothing received where there are no relay logs, proven;
+/// unknown where one of them cannot be read.
 stored::Known<Received> read_received(const std::string& data_dir, const ReadOptions& options = {});
 
 }  // namespace holdfast::engine::binlog

@@ -187,6 +187,29 @@ TEST_F(BinlogPositionTest, RelayLogsAreToldApart) {
   EXPECT_EQ(received->text, "11111111-1111-1111-1111-111111111111:1-3");
 }
 
+TEST_F(BinlogPositionTest, RelayLogsOfSeveralConnectionsAddUpAndNoneIsKnownToBeNone) {
+  const auto none = read_received(dir_.path());
+  ASSERT_TRUE(none) << none.why();
+  EXPECT_EQ(none->text, "");
+  put("relay-log.info", "5\n/elsewhere/relay.000001\n4\n");
+  EXPECT_FALSE(read_received(dir_.path())) << "they are somewhere else";
+  for (const uint32_t server : {1U, 7U}) {
+    BinlogWriter relay(Flavour::mariadb, true, kFlagRelayLog);
+    relay.mariadb_list({});
+    relay.mariadb_transaction(0, server, 3 + server);
+    const std::string name = "relay-c" + std::to_string(server);
+    put(name + ".000001", relay.bytes());
+    put(name + ".index", "./" + name + ".000001\n");
+  }
+  const auto both = read_received(dir_.path());
+  ASSERT_TRUE(both) << both.why();
+  EXPECT_EQ(both->text, "0-1-4,0-7-10");
+  put("relay-c7.000001", "noise that is no log at all, and long enough to be one");
+  EXPECT_FALSE(read_received(dir_.path())) << "damaged is unknown, not absent";
+  fs::remove(path("relay-c7.000001"));
+  EXPECT_FALSE(read_received(dir_.path()));
+}
+
 TEST_F(BinlogPositionTest, TransactionsAreFoundAndClassified) {
   BinlogWriter first(Flavour::mysql, true, 0), second(Flavour::mysql);
   first.previous_gtids({});

@@ -46,6 +46,102 @@ void commit_a_tail(Patient& p) {
 
 std::vector<Fault> faults() {
   std::vector<Fault> list = {
+      {.name = "a tail that only a dead replica's relay logs hold",
+       .inject =
+           [](Patient& p) {
+             end_writing(p);
+             p.sql(2, {"STOP SLAVE"});
+             p.sql(1, {"STOP SLAVE SQL_THREAD"});
+             p.sql(0, {"CREATE TABLE shop.tail (a INT PRIMARY KEY)", "INSERT INTO shop.tail VALUES (1)",
+                       "INSERT INTO shop.tail VALUES (2)"});  // each was received before it counted
+             p.kill(1);
+             p.lab_break("delete-data", 0);
+           },
+       .diagnoses = {"relay-log-only-copy 1", "data-missing 0", "server-crashed 1", "no-writer", "leader-not-primary 1",
+                     "replica-thread-stopped 2"},
+       .members = {"0 empty rebuild", "1 stopped restart", "2 stopped resume"},
+       .authority = "leader_not_primary 1",
+       .undo =
+           [](Patient& p) {
+             EXPECT_EQ(p.sql(1, {"SELECT COUNT(*) FROM shop.tail"}), "2") << "acknowledged rows are gone";
+             p.restore();
+           },
+       .repair = {"partial"}},
+      {.name = "gtid_slave_pos set to its primary's position",
+       .inject =
+           [](Patient& p) {
+             end_writing(p);
+             p.sql(2, {"STOP SLAVE"});
+             p.sql(0, {"CREATE TABLE shop.gap (a INT PRIMARY KEY)"});
+             p.sql(2, {"SET GLOBAL gtid_slave_pos = '" + value(p, 0, "gtid_binlog_pos") + "'", "START SLAVE"});
+           },
+       .diagnoses = {"position-not-in-log 2"},
+       .members = {"2 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy =
+           [](Patient& p) {
+             p.sql(0, {"DROP TABLE shop.gap"});
+             p.start_writer();
+           }},
+      {.name = "gtid_slave_pos set ahead of its primary",
+       .inject =
+           [](Patient& p) {
+             end_writing(p);
+             const std::string at = value(p, 0, "gtid_binlog_pos");
+             const auto mark = at.rfind('-') + 1;
+             p.sql(2, {"STOP SLAVE",
+                       fmt::format("SET GLOBAL gtid_slave_pos = '{}{}'", at.substr(0, mark), std::stoull(at.substr(mark)) + 20),
+                       "START SLAVE"});
+           },
+       .diagnoses = {"position-not-in-log 2"},
+       .members = {"2 broken rebuild"},
+       .authority = "provable 0",
+       .also = {"replica-position-refused"},
+       .repair = {"healed"},
+       .tidy = [](Patient& p) { p.start_writer(); }},
+      {.name = "written on a replica under its primary's number, cluster idle",
+       .inject =
+           [](Patient& p) {
+             end_writing(p);
+             p.sql(1, {"SET SESSION server_id = " + value(p, 0, "server_id"),
+                       "CREATE TABLE shop.local (a INT PRIMARY KEY)", "INSERT INTO shop.local VALUES (1)"});
+           },
+       .diagnoses = {"errant-transactions 1", "leader-not-primary 1"},
+       .members = {"1 diverged rebuild"},
+       .authority = "diverged",
+       .repair = {"repair.split_brain", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"},
+       .tidy = [](Patient& p) { p.start_writer(); }},
+      {.name = "written on a replica under its primary's number, and refused by now",
+       .inject =
+           [](Patient& p) {
+             end_writing(p);
+             p.sql(1, {"SET SESSION server_id = " + value(p, 0, "server_id"),
+                       "CREATE TABLE shop.local (a INT PRIMARY KEY)", "INSERT INTO shop.local VALUES (1)"});
+             p.sql(0, {"CREATE TABLE shop.theirs (a INT)", "INSERT INTO shop.theirs VALUES (1)",
+                       "INSERT INTO shop.theirs VALUES (2)", "INSERT INTO shop.theirs VALUES (3)"});
+             await("it refuses them", [&] { return apply_error(p, 1) == "1950"; }, seconds(60));
+           },
+       .diagnoses = {"errant-transactions 1", "replica-apply-error 1"},
+       .members = {"1 diverged rebuild"},
+       .authority = "provable 0",
+       .repair = {"operation.not_accepted", "-i 1 ACCEPT: healed"},
+       .tidy =
+           [](Patient& p) {
+             p.sql(0, {"DROP TABLE shop.theirs"});
+             p.start_writer();
+           }},
+      {.name = "RESET MASTER on the primary",
+       .inject =
+           [](Patient& p) {
+             end_writing(p);
+             p.sql(0, {"RESET MASTER", "CREATE TABLE shop.fresh (a INT)"});
+           },
+       .diagnoses = {"leader-not-primary 1", "errant-transactions 1 2"},
+       .members = {"1 diverged rebuild", "2 diverged rebuild"},
+       .authority = "diverged",
+       .also = {"replica-position-refused", "replica-not-receiving", "semi-sync-off"},
+       .repair = {"repair.split_brain"}},
       {.name = "errant transaction, cluster idle",
        .inject =
            [](Patient& p) {
@@ -54,7 +150,7 @@ std::vector<Fault> faults() {
            },
        .diagnoses = {"errant-transactions 1"},
        .members = {"1 diverged rebuild"},
-       .authority = "leader_not_primary 1",
+       .authority = "diverged",
        .repair = {"operation.not_accepted", "-i 1 ACCEPT: healed"},
        .tidy = [](Patient& p) { p.start_writer(); }},
       {.name = "errant transaction under load",
@@ -72,11 +168,11 @@ std::vector<Fault> faults() {
                  },
                  seconds(60));
            },
-       .diagnoses = {"errant-transactions 1", "histories-diverged"},
+       .diagnoses = {"errant-transactions 1"},
        .members = {"1 diverged rebuild"},
        .authority = "diverged",
        .also = {"replica-apply-error"},
-       .repair = {"repair.split_brain|operation.not_accepted", "-i 1 --adopt: repair.cannot_adopt",
+       .repair = {"operation.not_accepted", "-i 1 --adopt: repair.cannot_adopt",
                   "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
       {.name = "second writer that has written",
        .inject = open_second_writer,
@@ -203,10 +299,10 @@ std::vector<Fault> faults() {
              p.stop(1);
              p.sql(0, {"CREATE TABLE shop.newer (a INT)"});
            },
-       .diagnoses = {"errant-transactions 1", "histories-diverged", "server-stopped 1"},
+       .diagnoses = {"errant-transactions 1", "server-stopped 1"},
        .members = {"1 diverged rebuild"},
        .authority = "diverged",
-       .repair = {"repair.split_brain", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"},
+       .repair = {"operation.not_accepted", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"},
        .tidy = sql_on(0, {"DROP TABLE shop.newer"})},
       {.name = "errant transaction, replica stopped, cluster idle",
        .inject =
@@ -217,7 +313,7 @@ std::vector<Fault> faults() {
            },
        .diagnoses = {"errant-transactions 1", "server-stopped 1"},
        .members = {"1 diverged rebuild"},
-       .authority = "leader_not_primary 1",
+       .authority = "diverged",
        .repair = {"operation.not_accepted", "-i 1 ACCEPT: healed"}},
   };
   return list;

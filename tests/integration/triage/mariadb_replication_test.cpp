@@ -158,6 +158,49 @@ std::vector<Fault> faults() {
        .members = {"1 broken resume"},
        .authority = "provable 0",
        .repair = {"healed"}},
+      {.name = "semi-sync fallen back, and nobody writes",
+       .inject =
+           [](Patient& p) {
+             for (int i : {1, 2})
+               p.sql(i, {"SET GLOBAL rpl_semi_sync_slave_enabled = OFF", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"});
+             end_writing(p);
+             p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10", "CREATE TABLE shop.alone (a INT)",
+                       "SET GLOBAL rpl_semi_sync_master_timeout = 10000"});
+             for (int i : {1, 2}) caught_up(p, i);
+           },
+       .diagnoses = {"semi-sync-off 0", "semi-sync-replica-off 1 2"},
+       .members = {"0 broken resume", "1 broken resume", "2 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy =
+           [](Patient& p) {
+             p.sql(0, {"DROP TABLE shop.alone"});
+             p.start_writer();
+           }},
+      {.name = "a replica that passes over errors",
+       .inject = sql_on(1, {"SET GLOBAL slave_exec_mode = 'IDEMPOTENT'"}),
+       .diagnoses = {"silent-loss 1"},
+       .members = {"1 broken nothing"},
+       .authority = "provable 0",
+       .undo = sql_on(1, {"SET GLOBAL slave_exec_mode = 'STRICT'"}),
+       .repair = {"repair.needs_operator"}},
+      {.name = "a replica that leaves out what is marked",
+       .inject = sql_on(1, {"STOP SLAVE", "SET GLOBAL replicate_events_marked_for_skip = 'FILTER_ON_MASTER'",
+                            "START SLAVE"}),
+       .diagnoses = {"silent-loss 1"},
+       .members = {"1 broken nothing"},
+       .authority = "provable 0",
+       .undo = sql_on(1, {"STOP SLAVE", "SET GLOBAL replicate_events_marked_for_skip = 'REPLICATE'", "START SLAVE"}),
+       .repair = {"repair.needs_operator"}},
+      {.name = "the primary also follows another cluster",
+       .inject = sql_on(0, {"CHANGE MASTER 'other' TO MASTER_HOST = '127.0.0.1', MASTER_PORT = 9, MASTER_USER = 'x', "
+                            "MASTER_CONNECT_RETRY = 1",
+                            "START SLAVE 'other'"}),
+       .diagnoses = {"side-channel 0"},
+       .authority = "provable 0",
+       .undo = sql_on(0, {"STOP SLAVE 'other'", "RESET SLAVE 'other' ALL"}),
+       .exit_code = 0,
+       .repair = {"nothing"}},
       {.name = "wait point AFTER_COMMIT",
        .inject = sql_on(0, {"SET GLOBAL rpl_semi_sync_master_wait_point = 'AFTER_COMMIT'"}),
        .diagnoses = {"semi-sync-after-commit 0"},

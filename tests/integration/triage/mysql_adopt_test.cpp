@@ -58,7 +58,7 @@ std::vector<Fault> adoption_faults() {
              p.sql(1, {"STOP REPLICA"});
              p.sql(0, {"INSERT INTO shop.adopted (id, name) VALUES (8, 'of the primary')"});
            },
-       .diagnoses = {"errant-transactions 1", "histories-diverged", "replica-thread-stopped 1"},
+       .diagnoses = {"errant-transactions 1", "replica-thread-stopped 1"},
        .members = {"1 diverged rebuild"},
        .authority = "diverged",
        .repair = {"--adopt: repair.cannot_adopt", "-i 0 --adopt: repair.target_is_primary",
@@ -76,7 +76,7 @@ std::vector<Fault> adoption_faults() {
            },
        .diagnoses = {"errant-transactions 1"},
        .members = {"1 diverged rebuild"},
-       .authority = "leader_not_primary 1",
+       .authority = "diverged",
        .repair = {"-i 1 --adopt ACCEPT: healed"},
        .tidy = adopted_everywhere},
       {.name = "adopt: the primary changed a row since",
@@ -87,7 +87,7 @@ std::vector<Fault> adoption_faults() {
              p.sql(1, written_there({kAdoptedRow, "UPDATE shop.adopted SET amount = 2.50 WHERE id = -1"}));
              p.sql(0, {"UPDATE shop.adopted SET doc = x'00' WHERE id = -1"});
            },
-       .diagnoses = {"errant-transactions 1", "histories-diverged", "replica-thread-stopped 1"},
+       .diagnoses = {"errant-transactions 1", "replica-thread-stopped 1"},
        .members = {"1 diverged rebuild"},
        .authority = "diverged",
        .repair = {"-i 1 --adopt ACCEPT: repair.adopt_conflict", "-i 1 ACCEPT: healed"},
@@ -100,7 +100,7 @@ std::vector<Fault> adoption_faults() {
              p.sql(1, written_there({kAdoptedRow}));
              p.sql(0, {"INSERT INTO shop.adopted (id, name) VALUES (7, 'of the primary')"});
            },
-       .diagnoses = {"errant-transactions 1", "histories-diverged", "replica-thread-stopped 1"},
+       .diagnoses = {"errant-transactions 1", "replica-thread-stopped 1"},
        .members = {"1 diverged rebuild"},
        .authority = "diverged",
        .repair = {"-i 1 --adopt ACCEPT: repair.adopt_conflict", "-i 1 ACCEPT: healed"},
@@ -114,7 +114,7 @@ std::vector<Fault> adoption_faults() {
              p.sql(0, {"UPDATE shop.adopted SET amount = 9 WHERE id = -1",
                        "UPDATE shop.adopted SET amount = -1.25 WHERE id = -1"});
            },
-       .diagnoses = {"errant-transactions 1", "histories-diverged", "replica-thread-stopped 1"},
+       .diagnoses = {"errant-transactions 1", "replica-thread-stopped 1"},
        .members = {"1 diverged rebuild"},
        .authority = "diverged",
        .repair = {"-i 1 --adopt ACCEPT: operation.failed_undone", "-i 1 ACCEPT: healed"},
@@ -132,7 +132,7 @@ std::vector<Fault> adoption_faults() {
            },
        .diagnoses = {"errant-transactions 1"},
        .members = {"1 diverged rebuild"},
-       .authority = "leader_not_primary 1",
+       .authority = "diverged",
        .repair = {"-i 1 --adopt: repair.cannot_adopt", "-i 1 ACCEPT: healed"},
        .tidy = adopted_nowhere},
   };

@@ -23,6 +23,35 @@ const std::vector<std::string> kErrant = {
 
 std::vector<Fault> history_faults() {
   return {
+      {.name = "a hole set into gtid_purged",
+       .inject =
+           [](Patient& p) {
+             idle(p);
+             p.sql(0, {"CREATE TABLE shop.seen (a INT)"});
+             caught_up(p);  // so that its own logs reach back further
+             p.sql(1, {"STOP REPLICA"});
+             const auto executed = [&] { return p.sql(0, {"SELECT @@GLOBAL.gtid_executed"}); };
+             const std::string before = executed();
+             p.sql(0, {"CREATE TABLE shop.gap (a INT)"});
+             const std::string skipped = p.sql(0, {"SELECT GTID_SUBTRACT('" + executed() + "', '" + before + "')"});
+             p.sql(1, {"SET GLOBAL gtid_purged = '+" + skipped + "'", "START REPLICA"});
+           },
+       .diagnoses = {"gtid-purged-hole 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = sql_on(0, {"DROP TABLE shop.gap", "DROP TABLE shop.seen"})},
+      {.name = "GTIDs reset on the primary",
+       .inject =
+           [](Patient& p) {
+             idle(p);
+             p.sql(0, {"RESET BINARY LOGS AND GTIDS", "CREATE TABLE shop.fresh (a INT)"});
+           },
+       .diagnoses = {"leader-not-primary 1", "errant-transactions 1"},
+       .members = {"1 diverged rebuild"},
+       .authority = "diverged",
+       .also = {"replica-position-refused", "replica-not-receiving", "replica-log-purged"},
+       .repair = {"repair.split_brain"}},
       {.name = "errant transactions, cluster idle",
        .inject =
            [](Patient& p) {
@@ -31,7 +60,7 @@ std::vector<Fault> history_faults() {
            },
        .diagnoses = {"errant-transactions 1"},
        .members = {"1 diverged rebuild"},
-       .authority = "leader_not_primary 1",
+       .authority = "diverged",
        .repair = {"operation.not_accepted", "-i 1 ACCEPT: healed"}},
       {.name = "errant transactions under load",
        .inject =
@@ -40,10 +69,10 @@ std::vector<Fault> history_faults() {
              p.sql(1, kErrant);
              p.sql(0, {"CREATE TABLE shop.ahead (a INT)"});
            },
-       .diagnoses = {"errant-transactions 1", "histories-diverged", "replica-thread-stopped 1"},
+       .diagnoses = {"errant-transactions 1", "replica-thread-stopped 1"},
        .members = {"1 diverged rebuild"},
        .authority = "diverged",
-       .repair = {"repair.split_brain", "-i 0: repair.target_is_primary", "-i 1 --adopt: repair.cannot_adopt",
+       .repair = {"operation.not_accepted", "-i 0: repair.target_is_primary", "-i 1 --adopt: repair.cannot_adopt",
                   "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"},
        .tidy = sql_on(0, {"DROP TABLE shop.ahead"})},
       {.name = "second writer that has written",

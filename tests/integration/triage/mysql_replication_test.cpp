@@ -113,6 +113,27 @@ std::vector<Fault> replication_faults() {
        .members = {"1 broken resume"},
        .authority = "provable 0",
        .repair = {"healed"}},
+      {.name = "a replica that passes over errors",
+       .inject = sql_on(1, {"SET GLOBAL replica_exec_mode = 'IDEMPOTENT'"}),
+       .diagnoses = {"silent-loss 1"},
+       .members = {"1 broken nothing"},
+       .authority = "provable 0",
+       .undo = sql_on(1, {"SET GLOBAL replica_exec_mode = 'STRICT'"}),
+       .repair = {"repair.needs_operator"}},
+      {.name = "the primary also follows its own replica",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {fmt::format("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {}, "
+                                   "SOURCE_USER = 'x', SOURCE_PASSWORD = 'x', SOURCE_CONNECT_RETRY = 1, "
+                                   "SOURCE_AUTO_POSITION = 1 FOR CHANNEL 'back'",
+                                   p.port(1)),
+                       "START REPLICA FOR CHANNEL 'back'"});
+           },
+       .diagnoses = {"side-channel 0"},
+       .authority = "provable 0",
+       .undo = sql_on(0, {"STOP REPLICA FOR CHANNEL 'back'", "RESET REPLICA ALL FOR CHANNEL 'back'"}),
+       .exit_code = 0,
+       .repair = {"nothing"}},
       {.name = "replica filters",
        .inject =
            sql_on(1, {"STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (shop.x)", "START REPLICA"}),
