@@ -48,6 +48,7 @@ Status apply_settings(repo::Repository& repository, const RestoreRequest& reques
                       std::stop_token stop) {
   const auto text = TRY(read_text(repository, request.choice, settings_path(request.choice.path)));
   if (!text) return {};
+  if (request.engine != Engine::postgres) return replay_statements(request.engine, setup.socket, *text, stop);
   auto replay = TRY(PostgresReplay::begin(setup.socket, {}, "", {}, stop));
   TRY_VOID(replay->feed(*text));
   ReplayReport report;

@@ -41,7 +41,7 @@ struct RestoreRequest {
   SnapshotChoice choice;
   codec::Value sidecar;
   ReplayChoices choices;
-  bool server_settings = false;  ///< PostgreSQL: run what is in settings_path() too
+  bool server_settings = false;  ///< run what is in settings_path() too
   std::function<void(const std::string&)> say;  ///< one line per step
   std::atomic<uint64_t>* progress = nullptr;
 };

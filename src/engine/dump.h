@@ -53,7 +53,6 @@ struct DumpInfo {
   std::string settings;  ///< statements that set what the server's own settings say; a file beside the dump
   /// Tables whose rows no proof may count (foreign, filled by an extension, MERGE), and why.
   std::map<TableName, std::string> uncounted;
-  std::string settings;  ///< statements that set what the server's own settings say; a file beside the dump
   DumpCounts counts;
 };
 
