@@ -235,7 +235,7 @@ std::vector<Command> repository_commands() {
              .value_name = "DURATION"},
             {.name = "server-settings",
              .type = FlagType::boolean,
-             .help = "PostgreSQL: also what ALTER SYSTEM had set on the source"},
+             .help = "also what ALTER SYSTEM (PostgreSQL) or SET PERSIST (MySQL) had set on the source"},
             kType,
             kAccept},
        .groups = {&cluster_flags(), &snapshot_filter_flags(), &repository_flags()},

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/dump.h"
 #include "engine/mysql_family/exact_dump.h"
@@ -52,6 +53,7 @@ class MysqlFamilyDump : public DumpStream {
   PrivateFile options_;
   Producer producer_;
   FramedOutput frame_;
+  std::vector<uint8_t> scratch_;
   enum class Stage { program, rows, after, ended } stage_ = Stage::program;
   std::string head_;  ///< of the program's output, as it goes out
   size_t head_at_ = 0;
