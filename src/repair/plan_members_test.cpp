@@ -65,6 +65,7 @@ TEST(PlanMembers, OneWhoseVolumeIsNotThereIsGivenUpByNameAlone) {
   for (auto engine : {Engine::mariadb, Engine::postgres}) {
     World w = healthy(engine);
     take_down(w[1]);
+    w[1].upstream_wanted = "127.0.0.1:1000";
     w[1].stored = StoredFacts();
     w[1].stored->why = w[1].stored->remembered = "its agent saw data there on device 8:17";
     EXPECT_EQ(plan(w), "repair.undeterminable");
@@ -79,6 +80,7 @@ TEST(PlanMembers, OneWhoseVolumeIsNotThereIsGivenUpByNameAlone) {
 TEST(PlanMembers, AStandbyThatIsDownGetsItsPrimarysSettings) {
   World w = healthy(Engine::postgres);
   take_down(w[1], "failed");
+  w[1].upstream_wanted = "127.0.0.1:1000";
   w[1].log_tail =
       "LOG:  starting PostgreSQL 15.4\nFATAL:  recovery aborted because of insufficient parameter settings\n"
       "DETAIL:  max_connections = 100 is a lower setting than on the primary server, where its value was 160.\n";
