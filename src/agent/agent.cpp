@@ -22,6 +22,7 @@
 #include "agent/files.h"
 #include "agent/inspect.h"
 #include "agent/line_socket.h"
+#include "agent/log_watch.h"
 #include "agent/page_watch.h"
 #include "agent/server.h"
 #include "base/log.h"
@@ -73,6 +74,7 @@ class Agent {
   std::list<Connection> connections_;  // main thread only
   DiskWatch disks_{[this](cluster::MemberFacts& facts) { look_at_disks(facts, server_.config(), server_.pid()); }};
   PageWatch pages_;
+  LogWatch log_;
 };
 
 LaunchOptions launch_options(const Value& request) {
@@ -88,7 +90,7 @@ LaunchOptions launch_options(const Value& request) {
 /// Requests that only look. All others are not taken from an operation that another one has taken over from.
 bool only_looks(const std::string& op) {
   static const std::set<std::string, std::less<>> all = {"ping",  "status",    "inspect", "errant",
-                                                         "files", "read_file", "commit"};
+                                                         "files", "read_file", "commit", "wal_end"};
   return all.contains(op);
 }
 
@@ -127,6 +129,7 @@ Result<Value> Agent::answer(const Value& request) {
                           {"host", config.host},
                           {"port", config.port},
                           {"epoch", epoch},
+                          {"outside", outside_value(server_.outside())},
                           {"server", server_.status()}});
   }
   if (op == "start" || op == "restart") {
@@ -136,8 +139,13 @@ Result<Value> Agent::answer(const Value& request) {
     if (!options.side && options.mode == StartMode::normal) pages_.begin(server_.config());
     return Value::object({{"pid", server_.pid()}});
   }
+  if (op == "wal_end") {
+    if (config.engine != cluster::Engine::postgres)
+      return fail(ErrorClass::usage, "agent.request", "only a PostgreSQL member has WAL");
+    return wal_end_value(config, deadline, stop_.get_token());
+  }
   if (op == "check_pages") {
-    pages_.begin(server_.config());
+    pages_.begin(server_.config(), seconds(request["limitSeconds"].integer(PageWatch::kLimit.count())));
     return Value::object();
   }
   if (op == "stop") {
@@ -208,6 +216,7 @@ Result<Value> Agent::answer(const Value& request) {
     inspect(facts, config, server_.pid(), deadline, stop_.get_token());
     disks_.tell(facts);
     pages_.tell(facts, config);
+    log_.tell(facts, config);
     if (const auto known = server_.recovered())
       take_recovered(
           facts, known->position,
@@ -235,7 +244,8 @@ Result<Value> Agent::answer(const Value& request) {
     return Value::object();
   }
   if (op == "shutdown") {
-    TRY_VOID(server_.stop(request["mode"].text() == "immediate" ? StopMode::immediate : StopMode::fast, deadline));
+    auto stopped = server_.stop(request["mode"].text() == "immediate" ? StopMode::immediate : StopMode::fast, deadline);
+    if (!stopped && stopped.error().id != "agent.in_use") return fail(std::move(stopped).error());
     ending_ = true;
     return Value::object();
   }
@@ -348,7 +358,9 @@ Status Agent::run() {
   connections_.clear();
   auto stopped = server_.stop(StopMode::fast, Deadline::in(seconds(60)));
   ::unlink(server_.config().agent_socket().c_str());
-  return stopped;
+  if (stopped || stopped.error().id != "agent.in_use") return stopped;
+  log(LogLevel::warn, "{}: {}", server_.config().member, stopped.error().to_string());
+  return {};
 }
 
 }  // namespace

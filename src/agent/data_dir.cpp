@@ -8,6 +8,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "agent/dir_users.h"
 #include "agent/launch.h"
 #include "codec/value.h"
 #include "sys/file.h"
@@ -64,14 +65,22 @@ Status remove_durably(const MemberConfig& c, const std::string& path) {
   return sys::sync_directory(c.dir);
 }
 
+Status remove_whole(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (!error) return {};
+  auto failed = sys::errno_error(error.value(), "remove " + path);
+  failed.hint = "see what keeps it there (lsattr -R shows immutable files: chattr -i), then try again";
+  return fail(std::move(failed));
+}
+
 /// Out of the way by one rename, then gone: no half of it can be taken for data.
 Status drop(const MemberConfig& c, const std::string& path) {
   if (!is_there(path)) return {};
+  TRY_VOID(check_unused(path));
   const std::string dropping = fresh_name(c, ".dropping-");
   TRY_VOID(rename_durably(c, path, dropping));
-  std::error_code error;
-  fs::remove_all(dropping, error);
-  if (error) return fail(sys::errno_error(error.value(), "remove " + dropping));
+  TRY_VOID(remove_whole(dropping));
   return sys::sync_directory(c.dir);
 }
 
@@ -120,6 +129,7 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   const std::string marker = marker_of(config);
   std::error_code error;
   if (fs::exists(marker, error)) {
+    TRY_VOID(check_unused(config.data_dir()));
     fs::remove_all(config.data_dir(), error);
     if (error) return fail(sys::errno_error(error.value(), "remove the half-made " + config.data_dir()));
   }
@@ -176,6 +186,7 @@ Status end_rewind(const MemberConfig& config) {
 Result<std::string> set_data_aside(const MemberConfig& given) {
   const MemberConfig c = main_of(given);
   if (!is_there(c.data_dir())) return std::string();
+  TRY_VOID(check_unused(c.data_dir()));
   std::string target = fresh_name(c, ".replaced-");
   TRY_VOID(carry_rewind_mark(c));
   TRY_VOID(rename_durably(c, c.data_dir(), target));
@@ -185,6 +196,7 @@ Result<std::string> set_data_aside(const MemberConfig& given) {
 Status put_data_back(const MemberConfig& given, const std::string& aside) {
   const MemberConfig c = main_of(given);
   TRY_VOID(check_aside(c, aside, "agent.put_back"));
+  TRY_VOID(check_unused(aside));
   if (is_there(c.data_dir())) TRY(set_data_aside(c));
   return rename_durably(c, aside, c.data_dir());
 }
@@ -217,6 +229,7 @@ Status finish_swap(const MemberConfig& given) {
   const auto journal = TRY(codec::parse_value(as_text(text->span())));
   const std::string aside = journal["aside"].text();
   const bool has_data = is_there(data), has_side = is_there(side), has_aside = !aside.empty() && is_there(aside);
+  for (const auto& path : {data, side}) TRY_VOID(check_unused(path));
   if (has_side && has_data && !aside.empty() && !has_aside) {
     TRY_VOID(rename_durably(c, data, aside));
     TRY_VOID(rename_durably(c, side, data));
@@ -239,15 +252,28 @@ Status discard_side_dir(const MemberConfig& given) {
 }
 
 Status drop_data_aside(const MemberConfig& c, const std::string& path) {
-  TRY_VOID(check_aside(c, path, "agent.drop_aside"));
-  return drop(c, path);
+  const auto droppings = dropping_dirs(c);
+  if (is_there(path) || droppings.empty()) {
+    TRY_VOID(check_aside(c, path, "agent.drop_aside"));
+    TRY_VOID(drop(c, path));
+  }
+  // One that an earlier try could not remove has another name by now.
+  for (const auto& dropping : droppings) TRY_VOID(remove_whole(dropping));
+  return sys::sync_directory(c.dir);
+}
+
+std::vector<std::string> dropping_dirs(const MemberConfig& c) {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (fs::directory_iterator it(c.dir, error), end; !error && it != end; it.increment(error))
+    if (it->path().filename().string().starts_with("data.dropping-")) found.push_back(it->path().string());
+  return found;
 }
 
 void sweep_leftovers(const MemberConfig& c) {
   std::error_code error;
   fs::remove_all(c.dir + "/" + kHelperName, error);
-  for (const auto& entry : fs::directory_iterator(c.dir, error))
-    if (entry.path().filename().string().starts_with("data.dropping-")) fs::remove_all(entry.path(), error);
+  for (const auto& dropping : dropping_dirs(c)) fs::remove_all(dropping, error);
 }
 
 }  // namespace holdfast::agent

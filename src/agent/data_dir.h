@@ -1,5 +1,6 @@
 // A member's data directory as a thing on disk: made behind a marker, replaced by a successor that was proven first,
-// put aside, dropped. Nothing here may run while a server uses the directory it touches; the caller sees to that.
+// put aside, dropped. Refused ("agent.in_use") while a process outside this one and its children uses the directory
+// that is touched; that its own server does not is the caller's to see to.
 //
 //   initialising, initialising.new   data (data.new) is being made: what is there is nothing yet
 //   rewinding                        pg_rewind works on data: it is lost unless that ended well
@@ -9,6 +10,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "agent/config.h"
 #include "base/result.h"
@@ -48,8 +50,10 @@ Status finish_swap(const MemberConfig& config);
 /// Removes the side directory, finished or not; fine when there is none.
 Status discard_side_dir(const MemberConfig& config);
 /// Removes a directory that set_data_aside() or swap_in_side() returned, for good. A crash leaves it whole or under a
-/// name that nothing takes for data.
+/// name that nothing takes for data. Also removes what earlier removals left; fine when nothing but that is there.
 Status drop_data_aside(const MemberConfig& config, const std::string& path);
+/// What removals that did not end have left, under names that nothing takes for data.
+std::vector<std::string> dropping_dirs(const MemberConfig& config);
 /// Removes what crashed removals and helpers left. Not cheap: it deletes data.
 void sweep_leftovers(const MemberConfig& config);
 

@@ -9,13 +9,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 
 #include "sys/file.h"
 
 namespace {
 int steps_left = -1;  // < 0: nobody is killed
+bool immutable_stays = false;
 
 void step() {
   if (steps_left <= 0) return;
@@ -32,6 +35,13 @@ extern "C" int rename(const char* from, const char* to) noexcept {
 extern "C" int unlink(const char* path) noexcept {
   step();
   return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+}
+extern "C" int unlinkat(int folder, const char* path, int flags) noexcept {
+  if (immutable_stays && std::string_view(path).ends_with("immutable")) {
+    errno = EPERM;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_unlinkat, folder, path, flags));
 }
 extern "C" int fsync(int fd) {
   step();
@@ -250,6 +260,25 @@ TEST_F(DataDir, OnlyWhatWasSetAsideHereIsDropped) {
     EXPECT_FALSE(drop_data_aside(config_, bad)) << bad;
   EXPECT_EQ(held(path("data")), "live");
   EXPECT_EQ(held(dir_.path() + "/other"), "theirs");
+}
+
+/// An immutable file keeps even root from it: the directory has lost its name by then, and that is not all.
+TEST_F(DataDir, ARemovalThatDidNotEndIsTriedAgain) {
+  const std::string old = path("data.replaced-20261122T100000Z");
+  put(old, "old");
+  std::ofstream(old + "/immutable") << "x";
+  immutable_stays = true;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const auto dropped = drop_data_aside(config_, old);
+    ASSERT_FALSE(dropped);
+    EXPECT_NE(dropped.error().message.find("data.dropping-"), std::string::npos) << dropped.error().message;
+    EXPECT_FALSE(dropped.error().hint.empty());
+    EXPECT_FALSE(fs::exists(old));
+    EXPECT_EQ(dropping_dirs(config_).size(), 1u);
+  }
+  immutable_stays = false;
+  EXPECT_TRUE(drop_data_aside(config_, old));
+  EXPECT_TRUE(dropping_dirs(config_).empty());
 }
 
 }  // namespace

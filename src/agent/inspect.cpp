@@ -11,8 +11,11 @@
 #include <set>
 
 #include "agent/data_dir.h"
+#include "agent/dir_users.h"
+#include "agent/last_data.h"
 #include "engine/mariadb/table_files.h"
 #include "engine/observe.h"
+#include "engine/postgres/stored.h"
 #include "sys/file.h"
 
 namespace holdfast::agent {
@@ -80,6 +83,7 @@ void look_beside(MemberFacts& facts, const MemberConfig& config) {
     const std::string name = it->path().filename().string();
     if (name == kSideName)
       facts.leftovers.push_back({is_initialised(side_of(config)) ? Kind::side : Kind::half_made, it->path().string()});
+    if (name.starts_with("data.dropping-")) facts.leftovers.push_back({Kind::dropping, it->path().string()});
     if (name.starts_with("data.replaced-")) facts.leftovers.push_back({Kind::replaced, it->path().string()});
   }
   std::ranges::sort(facts.leftovers, {}, &cluster::Leftover::path);
@@ -178,6 +182,7 @@ std::optional<cluster::PageCheck> page_check_from(const Value& v) {
 Value stored_value(const StoredFacts& s) {
   return Value::object({{"data", cluster::stored_data_name(s.data)},
                         {"why", s.why},
+                        {"remembered", s.remembered},
                         {"torn", s.torn},
                         {"position", s.position},
                         {"positionUnknown", s.position_unknown},
@@ -205,6 +210,7 @@ StoredFacts stored_from(const Value& v) {
   for (auto data : kData)
     if (v["data"].text() == cluster::stored_data_name(data)) s.data = data;
   s.why = v["why"].text();
+  s.remembered = v["remembered"].text();
   s.torn = v["torn"].boolean();
   s.position = v["position"].text();
   s.position_unknown = v["positionUnknown"].text();
@@ -259,13 +265,45 @@ void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, D
   look_at_disks(facts, config, server_pid);
   look_beside(facts, config);
   facts.log_tail = tail_of(config.log_file());
+  if (server_pid <= 0) {
+    const pid_t ours[] = {::getpid()};
+    facts.outside = users_of(config.data_dir(), ours);
+  }
+  if (!facts.outside.empty()) {
+    // What its files say changes while it is read.
+    StoredFacts& s = facts.stored.emplace();
+    s.why = s.position_unknown = "used outside its agent by " + outside_text(facts.outside.front());
+    engine::note_unknown(facts, "data directory", config.data_dir(), s.why);
+    return;
+  }
   const bool stands_still = server_pid <= 0 || facts.process_state == "T" || facts.process_state == "t";
-  if (stands_still)
+  if (stands_still) {
     detail::read_stored(facts, config, deadline, std::move(stop));
-  else if (config.engine == cluster::Engine::galera)
+    StoredFacts& s = *facts.stored;
+    if (s.data == StoredFacts::Data::empty || s.data == StoredFacts::Data::missing)
+      s.remembered = data_elsewhere(config);
+    if (!s.remembered.empty()) {
+      s.data = StoredFacts::Data::unknown;
+      s.why = s.remembered;
+    }
+  } else if (config.engine == cluster::Engine::galera) {
     detail::read_galera_state(facts, config);
+  }
   if (!stands_still && (config.engine == cluster::Engine::mariadb || config.engine == cluster::Engine::galera))
     facts.tables_without_file = engine::mariadb::tables_without_file(config.data_dir());
+}
+
+Value wal_end_value(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
+  engine::postgres::PostgresStoredOptions options;
+  options.deadline = deadline;
+  options.stop = std::move(stop);
+  const auto stored = engine::postgres::read_postgres_stored(config.data_dir(), options);
+  if (!stored.wal.end) return Value::object({{"unknown", stored.wal.unknown}});
+  const auto& end = *stored.wal.end;
+  const auto history = stored.histories.find(end.timeline);
+  return Value::object({{"end", engine::postgres::lsn_text(end.end)},
+                        {"timeline", end.timeline},
+                        {"history", history == stored.histories.end() ? "" : history->second.to_string()}});
 }
 
 void take_recovered(MemberFacts& facts, const std::string& position, std::chrono::milliseconds age) {
@@ -281,6 +319,13 @@ void take_recovered(MemberFacts& facts, const std::string& position, std::chrono
   // age_ms is the clock at the reading until the report makes it an age.
   facts.readings.push_back({"durable position", position, "recovered by mariadbd --wsrep-recover", "",
                             engine::reading_clock() - age.count()});
+}
+
+Value outside_value(const std::vector<cluster::OutsideProcess>& outside) {
+  Value list = Value::list();
+  for (const auto& user : outside)
+    list.push(Value::object({{"pid", user.pid}, {"program", user.program}, {"how", user.how}}));
+  return list;
 }
 
 Value inspection_value(const MemberFacts& facts) {
@@ -308,6 +353,8 @@ Value inspection_value(const MemberFacts& facts) {
                         {"logTail", facts.log_tail},
                         {"stored", facts.stored ? stored_value(*facts.stored) : Value()},
                         {"leftovers", leftovers},
+                        {"outside", outside_value(facts.outside)},
+                        {"damageLogged", facts.damage_logged},
                         {"pageCheck", page_check_value(facts.page_check)},
                         {"tablesWithoutFile", Value::list_of(facts.tables_without_file)},
                         {"readings", readings}});
@@ -326,9 +373,12 @@ void take_inspection(MemberFacts& facts, const Value& value) {
     facts.readings.push_back({r["name"].text(), r["value"].text(), r["source"].text(), r["unknown"].text(),
                               engine::reading_clock() - std::max<int64_t>(0, r["ageMs"].integer())});
   for (const auto& left : value["leftovers"].items())
-    for (auto kind :
-         {cluster::Leftover::Kind::side, cluster::Leftover::Kind::half_made, cluster::Leftover::Kind::replaced})
+    for (auto kind : {cluster::Leftover::Kind::side, cluster::Leftover::Kind::half_made,
+                      cluster::Leftover::Kind::replaced, cluster::Leftover::Kind::dropping})
       if (left["kind"].text() == cluster::leftover_name(kind)) facts.leftovers.push_back({kind, left["path"].text()});
+  facts.damage_logged = value["damageLogged"].text();
+  for (const auto& user : value["outside"].items())
+    facts.outside.push_back({static_cast<int>(user["pid"].integer()), user["program"].text(), user["how"].text()});
   if (value["stored"].is_object()) facts.stored = stored_from(value["stored"]);
   facts.page_check = page_check_from(value["pageCheck"]);
   for (const auto& table : value["tablesWithoutFile"].items()) facts.tables_without_file.push_back(table.text());

@@ -23,6 +23,13 @@ void inspect(cluster::MemberFacts& facts, const MemberConfig& config, pid_t serv
 /// Only the volumes. `server_pid` tells where the logs of MySQL and MariaDB are; <= 0: known for PostgreSQL only.
 void look_at_disks(cluster::MemberFacts& facts, const MemberConfig& config, pid_t server_pid);
 
+/// PostgreSQL: how far the WAL in pg_wal goes, of a standby that receives none: {"end", "timeline", "history"}, or
+/// {"unknown"}. SQL does not tell it of one that applies later on purpose. Reads what its server has still to replay.
+codec::Value wal_end_value(const MemberConfig& config, Deadline deadline, std::stop_token stop);
+
+/// As the agent's status and inspection tell them.
+codec::Value outside_value(const std::vector<cluster::OutsideProcess>& outside);
+
 /// The same as an answer of the agent, and back.
 codec::Value inspection_value(const cluster::MemberFacts& facts);
 void take_inspection(cluster::MemberFacts& facts, const codec::Value& value);

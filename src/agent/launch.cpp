@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/shm.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <sstream>
 
 #include "agent/data_dir.h"
+#include "agent/dir_users.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/file.h"
@@ -160,38 +160,8 @@ int stop_signal(Engine engine) {
   return engine == Engine::postgres ? SIGINT : SIGTERM;
 }
 
-namespace {
-
-/// A killed PostgreSQL leaves backends in sessions of their own, which end when they notice. Until then they hold its
-/// shared memory (named in the 7th line of postmaster.pid), and may still write.
-Status wait_for_orphans(const MemberConfig& config) {
-  auto text = sys::read_file(config.data_dir() + "/postmaster.pid");
-  if (!text) return {};
-  std::istringstream lines{std::string(as_text(text->span()))};
-  std::string line;
-  for (int i = 0; i < 7; ++i)
-    if (!std::getline(lines, line)) return {};
-  std::istringstream fields(line);
-  long key = 0;
-  int id = -1;
-  if (!(fields >> key >> id) || key == 0) return {};
-  auto gone = TRY(sys::wait_until(
-      [id] {
-        shmid_ds info{};
-        return ::shmctl(id, IPC_STAT, &info) != 0 || info.shm_nattch == 0;
-      },
-      Deadline::in(std::chrono::seconds(30))));
-  if (gone) return {};
-  return fail(ErrorClass::unavailable, "agent.orphans",
-              "processes of the killed server of " + config.member + " still use its data directory",
-              "wait until they are gone, then try again");
-}
-
-}  // namespace
-
 Status clear_stale(const MemberConfig& config) {
-  if (config.engine == Engine::postgres) TRY_VOID(wait_for_orphans(config));
-  // Only called while no server of this member runs (the agent holds the member's lock): every such file is stale.
+  TRY_VOID(wait_until_unused(config));
   std::error_code ignored;
   for (const auto& path : {config.server_socket(), config.server_socket() + ".lock", config.pid_file(),
                            config.data_dir() + "/postmaster.pid"})

@@ -47,6 +47,7 @@ Status write_grastate(const MemberConfig& config, const Grastate& state);
 Status allow_bootstrap(const MemberConfig& config, Grastate state);
 
 /// Removes what a crash leaves behind and would stop the next start (stale socket locks, postmaster.pid).
+/// "agent.in_use" (refused) while a process uses the data directory: nothing is stale then, and nothing is removed.
 Status clear_stale(const MemberConfig& config);
 
 /// Signs in once over the unix socket and asks whether the server serves; "agent.not_ready" or an sql error when not.

@@ -12,8 +12,6 @@ namespace holdfast::agent {
 
 namespace {
 
-constexpr std::chrono::seconds kLimit(20);
-
 void yield_to_everybody() {
   constexpr int kThisThread = 1, kIdleClass = 3 << 13;  // IOPRIO_WHO_PROCESS, IOPRIO_CLASS_IDLE
   (void)::syscall(SYS_ioprio_set, kThisThread, 0, kIdleClass);
@@ -22,17 +20,17 @@ void yield_to_everybody() {
 
 }  // namespace
 
-void PageWatch::begin(const MemberConfig& config) {
+void PageWatch::begin(const MemberConfig& config, std::chrono::seconds limit) {
   std::lock_guard alone(beginning_);
   thread_ = {};  // asks it to stop, and waits
   std::lock_guard lock(mutex_);
   last_.reset();
   failed_.clear();
   running_ = true;
-  thread_ = std::jthread([this, engine = config.engine, member = config.member,
+  thread_ = std::jthread([this, limit, engine = config.engine, member = config.member,
                           data_dir = config.data_dir()](const std::stop_token& stop) {
     yield_to_everybody();
-    auto checked = engine::check_pages(engine, data_dir, Deadline::in(kLimit), stop);
+    auto checked = engine::check_pages(engine, data_dir, Deadline::in(limit), stop);
     if (!checked) log(LogLevel::warn, "{}: its pages are not checked: {}", member, checked.error().to_string());
     std::lock_guard guard(mutex_);
     if (checked)

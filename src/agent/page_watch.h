@@ -2,6 +2,7 @@
 // backup is needed. So its agent reads them once after each start, in the background.
 #pragma once
 
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -16,9 +17,11 @@ namespace holdfast::agent {
 /// Remembers the last check, in memory only: the server dies with its agent, and the next start checks again.
 class PageWatch {
  public:
+  static constexpr std::chrono::seconds kLimit{20};
   /// Checks the pages of a server that has just become ready, for 20 seconds at most, with the lowest priority for
-  /// processor and disk; what changed last comes first. Ends a check that still runs.
-  void begin(const MemberConfig& config);
+  /// processor and disk; what changed last comes first. Ends a check that still runs. Before others are made from it,
+  /// all of it is worth more time.
+  void begin(const MemberConfig& config, std::chrono::seconds limit = kLimit);
   /// Puts what is known into facts.page_check, and a reading. Damaged pages are read again: one that was written anew
   /// is none. A check that failed is a reading that is not known.
   void tell(cluster::MemberFacts& facts, const MemberConfig& config);

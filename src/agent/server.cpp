@@ -7,6 +7,8 @@
 
 #include <csignal>
 
+#include "agent/dir_users.h"
+#include "agent/last_data.h"
 #include "base/log.h"
 #include "sys/file.h"
 
@@ -41,6 +43,11 @@ Error unkillable() {
 }
 
 }  // namespace
+
+void note_data(const MemberConfig& config) {
+  auto noted = remember_data(config);
+  if (!noted) log(LogLevel::warn, "{}: {}", config.member, noted.error().to_string());
+}
 
 Error running_error() {
   return Error{ErrorClass::refused, "agent.running", "the server runs on this data directory", "stop it first", {}};
@@ -85,6 +92,22 @@ std::string Server::log_tail() const {
 bool Server::runs_on(bool side) const {
   MutexLock lock(mutex_);
   return state_ != ServerState::stopped && state_ != ServerState::failed && options_.side == side;
+}
+
+std::vector<cluster::OutsideProcess> Server::outside() const {
+  const pid_t ours[] = {::getpid()};
+  std::vector<cluster::OutsideProcess> all;
+  for (const bool side : {false, true}) {
+    if (runs_on(side)) continue;
+    for (auto& user : users_of(side ? side_of(config()).data_dir() : config().data_dir(), ours))
+      all.push_back(std::move(user));
+  }
+  return all;
+}
+
+Status Server::check_stopped() const {
+  if (pid() > 0) return fail(running_error());
+  return check_unused(config().data_dir());
 }
 
 /// Runs in its own thread for as long as one server process lives.
@@ -188,7 +211,10 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
         return false;
       },
       deadline, stop);
-  if (ready && *ready && pid() > 0) return {};
+  if (ready && *ready && pid() > 0) {
+    if (!launch.side) note_data(config);
+    return {};
+  }
   if (pid() < 0) {
     MutexLock lock(mutex_);
     last = Error{ErrorClass::failed, "agent.start_failed", fmt::format("the server ended with {}", last_exit_), {}, {}};
@@ -212,18 +238,18 @@ Status Server::stop(StopMode mode, Deadline deadline, std::stop_token stop) {
 
 Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token stop) {
   const MemberConfig config = this->config();
+  bool stopped = false;
   {
     MutexLock lock(mutex_);
-    if (state_ == ServerState::stopped || state_ == ServerState::failed) {
-      state_ = ServerState::stopped;
-      return {};
+    stopped = state_ == ServerState::stopped || state_ == ServerState::failed;
+    state_ = stopped ? ServerState::stopped : ServerState::stopping;
+    if (!stopped) {
+      TRY_VOID(mode == StopMode::fast ? process_.signal(stop_signal(config.engine)) : process_.signal(SIGKILL));
+      if (mode == StopMode::fast) (void)process_.signal(SIGCONT);  // a stopped process never sees it otherwise
     }
-    state_ = ServerState::stopping;
-    TRY_VOID(mode == StopMode::fast ? process_.signal(stop_signal(config.engine)) : process_.signal(SIGKILL));
-    if (mode == StopMode::fast) (void)process_.signal(SIGCONT);  // a stopped process never sees it otherwise
   }
   auto ended = [&] { return pid() < 0; };
-  auto in_time = sys::wait_until(ended, deadline, stop);
+  auto in_time = stopped ? Result<bool>(true) : sys::wait_until(ended, deadline, stop);
   if (!in_time || !*in_time) {
     {
       MutexLock lock(mutex_);
@@ -233,7 +259,9 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
     if (!TRY(sys::wait_until(ended, Deadline::in(seconds(20))))) return fail(unkillable());
   }
   if (watcher_.joinable()) watcher_.join();
-  return {};
+  // Stopped is what nobody runs on: one that was started by hand, or what a killed server left behind, goes on writing.
+  TRY_VOID(wait_until_unused(config));
+  return check_unused(side_of(config).data_dir());
 }
 
 Status Server::restart(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {

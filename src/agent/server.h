@@ -15,6 +15,7 @@
 #include "agent/progress.h"
 #include "base/deadline.h"
 #include "base/mutex.h"
+#include "cluster/facts.h"
 #include "codec/value.h"
 
 namespace holdfast::agent {
@@ -25,6 +26,8 @@ enum class ServerState { stopped, starting, running, stopping, failed };
 std::string_view server_state_name(ServerState state);
 /// "agent.running": what is asked needs a server that stands still.
 Error running_error();
+/// remember_data(); what cannot be noted is a warning in the agent's log.
+void note_data(const MemberConfig& config);
 
 enum class StopMode {
   fast,       ///< an orderly shutdown, clients are not waited for
@@ -99,6 +102,8 @@ class Server {
   /// state, pid, mode, startedAt, lastExit, initialised, argv, env...: the "server" part of the agent's status.
   codec::Value status() const;
   pid_t pid() const;
+  /// Processes that use its data directories outside this agent; the one its own server runs on is that server's.
+  std::vector<cluster::OutsideProcess> outside() const;
 
  private:
   Result<std::unique_lock<std::mutex>> begin();
@@ -113,6 +118,8 @@ class Server {
   Result<codec::Value> initialise_locked(const Initialise& what, Deadline deadline, std::stop_token stop);
   Result<codec::Value> rewind_beside(const CopyJob& job, uint64_t reserve);
   bool runs_on(bool side) const;
+  /// "agent.running" while our server runs, "agent.in_use" while another process uses its data directory.
+  Status check_stopped() const;
   /// Whether there is a server, and none that was killed a moment ago: its process lives until the kernel is done with
   /// it, which is waited for. One that neither answers within two seconds nor is ending runs.
   Result<bool> still_runs(const MemberConfig& config, Deadline deadline, const std::stop_token& stop) const;

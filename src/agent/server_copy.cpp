@@ -4,6 +4,8 @@
 #include <functional>
 
 #include "agent/copy.h"
+#include "agent/dir_users.h"
+#include "agent/last_data.h"
 #include "agent/server.h"
 #include "base/log.h"
 #include "engine/postgres/wal_room.h"
@@ -80,6 +82,7 @@ Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadlin
       TRY_VOID(initialise_empty(config, deadline, stop));
       return result;
     case From::copy: {
+      TRY_VOID(check_unused(what.path));
       const uint64_t needed = detail::bytes_on_disk(what.path);
       progress_.expect(needed);
       if (what.side) TRY_VOID(check_space(config, needed, what.reserve.value_or(kReserve)));
@@ -130,6 +133,7 @@ Result<Value> Server::rewind_beside(const CopyJob& job, uint64_t reserve) {
   if (job.config.data_name == main.data_name || pid() > 0)
     return fail(ErrorClass::refused, "agent.running", "its server must stand still, and the copy lie beside",
                 "stop it");
+  TRY_VOID(check_stopped());
   TRY_VOID(check_startable(main));
   const uint64_t needed = detail::bytes_on_disk(main.data_dir());
   TRY_VOID(check_space(job.config, needed, reserve));
@@ -148,7 +152,7 @@ Result<Value> Server::rewind_beside(const CopyJob& job, uint64_t reserve) {
 
 Result<Value> Server::rewind(const std::string& name, Deadline deadline, std::stop_token stop) {
   auto lock = TRY(begin());
-  if (pid() > 0) return fail(running_error());
+  TRY_VOID(check_stopped());
   const MemberConfig config = this->config();
   TRY_VOID(finish_swap(config));
   TRY_VOID(check_startable(config));
@@ -167,7 +171,7 @@ Result<Value> Server::free_wal(const std::string& keep_from, const std::vector<s
   const MemberConfig config = this->config();
   if (config.engine != cluster::Engine::postgres)
     return fail(ErrorClass::usage, "agent.free_wal", "only a PostgreSQL member has WAL");
-  if (pid() > 0) return fail(running_error());
+  TRY_VOID(check_stopped());
   TRY_VOID(finish_swap(config));
   TRY_VOID(check_startable(config));
   const auto from = TRY(position::Lsn::parse(keep_from));
@@ -207,7 +211,11 @@ Status Server::recover() {
   for (const char* name : {"copy.cnf", "copy.pgpass", "rewind.pgpass"})
     ::unlink((config.etc_dir() + "/" + name).c_str());
   sweeper_ = std::jthread([config] { sweep_leftovers(config); });
-  return finish_swap(config);
+  if (!remembers_data(config)) note_data(config);
+  auto swapped = finish_swap(config);
+  if (swapped || swapped.error().id != "agent.in_use") return swapped;
+  log(LogLevel::warn, "{}: {}", config.member, swapped.error().to_string());  // each next change completes it first
+  return {};
 }
 
 }  // namespace holdfast::agent

@@ -40,6 +40,7 @@ Result<std::string> Server::galera_position_locked(const MemberConfig& config, D
 
 Result<bool> Server::safe_to_bootstrap(std::optional<bool> set) {
   auto lock = TRY(begin());
+  if (set) TRY_VOID(check_stopped());
   if (pid() > 0) return fail(running_error());
   const MemberConfig config = this->config();
   auto state = read_grastate(config);
