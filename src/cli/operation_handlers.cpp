@@ -46,6 +46,17 @@ Status refuse_if_unfinished(const Context& context, const cluster::DatabaseClust
   return {};
 }
 
+cluster::Surroundings surroundings(const Context& context, const cluster::DatabaseCluster& cluster) {
+  cluster::Surroundings around;
+  const auto all = operation::list_operations(state_dir_of(context));
+  if (!all) return around;
+  for (const auto& one : *all)
+    if (one.cluster == cluster.full_name() &&
+        (one.state == "running" || one.state == "unfinished" || one.state == "damaged"))
+      around.operations.push_back({one.id, one.verb, one.state, one.started});
+  return around;
+}
+
 void tell_event(Output& out, const operation::Event& event) {
   out.event(operation::record_type_name(event.type),
             codec::Value::object({{"operation", event.operation},

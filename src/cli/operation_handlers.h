@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "cli/context.h"
-#include "cluster/types.h"
+#include "cluster/triage.h"
 #include "operation/executor.h"
 #include "provider/epoch.h"
 
@@ -38,6 +38,10 @@ void add_epochs(operation::ExecutorOptions& options, const cluster::DatabaseClus
 /// Before anything is planned: what an operation at work, or an unfinished one, has half done is not a state to plan
 /// from ("operation.unfinished", conflict). A dry run looks.
 Status refuse_if_unfinished(const Context& context, const cluster::DatabaseCluster& cluster, const std::string& verb);
+
+/// What triage must know beside the members: operations that are not over. What cannot be read is left out; whoever
+/// wants to change anything is told by refuse_if_unfinished().
+cluster::Surroundings surroundings(const Context& context, const cluster::DatabaseCluster& cluster);
 
 /// Says what an operation has just written down: a line for people, an event for programs.
 void tell_event(Output& out, const operation::Event& event);

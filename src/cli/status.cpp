@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/units.h"
+#include "cli/operation_handlers.h"
 #include "cli/triage_view.h"
 #include "cli/verbs.h"
 #include "lab/lab.h"
@@ -76,7 +77,9 @@ Exit run_get_status(Context& context) {
                                 context.options.text("cluster")};
   if (!selection.name.empty()) (void)TRY(provider::select_one(clusters, selection));
   clusters = provider::select(clusters, selection);
-  const auto reports = provider::triage_clusters(clusters, std::chrono::seconds(5), context.stop);
+  std::vector<cluster::Surroundings> around;
+  for (const auto& cluster : clusters) around.push_back(surroundings(context, cluster));
+  const auto reports = provider::triage_clusters(clusters, std::chrono::seconds(5), context.stop, around);
   if (context.stop.stop_requested()) return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted");
   Value list{Value::List()};
   size_t unhealthy = 0;

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "cli/cluster_options.h"
+#include "cli/operation_handlers.h"
 #include "cli/triage_view.h"
 #include "cli/verbs.h"
 #include "provider/divergence.h"
@@ -21,7 +22,7 @@ std::chrono::milliseconds patience(const Options& options) {
 
 cluster::TriageReport look(Context& context, const cluster::DatabaseCluster& cluster) {
   const auto limit = patience(context.options);
-  auto report = provider::triage_clusters({cluster}, limit, context.stop)[0];
+  auto report = provider::triage_clusters({cluster}, limit, context.stop, {surroundings(context, cluster)})[0];
   provider::look_up_errant(report, limit, context.stop);
   return report;
 }

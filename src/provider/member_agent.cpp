@@ -9,6 +9,7 @@
 
 #include "agent/client.h"
 #include "agent/config.h"
+#include "agent/dir_users.h"
 #include "agent/epoch.h"
 #include "agent/server.h"
 #include "engine/programs.h"
@@ -63,7 +64,7 @@ class AgentMember : public engine::MemberControl {
   Result<bool> is_running(Deadline deadline) override {
     auto reply = TRY(ask("status", Value::object(), deadline));
     const std::string state = reply["server"]["state"].text();
-    return state == "running" || state == "starting";
+    return state == "running" || state == "starting" || !reply["outside"].items().empty();
   }
   Status start(const StartRequest& request, Deadline deadline) override {
     auto arguments =
@@ -74,7 +75,8 @@ class AgentMember : public engine::MemberControl {
   }
   Status stop(Deadline deadline) override {
     auto stopped = done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false, kDeath));
-    if (!stopped && TRY(agent_is_gone())) return {};  // its server went with it
+    if (!stopped && stopped.error().id != "agent.in_use" && TRY(agent_is_gone()))
+      return agent::check_unused(config_.data_dir());  // its server went with it
     return stopped;
   }
   Status initialise_empty(Deadline deadline) override {

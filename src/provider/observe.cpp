@@ -117,6 +117,8 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   facts.server_data = std::move(from_agent.server_data);
   facts.agent_work = std::move(from_agent.agent_work);
   facts.leftovers = std::move(from_agent.leftovers);
+  facts.outside = std::move(from_agent.outside);
+  facts.damage_logged = std::move(from_agent.damage_logged);
   facts.page_check = std::move(from_agent.page_check);
   facts.tables_without_file = std::move(from_agent.tables_without_file);
   facts.role_wanted = from_agent.role_wanted;
@@ -199,6 +201,25 @@ void take_receiver_trouble(MemberFacts& facts) {
   }
 }
 
+/// A standby that receives nothing may have more in its pg_wal than it has replayed: one that applies later on purpose,
+/// or is paused, by hours. Only its files tell.
+void look_for_wal_end(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
+                      const std::stop_token& stop) {
+  if (cluster.engine != cluster::Engine::postgres || !facts.reachable() || facts.agent != true ||
+      facts.role != MemberRole::replica || facts.following.empty() || facts.following[0].receiving == true)
+    return;
+  const Deadline deadline = Deadline::in(limit);
+  auto client = agent::Client::connect(member.agent_socket, deadline);
+  if (!client) return;
+  auto arguments = codec::Value::object({{"timeoutSeconds", std::max<int64_t>(1, deadline.left().count() / 1000)}});
+  auto told = client->call("wal_end", std::move(arguments), deadline, stop);
+  const std::string unknown = told ? (*told)["unknown"].text() : told.error().message;
+  if (!unknown.empty()) return engine::note_unknown(facts, "end of WAL", "pg_wal", unknown);
+  engine::note(facts, "end of WAL", (*told)["end"].text(), "pg_wal");
+  cluster::take_wal_end(facts, (*told)["end"].text(), static_cast<uint32_t>((*told)["timeline"].integer()),
+                        (*told)["history"].text());
+}
+
 /// A MariaDB replica that refuses what its own log has: what that log has that it did not note.
 void look_for_unnoted(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
                       const std::stop_token& stop) {
@@ -240,6 +261,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     }
     if (cluster.engine == cluster::Engine::postgres) take_receiver_trouble(facts[i]);
     look_for_unnoted(facts[i], cluster, member, per_member, stop);
+    look_for_wal_end(facts[i], cluster, member, per_member, stop);
     look_for_missing_files(facts[i], cluster, member, per_member, stop);
     if (tcp[i]) {
       facts[i].tcp = tcp[i]->has_value();
@@ -267,7 +289,8 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
 }
 
 std::vector<cluster::TriageReport> triage_clusters(const std::vector<DatabaseCluster>& clusters,
-                                                   milliseconds per_member, std::stop_token stop) {
+                                                   milliseconds per_member, std::stop_token stop,
+                                                   const std::vector<cluster::Surroundings>& around) {
   std::vector<std::vector<MemberFacts>> facts(clusters.size());
   {
     std::vector<std::jthread> threads;
@@ -275,7 +298,8 @@ std::vector<cluster::TriageReport> triage_clusters(const std::vector<DatabaseClu
       threads.emplace_back([&, c] { facts[c] = observe_members(clusters[c], per_member, stop); });
   }
   std::vector<cluster::TriageReport> reports;
-  for (size_t c = 0; c < clusters.size(); ++c) reports.push_back(cluster::triage(clusters[c], facts[c]));
+  for (size_t c = 0; c < clusters.size(); ++c)
+    reports.push_back(cluster::triage(clusters[c], facts[c], c < around.size() ? around[c] : cluster::Surroundings()));
   return reports;
 }
 

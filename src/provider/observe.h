@@ -11,9 +11,11 @@ namespace holdfast::provider {
 
 /// Observes and judges each cluster; reads only. Members are asked at the same time, by SQL, over the network and
 /// through their agents; then writers are asked for their position once more, so that no replica seems ahead of its
-/// source only because it was read later. One hung member costs `per_member` once, however many there are.
+/// source only because it was read later. One hung member costs `per_member` once, however many there are. `around`:
+/// one for each cluster, or none.
 std::vector<cluster::TriageReport> triage_clusters(const std::vector<cluster::DatabaseCluster>& clusters,
-                                                   std::chrono::milliseconds per_member, std::stop_token stop = {});
+                                                   std::chrono::milliseconds per_member, std::stop_token stop = {},
+                                                   const std::vector<cluster::Surroundings>& around = {});
 
 /// What triage_clusters() judges, for one cluster.
 std::vector<cluster::MemberFacts> observe_members(const cluster::DatabaseCluster& cluster,
