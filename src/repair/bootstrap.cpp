@@ -8,6 +8,7 @@
 
 #include "position/galera.h"
 #include "repair/plan.h"
+#include "repair/report_view.h"
 #include "repair/rungs_galera.h"
 #include "repair/world.h"
 
@@ -39,6 +40,7 @@ struct Part {
   Kind kind = Kind::unread;
   GaleraPosition position;
   bool runs = false;
+  bool may_run = false;  ///< nobody can say that its server is down
   std::string refusal, why;  ///< of those that are not proven
   std::string loses;         ///< name of the acceptance
 };
@@ -97,6 +99,7 @@ Status Bootstrapper::check_cluster() const {
   for (const auto& m : report_.members) {
     const auto& f = m.facts;
     const std::string member = f.member.str();
+    if (!f.reachable()) TRY_VOID(check_not_outside(report_, m));
     if (f.reachable() && f.galera && (f.galera->wsrep_on == false || f.galera->provider == "none"))
       return fail(ErrorClass::refused, "bootstrap.running",
                   member + " runs without replicating, and may take writes that go nowhere",
@@ -141,6 +144,9 @@ Result<Part> Bootstrapper::part_of(const MemberReport& member) const {
     part.position = *at;
     return part;
   }
+  // Its files were read from here, and no process uses them: it is down whatever its agent is.
+  const bool seen_down = f.agent == false && f.stored && f.stored->data != StoredFacts::Data::unknown;
+  part.may_run = (f.agent != true || f.server_state.empty()) && !seen_down;
   if (f.agent != true || f.server_state.empty())
     return is(Part::Kind::unread, "bootstrap.unread",
               "its agent does not answer: neither what it holds nor whether its server runs is known");
@@ -241,6 +247,23 @@ Status Bootstrapper::mark_losses(const std::string& history, const Part& first) 
                                          command("bootstrap", " --dry-run"),
                                          {}};
     result_.plan.losses.push_back({std::move(what), part.loses});
+    if (part.may_run) {
+      const std::string acceptance = "second-primary:" + name(part);
+      result_.refusals[acceptance] =
+          Error{ErrorClass::refused,
+                "bootstrap.second_primary",
+                fmt::format("{}: whether its server runs is not known; one that is in a primary component of its own "
+                            "goes on accepting writes beside the new one",
+                            name(part)),
+                "see that its server is down (on its host: systemctl stop, or power off), then " +
+                    command("bootstrap", " --dry-run"),
+                {}};
+      result_.plan.losses.push_back(
+          {fmt::format("if the server of {} runs and is in a primary component, the cluster has two that accept "
+                       "writes, and one side's rows are lost when they are brought together: see first that it is down",
+                       name(part)),
+           acceptance});
+    }
     if (request_.no_escrow && part.kind != Part::Kind::unread)
       result_.plan.losses.push_back(
           {fmt::format("no copy of the data of {} will be kept", name(part)), "no-escrow:" + name(part)});

@@ -41,6 +41,7 @@ struct Bootstrap {
 ///   bootstrap.undeterminable   the rules of authority say otherwise
 /// and those that a loss accepted by name lifts:
 ///   bootstrap.unread           lose-unread:M: M cannot be read; it is left as it is
+///   bootstrap.second_primary   second-primary:M: nobody can say that the server of M, which cannot be read, is down
 ///   bootstrap.zero_uuid        lose-unread:M: M has data, but its state names no history
 ///   bootstrap.aborted_transfer lose-unread:M: a state transfer into M was cut short
 ///   bootstrap.inconsistent     discard-diverged:M: M was voted out

@@ -126,6 +126,19 @@ TEST(Bootstrap, TheMostAdvancedIsStartedAndTheOnlyOneMarked) {
   EXPECT_TRUE(made->plan.find("bootstrap-m1")->point_of_no_return);
 }
 
+/// garbd votes, and is in the component's size with no address: with it one node of two is a majority.
+TEST(Bootstrap, AnArbitratorsVoteMakesADonor) {
+  World world;
+  world.cluster.members.pop_back();
+  world.facts.pop_back();
+  world.running(0, "Primary", 120, {0}).size = 2;
+  world.stopped(1, kZero, -1);
+  EXPECT_EQ(repair(world, {.no_escrow = true}), "repair.undeterminable");
+  world.facts[0].galera->arbitrators = 1;
+  EXPECT_TRUE(repair(world, {.no_escrow = true}).starts_with("copy-m1")) << repair(world, {.no_escrow = true});
+  EXPECT_FALSE(world.report().has("galera-size-mismatch"));
+}
+
 TEST(Bootstrap, ARunningMemberIsPreferredOnlyWhenNobodyHasMore) {
   World world;
   world.running(0, "non-Primary", 120, {0});
@@ -143,8 +156,17 @@ TEST(Bootstrap, WhatCouldBeTheOnlyCopyIsRefusedByNameAndGivenUpByName) {
   failed.not_recovered["m2"] = "mariadbd ended with 1";
   EXPECT_EQ(bootstrap(world, failed), "mark-m0 bootstrap-m0 join-m1 prove-m1 | lose-unread:m2 else bootstrap.unread");
 
+  // Its server may run, and in a primary component of its own.
   world.reset(2).agent = false;
+  EXPECT_EQ(bootstrap(world),
+            "mark-m0 bootstrap-m0 join-m1 prove-m1 | lose-unread:m2 else bootstrap.unread | "
+            "second-primary:m2 else bootstrap.second_primary");
+  // Its files were read without an agent, and no process uses them.
+  world.stopped(2, kOurs, -1);
+  world.facts[2].agent = false;
   EXPECT_EQ(bootstrap(world), "mark-m0 bootstrap-m0 join-m1 prove-m1 | lose-unread:m2 else bootstrap.unread");
+  world.reset(2).outside.push_back({4711, "mariadbd", "holds the lock of ibdata1"});
+  EXPECT_EQ(bootstrap(world), "repair.outside_agent");
   world.reset(2).stored.emplace().data = StoredFacts::Data::unknown;
   EXPECT_EQ(bootstrap(world), "mark-m0 bootstrap-m0 join-m1 prove-m1 | lose-unread:m2 else bootstrap.unread");
 

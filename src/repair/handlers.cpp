@@ -30,7 +30,12 @@ class StartServer : public MemberStep {
     auto* control = TRY(member(scope));
     if (engine() == Engine::galera) TRY_VOID(component_after_crash(*members_, scope));
     if (scope.step().arguments["restart"].boolean()) TRY_VOID(stop_member(*control, Deadline::in(seconds(60))));
-    TRY_VOID(start_member(*control, {}, Deadline::in(seconds(180))));
+    engine::StartRequest how;
+    for (const auto& [setting, value] : scope.step().arguments["settings"].members()) {  // PostgreSQL
+      how.extra_args.emplace_back("-c");
+      how.extra_args.push_back(fmt::format("{}={}", setting, value.integer()));
+    }
+    TRY_VOID(start_member(*control, how, Deadline::in(seconds(180))));
     if (engine() != Engine::mariadb) return Value::object();
     return Value::object({{"position", TRY(settle_position(*members_, scope, *control))}});
   }

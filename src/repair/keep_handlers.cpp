@@ -10,11 +10,8 @@ class TakeEscrow : public MemberStep {
   using MemberStep::MemberStep;
   /// A copy of files that a server writes is none.
   Result<Value> look_before(StepScope& scope) override {
-    auto* control = TRY(member(scope));
-    if (!TRY(control->is_running(soon()))) return Value::object();
-    return fail(ErrorClass::failed, "repair.still_running",
-                scope.step().member + " runs: its data directory cannot be copied",
-                fmt::format("holdfast triage -c {}", members_->cluster.full_name()));
+    TRY_VOID(stands_still(scope));
+    return Value::object();
   }
   Result<Value> run(StepScope& scope, const Value&) override {
     const auto* described = members_->cluster.find(scope.step().member);
@@ -23,7 +20,17 @@ class TakeEscrow : public MemberStep {
                   "the cluster has no member " + scope.step().member + " any more");
     return members_->escrow(scope.step().member, described->data_dir, scope.operation(), scope.stop());
   }
-  Status prove(StepScope&, const Value&, const Value&) override { return {}; }  // run() has read it back
+  /// run() has read it back; and nobody wrote to the directory meanwhile.
+  Status prove(StepScope& scope, const Value&, const Value&) override { return stands_still(scope); }
+
+ private:
+  Status stands_still(StepScope& scope) const {
+    auto* control = TRY(member(scope));
+    if (!TRY(control->is_running(soon()))) return {};
+    return fail(ErrorClass::failed, "repair.still_running",
+                scope.step().member + " runs: its data directory cannot be copied",
+                fmt::format("holdfast triage -c {}", members_->cluster.full_name()));
+  }
 };
 
 class DumpMember : public MemberStep {

@@ -136,6 +136,7 @@ Status Planner::check_cluster() const {
 }
 
 Status Planner::check_target(const MemberReport& member) const {
+  TRY_VOID(check_not_outside(report_, member));
   if (member.healthy() && learns_that_it_leads(member)) return {};
   if (member.healthy() && is_leader(member))
     return fail(ErrorClass::refused, "repair.target_is_primary",
@@ -157,7 +158,7 @@ const MemberReport* Planner::donor_for(const MemberReport& victim) const {
   if (report_.cluster.engine == Engine::galera) return galera_donor(report_, victim);
   const MemberReport* donor = nullptr;
   for (const auto& m : report_.members) {
-    if (&m == &victim || (!m.healthy() && !waits_for_replicas(m))) continue;
+    if (&m == &victim || (!m.healthy() && !waits_for_replicas(m)) || is_delayed(m)) continue;
     // A replica rather than the writer, so that the copy costs the clients nothing.
     if (!donor || is_leader(*donor)) donor = &m;
   }
@@ -167,14 +168,17 @@ const MemberReport* Planner::donor_for(const MemberReport& victim) const {
 Status Planner::refill(const MemberReport& member) {
   const std::string victim = name(member);
   // Named, and with a copy that is read back, the only member that is not known may be made anew.
-  const bool chosen = (request_.ordinal && request_.has_repository && !request_.no_escrow &&
+  const bool nothing_there = has_vanished(member);
+  const bool chosen = (request_.ordinal && (nothing_there || (request_.has_repository && !request_.no_escrow)) &&
                        ((report_.cluster.engine == Engine::postgres && postgres_only_it_is_unknown(report_, member)) ||
                         only_it_is_unknown(report_, member))) ||
                       galera_only_it_is_unknown(report_, member);
   if (report_.authority.kind == AuthorityKind::undeterminable && !chosen)
     return fail(ErrorClass::refused, "repair.undeterminable",
                 fmt::format("{} would have to be made anew, but who has all data is not known", victim),
-                only_it_is_unknown(report_, member)
+                nothing_there
+                    ? fmt::format("mount its volume; where that is gone for good: {}", target_command(member))
+                : only_it_is_unknown(report_, member)
                     ? fmt::format("nothing else is unknown: to give up what only it may have, keep a copy of it: {} -r "
                                   "REPOSITORY",
                                   target_command(member))
@@ -191,7 +195,7 @@ Status Planner::refill(const MemberReport& member) {
   if (!donor)
     return fail(ErrorClass::refused, "repair.no_donor", "no healthy member is left to copy " + victim + " from",
                 fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
-  const bool holds_data = member.verdict != Verdict::empty;
+  const bool holds_data = member.verdict != Verdict::empty && !nothing_there;
   if (holds_data && !request_.has_repository && !request_.no_escrow)
     return fail(ErrorClass::refused, "repair.no_repository",
                 fmt::format("{} has to be made anew; a copy of what it holds is kept first, and no repository is named",
@@ -310,6 +314,7 @@ Status Planner::repair(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.needs_operator",
                 name(member) + " has no agent running that could do anything to it: start it first",
                 "holdfast explain agent-gone");
+  TRY_VOID(check_not_outside(report_, member));
   if (const auto refused = request_.refused_accounts.find(name(member)); refused != request_.refused_accounts.end())
     return fail(refused->second);
   if (report_.cluster.engine == Engine::postgres) {

@@ -85,31 +85,44 @@ class MakeSideCopy : public DiscardSide {
     if (is_needless(scope)) return Value::object();
     TRY_VOID(discard(scope));  // a half-made one of before
     const auto& how = scope.step().arguments;
+    if (!how["rewind"].boolean()) TRY_VOID(check_donor(scope, how["donor"].text(), kDonorPages));
     auto made = ask(
         scope, "initialise",
         Value::object(
             {{"from", how["rewind"].boolean() ? "rewind" : "donor"}, {"donor", how["donor"].text()}, {"side", true}}),
         Deadline::in(hours(12)));
-    if (!made && !scope.stop().stop_requested()) look_at_donor(scope, how["donor"].text());
+    // The copy may have met damage that the donor does not know of.
+    if (!made && !scope.stop().stop_requested()) TRY_VOID(check_donor(scope, how["donor"].text(), kDonorPages));
     return made;
   }
   Status prove(StepScope&, const Value&, const Value&) override { return {}; }
   Status undo(StepScope& scope, const Value&, const Value*) override { return discard(scope); }
 
  private:
-  /// The copy may have met damage that the donor does not know of: its agent reads its pages, so that triage can tell.
-  void look_at_donor(StepScope& scope, const std::string& donor) const {
+  /// What is read in that time is a donor of some hundred gigabytes.
+  static constexpr seconds kDonorPages{300};
+
+  /// Its own agent reads its pages and remembers: one that is damaged is named by triage, and is no donor any more.
+  Status check_donor(StepScope& scope, const std::string& donor, seconds limit) const {
     const auto* described = members_->cluster.find(donor);
-    const Deadline deadline = Deadline::in(seconds(30));
-    if (!described ||
-        !provider::ask_agent(*described, "check_pages", Value::object({{"epoch", scope.epoch()}}), deadline))
-      return;
-    const auto looked = [&] {
-      const auto report = members_->triage();
-      const auto* seen = report.find(donor);
-      return !seen || !seen->facts.page_check || !seen->facts.page_check->running;
+    const Deadline deadline = Deadline::in(limit + seconds(30));
+    const auto asked = [&](const char* op, Value arguments) {
+      arguments.set("epoch", scope.epoch());
+      return provider::ask_agent(*described, op, std::move(arguments), Deadline::in(seconds(30)), scope.stop());
     };
-    (void)sys::wait_until(looked, deadline, scope.stop());
+    if (!described || !asked("check_pages", Value::object({{"limitSeconds", limit.count()}}))) return {};
+    Value check;
+    const auto read = [&] {
+      const auto inspection = asked("inspect", Value::object());
+      if (inspection) check = (*inspection)["pageCheck"];
+      return !inspection || !check["running"].boolean();
+    };
+    (void)TRY(sys::wait_until(read, deadline, scope.stop()));
+    if (check["bad"].items().empty()) return {};
+    return fail(ErrorClass::failed, "repair.donor_damaged",
+                fmt::format("{} cannot be copied from: its {} is damaged", donor, check["bad"].items()[0].text()),
+                fmt::format("holdfast repair -c {0}, which takes another donor now; holdfast triage -c {0} names {1}",
+                            members_->cluster.full_name(), donor));
   }
 };
 
@@ -226,12 +239,29 @@ class DropAside : public AgentStep {
   Result<Value> run(StepScope& scope, const Value&) override {
     TRY_VOID(start_after_crash(*members_, scope, scope.step().member));
     const std::string path = path_of(scope);
-    if (!path.empty() && fs::exists(path))
+    if (!path.empty() && (fs::exists(path) || !removals(scope).empty()))
       TRY(ask(scope, "drop_aside", Value::object({{"path", path}}), Deadline::in(seconds(600)), false));
     return Value::object({{"path", path}});
   }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    const std::string path = path_of(scope);
+    const auto left = removals(scope);
+    if ((path.empty() || !fs::exists(path)) && left.empty()) return {};
+    return fail(ErrorClass::failed, "repair.not_removed",
+                (left.empty() ? path : left.front()) + " is still there: its removal did not end",
+                "see what keeps it there (lsattr -R shows immutable files: chattr -i), then holdfast operations list");
+  }
 
  private:
+  /// What lost its name first, and is not gone.
+  std::vector<std::string> removals(StepScope& scope) const {
+    std::vector<std::string> found;
+    std::error_code error;
+    for (fs::directory_iterator it(fs::path(data_dir(scope)).parent_path(), error), end; !error && it != end;
+         it.increment(error))
+      if (it->path().filename().string().starts_with("data.dropping-")) found.push_back(it->path().string());
+    return found;
+  }
   static std::string path_of(StepScope& scope) {
     return scope.result_of(scope.step().arguments["swap"].text())["path"].text();
   }

@@ -17,14 +17,32 @@ bool says(const TriageReport& report, const MemberReport& member, std::string_vi
   });
 }
 
+Status check_not_outside(const TriageReport& report, const MemberReport& member) {
+  if (member.facts.outside.empty()) return {};
+  const auto& user = member.facts.outside.front();
+  return fail(ErrorClass::refused, "repair.outside_agent",
+              fmt::format("{}: process {}{} uses its data directory and was not started by its agent: nothing is "
+                          "copied, moved or started there",
+                          name(member), user.pid, user.program.empty() ? "" : " (" + user.program + ")"),
+              fmt::format("stop process {} in order, then {}", user.pid, command(report, "repair", name(member))));
+}
+
+bool has_vanished(const MemberReport& member) {
+  return !member.facts.reachable() && member.facts.stored && !member.facts.stored->remembered.empty();
+}
+
+bool is_delayed(const MemberReport& member) {
+  return std::ranges::any_of(member.facts.following,
+                             [](const cluster::Following& f) { return f.delay_seconds.value_or(0) > 0; });
+}
+
 bool in_primary_component(const MemberReport& member) {
-  const auto& f = member.facts;
-  return f.reachable() && f.galera && f.galera->status == "Primary" && f.galera->wsrep_on != false;
+  return cluster::in_primary_component(member.facts);
 }
 
 bool in_one_component(const MemberReport& a, const MemberReport& b) {
   return in_primary_component(a) && in_primary_component(b) && a.facts.galera->uuid == b.facts.galera->uuid &&
-         a.facts.galera->view == b.facts.galera->view;
+         cluster::view_key(*a.facts.galera) == cluster::view_key(*b.facts.galera);
 }
 
 bool takes_writes(const MemberReport& member) {
@@ -60,6 +78,10 @@ std::string command(const TriageReport& report, std::string_view verb, const std
 }
 
 operation::Loss unknown_loss(const MemberReport& member) {
+  if (has_vanished(member))
+    return {fmt::format("the cluster goes on without what {} may hold on a volume that is not there: {}", name(member),
+                        member.facts.stored->remembered),
+            "discard-diverged:" + name(member)};
   return {fmt::format("what {} holds cannot be read; if it has something of its own, that will be in its copy in the "
                       "repository only",
                       name(member)),

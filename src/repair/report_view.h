@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "cluster/triage.h"
 #include "operation/plan.h"
 
@@ -16,6 +17,14 @@ inline std::string name(const cluster::MemberReport& member) {
 
 /// Whether a diagnosis names this member.
 bool says(const cluster::TriageReport& report, const cluster::MemberReport& member, std::string_view diagnosis);
+
+/// "repair.outside_agent" (refused) while a server that its agent did not start uses the member's data directory.
+Status check_not_outside(const cluster::TriageReport& report, const cluster::MemberReport& member);
+
+/// Where its data was there is nothing now; it may be on a volume that is not mounted.
+bool has_vanished(const cluster::MemberReport& member);
+/// It applies what it receives later, on purpose.
+bool is_delayed(const cluster::MemberReport& member);
 
 /// Galera: it says it is in a Primary component, and replicates.
 bool in_primary_component(const cluster::MemberReport& member);

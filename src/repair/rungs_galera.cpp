@@ -19,6 +19,12 @@ using operation::Step;
 
 namespace {
 
+/// Of all that vote, arbitrators among them.
+bool has_majority(const TriageReport& report, const MemberReport& in_it, size_t members) {
+  const auto arbitrators = static_cast<size_t>(in_it.facts.galera->arbitrators);
+  return (members + arbitrators) * 2 > report.members.size() + arbitrators;
+}
+
 /// The members other than this one that are together in a Primary component of more than half of all; else none.
 std::vector<const MemberReport*> component_beside(const TriageReport& report, const MemberReport& member) {
   std::vector<const MemberReport*> best;
@@ -29,7 +35,7 @@ std::vector<const MemberReport*> component_beside(const TriageReport& report, co
       if (&other != &member && in_one_component(m, other)) same.push_back(&other);
     if (same.size() > best.size()) best = same;
   }
-  return best.size() * 2 > report.members.size() ? best : std::vector<const MemberReport*>();
+  return !best.empty() && has_majority(report, *best[0], best.size()) ? best : std::vector<const MemberReport*>();
 }
 
 Step setting_step(const MemberReport& m, std::string_view variable, std::string_view value, std::string title) {
@@ -124,9 +130,9 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
   // On a side of its own: only the person who names it says which side goes.
   if (targeted && says(report, member, "galera-two-components")) {
     const auto own = std::ranges::count_if(report.members, [&](const MemberReport& m) {
-      return in_primary_component(m) && m.facts.galera->view == facts.galera->view;
+      return in_one_component(m, member);
     });
-    if (static_cast<size_t>(own) * 2 > report.members.size())
+    if (has_majority(report, member, static_cast<size_t>(own)))
       return fail(ErrorClass::refused, "repair.split_brain",
                   fmt::format("{} is on the side that has more than half of all members", name(member)),
                   "name a member of the other side, after a look at what it has: " + triage + " -v");

@@ -141,6 +141,40 @@ void add_match(const TriageReport& report, const MemberReport& m, const MemberRe
   plan.steps.push_back(proof_of(m));
 }
 
+/// It does not start with what its files say: it is started with its primary's values, which are then written down.
+void add_match_of_stopped(const MemberReport& m, operation::Plan& plan) {
+  Value settings = Value::object();
+  std::string list;
+  for (const auto& [setting, value] : cluster::settings_wanted(m.facts)) {
+    settings.set(setting, value);
+    list += fmt::format("{}{} = {}", list.empty() ? "" : ", ", setting, value);
+  }
+  const std::vector<std::string> touches = {"members/" + name(m), "leader", "authority"};
+  const auto add = [&](std::string id, const char* kind, std::string title, Value arguments, const char* undo,
+                       uint64_t seconds, const char* proof) {
+    plan.steps.push_back({.id = std::move(id) + "-" + name(m),
+                          .kind = kind,
+                          .member = name(m),
+                          .title = std::move(title),
+                          .arguments = std::move(arguments),
+                          .preconditions = {"its agent answers"},
+                          .undo = undo,
+                          .expected_seconds = seconds,
+                          .proof = proof,
+                          .touches = touches});
+  };
+  add("start", "start_server", fmt::format("Start the server of {} with what its primary has: {}", name(m), list),
+      Value::object({{"restart", false}, {"settings", settings}}), "stop it again", 30,
+      "it accepts logins and is ready");
+  add("match", "match_settings", fmt::format("Set it on {} for later starts", name(m)),
+      Value::object({{"settings", settings}}), "set again what ALTER SYSTEM had set", 2,
+      "its postgresql.auto.conf says so");
+  add("restart", "start_server", fmt::format("Restart the server of {} with its own files alone", name(m)),
+      Value::object({{"restart", true}}), "there is nothing to undo: it ran before", 30,
+      "it accepts logins and is ready");
+  plan.steps.push_back(proof_of(m));
+}
+
 void add_rejoin(const TriageReport& report, const MemberReport& m, operation::Plan& plan) {
   const std::vector<std::string> touches = {"members/" + name(m), "authority", "leader"};
   if (postgres_is_told_otherwise(report, m))
@@ -433,6 +467,11 @@ Result<PostgresRung> add_postgres_rung(const TriageReport& report, const MemberR
         return PostgresRung::done;
       }
       return PostgresRung::common;
+    case Action::restart:
+      if (!says(report, member, "replica-settings-too-small") || postgres_is_told_otherwise(report, member))
+        return PostgresRung::common;
+      add_match_of_stopped(member, plan);
+      return PostgresRung::done;
     case Action::rewind:
       if (member.verdict == Verdict::stale && can_follow_as_it_is(report, member)) {
         add_rejoin(report, member, plan);

@@ -1,0 +1,91 @@
+// Which members a plan may touch and copy from: not one that runs outside its agent, not one that applies later on
+// purpose, and one whose volume is not there only by name.
+#include <gtest/gtest.h>
+
+#include "cluster/triage.h"
+#include "operation/plan.h"
+#include "repair/plan.h"
+#include "tests/support/triage_world.h"
+
+namespace holdfast::repair {
+namespace {
+
+using cluster::Engine;
+using cluster::StoredFacts;
+using cluster::test::healthy;
+using cluster::test::take_down;
+using cluster::test::World;
+
+std::string plan(const World& world, const Request& request = {}) {
+  auto proposal = plan_repair(world.report(), request);
+  if (!proposal) return proposal.error().id;
+  std::string text;
+  for (const auto& step : proposal->plan.steps) text += (text.empty() ? "" : " ") + step.id;
+  for (const auto& loss : proposal->plan.losses) text += " | " + loss.acceptance;
+  return text;
+}
+
+std::string donor(const World& world) {
+  auto proposal = plan_repair(world.report(), {.has_repository = true});
+  EXPECT_TRUE(proposal) << (proposal ? "" : proposal.error().to_string());
+  const auto* copy = proposal ? proposal->plan.find("copy-m1") : nullptr;
+  return copy ? copy->arguments["donor"].text() : "";
+}
+
+TEST(PlanMembers, NothingIsDoneToOneThatRunsOutsideItsAgent) {
+  for (auto engine : {Engine::mariadb, Engine::mysql, Engine::postgres, Engine::galera}) {
+    World w = healthy(engine);
+    w[1].server_state = "stopped";
+    w[1].server_pid = -1;
+    w[1].outside.push_back({4711, "mariadbd", "holds the lock of ibdata1"});
+    EXPECT_EQ(plan(w), "repair.outside_agent");
+    EXPECT_EQ(plan(w, {.ordinal = 1}), "repair.outside_agent");
+  }
+}
+
+TEST(PlanMembers, ADelayedReplicaIsNoDonor) {
+  World w = healthy(Engine::mysql);
+  take_down(w[1]);
+  w[1].stored->data = StoredFacts::Data::empty;
+  EXPECT_EQ(donor(w), "m2");
+  w[2].following[0].delay_seconds = 3600;
+  EXPECT_EQ(donor(w), "m0");
+}
+
+/// One whose own log told of damage is no donor, either; nor is the primary then: nobody is left.
+TEST(PlanMembers, ADonorThatMetDamageIsNone) {
+  World w = healthy(Engine::mysql);
+  take_down(w[1]);
+  w[1].stored->data = StoredFacts::Data::empty;
+  w[2].damage_logged = "[ERROR] InnoDB: Index k of table shop.t is corrupted";
+  EXPECT_EQ(donor(w), "m0");
+}
+
+TEST(PlanMembers, OneWhoseVolumeIsNotThereIsGivenUpByNameAlone) {
+  for (auto engine : {Engine::mariadb, Engine::postgres}) {
+    World w = healthy(engine);
+    take_down(w[1]);
+    w[1].upstream_wanted = "127.0.0.1:1000";
+    w[1].stored = StoredFacts();
+    w[1].stored->why = w[1].stored->remembered = "its agent saw data there on device 8:17";
+    EXPECT_EQ(plan(w), "repair.undeterminable");
+    // There is nothing to keep a copy of.
+    EXPECT_EQ(plan(w, {.ordinal = 1}), "copy-m1 try-m1 swap-m1 start-m1 prove-m1 | discard-diverged:m1");
+    w[1].stored->remembered.clear();
+    w[1].stored->data = StoredFacts::Data::empty;
+    EXPECT_EQ(plan(w), "copy-m1 try-m1 swap-m1 start-m1 prove-m1");
+  }
+}
+
+TEST(PlanMembers, AStandbyThatIsDownGetsItsPrimarysSettings) {
+  World w = healthy(Engine::postgres);
+  take_down(w[1], "failed");
+  w[1].upstream_wanted = "127.0.0.1:1000";
+  w[1].log_tail =
+      "LOG:  starting PostgreSQL 15.4\nFATAL:  recovery aborted because of insufficient parameter settings\n"
+      "DETAIL:  max_connections = 100 is a lower setting than on the primary server, where its value was 160.\n";
+  EXPECT_EQ(plan(w), "start-m1 match-m1 restart-m1 prove-m1");
+}
+
+}  // namespace
+}  // namespace holdfast::repair
