@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -303,6 +304,35 @@ void Patient::kill_agent(int i) {
   ASSERT_EQ(::kill(pid, SIGKILL), 0);
   if (!server) return;
   EXPECT_TRUE(*sys::wait_fd(server->get(), 1 /* POLLIN */, Deadline::in(seconds(30))));
+}
+
+pid_t Patient::start_outside(int i) {
+  const Value launched = agent(i, "status")["server"];
+  stop(i);
+  sys::Command command;
+  for (const auto& argument : launched["argv"].items()) command.argv.push_back(argument.text());
+  for (const auto& [variable, value] : launched["env"].members()) command.env.emplace_back(variable, value.text());
+  command.clear_env = command.new_session = true;
+  command.cwd = data(i);
+  sys::Fd log = sys::open_file(dir(i) + "/log/by-hand.log", O_WRONLY | O_CREAT | O_APPEND, 0644).value();
+  command.out = command.err = sys::Stdio::to(log.get());
+  struct stat owner{};
+  EXPECT_EQ(::stat(data(i).c_str(), &owner), 0);
+  if (owner.st_uid != ::geteuid()) command.identity = sys::Identity{owner.st_uid, owner.st_gid, {}};
+  auto started = sys::spawn(command);
+  EXPECT_TRUE(started) << (started ? "" : started.error().to_string());
+  if (!started) return -1;
+  const pid_t pid = started->pid();
+  outside_[i] = std::move(*started);
+  await("the server that was started by hand answers", [&] { return try_sql(i, {"SELECT 1"}, seconds(2)) == "1"; },
+        seconds(60));
+  return pid;
+}
+
+void Patient::stop_outside(int i) {
+  EXPECT_TRUE(outside_[i].signal(is_postgres() ? SIGINT : SIGTERM));
+  EXPECT_TRUE(outside_[i].wait(Deadline::in(std::chrono::seconds(60))));
+  outside_.erase(i);
 }
 
 void Patient::lab_break(const std::string& kind, int i) {

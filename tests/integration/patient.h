@@ -69,6 +69,11 @@ class Patient {
   /// A start that is expected to fail.
   void start_in_vain(int i) { agent(i, "start", codec::Value::object({{"timeoutSeconds", 50}}), true); }
   void kill_agent(int i);
+  /// Stops the member's server, and starts it as an administrator does by hand: the same program with the same
+  /// arguments, of which its agent knows nothing. Returns its pid once it answers.
+  pid_t start_outside(int i);
+  /// Ends it in order, and waits for that.
+  void stop_outside(int i);
   void lab_break(const std::string& kind, int i);
   void lab_heal(int i);
 
@@ -92,6 +97,7 @@ class Patient {
   int size_ = 0;
   std::optional<sys::Process> writer_;
   std::vector<std::jthread> unheard_;
+  std::map<int, sys::Process> outside_;
 };
 
 /// Copies, removes, truncates and overwrites; each fails the test when it cannot.

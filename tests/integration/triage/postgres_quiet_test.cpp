@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "engine/observe.h"
 #include "engine/programs.h"
 #include "tests/integration/triage/network.h"
 #include "tests/integration/triage/postgres.h"
@@ -142,6 +143,33 @@ std::vector<Fault> quiet_faults() {
 TEST(TriagePostgres, TellsQuietFaults) {
   HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
   run_faults_on("shop-postgres", quiet_faults());
+}
+
+/// A cluster that was promoted once, asked by an account that may read no file of the server.
+TEST(TriagePostgres, ReadsTheHistoryOfATimelineByTheReplicationProtocol) {
+  HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
+  LabGuard lab;
+  Patient p(lab, "shop-postgres");
+  ASSERT_TRUE(p.prepare());
+  p.stop_writer();
+  p.sql(0, {"CREATE ROLE watcher LOGIN PASSWORD 'watch' IN ROLE pg_monitor"});
+  caught_up(p);
+  p.sql(1, {"SELECT pg_promote()"});
+  sql::Target target;
+  target.host = "127.0.0.1";
+  target.port = p.port(1);
+  target.user = "watcher";
+  target.password = Secret("watch");
+  cluster::Member member;
+  member.name = MemberName(p.name(1));
+  const auto look = [&] {
+    return engine::observe(cluster::Engine::postgres, member, target, Deadline::in(seconds(10)), {});
+  };
+  await("it is on its own timeline", [&] { return look().timeline == 2; }, seconds(30));
+  EXPECT_TRUE(look().reachable()) << "what it may not read is unknown, and no trouble of the member";
+  EXPECT_EQ(look().history, "");
+  p.sql(1, {"ALTER ROLE watcher REPLICATION"});
+  EXPECT_TRUE(look().history.starts_with("1\t")) << look().history;
 }
 
 }  // namespace

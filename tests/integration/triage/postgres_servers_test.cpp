@@ -85,6 +85,48 @@ std::vector<Fault> server_faults() {
        .members = {"0 stopped restart", "1 stopped restart"},
        .authority = "provable 0",
        .repair = {"healed"}},
+      {.name = "server started by hand",
+       .inject =
+           [](Patient& p) {
+             const pid_t pid = p.start_outside(1);
+             // What its agent is asked to do to the directory meanwhile it refuses, naming the process.
+             for (const char* op : {"stop", "set_aside", "start"}) {
+               const auto reply = p.agent(1, op, codec::Value::object(), true);
+               EXPECT_EQ(reply["error"]["id"].text(), "agent.in_use") << op;
+               EXPECT_NE(reply["error"]["message"].text().find(std::to_string(pid)), std::string::npos) << op;
+             }
+             EXPECT_EQ(p.try_sql(1, {"SELECT 1"}, std::chrono::seconds(5)), "1") << "its socket is still there";
+           },
+       .diagnoses = {"server-outside-agent 1"},
+       .members = {"1 broken nothing"},
+       .authority = "provable 0",
+       .also = {},
+       .undo =
+           [](Patient& p) {
+             p.stop_outside(1);
+             p.start(1);
+           },
+       .repair = {"repair.outside_agent", "-i 1: repair.outside_agent"}},
+      {.name = "postgresql.auto.conf damaged",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             const std::string file = p.data(1) + "/postgresql.auto.conf";
+             copy_tree(file, p.dir(1) + "/auto.conf.kept");
+             rewrite(file, text_of(file) + "work_mem = 4 MB and more\n");
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"config-refused 1"},
+       .members = {"1 stopped restart"},
+       .authority = "provable 0",
+       .also = {"server-crashed", "server-stopped"},
+       .undo =
+           [](Patient& p) {
+             rewrite(p.data(1) + "/postgresql.auto.conf", text_of(p.dir(1) + "/auto.conf.kept"));
+             remove_tree(p.dir(1) + "/auto.conf.kept");
+             p.start(1);
+           },
+       .repair = {"operation.failed_undone"}},
       {.name = "agent killed",
        .inject = [](Patient& p) { p.kill_agent(1); },
        .diagnoses = {"agent-gone 1", "server-unreachable 1"},

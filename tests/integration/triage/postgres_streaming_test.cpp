@@ -51,6 +51,51 @@ std::vector<Fault> streaming_faults() {
        .authority = "provable 0",
        .also = {"replica-not-receiving", "replica-source-unreachable"},
        .repair = {"healed"}},
+      {.name = "max_connections of the primary raised while the standby is down",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             p.sql(0, {"ALTER SYSTEM SET max_connections = 160"});
+             p.stop(0);
+             p.start(0);
+             p.sql(0, {"SELECT pg_switch_wal()"});
+             p.start_in_vain(1);
+           },
+       .diagnoses = {"replica-settings-too-small 1"},
+       .members = {"1 broken restart"},
+       .authority = "provable 0",
+       .also = {"server-crashed", "server-stopped", "replica-not-receiving", "replica-source-unreachable"},
+       .repair = {"healed"}},
+      {.name = "delayed standby, started while its primary is dead",
+       .inject =
+           [](Patient& p) {
+             p.sql(1, {"ALTER SYSTEM SET recovery_min_apply_delay = '2h'", "SELECT pg_reload_conf()"});
+             // Received, and not applied for hours: after the restart only its pg_wal tells.
+             const std::string end = p.sql(0, {"CREATE TABLE delayed AS SELECT g FROM generate_series(1, 1000) g",
+                                               "SELECT pg_current_wal_lsn()"});
+             await("the standby has received it",
+                   [&] {
+                     return p.sql(1, {"SELECT pg_last_wal_receive_lsn() >= '" + end +
+                                      "' AND pg_last_wal_replay_lsn() < '" + end + "'"}) == "t";
+                   },
+                   seconds(30));
+             p.stop(1);
+             p.kill(0);
+             p.start(1);
+             await("its pg_wal is known to hold it",
+                   [&] {
+                     for (const auto& m : p.triage().data["members"].items())
+                       for (const auto& r : m["readings"].items())
+                         if (r["name"].text() == "end of WAL" && !r["value"].text().empty()) return true;
+                     return false;
+                   },
+                   seconds(30));
+           },
+       .diagnoses = {"server-crashed 0", "no-writer"},
+       .members = {"0 stopped restart"},
+       .authority = "provable 0",
+       .also = {"replica-source-unreachable", "replica-not-receiving"},
+       .repair = {}},
       {.name = "sessions of the primary read-only",
        .inject = sql_on(0, {"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"}),
        .diagnoses = {"sessions-read-only 0"},
