@@ -78,9 +78,10 @@ Status store_dump(repo::Repository& repository, const BackupRequest& request, co
   report.info.remarks.insert(report.info.remarks.end(), remarks.begin(), remarks.end());
   dump->reset();
   if (const std::string& settings = report.info.settings; !settings.empty()) {
-    report.info.notes.push_back({"server.settings", "", fmt::format("the server's own settings are in {} beside the dump, "
-                                                                    "and applied only by restore --server-settings",
-                                                                    settings_path(place.path))});
+    report.info.notes.push_back({"server.settings", "",
+                                 fmt::format("the server's own settings are in {} beside the dump, "
+                                             "and applied only by restore --server-settings",
+                                             settings_path(place.path))});
     auto file = repo::read_memory(as_bytes(settings));
     TRY(backup.add(settings_path(place.path), *file));
   }

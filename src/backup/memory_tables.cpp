@@ -22,9 +22,9 @@ Status load_memory_tables(Engine engine, std::vector<std::unique_ptr<engine::Mem
   const size_t count = galera ? members.size() : 1;
   for (size_t i = 0; i < count; ++i) {
     const auto& setup = members[i]->setup();
-    TRY_VOID(replay_statements(engine, setup.socket, (galera ? "SET SESSION wsrep_on=OFF;\n" : "") + memory.statements,
-                               stop)
-                 .context("loading the rows of MEMORY tables into " + setup.name));
+    TRY_VOID(
+        replay_statements(engine, setup.socket, (galera ? "SET SESSION wsrep_on=OFF;\n" : "") + memory.statements, stop)
+            .context("loading the rows of MEMORY tables into " + setup.name));
     if (say) say(fmt::format("{}: loaded {} rows of {} MEMORY tables", setup.name, memory.rows, memory.tables));
   }
   return {};

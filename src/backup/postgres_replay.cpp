@@ -95,9 +95,7 @@ class Replay : public PostgresReplay {
   Deadline limit() const {
     return choices_.statement_limit.count() > 0 ? Deadline::in(choices_.statement_limit) : Deadline::never();
   }
-  std::string label() const {
-    return database_ + ": " + (label_.empty() ? std::string("statement") : label_);
-  }
+  std::string label() const { return database_ + ": " + (label_.empty() ? std::string("statement") : label_); }
   bool is_skipped() const {
     return std::ranges::any_of(choices_.skip, [&](const std::string& name) { return name == label(); });
   }
@@ -161,7 +159,8 @@ class Replay : public PostgresReplay {
     there.database = database;
     connection_.emplace(TRY(sql::PostgresConnection::connect(there, soon(), stop_)));
     // Settings that the dump has just given the role or the database hold for us too; these would end the replay.
-    TRY(connection_->query("SET default_transaction_read_only = off; SET role = none; SET statement_timeout = 0; "
+    TRY(
+        connection_->query("SET default_transaction_read_only = off; SET role = none; SET statement_timeout = 0; "
                            "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0",
                            soon(), stop_));
     return {};
@@ -342,8 +341,8 @@ std::optional<TablespaceStatement> tablespace_statement(std::string_view stateme
 Result<std::unique_ptr<PostgresReplay>> PostgresReplay::begin(const sql::Target& target, ReplayChoices choices,
                                                               std::string tablespace_dir, Say say,
                                                               std::stop_token stop) {
-  auto replay = std::make_unique<Replay>(target, std::move(choices), std::move(tablespace_dir), std::move(say),
-                                         std::move(stop));
+  auto replay =
+      std::make_unique<Replay>(target, std::move(choices), std::move(tablespace_dir), std::move(say), std::move(stop));
   TRY_VOID(replay->open());
   return replay;
 }

@@ -1,8 +1,8 @@
 // A PostgreSQL dump, run statement by statement over a connection of our own. No psql: nothing in a dump can reach a
 // shell, a file of this machine or another server; of psql's commands only \connect to a database is obeyed.
 //
-// A statement that fails is noted with the object it belongs to, and the rest goes on: what depends on data or functions
-// that come later in the dump succeeds in another round. What remains is for the caller to accept or not.
+// A statement that fails is noted with the object it belongs to, and the rest goes on: what depends on data or
+// functions that come later in the dump succeeds in another round. What remains is for the caller to accept or not.
 #pragma once
 
 #include <memory>
@@ -34,9 +34,9 @@ class PostgresReplay {
 
 // Pure parts.
 
-/// Whether a statement of the dump's head is to be left out: CREATE ROLE of a role that exists (the ALTER ROLE behind it
-/// says everything), and ALTER ROLE ... WITH of the role we work as: it brings the password of the backup's time, and
-/// the next connection would be refused. Names are quoted as quote_ident() quotes them.
+/// Whether a statement of the dump's head is to be left out: CREATE ROLE of a role that exists (the ALTER ROLE behind
+/// it says everything), and ALTER ROLE ... WITH of the role we work as: it brings the password of the backup's time,
+/// and the next connection would be refused. Names are quoted as quote_ident() quotes them.
 bool is_unwanted_role_statement(std::string_view statement, const std::set<std::string>& existing,
                                 const std::string& own);
 

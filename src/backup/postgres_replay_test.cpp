@@ -27,7 +27,8 @@ TEST(ObjectLabel, as_pg_dump_comments_it) {
 }
 
 TEST(TablespaceStatement, its_place_can_be_another) {
-  const auto found = tablespace_statement("CREATE TABLESPACE \"a \"\"b\" OWNER \"x LOCATION y\" LOCATION '/srv/it''s';");
+  const auto found =
+      tablespace_statement("CREATE TABLESPACE \"a \"\"b\" OWNER \"x LOCATION y\" LOCATION '/srv/it''s';");
   ASSERT_TRUE(found);
   EXPECT_EQ(found->name, "a \"b");
   EXPECT_EQ(found->place, "/srv/it's");

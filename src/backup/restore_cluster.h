@@ -30,8 +30,8 @@ struct RestoreReport {
   ReplayReport replayed;
   RowProof proof;
   std::string position;
-  engine::MemoryTables memory;  ///< rows that a server forgets when it ends
-  std::string memory_file;      ///< where they are, for a server that is not started here
+  engine::MemoryTables memory;         ///< rows that a server forgets when it ends
+  std::string memory_file;             ///< where they are, for a server that is not started here
   std::vector<std::string> set_aside;  ///< where the old data directories are
   std::vector<std::string> members;    ///< healthy again
 };
@@ -41,7 +41,7 @@ struct RestoreRequest {
   SnapshotChoice choice;
   codec::Value sidecar;
   ReplayChoices choices;
-  bool server_settings = false;  ///< run what is in settings_path() too
+  bool server_settings = false;                 ///< run what is in settings_path() too
   std::function<void(const std::string&)> say;  ///< one line per step
   std::atomic<uint64_t>* progress = nullptr;
 };

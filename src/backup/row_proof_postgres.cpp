@@ -22,11 +22,12 @@ Status count_postgres_rows(const sql::Target& target, const std::vector<engine::
     }
     // Of a table that an extension owns the dump has the rows its condition names; CREATE EXTENSION made the others.
     auto facts = TRY(connection->query(
-        fmt::format("SELECT c.relkind = 'f' AS foreign, e.extname AS extension, e.extcondition[array_position(e.extconfig, "
-                    "c.oid)] AS condition FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_depend "
-                    "d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' LEFT JOIN pg_extension e "
-                    "ON e.oid = d.refobjid WHERE n.nspname = {} AND c.relname = {}",
-                    sql::quote_postgres(name.schema), sql::quote_postgres(name.table)),
+        fmt::format(
+            "SELECT c.relkind = 'f' AS foreign, e.extname AS extension, e.extcondition[array_position(e.extconfig, "
+            "c.oid)] AS condition FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_depend "
+            "d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' LEFT JOIN pg_extension e "
+            "ON e.oid = d.refobjid WHERE n.nspname = {} AND c.relname = {}",
+            sql::quote_postgres(name.schema), sql::quote_postgres(name.table)),
         Deadline::in(std::chrono::seconds(60)), stop));
     if (facts.text("foreign") == "t") {
       sink.skipped(name, "a foreign table: its rows are elsewhere");
@@ -37,10 +38,10 @@ Status count_postgres_rows(const sql::Target& target, const std::vector<engine::
       sink.skipped(name, "rows of extension " + *extension + " are made by CREATE EXTENSION");
       continue;
     }
-    auto rows = TRY(connection->query(
-        fmt::format("SELECT count(*) AS n FROM ONLY {}.{} {}", sql::quote_postgres_name(name.schema),
-                    sql::quote_postgres_name(name.table), facts.text("condition")),
-        Deadline::never(), stop));
+    auto rows = TRY(
+        connection->query(fmt::format("SELECT count(*) AS n FROM ONLY {}.{} {}", sql::quote_postgres_name(name.schema),
+                                      sql::quote_postgres_name(name.table), facts.text("condition")),
+                          Deadline::never(), stop));
     sink.counted(name, std::strtoull(rows.text("n").c_str(), nullptr, 10));
   }
   return {};

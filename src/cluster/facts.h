@@ -119,8 +119,8 @@ struct GaleraFacts {
   std::optional<int64_t> last_committed;
   std::optional<int64_t> conf_id;  ///< number of the view
   std::optional<bool> ready, connected, wsrep_on, desynced;
-  std::vector<std::string> view;  ///< addresses of the members it sees (wsrep_incoming_addresses)
-  std::string node_address;       ///< its own in that list
+  std::vector<std::string> view;     ///< addresses of the members it sees (wsrep_incoming_addresses)
+  std::string node_address;          ///< its own in that list
   std::string node_uuid, node_name;  ///< its own, as the others see it
   struct Node {
     std::string uuid, name, address;
@@ -245,12 +245,12 @@ struct MemberFacts {
   std::string slave_pos;  ///< MariaDB gtid_slave_pos
   /// MariaDB, where it refuses what it logged before: what its own log has behind `slave_pos`, looked up there.
   std::optional<Errant> unnoted;
-  std::string offered;     ///< what followers can have of it by now: gtid_binlog_pos, gtid_executed, flushed LSN
-  std::string purged;      ///< MySQL gtid_purged; what its binary logs no longer hold
-  std::string lineage;     ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid
-  uint32_t timeline = 0;   ///< PostgreSQL
-  std::string history;     ///< PostgreSQL: text of the timeline's history file
-  std::string wal_end;     ///< PostgreSQL standby that receives nothing: how far the WAL in its pg_wal goes; its agent
+  std::string offered;    ///< what followers can have of it by now: gtid_binlog_pos, gtid_executed, flushed LSN
+  std::string purged;     ///< MySQL gtid_purged; what its binary logs no longer hold
+  std::string lineage;    ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid
+  uint32_t timeline = 0;  ///< PostgreSQL
+  std::string history;    ///< PostgreSQL: text of the timeline's history file
+  std::string wal_end;    ///< PostgreSQL standby that receives nothing: how far the WAL in its pg_wal goes; its agent
   uint32_t wal_end_timeline = 0;
   std::string oldest_wal;  ///< PostgreSQL, where it writes: from which LSN on it can still stream
   std::optional<uint64_t> server_id;
@@ -263,7 +263,7 @@ struct MemberFacts {
   std::vector<Following> following;  ///< empty = follows nobody (when reachable)
   /// Set by triage(): connections that do not make it a replica of this cluster.
   std::vector<Following> side_channels;
-  std::optional<int> followers;      ///< connected now
+  std::optional<int> followers;  ///< connected now
   std::vector<Follower> follower_list;
   SemiSync semi_sync;
   std::optional<GaleraFacts> galera;
@@ -320,9 +320,9 @@ struct MemberFacts {
   /// The last line in which the server, in its last run, told of damage that it met.
   std::string damage_logged;
   int server_pid = -1;
-  std::string server_data;  ///< "main", "side": which directory its server runs on
+  std::string server_data;              ///< "main", "side": which directory its server runs on
   std::vector<OutsideProcess> outside;  ///< use its data directory though its agent runs no server on it
-  std::string agent_work;   ///< a long change under way: "initialise (copy)"; "" = none
+  std::string agent_work;               ///< a long change under way: "initialise (copy)"; "" = none
   std::vector<Leftover> leftovers;
   std::optional<StoredFacts> stored;
 

@@ -17,7 +17,8 @@ using Streams = std::vector<std::vector<Following>>;
 
 class Roles {
  public:
-  Roles(const DatabaseCluster& cluster, const std::vector<MemberFacts>& members) : cluster_(cluster), members_(members) {
+  Roles(const DatabaseCluster& cluster, const std::vector<MemberFacts>& members)
+      : cluster_(cluster), members_(members) {
     for (const auto& m : members) streams_.push_back(m.following);
   }
 

@@ -7,9 +7,9 @@
 
 namespace holdfast::cluster {
 
-/// MariaDB, MySQL: a member that is open for writes is a primary where no running connection feeds it from this cluster:
-/// its connections then come from elsewhere, from its own replica, or are what is left of before its promotion. They
-/// become `side_channels`. Doing it twice changes nothing.
+/// MariaDB, MySQL: a member that is open for writes is a primary where no running connection feeds it from this
+/// cluster: its connections then come from elsewhere, from its own replica, or are what is left of before its
+/// promotion. They become `side_channels`. Doing it twice changes nothing.
 void settle_roles(const DatabaseCluster& cluster, std::vector<MemberFacts>& members);
 
 /// The member whose address that is ("host:port"); nullopt when it is none's.

@@ -90,16 +90,33 @@ bool refuses_configuration(const std::string& line) {
   if (contains(line, " ERROR: ") || contains(line, "[Warning]")) return false;
   for (auto text : {
            // MariaDB, MySQL
-           "unknown variable '", "unknown option '", "ambiguous option '", "Found option without preceding group",
-           "Could not open required defaults file", "Fatal error in defaults handling", "Error while setting value",
-           "Wrong group definition in config file", "mysqld-auto.cnf", "Persisted config file is corrupt",
-           "Persistent configuration file is corrupt", "Setting persistent options failed", "Can't find messagefile",
-           "Can't open shared library", "Unknown suffix '",
+           "unknown variable '",
+           "unknown option '",
+           "ambiguous option '",
+           "Found option without preceding group",
+           "Could not open required defaults file",
+           "Fatal error in defaults handling",
+           "Error while setting value",
+           "Wrong group definition in config file",
+           "mysqld-auto.cnf",
+           "Persisted config file is corrupt",
+           "Persistent configuration file is corrupt",
+           "Setting persistent options failed",
+           "Can't find messagefile",
+           "Can't open shared library",
+           "Unknown suffix '",
            // PostgreSQL
-           "syntax error in file \"", "unrecognized configuration parameter", "invalid value for parameter \"",
-           "contains errors", "could not load pg_hba.conf", "could not open configuration file",
-           "could not access the server configuration file", "requires a numeric value", "requires a Boolean value",
-           "is outside the valid range for parameter", "could not access file \"",
+           "syntax error in file \"",
+           "unrecognized configuration parameter",
+           "invalid value for parameter \"",
+           "contains errors",
+           "could not load pg_hba.conf",
+           "could not open configuration file",
+           "could not access the server configuration file",
+           "requires a numeric value",
+           "requires a Boolean value",
+           "is outside the valid range for parameter",
+           "could not access file \"",
        })
     if (contains(line, text)) return true;
   // "option '--x' requires an argument", "option '--x' cannot take an argument"
@@ -118,10 +135,10 @@ bool met_damage(const std::string& line) {
   }
   const bool said = contains(line, "ERROR:") || contains(line, "WARNING:") || is_grave(line);
   if (!said) return false;
-  for (auto text : {"invalid page in block", "could not read block", "page verification failed",
-                    "contains unexpected zero page", "contains corrupted page", "failed to re-find parent key in",
-                    "missing chunk number", "from before relfrozenxid", "could not access status of transaction",
-                    "posting list tuple with"})
+  for (auto text :
+       {"invalid page in block", "could not read block", "page verification failed", "contains unexpected zero page",
+        "contains corrupted page", "failed to re-find parent key in", "missing chunk number",
+        "from before relfrozenxid", "could not access status of transaction", "posting list tuple with"})
     if (contains(line, text)) return true;
   return false;
 }

@@ -230,8 +230,7 @@ std::vector<RuleInfo> all_rules() {
   return result;
 }
 
-TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts,
-                    const Surroundings& around) {
+TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts, const Surroundings& around) {
   TriageReport report;
   report.cluster = cluster;
   std::vector<MemberFacts> seen;

@@ -189,7 +189,8 @@ TEST(Triage, WhatIsSaidOfAnErrantReplicaDoesNotChangeWithItsLag) {
       const auto report = w.report();
       std::string text{authority_kind_name(report.authority.kind)};
       for (const auto& d : report.diagnoses) text += " " + d.id;
-      for (const auto& m : report.members) text += fmt::format(" {} {}", verdict_name(m.verdict), action_name(m.action));
+      for (const auto& m : report.members)
+        text += fmt::format(" {} {}", verdict_name(m.verdict), action_name(m.action));
       said.push_back(text);
     }
     EXPECT_EQ(said[0], said[1]);

@@ -148,8 +148,7 @@ Status write_sql(const ErrantSearch& search, const ErrantList& list, const Diver
     for (; i < list.list.size() && list.list[i].file == file; ++i) here.push_back(&list.list[i]);
     const auto owner = sys::owner_of(search.data_dir);
     const sys::Fd log = TRY(write_small_log(here, small_log, owner));
-    TRY_VOID(
-        run_to_file({program, "--no-defaults", "--verbose", "-"}, log, owner, part, search.deadline, search.stop));
+    TRY_VOID(run_to_file({program, "--no-defaults", "--verbose", "-"}, log, owner, part, search.deadline, search.stop));
     std::ifstream lines(part, std::ios::binary);
     FrameFilter filter;
     for (std::string line; std::getline(lines, line);)

@@ -25,10 +25,9 @@ Status look_mysql(const DatabaseCluster& cluster, const sql::Target& target, Dea
   view.known = true;
   bool from_here = false;
   for (size_t i = 0; i < status.rows.size(); ++i)
-    from_here = from_here ||
-                cluster::member_at(cluster, status.text(mysql ? "Source_Host" : "Master_Host", i) + ":" +
-                                                status.text(mysql ? "Source_Port" : "Master_Port", i))
-                    .has_value();
+    from_here = from_here || cluster::member_at(cluster, status.text(mysql ? "Source_Host" : "Master_Host", i) + ":" +
+                                                             status.text(mysql ? "Source_Port" : "Master_Port", i))
+                                 .has_value();
   view.is_replica = !status.empty();
   // Open for writes and fed from elsewhere it is the primary, as in cluster/roles.h.
   if (view.is_replica && !from_here)

@@ -102,15 +102,16 @@ class Applier {
       count += stretch.transactions;
     }
     if (!stretches.empty())
-      TRY(ask(fmt::format("CHANGE MASTER TO MASTER_USE_GTID={}, RELAY_LOG_FILE='{}', RELAY_LOG_POS=4", using_gtid, last)));
+      TRY(ask(
+          fmt::format("CHANGE MASTER TO MASTER_USE_GTID={}, RELAY_LOG_FILE='{}', RELAY_LOG_POS=4", using_gtid, last)));
     return count;
   }
 
   Status apply(const Stretch& stretch) {
     TRY(ask(fmt::format("CHANGE MASTER TO MASTER_USE_GTID=no, RELAY_LOG_FILE='{}', RELAY_LOG_POS={}", stretch.file,
                         stretch.begin)));
-    TRY(ask(fmt::format("START SLAVE SQL_THREAD UNTIL RELAY_LOG_FILE='{}', RELAY_LOG_POS={}", stretch.file,
-                        stretch.end)));
+    TRY(ask(
+        fmt::format("START SLAVE SQL_THREAD UNTIL RELAY_LOG_FILE='{}', RELAY_LOG_POS={}", stretch.file, stretch.end)));
     std::optional<Error> broken;
     const auto ended = [&]() -> Result<bool> {
       const auto now = TRY(ask("SHOW SLAVE STATUS"));

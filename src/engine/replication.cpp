@@ -198,8 +198,9 @@ namespace {
 Result<std::string> semi_sync_switch(MariadbConnection& connection, bool source, Deadline deadline,
                                      const std::stop_token& stop) {
   const auto rows = TRY(connection.query(
-      fmt::format("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('rpl_semi_sync_{}_enabled','rpl_semi_sync_{}_enabled')",
-                  source ? "source" : "replica", source ? "master" : "slave"),
+      fmt::format(
+          "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('rpl_semi_sync_{}_enabled','rpl_semi_sync_{}_enabled')",
+          source ? "source" : "replica", source ? "master" : "slave"),
       deadline, stop));
   if (!rows.empty()) return rows.text("Variable_name");
   return fail(ErrorClass::refused, "replication.no_semi_sync", "the server has no plug-in for semi-sync",

@@ -19,8 +19,8 @@ struct ColumnShape {
 /// Statement that makes values print alike wherever it runs: time zone, digits, formats, sql_mode.
 std::string session_settings(cluster::Engine engine);
 
-/// An expression: at least 32 hexadecimal digits over the values of these columns, NULL told from every value. No columns: a
-/// constant.
+/// An expression: at least 32 hexadecimal digits over the values of these columns, NULL told from every value. No
+/// columns: a constant.
 std::string row_digest(cluster::Engine engine, const std::vector<ColumnShape>& columns);
 
 /// "COUNT(*) AS n, ... AS s": the select list of a table's (or a key range's) checksum.

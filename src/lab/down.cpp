@@ -11,8 +11,8 @@
 #include "agent/client.h"
 #include "lab/layout.h"
 #include "lab/surroundings.h"
-#include "sys/tree_at.h"
 #include "sys/process.h"
+#include "sys/tree_at.h"
 
 namespace holdfast::lab {
 

@@ -40,7 +40,7 @@ struct Part {
   Kind kind = Kind::unread;
   GaleraPosition position;
   bool runs = false;
-  bool may_run = false;  ///< nobody can say that its server is down
+  bool may_run = false;      ///< nobody can say that its server is down
   std::string refusal, why;  ///< of those that are not proven
   std::string loses;         ///< name of the acceptance
 };

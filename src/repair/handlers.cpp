@@ -260,8 +260,7 @@ class SetSemiSync : public MemberStep {
     auto* control = TRY(member(scope));
     if (before["on"].boolean()) return {};
     TRY_VOID(ready_for_sql(scope));
-    return engine::set_semi_sync(engine(), control->setup().socket, as_source(scope), false,
-                                 Deadline::in(seconds(60)));
+    return engine::set_semi_sync(engine(), control->setup().socket, as_source(scope), false, Deadline::in(seconds(60)));
   }
 
  private:

@@ -11,9 +11,10 @@ namespace {
 Result<position::GtidState> mariadb_state(const sql::Target& server, Deadline deadline, const std::stop_token& stop) {
   auto connection = TRY(sql::MariadbConnection::connect(server, deadline, stop));
   // In this order: what was noted first is in the log by the time that is read.
-  auto rows = TRY(connection.query("SELECT @@GLOBAL.gtid_slave_pos AS applied, @@GLOBAL.gtid_binlog_state AS logged, "
-                                   "@@GLOBAL.log_bin AND @@GLOBAL.log_slave_updates AS tells",
-                                   deadline, stop));
+  auto rows =
+      TRY(connection.query("SELECT @@GLOBAL.gtid_slave_pos AS applied, @@GLOBAL.gtid_binlog_state AS logged, "
+                           "@@GLOBAL.log_bin AND @@GLOBAL.log_slave_updates AS tells",
+                           deadline, stop));
   const auto logged = TRY(position::GtidState::parse(rows.text("logged")));
   position::GtidVector applied;
   for (const auto& gtid : TRY(position::GtidVector::parse(rows.text("applied"))).entries())

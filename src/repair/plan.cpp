@@ -181,8 +181,7 @@ Status Planner::refill(const MemberReport& member) {
   if (report_.authority.kind == AuthorityKind::undeterminable && !chosen)
     return fail(ErrorClass::refused, "repair.undeterminable",
                 fmt::format("{} would have to be made anew, but who has all data is not known", victim),
-                nothing_there
-                    ? fmt::format("mount its volume; where that is gone for good: {}", target_command(member))
+                nothing_there ? fmt::format("mount its volume; where that is gone for good: {}", target_command(member))
                 : only_it_is_unknown(report_, member)
                     ? fmt::format("nothing else is unknown: to give up what only it may have, keep a copy of it: {} -r "
                                   "REPOSITORY",
@@ -251,12 +250,13 @@ Status Planner::save_received(const MemberReport& member, bool will_write) {
   if (unreadable.empty() && !says(member, "relay-log-only-copy") && !(will_write && has_not_applied(report_, member)))
     return {};
   if (!request_.has_repository && !request_.no_escrow)
-    return fail(ErrorClass::refused, "repair.no_repository",
-                fmt::format("a start of {} deletes its relay logs, {}; a copy is kept first, and no repository is named",
-                            name(member),
-                            unreadable.empty() ? "which may be the only copy of what it has not applied"
-                                               : "which cannot be read: " + unreadable),
-                target_command(member) + " --backups-path REPOSITORY");
+    return fail(
+        ErrorClass::refused, "repair.no_repository",
+        fmt::format("a start of {} deletes its relay logs, {}; a copy is kept first, and no repository is named",
+                    name(member),
+                    unreadable.empty() ? "which may be the only copy of what it has not applied"
+                                       : "which cannot be read: " + unreadable),
+        target_command(member) + " --backups-path REPOSITORY");
   if (!unreadable.empty() && !request_.ordinal)
     return fail(ErrorClass::refused, "repair.target_unknown",
                 fmt::format("what {} received and has not applied is not known: {}", name(member), unreadable),

@@ -65,17 +65,17 @@ operation::Step keeping_step(const cluster::MemberReport& member) {
 
 operation::Step applying_step(const cluster::MemberReport& member) {
   const std::string& name = member.facts.member.str();
-  return {.id = "apply-" + name,
-          .kind = "apply_received",
-          .member = name,
-          .title = fmt::format("Start {} by itself, without its replication threads, and apply what it has received",
-                               name),
-          .arguments = Value::object({{"received", member.facts.stored ? member.facts.stored->received : ""}}),
-          .preconditions = {"no running member has it"},
-          .undo = "stop it; what was applied stays, and its relay logs stay",
-          .expected_seconds = 60,
-          .proof = "its position has all that it received",
-          .touches = {"members/" + name, "leader", "authority"}};
+  return {
+      .id = "apply-" + name,
+      .kind = "apply_received",
+      .member = name,
+      .title = fmt::format("Start {} by itself, without its replication threads, and apply what it has received", name),
+      .arguments = Value::object({{"received", member.facts.stored ? member.facts.stored->received : ""}}),
+      .preconditions = {"no running member has it"},
+      .undo = "stop it; what was applied stays, and its relay logs stay",
+      .expected_seconds = 60,
+      .proof = "its position has all that it received",
+      .touches = {"members/" + name, "leader", "authority"}};
 }
 
 }  // namespace holdfast::repair

@@ -129,9 +129,8 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
     return needs_operator(member, "no agent runs there that could start its server", "holdfast explain agent-gone");
   // On a side of its own: only the person who names it says which side goes.
   if (targeted && says(report, member, "galera-two-components")) {
-    const auto own = std::ranges::count_if(report.members, [&](const MemberReport& m) {
-      return in_one_component(m, member);
-    });
+    const auto own =
+        std::ranges::count_if(report.members, [&](const MemberReport& m) { return in_one_component(m, member); });
     if (has_majority(report, member, static_cast<size_t>(own)))
       return fail(ErrorClass::refused, "repair.split_brain",
                   fmt::format("{} is on the side that has more than half of all members", name(member)),

@@ -13,8 +13,7 @@ using engine::DumpCounts;
 using engine::DumpScanner;
 
 void scan(DumpScanner& scanner, const std::string& text, size_t piece) {
-  for (size_t at = 0; at < text.size(); at += piece)
-    scanner.feed(as_bytes(std::string_view(text).substr(at, piece)));
+  for (size_t at = 0; at < text.size(); at += piece) scanner.feed(as_bytes(std::string_view(text).substr(at, piece)));
 }
 
 std::string doubled(const std::string& text, const char* which) {
@@ -53,9 +52,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (body.ends_with("$_f")) body += ' ';
   for (char c : bytes) comment += c == '\n' ? ' ' : c;
   const std::string prefix = "\\connect shop\nSET standard_conforming_strings = on;\n";
-  const std::string suffix =
-      "\nCOPY public.t (a) FROM stdin;\n" + copy_value(bytes) + "\n2\n\\.\n\nCOPY s.\"" + doubled(name, "\"") +
-      "\" (a) FROM stdin;\n\\.\n--\n-- PostgreSQL database cluster dump complete\n--\n\n";
+  const std::string suffix = "\nCOPY public.t (a) FROM stdin;\n" + copy_value(bytes) + "\n2\n\\.\n\nCOPY s.\"" +
+                             doubled(name, "\"") +
+                             "\" (a) FROM stdin;\n\\.\n--\n-- PostgreSQL database cluster dump complete\n--\n\n";
   for (const std::string& statement :
        {"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $_f$" + body + "$_f$;",
         "COMMENT ON TABLE t IS '" + doubled(bytes, "'") + "';", "SELECT E'" + doubled(bytes, "'\\") + "';",

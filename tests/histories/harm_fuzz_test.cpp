@@ -419,7 +419,8 @@ class Played {
     // A joining Galera node is written over in place, where nobody can see that it holds more than its number says.
     const auto hides = [&](size_t t) {
       for (size_t m = 0; m < nodes_.size(); ++m)
-        if (scene_.truth[m][t] && !(nodes_[m].replaced && nodes_[m].in_place && hidden(t, m)) && !seemed_elsewhere(t, m))
+        if (scene_.truth[m][t] && !(nodes_[m].replaced && nodes_[m].in_place && hidden(t, m)) &&
+            !seemed_elsewhere(t, m))
           return false;
       return true;
     };

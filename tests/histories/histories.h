@@ -48,9 +48,9 @@ struct Scene {
   /// MariaDB, by member: what is in `truth` only because its relay logs hold it, and how those and its own log show it.
   std::vector<Transactions> relayed;
   std::vector<std::string> received, logged, noted;
-  std::vector<bool> foreign;        ///< by member: known_lineage says it is none of ours
-  bool healthy = false;             ///< nothing went wrong: must be provable
-  size_t leader = 0;                ///< of a healthy one, unless all may write
+  std::vector<bool> foreign;  ///< by member: known_lineage says it is none of ours
+  bool healthy = false;       ///< nothing went wrong: must be provable
+  size_t leader = 0;          ///< of a healthy one, unless all may write
   /// Why nobody can see from what is shown that `authority` lacks `transaction` of `holder`; "" when it can be seen.
   std::function<std::string(size_t transaction, size_t holder, size_t authority)> masked;
   std::string log;        ///< what happened

@@ -324,8 +324,9 @@ pid_t Patient::start_outside(int i) {
   if (!started) return -1;
   const pid_t pid = started->pid();
   outside_[i] = std::move(*started);
-  await("the server that was started by hand answers", [&] { return try_sql(i, {"SELECT 1"}, seconds(2)) == "1"; },
-        seconds(60));
+  await(
+      "the server that was started by hand answers", [&] { return try_sql(i, {"SELECT 1"}, seconds(2)) == "1"; },
+      seconds(60));
   return pid;
 }
 

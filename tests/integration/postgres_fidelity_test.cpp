@@ -52,20 +52,18 @@ std::vector<std::string> of_the_cluster(const std::string& admin) {
       "CREATE ROLE readers NOLOGIN", "CREATE ROLE owner_role CREATEDB CREATEROLE",
       "GRANT readers TO " + q(kOdd) + " WITH ADMIN OPTION", "COMMENT ON ROLE readers IS 'they\n\\connect x\nread'",
       "ALTER ROLE readers SET work_mem = '7MB'", "ALTER ROLE readers SET search_path = \"$user\", public, \"a b\"",
-      "GRANT SET ON PARAMETER log_min_duration_statement TO readers",
-      "SET allow_in_place_tablespaces = on", "CREATE TABLESPACE inplace LOCATION ''",
-      "ALTER TABLESPACE inplace SET (seq_page_cost = 2)", "GRANT CREATE ON TABLESPACE inplace TO readers",
+      "GRANT SET ON PARAMETER log_min_duration_statement TO readers", "SET allow_in_place_tablespaces = on",
+      "CREATE TABLESPACE inplace LOCATION ''", "ALTER TABLESPACE inplace SET (seq_page_cost = 2)",
+      "GRANT CREATE ON TABLESPACE inplace TO readers",
       // The administrator's own sessions and those of a database begin read-only, and with other forms of text.
-      "ALTER ROLE " + q(admin) + " SET default_transaction_read_only = on",
-      "SET default_transaction_read_only = off",
+      "ALTER ROLE " + q(admin) + " SET default_transaction_read_only = on", "SET default_transaction_read_only = off",
       "ALTER ROLE " + q(admin) + " SET array_nulls = off",
       "ALTER ROLE " + q(admin) + " SET idle_in_transaction_session_timeout = '1ms'",
       "COMMENT ON DATABASE postgres IS 'ours'", "ALTER DATABASE postgres CONNECTION LIMIT 55",
       "ALTER DATABASE postgres SET work_mem = '5MB'", "REVOKE ALL ON DATABASE postgres FROM PUBLIC",
       "GRANT CONNECT ON DATABASE postgres TO readers WITH GRANT OPTION",
-      "ALTER ROLE readers IN DATABASE postgres SET statement_timeout = '1h'",
-      "COMMENT ON DATABASE template1 IS NULL", "GRANT TEMPORARY ON DATABASE template1 TO readers",
-      "ALTER DATABASE template1 SET search_path = public, \"x y\"",
+      "ALTER ROLE readers IN DATABASE postgres SET statement_timeout = '1h'", "COMMENT ON DATABASE template1 IS NULL",
+      "GRANT TEMPORARY ON DATABASE template1 TO readers", "ALTER DATABASE template1 SET search_path = public, \"x y\"",
       "CREATE DATABASE closed", "ALTER DATABASE closed ALLOW_CONNECTIONS false"};
   for (const auto& name : kDatabases) {
     all.push_back("CREATE DATABASE " + q(name) + " TEMPLATE template0 OWNER owner_role");
@@ -78,12 +76,13 @@ std::vector<std::string> of_the_cluster(const std::string& admin) {
 }
 
 const std::vector<std::string> kObjects = {
-    "SET default_transaction_read_only = off",
-    "CREATE SCHEMA " + q(kOdd) + " AUTHORIZATION " + q(kOdd),
+    "SET default_transaction_read_only = off", "CREATE SCHEMA " + q(kOdd) + " AUTHORIZATION " + q(kOdd),
     "COMMENT ON SCHEMA public IS 'of users'",
-    "CREATE TABLE " + q(kOdd) + "." + q(kOdd) + " (" + q(kOdd) + " text DEFAULT E'\\\\connect x\\n''', id int PRIMARY KEY)",
+    "CREATE TABLE " + q(kOdd) + "." + q(kOdd) + " (" + q(kOdd) +
+        " text DEFAULT E'\\\\connect x\\n''', id int PRIMARY KEY)",
     "INSERT INTO " + q(kOdd) + "." + q(kOdd) + " VALUES (E'a\\n\\\\.\\nb\\tc\\\\N', 1), (NULL, 2), ('\\.', 3), ('', 4)",
-    "COMMENT ON TABLE " + q(kOdd) + "." + q(kOdd) + " IS E'x\\nCOPY x FROM stdin;\\n\\\\connect y\\n-- Name: n; Type: TABLE'",
+    "COMMENT ON TABLE " + q(kOdd) + "." + q(kOdd) +
+        " IS E'x\\nCOPY x FROM stdin;\\n\\\\connect y\\n-- Name: n; Type: TABLE'",
     "CREATE TABLE \" VALUES\" (a int)", "CREATE TABLE empty ()", "CREATE TABLE no_columns ()",
     "INSERT INTO no_columns DEFAULT VALUES",
     // Bodies that look like the dump's own statements.
@@ -99,14 +98,17 @@ const std::vector<std::string> kObjects = {
     "CREATE TYPE floats AS RANGE (subtype = float8, multirange_type_name = manyfloats)",
     "CREATE DOMAIN small AS int CHECK (VALUE < 1000) DEFAULT 3 NOT NULL", "CREATE TYPE shell",
     "CREATE COLLATION german (provider = icu, locale = 'de-u-co-phonebk')",
-    "CREATE TABLE typed (m mood, p pair, r floats, mr manyfloats, d small, a int[], j jsonb, x xml, b bytea, n numeric, "
-    "f4 real, f8 float8, ts timestamptz, iv interval, money money, bits bit varying, net inet, g tsvector, c text COLLATE "
+    "CREATE TABLE typed (m mood, p pair, r floats, mr manyfloats, d small, a int[], j jsonb, x xml, b bytea, n "
+    "numeric, "
+    "f4 real, f8 float8, ts timestamptz, iv interval, money money, bits bit varying, net inet, g tsvector, c text "
+    "COLLATE "
     "german, u uuid)",
     "INSERT INTO typed VALUES ('o''k', '(1,\"x,y\")', '[1,2)', '{[1,2),[3,4)}', 7, ARRAY[1, NULL, 3], '{\"a\": 1.10}', "
     "'<a/>', '\\x00ff5c', 'NaN', 1.1e-30, 0.1, 'infinity', '-1 mons +2 days -03:00:00.5', 1234.56, B'101', "
     "'10.0.0.0/8', 'a:1 b:2A', 'ß', gen_random_uuid())",
     // Relations.
-    "CREATE TABLE generated (a int GENERATED ALWAYS AS IDENTITY (START 5 INCREMENT 3), b int GENERATED ALWAYS AS (2 * c) "
+    "CREATE TABLE generated (a int GENERATED ALWAYS AS IDENTITY (START 5 INCREMENT 3), b int GENERATED ALWAYS AS (2 * "
+    "c) "
     "STORED, c int)",
     "INSERT INTO generated (c) SELECT generate_series(1, 50)",
     "CREATE TABLE parted (k int, t text, PRIMARY KEY (k)) PARTITION BY RANGE (k)",
@@ -115,9 +117,10 @@ const std::vector<std::string> kObjects = {
     "INSERT INTO parted SELECT i, i::text FROM generate_series(1, 40) i",
     "CREATE TABLE parent (a int, CONSTRAINT positive CHECK (a > 0))", "CREATE TABLE child (b int) INHERITS (parent)",
     "INSERT INTO parent VALUES (1)", "INSERT INTO child VALUES (2, 3)",
-    "CREATE UNLOGGED TABLE unlogged (a int, s serial)", "CREATE SEQUENCE seq START 10 INCREMENT -1 MINVALUE -5 MAXVALUE 20 CYCLE",
-    "SELECT nextval('seq')", "CREATE MATERIALIZED VIEW mat AS SELECT k, count(*) FROM parted GROUP BY k",
-    "CREATE UNIQUE INDEX ON mat (k)", "CREATE MATERIALIZED VIEW mat_empty AS SELECT 1 AS a WITH NO DATA",
+    "CREATE UNLOGGED TABLE unlogged (a int, s serial)",
+    "CREATE SEQUENCE seq START 10 INCREMENT -1 MINVALUE -5 MAXVALUE 20 CYCLE", "SELECT nextval('seq')",
+    "CREATE MATERIALIZED VIEW mat AS SELECT k, count(*) FROM parted GROUP BY k", "CREATE UNIQUE INDEX ON mat (k)",
+    "CREATE MATERIALIZED VIEW mat_empty AS SELECT 1 AS a WITH NO DATA",
     "CREATE INDEX partial ON parted (lower(t)) WHERE k > 3", "CREATE INDEX incl ON typed (f8) INCLUDE (n)",
     "CREATE STATISTICS stats (dependencies, mcv) ON c, b FROM generated",
     "CREATE TABLE excl (r int4range, EXCLUDE USING gist (r WITH &&))",
@@ -150,9 +153,11 @@ const std::vector<std::string> kObjects = {
     "CREATE TEXT SEARCH DICTIONARY simple_de (TEMPLATE = simple, STOPWORDS = german)",
     "CREATE TEXT SEARCH CONFIGURATION conf (COPY = german)",
     // Beyond the database.
-    "CREATE EXTENSION postgres_fdw", "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1')",
+    "CREATE EXTENSION postgres_fdw",
+    "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1')",
     "CREATE USER MAPPING FOR readers SERVER far OPTIONS (user 'a', password 'b''c')",
-    "CREATE FOREIGN TABLE far_away (a int) SERVER far", "CREATE PUBLICATION pub FOR TABLE parent, parted WITH (publish = 'insert')",
+    "CREATE FOREIGN TABLE far_away (a int) SERVER far",
+    "CREATE PUBLICATION pub FOR TABLE parent, parted WITH (publish = 'insert')",
     "CREATE SUBSCRIPTION sub CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false, slot_name = NONE)",
     // Of its tables CREATE EXTENSION fills some rows, and users others.
     "CREATE EXTENSION unit", "INSERT INTO unit_prefixes (prefix, factor) VALUES ('holdfast', 7)",
@@ -160,18 +165,22 @@ const std::vector<std::string> kObjects = {
     "SELECT lo_from_bytea(77777, '\\x00010203')", "COMMENT ON LARGE OBJECT 77777 IS 'lo'",
     "GRANT SELECT ON LARGE OBJECT 77777 TO readers",
     // Rights.
-    "GRANT SELECT (f4, f8), UPDATE (n) ON typed TO readers WITH GRANT OPTION", "GRANT USAGE ON SCHEMA " + q(kOdd) + " TO readers",
+    "GRANT SELECT (f4, f8), UPDATE (n) ON typed TO readers WITH GRANT OPTION",
+    "GRANT USAGE ON SCHEMA " + q(kOdd) + " TO readers",
     "ALTER DEFAULT PRIVILEGES FOR ROLE owner_role GRANT SELECT ON TABLES TO readers",
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
     "REVOKE ALL ON FUNCTION hostile() FROM PUBLIC", "ALTER TABLE parent OWNER TO owner_role",
-    "ALTER TABLE indexed SET (fillfactor = 70)", "ALTER TABLE indexed ALTER a SET STATISTICS 7, ALTER a SET STORAGE PLAIN",
-    "CLUSTER indexed USING by_function", "ALTER TABLE parent REPLICA IDENTITY FULL"};
+    "ALTER TABLE indexed SET (fillfactor = 70)",
+    "ALTER TABLE indexed ALTER a SET STATISTICS 7, ALTER a SET STORAGE PLAIN", "CLUSTER indexed USING by_function",
+    "ALTER TABLE parent REPLICA IDENTITY FULL"};
 
 class PostgresFidelity : public testing::Test {
  protected:
   void SetUp() override {
-    HOLDFAST_NEED("postgres", engine::find_program(Engine::postgres, "postgres").has_value(), "its server is not installed");
-    HOLDFAST_NEED("postgresql-unit", fs::exists("/usr/share/postgresql/15/extension/unit.control"), "it is not installed");
+    HOLDFAST_NEED("postgres", engine::find_program(Engine::postgres, "postgres").has_value(),
+                  "its server is not installed");
+    HOLDFAST_NEED("postgresql-unit", fs::exists("/usr/share/postgresql/15/extension/unit.control"),
+                  "it is not installed");
     ::setenv("RESTIC_PASSWORD", "test", 1);
     lab_.emplace();
     repository_ = lab_->state_dir() + "/repository";
@@ -183,7 +192,8 @@ class PostgresFidelity : public testing::Test {
 
   static std::string program(const char* name) { return engine::find_program(Engine::postgres, name).value(); }
 
-  static std::string tool(const std::vector<std::string>& argv, const sql::Target& target, const std::string& database) {
+  static std::string tool(const std::vector<std::string>& argv, const sql::Target& target,
+                          const std::string& database) {
     auto passfile = engine::PrivateFile::create("pgpass", engine::postgres_password_file(target));
     EXPECT_TRUE(passfile);
     std::vector<std::string> all = argv;
@@ -202,8 +212,9 @@ class PostgresFidelity : public testing::Test {
       from = end + 1;
       // Random keys; values a standby has ahead; the password a cluster keeps of its own administrator; comments on
       // when and by what version.
-      if (line.starts_with("\\restrict ") || line.starts_with("\\unrestrict ") || line.find("pg_catalog.setval(") != line.npos ||
-          line.starts_with("-- ") || (line.starts_with("ALTER ROLE ") && line.find(" PASSWORD ") != line.npos))
+      if (line.starts_with("\\restrict ") || line.starts_with("\\unrestrict ") ||
+          line.find("pg_catalog.setval(") != line.npos || line.starts_with("-- ") ||
+          (line.starts_with("ALTER ROLE ") && line.find(" PASSWORD ") != line.npos))
         continue;
       all.push_back(std::move(line));
     }
@@ -220,9 +231,11 @@ class PostgresFidelity : public testing::Test {
     EXPECT_TRUE(connection) << connection.error().to_string();
     if (!connection) return all;
     auto rows = connection->query(
-        "SELECT datname AS n, concat_ws('|', d.datdba::regrole, encoding, datcollate, datctype, datistemplate, datconnlimit, "
+        "SELECT datname AS n, concat_ws('|', d.datdba::regrole, encoding, datcollate, datctype, datistemplate, "
+        "datconnlimit, "
         "(SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(coalesce(datacl, acldefault('d', datdba))) a), "
-        "shobj_description(d.oid, 'pg_database'), (SELECT string_agg(setrole::regrole::text || setconfig::text, ',' ORDER BY "
+        "shobj_description(d.oid, 'pg_database'), (SELECT string_agg(setrole::regrole::text || setconfig::text, ',' "
+        "ORDER BY "
         "setrole::regrole::text) FROM pg_db_role_setting s WHERE s.setdatabase = d.oid)) AS f FROM pg_database d WHERE "
         "datallowconn AND datname <> 'template0' ORDER BY 1",
         Deadline::in(seconds(10)));
@@ -266,8 +279,17 @@ class PostgresFidelity : public testing::Test {
     fs::create_directories(sockets);
     EXPECT_EQ(::chown(sockets.c_str(), info.st_uid, info.st_gid), 0);
     sys::Command command;
-    command.argv = {program("postgres"), "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories=" + sockets,
-                    "-c", "hba_file=" + data + "/pg_hba.conf", "-c", "fsync=off"};
+    command.argv = {program("postgres"),
+                    "-D",
+                    data,
+                    "-c",
+                    "listen_addresses=",
+                    "-c",
+                    "unix_socket_directories=" + sockets,
+                    "-c",
+                    "hba_file=" + data + "/pg_hba.conf",
+                    "-c",
+                    "fsync=off"};
     if (::geteuid() == 0) command.identity = sys::Identity{info.st_uid, info.st_gid, {}};
     command.out = sys::Stdio::null();
     command.err = sys::Stdio::null();
@@ -280,9 +302,9 @@ class PostgresFidelity : public testing::Test {
     target.port = 5432;
     target.user = like.user;
     target.password = Secret(password);
-    const auto up = sys::wait_until(
-        [&] { return sql::PostgresConnection::connect(target, Deadline::in(seconds(2))).has_value(); },
-        Deadline::in(seconds(30)));
+    const auto up =
+        sys::wait_until([&] { return sql::PostgresConnection::connect(target, Deadline::in(seconds(2))).has_value(); },
+                        Deadline::in(seconds(30)));
     EXPECT_TRUE(up && *up) << data;
     return target;
   }
@@ -313,15 +335,17 @@ class PostgresFidelity : public testing::Test {
   std::vector<sys::Process> servers_;
 };
 
-const std::string kHead = "SET client_encoding = 'UTF8';\nCREATE TABLESPACE far OWNER postgres LOCATION '/nowhere/far';\n"
-                          "CREATE TABLESPACE \"it's\" OWNER postgres LOCATION '/nowhere/its';\n\\connect postgres\n";
+const std::string kHead =
+    "SET client_encoding = 'UTF8';\nCREATE TABLESPACE far OWNER postgres LOCATION '/nowhere/far';\n"
+    "CREATE TABLESPACE \"it's\" OWNER postgres LOCATION '/nowhere/its';\n\\connect postgres\n";
 const std::string kEnd = "\n--\n-- PostgreSQL database cluster dump complete\n--\n\n";
 
 /// Dumps by another hand. No lab cluster is needed, only its state directory.
 class PostgresReplayChoices : public PostgresFidelity {
  protected:
   void SetUp() override {
-    HOLDFAST_NEED("postgres", engine::find_program(Engine::postgres, "postgres").has_value(), "its server is not installed");
+    HOLDFAST_NEED("postgres", engine::find_program(Engine::postgres, "postgres").has_value(),
+                  "its server is not installed");
     ::setenv("RESTIC_PASSWORD", "test", 1);
     lab_.emplace();
     repository_ = lab_->state_dir() + "/repository";
@@ -332,19 +356,23 @@ class PostgresReplayChoices : public PostgresFidelity {
 TEST_F(PostgresReplayChoices, NothingOfADumpReachesAShellAndNoObjectIsADeadEnd) {
   const std::string dir = lab_->state_dir(), mark = dir + "/mark";
   int number = 0;
-  for (const std::string& hostile : std::vector<std::string>{
-        "\\! touch " + mark + "\n", "SELECT 1 \\! touch " + mark + "\n;\n", "\\copy t to program 'touch " + mark + "'\n",
-        "\\connect \"host=127.0.0.1 dbname=x\"\n", "\\connect - - 127.0.0.1 1\n", "\\i /etc/passwd\n"}) {
+  for (const std::string& hostile :
+       std::vector<std::string>{"\\! touch " + mark + "\n", "SELECT 1 \\! touch " + mark + "\n;\n",
+                                "\\copy t to program 'touch " + mark + "'\n", "\\connect \"host=127.0.0.1 dbname=x\"\n",
+                                "\\connect - - 127.0.0.1 1\n", "\\i /etc/passwd\n"}) {
     const auto refused = restore_changed(kHead + hostile + kEnd, dir + "/hostile" + std::to_string(number++), {});
     EXPECT_EQ(refused.exit_code, 3) << hostile << refused.err;
     EXPECT_FALSE(fs::exists(mark)) << hostile;
   }
   // Objects that fail: one that a later part mends, one that nothing does.
   const std::string objects =
-      "--\n-- Name: early; Type: VIEW; Schema: public; Owner: postgres\n--\n\nCREATE VIEW public.early AS SELECT a FROM "
+      "--\n-- Name: early; Type: VIEW; Schema: public; Owner: postgres\n--\n\nCREATE VIEW public.early AS SELECT a "
+      "FROM "
       "public.t;\n--\n-- Name: t; Type: TABLE; Schema: public; Owner: postgres\n--\n\nCREATE TABLE public.t (a int) "
-      "TABLESPACE far;\n--\n-- Name: broken; Type: INDEX; Schema: public; Owner: postgres\n--\n\nCREATE INDEX broken ON "
-      "public.t (no_such_function(a));\n--\n-- Data for Name: t; Type: TABLE DATA; Schema: public; Owner: postgres\n--\n\nCOPY public.t (a) FROM stdin;\n1\n2\n\\.\n";
+      "TABLESPACE far;\n--\n-- Name: broken; Type: INDEX; Schema: public; Owner: postgres\n--\n\nCREATE INDEX broken "
+      "ON "
+      "public.t (no_such_function(a));\n--\n-- Data for Name: t; Type: TABLE DATA; Schema: public; Owner: "
+      "postgres\n--\n\nCOPY public.t (a) FROM stdin;\n1\n2\n\\.\n";
   const std::string dump = kHead + objects + kEnd;
   const auto failed = restore_changed(dump, dir + "/failed", {});
   EXPECT_EQ(failed.exit_code, 8) << failed.err;
@@ -352,16 +380,18 @@ TEST_F(PostgresReplayChoices, NothingOfADumpReachesAShellAndNoObjectIsADeadEnd) 
   EXPECT_EQ(failed.err.find("VIEW public.early ("), failed.err.npos) << "it was tried again\n" << failed.err;
   const auto kept_going = restore_changed(dump, dir + "/partial", {"--continue-on=object-errors"});
   EXPECT_EQ(kept_going.exit_code, 5) << kept_going.err;
-  const auto skipped = restore_changed(dump, dir + "/skipped", {"--skip", "postgres: INDEX public.broken", "--tablespace-map",
-                                                                "/nowhere/its=" + dir + "/skipped/tablespaces/mapped"});
+  const auto skipped = restore_changed(dump, dir + "/skipped",
+                                       {"--skip", "postgres: INDEX public.broken", "--tablespace-map",
+                                        "/nowhere/its=" + dir + "/skipped/tablespaces/mapped"});
   ASSERT_EQ(skipped.exit_code, 0) << skipped.err;
   const std::string password = password_of(dir + "/skipped");
   sql::Target admin;
   admin.user = "postgres";
   const auto server = start_server(dir + "/skipped/data", admin, password);
   EXPECT_EQ(ask(Engine::postgres, server, "SELECT count(*) FROM public.early"), "2");
-  EXPECT_EQ(ask(Engine::postgres, server, "SELECT string_agg(pg_tablespace_location(oid), ' ' ORDER BY spcname) FROM "
-                                          "pg_tablespace WHERE pg_tablespace_location(oid) <> ''"),
+  EXPECT_EQ(ask(Engine::postgres, server,
+                "SELECT string_agg(pg_tablespace_location(oid), ' ' ORDER BY spcname) FROM "
+                "pg_tablespace WHERE pg_tablespace_location(oid) <> ''"),
             dir + "/skipped/tablespaces/far " + dir + "/skipped/tablespaces/mapped");
   stop_servers();
 }
@@ -370,10 +400,13 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
   const auto primary = target_of(member(0));
   run(primary, "postgres", of_the_cluster(primary.user));
   for (const auto& name : kDatabases)
-    run(primary, name, {"SET default_transaction_read_only = off", "CREATE SCHEMA s", "CREATE TABLE s." + q(kOdd) + " (a int)",
-                        "INSERT INTO s." + q(kOdd) + " VALUES (1), (2)"});
+    run(primary, name,
+        {"SET default_transaction_read_only = off", "CREATE SCHEMA s", "CREATE TABLE s." + q(kOdd) + " (a int)",
+         "INSERT INTO s." + q(kOdd) + " VALUES (1), (2)"});
   run(primary, "shop.db", kObjects);
-  run(primary, "template1", {"SET default_transaction_read_only = off", "CREATE EXTENSION citext", "CREATE TABLE public.of_template (a citext)"});
+  run(primary, "template1",
+      {"SET default_transaction_read_only = off", "CREATE EXTENSION citext",
+       "CREATE TABLE public.of_template (a citext)"});
   run(primary, "shop.db", {"SET default_transaction_read_only = off", "INSERT INTO unlogged VALUES (4711)"});
   run(target_of(member(1)), "postgres", {"ALTER SYSTEM SET work_mem = '6MB'"});
   auto expected = fingerprint(primary);
@@ -386,8 +419,8 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
   EXPECT_NE(data["member"].text(), "shop-postgres-0") << "a standby is the source";
   std::string notes;
   for (const auto& note : data["notes"].items()) notes += note["id"].text() + " " + note["text"].text() + "\n";
-  for (const char* note : {"unlogged.empty", "public.unlogged", "sequence.ahead", "database.no_connections database closed",
-                           "server.settings"})
+  for (const char* note : {"unlogged.empty", "public.unlogged", "sequence.ahead",
+                           "database.no_connections database closed", "server.settings"})
     EXPECT_NE(notes.find(note), notes.npos) << note << " in\n" << notes;
   const auto wide = lab_->holdfast({"get", "backups", "-r", repository_, "-o", "wide"});
   EXPECT_NE(wide.out.find("unlogged.empty"), wide.out.npos) << wide.out;
@@ -398,7 +431,8 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
   EXPECT_EQ(ask(Engine::postgres, in_shop, "SELECT count(*) > 5 FROM unit_prefixes"), "t");
 
   const std::string into = lab_->state_dir() + "/fresh";
-  const auto folder = lab_->holdfast({"restore", "-c", "shop-postgres", "-r", repository_, "--into", into, "--server-settings"});
+  const auto folder =
+      lab_->holdfast({"restore", "-c", "shop-postgres", "-r", repository_, "--into", into, "--server-settings"});
   ASSERT_EQ(folder.exit_code, 0) << folder.out << folder.err;
   EXPECT_NE(folder.err.find("closed"), folder.err.npos) << "said before it begins\n" << folder.err;
   const std::string password = password_of(into);
@@ -406,7 +440,9 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
     SCOPED_TRACE("restore --into");
     const auto fresh = start_server(into + "/data", primary, password);
     expect_equal(expected, fingerprint(fresh));
-    EXPECT_EQ(ask(Engine::postgres, fresh, "SELECT setting FROM pg_file_settings WHERE name = 'work_mem' AND sourcefile LIKE '%auto.conf'"), "6MB");
+    EXPECT_EQ(ask(Engine::postgres, fresh,
+                  "SELECT setting FROM pg_file_settings WHERE name = 'work_mem' AND sourcefile LIKE '%auto.conf'"),
+              "6MB");
     stop_servers();
   }
 
@@ -420,13 +456,15 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
     fs::create_directories(plain);
     ASSERT_EQ(::chown(plain.c_str(), info.st_uid, info.st_gid), 0);
     sys::Command initdb;
-    initdb.argv = {program("initdb"), "-D", plain + "/data", "-U", primary.user, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"};
+    initdb.argv = {program("initdb"),  "-D", plain + "/data", "-U", primary.user, "-A", "trust", "-E", "UTF8",
+                   "--locale=C.UTF-8", "-N"};
     if (::geteuid() == 0) initdb.identity = sys::Identity{info.st_uid, info.st_gid, {}};
     auto made = sys::run_ok(std::move(initdb), Deadline::in(seconds(60)));
     ASSERT_TRUE(made) << made.error().to_string();
     const auto server = start_server(plain + "/data", primary, "");
     auto passfile = engine::PrivateFile::create("pgpass", "");
-    const auto loaded = run_program({program("psql"), "-X", "-q", "-f", file, "-d", engine::postgres_conninfo(server, passfile->path(), "postgres")});
+    const auto loaded = run_program({program("psql"), "-X", "-q", "-f", file, "-d",
+                                     engine::postgres_conninfo(server, passfile->path(), "postgres")});
     std::string errors;
     for (size_t at = loaded.err.find("ERROR:"); at != loaded.err.npos; at = loaded.err.find("ERROR:", at + 1)) {
       const std::string line = loaded.err.substr(at, loaded.err.find('\n', at) - at);
@@ -437,7 +475,9 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
     stop_servers();
   }
 
-  run(primary, "postgres", {"SET default_transaction_read_only = off", "DROP DATABASE " + q("shop.db") + " WITH (FORCE)", "ALTER DATABASE postgres RESET ALL"});
+  run(primary, "postgres",
+      {"SET default_transaction_read_only = off", "DROP DATABASE " + q("shop.db") + " WITH (FORCE)",
+       "ALTER DATABASE postgres RESET ALL"});
   const auto live = lab_->holdfast({"restore", "-c", "shop-postgres", "-r", repository_, "--accept=replace-data"});
   ASSERT_EQ(live.exit_code, 0) << live.out << live.err;
   SCOPED_TRACE("restore into the cluster");

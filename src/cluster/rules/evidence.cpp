@@ -50,9 +50,10 @@ std::vector<Finding> only_in_relay_logs(const View& view) {
                                 "may be the only copy",
                                 name(m), names),
          .evidence = {"applied: " + m.stored->position, "in its relay logs: " + m.stored->received},
-         .remedy = "do not start its server by hand: MariaDB deletes its relay logs when its replication threads start; "
-                   "a copy of it is kept and they are applied by " +
-                   view.command("repair", &m),
+         .remedy =
+             "do not start its server by hand: MariaDB deletes its relay logs when its replication threads start; "
+             "a copy of it is kept and they are applied by " +
+             view.command("repair", &m),
          .blocks = {"plain start of " + name(m)}});
   }
   return found;
@@ -74,11 +75,12 @@ std::vector<Finding> not_in_log(const View& view) {
       begun = begun && logged->last().of_domain(gtid.domain).seq > 0;
     }
     if (missing.empty()) return {};
-    Finding f{.members = {},
-              .summary = fmt::format("{} says that it has applied {}, and its own log does not have it", name(m), missing),
-              .evidence = {"gtid_slave_pos: " + m.slave_pos, "gtid_binlog_state: " + m.executed},
-              .remedy = view.command("repair", &m),
-              .blocks = {"failover to " + name(m), "copies from " + name(m)}};
+    Finding f{
+        .members = {},
+        .summary = fmt::format("{} says that it has applied {}, and its own log does not have it", name(m), missing),
+        .evidence = {"gtid_slave_pos: " + m.slave_pos, "gtid_binlog_state: " + m.executed},
+        .remedy = view.command("repair", &m),
+        .blocks = {"failover to " + name(m), "copies from " + name(m)}};
     if (&m == view.leader()) {  // nothing is applied there by that position
       f.severity = Severity::warning;
       f.verdict = Verdict::healthy;
@@ -86,8 +88,9 @@ std::vector<Finding> not_in_log(const View& view) {
       f.remedy = "find out who set gtid_slave_pos; then " + view.command("triage");
     } else if (!begun) {  // as after a copy whose log began anew
       f.action = Action::nothing;
-      f.remedy = "if it was just built from a copy, its log shows it with the next transaction: write something, then " +
-                 view.command("triage");
+      f.remedy =
+          "if it was just built from a copy, its log shows it with the next transaction: write something, then " +
+          view.command("triage");
     }
     return f;
   });
@@ -109,15 +112,15 @@ std::vector<Finding> purged_hole(const View& view) {
       const auto oldest = logged->intervals.front().first;
       for (const auto& interval : source.intervals)
         if (interval.last > oldest)
-          holes += fmt::format("{}{}{}{}:{}-{}", holes.empty() ? "" : ",", source.uuid.to_string(),
-                               source.tag.empty() ? "" : ":", source.tag, std::max(interval.first, oldest),
-                               interval.last);
+          holes +=
+              fmt::format("{}{}{}{}:{}-{}", holes.empty() ? "" : ",", source.uuid.to_string(),
+                          source.tag.empty() ? "" : ":", source.tag, std::max(interval.first, oldest), interval.last);
     }
     if (holes.empty()) return {};
     return Finding{
         .members = {},
-        .summary = fmt::format("{} counts {} as executed, and its logs, which reach back further, never had it", name(m),
-                               holes),
+        .summary = fmt::format("{} counts {} as executed, and its logs, which reach back further, never had it",
+                               name(m), holes),
         .evidence = {"gtid_purged: " + m.purged, "gtid_executed: " + m.executed},
         .remedy = view.command("repair", &m),
         .blocks = {"failover to " + name(m), "copies from " + name(m)}};
@@ -133,9 +136,10 @@ std::vector<Finding> silent_loss(const View& view) {
     Finding f{.members = {},
               .summary = fmt::format("{} may lose changes without an error: {}", name(m), names),
               .evidence = m.silent_loss,
-              .remedy = "set them to what is safe, here and in the configuration; what was left out stays so: compare, or "
-                        "rebuild it by name; then " +
-                        view.command("triage"),
+              .remedy =
+                  "set them to what is safe, here and in the configuration; what was left out stays so: compare, or "
+                  "rebuild it by name; then " +
+                  view.command("triage"),
               .blocks = {"failover to " + name(m), "copies from " + name(m)}};
     if (m.role != MemberRole::replica) {
       f.severity = Severity::warning;

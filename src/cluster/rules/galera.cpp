@@ -186,15 +186,14 @@ std::vector<Finding> size_mismatch(const View& view) {
                .evidence = {fmt::format("wsrep_incoming_addresses {}", fmt::join(m.galera->view, ","))},
                .remedy = "add the member to the DatabaseCluster, or find out who it is"}};
     if (size * 2 <= expected)
-      return {
-          {.members = {m.member},
-           .summary = fmt::format("the primary component has only {} of {} members{}: one more loss and nobody can "
-                                  "write",
-                                  size - arbitrators, view.members.size(), beside),
-           .evidence = {fmt::format("wsrep_cluster_size {}", size)},
-           .remedy = "see that the members outside hold nothing of their own before they join: " +
-                     view.command("triage") + " -v",
-           .severity = Severity::error}};
+      return {{.members = {m.member},
+               .summary = fmt::format("the primary component has only {} of {} members{}: one more loss and nobody can "
+                                      "write",
+                                      size - arbitrators, view.members.size(), beside),
+               .evidence = {fmt::format("wsrep_cluster_size {}", size)},
+               .remedy = "see that the members outside hold nothing of their own before they join: " +
+                         view.command("triage") + " -v",
+               .severity = Severity::error}};
   }
   return {};
 }

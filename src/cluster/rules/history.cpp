@@ -123,20 +123,21 @@ std::vector<Finding> not_primary(const View& view) {
   if (const MemberFacts* holder = holder_of_its_own(view)) {
     const std::string writer = view.baseline()->member.str(), ahead = holder->member.str();
     const bool writes = view.leader() != nullptr;
-    return {{.members = {holder->member},
-             .summary = fmt::format("{} lacks what was written under its own number and {} has: it was reset, or put back "
-                                    "from an older copy, or {} wrote under its number",
-                                    writer, ahead, ahead),
-             .evidence = view.authority.reasons,
-             .remedy = fmt::format("{}compare what both hold (neither is proven to hold everything): {} "
-                                   "--export-divergence DIR; then choose which to discard, by name: {} -i N "
-                                   "--accept=discard-diverged:MEMBER",
-                                   writes ? fmt::format("stop writes on {} now (SET GLOBAL read_only=ON): its new "
-                                                        "transactions get numbers that {} has already, and skips. Then ",
-                                                        writer, ahead)
-                                          : "",
-                                   view.command("triage"), view.command("repair")),
-             .blocks = {"repair without -i", "failover"}}};
+    return {
+        {.members = {holder->member},
+         .summary = fmt::format("{} lacks what was written under its own number and {} has: it was reset, or put back "
+                                "from an older copy, or {} wrote under its number",
+                                writer, ahead, ahead),
+         .evidence = view.authority.reasons,
+         .remedy = fmt::format("{}compare what both hold (neither is proven to hold everything): {} "
+                               "--export-divergence DIR; then choose which to discard, by name: {} -i N "
+                               "--accept=discard-diverged:MEMBER",
+                               writes ? fmt::format("stop writes on {} now (SET GLOBAL read_only=ON): its new "
+                                                    "transactions get numbers that {} has already, and skips. Then ",
+                                                    writer, ahead)
+                                      : "",
+                               view.command("triage"), view.command("repair")),
+         .blocks = {"repair without -i", "failover"}}};
   }
   if (view.authority.kind != AuthorityKind::leader_not_primary || !view.authority.member) return {};
   // A replica that wrote something itself is ahead only by what is errant: that is not the primary's loss.
@@ -175,8 +176,8 @@ std::vector<Finding> errant(const View& view) {
       return relation.member == h.member && relation.foreign;
     });
     const Order order = compare(h.position, baseline->position);
-    if (const auto local = logged_beside_source(view.cluster.engine, m); local && order != Order::diverged &&
-        order != Order::after && !is_foreign)
+    if (const auto local = logged_beside_source(view.cluster.engine, m);
+        local && order != Order::diverged && order != Order::after && !is_foreign)
       found.push_back({.members = {h.member},
                        .summary = fmt::format("{} has written {} itself, under numbers of its source", h.member.str(),
                                               local->transactions),
@@ -204,8 +205,9 @@ std::vector<Finding> errant(const View& view) {
       if (const std::string theirs = difference(baseline->position, h.position); !theirs.empty())
         f.summary += fmt::format("; {} has what {} lacks: {}", baseline->member.str(), h.member.str(), theirs);
       if (!view.leader()) f.members.push_back(baseline->member);
-      f.remedy = view.command("triage") + " --export-divergence DIR keeps both sides; then choose which to discard: " +
-                 view.command("repair") + " -i N --accept=discard-diverged:MEMBER";
+      f.remedy = view.command("triage") +
+                 " --export-divergence DIR keeps both sides; then choose which to discard: " + view.command("repair") +
+                 " -i N --accept=discard-diverged:MEMBER";
     }
     if (origins.other && view.cluster.engine != Engine::postgres)
       f.remedy = "find out who wrote them: they may be acknowledged commits of a former primary. Keep them: " +

@@ -99,8 +99,8 @@ std::vector<Finding> operation_left(const View& view) {
 constexpr Rule kRules[] = {
     {"operation-unfinished", Severity::error, Verdict::healthy, Action::nothing,
      "an operation on the cluster did not end", operation_left},
-    {"removal-unfinished", Severity::warning, Verdict::healthy, Action::nothing,
-     "a directory could not be removed", half_removed},
+    {"removal-unfinished", Severity::warning, Verdict::healthy, Action::nothing, "a directory could not be removed",
+     half_removed},
     {"server-on-side-directory", Severity::error, Verdict::broken, Action::rebuild,
      "a server runs on a directory that is not its own yet", on_side},
     {"agent-at-work", Severity::info, Verdict::healthy, Action::nothing, "an agent copies or rewinds", at_work},

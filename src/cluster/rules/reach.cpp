@@ -87,13 +87,13 @@ std::vector<Finding> data_missing(const View& view) {
 std::vector<Finding> data_vanished(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || !m.outside.empty() || !m.stored || m.stored->remembered.empty()) return {};
-    return Finding{.members = {},
-                   .summary = mark(m, "has no data where it had some: its volume is not mounted, or was replaced"),
-                   .evidence = {m.stored->remembered},
-                   .remedy = fmt::format("mount the volume (findmnt --target {}), then {}; it is gone for good: {}",
-                                         view.described(m).data_dir, view.command("triage"),
-                                         view.command("repair", &m)),
-                   .action = refill(view)};
+    return Finding{
+        .members = {},
+        .summary = mark(m, "has no data where it had some: its volume is not mounted, or was replaced"),
+        .evidence = {m.stored->remembered},
+        .remedy = fmt::format("mount the volume (findmnt --target {}), then {}; it is gone for good: {}",
+                              view.described(m).data_dir, view.command("triage"), view.command("repair", &m)),
+        .action = refill(view)};
   });
 }
 

@@ -402,11 +402,11 @@ std::vector<Finding> lagging(const View& view) {
 std::vector<Finding> delayed(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.delay_seconds.value_or(0) <= 0) return {};
-    return Finding{.summary = fmt::format("{} is delayed by {} s on purpose", name(m), *f.delay_seconds),
-                   .evidence = {m.wal_end.empty() ? std::string()
-                                                  : fmt::format("replayed {}, in its pg_wal up to {}", m.executed,
-                                                                m.wal_end)},
-                   .blocks = {"failover to " + name(m)}};
+    return Finding{
+        .summary = fmt::format("{} is delayed by {} s on purpose", name(m), *f.delay_seconds),
+        .evidence = {m.wal_end.empty() ? std::string()
+                                       : fmt::format("replayed {}, in its pg_wal up to {}", m.executed, m.wal_end)},
+        .blocks = {"failover to " + name(m)}};
   });
 }
 

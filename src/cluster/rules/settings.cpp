@@ -182,15 +182,16 @@ std::vector<Finding> short_timeout(const View& view) {
   const auto wish = view.cluster.annotations.find("holdfast.dev/rpo");
   const bool none_lost = wish != view.cluster.annotations.end() && wish->second == "0";
   if (m.semi_sync.waits_for_none == false)
-    return {{.members = {m.member},
-             .summary = fmt::format("{} does not wait for receipts while fewer than {} replica{} connected: commits then "
-                                    "are only on it",
-                                    name(m), m.semi_sync.wait_count.value_or(1),
-                                    m.semi_sync.wait_count.value_or(1) == 1 ? " is" : "s are"),
-             .evidence = {"rpl_semi_sync wait_no_replica (wait_no_slave) is off"},
-             .remedy = "switch rpl_semi_sync_source_wait_no_replica (rpl_semi_sync_master_wait_no_slave) on, on every "
-                       "member and in the configuration; then " +
-                       view.command("triage")}};
+    return {
+        {.members = {m.member},
+         .summary = fmt::format("{} does not wait for receipts while fewer than {} replica{} connected: commits then "
+                                "are only on it",
+                                name(m), m.semi_sync.wait_count.value_or(1),
+                                m.semi_sync.wait_count.value_or(1) == 1 ? " is" : "s are"),
+         .evidence = {"rpl_semi_sync wait_no_replica (wait_no_slave) is off"},
+         .remedy = "switch rpl_semi_sync_source_wait_no_replica (rpl_semi_sync_master_wait_no_slave) on, on every "
+                   "member and in the configuration; then " +
+                   view.command("triage")}};
   if (*m.semi_sync.timeout_ms >= (none_lost ? 86'400'000 : 1000)) return {};
   return {{.members = {m.member},
            .summary = fmt::format("{} waits {} ms for a receipt, then acknowledges commits that only it has{}", name(m),

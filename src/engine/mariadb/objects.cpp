@@ -55,17 +55,17 @@ Result<MariadbSequences> mariadb_sequences(const Sources& sources) {
     found.before += fmt::format("CREATE OR REPLACE SEQUENCE {}.{};\n", here, quote_mysql_name(rows.text("n", i)));
   }
   if (!found.before.empty()) {
-    found.before = "--\n-- Sequences that tables of other databases ask; their own values "
-                   "follow\n--\n\n" + found.before +
-                   "\n";
+    found.before =
+        "--\n-- Sequences that tables of other databases ask; their own values "
+        "follow\n--\n\n" +
+        found.before + "\n";
   }
   return found;
 }
 
 Result<std::string> mariadb_objects_after(const Sources& sources, std::vector<DumpNote>& notes) {
   std::string text;
-  for (const char* table : {"servers", "plugin"})
-    text += TRY(system_rows(sources.truth(), table, "1", sources.stop));
+  for (const char* table : {"servers", "plugin"}) text += TRY(system_rows(sources.truth(), table, "1", sources.stop));
   // Statistics that ANALYZE TABLE ... PERSISTENT collected: the dump has the rows too, but each table's DROP TABLE
   // behind them takes its own away.
   for (const char* table : {"table_stats", "column_stats", "index_stats"})
@@ -86,8 +86,7 @@ Result<HistoryPlan> mariadb_history(const Sources& sources, const std::string& t
       "c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME AND c.GENERATION_EXPRESSION = 'ROW START' AND "
       "c.DATA_TYPE = 'bigint') AS trx FROM information_schema.TABLES t WHERE t.TABLE_TYPE = 'SYSTEM VERSIONED'"));
   if (rows.empty()) return plan;
-  plan.dumped =
-      program_version(tool_version) >= 1011 && version_number(sources.source.server_version()) >= 1011;
+  plan.dumped = program_version(tool_version) >= 1011 && version_number(sources.source.server_version()) >= 1011;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
     const bool by_transaction = rows.text("trx", i) != "0";
     if (by_transaction) plan.by_transaction.insert({rows.text("s", i), "", rows.text("n", i)});

@@ -17,9 +17,9 @@ using sql::quote_mysql;
 using sql::quote_mysql_name;
 
 Result<std::string> histograms(const Sources& sources) {
-  auto rows = TRY(sources.ask_truth(
-      "SELECT SCHEMA_NAME AS s, TABLE_NAME AS t, COLUMN_NAME AS c, HISTOGRAM AS h FROM "
-      " information_schema.COLUMN_STATISTICS"));
+  auto rows =
+      TRY(sources.ask_truth("SELECT SCHEMA_NAME AS s, TABLE_NAME AS t, COLUMN_NAME AS c, HISTOGRAM AS h FROM "
+                            " information_schema.COLUMN_STATISTICS"));
   auto there = TRY(sources.ask_source(
       "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, COLUMN_NAME AS c FROM information_schema.COLUMNS WHERE TABLE_SCHEMA "
       "NOT IN ('mysql','information_schema','performance_schema','sys')"));

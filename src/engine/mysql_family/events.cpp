@@ -151,13 +151,13 @@ Result<std::vector<ServerEvent>> read_events(const Sources& sources, std::vector
       status = known->second;
     } else if (is_replicas(status) && (sources.is_replica || !sources.nodes.empty() || !sources.all_nodes)) {
       status = "DISABLED";
-      notes.push_back({"event.status", event.schema + "." + event.name,
-                       fmt::format("event {0}.{1} is dumped as disabled: its status is known only where it was "
-                                   "created, "
-                                   "which {2}; if it was enabled there: ALTER EVENT {3}.{4} ENABLE",
-                                   event.schema, event.name,
-                                   sources.primary ? "does not have it any more" : "did not answer",
-                                   quote_mysql_name(event.schema), quote_mysql_name(event.name))});
+      notes.push_back(
+          {"event.status", event.schema + "." + event.name,
+           fmt::format("event {0}.{1} is dumped as disabled: its status is known only where it was "
+                       "created, "
+                       "which {2}; if it was enabled there: ALTER EVENT {3}.{4} ENABLE",
+                       event.schema, event.name, sources.primary ? "does not have it any more" : "did not answer",
+                       quote_mysql_name(event.schema), quote_mysql_name(event.name))});
     }
     // Where it is disabled for replicas on the primary too, the definition says so already, in the server's own words.
     if (!is_replicas(status) || !is_replicas(rows.text("st", i)))

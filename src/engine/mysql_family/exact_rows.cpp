@@ -66,9 +66,9 @@ Status ExactRows::read(std::stop_token stop) {
 
 Status ExactRows::read_table(const ExactTable& table, std::stop_token stop) {
   const std::string insert = exact_insert(table);
-  std::string text = fmt::format("\n--\n-- Dumping data for table {}\n--\n\nUSE {};\nSET sql_mode='{}';\n",
-                                 sql::quote_mysql_name(table.name.table), sql::quote_mysql_name(table.name.database),
-                                 kLoadingModes);
+  std::string text =
+      fmt::format("\n--\n-- Dumping data for table {}\n--\n\nUSE {};\nSET sql_mode='{}';\n",
+                  sql::quote_mysql_name(table.name.table), sql::quote_mysql_name(table.name.database), kLoadingModes);
   if (table.history) text += "SET system_versioning_insert_history=1;\n";
   bool open = false;
   size_t inexact = 0;

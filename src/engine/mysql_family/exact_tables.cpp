@@ -39,8 +39,8 @@ Result<std::string> triggers_of(const Sources& sources, const TableName& name) {
   std::string text;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
     TRY(sources.ask_source("SET character_set_results = NULL"));
-    auto definition = sources.ask_source(fmt::format("SHOW CREATE TRIGGER {}.{}", quote_mysql_name(name.database),
-                                                     quote_mysql_name(rows.text("n", i))));
+    auto definition = sources.ask_source(
+        fmt::format("SHOW CREATE TRIGGER {}.{}", quote_mysql_name(name.database), quote_mysql_name(rows.text("n", i))));
     TRY(sources.ask_source("SET character_set_results = utf8mb4"));
     if (!definition) return fail(std::move(definition).error());
     const std::string create = definition->text("SQL Original Statement");
@@ -149,8 +149,7 @@ Status describe(const Sources& sources, ExactTable& table) {
                : columns.text("e", k).find("STORED GENERATED") != std::string::npos ||
                      columns.text("e", k).find("VIRTUAL GENERATED") != std::string::npos)
       continue;
-    table.columns.push_back(
-        exact_column(columns.text("c", k), columns.text("t", k), columns.text("cs", k), mariadb));
+    table.columns.push_back(exact_column(columns.text("c", k), columns.text("t", k), columns.text("cs", k), mariadb));
   }
   if (table.history && !named_period) {
     for (const char* name : {"row_start", "row_end"}) table.columns.push_back({name, ValueForm::text, name, ""});
@@ -201,8 +200,8 @@ Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const 
 
 std::string exact_structures(const std::vector<ExactTable>& tables) {
   if (tables.empty()) return "";
-  std::string text = fmt::format("--\n-- Tables whose rows follow at the end\n--\n\n{}SET sql_mode='{}';\n", kOpen,
-                                 kLoadingModes);
+  std::string text =
+      fmt::format("--\n-- Tables whose rows follow at the end\n--\n\n{}SET sql_mode='{}';\n", kOpen, kLoadingModes);
   std::string schema;
   for (const auto& table : tables) {
     if (table.schema != schema)

@@ -28,10 +28,10 @@ struct ExactColumn {
 
 struct ExactTable {
   TableName name;
-  bool history = false;    ///< system-versioned, with its former rows
-  std::string create;      ///< SHOW CREATE TABLE
-  std::string schema;      ///< CREATE DATABASE of its database
-  std::string triggers;    ///< statements
+  bool history = false;  ///< system-versioned, with its former rows
+  std::string create;    ///< SHOW CREATE TABLE
+  std::string schema;    ///< CREATE DATABASE of its database
+  std::string triggers;  ///< statements
   std::vector<ExactColumn> columns;
 };
 

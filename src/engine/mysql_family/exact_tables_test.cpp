@@ -42,8 +42,10 @@ TEST(ExactTable, rows_are_written_in_the_order_of_the_columns) {
   table.columns = {exact_column("f", "float", "", false), exact_column("j", "json", "", false),
                    exact_column("d", "date", "", false), exact_column("s", "char", "sjis", false)};
   EXPECT_EQ(exact_insert(table), "INSERT INTO `t` (`f`, `j`, `d`, `s`) VALUES");
-  EXPECT_TRUE(exact_select(table).ends_with(",`d`,HEX(`s`) FROM `a``b`.`t` FOR SYSTEM_TIME "
-                                            "ALL")) << exact_select(table);
+  EXPECT_TRUE(
+      exact_select(table).ends_with(",`d`,HEX(`s`) FROM `a``b`.`t` FOR SYSTEM_TIME "
+                                    "ALL"))
+      << exact_select(table);
   size_t inexact = 0;
   EXPECT_EQ(exact_values(table.columns, {"0.1", "312E35", std::nullopt, "2023-02-30", "5C"}, &inexact),
             "0.1,_utf8mb4 X'312E35','2023-02-30',_sjis X'5C'");

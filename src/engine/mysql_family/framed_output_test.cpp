@@ -44,8 +44,10 @@ TEST(FramedOutput, stands_before_the_first_byte_and_before_the_end_mark) {
     for (size_t piece : {1, 2, 7, 100, 255, 256, 257, 1000}) {
       for (size_t buffer : {size_t{257}, size_t{300}, size_t{4096}}) {
         bool complete = false;
-        EXPECT_EQ(framed(body + mark, piece, buffer, &complete), "-- first\n" + body + "-- rows\n-- last\nSET @a = "
-                                                                                       "1;\n" + mark);
+        EXPECT_EQ(framed(body + mark, piece, buffer, &complete), "-- first\n" + body +
+                                                                     "-- rows\n-- last\nSET @a = "
+                                                                     "1;\n" +
+                                                                     mark);
         EXPECT_TRUE(complete);
       }
     }

@@ -28,8 +28,8 @@ Status note_memory_tables(const Sources& sources, const std::string& member, std
     const std::string name = rows.text("s", i) + "." + rows.text("n", i);
     notes.push_back({"memory.one-member", name,
                      fmt::format("table {} is MEMORY, which Galera does not replicate: the dump has the rows of "
-                                 "{}", name,
-                                 member)});
+                                 "{}",
+                                 name, member)});
   }
   return {};
 }
@@ -52,7 +52,10 @@ Result<MemoryTables> read_memory_tables(sql::MariadbConnection& connection, std:
     size_t inexact = 0;
     const auto on_row = [&](const sql::Row& row) {
       const bool first = memory.rows++ % 500 == 0 || values.empty();
-      values += fmt::format("{}({})", values.empty() ? exact_insert(table) : first ? ";\n" + exact_insert(table) : ",",
+      values += fmt::format("{}({})",
+                            values.empty() ? exact_insert(table)
+                            : first        ? ";\n" + exact_insert(table)
+                                           : ",",
                             exact_values(table.columns, row, &inexact));
       return true;
     };

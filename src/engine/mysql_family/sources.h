@@ -17,7 +17,7 @@ namespace holdfast::engine {
 struct Sources {
   sql::MariadbConnection& source;
   std::optional<sql::MariadbConnection>& primary;  ///< empty: `source` is the primary, or the primary did not answer
-  std::vector<sql::MariadbConnection>& nodes;          ///< Galera: other members, as far as they answered
+  std::vector<sql::MariadbConnection>& nodes;      ///< Galera: other members, as far as they answered
   bool is_replica = false;
   bool all_nodes = true;  ///< every member answered
   std::stop_token stop;

@@ -95,10 +95,10 @@ class PostgresDump : public DumpStream {
     info_.lineage = facts.text("i") + "/" + facts.text("t");
     const bool standby = facts.text("r") == "t";
 
-    auto databases =
-        TRY(main_->query("SELECT datname AS d FROM pg_database WHERE datallowconn AND datconnlimit <> -2 AND datname <> "
-                         "'template0' ORDER BY (datname <> 'template1'), datname",
-                         soon(), stop_));
+    auto databases = TRY(
+        main_->query("SELECT datname AS d FROM pg_database WHERE datallowconn AND datconnlimit <> -2 AND datname <> "
+                     "'template0' ORDER BY (datname <> 'template1'), datname",
+                     soon(), stop_));
     for (size_t i = 0; i < databases.rows.size(); ++i) databases_.push_back(databases.text("d", i));
     standby_ = standby;
     TRY_VOID(note_server(*main_, info_, stop_));
@@ -181,8 +181,8 @@ class PostgresDump : public DumpStream {
       target.database = databases_[begun_];
       auto session = open_dump_session(target, stop_);
       if (!session && !group.empty() && session.error().message.find("too many") != std::string::npos) break;
-      group.push_back({databases_[begun_],
-                       TRY(std::move(session).context("database " + databases_[begun_])), {}, {}, {}});
+      group.push_back(
+          {databases_[begun_], TRY(std::move(session).context("database " + databases_[begun_])), {}, {}, {}});
       ++begun_;
     }
     sessions_ = std::move(group);

@@ -15,8 +15,7 @@ Deadline soon() {
 std::string some_of(const sql::Rows& rows, const char* column) {
   constexpr size_t kMost = 20;
   std::string text;
-  for (size_t i = 0; i < std::min(rows.rows.size(), kMost); ++i)
-    text += (i == 0 ? "" : ", ") + rows.text(column, i);
+  for (size_t i = 0; i < std::min(rows.rows.size(), kMost); ++i) text += (i == 0 ? "" : ", ") + rows.text(column, i);
   if (rows.rows.size() > kMost) text += fmt::format(" and {} more", rows.rows.size() - kMost);
   return text;
 }
@@ -28,22 +27,26 @@ std::string pattern(const std::string& schema, const std::string& name) {
 }  // namespace
 
 Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_token stop) {
-  auto closed = TRY(session.query("SELECT datname AS d, datconnlimit = -2 AS invalid FROM pg_database WHERE (NOT "
-                                  "datallowconn OR datconnlimit = -2) AND datname <> 'template0'",
-                                  soon(), stop));
+  auto closed =
+      TRY(session.query("SELECT datname AS d, datconnlimit = -2 AS invalid FROM pg_database WHERE (NOT "
+                        "datallowconn OR datconnlimit = -2) AND datname <> 'template0'",
+                        soon(), stop));
   for (size_t i = 0; i < closed.rows.size(); ++i) {
     const std::string name = closed.text("d", i);
     if (closed.text("invalid", i) == "t") {
-      info.notes.push_back({"database.invalid", name, "database " + name + " is invalid (an interrupted DROP) and not in the dump"});
+      info.notes.push_back(
+          {"database.invalid", name, "database " + name + " is invalid (an interrupted DROP) and not in the dump"});
     } else {
       info.notes.push_back({"database.no_connections", name,
-                            "database " + name + " allows no connections and is not in the dump (ALTER DATABASE ... "
-                            "ALLOW_CONNECTIONS true)"});
+                            "database " + name +
+                                " allows no connections and is not in the dump (ALTER DATABASE ... "
+                                "ALLOW_CONNECTIONS true)"});
     }
   }
-  auto spaces = TRY(session.query("SELECT spcname AS s, pg_tablespace_location(oid) AS l FROM pg_tablespace WHERE "
-                                  "pg_tablespace_location(oid) LIKE '/%'",
-                                  soon(), stop));
+  auto spaces =
+      TRY(session.query("SELECT spcname AS s, pg_tablespace_location(oid) AS l FROM pg_tablespace WHERE "
+                        "pg_tablespace_location(oid) LIKE '/%'",
+                        soon(), stop));
   for (size_t i = 0; i < spaces.rows.size(); ++i)
     info.notes.push_back({"tablespace.location", spaces.text("s", i),
                           fmt::format("tablespace {} is in {}: a restore puts it beside its data directory, or where "
@@ -51,48 +54,57 @@ Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_t
                                       spaces.text("s", i), spaces.text("l", i), spaces.text("l", i))});
   auto prepared = TRY(session.query("SELECT gid AS g FROM pg_prepared_xacts", soon(), stop));
   if (!prepared.empty())
-    info.notes.push_back({"transaction.prepared", "",
-                          "prepared transactions are not in the dump: " + some_of(prepared, "g")});
+    info.notes.push_back(
+        {"transaction.prepared", "", "prepared transactions are not in the dump: " + some_of(prepared, "g")});
   return {};
 }
 
 Status note_database(sql::PostgresConnection& session, const std::string& database, bool standby, DumpInfo& info,
                      std::vector<std::string>& left_out, std::stop_token stop) {
-  auto subscriptions = TRY(session.query("SELECT subname AS s FROM pg_subscription WHERE subenabled AND subdbid = (SELECT "
-                                         "oid FROM pg_database WHERE datname = current_database())",
-                                         soon(), stop));
+  auto subscriptions =
+      TRY(session.query("SELECT subname AS s FROM pg_subscription WHERE subenabled AND subdbid = (SELECT "
+                        "oid FROM pg_database WHERE datname = current_database())",
+                        soon(), stop));
   if (!subscriptions.empty())
-    info.notes.push_back({"subscription.disabled", database,
-                          fmt::format("subscriptions of {} are restored disabled: {}", database,
-                                      some_of(subscriptions, "s"))});
+    info.notes.push_back(
+        {"subscription.disabled", database,
+         fmt::format("subscriptions of {} are restored disabled: {}", database, some_of(subscriptions, "s"))});
   if (!standby) return {};
-  auto unlogged = TRY(session.query(
-      "SELECT n.nspname AS s, c.relname AS r, n.nspname || '.' || c.relname AS name, c.relkind AS k FROM pg_class c JOIN "
-      "pg_namespace n ON n.oid = c.relnamespace WHERE c.relpersistence = 'u' AND c.relkind IN ('r', 'm', 'S') ORDER BY 1, "
-      "2",
-      soon(), stop));
+  auto unlogged =
+      TRY(session.query("SELECT n.nspname AS s, c.relname AS r, n.nspname || '.' || c.relname AS name, c.relkind AS k "
+                        "FROM pg_class c JOIN "
+                        "pg_namespace n ON n.oid = c.relnamespace WHERE c.relpersistence = 'u' AND c.relkind IN ('r', "
+                        "'m', 'S') ORDER BY 1, "
+                        "2",
+                        soon(), stop));
   for (size_t i = 0; i < unlogged.rows.size(); ++i) {
     if (unlogged.text("k", i) == "S") left_out.push_back(pattern(unlogged.text("s", i), unlogged.text("r", i)));
   }
   if (!unlogged.empty())
-    info.notes.push_back({"unlogged.empty", database,
-                          fmt::format("unlogged tables and sequences of {} have no content on a standby and are restored "
-                                      "empty (name the primary with -i to have it): {}",
-                                      database, some_of(unlogged, "name"))});
-  auto sequences = TRY(session.query("SELECT count(*) AS n FROM pg_class WHERE relkind = 'S' AND relpersistence = 'p' AND "
-                                     "oid >= 16384",
-                                     soon(), stop));
+    info.notes.push_back(
+        {"unlogged.empty", database,
+         fmt::format("unlogged tables and sequences of {} have no content on a standby and are restored "
+                     "empty (name the primary with -i to have it): {}",
+                     database, some_of(unlogged, "name"))});
+  auto sequences =
+      TRY(session.query("SELECT count(*) AS n FROM pg_class WHERE relkind = 'S' AND relpersistence = 'p' AND "
+                        "oid >= 16384",
+                        soon(), stop));
   if (const std::string n = sequences.text("n"); n != "0")
-    info.notes.push_back({"sequence.ahead", database,
-                          fmt::format("{} sequences of {} are up to 32 values ahead, as a standby has them", n, database)});
+    info.notes.push_back(
+        {"sequence.ahead", database,
+         fmt::format("{} sequences of {} are up to 32 values ahead, as a standby has them", n, database)});
   return {};
 }
 
 Result<std::string> server_settings(sql::PostgresConnection& session, std::stop_token stop) {
   auto rows = session.query(
-      "SELECT name AS n, setting AS s FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf' AND name NOT IN "
-      "('primary_conninfo', 'primary_slot_name', 'restore_command', 'promote_trigger_file', 'listen_addresses', 'port', "
-      "'data_directory', 'hba_file', 'ident_file', 'config_file', 'cluster_name', 'unix_socket_directories') AND name NOT "
+      "SELECT name AS n, setting AS s FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf' AND name "
+      "NOT IN "
+      "('primary_conninfo', 'primary_slot_name', 'restore_command', 'promote_trigger_file', 'listen_addresses', "
+      "'port', "
+      "'data_directory', 'hba_file', 'ident_file', 'config_file', 'cluster_name', 'unix_socket_directories') AND name "
+      "NOT "
       "LIKE 'recovery\\_%' ORDER BY seqno",
       soon(), stop);
   std::string text;

@@ -17,9 +17,9 @@ constexpr std::string_view kEndMarker = "-- PostgreSQL database dump complete";
 
 // Stored as a list of quoted names, which is the form SET reads (guc.c, GUC_LIST_QUOTE); all others are one literal.
 bool is_list_setting(std::string_view name) {
-  constexpr std::array<std::string_view, 6> kLists = {"local_preload_libraries",  "search_path",
+  constexpr std::array<std::string_view, 6> kLists = {"local_preload_libraries",   "search_path",
                                                       "session_preload_libraries", "shared_preload_libraries",
-                                                      "temp_tablespaces",         "unix_socket_directories"};
+                                                      "temp_tablespaces",          "unix_socket_directories"};
   return std::ranges::count(kLists, name) > 0;
 }
 
@@ -34,7 +34,8 @@ std::string setting_statement(const std::string& of, const std::string& setting)
 
 Result<sql::PostgresConnection> open_dump_session(const sql::Target& target, std::stop_token stop) {
   auto connection = TRY(sql::PostgresConnection::connect(target, soon(), stop));
-  TRY(connection.query("SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', "
+  TRY(
+      connection.query("SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', "
                        "'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', "
                        "'transaction_timeout')",
                        soon(), stop));
@@ -65,12 +66,14 @@ std::string connect_command(const std::string& database) {
 Result<std::string> database_properties(sql::PostgresConnection& session, const std::string& database,
                                         std::stop_token stop) {
   const std::string name = sql::quote_postgres_name(database), literal = sql::quote_postgres(database);
-  auto facts = TRY(session.query(
-      "SELECT d.oid, r.rolname AS owner, d.datdba = 10 AS bootstrap, d.datconnlimit AS lim, d.datistemplate AS template, "
-      "d.datacl IS NOT NULL AS acl, shobj_description(d.oid, 'pg_database') AS comment FROM pg_database d JOIN pg_roles "
-      "r ON r.oid = d.datdba WHERE d.datname = " +
-          literal,
-      soon(), stop));
+  auto facts =
+      TRY(session.query("SELECT d.oid, r.rolname AS owner, d.datdba = 10 AS bootstrap, d.datconnlimit AS lim, "
+                        "d.datistemplate AS template, "
+                        "d.datacl IS NOT NULL AS acl, shobj_description(d.oid, 'pg_database') AS comment FROM "
+                        "pg_database d JOIN pg_roles "
+                        "r ON r.oid = d.datdba WHERE d.datname = " +
+                            literal,
+                        soon(), stop));
   if (facts.empty()) return std::string();
   const std::string oid = facts.text("oid"), owner = sql::quote_postgres_name(facts.text("owner"));
   std::string out;
@@ -82,10 +85,11 @@ Result<std::string> database_properties(sql::PostgresConnection& session, const 
     out += fmt::format("ALTER DATABASE {} IS_TEMPLATE {};\n", name, is_template ? "true" : "false");
   const auto comment = facts.value("comment");
   out += fmt::format("COMMENT ON DATABASE {} IS {};\n", name, comment ? sql::quote_postgres(*comment) : "NULL");
-  auto labels = TRY(session.query("SELECT provider, label FROM pg_shseclabel WHERE classoid = 'pg_database'::regclass "
-                                  "AND objoid = " +
-                                      oid,
-                                  soon(), stop));
+  auto labels =
+      TRY(session.query("SELECT provider, label FROM pg_shseclabel WHERE classoid = 'pg_database'::regclass "
+                        "AND objoid = " +
+                            oid,
+                        soon(), stop));
   for (size_t i = 0; i < labels.rows.size(); ++i)
     out += fmt::format("SECURITY LABEL FOR {} ON DATABASE {} IS {};\n",
                        sql::quote_postgres_name(labels.text("provider", i)), name,
@@ -100,17 +104,20 @@ Result<std::string> database_properties(sql::PostgresConnection& session, const 
             oid + " ORDER BY a.grantor <> d.datdba, NOT a.is_grantable",
         soon(), stop));
     for (size_t i = 0; i < rights.rows.size(); ++i) {
-      const std::string grant = fmt::format("GRANT {} ON DATABASE {} TO {}{};\n", rights.text("p", i), name,
-                                            rights.text("who", i), rights.text("g", i) == "t" ? " WITH GRANT OPTION" : "");
+      const std::string grant =
+          fmt::format("GRANT {} ON DATABASE {} TO {}{};\n", rights.text("p", i), name, rights.text("who", i),
+                      rights.text("g", i) == "t" ? " WITH GRANT OPTION" : "");
       out += rights.text("own", i) == "t"
                  ? grant
-                 : fmt::format("SET SESSION AUTHORIZATION {};\n{}RESET SESSION AUTHORIZATION;\n", rights.text("by", i), grant);
+                 : fmt::format("SET SESSION AUTHORIZATION {};\n{}RESET SESSION AUTHORIZATION;\n", rights.text("by", i),
+                               grant);
     }
   }
-  auto settings = TRY(session.query("SELECT quote_ident(r.rolname) AS role, unnest(s.setconfig) AS c FROM "
-                                    "pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole WHERE s.setdatabase = " +
-                                        oid,
-                                    soon(), stop));
+  auto settings =
+      TRY(session.query("SELECT quote_ident(r.rolname) AS role, unnest(s.setconfig) AS c FROM "
+                        "pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole WHERE s.setdatabase = " +
+                            oid,
+                        soon(), stop));
   for (size_t i = 0; i < settings.rows.size(); ++i) {
     const auto role = settings.value("role", i);
     out += setting_statement(role ? fmt::format("ROLE {} IN DATABASE {}", *role, name) : "DATABASE " + name,
@@ -128,9 +135,10 @@ Result<std::string> create_database(sql::PostgresConnection& session, const std:
       "d.datname = " +
           sql::quote_postgres(database),
       soon(), stop));
-  std::string out = fmt::format("CREATE DATABASE {} WITH TEMPLATE = template0 ENCODING = {} LC_COLLATE = {} LC_CTYPE = {}",
-                                sql::quote_postgres_name(database), sql::quote_postgres(facts.text("encoding")),
-                                sql::quote_postgres(facts.text("c")), sql::quote_postgres(facts.text("t")));
+  std::string out =
+      fmt::format("CREATE DATABASE {} WITH TEMPLATE = template0 ENCODING = {} LC_COLLATE = {} LC_CTYPE = {}",
+                  sql::quote_postgres_name(database), sql::quote_postgres(facts.text("encoding")),
+                  sql::quote_postgres(facts.text("c")), sql::quote_postgres(facts.text("t")));
   if (facts.text("provider") == "i")
     out += " LOCALE_PROVIDER = icu ICU_LOCALE = " + sql::quote_postgres(facts.text("locale"));
   if (facts.text("space") != "pg_default") out += " TABLESPACE = " + facts.text("space");
@@ -141,12 +149,13 @@ Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token s
   // Functions in SQL or a procedural language, made by users: others read nothing.
   const std::string functions =
       "pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384 AND l.lanname NOT IN ('c', 'internal')";
-  auto used = TRY(session.query("SELECT current_setting('search_path') AS path, EXISTS (SELECT FROM pg_depend d WHERE "
-                                "d.refclassid = 'pg_proc'::regclass AND d.refobjid IN (SELECT p.oid FROM " +
-                                    functions +
-                                    ") AND d.classid IN ('pg_class'::regclass, 'pg_constraint'::regclass, "
-                                    "'pg_attrdef'::regclass, 'pg_rewrite'::regclass)) AS used",
-                                soon(), stop));
+  auto used =
+      TRY(session.query("SELECT current_setting('search_path') AS path, EXISTS (SELECT FROM pg_depend d WHERE "
+                        "d.refclassid = 'pg_proc'::regclass AND d.refobjid IN (SELECT p.oid FROM " +
+                            functions +
+                            ") AND d.classid IN ('pg_class'::regclass, 'pg_constraint'::regclass, "
+                            "'pg_attrdef'::regclass, 'pg_rewrite'::regclass)) AS used",
+                        soon(), stop));
   DataFrame frame;
   if (used.text("used") != "t") return frame;
   frame.before = fmt::format("\nSELECT pg_catalog.set_config('search_path', {}, false);\n",
@@ -155,8 +164,10 @@ Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token s
   auto checks = TRY(session.query(
       "SELECT c.conrelid::regclass::text AS t, quote_ident(c.conname) AS n, pg_get_constraintdef(c.oid) AS def FROM "
       "pg_constraint c WHERE c.contype = 'c' AND c.conrelid <> 0 AND c.convalidated AND c.conislocal AND NOT EXISTS "
-      "(SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.conrelid AND e.deptype = 'e') AND "
-      "EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_constraint'::regclass AND d.objid = c.oid AND d.refclassid "
+      "(SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.conrelid AND e.deptype = 'e') "
+      "AND "
+      "EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_constraint'::regclass AND d.objid = c.oid AND "
+      "d.refclassid "
       "= 'pg_proc'::regclass AND d.refobjid IN (SELECT p.oid FROM " +
           functions + ")) ORDER BY c.coninhcount, c.oid",
       soon(), stop));
@@ -164,13 +175,15 @@ Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token s
     const std::string table = checks.text("t", i), name = checks.text("n", i);
     frame.before += fmt::format("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {};\n", table, name);
     // pg_dump itself adds it late where the function takes the table's own rows.
-    frame.after += fmt::format("\nALTER TABLE {0} DROP CONSTRAINT IF EXISTS {1};\nALTER TABLE {0} ADD CONSTRAINT {1} {2} "
-                               "NOT VALID;\n",
-                               table, name, checks.text("def", i));
+    frame.after += fmt::format(
+        "\nALTER TABLE {0} DROP CONSTRAINT IF EXISTS {1};\nALTER TABLE {0} ADD CONSTRAINT {1} {2} "
+        "NOT VALID;\n",
+        table, name, checks.text("def", i));
     // Rows may break a check that other rows have made false since: the source has them all the same.
-    std::string body = fmt::format("BEGIN ALTER TABLE {0} VALIDATE CONSTRAINT {1}; EXCEPTION WHEN OTHERS THEN RAISE "
-                                   "WARNING 'a constraint stays NOT VALID: %', SQLERRM; END",
-                                   table, name);
+    std::string body = fmt::format(
+        "BEGIN ALTER TABLE {0} VALIDATE CONSTRAINT {1}; EXCEPTION WHEN OTHERS THEN RAISE "
+        "WARNING 'a constraint stays NOT VALID: %', SQLERRM; END",
+        table, name);
     frame.after += "DO " + sql::quote_postgres(body) + ";\n";
   }
   return frame;

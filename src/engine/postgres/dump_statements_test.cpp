@@ -25,8 +25,8 @@ std::string with(std::string_view text, std::initializer_list<std::pair<std::str
 }
 
 TEST(DumpInserter, puts_each_statement_at_its_place_in_pieces_of_every_size) {
-  const std::string connects = with(kDump, {{"\\connect shop\n", "\\connect shop\nSET c;\n"},
-                                            {"\\connect shop\n", "\\connect shop\nSET c;\n"}});
+  const std::string connects =
+      with(kDump, {{"\\connect shop\n", "\\connect shop\nSET c;\n"}, {"\\connect shop\n", "\\connect shop\nSET c;\n"}});
   const std::string framed = with(connects, {{"COPY public.t", "BEFORE;\nCOPY public.t"},
                                              {"\\.\n\n--\n-- PostgreSQL", "\\.\n\n--\nAFTER;\n\n-- PostgreSQL"}});
   for (size_t piece = 1; piece <= kDump.size(); ++piece) {

@@ -145,13 +145,13 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
 
 /// An archiver that hangs fails never: what tells is that segments wait and none goes.
 void take_archive_state(MemberFacts& facts, Ask& ask) {
-  auto rows =
-      ask.if_allowed("archive",
-                     "SELECT current_setting('archive_mode') AS mode, current_setting('archive_command', true) AS command, "
-                     "(SELECT extract(epoch FROM now() - last_archived_time) FROM pg_stat_archiver) AS ago, r.n AS "
-                     "waiting, least(extract(epoch FROM now() - r.oldest), "
-                     "extract(epoch FROM now() - pg_postmaster_start_time())) AS waits FROM (SELECT count(*) AS n, "
-                     "min(modification) AS oldest FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') r");
+  auto rows = ask.if_allowed(
+      "archive",
+      "SELECT current_setting('archive_mode') AS mode, current_setting('archive_command', true) AS command, "
+      "(SELECT extract(epoch FROM now() - last_archived_time) FROM pg_stat_archiver) AS ago, r.n AS "
+      "waiting, least(extract(epoch FROM now() - r.oldest), "
+      "extract(epoch FROM now() - pg_postmaster_start_time())) AS waits FROM (SELECT count(*) AS n, "
+      "min(modification) AS oldest FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') r");
   if (!rows) return;
   facts.archives = rows->text("mode") != "off";
   if (!*facts.archives) return note(facts, "archive", "archive_mode is off", "SQL settings");
@@ -278,8 +278,9 @@ void take_history(MemberFacts& facts, Ask& ask, const sql::Target& target, Deadl
   else
     note_unknown(facts, "history", file,
                  told ? "the file is not there"
-                      : told.error().message + " (the account needs pg_read_server_files, or REPLICATION and an entry "
-                                               "in pg_hba.conf)");
+                      : told.error().message +
+                            " (the account needs pg_read_server_files, or REPLICATION and an entry "
+                            "in pg_hba.conf)");
 }
 
 }  // namespace

@@ -13,12 +13,12 @@
 namespace holdfast::engine {
 
 enum class ScriptUnit {
-  blank,     ///< white space between statements
-  comment,   ///< between statements
-  statement, ///< up to and with its semicolon
-  meta,      ///< a backslash command, with its newline
-  copy,      ///< rows of COPY ... FROM stdin: whole lines, but for the last piece of a chunk
-  copy_end,  ///< the line \. behind them
+  blank,      ///< white space between statements
+  comment,    ///< between statements
+  statement,  ///< up to and with its semicolon
+  meta,       ///< a backslash command, with its newline
+  copy,       ///< rows of COPY ... FROM stdin: whole lines, but for the last piece of a chunk
+  copy_end,   ///< the line \. behind them
 };
 
 struct ScriptPiece {
@@ -60,29 +60,29 @@ class ScriptLexer {
   void end_statement();
 
   State state_ = State::between;
-  std::string held_;         ///< bytes that only the next ones explain
-  bool copy_next_ = false;   ///< rows follow the next newline
+  std::string held_;        ///< bytes that only the next ones explain
+  bool copy_next_ = false;  ///< rows follow the next newline
   bool standard_strings_ = true;
   bool stray_backslash_ = false;
-  bool line_start_ = true;   ///< COPY: the next byte starts a line
+  bool line_start_ = true;  ///< COPY: the next byte starts a line
 
   // Inside a statement.
   Within within_ = Within::plain;
-  char before_ = 0;          ///< the last plain character; 0 behind quotes and comments
-  bool escapes_ = false;     ///< a backslash escapes in this literal
+  char before_ = 0;       ///< the last plain character; 0 behind quotes and comments
+  bool escapes_ = false;  ///< a backslash escapes in this literal
   bool escaped_ = false;
   Reopens reopens_ = Reopens::no;
   int comment_depth_ = 0;
   int parentheses_ = 0;
-  int begins_ = 0;           ///< BEGIN and CASE of a function's SQL body
-  std::string tag_;          ///< of the dollar quote, with both dollars
-  size_t tag_seen_ = 0;      ///< bytes of it seen in the body
-  std::string word_;         ///< the word that is being read, in lower case
+  int begins_ = 0;       ///< BEGIN and CASE of a function's SQL body
+  std::string tag_;      ///< of the dollar quote, with both dollars
+  size_t tag_seen_ = 0;  ///< bytes of it seen in the body
+  std::string word_;     ///< the word that is being read, in lower case
   std::string last_word_, first_word_;
-  std::string create_;       ///< first letters of the first words, when they are those of CREATE FUNCTION
+  std::string create_;  ///< first letters of the first words, when they are those of CREATE FUNCTION
   size_t words_ = 0;
   bool copies_in_ = false;
-  std::string head_;         ///< the first bytes of the statement
+  std::string head_;  ///< the first bytes of the statement
 };
 
 /// The database that a \connect command of pg_dump names (or one in psql's single quotes), or nothing when it asks for

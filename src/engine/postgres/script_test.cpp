@@ -48,16 +48,30 @@ void expect_units(std::string_view script, const std::vector<Unit>& expected) {
 }
 
 TEST(ScriptLexer, statements_end_only_where_they_end) {
-  for (const char* text : {
-           "SELECT 1;", "SELECT 'a;b''c;';", "SELECT E'a\\';b';", "SELECT e'\\\\';", "SELECT 'a\\';",
-           "SELECT E'a'\n'\\';';", "SELECT n'a\\';", "SELECT \"a;\"\"b;'\";", "SELECT $$;'$x$;$$;", "SELECT $a$;$$;$b$;$a$;",
-           "SELECT $a$;$$a$;", "SELECT a$$ , b$$;", "SELECT $1;", "SELECT x -- ; '\n;", "SELECT /* ; /* ' */ ; */ 1;",
-           "CREATE RULE r AS ON INSERT TO t DO ( INSERT INTO a VALUES (1); DELETE FROM b; );",
-           "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 2 END; END;",
-           "CREATE OR REPLACE PROCEDURE f() BEGIN ATOMIC SELECT 1; END;", "CREATE TABLE \"begin\" (x int);",
-           "CREATE FUNCTION f() RETURNS void AS $$\nCOPY x FROM stdin;\n\\connect y\n\\.\n$$;",
-           "CREATE VIEW v AS SELECT '\nCOPY x FROM stdin;\n';", "COMMENT ON TABLE t IS '\n\\connect x\n-- Name: y; Type: TABLE';",
-           "SELECT U&'\\0041;';"}) {
+  for (const char* text :
+       {"SELECT 1;",
+        "SELECT 'a;b''c;';",
+        "SELECT E'a\\';b';",
+        "SELECT e'\\\\';",
+        "SELECT 'a\\';",
+        "SELECT E'a'\n'\\';';",
+        "SELECT n'a\\';",
+        "SELECT \"a;\"\"b;'\";",
+        "SELECT $$;'$x$;$$;",
+        "SELECT $a$;$$;$b$;$a$;",
+        "SELECT $a$;$$a$;",
+        "SELECT a$$ , b$$;",
+        "SELECT $1;",
+        "SELECT x -- ; '\n;",
+        "SELECT /* ; /* ' */ ; */ 1;",
+        "CREATE RULE r AS ON INSERT TO t DO ( INSERT INTO a VALUES (1); DELETE FROM b; );",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 2 END; END;",
+        "CREATE OR REPLACE PROCEDURE f() BEGIN ATOMIC SELECT 1; END;",
+        "CREATE TABLE \"begin\" (x int);",
+        "CREATE FUNCTION f() RETURNS void AS $$\nCOPY x FROM stdin;\n\\connect y\n\\.\n$$;",
+        "CREATE VIEW v AS SELECT '\nCOPY x FROM stdin;\n';",
+        "COMMENT ON TABLE t IS '\n\\connect x\n-- Name: y; Type: TABLE';",
+        "SELECT U&'\\0041;';"}) {
     expect_units(std::string(text) + "\nSELECT 2;", {{statement, text}, {statement, "SELECT 2;"}});
   }
 }
@@ -76,12 +90,11 @@ TEST(ScriptLexer, rows_of_copy_are_rows_whatever_they_say) {
 }
 
 TEST(ScriptLexer, commands_and_comments) {
-  expect_units("-- a ' comment\n\\connect shop\n/* b; */ SELECT 1;\n\\restrict x\n",
-               {{comment, "-- a ' comment"},
-                {meta, "\\connect shop\n"},
-                {comment, "/* b; */"},
-                {statement, "SELECT 1;"},
-                {meta, "\\restrict x\n"}});
+  expect_units("-- a ' comment\n\\connect shop\n/* b; */ SELECT 1;\n\\restrict x\n", {{comment, "-- a ' comment"},
+                                                                                      {meta, "\\connect shop\n"},
+                                                                                      {comment, "/* b; */"},
+                                                                                      {statement, "SELECT 1;"},
+                                                                                      {meta, "\\restrict x\n"}});
 }
 
 TEST(ScriptLexer, literals_of_a_server_without_standard_strings) {
@@ -119,10 +132,10 @@ TEST(ConnectDatabase, as_pg_dump_writes_it) {
 }
 
 TEST(ConnectDatabase, nothing_that_leads_to_another_server) {
-  for (const char* meta : {"\\connect - - evil 5432\n", "\\connect x y\n", "\\connect host=evil\n", "\\c x\n", "\\! id\n",
-                           "\\connect -reuse-previous=on \"dbname='x' host=evil\"\n", "\\connect \"x\" \\! id\n",
-                           "\\connect `id`\n", "\\connect postgresql://evil/x\n", "\\connect \n",
-                           "\\connect -reuse-previous=on \"host=evil\"\n", "\\connect :x\n"}) {
+  for (const char* meta : {"\\connect - - evil 5432\n", "\\connect x y\n", "\\connect host=evil\n", "\\c x\n",
+                           "\\! id\n", "\\connect -reuse-previous=on \"dbname='x' host=evil\"\n",
+                           "\\connect \"x\" \\! id\n", "\\connect `id`\n", "\\connect postgresql://evil/x\n",
+                           "\\connect \n", "\\connect -reuse-previous=on \"host=evil\"\n", "\\connect :x\n"}) {
     EXPECT_EQ(connect_database(meta), std::nullopt) << meta;
   }
 }

@@ -91,7 +91,8 @@ std::vector<Fault> faults() {
              const std::string at = value(p, 0, "gtid_binlog_pos");
              const auto mark = at.rfind('-') + 1;
              p.sql(2, {"STOP SLAVE",
-                       fmt::format("SET GLOBAL gtid_slave_pos = '{}{}'", at.substr(0, mark), std::stoull(at.substr(mark)) + 20),
+                       fmt::format("SET GLOBAL gtid_slave_pos = '{}{}'", at.substr(0, mark),
+                                   std::stoull(at.substr(mark)) + 20),
                        "START SLAVE"});
            },
        .diagnoses = {"position-not-in-log 2"},
@@ -172,8 +173,8 @@ std::vector<Fault> faults() {
        .members = {"1 diverged rebuild"},
        .authority = "diverged",
        .also = {"replica-apply-error"},
-       .repair = {"operation.not_accepted", "-i 1 --adopt: repair.cannot_adopt",
-                  "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+       .repair = {"operation.not_accepted", "-i 1 --adopt: repair.cannot_adopt", "-i 1: operation.not_accepted",
+                  "-i 1 ACCEPT: healed"}},
       {.name = "second writer that has written",
        .inject = open_second_writer,
        .diagnoses = {"several-writers 0 1", "histories-diverged"},

@@ -162,7 +162,8 @@ std::vector<Fault> faults() {
        .inject =
            [](Patient& p) {
              for (int i : {1, 2})
-               p.sql(i, {"SET GLOBAL rpl_semi_sync_slave_enabled = OFF", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"});
+               p.sql(i,
+                     {"SET GLOBAL rpl_semi_sync_slave_enabled = OFF", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"});
              end_writing(p);
              p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10", "CREATE TABLE shop.alone (a INT)",
                        "SET GLOBAL rpl_semi_sync_master_timeout = 10000"});
@@ -185,8 +186,8 @@ std::vector<Fault> faults() {
        .undo = sql_on(1, {"SET GLOBAL slave_exec_mode = 'STRICT'"}),
        .repair = {"repair.needs_operator"}},
       {.name = "a replica that leaves out what is marked",
-       .inject = sql_on(1, {"STOP SLAVE", "SET GLOBAL replicate_events_marked_for_skip = 'FILTER_ON_MASTER'",
-                            "START SLAVE"}),
+       .inject =
+           sql_on(1, {"STOP SLAVE", "SET GLOBAL replicate_events_marked_for_skip = 'FILTER_ON_MASTER'", "START SLAVE"}),
        .diagnoses = {"silent-loss 1"},
        .members = {"1 broken nothing"},
        .authority = "provable 0",

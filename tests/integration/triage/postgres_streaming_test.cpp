@@ -73,23 +73,25 @@ std::vector<Fault> streaming_faults() {
              // Received, and not applied for hours: after the restart only its pg_wal tells.
              const std::string end = p.sql(0, {"CREATE TABLE delayed AS SELECT g FROM generate_series(1, 1000) g",
                                                "SELECT pg_current_wal_lsn()"});
-             await("the standby has received it",
-                   [&] {
-                     return p.sql(1, {"SELECT pg_last_wal_receive_lsn() >= '" + end +
-                                      "' AND pg_last_wal_replay_lsn() < '" + end + "'"}) == "t";
-                   },
-                   seconds(30));
+             await(
+                 "the standby has received it",
+                 [&] {
+                   return p.sql(1, {"SELECT pg_last_wal_receive_lsn() >= '" + end +
+                                    "' AND pg_last_wal_replay_lsn() < '" + end + "'"}) == "t";
+                 },
+                 seconds(30));
              p.stop(1);
              p.kill(0);
              p.start(1);
-             await("its pg_wal is known to hold it",
-                   [&] {
-                     for (const auto& m : p.triage().data["members"].items())
-                       for (const auto& r : m["readings"].items())
-                         if (r["name"].text() == "end of WAL" && !r["value"].text().empty()) return true;
-                     return false;
-                   },
-                   seconds(30));
+             await(
+                 "its pg_wal is known to hold it",
+                 [&] {
+                   for (const auto& m : p.triage().data["members"].items())
+                     for (const auto& r : m["readings"].items())
+                       if (r["name"].text() == "end of WAL" && !r["value"].text().empty()) return true;
+                   return false;
+                 },
+                 seconds(30));
            },
        .diagnoses = {"server-crashed 0", "no-writer"},
        .members = {"0 stopped restart"},
