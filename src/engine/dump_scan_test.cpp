@@ -118,7 +118,7 @@ TEST(DumpScanner, a_row_that_no_server_takes_is_found) {
     for (int i = 0; i < megabytes; ++i) scanner.feed(as_bytes(std::string_view(hex)));
     scanner.feed(as_bytes(std::string_view(");\nINSERT INTO `small` VALUES (1);\n")));
     EXPECT_EQ(scanner.too_large().size(), megabytes == 1024 ? 1u : 0u);
-    if (megabytes == 1024) EXPECT_EQ(*scanner.too_large().begin(), (TableName{"d", "", "big"}));
+    for (const auto& table : scanner.too_large()) EXPECT_EQ(table, (TableName{"d", "", "big"}));
   }
 }
 

@@ -17,14 +17,19 @@ MysqlFamilyDump::MysqlFamilyDump(DumpRequest request, sql::MariadbConnection con
       frame_(std::move(own)) {}
 
 Result<size_t> MysqlFamilyDump::next(MutableByteSpan into) {
-  if (into.size() <= FramedOutput::kHeld) return fail(ErrorClass::bug, "engine.dump_buffer", "a buffer too small");
   while (true) {
     if (const size_t ready = frame_.take(into)) return ready;
     if (ended_) return 0;
-    const size_t held = frame_.begin(into);
-    const size_t got = TRY(producer_.read(into.subspan(held)));
+    // A reader asks for the rest of its block, which may be a few bytes.
+    const bool small = into.size() <= FramedOutput::kHeld;
+    if (small) scratch_.resize(64 << 10);
+    const MutableByteSpan room = small ? MutableByteSpan(scratch_) : into;
+    const size_t held = frame_.begin(room);
+    const size_t got = TRY(producer_.read(room.subspan(held)));
     if (got > 0) {
-      if (const size_t out = frame_.end(into, held + got)) return out;
+      const size_t out = frame_.end(room, held + got);
+      if (out > 0 && !small) return out;
+      if (out > 0) frame_.keep({room.data(), out});
     } else if (ended_ = true; !frame_.finish()) {
       return incomplete();
     }

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/dump.h"
 #include "engine/mysql_family/framed_output.h"
@@ -45,6 +46,7 @@ class MysqlFamilyDump : public DumpStream {
   PrivateFile options_;
   Producer producer_;
   FramedOutput frame_;
+  std::vector<uint8_t> scratch_;
   bool ended_ = false;  ///< the program has; what is left is in frame_
   DumpScanner scanner_{DumpFlavour::mysql};
   bool done_ = false;

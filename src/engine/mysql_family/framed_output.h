@@ -29,6 +29,8 @@ class FramedOutput {
   /// The first `size` bytes of `into` are the program's; how many of them may go out now. The others are held back,
   /// because the end mark may be among them.
   size_t end(MutableByteSpan into, size_t size);
+  /// Bytes that end() let go and that take() is to hand out: where there was no room for them.
+  void keep(ByteSpan bytes) { ready_ += as_text(bytes); }
   /// The program has ended. False when its end mark is not there; else take() gives the rest.
   bool finish();
 
