@@ -123,7 +123,9 @@ TEST_F(CacheTest, packs_of_trees_leave_it_with_the_index_that_named_them) {
   ASSERT_TRUE(open()->load_index());
   EXPECT_EQ(packs(), before);
   for (const auto& [key, bytes] : small_.store->image()) {
-    if (key.starts_with("index/")) ASSERT_TRUE(small_.store->remove(key));
+    if (key.starts_with("index/")) {
+      ASSERT_TRUE(small_.store->remove(key));
+    }
   }
   ASSERT_TRUE(open()->load_index());
   EXPECT_EQ(packs(), 0u);

@@ -22,11 +22,15 @@ class SecondCopy : public testing::Test {
     for (int i = 0; i < 2; ++i) {
       const auto before = small_.store->image();
       for (const auto& [key, bytes] : before) {
-        if (key.starts_with("index/")) ASSERT_TRUE(small_.store->remove(key));
+        if (key.starts_with("index/")) {
+          ASSERT_TRUE(small_.store->remove(key));
+        }
       }
       snapshots_.push_back(small_.must_backup("a/dump", content_, 0));
       for (const auto& [key, bytes] : before) {
-        if (key.starts_with("index/")) ASSERT_TRUE(small_.store->put(key, *bytes));
+        if (key.starts_with("index/")) {
+          ASSERT_TRUE(small_.store->put(key, *bytes));
+        }
       }
       std::vector<std::string> fresh;
       for (const auto& [key, bytes] : small_.store->image()) {
