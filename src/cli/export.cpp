@@ -16,6 +16,7 @@
 #include "repo/dump.h"
 #include "repo/tree_access.h"
 #include "sys/file.h"
+#include "sys/random_suffix.h"
 
 namespace holdfast::cli {
 namespace {
@@ -26,8 +27,8 @@ class Target {
   static Result<Target> open(const std::string& path) {
     Target target;
     target.path_ = path;
-    target.temporary_ = fmt::format("{}.{}.part", path, ::getpid());
-    target.fd_ = TRY(sys::open_file(target.temporary_, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+    target.temporary_ = fmt::format("{}.{}.part", path, sys::random_suffix());
+    target.fd_ = TRY(sys::open_file(target.temporary_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
     return target;
   }
   Target(Target&&) = default;

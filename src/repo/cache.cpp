@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
 
 #include "base/log.h"
 #include "crypto/sha256.h"
 #include "sys/file.h"
+#include "sys/random_suffix.h"
 
 namespace holdfast::repo {
 
@@ -44,9 +44,8 @@ std::optional<Buffer> Cache::read_range(const char* kind, const Id& id, uint64_t
 }
 
 void Cache::write(const char* kind, const Id& id, ByteSpan bytes) const {
-  static std::atomic<uint64_t> counter{0};
   const std::string final_path = path(kind, id);
-  const std::string temp = fmt::format("{}.{}-{}", final_path, ::getpid(), counter++);
+  const std::string temp = fmt::format("{}.{}", final_path, sys::random_suffix());
   const auto store = [&]() -> Status {
     TRY_VOID(sys::make_directories(final_path.substr(0, final_path.rfind('/')), 0700));
     const sys::Fd fd = TRY(sys::open_file(temp, O_WRONLY | O_CREAT | O_EXCL, 0600));

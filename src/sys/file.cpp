@@ -5,11 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 
+#include "sys/random_suffix.h"
 #include "sys/write_at.h"
 
 namespace holdfast::sys {
@@ -130,9 +130,8 @@ bool lock_file(int fd) {
 }
 
 Status publish_file(const std::string& path, ByteSpan body, unsigned mode, Publish how) {
-  static std::atomic<uint64_t> counter{0};
   const std::string directory = std::filesystem::path(path).parent_path().string();
-  const std::string temp = fmt::format("{}-tmp-{}-{}", path, ::getpid(), counter++);
+  const std::string temp = fmt::format("{}-tmp-{}", path, random_suffix());
   Fd fd = TRY(open_file(temp, O_WRONLY | O_CREAT | O_EXCL, mode));
   auto written = write_at(fd.get(), body, 0);
   if (written && ::fsync(fd.get()) != 0) written = fail(errno_error(errno, "fsync " + temp));

@@ -1,8 +1,11 @@
 #include "sys/file.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
+
+#include "sys/random_suffix.h"
 
 namespace holdfast::sys {
 namespace {
@@ -27,6 +30,17 @@ TEST(PublishFile, writes_every_byte_of_every_size_from_any_address) {
   size_t entries = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(dir.path())) ++entries;
   EXPECT_EQ(entries, 1u) << "temporary files were left behind";
+}
+
+TEST(PublishFile, leftovers_of_a_process_with_our_number_are_not_in_the_way) {
+  auto dir = TempDir::create("publish").value();
+  const std::string path = dir.path() + "/fixed";
+  for (int i = 0; i < 50; ++i) {
+    const std::string leftover = path + "-tmp-" + std::to_string(::getpid()) + "-" + std::to_string(i);
+    ASSERT_TRUE(publish_file(leftover, as_bytes("half"), 0600));
+  }
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(publish_file(path, as_bytes("whole"), 0600)) << i;
+  EXPECT_NE(random_suffix(), random_suffix());
 }
 
 TEST(PublishFile, keeps_what_is_there_when_asked_to_create) {
