@@ -20,7 +20,8 @@
 namespace holdfast::sys {
 namespace {
 
-constexpr size_t kPage = 4096;
+// Read once before any handler can need it; 4 KiB on x86, up to 64 KiB elsewhere.
+const size_t kPage = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
 
 // Mappings the signal handler may repair. Only atomics: a handler cannot take locks.
 struct Slot {
