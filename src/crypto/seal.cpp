@@ -7,11 +7,20 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <stdexcept>
 
 #include "crypto/random.h"
 
 namespace holdfast::crypto {
+namespace {
+
+// What OpenSSL refuses it has not encrypted: going on would store plain text, or a MAC of nothing.
+void must(int result) {
+  if (result != 1) throw std::runtime_error("OpenSSL could not encrypt or authenticate");
+}
+
+}  // namespace
 
 struct Sealer::Contexts {
   EVP_CIPHER_CTX* ctr = EVP_CIPHER_CTX_new();  // AES-256-CTR under key.encrypt
@@ -26,9 +35,10 @@ struct Sealer::Contexts {
     static EVP_MAC* poly1305 = EVP_MAC_fetch(nullptr, "POLY1305", nullptr);
     if (!aes_ctr || !aes_ecb || !poly1305) throw std::runtime_error("OpenSSL lacks AES or Poly1305");
     mac = EVP_MAC_CTX_new(poly1305);
-    EVP_EncryptInit_ex2(ctr, aes_ctr, key.encrypt.data(), nullptr, nullptr);
-    EVP_EncryptInit_ex2(pad, aes_ecb, key.mac_k.data(), nullptr, nullptr);
-    EVP_CIPHER_CTX_set_padding(pad, 0);
+    if (!ctr || !pad || !mac) throw std::bad_alloc();
+    must(EVP_EncryptInit_ex2(ctr, aes_ctr, key.encrypt.data(), nullptr, nullptr));
+    must(EVP_EncryptInit_ex2(pad, aes_ecb, key.mac_k.data(), nullptr, nullptr));
+    must(EVP_CIPHER_CTX_set_padding(pad, 0));
   }
   ~Contexts() {
     EVP_CIPHER_CTX_free(ctr);
@@ -38,11 +48,12 @@ struct Sealer::Contexts {
   }
 
   void crypt(const uint8_t* nonce, const uint8_t* from, uint8_t* to, size_t length) {
-    EVP_EncryptInit_ex2(ctr, nullptr, nullptr, nonce, nullptr);
+    must(EVP_EncryptInit_ex2(ctr, nullptr, nullptr, nonce, nullptr));
     while (length > 0) {  // EVP lengths are int
       const int step = static_cast<int>(std::min<size_t>(length, 1u << 30));
       int done = 0;
-      EVP_EncryptUpdate(ctr, to, &done, from, step);
+      must(EVP_EncryptUpdate(ctr, to, &done, from, step));
+      must(done == step);
       from += step;
       to += step;
       length -= static_cast<size_t>(step);
@@ -53,11 +64,13 @@ struct Sealer::Contexts {
     uint8_t key[32];
     std::memcpy(key, r.data(), 16);
     int done = 0;
-    EVP_EncryptUpdate(pad, key + 16, &done, nonce, 16);
-    EVP_MAC_init(mac, key, sizeof key, nullptr);
-    EVP_MAC_update(mac, text.data(), text.size());
+    must(EVP_EncryptUpdate(pad, key + 16, &done, nonce, 16));
+    must(done == 16);
+    must(EVP_MAC_init(mac, key, sizeof key, nullptr));
+    must(text.empty() ? 1 : EVP_MAC_update(mac, text.data(), text.size()));
     size_t length = 0;
-    EVP_MAC_final(mac, out, &length, kMacSize);
+    must(EVP_MAC_final(mac, out, &length, kMacSize));
+    must(length == kMacSize);
     OPENSSL_cleanse(key, sizeof key);
   }
 
