@@ -250,6 +250,10 @@ class CurlClient final : public HttpClient {
     }
     if (connect_to_) set(CURLOPT_CONNECT_TO, connect_to_);
     if (!options_.ca_file.empty()) set(CURLOPT_CAINFO, options_.ca_file.c_str());
+    if (!options_.client_cert.empty()) {
+      set(CURLOPT_SSLCERT, options_.client_cert.c_str());
+      set(CURLOPT_SSLKEY, options_.client_cert.c_str());
+    }
     set(CURLOPT_SSL_VERIFYPEER, options_.insecure_tls ? 0L : 1L);
     set(CURLOPT_SSL_VERIFYHOST, options_.insecure_tls ? 0L : 2L);
     set(CURLOPT_BUFFERSIZE, kReceiveBuffer);
@@ -295,8 +299,25 @@ class CurlClient final : public HttpClient {
                  {}};
   }
 
+  // A server that wants another certificate from us, or any, says so by an alert: trying again does not help.
+  static bool is_refusal(std::string_view why) {
+    if (why.find("alert") == std::string_view::npos) return false;
+    for (const char* each : {"certificate", "unknown ca", "access denied", "handshake failure"}) {
+      if (why.find(each) != std::string_view::npos) return true;
+    }
+    return false;
+  }
+
   static Error error_of(CURLcode code, const char* detail, const HttpRequest& request) {
     const char* why = *detail ? detail : curl_easy_strerror(code);
+    if (is_refusal(why)) {
+      return Error{ErrorClass::refused,
+                   "net.tls",
+                   fmt::format("{} {}: {}", request.method, request.url, why),
+                   "give a certificate that the server accepts, with its key, with --tls-client-cert FILE or "
+                   "RESTIC_TLS_CLIENT_CERT",
+                   {}};
+    }
     switch (code) {
       case CURLE_COULDNT_RESOLVE_HOST:
       case CURLE_COULDNT_RESOLVE_PROXY:
@@ -312,9 +333,14 @@ class CurlClient final : public HttpClient {
       case CURLE_SEND_FAIL_REWIND:
       case CURLE_SSL_CONNECT_ERROR:
         return unavailable("net.closed", request, why);
+      case CURLE_SSL_CERTPROBLEM:
+        return Error{ErrorClass::refused,
+                     "net.tls",
+                     fmt::format("{} {}: {}", request.method, request.url, why),
+                     "--tls-client-cert names a PEM file with the certificate and its key, which has no password",
+                     {}};
       case CURLE_PEER_FAILED_VERIFICATION:
       case CURLE_SSL_CACERT_BADFILE:
-      case CURLE_SSL_CERTPROBLEM:
       case CURLE_SSL_CIPHER:
       case CURLE_SSL_ENGINE_INITFAILED:
         return Error{ErrorClass::refused,

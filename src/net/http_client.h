@@ -52,6 +52,7 @@ struct HttpResponse {
 
 struct HttpOptions {
   std::string ca_file;        ///< PEM; trusted instead of the system's authorities
+  std::string client_cert;    ///< PEM with our certificate, what signed it, and its key; "" for none
   bool insecure_tls = false;  ///< accept any certificate
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds stall_timeout{30'000};  ///< longest time in which less than 1 KiB moves

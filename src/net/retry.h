@@ -16,6 +16,8 @@ struct RetryPolicy {
   std::chrono::milliseconds max_delay{8'000};
   /// No attempt starts later than this after the first one began; 0 means one attempt only.
   std::chrono::milliseconds budget{60'000};
+  /// The same for uploads of what took long to make; less than `budget` is that.
+  std::chrono::milliseconds upload_budget{0};
 };
 
 /// The delays of one operation: exponential with jitter. PURE but for the random function.

@@ -63,6 +63,13 @@ Status check_range(const std::string& key, uint64_t offset, uint64_t length, con
   return {};
 }
 
+net::RetryPolicy upload_retry(const net::RetryPolicy& policy, std::string_view key) {
+  net::RetryPolicy longer = policy;
+  const bool data = key.starts_with("data/") || key.starts_with("index/") || key.starts_with("snapshots/");
+  if (data) longer.budget = std::max(policy.budget, policy.upload_budget);
+  return longer;
+}
+
 Error answer_error(std::string_view what, const net::HttpResponse& answer, std::string_view code,
                    std::string_view detail) {
   Error error;
@@ -123,10 +130,32 @@ Status get_range(ObjectStore& store, const std::string& key, uint64_t offset, ui
   return {};
 }
 
+Status ObjectStore::check_length(const std::string& key, uint64_t size, uint64_t limit) {
+  if (size <= limit) return {};
+  return fail(ErrorClass::verification_failed, kTooLong,
+              fmt::format("{} has more than the {} bytes that such an object can have", key, limit),
+              "holdfast check names what is damaged; the server may not be the one that wrote this");
+}
+
+Status get_whole(const std::string& key, Buffer& out, uint64_t limit,
+                 const std::function<Result<net::HttpResponse>(const std::string& range, uint64_t limit)>& fetch,
+                 const std::function<Error(const net::HttpResponse&)>& error_of) {
+  TRY_VOID(check_key(key));
+  out.clear();
+  const auto answer = fetch("", limit);
+  if (!answer && answer.error().id == "net.too_long") return ObjectStore::check_length(key, limit + 1, limit);
+  if (!answer) return std::unexpected(answer.error());
+  if (!answer->ok()) {
+    out.clear();
+    return fail(error_of(*answer));
+  }
+  return check_range(key, 0, kToEnd, *answer, out.size());
+}
+
 Status settle_uncertain_put(ObjectStore& store, const std::string& key, ByteSpan body) {
   Buffer there;
-  auto read = store.get(key, 0, kToEnd, there);
-  if (!read && read.error().id != kNotFound) return read;
+  auto read = store.get_all(key, there, body.size());
+  if (!read && read.error().id != kNotFound && read.error().id != kTooLong) return read;
   if (!read || there.size() != body.size() ||
       (!body.empty() && std::memcmp(there.data(), body.data(), body.size()) != 0)) {
     return fail(already_exists(key));

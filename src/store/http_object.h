@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "net/http_client.h"
+#include "net/retry.h"
 #include "store/object_store.h"
 
 namespace holdfast::store {
@@ -22,6 +23,10 @@ std::string range_header(uint64_t offset, uint64_t length);
 Status check_range(const std::string& key, uint64_t offset, uint64_t length, const net::HttpResponse& answer,
                    size_t received);
 
+/// How long an upload is tried: what a backup has read for hours is not given up after a minute, so packs, indexes and
+/// snapshots have the upload budget. Locks have not: that one is lost must be known in time.
+net::RetryPolicy upload_retry(const net::RetryPolicy& policy, std::string_view key);
+
 /// The errors every store reports alike.
 Error not_found(const std::string& key);
 Error already_exists(const std::string& key);
@@ -34,6 +39,11 @@ Error answer_error(std::string_view what, const net::HttpResponse& answer, std::
 /// Reads an object by range through the store's own `fetch` (one GET with that Range header) and settles the odd cases:
 /// length 0, a range that begins at the very end, an empty object.
 Status get_range(ObjectStore& store, const std::string& key, uint64_t offset, uint64_t length, Buffer& out,
+                 const std::function<Result<net::HttpResponse>(const std::string& range, uint64_t limit)>& fetch,
+                 const std::function<Error(const net::HttpResponse&)>& error_of);
+
+/// Reads a whole object of at most `limit` bytes through the store's own `fetch`.
+Status get_whole(const std::string& key, Buffer& out, uint64_t limit,
                  const std::function<Result<net::HttpResponse>(const std::string& range, uint64_t limit)>& fetch,
                  const std::function<Error(const net::HttpResponse&)>& error_of);
 

@@ -47,6 +47,10 @@ class LimitStore final : public ObjectStore {
     TRY_VOID(inner_->get(key, offset, length, out));
     return wait(down_.reserve(out.size()));
   }
+  Status get_all(const std::string& key, Buffer& out, uint64_t limit) override {
+    TRY_VOID(inner_->get_all(key, out, limit));
+    return wait(down_.reserve(out.size()));
+  }
   void expect(const std::string& key, uint64_t offset, uint64_t length) override {
     inner_->expect(key, offset, length);
   }

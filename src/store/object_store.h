@@ -35,6 +35,10 @@ struct PutOptions {
 };
 
 inline constexpr uint64_t kToEnd = UINT64_MAX;
+/// No object that is read as a whole is longer, whoever wrote it.
+inline constexpr uint64_t kWholeLimit = uint64_t{1} << 30;
+/// Objects in one listing. A server that names more does not end.
+inline constexpr uint64_t kMaxListed = 20'000'000;
 
 /// Bytes of an object, valid as long as `keep` and the buffer that view() was given.
 struct ObjectView {
@@ -85,7 +89,14 @@ class ObjectStore {
   /// Deletes one object; a missing one is not an error.
   virtual Status remove(const std::string& key) = 0;
 
-  Status get_all(const std::string& key, Buffer& out) { return get(key, 0, kToEnd, out); }
+  /// Replaces `out` with the whole object, which has at most `limit` bytes: more is the error "store.too_long"
+  /// (verification_failed). What a server sends beyond that is not taken into memory.
+  virtual Status get_all(const std::string& key, Buffer& out, uint64_t limit = kWholeLimit) {
+    TRY_VOID(get(key, 0, kToEnd, out));
+    return check_length(key, out.size(), limit);
+  }
+  /// "store.too_long" if `size` is above `limit`.
+  static Status check_length(const std::string& key, uint64_t size, uint64_t limit);
 };
 
 /// Ids of the errors stores share.
@@ -93,5 +104,6 @@ inline constexpr char kNotFound[] = "store.not_found";
 inline constexpr char kExists[] = "store.exists";
 inline constexpr char kShortRead[] = "store.short_read";
 inline constexpr char kNoSpace[] = "store.no_space";
+inline constexpr char kTooLong[] = "store.too_long";
 
 }  // namespace holdfast::store

@@ -67,6 +67,8 @@ Status seconds_from(const StoreOptions& options, const char* name, std::chrono::
 Result<net::RetryPolicy> retry_of(const StoreOptions& options) {
   net::RetryPolicy policy;
   TRY_VOID(seconds_from(options, "HOLDFAST_RETRY_BUDGET", policy.budget));
+  // As restic has it. Whoever gives a time means all requests.
+  if (options.env("HOLDFAST_RETRY_BUDGET").value_or("").empty()) policy.upload_budget = std::chrono::minutes(15);
   return policy;
 }
 
@@ -76,6 +78,8 @@ Result<std::shared_ptr<net::HttpClient>> http_of(const StoreOptions& options, co
   };
   net::HttpOptions http;
   http.ca_file = options.ca_file.empty() ? options.env("RESTIC_CACERT").value_or("") : options.ca_file;
+  http.client_cert =
+      options.client_cert.empty() ? options.env("RESTIC_TLS_CLIENT_CERT").value_or("") : options.client_cert;
   http.insecure_tls = options.insecure_tls;
   // HTTP_PROXY in capitals is ignored, as everywhere: a CGI server would let a stranger set it.
   http.proxy = scheme == "https" ? either_case("https_proxy", "HTTPS_PROXY") : options.env("http_proxy").value_or("");

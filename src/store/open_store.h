@@ -17,10 +17,12 @@ struct StoreOptions {
   /// Looks up one environment variable. The caller's door to the world: nothing below reads the environment.
   /// Known: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_DEFAULT_REGION, AWS_REGION, AWS_PROFILE,
   /// AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE, HOME, RESTIC_REST_USERNAME, RESTIC_REST_PASSWORD, RESTIC_CACERT,
+  /// RESTIC_TLS_CLIENT_CERT,
   /// HOLDFAST_RETRY_BUDGET, HOLDFAST_CONNECT_TIMEOUT, HOLDFAST_STALL_TIMEOUT (seconds), HTTP(S)_PROXY, NO_PROXY (either
   /// case).
   std::function<std::optional<std::string>(const std::string&)> env = [](const std::string&) { return std::nullopt; };
   std::string ca_file;        ///< --cacert; wins over RESTIC_CACERT
+  std::string client_cert;    ///< --tls-client-cert; wins over RESTIC_TLS_CLIENT_CERT
   bool insecure_tls = false;  ///< --insecure-tls
   unsigned connections = 0;   ///< 0: the store's own default
   uint64_t upload_limit = 0;  ///< bytes per second; 0: none

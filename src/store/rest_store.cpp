@@ -51,7 +51,8 @@ class RestStore final : public ObjectStore {
   Status put(const std::string& key, ByteSpan body, const PutOptions& options) override {
     const std::string path = TRY(path_of(key));
     bool uncertain = false;
-    const auto answer = TRY(send("POST", path, body, {}, nullptr, UINT64_MAX, &uncertain));
+    const auto answer =
+        TRY(send("POST", path, body, {}, nullptr, UINT64_MAX, &uncertain, upload_retry(options_.retry, key)));
     if (answer.ok()) return {};
     if (answer.status != 403) return fail(error_of(key, answer));
     // Taken, or not allowed at all.
@@ -71,6 +72,13 @@ class RestStore final : public ObjectStore {
                   limit);
     };
     return get_range(*this, key, offset, length, out, fetch, [&](const auto& answer) { return error_of(key, answer); });
+  }
+
+  Status get_all(const std::string& key, Buffer& out, uint64_t limit) override {
+    const std::string path = TRY(path_of(key));
+    return get_whole(
+        key, out, limit, [&](const std::string&, uint64_t most) { return send("GET", path, {}, {}, &out, most); },
+        [&](const auto& answer) { return error_of(key, answer); });
   }
 
   Result<std::optional<ObjectInfo>> stat(const std::string& key) override {
@@ -150,11 +158,11 @@ class RestStore final : public ObjectStore {
 
   Result<net::HttpResponse> send(const char* method, const std::string& path, ByteSpan body = {},
                                  net::HttpHeaders headers = {}, Buffer* into = nullptr, uint64_t limit = UINT64_MAX,
-                                 bool* uncertain = nullptr) {
+                                 bool* uncertain = nullptr, std::optional<net::RetryPolicy> retry = {}) {
     net::RetryHooks hooks;
     hooks.uncertain = uncertain;
     return net::send_with_retry(
-        *http_, options_.retry,
+        *http_, retry.value_or(options_.retry),
         [&] {
           net::HttpRequest request;
           request.method = method;

@@ -27,6 +27,9 @@ class RetryStore final : public ObjectStore {
   Status get(const std::string& key, uint64_t offset, uint64_t length, Buffer& out) override {
     return retry([&] { return inner_->get(key, offset, length, out); });
   }
+  Status get_all(const std::string& key, Buffer& out, uint64_t limit) override {
+    return retry([&] { return inner_->get_all(key, out, limit); });
+  }
   void expect(const std::string& key, uint64_t offset, uint64_t length) override {
     inner_->expect(key, offset, length);
   }

@@ -96,7 +96,8 @@ bool S3Client::learn_region(const net::HttpResponse& answer) {
   return true;
 }
 
-Result<net::HttpResponse> S3Client::send(const S3Call& call, bool* uncertain) {
+Result<net::HttpResponse> S3Client::send(const S3Call& call, bool* uncertain, std::optional<net::RetryPolicy> retry) {
+  const net::RetryPolicy policy = retry.value_or(options_.retry);
   net::RetryHooks hooks;
   hooks.uncertain = uncertain;
   hooks.also_retry = [in_the_way = 0](const net::HttpResponse& answer) mutable {
@@ -107,8 +108,8 @@ Result<net::HttpResponse> S3Client::send(const S3Call& call, bool* uncertain) {
     return code == "RequestTimeout" || code == "ConditionalRequestConflict" || code == "OperationAborted";
   };
   const auto build_call = [&] { return build(call); };
-  auto answer = net::send_with_retry(*http_, options_.retry, build_call, hooks);
-  if (answer && learn_region(*answer)) answer = net::send_with_retry(*http_, options_.retry, build_call, hooks);
+  auto answer = net::send_with_retry(*http_, policy, build_call, hooks);
+  if (answer && learn_region(*answer)) answer = net::send_with_retry(*http_, policy, build_call, hooks);
   return answer;
 }
 

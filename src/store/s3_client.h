@@ -51,7 +51,8 @@ class S3Client {
 
   /// The final answer, after retries and after one correction of the region if the server names another.
   /// `uncertain` is set when an earlier attempt may have taken effect.
-  Result<net::HttpResponse> send(const S3Call& call, bool* uncertain = nullptr);
+  Result<net::HttpResponse> send(const S3Call& call, bool* uncertain = nullptr,
+                                 std::optional<net::RetryPolicy> retry = {});
 
   Error error_of(const S3Call& call, const net::HttpResponse& answer) const;
   const S3Options& options() const { return options_; }

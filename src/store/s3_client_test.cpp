@@ -1,10 +1,12 @@
 // What S3Client asks for, and how it takes answers no test server gives: addressing at AWS, regions, codes.
 #include "store/s3_client.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <deque>
 
+#include "store/http_object.h"
 #include "store/s3_store.h"
 
 namespace holdfast::store {
@@ -23,10 +25,19 @@ class Script : public net::HttpClient {
     }
   };
   std::deque<net::HttpResponse> answers;
+  std::deque<std::string> bodies;  ///< of answers that are right
   std::vector<Sent> sent;
 
   Result<net::HttpResponse> send(const net::HttpRequest& request) override {
     sent.push_back({request.method, request.url, request.headers});
+    if (!bodies.empty()) {
+      const std::string body = std::move(bodies.front());
+      bodies.pop_front();
+      if (body.size() > request.limit) return fail(ErrorClass::failed, "net.too_long", "more than was asked for");
+      if (request.into) request.into->clear();
+      if (request.into) request.into->append(as_bytes(body));
+      return net::HttpResponse{200, {{"content-length", std::to_string(body.size())}}, ""};
+    }
     if (answers.empty()) return net::HttpResponse{200, {{"content-length", "0"}}, ""};
     auto answer = answers.front();
     answers.pop_front();
@@ -49,6 +60,47 @@ struct Rig {
     return http->sent.at(0).url;
   }
 };
+
+TEST(S3Client, a_listing_that_does_not_end_is_an_error) {
+  Rig rig("http://minio.example:9000");
+  // Each page is empty and names another one.
+  for (int i = 0; i < 5000; ++i) {
+    rig.http->bodies.push_back(
+        fmt::format("<ListBucketResult><IsTruncated>true</IsTruncated>"
+                    "<NextContinuationToken>t{}</NextContinuationToken></ListBucketResult>",
+                    i));
+  }
+  size_t seen = 0;
+  const auto listed = rig.store()->list("data/", [&](const ObjectInfo&) { return ++seen, Status(); });
+  ASSERT_FALSE(listed);
+  EXPECT_EQ(listed.error().id, "store.protocol") << listed.error().to_string();
+  EXPECT_EQ(seen, 0u);
+  EXPECT_LT(rig.http->sent.size(), 2000u);
+}
+
+TEST(S3Client, uploads_of_a_backup_are_tried_longer_than_locks) {
+  const net::RetryPolicy policy{.budget = std::chrono::minutes(1), .upload_budget = std::chrono::minutes(15)};
+  for (const char* key : {"data/ab/abcd", "index/abcd", "snapshots/abcd"})
+    EXPECT_EQ(upload_retry(policy, key).budget, std::chrono::minutes(15)) << key;
+  for (const char* key : {"locks/abcd", "keys/abcd", "config"})
+    EXPECT_EQ(upload_retry(policy, key).budget, std::chrono::minutes(1)) << key;
+  EXPECT_EQ(upload_retry({.budget = std::chrono::minutes(20)}, "data/ab/abcd").budget, std::chrono::minutes(20));
+}
+
+TEST(S3Client, an_object_that_is_longer_than_it_can_be_is_not_taken_into_memory) {
+  Rig rig("http://minio.example:9000");
+  for (const size_t length : {1000, 1001}) {
+    rig.http->bodies = {std::string(length, 'x')};
+    Buffer out;
+    const auto got = rig.store()->get_all("keys/abcd", out, 1000);
+    EXPECT_EQ(got.has_value(), length == 1000) << length;
+    if (!got) {
+      EXPECT_EQ(got.error().id, kTooLong);
+      EXPECT_EQ(got.error().error_class, ErrorClass::verification_failed);
+    }
+    EXPECT_LE(out.size(), 1000u);
+  }
+}
 
 TEST(S3Client, buckets_are_host_names_at_amazon_and_paths_elsewhere) {
   EXPECT_EQ(Rig("https://s3.amazonaws.com").first_url(), "https://bucket.s3.amazonaws.com/keys/a%20b");

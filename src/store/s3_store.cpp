@@ -16,6 +16,8 @@
 namespace holdfast::store {
 namespace {
 
+constexpr unsigned kMaxEmptyPages = 1000;  // one after the other: a server may filter, but not for ever
+
 class S3Store final : public ObjectStore {
  public:
   S3Store(std::shared_ptr<net::HttpClient> http, S3Options options) : client_(std::move(http), std::move(options)) {}
@@ -57,7 +59,7 @@ class S3Store final : public ObjectStore {
     call.headers = {{"Content-Type", "application/octet-stream"}, {"x-amz-checksum-sha256", codec::to_base64(digest)}};
     if (options.if_absent) call.headers.emplace_back("If-None-Match", "*");
     bool uncertain = false;
-    const auto answer = TRY(client_.send(call, &uncertain));
+    const auto answer = TRY(client_.send(call, &uncertain, upload_retry(client_.options().retry, key)));
     if (answer.ok()) return seen({});
     if (answer.status == 412 && uncertain) return settle_uncertain_put(*this, key, body);
     return fail(client_.error_of(call, answer));
@@ -73,6 +75,18 @@ class S3Store final : public ObjectStore {
     };
     return get_range(*this, key, offset, length, out, fetch,
                      [&](const auto& answer) { return client_.error_of(call, answer); });
+  }
+
+  Status get_all(const std::string& key, Buffer& out, uint64_t limit) override {
+    S3Call call{.method = "GET", .key = full(key)};
+    call.into = &out;
+    return get_whole(
+        key, out, limit,
+        [&](const std::string&, uint64_t most) {
+          call.limit = most;
+          return client_.send(call);
+        },
+        [&](const auto& answer) { return client_.error_of(call, answer); });
   }
 
   Result<std::optional<ObjectInfo>> stat(const std::string& key) override {
@@ -97,6 +111,8 @@ class S3Store final : public ObjectStore {
     const std::string root = client_.options().prefix.empty() ? "" : client_.options().prefix + "/";
     S3Call call{.method = "GET"};
     std::string token;
+    uint64_t listed = 0;
+    unsigned empty_pages = 0;
     do {
       call.query = {{"list-type", "2"}, {"prefix", root + prefix}, {"encoding-type", "url"}};
       if (!token.empty()) call.query.emplace_back("continuation-token", token);
@@ -110,6 +126,13 @@ class S3Store final : public ObjectStore {
         return fail(ErrorClass::failed, "store.protocol", "the server's listing of " + prefix + " runs in a circle");
       }
       token = std::move(page.next_token);
+      listed += page.objects.size();
+      empty_pages = page.objects.empty() ? empty_pages + 1 : 0;
+      if (listed > kMaxListed || empty_pages > kMaxEmptyPages) {
+        return fail(ErrorClass::failed, "store.protocol",
+                    fmt::format("the server's listing of {} does not end ({} objects so far)", prefix, listed),
+                    "check that the location is the repository's, and that its server works");
+      }
       for (ObjectInfo& object : page.objects) {
         // Names ending in '/' are folder marks of other tools.
         if (!object.key.starts_with(root + prefix) || object.key.ends_with('/')) continue;
@@ -172,7 +195,7 @@ class S3Store final : public ObjectStore {
       S3Call call{.method = "PUT", .key = full(key), .body = part, .payload_hash = codec::to_hex(crypto::sha256(part))};
       call.query = {{"partNumber", std::to_string(++number)}, {"uploadId", upload}};
       call.headers = {{"Content-MD5", codec::to_base64(crypto::md5(part))}};
-      const auto answer = TRY(client_.send(call));
+      const auto answer = TRY(client_.send(call, nullptr, upload_retry(client_.options().retry, key)));
       if (!answer.ok()) return fail(client_.error_of(call, answer));
       list += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", number, answer.header("etag"));
     }
