@@ -29,6 +29,7 @@ Result<repo::SaverOptions> saver_options(const Options& options) {
   const std::string compression = options.text("compression");
   if (compression == "off") saver.compression = repo::Compression::off;
   if (compression == "better" || compression == "max") saver.compression = repo::Compression::max;
+  saver.verify = !options.flag("no-verify-blobs");
   if (auto mebibytes = options.integer("pack-size")) {
     if (*mebibytes < 4 || *mebibytes > 128) {
       return fail(ErrorClass::usage, "cli.pack_size", fmt::format("a pack of {} MiB is outside 4 to 128", *mebibytes),

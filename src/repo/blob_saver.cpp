@@ -23,11 +23,13 @@ codec::ZstdProfile data_profile(Compression compression) {
 
 }  // namespace
 
-BlobSaver::Worker::Worker(BlobSaver& saver, const crypto::SealKey& key, Compression compression)
+BlobSaver::Worker::Worker(BlobSaver& saver, const crypto::SealKey& key, const SaverOptions& options)
     : saver_(saver),
       sealer_(key),
-      data_compressor_(data_profile(compression)),
-      tree_compressor_(codec::ZstdProfile::small) {}
+      data_compressor_(data_profile(options.compression)),
+      tree_compressor_(codec::ZstdProfile::small) {
+  if (options.verify) proof_.emplace(key);
+}
 
 Result<Id> BlobSaver::Worker::save_now(BlobType type, ByteSpan plain) {
   const Id id{crypto::sha256(plain)};
@@ -42,7 +44,7 @@ BlobSaver::BlobSaver(Repository& repository, const SaverOptions& options, std::s
   // Each worker fills one pack of data and one of trees; beside those, one pack per uploader is on its way.
   max_packs_ = 2 * workers + std::min(uploaders, repository_.store().is_remote() ? 4u : 2u);
   for (unsigned i = 0; i < workers; ++i) {
-    workers_.emplace_back(new Worker(*this, repository_.master_key(), options_.compression));
+    workers_.emplace_back(new Worker(*this, repository_.master_key(), options_));
     threads_.emplace_back([this, worker = workers_.back().get()] { work(*worker); });
   }
   for (unsigned i = 0; i < uploaders; ++i) {
@@ -179,7 +181,11 @@ Status BlobSaver::save(Worker& worker, BlobType type, const Id& id, ByteSpan pla
   if (repository_.config().version < 2 || (options_.compression == Compression::off && type == BlobType::data)) {
     compressor = nullptr;
   }
-  TRY_VOID(append_blob(pack, type, id, plain, compressor, worker.sealer_));
+  TRY_VOID(append_blob(pack, type, id, plain,
+                       {.compressor = compressor,
+                        .sealer = worker.sealer_,
+                        .proof = worker.proof_ ? &*worker.proof_ : nullptr,
+                        .tamper = &options_.tamper}));
   (type == BlobType::data ? stats_.data_blobs : stats_.tree_blobs) += 1;
   stats_.bytes_added += plain.size();
   stats_.bytes_packed += pack.blobs.back().length;

@@ -1,8 +1,9 @@
 // The write path: plain blobs in, durable packs and index entries out.
 //
 // Workers (one per processor) take blobs in small batches: SHA-256 of the batch interleaved, a look at the index, then
-// zstd and encryption straight into the worker's own open pack, so that no lock is held while bytes move. Full packs go
-// to uploaders; the number of packs in memory is fixed, so a slow store holds the workers up instead of filling memory.
+// zstd and encryption straight into the worker's own open pack, so that no lock is held while bytes move, and the blob
+// is read back from there. Full packs go to uploaders; the number of packs in memory is fixed, so a slow store holds
+// the workers up instead of filling memory.
 #pragma once
 
 #include <atomic>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "repo/blob_proof.h"
 #include "repo/index_writer.h"
 #include "repo/pack_builder.h"
 #include "repo/repository.h"
@@ -26,6 +28,9 @@ struct SaverOptions {
   Compression compression = Compression::automatic;
   size_t pack_size = 16 * 1024 * 1024;  ///< bytes at which a pack is full
   unsigned workers = 0;                 ///< 0: one per processor
+  bool verify = true;                   ///< read every new blob back before its pack is stored
+  /// For tests: changes what the encoder wrote.
+  std::function<void(const PackedBlob&, MutableByteSpan sealed)> tamper;
 };
 
 /// Counters that may be read while the work goes on.
@@ -118,10 +123,11 @@ class BlobSaver::Worker {
 
  private:
   friend class BlobSaver;
-  Worker(BlobSaver& saver, const crypto::SealKey& key, Compression compression);
+  Worker(BlobSaver& saver, const crypto::SealKey& key, const SaverOptions& options);
 
   BlobSaver& saver_;
   crypto::Sealer sealer_;
+  std::optional<BlobProof> proof_;
   codec::ZstdCompressor data_compressor_;
   codec::ZstdCompressor tree_compressor_;
   OpenPack open_[2];  // by BlobType

@@ -115,6 +115,68 @@ TEST(BlobSaver, the_same_blobs_from_several_threads_are_stored_once) {
   }
 }
 
+// What a broken encoder would write: the blob reads back as something else, or not at all.
+TEST(BlobSaver, a_blob_that_cannot_be_read_back_is_never_stored) {
+  const Buffer content = test::random_bytes(300'000, 11);
+  std::string text;
+  for (int i = 0; i < 20'000; ++i) text += "insert into t values (" + std::to_string(i * 7919 % 1000) + ");";
+  for (const bool only_compressed : {true, false}) {
+    SCOPED_TRACE(only_compressed ? "the compressor is broken" : "sealing is broken");
+    SmallRepository small;
+    auto repository = small.open().value();
+    ASSERT_TRUE(repository->load_index());
+    SaverOptions options = small_packs(1);
+    options.tamper = [&](const PackedBlob& blob, MutableByteSpan sealed) {
+      if (only_compressed && !blob.compressed()) return;
+      sealed[sealed.size() / 2] ^= 1;
+    };
+    SnapshotOptions snapshot;
+    snapshot.time = {seconds_of(2026, 1, 1, 0, 0, 0), 0, 0};
+    StreamBackup backup(*repository, options, snapshot, {});
+    const auto source = read_memory(as_bytes(text));
+    auto added = backup.add("a/dump", *source);
+    auto made = added ? backup.commit() : Result<Snapshot>(std::unexpected(added.error()));
+    if (only_compressed) {
+      // It is stored without compression, and right.
+      ASSERT_TRUE(made) << made.error().to_string();
+      auto reading = small.open().value();
+      ASSERT_TRUE(reading->load_index());
+      const auto back = SmallRepository::read(*reading, *made, "a/dump");
+      ASSERT_TRUE(back) << back.error().to_string();
+      EXPECT_TRUE(test::same_bytes(*back, as_bytes(text)));
+      continue;
+    }
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().id, "repo.blob.unreadable") << made.error().to_string();
+    for (const auto& [key, bytes] : small.store->image()) {
+      EXPECT_FALSE(key.starts_with("data/") || key.starts_with("index/") || key.starts_with("snapshots/")) << key;
+    }
+  }
+}
+
+TEST(BlobSaver, the_proof_knows_every_bit) {
+  SmallRepository small;
+  BlobProof proof(small.master_key);
+  crypto::Sealer sealer(small.master_key);
+  codec::ZstdCompressor compressor(codec::ZstdProfile::stream);
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += "row " + std::to_string(i * 31 % 17) + "\n";
+  OpenPack pack;
+  const Id id{crypto::sha256(as_bytes(text))};
+  ASSERT_TRUE(append_blob(pack, BlobType::data, id, as_bytes(text),
+                          {.compressor = &compressor, .sealer = sealer, .proof = &proof}));
+  ASSERT_TRUE(append_blob(pack, BlobType::data, id, {}, {.sealer = sealer, .proof = &proof}));
+  ASSERT_TRUE(pack.blobs[0].compressed());
+  for (size_t bit = 0; bit < 8 * pack.blobs[0].length; bit += 3) {
+    Buffer sealed = Buffer::copy_of(pack.bytes.span(0, pack.blobs[0].length));
+    sealed[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
+    ASSERT_FALSE(proof.check(pack.blobs[0], sealed, as_bytes(text))) << bit;
+  }
+  std::string other = text;
+  other[100] ^= 1;
+  EXPECT_FALSE(proof.check(pack.blobs[0], pack.bytes.span(0, pack.blobs[0].length), as_bytes(other)));
+}
+
 TEST(StoreStream, a_stop_in_the_middle_ends_it_and_frees_what_was_read_ahead) {
   SmallRepository small;
   auto repository = small.open().value();

@@ -2,10 +2,15 @@
 
 #include <cstring>
 
+#include "base/log.h"
+#include "repo/blob_proof.h"
+
 namespace holdfast::repo {
 
-Status append_blob(OpenPack& pack, BlobType type, const Id& id, ByteSpan plain, codec::ZstdCompressor* compressor,
-                   crypto::Sealer& sealer) {
+namespace {
+
+Status append_once(OpenPack& pack, BlobType type, const Id& id, ByteSpan plain, codec::ZstdCompressor* compressor,
+                   const Encoder& encoder) {
   const size_t offset = pack.bytes.size();
   const size_t room =
       compressor && !plain.empty() ? std::max(plain.size(), codec::ZstdCompressor::bound(plain.size())) : plain.size();
@@ -20,10 +25,28 @@ Status append_blob(OpenPack& pack, BlobType type, const Id& id, ByteSpan plain, 
   }
   if (!compressed && !plain.empty()) std::memcpy(text, plain.data(), plain.size());
   pack.bytes.resize(offset + stored + crypto::kSealOverhead);
-  sealer.seal_in_place({pack.bytes.data() + offset, stored + crypto::kSealOverhead});
-  pack.blobs.push_back({id, type, static_cast<uint32_t>(offset), static_cast<uint32_t>(stored + crypto::kSealOverhead),
-                        compressed ? static_cast<uint32_t>(plain.size()) : 0});
+  const MutableByteSpan sealed{pack.bytes.data() + offset, stored + crypto::kSealOverhead};
+  encoder.sealer.seal_in_place(sealed);
+  const PackedBlob blob{id, type, static_cast<uint32_t>(offset), static_cast<uint32_t>(sealed.size()),
+                        compressed ? static_cast<uint32_t>(plain.size()) : 0};
+  if (encoder.tamper && *encoder.tamper) (*encoder.tamper)(blob, sealed);
+  if (encoder.proof) {
+    if (auto proved = encoder.proof->check(blob, sealed, plain); !proved) {
+      pack.bytes.resize(offset);
+      return proved;
+    }
+  }
+  pack.blobs.push_back(blob);
   return {};
+}
+
+}  // namespace
+
+Status append_blob(OpenPack& pack, BlobType type, const Id& id, ByteSpan plain, const Encoder& encoder) {
+  Status done = append_once(pack, type, id, plain, encoder.compressor, encoder);
+  if (done || !encoder.compressor || done.error().id != "repo.blob.unreadable") return done;
+  log(LogLevel::warn, "{}; it is stored without compression", done.error().message);
+  return append_once(pack, type, id, plain, nullptr, encoder);
 }
 
 void append_pack(OpenPack& to, const OpenPack& from) {

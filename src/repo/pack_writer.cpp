@@ -14,6 +14,7 @@ PackWriter::PackWriter(Repository& repository, IndexWriter& index, size_t pack_s
       index_(index),
       pack_size_(pack_size),
       sealer_(repository.master_key()),
+      proof_(repository.master_key()),
       data_(codec::ZstdProfile::stream),
       tree_(codec::ZstdProfile::small) {}
 
@@ -30,7 +31,7 @@ Status PackWriter::add_plain(BlobType type, const Id& id, ByteSpan plain) {
   OpenPack& pack = open_[static_cast<size_t>(type)];
   codec::ZstdCompressor* compressor = type == BlobType::tree ? &tree_ : &data_;
   if (repository_.config().version < 2) compressor = nullptr;
-  TRY_VOID(append_blob(pack, type, id, plain, compressor, sealer_));
+  TRY_VOID(append_blob(pack, type, id, plain, {.compressor = compressor, .sealer = sealer_, .proof = &proof_}));
   return store_if_full(pack);
 }
 

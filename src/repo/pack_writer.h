@@ -4,6 +4,7 @@
 
 #include <span>
 
+#include "repo/blob_proof.h"
 #include "repo/index_writer.h"
 #include "repo/pack_builder.h"
 #include "repo/repository.h"
@@ -35,6 +36,7 @@ class PackWriter {
   IndexWriter& index_;
   const size_t pack_size_;
   crypto::Sealer sealer_;
+  BlobProof proof_;
   codec::ZstdCompressor data_, tree_;
   OpenPack open_[2];  // by BlobType
   uint64_t bytes_stored_ = 0, packs_stored_ = 0;
