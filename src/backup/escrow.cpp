@@ -69,7 +69,7 @@ Result<EscrowReport> take_escrow(repo::Repository& repository, const EscrowReque
 }
 
 Result<EscrowReport> read_back(repo::Repository& repository, const repo::Snapshot& snapshot, std::stop_token stop) {
-  TRY_VOID(repository.load_index());  // what was just written is in new index files
+  TRY_VOID(repository.reload_index());  // what was just written is in new index files
   EscrowReport report;
   report.snapshot = snapshot.id.hex();
   std::mutex mutex;

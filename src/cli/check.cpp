@@ -63,6 +63,8 @@ Exit run_check(Context& context) {
                                              {"indexes", report.indexes},
                                              {"blobs", report.blobs},
                                              {"packs_checked", report.packs},
+                                             {"packs_in_no_index", report.orphans},
+                                             {"bytes_in_no_index", report.orphan_bytes},
                                              {"packs_read", report.packs_read},
                                              {"bytes_read", report.bytes_read}}));
   const std::string looked_at = fmt::format(
@@ -74,7 +76,10 @@ Exit run_check(Context& context) {
                 fmt::format("{} is damaged: {} errors found in {}", location, report.errors, looked_at),
                 "keep this repository as it is and copy it before any repair");
   }
-  context.out.line(fmt::format("no damage found: {}", looked_at));
+  context.out.line(fmt::format("no damage found: {}{}", looked_at,
+                               report.orphans ? fmt::format("; {} packs ({}) are in no index and wait for a prune",
+                                                            report.orphans, human_size(report.orphan_bytes))
+                                              : ""));
   if (options.read.kind == repo::ReadSelection::Kind::none) {
     context.out.note("The packs' content was not read; --read-data does that.");
   }

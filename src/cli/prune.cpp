@@ -198,14 +198,15 @@ Exit run_prune(Context& context) {
     if (!session.stop().stop_requested()) return session.confirm();
     return session.explain(fail(ErrorClass::interrupted, "interrupted", "stopped; nothing was removed"));
   };
+  // A machine that slept may wake up in the middle of the removals, with a lock that others take for stale.
+  hooks.may_remove = [&]() -> Status { return session.lock->check_age(); };
   auto planned = repo::plan_prune(repository, forgotten, limits, hooks, session.stop());
   if (!planned) return session.explain(fail(std::move(planned).error()));
   const repo::PrunePlan& plan = *planned;
   if (!dry_run) {
     TRY_VOID(hooks.still_locked());
-    TRY_VOID(repo::parallel_for(
-        forgotten.size(), std::max(2u, repository.store().connections()), [] { return 0; },
-        [&](size_t i, int&) { return repository.remove(repo::ObjectType::snapshot, forgotten[i]); }));
+    TRY_VOID(session.explain(
+        repo::remove_objects(repository, repo::ObjectType::snapshot, forgotten, hooks, session.stop())));
     if (plan.changes_anything())
       TRY_VOID(session.explain(repo::run_prune(repository, plan, limits, hooks, session.stop())));
   }

@@ -75,13 +75,47 @@ void expect_fetch(Repository& repository, const Fetch& fetch) {
   repository.store().expect(object_key(ObjectType::pack, fetch.pack), fetch.offset, fetch.length);
 }
 
-Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, MutableByteSpan plain) {
+namespace {
+
+Status read_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, MutableByteSpan plain) {
   auto got = repository.store().view(object_key(ObjectType::pack, fetch.pack), fetch.offset, fetch.length, scratch);
   if (!got && (got.error().id == store::kNotFound || got.error().id == store::kShortRead)) {
     return damaged(fmt::format("pack {}: {}", fetch.pack.hex(), got.error().message));
   }
   const store::ObjectView raw = TRY(std::move(got));
   return decode_fetch(fetch, raw.bytes, codec, plain);
+}
+
+Status read_other_copy(Repository& repository, const Id& pack, const PackedBlob& blob, Error broken, Codec& codec,
+                       Buffer& scratch, MutableByteSpan plain) {
+  for (const BlobLocation& other : repository.index().copies(blob.type, blob.id)) {
+    if (other.pack == pack || other.blob.plain_length() != plain.size()) continue;
+    const Fetch one{other.pack, other.blob.offset, other.blob.length, {{other.blob, 0}}};
+    const Status read = read_fetch(repository, one, codec, scratch, plain);
+    if (!read && !Repository::is_damage(read.error())) return read;
+    if (!read) continue;
+    repository.report_damage(pack, broken);
+    return {};
+  }
+  return std::unexpected(std::move(broken));
+}
+
+}  // namespace
+
+Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, MutableByteSpan plain) {
+  Status done = read_fetch(repository, fetch, codec, scratch, plain);
+  if (done || !Repository::is_damage(done.error())) return done;
+  // Blob by blob: what this pack does not give may be in another one, too.
+  for (const auto& item : fetch.items) {
+    const MutableByteSpan out = plain.first(item.blob.plain_length());
+    plain = plain.subspan(out.size());
+    const Fetch one{fetch.pack, item.blob.offset, item.blob.length, {item}};
+    Status read = fetch.items.size() == 1 ? done : read_fetch(repository, one, codec, scratch, out);
+    if (!read && Repository::is_damage(read.error()))
+      read = read_other_copy(repository, fetch.pack, item.blob, std::move(read).error(), codec, scratch, out);
+    TRY_VOID(std::move(read));
+  }
+  return {};
 }
 
 }  // namespace holdfast::repo

@@ -37,7 +37,9 @@ size_t plain_size(const Fetch& fetch);
 void expect_fetch(Repository& repository, const Fetch& fetch);
 
 /// Reads one fetch and decodes its blobs one after the other into `plain` (plain_size() bytes); MAC, size and SHA-256
-/// are checked. A damaged blob is "repo.object.damaged" naming blob and pack. `scratch` keeps its memory between calls.
+/// are checked. A blob that this pack does not give is read from another pack that holds it, and the damage reported to
+/// the repository; where there is none, it is "repo.object.damaged" naming blob and pack. `scratch` keeps its memory
+/// between calls.
 Status run_fetch(Repository& repository, const Fetch& fetch, Codec& codec, Buffer& scratch, MutableByteSpan plain);
 
 /// The same for bytes of the pack that were read before.

@@ -80,6 +80,20 @@ std::optional<BlobLocation> BlobIndex::find(BlobType type, const Id& id) const {
   return at == added_.end() ? std::nullopt : at->second;
 }
 
+std::vector<BlobLocation> BlobIndex::copies(BlobType type, const Id& id) const {
+  std::vector<BlobLocation> all;
+  const auto known = entries();
+  for (size_t at = position(type, id).value_or(known.size());
+       at < known.size() && known[at].id == id && known[at].type() == type; ++at) {
+    const Entry& entry = known[at];
+    all.push_back({packs_[entry.pack()], {entry.id, type, entry.offset, entry.length, entry.raw_length}});
+  }
+  MutexLock lock(added_mutex_);
+  const auto at = added_.find(Key{id, type});
+  if (at != added_.end() && at->second) all.push_back(*at->second);
+  return all;
+}
+
 bool BlobIndex::contains(BlobType type, const Id& id) const {
   if (position(type, id)) return true;
   MutexLock lock(added_mutex_);

@@ -46,6 +46,8 @@ class BlobIndex {
 
   /// Any copy of the blob, whether loaded or added since. Thread-safe after finish_loading().
   std::optional<BlobLocation> find(BlobType type, const Id& id) const;
+  /// All copies: what find() gives first, then those in other packs.
+  std::vector<BlobLocation> copies(BlobType type, const Id& id) const;
   bool contains(BlobType type, const Id& id) const;
 
   /// Claims a blob for storing: true for the first caller if the blob is not known yet. The claim counts as known for

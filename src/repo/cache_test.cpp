@@ -112,6 +112,25 @@ class CacheTest : public testing::Test {
   std::map<std::string, std::string> expected_[2];  // path -> content, by snapshot
 };
 
+TEST_F(CacheTest, packs_of_trees_leave_it_with_the_index_that_named_them) {
+  const auto packs = [&] {
+    size_t count = 0;
+    for (const auto& path : cached()) count += path.find("/packs/") != std::string::npos;
+    return count;
+  };
+  ASSERT_GE(packs(), 2u);
+  const size_t before = packs();
+  ASSERT_TRUE(open()->load_index());
+  EXPECT_EQ(packs(), before);
+  for (const auto& [key, bytes] : small_.store->image()) {
+    if (key.starts_with("index/")) {
+      ASSERT_TRUE(small_.store->remove(key));
+    }
+  }
+  ASSERT_TRUE(open()->load_index());
+  EXPECT_EQ(packs(), 0u);
+}
+
 TEST_F(CacheTest, a_warm_cache_spares_reading_objects) {
   std::vector<std::string> asked;
   store_->on_read([&](const std::string& key) { asked.push_back(key); });

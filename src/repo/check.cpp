@@ -175,6 +175,7 @@ class Check {
     numbers.reserve(index.packs().size());
     for (size_t i = 0; i < index.packs().size(); ++i) numbers.emplace(index.packs()[i], static_cast<uint32_t>(i));
     std::vector<bool> found(index.packs().size(), false);
+    std::vector<Id> unmarked;
     TRY_VOID(repository_.store().list("data/", [&](const store::ObjectInfo& info) -> Status {
       const auto id = Id::parse(std::string_view(info.key).substr(info.key.rfind('/') + 1));
       if (!id || object_key(ObjectType::pack, *id) != info.key) {
@@ -186,12 +187,21 @@ class Check {
         pack.number = at->second;
         found[at->second] = true;
         check_pack(pack);
-      } else if (!std::binary_search(marked_.begin(), marked_.end(), *id)) {
-        hint("pack_orphaned", fmt::format("pack {} is in no index; prune removes it", id->hex()));
+      } else {
+        ++report_.orphans;
+        report_.orphan_bytes += info.size;
+        if (!std::binary_search(marked_.begin(), marked_.end(), *id)) unmarked.push_back(*id);
       }
       packs_.push_back(pack);
       return {};
     }));
+    if (!unmarked.empty()) {
+      hint(
+          "pack_orphaned",
+          fmt::format("{} packs ({} in all, the first is {}) are in no index: remains of a backup that did not end, or "
+                      "one is running; holdfast prune removes them when they stay so",
+                      unmarked.size(), human_size(report_.orphan_bytes), unmarked.front().short_hex()));
+    }
     for (size_t i = 0; i < found.size(); ++i) {
       if (found[i]) continue;
       error("pack_missing",

@@ -36,6 +36,7 @@ struct CheckReport {
   uint64_t hints = 0;
   uint64_t snapshots = 0, indexes = 0, keys = 0, packs = 0, blobs = 0, trees = 0;
   uint64_t packs_read = 0, bytes_read = 0;
+  uint64_t orphans = 0, orphan_bytes = 0;  ///< packs in no index: a prune removes them
 };
 
 /// Checks keys, locks, snapshots, index, packs against index and all trees; `read` adds the packs' content. The

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
@@ -36,6 +37,17 @@ std::unexpected<Error> lock_lost(const char* why) {
               "the command again");
 }
 
+bool is_unrenewed(const LockFile& lock, const Timestamp& now) {
+  return now.seconds - lock.time.seconds > std::chrono::duration_cast<seconds>(kStaleAfter).count();
+}
+
+// No process of that number is on this host, if it is this host.
+bool is_gone(const LockFile& lock) {
+  const Environment environment = Environment::of_process();
+  if (lock.hostname != environment.host || lock.pid <= 0 || lock.pid == environment.pid) return false;
+  return ::kill(static_cast<pid_t>(lock.pid), 0) != 0 && errno == ESRCH;
+}
+
 LockFile own_lock(LockKind kind) {
   const Environment environment = Environment::of_process();
   LockFile lock;
@@ -56,8 +68,8 @@ std::string owner(const HeldLock& lock) {
                      lock.file.time.to_string());
 }
 
-// The lock that forbids ours, if there is one. Stale locks count as well: they go only by `repo unlock`, which proves
-// them stale, except those whose process on this host is provably gone.
+// The lock that forbids ours, if there is one. Stale locks count as well: they go only by `repo unlock`, except those
+// that nobody can hold (is_abandoned).
 Result<std::optional<HeldLock>> find_conflict(Repository& repository, LockKind kind, const std::optional<Id>& own) {
   for (const HeldLock& lock : TRY(list_locks(repository))) {
     if (own && lock.id == *own) continue;
@@ -68,22 +80,25 @@ Result<std::optional<HeldLock>> find_conflict(Repository& repository, LockKind k
 
 std::unexpected<Error> locked(Repository& repository, const HeldLock& lock) {
   const bool stale = lock.readable && is_stale(lock.file, now());
-  return fail(
-      ErrorClass::conflict, "repo.locked",
-      fmt::format("{} is locked: {}{}", repository.store().location(), owner(lock), stale ? "; it is stale" : ""),
-      stale ? "holdfast repo unlock -r " + repository.store().location()
-            : "wait, or give --retry-lock 10m; if that process is gone: holdfast repo unlock -r " +
-                  repository.store().location());
+  return fail(ErrorClass::conflict, "repo.locked",
+              fmt::format("{} is locked: {}{}", repository.store().location(), owner(lock),
+                          !stale                           ? ""
+                          : is_unrenewed(lock.file, now()) ? "; it is stale"
+                                                           : "; no such process runs here"),
+              stale ? "holdfast repo unlock -r " + repository.store().location()
+                    : "wait, or give --retry-lock 10m; if that process is gone: holdfast repo unlock -r " +
+                          repository.store().location());
 }
 
 }  // namespace
 
 bool is_stale(const LockFile& lock, const Timestamp& now) {
-  if (now.seconds - lock.time.seconds > std::chrono::duration_cast<seconds>(kStaleAfter).count()) return true;
-  const Environment environment = Environment::of_process();
-  if (lock.hostname != environment.host || lock.pid <= 0) return false;
-  if (lock.pid == environment.pid) return false;
-  return ::kill(static_cast<pid_t>(lock.pid), 0) != 0 && errno == ESRCH;
+  return is_unrenewed(lock, now) || is_gone(lock);
+}
+
+// A host name proves little: containers have process ids of their own, and hosts are cloned with their names.
+bool is_abandoned(const LockFile& lock, const Timestamp& now) {
+  return is_unrenewed(lock, now) && is_gone(lock);
 }
 
 Result<std::vector<HeldLock>> list_locks(Repository& repository) {
@@ -122,6 +137,7 @@ struct Lock::State {
   Id id;                    // guarded by mutex once threads run
   milliseconds renewed{0};  // guarded by mutex: boot_time() before the lock was written last
   std::stop_source lost;
+  std::atomic<bool> looked{false};  // the second look found no conflict
   std::mutex mutex;
   std::condition_variable_any wake;
   std::optional<Status> settled;  // guarded by mutex
@@ -145,6 +161,12 @@ struct Lock::State {
       verdict = std::unexpected(std::move(conflict).error());
     } else if (*conflict) {
       verdict = locked(repository, **conflict);
+    }
+    // From here on nobody removes anything. What an earlier prune removed while this lock was on its way is not in the
+    // index any more: an index that was read before may name it.
+    if (verdict) {
+      looked = true;
+      if (repository.index_loaded()) verdict = repository.check_loaded_index();
     }
     guard.lock();
     if (!verdict) lost.request_stop();
@@ -194,6 +216,9 @@ struct Lock::State {
 };
 
 Lock::Lock(std::unique_ptr<State> state) : state_(std::move(state)) {
+  // An index that is loaded before the second look is checked by that look.
+  state_->repository.guard_index(
+      [state = state_.get()]() -> Status { return state->looked ? state->repository.check_loaded_index() : Status(); });
   state_->refresher = std::jthread([state = state_.get()](std::stop_token stop) { state->refresh(std::move(stop)); });
 }
 
@@ -214,7 +239,15 @@ Status Lock::confirm() {
   }
 }
 
+Status Lock::check_age() {
+  const std::lock_guard guard(state_->mutex);
+  if (!state_->too_old()) return {};
+  state_->lost.request_stop();
+  return lock_lost("could not be renewed in time");
+}
+
 Lock::~Lock() {
+  state_->repository.guard_index(nullptr);
   state_->settler.request_stop();
   if (state_->settler.joinable()) state_->settler.join();
   state_->refresher.request_stop();
@@ -233,9 +266,7 @@ Result<std::unique_ptr<Lock>> Lock::acquire(Repository& repository, LockKind kin
   milliseconds pause{500};
   for (;;) {
     auto conflict = TRY(find_conflict(repository, kind, std::nullopt));
-    // A process of this host that is gone holds nothing: its lock is removed on the way.
-    if (conflict && conflict->readable && conflict->file.hostname == Environment::of_process().host &&
-        is_stale(conflict->file, now())) {
+    if (conflict && conflict->readable && is_abandoned(conflict->file, now())) {
       TRY_VOID(repository.remove(ObjectType::lock, conflict->id));
       continue;
     }

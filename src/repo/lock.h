@@ -1,8 +1,8 @@
 // Holding a repository lock by restic's protocol.
 //
 // A lock is an object of its own: written, looked at again after 200 ms (two writers that start at once see each
-// other), renewed every 5 minutes under a new id, stale after 30 minutes without renewal or when its process on this
-// host is gone. A holder that could not renew in time, or whose lock somebody has removed, must stop: `lost` is
+// other), renewed every 5 minutes under a new id, stale after 30 minutes without renewal or when no such process is on
+// this host. A holder that could not renew in time, or whose lock somebody has removed, must stop: `lost` is
 // requested.
 #pragma once
 
@@ -42,9 +42,13 @@ class Lock {
   static Result<std::unique_ptr<Lock>> acquire(Repository& repository, LockKind kind, std::chrono::seconds patience,
                                                std::stop_token stop, const LockTimes& times = {});
   /// Waits for the second look (a shared lock takes it in the background, so that work can begin), then looks whether
-  /// the lock is still there: ok if it holds, "repo.locked" if somebody else was faster, "repo.lock_lost" (conflict) if
-  /// it was removed or not renewed in time. Call it before anything becomes visible to others.
+  /// the lock is still there: ok if it holds, "repo.locked" if somebody else was faster, "repo.index_changed"
+  /// (conflict) if the index was loaded before that look and objects of it are gone since, "repo.lock_lost" (conflict)
+  /// if the lock was removed or not renewed in time. Call it before anything becomes visible to others.
   Status confirm();
+  /// "repo.lock_lost" once the lock is so old that others may take it for stale, as after a night in which the machine
+  /// slept. Asks nobody: for the moment before each removal. Thread-safe.
+  Status check_age();
   /// Removes the lock.
   ~Lock();
   Lock(const Lock&) = delete;
@@ -62,8 +66,11 @@ class Lock {
 
 /// All locks there are.
 Result<std::vector<HeldLock>> list_locks(Repository& repository);
-/// True if nobody can hold this lock any more: too old, or its process on this host is gone.
+/// True if `repo unlock` may remove this lock: not renewed for the protocol's time, or of a process that is not on this
+/// host, if the lock's host is this one and not another of the same name.
 bool is_stale(const LockFile& lock, const Timestamp& now);
+/// True if nobody can hold it any more: both of the above. Such a lock is removed on the way.
+bool is_abandoned(const LockFile& lock, const Timestamp& now);
 /// Removes stale locks, or all of them; how many.
 Result<size_t> remove_locks(Repository& repository, bool all);
 

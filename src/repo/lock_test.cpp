@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 #include <thread>
 
 #include "repo/environment.h"
+#include "repo/prune.h"
 #include "repo/tree_backup.h"
 #include "store/fault_store.h"
 #include "sys/file.h"
@@ -168,6 +170,92 @@ TEST_F(LockTest, a_lock_that_is_removed_while_the_index_is_written_is_noticed_be
   }
 }
 
+// A prune that has looked for locks before a slow put of ours became visible runs to its end: it removes packs that an
+// index names which was loaded before our second look. That look sees no lock any more.
+class Pruned : public LockTest {
+ protected:
+  void SetUp() override {
+    LockTest::SetUp();
+    // Two snapshots, one of which goes with its packs.
+    gone_ = small_.must_backup("a/dump", content_, 1);
+    kept_ = small_.must_backup("a/other", test::random_bytes(300'000, 6), 2);
+    hooks_->before_put("locks/", [&](const std::string&) {
+      exclusive_ = Lock::acquire(*pruning_, LockKind::exclusive, seconds(0), {}, {.settle = milliseconds(1)}).value();
+    });
+    hooks_->on_read([&](const std::string& key) {
+      if (key.starts_with("index/") && key != "index/" && on_index_ && !read_.exchange(true)) on_index_();
+      if (key != "locks/" || ++looks_ != 2) return;
+      const auto until = std::chrono::steady_clock::now() + seconds(60);
+      while (!second_look_ && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    });
+  }
+  void TearDown() override {
+    second_look_ = true;
+    exclusive_.reset();
+  }
+  void prune() {
+    const auto plan = plan_prune(*pruning_, {gone_.id}, {}, {}, {});
+    ASSERT_TRUE(plan) << plan.error().to_string();
+    ASSERT_TRUE(pruning_->remove(ObjectType::snapshot, gone_.id));
+    ASSERT_TRUE(run_prune(*pruning_, *plan, {}, {}, {}));
+    exclusive_.reset();
+  }
+  void back_up_after_the_prune(bool look_first) {
+    const auto lock = acquire(LockKind::shared);
+    ASSERT_TRUE(lock) << lock.error().to_string();
+    ASSERT_TRUE(repository_->load_index());
+    prune();
+    if (look_first) {
+      second_look_ = true;
+      EXPECT_TRUE(wait_for((*lock)->lost())) << "work that is under way is not stopped";
+    }
+    const size_t indexes = keys("index/").size();
+    SnapshotOptions options;
+    options.time = {seconds_of(2026, 1, 2, 0, 0, 0), 0, 0};
+    StreamBackup backup(*repository_, {.workers = 1}, options, {});
+    const auto source = read_memory(content_);
+    ASSERT_TRUE(backup.add("a/dump", *source));
+    second_look_ = true;
+    const auto error = error_of(backup.commit([&] { return (*lock)->confirm(); }));
+    ASSERT_TRUE(error) << "a snapshot was published whose packs are gone";
+    EXPECT_EQ(error->id, "repo.index_changed") << error->to_string();
+    EXPECT_EQ(error->error_class, ErrorClass::conflict);
+    EXPECT_EQ(keys("snapshots/").size(), 1u);
+    EXPECT_EQ(keys("index/").size(), indexes);
+  }
+  Snapshot gone_, kept_;
+  std::unique_ptr<Repository> pruning_ = small_.open().value();
+  std::unique_ptr<Lock> exclusive_;
+  std::function<void()> on_index_;
+  std::atomic<int> looks_{0};
+  std::atomic<bool> second_look_{false}, read_{false};
+};
+
+TEST_F(Pruned, a_backup_whose_index_is_older_than_a_prune_it_did_not_see_publishes_nothing) {
+  back_up_after_the_prune(false);
+}
+
+TEST_F(Pruned, the_second_look_stops_such_a_backup_at_once) {
+  back_up_after_the_prune(true);
+}
+
+TEST_F(Pruned, an_index_that_is_read_while_the_look_passes_is_read_again) {
+  const auto lock = acquire(LockKind::shared);
+  ASSERT_TRUE(lock) << lock.error().to_string();
+  on_index_ = [&] {  // its objects were listed before the prune
+    prune();
+    second_look_ = true;
+    EXPECT_TRUE((*lock)->confirm());
+  };
+  ASSERT_TRUE(repository_->load_index());
+  EXPECT_TRUE(read_);
+  const auto snapshot = back_up_stream(**lock);
+  ASSERT_TRUE(snapshot) << snapshot.error().to_string();
+  const auto content = SmallRepository::read(*repository_, *snapshot, "a/dump");
+  ASSERT_TRUE(content) << content.error().to_string();
+  EXPECT_TRUE(test::same_bytes(*content, content_));
+}
+
 TEST_F(LockTest, a_lock_is_renewed_under_another_name_and_stays_one) {
   const auto lock = acquire(LockKind::shared, {.settle = milliseconds(1), .refresh = milliseconds(1)});
   ASSERT_TRUE(lock);
@@ -237,6 +325,27 @@ TEST_F(LockTest, a_lost_renewal_now_and_then_is_no_loss) {
   EXPECT_GE(renewals(), 4);
   EXPECT_TRUE((*lock)->confirm());
   EXPECT_FALSE((*lock)->lost().stop_requested());
+}
+
+TEST_F(LockTest, a_lock_of_this_host_name_whose_process_is_not_here_may_be_another_machine_s) {
+  const auto add = [&](int64_t age) {
+    LockFile lock = foreign_lock(true);
+    lock.hostname = Environment::of_process().host;
+    lock.pid = 0x7ffffff0;  // above any pid
+    lock.time.seconds -= age;
+    Codec codec(repository_->master_key());
+    ASSERT_TRUE(repository_->save(ObjectType::lock, lock_text(lock), codec));
+  };
+  add(60);
+  const auto refused = acquire(LockKind::shared);
+  ASSERT_FALSE(refused) << "its owner may run in another pid namespace, or on a clone of this host";
+  EXPECT_EQ(refused.error().id, "repo.locked");
+  EXPECT_NE(refused.error().hint.find("repo unlock"), std::string::npos);
+  EXPECT_EQ(keys("locks/").size(), 1u);
+  EXPECT_EQ(remove_locks(*repository_, false).value(), 1u);
+  add(31 * 60);
+  EXPECT_TRUE(acquire(LockKind::exclusive)) << "nobody has renewed it either";
+  EXPECT_TRUE(keys("locks/").empty());
 }
 
 TEST_F(LockTest, stale_locks_are_told_from_living_ones) {

@@ -4,6 +4,7 @@
 #include "crypto/sha256.h"
 #include "repo/check.h"
 #include "repo/copy.h"
+#include "repo/environment.h"
 #include "repo/format/index_file.h"
 #include "repo/prune.h"
 #include "repo/repair_index.h"
@@ -159,6 +160,69 @@ TEST_F(Maintenance, rustics_marks_are_kept_word_for_word_when_an_index_is_rewrit
   ASSERT_EQ(left.size(), 1u);
   EXPECT_EQ(left[0].json, mark.json);
   EXPECT_TRUE(*small_.store->stat(object_key(ObjectType::pack, pack)));
+}
+
+TEST_F(Maintenance, what_rustic_has_marked_stays_for_rustics_own_time) {
+  // A backup of rustic's may use it until 23 hours have passed, whatever our own grace is.
+  const Id pack = Id{crypto::sha256(as_bytes("a pack"))};
+  ASSERT_TRUE(small_.store->put(object_key(ObjectType::pack, pack), as_bytes("a pack")));
+  const PackedBlob blob{Id{crypto::sha256(as_bytes("x"))}, BlobType::data, 0, 40, 0};
+  for (const int hours : {2, 22, 24}) {
+    auto repository = small_.open().value();
+    Codec codec(small_.master_key);
+    Timestamp at = now();
+    at.seconds -= hours * 3600;
+    const MarkedPack mark = mark_pack(pack, 6, at, {&blob, 1});
+    const auto id = repository->save(ObjectType::index, index_text("", {&mark, 1}), codec);
+    ASSERT_TRUE(id);
+    ASSERT_TRUE(prune(small_, {}, {.orphan_grace_seconds = 0}));
+    EXPECT_EQ(small_.store->stat(object_key(ObjectType::pack, pack))->has_value(), hours < 23) << hours;
+    (void)repository->remove(ObjectType::index, *id);
+  }
+}
+
+TEST_F(Maintenance, removals_end_when_the_lock_is_too_old) {
+  size_t asked = 0;
+  PruneHooks hooks;
+  hooks.may_remove = [&]() -> Status {
+    if (++asked == 1) return {};
+    return fail(ErrorClass::conflict, "repo.lock_lost", "the machine slept");
+  };
+  const size_t before = keys(small_, "data/").size();
+  const auto stopped = prune(small_, {snapshots_[0].id}, {}, hooks);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().id, "repo.lock_lost");
+  EXPECT_GE(keys(small_, "data/").size() + 1, before) << "packs were removed without a lock";
+}
+
+TEST_F(Maintenance, packs_in_no_index_are_reported_once_with_their_size) {
+  const auto whole = check(small_);
+  EXPECT_TRUE(whole.hints.empty());
+  for (const auto& key : keys(small_, "snapshots/")) ASSERT_TRUE(small_.store->remove(key));
+  for (const auto& key : keys(small_, "index/")) ASSERT_TRUE(small_.store->remove(key));
+  auto repository = small_.open().value();
+  CheckOptions options;
+  std::vector<std::string> hints;
+  options.on_hint = [&](const std::string& id, const std::string& text) { hints.push_back(id + " " + text); };
+  const auto report = check_repository(*repository, options, {});
+  ASSERT_TRUE(report);
+  uint64_t bytes = 0;
+  for (const auto& [key, object] : small_.store->image()) bytes += key.starts_with("data/") ? object->size() : 0;
+  EXPECT_EQ(report->orphans, keys(small_, "data/").size());
+  EXPECT_EQ(report->orphan_bytes, bytes);
+  ASSERT_EQ(hints.size(), 1u) << "one line, however many packs";
+  EXPECT_TRUE(hints[0].starts_with("repo.check.pack_orphaned "));
+}
+
+TEST_F(Maintenance, an_index_that_is_read_again_has_each_blob_once) {
+  auto repository = small_.open().value();
+  ASSERT_TRUE(repository->load_index());
+  const size_t blobs = repository->index().entries().size(), packs = repository->index().packs().size();
+  ASSERT_TRUE(repository->load_index());
+  EXPECT_EQ(repository->index().entries().size(), blobs);
+  ASSERT_TRUE(repository->reload_index());
+  EXPECT_EQ(repository->index().entries().size(), blobs);
+  EXPECT_EQ(repository->index().packs().size(), packs);
 }
 
 TEST_F(Maintenance, a_prune_refuses_when_something_needed_is_not_there) {

@@ -19,7 +19,8 @@
 namespace holdfast::repo {
 namespace {
 
-constexpr size_t kSmallIndex = 10'000;  // blobs; index objects below this are joined when there are many
+constexpr int64_t kRusticKeep = 23 * 3600;  // rustic's --keep-delete
+constexpr size_t kSmallIndex = 10'000;      // blobs; index objects below this are joined when there are many
 constexpr size_t kManySmallIndexes = 16;
 constexpr uint32_t kReadGap = 128 * 1024;  // unused bytes read over rather than asking again
 constexpr uint32_t kReadLength = 8 * 1024 * 1024;
@@ -94,7 +95,9 @@ class IndexPlan {
           continue;
         }
         // A mark without time is as old as anything; one that cannot be read is not ours to judge.
-        const bool due = mark && (!mark->time || time.seconds - mark->time->seconds >= limits_.orphan_grace_seconds);
+        // A backup of rustic may use what rustic has marked, until its own time for that is over.
+        const int64_t grace = std::max(limits_.orphan_grace_seconds, mark && mark->has_blobs ? kRusticKeep : 0);
+        const bool due = mark && (!mark->time || time.seconds - mark->time->seconds >= grace);
         if (mark) orphans_bytes_[mark->id] = orphans[mark->id];
         if (mark) orphans.erase(mark->id);
         if (due) {
@@ -256,17 +259,19 @@ class Repack {
   IndexWriter& index_;
 };
 
-Status remove_all(Repository& repository, ObjectType type, const std::vector<Id>& ids, const std::stop_token& stop) {
+}  // namespace
+
+Status remove_objects(Repository& repository, ObjectType type, const std::vector<Id>& ids, const PruneHooks& hooks,
+                      const std::stop_token& stop) {
   const unsigned threads = std::max(2u, repository.store().connections());
   return parallel_for(
       ids.size(), threads, [] { return 0; },
       [&](size_t i, int&) -> Status {
         TRY_VOID(stopped(stop));
+        if (hooks.may_remove) TRY_VOID(hooks.may_remove());
         return repository.remove(type, ids[i]);
       });
 }
-
-}  // namespace
 
 bool PrunePlan::changes_anything() const {
   return !rewrite.empty() || !marks.empty() || !orphans.empty() || !decision.repack.empty();
@@ -351,7 +356,7 @@ Status run_prune(Repository& repository, const PrunePlan& plan, const PruneLimit
     if (std::find(fresh.begin(), fresh.end(), plan.indexes[i].id) == fresh.end())
       old_indexes.push_back(plan.indexes[i].id);
   }
-  TRY_VOID(remove_all(repository, ObjectType::index, old_indexes, stop));
+  TRY_VOID(remove_objects(repository, ObjectType::index, old_indexes, hooks, stop));
   phase(hooks, "removing packs");
   for (size_t i = 0; i < plan.decision.packs.size(); ++i) {
     const PackFacts& pack = plan.decision.packs[i];
@@ -359,7 +364,7 @@ Status run_prune(Repository& repository, const PrunePlan& plan, const PruneLimit
       old_packs.push_back(index.packs()[i]);
     }
   }
-  return remove_all(repository, ObjectType::pack, old_packs, stop);
+  return remove_objects(repository, ObjectType::pack, old_packs, hooks, stop);
 }
 
 }  // namespace holdfast::repo

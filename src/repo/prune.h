@@ -17,6 +17,7 @@ struct PruneHooks {
   std::function<void(const char* phase, uint64_t bytes)> on_phase;  ///< what comes next, bytes it will move (0: none)
   std::function<void(uint64_t bytes)> on_bytes;                     ///< moved since the last call; several threads
   std::function<Status()> still_locked;  ///< asked before anything is removed: fails when the lock was lost
+  std::function<Status()> may_remove;    ///< asked before each removal, from several threads: cheap, without the store
 };
 
 /// What a prune would do; made and carried out under one exclusive lock.
@@ -35,6 +36,10 @@ struct PrunePlan {
 /// remaining snapshot needs is not there or cannot be read: then nothing may be removed.
 Result<PrunePlan> plan_prune(Repository& repository, const std::vector<Id>& forgotten, const PruneLimits& limits,
                              const PruneHooks& hooks, std::stop_token stop);
+
+/// Removes objects on several threads, as long as the hooks allow it.
+Status remove_objects(Repository& repository, ObjectType type, const std::vector<Id>& ids, const PruneHooks& hooks,
+                      const std::stop_token& stop);
 
 /// Carries the plan out: new packs, new index, old index away, old packs away. Each blob is proved (MAC and hash)
 /// before it is copied. Fails with "repo.prune.concurrent" (conflict), with nothing removed, when a snapshot has

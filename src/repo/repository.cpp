@@ -18,6 +18,16 @@ namespace {
 constexpr uint8_t kCompressedMark = 2;          // first plain byte of a compressed object
 constexpr size_t kMaxObject = size_t{1} << 30;  // plain bytes of one index, snapshot or lock
 constexpr int kMaxKeys = 20;                    // key files tried, as restic does: each costs a scrypt
+// What whoever can write key files can make an opening cost. Ours need 32 MiB and 100 MB of mixing.
+constexpr uint64_t kMaxKeyMemory = uint64_t{512} << 20;  // of one key file
+constexpr uint64_t kMaxKeyWork = uint64_t{8} << 30;      // bytes mixed for all of them
+constexpr uint64_t kMaxSmallObject = 1 << 20;            // a key file, config or lock has some hundred bytes
+constexpr uint64_t kMaxTreePack = uint64_t{256} << 20;   // restic's largest pack has 128 MiB
+
+uint64_t key_memory(const crypto::ScryptCost& cost) {
+  if (cost.n > kMaxKeyMemory || cost.r > kMaxKeyMemory || cost.n * cost.r > kMaxKeyMemory) return UINT64_MAX;
+  return 128 * cost.n * cost.r;
+}
 
 }  // namespace
 
@@ -94,9 +104,9 @@ Result<std::unique_ptr<Repository>> Repository::init(std::shared_ptr<store::Obje
 }
 
 Result<std::unique_ptr<Repository>> Repository::open(std::shared_ptr<store::ObjectStore> store, const Secret& password,
-                                                     const std::string& key_hint) {
+                                                     const std::string& key_hint, std::stop_token stop) {
   std::unique_ptr<Repository> repository(new Repository(std::move(store)));
-  TRY_VOID(repository->open_key(password, key_hint));
+  TRY_VOID(repository->open_key(password, key_hint, stop));
   TRY_VOID(repository->load_config());
   return repository;
 }
@@ -112,12 +122,12 @@ Result<std::unique_ptr<Repository>> Repository::open_with_key(std::shared_ptr<st
 
 Result<KeyFile> Repository::load_key_file(const Id& id) {
   Buffer text;
-  TRY_VOID(store_->get_all(object_key(ObjectType::key, id), text));
+  TRY_VOID(store_->get_all(object_key(ObjectType::key, id), text, kMaxSmallObject));
   if (crypto::sha256(text) != id.bytes) return damaged(fmt::format("key {} does not match its name", id.short_hex()));
   return parse_key_file(as_text(text));
 }
 
-Status Repository::open_key(const Secret& password, const std::string& key_hint) {
+Status Repository::open_key(const Secret& password, const std::string& key_hint, const std::stop_token& stop) {
   std::vector<ObjectRef> keys = TRY(list(ObjectType::key));
   if (keys.empty()) {
     return fail(ErrorClass::refused, "repo.not_found", fmt::format("there is no repository at {}", store_->location()),
@@ -127,8 +137,11 @@ Status Repository::open_key(const Secret& password, const std::string& key_hint)
                         [&](const ObjectRef& key) { return !key_hint.empty() && key.id.hex().starts_with(key_hint); });
   std::optional<Error> problem;
   int tried = 0;
+  uint64_t work = 0;
   for (const auto& key : keys) {
-    if (tried++ == kMaxKeys) break;
+    if (stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped");
+    if (tried == kMaxKeys) break;
+    ++tried;
     auto file = load_key_file(key.id);
     if (!file) {
       // Another key may still open the repository; a store that cannot be reached will not answer for that one either.
@@ -136,6 +149,18 @@ Status Repository::open_key(const Secret& password, const std::string& key_hint)
       problem = std::move(file).error();
       continue;
     }
+    const uint64_t memory = key_memory(file->cost);
+    const uint64_t mixed = memory > kMaxKeyMemory || file->cost.p > kMaxKeyWork ? UINT64_MAX : memory * file->cost.p;
+    if (memory > kMaxKeyMemory || mixed > kMaxKeyWork - work) {
+      problem = Error{ErrorClass::verification_failed,
+                      "repo.key.cost",
+                      fmt::format("key {} asks for more work than any key needs (N={} r={} p={}) and was not tried",
+                                  key.id.short_hex(), file->cost.n, file->cost.r, file->cost.p),
+                      "name the key that fits with --key-hint; holdfast repo key list shows who made which",
+                      {}};
+      continue;
+    }
+    work += mixed;
     auto derived = crypto::scrypt(password, file->salt, file->cost);
     if (!derived) {
       problem = std::move(derived).error();
@@ -153,13 +178,18 @@ Status Repository::open_key(const Secret& password, const std::string& key_hint)
   }
   if (problem) return std::unexpected(std::move(*problem).with_context("opening " + store_->location()));
   return fail(ErrorClass::refused, "repo.key.wrong_password",
-              fmt::format("the password opens none of the {} keys of {}", keys.size(), store_->location()),
-              "check RESTIC_PASSWORD, RESTIC_PASSWORD_FILE or RESTIC_PASSWORD_COMMAND");
+              static_cast<size_t>(tried) < keys.size()
+                  ? fmt::format("the password opens none of the {} keys of {} that were tried, of {}", tried,
+                                store_->location(), keys.size())
+                  : fmt::format("the password opens none of the {} keys of {}", keys.size(), store_->location()),
+              static_cast<size_t>(tried) < keys.size()
+                  ? "name the key that fits with --key-hint"
+                  : "check RESTIC_PASSWORD, RESTIC_PASSWORD_FILE or RESTIC_PASSWORD_COMMAND");
 }
 
 Status Repository::load_config() {
   Buffer sealed;
-  auto got = store_->get_all("config", sealed);
+  auto got = store_->get_all("config", sealed, kMaxSmallObject);
   if (!got) {
     if (got.error().id != store::kNotFound) return got;
     return fail(ErrorClass::refused, "repo.not_found",
@@ -205,6 +235,14 @@ void Repository::use_cache(const std::string& directory) {
   cache_.emplace(directory + "/" + config_.id.hex());
 }
 
+// Tree packs stay in the cache as long as an index names them.
+void Repository::forget_cached_packs() {
+  if (!cache_) return;
+  std::vector<Id> ids = index_->packs();
+  std::sort(ids.begin(), ids.end());
+  cache_->keep_only("packs", ids);
+}
+
 // Indexes and snapshots never change, so a copy that hashes to its name is as good as the original.
 Status Repository::read_sealed(ObjectType type, const Id& id, Buffer& sealed) {
   const bool cached = cache_ && (type == ObjectType::index || type == ObjectType::snapshot);
@@ -215,10 +253,12 @@ Status Repository::read_sealed(ObjectType type, const Id& id, Buffer& sealed) {
     }
   }
   const std::string key = object_key(type, id);
-  TRY_VOID(store_->get_all(key, sealed));
+  const uint64_t limit =
+      type == ObjectType::index || type == ObjectType::snapshot ? store::kWholeLimit : kMaxSmallObject;
+  TRY_VOID(store_->get_all(key, sealed, limit));
   if (crypto::sha256(sealed) != id.bytes) {
     // Once more: what a network garbled is not damage.
-    TRY_VOID(store_->get_all(key, sealed));
+    TRY_VOID(store_->get_all(key, sealed, limit));
     if (crypto::sha256(sealed) != id.bytes) return damaged(key + " does not match its name");
   }
   if (cached) cache_->write(object_directory(type), id, sealed);
@@ -269,10 +309,11 @@ void Repository::forget_cached(ObjectType type, const std::vector<ObjectRef>& pr
   cache_->keep_only(object_directory(type), ids);
 }
 
-Status Repository::load_index(unsigned threads) {
+Result<std::vector<Id>> Repository::read_indexes(unsigned threads) {
   const auto objects = TRY(list(ObjectType::index));
   forget_cached(ObjectType::index, objects);
   if (threads == 0) threads = std::max(cpu_threads(), store_->connections());
+  index_ = std::make_unique<BlobIndex>();
   TRY_VOID(parallel_for(
       objects.size(), threads, [&] { return Codec(master_key_); },
       [&](size_t i, Codec& codec) -> Status {
@@ -280,7 +321,68 @@ Status Repository::load_index(unsigned threads) {
         return parse_index(as_text(text), [&](PackContents&& pack) { index_->load_pack(pack.id, pack.blobs); });
       }));
   index_->finish_loading();
-  return {};
+  forget_cached_packs();
+  std::vector<Id> ids;
+  for (const ObjectRef& object : objects) ids.push_back(object.id);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+Status Repository::load_index(unsigned threads) {
+  if (index_loaded()) return {};
+  constexpr int kTries = 3;  // a prune takes longer than reading its index does
+  for (int tries = 1;; ++tries) {
+    auto ids = read_indexes(threads);
+    if (!ids && (ids.error().id != store::kNotFound || tries == kTries)) return std::unexpected(std::move(ids).error());
+    if (!ids) continue;
+    {
+      MutexLock lock(mutex_);
+      loaded_indexes_ = std::move(*ids);
+    }
+    Status current = index_guard_ ? index_guard_() : Status();
+    if (current || current.error().id != "repo.index_changed" || tries == kTries) return current;
+  }
+}
+
+Status Repository::reload_index(unsigned threads) {
+  {
+    MutexLock lock(mutex_);
+    loaded_indexes_.reset();
+  }
+  return load_index(threads);
+}
+
+bool Repository::index_loaded() const {
+  MutexLock lock(mutex_);
+  return loaded_indexes_.has_value();
+}
+
+Status Repository::check_loaded_index() {
+  std::vector<Id> now;
+  for (const ObjectRef& object : TRY(list(ObjectType::index))) now.push_back(object.id);
+  std::sort(now.begin(), now.end());
+  MutexLock lock(mutex_);
+  if (!loaded_indexes_ || std::includes(now.begin(), now.end(), loaded_indexes_->begin(), loaded_indexes_->end()))
+    return {};
+  return fail(
+      ErrorClass::conflict, "repo.index_changed",
+      fmt::format("the index of {} was rewritten while the lock was taken; nothing was published", store_->location()),
+      "run the same command again");
+}
+
+bool Repository::is_damage(const Error& error) {
+  return error.error_class != ErrorClass::unavailable && error.error_class != ErrorClass::interrupted &&
+         error.error_class != ErrorClass::conflict;
+}
+
+void Repository::on_damage(std::function<void(const Id& pack, const Error&)> tell) {
+  MutexLock lock(mutex_);
+  tell_damage_ = std::move(tell);
+}
+
+void Repository::report_damage(const Id& pack, const Error& error) {
+  MutexLock lock(mutex_);
+  if (damaged_packs_.insert(pack).second && tell_damage_) tell_damage_(pack, error);
 }
 
 Result<std::vector<Snapshot>> Repository::load_snapshots(unsigned threads) {
@@ -350,16 +452,28 @@ Status Repository::decode_blob(const PackedBlob& blob, ByteSpan sealed, MutableB
 }
 
 Result<Buffer> Repository::load_blob(BlobType type, const Id& id, Codec& codec) {
-  const auto location = index_->find(type, id);
-  if (!location) {
+  const auto copies = index_->copies(type, id);
+  if (copies.empty()) {
     return damaged(fmt::format("{} blob {} is in no index", blob_type_name(type), id.short_hex()));
   }
-  if (cache_ && type == BlobType::tree) {
-    if (auto plain = read_blob(*location, codec, true)) return plain;
+  std::optional<Error> first;
+  for (const BlobLocation& copy : copies) {
+    auto plain = load_copy(copy, codec);
+    if (!plain && !is_damage(plain.error())) return plain;
+    if (plain && first) report_damage(copies.front().pack, *first);
+    if (plain) return plain;
+    if (!first) first = std::move(plain).error();
   }
-  auto plain = read_blob(*location, codec, false);
+  return std::unexpected(std::move(*first));
+}
+
+Result<Buffer> Repository::load_copy(const BlobLocation& location, Codec& codec) {
+  if (cache_ && location.blob.type == BlobType::tree) {
+    if (auto plain = read_blob(location, codec, true)) return plain;
+  }
+  auto plain = read_blob(location, codec, false);
   if (!plain && (plain.error().id == store::kNotFound || plain.error().id == store::kShortRead))
-    return damaged(fmt::format("pack {}: {}", location->pack.hex(), plain.error().message));
+    return damaged(fmt::format("pack {}: {}", location.pack.hex(), plain.error().message));
   return plain;
 }
 
@@ -372,7 +486,7 @@ Result<Buffer> Repository::read_blob(const BlobLocation& location, Codec& codec,
     if (!bytes) {
       // One directory is rarely read alone: take the whole pack of them.
       Buffer pack;
-      TRY_VOID(store_->get_all(key, pack));
+      TRY_VOID(store_->get_all(key, pack, kMaxTreePack));
       if (crypto::sha256(pack) != location.pack.bytes) return damaged(key + " does not match its name");
       cache_->write("packs", location.pack, pack);
       if (uint64_t{blob.offset} + blob.length > pack.size()) return damaged(key + " is shorter than its index says");

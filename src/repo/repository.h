@@ -4,10 +4,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/secret.h"
 #include "codec/zstd.h"
 #include "crypto/seal.h"
@@ -53,7 +55,7 @@ class Repository {
   /// Opens with the first key that the password fits: "repo.not_found" when nothing is there, "repo.key.wrong_password"
   /// (refused) when no key fits. `key_hint` names a key (prefix of its id) to try first.
   static Result<std::unique_ptr<Repository>> open(std::shared_ptr<store::ObjectStore> store, const Secret& password,
-                                                  const std::string& key_hint = {});
+                                                  const std::string& key_hint = {}, std::stop_token stop = {});
 
   /// Opens with a master key that the caller holds already (from an earlier open), without a password and its costly
   /// derivation. `key_id` may be empty.
@@ -81,20 +83,36 @@ class Repository {
   Result<Id> save(ObjectType type, std::string_view text, Codec& codec);
   Status remove(ObjectType type, const Id& id);
 
-  /// Reads every index object, `threads` at a time. Call once, before blobs are looked up.
+  /// Reads every index object, `threads` at a time, before blobs are looked up. A second call changes nothing. Where a
+  /// guard is set and finds that objects were removed meanwhile, all is read again.
   Status load_index(unsigned threads = 0);
+  /// Reads it again: what this process has written since is in index objects now.
+  Status reload_index(unsigned threads = 0);
+  /// True once load_index() has read the index.
+  bool index_loaded() const;
+  /// Looks whether each index object that was loaded is still listed: without it, the packs it names may be gone.
+  /// "repo.index_changed" (conflict). Thread-safe.
+  Status check_loaded_index();
+  /// Asked at the end of each load_index(): "repo.index_changed" makes it read again.
+  void guard_index(std::function<Status()> guard) { index_guard_ = std::move(guard); }
 
   /// Every snapshot, oldest first. Objects that vanish between listing and reading are left out (forgotten meanwhile).
   Result<std::vector<Snapshot>> load_snapshots(unsigned threads = 0);
   /// One snapshot by id, unique prefix of at least 4 digits, or "latest" (the newest that `matches`).
   Result<Snapshot> find_snapshot(const std::string& name, const std::function<bool(const Snapshot&)>& matches = {});
 
-  /// Plain bytes of a blob: from its pack, MAC, decompression, hash against the id.
+  /// Plain bytes of a blob: from a pack that holds it, MAC, decompression, hash against the id.
   Result<Buffer> load_blob(BlobType type, const Id& id, Codec& codec);
 
   /// Opens the bytes of one stored blob (sealed, perhaps compressed) into `plain`, which has plain_length() bytes;
   /// checks MAC and size, not the hash.
   static Status decode_blob(const PackedBlob& blob, ByteSpan sealed, MutableByteSpan plain, Codec& codec);
+
+  /// Damage that another copy made up for; `tell` is called once for each pack, from any thread, one at a time.
+  void on_damage(std::function<void(const Id& pack, const Error&)> tell);
+  void report_damage(const Id& pack, const Error& error);
+  /// True if an object or a part of it cannot be had from the store as it should be, though the store can be reached.
+  static bool is_damage(const Error& error);
 
   /// Adds a key file for another password (the master key stays). Returns its id.
   Result<Id> add_key(const Secret& password, const std::string& user, const std::string& host);
@@ -102,11 +120,14 @@ class Repository {
 
  private:
   Repository(std::shared_ptr<store::ObjectStore> store) : store_(std::move(store)) {}
-  Status open_key(const Secret& password, const std::string& key_hint);
+  Status open_key(const Secret& password, const std::string& key_hint, const std::stop_token& stop);
   Status load_config();
   void forget_cached(ObjectType type, const std::vector<ObjectRef>& present);
+  void forget_cached_packs();
   Status read_sealed(ObjectType type, const Id& id, Buffer& sealed);
   Result<Buffer> read_blob(const BlobLocation& location, Codec& codec, bool from_cache);
+  Result<Buffer> load_copy(const BlobLocation& location, Codec& codec);
+  Result<std::vector<Id>> read_indexes(unsigned threads);
 
   std::shared_ptr<store::ObjectStore> store_;
   crypto::SealKey master_key_;
@@ -114,6 +135,12 @@ class Repository {
   std::optional<Cache> cache_;
   Config config_;
   std::unique_ptr<BlobIndex> index_ = std::make_unique<BlobIndex>();
+  std::function<Status()> index_guard_;
+
+  mutable Mutex mutex_;
+  std::optional<std::vector<Id>> loaded_indexes_ GUARDED_BY(mutex_);  // sorted
+  std::function<void(const Id&, const Error&)> tell_damage_ GUARDED_BY(mutex_);
+  std::set<Id> damaged_packs_ GUARDED_BY(mutex_);  // reported already
 };
 
 /// The error of bytes that are not what their name promises.

@@ -114,6 +114,7 @@ TEST_F(Crash, prune) {
   const auto command = with_repo({"prune", "--keep-last", "1", "--max-unused", "0"});
   const auto ops = recorded(command);
   at_every_operation(ops, [&](bool) {
+    holdfast({"repo", "unlock"});
     holdfast({"check", "--read-data"});
     expect_streams();
     const auto again = run(command);

@@ -54,6 +54,7 @@ TEST_F(Kill, a_backup_of_a_stream_killed_at_random_moments) {
     std::filesystem::copy(original, repo, std::filesystem::copy_options::recursive);
     killed += killed_after(command, whole * static_cast<double>(random() % 1000) / 1000);
     SCOPED_TRACE("kill number " + std::to_string(i));
+    holdfast({"repo", "unlock"});
     holdfast({"check", "--read-data"});
     expect_streams();
     const auto snapshots = snapshots_of(holdfast({"get", "snapshots", "-o", "json"}).out);
@@ -86,6 +87,7 @@ TEST_F(Kill, a_prune_killed_at_random_moments) {
     std::filesystem::copy(original, repo, std::filesystem::copy_options::recursive);
     SCOPED_TRACE("kill number " + std::to_string(i));
     killed_after(command, whole * static_cast<double>(random() % 1000) / 1000);
+    holdfast({"repo", "unlock"});
     holdfast({"check", "--read-data"});
     expect_streams();
     const auto outcome = run(command);

@@ -114,6 +114,13 @@ std::optional<PackMark> parse_mark(const MarkedPack& marked) {
       has_id = true;
     } else if (*key == "time") {
       if (!reader.null()) mark.time = Timestamp::parse(reader.string_view());
+    } else if (*key == "blobs") {
+      if (reader.null()) continue;
+      reader.enter_array();
+      while (reader.next_element()) {
+        mark.has_blobs = true;
+        reader.skip();
+      }
     } else {
       reader.skip();
     }

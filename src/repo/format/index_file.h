@@ -28,6 +28,7 @@ struct MarkedPack {
 struct PackMark {
   Id id;
   std::optional<Timestamp> time;  ///< when it was marked
+  bool has_blobs = false;         ///< rustic's own: the pack was in an index before; ours mark packs that were in none
 };
 /// Nothing for a mark without an id.
 std::optional<PackMark> parse_mark(const MarkedPack& marked);
