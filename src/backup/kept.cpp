@@ -1,5 +1,6 @@
 #include "backup/kept.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -8,6 +9,7 @@
 
 #include "repo/file_metadata.h"
 #include "repo/tree_access.h"
+#include "sys/beneath.h"
 
 namespace holdfast::backup {
 
@@ -137,10 +139,15 @@ Result<repo::RestoreResult> restore_kept(repo::Repository& repository, const Kep
   part.tree = *node->subtree;
   auto result = TRY(repo::restore_tree(repository, part, into, options, progress, std::move(stop)));
   if (options.dry_run) return result;
-  if (!copy.dump.empty()) {  // it holds the hashes of passwords
-    if (::chmod(into.c_str(), 0700) != 0) result.problems.push_back("the mode of " + into + " could not be set");
+  const sys::Fd place = TRY(sys::open_directory(into, false));
+  const sys::Fd fd = sys::open_beneath(place.get(), "", O_RDONLY | O_DIRECTORY);
+  struct stat info{};
+  if (!fd || ::fstat(fd.get(), &info) != 0) {
+    result.problems.push_back("the mode of " + into + " could not be set");
+  } else if (!copy.dump.empty()) {  // it holds the hashes of passwords
+    if (::fchmod(fd.get(), 0700) != 0) result.problems.push_back("the mode of " + into + " could not be set");
   } else {  // a server refuses a data directory that others may read
-    repo::apply_metadata(into, *node, result.problems);
+    repo::apply_metadata(fd.get(), into, *node, result.problems, info);
   }
   return result;
 }

@@ -8,8 +8,6 @@
 
 #include <cerrno>
 
-#include "sys/file.h"
-
 namespace holdfast::repo {
 
 unsigned posix_mode(const Node& node) {
@@ -20,53 +18,54 @@ unsigned posix_mode(const Node& node) {
   return mode;
 }
 
-void apply_metadata(const std::string& path, const Node& node, std::vector<std::string>& problems, int fd,
-                    const struct stat* now) {
+void apply_metadata(int fd, const std::string& path, const Node& node, std::vector<std::string>& problems,
+                    const struct stat& now) {
   const auto note = [&](const char* what) {
     problems.push_back(fmt::format("{}: {}: {}", path, what, std::strerror(errno)));
   };
   const bool root = ::geteuid() == 0;
-  const bool owned = now && now->st_uid == node.uid && now->st_gid == node.gid;
-  if (root && !owned && (fd >= 0 ? ::fchown(fd, node.uid, node.gid) : ::lchown(path.c_str(), node.uid, node.gid)) != 0)
-    note("owner");
-  for (const auto& attribute : node.xattrs) {
-    if (::lsetxattr(path.c_str(), attribute.name.c_str(), attribute.value.data(), attribute.value.size(), 0) != 0 &&
-        !(errno == EPERM && !root)) {
-      note(("attribute " + attribute.name).c_str());
-    }
+  const bool by_path = node.type != NodeType::file && node.type != NodeType::dir;  // fd is O_PATH
+  const std::string proc = by_path ? fmt::format("/proc/self/fd/{}", fd) : "";
+  bool owned = now.st_uid == node.uid && now.st_gid == node.gid;
+  if (root && !owned) {
+    owned = ::fchownat(fd, "", node.uid, node.gid, AT_EMPTY_PATH) == 0;
+    if (!owned) note("owner");
   }
-  const bool has_mode = now && owned && (now->st_mode & 07777) == posix_mode(node);
+  for (const auto& attribute : node.xattrs) {
+    const int done =
+        by_path ? ::setxattr(proc.c_str(), attribute.name.c_str(), attribute.value.data(), attribute.value.size(), 0)
+                : ::fsetxattr(fd, attribute.name.c_str(), attribute.value.data(), attribute.value.size(), 0);
+    if (done != 0 && !(errno == EPERM && !root)) note(("attribute " + attribute.name).c_str());
+  }
+  unsigned mode = posix_mode(node);
+  if (node.type != NodeType::dir) {
+    if (!owned && now.st_uid != node.uid) mode &= ~static_cast<unsigned>(S_ISUID);
+    if (!owned && now.st_gid != node.gid) mode &= ~static_cast<unsigned>(S_ISGID);
+  }
+  const bool has_mode = now.st_uid == node.uid && now.st_gid == node.gid && (now.st_mode & 07777) == mode;
   if (node.type != NodeType::symlink && !has_mode &&
-      (fd >= 0 ? ::fchmod(fd, posix_mode(node)) : ::chmod(path.c_str(), posix_mode(node))) != 0) {
+      (by_path ? ::chmod(proc.c_str(), mode) : ::fchmod(fd, mode)) != 0) {
     note("mode");
   }
   const timespec times[2] = {{node.atime.seconds, node.atime.nanoseconds},
                              {node.mtime.seconds, node.mtime.nanoseconds}};
-  if ((fd >= 0 ? ::futimens(fd, times) : ::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW)) != 0) {
-    note("times");
-  }
+  if ((by_path ? ::utimensat(fd, "", times, AT_EMPTY_PATH) : ::futimens(fd, times)) != 0) note("times");
 }
 
-Status create_special(const std::string& path, const Node& node) {
-  int done = 0;
+bool create_special(int directory, const std::string& name, const Node& node) {
   switch (node.type) {
     case NodeType::symlink:
-      done = ::symlink(node.link_target.c_str(), path.c_str());
-      break;
+      return ::symlinkat(node.link_target.c_str(), directory, name.c_str()) == 0;
     case NodeType::fifo:
-      done = ::mkfifo(path.c_str(), 0600);
-      break;
+      return ::mkfifoat(directory, name.c_str(), 0600) == 0;
     case NodeType::dev:
-      done = ::mknod(path.c_str(), S_IFBLK | 0600, node.device);
-      break;
+      return ::mknodat(directory, name.c_str(), S_IFBLK | 0600, node.device) == 0;
     case NodeType::chardev:
-      done = ::mknod(path.c_str(), S_IFCHR | 0600, node.device);
-      break;
+      return ::mknodat(directory, name.c_str(), S_IFCHR | 0600, node.device) == 0;
     default:
-      return {};  // sockets and irregular files mean nothing without their maker
+      errno = EINVAL;  // sockets and irregular files mean nothing without their maker
+      return false;
   }
-  if (done != 0) return fail(sys::errno_error(errno, "create " + path));
-  return {};
 }
 
 }  // namespace holdfast::repo

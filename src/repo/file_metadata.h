@@ -10,15 +10,17 @@
 
 namespace holdfast::repo {
 
-/// Owner, extended attributes, mode and times of `node` onto `path` (not following links), in this order: a change of
-/// owner clears set-uid bits, and every other change would touch the times. Owners are left alone unless this process
-/// is root. Appends what failed to `problems`. A descriptor of the file, where one is open, saves the look-ups of its
-/// path; `now`, what it is already.
-void apply_metadata(const std::string& path, const Node& node, std::vector<std::string>& problems, int fd = -1,
-                    const struct stat* now = nullptr);
+/// Owner, extended attributes, mode and times of `node` onto the open file `fd`, in this order: a change of owner
+/// clears set-uid bits, and every other change would touch the times. `fd` of a file or directory is open for reading
+/// or writing, of anything else by O_PATH. Owners are left alone unless this process is root. A file whose owner
+/// (group) is not the node's afterwards gets no set-uid (set-gid) bit: it would lend the rights of another user.
+/// Appends what failed to `problems` under the name `path`; `now`, what the file is already.
+void apply_metadata(int fd, const std::string& path, const Node& node, std::vector<std::string>& problems,
+                    const struct stat& now);
 
-/// Creates the symlink, fifo or device that `node` is. Devices need root.
-Status create_special(const std::string& path, const Node& node);
+/// Creates the symlink, fifo or device that `node` is as `name` in an open directory. Devices need root. False with
+/// errno if that fails.
+bool create_special(int directory, const std::string& name, const Node& node);
 
 /// Permission and special bits for chmod(2).
 unsigned posix_mode(const Node& node);

@@ -1,7 +1,9 @@
 // Writing the files of a snapshot back to a file system.
 //
 // Packs are read in large neighbouring ranges and decoded on all processors; every blob's hash is verified before a
-// byte of it is written. A file with a damaged blob is not left behind half right: it is removed and named.
+// byte of it is written. A file is written beside its place and takes it when it is whole: an interrupt leaves each
+// file old or new, and a file with a damaged blob is named and what was in its place stays. Nothing outside the
+// selection is touched, and no symbolic link below the target is followed (repo/restore_place.h).
 #pragma once
 
 #include <atomic>
