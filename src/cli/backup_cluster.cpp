@@ -25,7 +25,8 @@ Exit backup_cluster(Context& context) {
   request.program_version = "holdfast " HOLDFAST_VERSION;
   request.dry_run = context.options.flag("dry-run");
 
-  RepositorySession session = TRY(open_repository(context, LockNeed::shared));
+  RepositorySession session =
+      TRY(open_repository(context, context.options.flag("dry-run") ? LockNeed::shared : LockNeed::publish));
   TRY_VOID(session.repository->load_index());
   Progress progress(context.out, "backing up " + request.cluster.full_name());
   const auto may_commit = [&]() -> Status {

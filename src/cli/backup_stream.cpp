@@ -26,7 +26,8 @@ Exit back_up_stream(Context& context, repo::ByteSource& source, const std::funct
   std::string parent_name;
   repo::SnapshotOptions snapshot = TRY(snapshot_options(context.options, parent_name));
   const repo::SaverOptions saver = TRY(saver_options(context.options));
-  RepositorySession session = TRY(open_repository(context, LockNeed::shared));
+  RepositorySession session =
+      TRY(open_repository(context, context.options.flag("dry-run") ? LockNeed::shared : LockNeed::publish));
   repo::Repository& repository = *session.repository;
   if (!parent_name.empty()) snapshot.parent = TRY(repository.find_snapshot(parent_name)).id;
   TRY_VOID(repository.load_index());

@@ -19,7 +19,8 @@ Exit backup_trees(Context& context) {
   repo::SnapshotOptions snapshot = TRY(snapshot_options(options, parent_name));
   const repo::SaverOptions saver = TRY(saver_options(options));
   const repo::TreeBackupOptions tree{options.list("exclude"), options.flag("one-file-system")};
-  RepositorySession session = TRY(open_repository(context, LockNeed::shared));
+  RepositorySession session =
+      TRY(open_repository(context, context.options.flag("dry-run") ? LockNeed::shared : LockNeed::publish));
   repo::Repository& repository = *session.repository;
   if (!parent_name.empty()) snapshot.parent = TRY(repository.find_snapshot(parent_name)).id;
   TRY_VOID(repository.load_index());

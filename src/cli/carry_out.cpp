@@ -98,7 +98,7 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, Work w
   run.state_dir = state_dir_of(context);
   std::optional<RepositorySession> session;
   if (needs_repository(plan)) {
-    session = TRY(open_repository(context, LockNeed::shared));
+    session = TRY(open_repository(context, LockNeed::publish));
     TRY_VOID(session->repository->load_index());
   }
   repair::Doors doors;
@@ -160,7 +160,7 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
     doors.triage = [cluster] { return look_at(cluster); };
     if (needs_repository(plan)) {
       // Undoing needs no repository, and resuming only when the copy is not taken yet: its want is told there.
-      auto opened = open_repository(context, LockNeed::shared);
+      auto opened = open_repository(context, LockNeed::publish);
       std::shared_ptr<RepositorySession> session;
       if (opened) session = std::make_shared<RepositorySession>(std::move(*opened));
       const Error why = opened ? Error{} : opened.error();

@@ -15,7 +15,8 @@ Exit run_repo_copy(Context& context) {
   const RepositoryAccess from = TRY(source_repository_access(context));
   const RepositoryAccess to = TRY(repository_access(context));
   RepositorySession source = TRY(open_repository(context, from, LockNeed::shared));
-  RepositorySession destination = TRY(open_repository(context, to, LockNeed::shared));
+  RepositorySession destination =
+      TRY(open_repository(context, to, context.options.flag("dry-run") ? LockNeed::shared : LockNeed::publish));
   if (source.repository->config().id == destination.repository->config().id) {
     return fail(ErrorClass::usage, "repo.copy.same", "source and destination are the same repository",
                 "name two with --from-repo and -r");

@@ -37,7 +37,8 @@ Exit run_repo_key_list(Context& context) {
 }
 
 Exit run_repo_key_add(Context& context) {
-  RepositorySession session = TRY(open_repository(context, LockNeed::shared));
+  RepositorySession session =
+      TRY(open_repository(context, context.options.flag("dry-run") ? LockNeed::shared : LockNeed::publish));
   repo::Repository& repository = *session.repository;
   const Secret password = TRY(resolve_password(new_password_source(context), "new password", true, context.stop));
   if (password.empty()) {

@@ -1,5 +1,7 @@
 #include "cli/repository_session.h"
 
+#include <fmt/format.h>
+
 #include "store/open_store.h"
 
 namespace holdfast::cli {
@@ -8,6 +10,7 @@ Result<std::shared_ptr<store::ObjectStore>> open_store(Context& context, const R
   store::StoreOptions options;
   options.env = [&env = context.env](const std::string& name) { return env.get(name); };
   options.ca_file = access.ca_cert;
+  options.client_cert = access.tls_client_cert;
   options.insecure_tls = access.insecure_tls;
   options.upload_limit = access.limit_upload;
   options.download_limit = access.limit_download;
@@ -17,11 +20,17 @@ Result<std::shared_ptr<store::ObjectStore>> open_store(Context& context, const R
 }
 
 Result<RepositorySession> open_repository(Context& context, const RepositoryAccess& access, LockNeed need) {
+  if ((need == LockNeed::publish || need == LockNeed::exclusive) && access.no_lock) {
+    return fail(ErrorClass::usage, "cli.no_lock",
+                need == LockNeed::exclusive ? "this command deletes objects and never works without a lock"
+                                            : "this command writes to the repository and never works without a lock",
+                "leave out --no-lock");
+  }
   auto store = TRY(open_store(context, access));
   const Secret password =
       TRY(resolve_password(access.password, "password for " + store->location(), false, context.stop));
   RepositorySession session;
-  session.repository = TRY(repo::Repository::open(std::move(store), password, access.key_hint));
+  session.repository = TRY(repo::Repository::open(std::move(store), password, access.key_hint, context.stop));
   if (session.repository->store().is_remote() && !access.no_cache) {
     std::string directory = access.cache_dir;
     if (directory.empty()) {
@@ -31,10 +40,11 @@ Result<RepositorySession> open_repository(Context& context, const RepositoryAcce
     }
     if (!directory.empty()) session.repository->use_cache(directory);
   }
-  if (need == LockNeed::exclusive && access.no_lock) {
-    return fail(ErrorClass::usage, "cli.no_lock", "this command deletes objects and never works without a lock",
-                "leave out --no-lock");
-  }
+  session.repository->on_damage([&context](const repo::Id& pack, const Error& error) {
+    context.out.warning("repo.pack.damaged", fmt::format("pack {} is damaged ({}); what was needed of it was read from "
+                                                         "another pack: holdfast check --read-data names all damage",
+                                                         pack.short_hex(), error.message));
+  });
   if (need != LockNeed::none && !access.no_lock) {
     const auto kind = need == LockNeed::exclusive ? repo::LockKind::exclusive : repo::LockKind::shared;
     session.lock = TRY(repo::Lock::acquire(*session.repository, kind, access.retry_lock, context.stop));

@@ -37,13 +37,14 @@ struct RepositorySession {
   Status confirm();
 };
 
-enum class LockNeed { none, shared, exclusive };
+/// `publish` is a shared lock of what writes snapshots or keys.
+enum class LockNeed { none, shared, publish, exclusive };
 
 /// The store of a location, with the environment's credentials and the flags' settings.
 Result<std::shared_ptr<store::ObjectStore>> open_store(Context& context, const RepositoryAccess& access);
 
 /// Opens the repository of -r (or its environment variables), loads no index. `need` says which lock the verb takes;
-/// --no-lock drops shared ones and is refused for exclusive ones.
+/// --no-lock drops the shared locks of readers, and is refused for what publishes or removes.
 Result<RepositorySession> open_repository(Context& context, LockNeed need);
 /// The same for an access resolved before.
 Result<RepositorySession> open_repository(Context& context, const RepositoryAccess& access, LockNeed need);
