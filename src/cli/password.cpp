@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -25,6 +26,13 @@ std::unexpected<Error> usage(std::string id, std::string message, std::string hi
   return fail(ErrorClass::usage, std::move(id), std::move(message), std::move(hint));
 }
 
+// A buffer that holds a password for a moment; as large from the start as it gets, so that no copy stays behind.
+struct PasswordText {
+  std::string text;
+  PasswordText() { text.reserve(8192); }
+  ~PasswordText() { ::explicit_bzero(text.data(), text.size()); }
+};
+
 // White space around the password goes, and so does a byte order mark: restic reads files and commands like that, and
 // both programs must open a repository with the same file.
 Secret trimmed(std::string_view text) {
@@ -38,6 +46,7 @@ Result<Secret> from_file(const std::string& path) {
   auto text = sys::read_file(path);
   if (!text) return usage("cli.password_file", "password file " + path + ": " + text.error().message);
   Secret secret = trimmed(as_text(*text));
+  if (!text->empty()) ::explicit_bzero(text->data(), text->size());
   if (secret.empty()) return usage("cli.password_file", "password file " + path + " is empty");
   return secret;
 }
@@ -63,7 +72,8 @@ Result<Secret> from_command(const std::string& command, std::stop_token stop) {
     return usage("cli.password_command",
                  fmt::format("password command {}: {}", words[0], sys::errno_error(problem, "start").message));
 
-  std::string text;
+  PasswordText taken;
+  std::string& text = taken.text;
   const auto deadline = Deadline::in(std::chrono::seconds(60));
   std::string trouble;
   while (trouble.empty()) {
@@ -76,6 +86,7 @@ Result<Secret> from_command(const std::string& command, std::stop_token stop) {
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     text.append(block, static_cast<size_t>(got));
+    ::explicit_bzero(block, sizeof block);
     if (text.size() > 1 << 20) trouble = "printed more than 1 MiB";
   }
   if (!trouble.empty()) ::kill(pid, SIGKILL);
@@ -115,7 +126,8 @@ class EchoOff {
 
 Result<Secret> ask(int terminal, const std::string& prompt, std::stop_token stop) {
   TRY_VOID(sys::write_all(terminal, as_bytes(prompt + ": ")));
-  std::string line;
+  PasswordText taken;
+  std::string& line = taken.text;
   {
     EchoOff echo_off(terminal);
     while (true) {
@@ -130,7 +142,7 @@ Result<Secret> ask(int terminal, const std::string& prompt, std::stop_token stop
     }
   }
   TRY_VOID(sys::write_all(terminal, as_bytes("\n")));
-  return Secret(std::move(line));
+  return Secret(std::string(line));
 }
 
 Result<Secret> from_prompt(const std::string& prompt, bool confirm, std::stop_token stop) {

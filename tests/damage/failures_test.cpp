@@ -101,8 +101,10 @@ TEST_F(Failures, a_tree_with_a_vanished_path_is_no_silent_success) {
 TEST_F(Failures, a_backup_whose_lock_is_removed_meanwhile_is_a_conflict_and_leaves_no_snapshot) {
   const auto holdfast = holdfast_program();
   // The producer starts while the repository is still being opened.
-  const auto unlock = "echo part; until ls " + repo + "/locks/* > /dev/null 2>&1; do sleep 0.01; done; " + holdfast +
-                      " repo unlock --remove-all -r " + repo + " >&2 && echo rest";
+  // The password is not in a producer's environment.
+  const auto unlock =
+      "echo part; until ls " + repo + "/locks/* > /dev/null 2>&1; do sleep 0.01; done; RESTIC_PASSWORD='" +
+      box.env()["RESTIC_PASSWORD"] + "' " + holdfast + " repo unlock --remove-all -r " + repo + " >&2 && echo rest";
   auto command = box.holdfast({"backup", "--path", "/p", "-r", repo, "--", "sh", "-c", unlock});
   const auto outcome = run(command);
   EXPECT_EQ(outcome.code, 7) << outcome.describe();
