@@ -1,7 +1,10 @@
 // The same repository behind real servers, used by both programs: S3 (SeaweedFS, versitygw) and restic's REST server.
+#include <fmt/format.h>
+
 #include "tests/interop/interop.h"
 #include "tests/interop/json.h"
 #include "tests/support/servers/store_servers.h"
+#include "tests/support/servers/tls_front.h"
 
 namespace holdfast::test {
 namespace {
@@ -67,6 +70,32 @@ TEST_F(Remote, s3_on_versitygw) {
 TEST_F(Remote, restics_rest_server) {
   use(make_rest_server(), "rest-server");
   if (server_) both_ways();
+}
+
+TEST_F(Remote, a_server_that_demands_a_certificate) {
+  use(make_rest_server(), "rest-server");
+  if (!server_) return;
+  const Certificates own = make_certificates(), others = make_certificates();
+  const TlsFront front(own, server_->port());
+  repo = server_->location("interop", fmt::format("https://127.0.0.1:{}", front.port()));
+  box.env()["RESTIC_CACERT"] = own.ca;
+  const std::string mine = make_client_certificate(own), strangers = make_client_certificate(others);
+  holdfast({"repo", "init", "--tls-client-cert", mine});
+  if (HasFailure()) return;
+  box.env()["RESTIC_TLS_CLIENT_CERT"] = mine;
+  const auto content = some_dump(3'000'000, 1);
+  holdfast_stream(content, "ns/first.sql");
+  EXPECT_TRUE(holdfast({"dump", "--path", "/ns/first.sql", "latest", "/ns/first.sql"}).out == content);
+  expect_clean();
+  // Without it, with a stranger's, and with a file that holds none: refused at once, with what to do.
+  for (const std::string& certificate : {std::string(), strangers, own.ca, path("nothing")}) {
+    box.env().erase("RESTIC_TLS_CLIENT_CERT");
+    if (!certificate.empty()) box.env()["RESTIC_TLS_CLIENT_CERT"] = certificate;
+    const auto refused = run(box.holdfast({"get", "snapshots", "-r", repo}));
+    EXPECT_EQ(refused.code, 3) << refused.describe();
+    EXPECT_LT(refused.wall_seconds, 10) << "a certificate does not get better by waiting";
+    EXPECT_NE(refused.err.find("--tls-client-cert"), std::string::npos) << refused.describe();
+  }
 }
 
 TEST_F(Remote, a_server_that_is_gone_is_unavailable_and_hinted) {
