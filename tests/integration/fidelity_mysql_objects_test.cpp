@@ -1,0 +1,293 @@
+// Objects and values that mariadb-dump and mysqldump do not carry, or not exactly: backed up from a replica, restored
+// in place, into a directory, and loaded from an export by the plain client, they are what they were.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+
+#include "engine/programs.h"
+#include "sql/mariadb.h"
+#include "tests/support/lab_guard.h"
+#include "tests/support/member_sql.h"
+#include "tests/support/require.h"
+
+namespace holdfast::test {
+namespace {
+
+using cluster::Engine;
+using codec::Value;
+using std::chrono::seconds;
+namespace fs = std::filesystem;
+
+using Shown = std::map<std::string, std::string>;  // by query
+
+const char* const kTables =
+    "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ('zoo','azoo','frozen') AND "
+    "TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY 1, 2";
+// Whatever its value, a column is shown as the bytes the server keeps.
+const char* const kColumns =
+    "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = '%s' AND TABLE_NAME = '%s' "
+    "ORDER BY ORDINAL_POSITION";
+
+const std::vector<std::string> kBoth = {
+    "SELECT EVENT_SCHEMA, EVENT_NAME, STATUS, DEFINER, TIME_ZONE, SQL_MODE, INTERVAL_VALUE, INTERVAL_FIELD, STARTS, "
+    "ENDS, "
+    "EXECUTE_AT, ON_COMPLETION, EVENT_COMMENT, HEX(EVENT_DEFINITION), CREATED FROM information_schema.EVENTS ORDER "
+    "BY 1, "
+    "2",
+    "SELECT Server_name, Host, Db, Username, Password, Port, Socket, Wrapper, Owner FROM mysql.servers",
+    "SELECT * FROM mysql.plugin",
+    "SELECT * FROM mysql.func",
+    "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, HEX(ACTION_STATEMENT), SQL_MODE, DEFINER FROM information_schema.TRIGGERS "
+    "WHERE "
+    "TRIGGER_SCHEMA <> 'sys' ORDER BY 1, 2",
+};
+const std::vector<std::string> kMysql = {
+    "SELECT * FROM information_schema.ST_SPATIAL_REFERENCE_SYSTEMS WHERE SRS_ID = 990001",
+    "SELECT NAME, SPACE_TYPE FROM information_schema.INNODB_TABLESPACES WHERE NAME LIKE '%own%' ORDER BY 1",
+    "SELECT * FROM information_schema.RESOURCE_GROUPS ORDER BY 1",
+    "SELECT component_urn FROM mysql.component ORDER BY 1",
+    "SELECT SCHEMA_NAME, TABLE_NAME, COLUMN_NAME, JSON_REMOVE(HISTOGRAM, '$.\"last-updated\"') FROM "
+    "information_schema.COLUMN_STATISTICS ORDER BY 1, 2, 3",
+    "SELECT * FROM information_schema.SCHEMATA_EXTENSIONS WHERE OPTIONS <> ''",
+    "SELECT cost_name, cost_value, comment FROM mysql.server_cost WHERE cost_value IS NOT NULL",
+    "SELECT engine_name, cost_name, cost_value FROM mysql.engine_cost WHERE cost_value IS NOT NULL",
+    "SELECT i, JSON_TYPE(j), JSON_STORAGE_SIZE(j), JSON_TYPE(JSON_EXTRACT(j, '$.a')), JSON_TYPE(JSON_EXTRACT(j, "
+    "'$[1]')) "
+    "FROM zoo.json_values ORDER BY 1",
+};
+const std::vector<std::string> kMariadb = {
+    "SELECT i, t, row_start, row_end FROM zoo.history FOR SYSTEM_TIME ALL ORDER BY 1, 3",
+    "SELECT * FROM zoo.history_named FOR SYSTEM_TIME ALL ORDER BY 1, 2",
+    "SELECT i, f+0, row_start, row_end FROM zoo.float_history FOR SYSTEM_TIME ALL ORDER BY 1, 3",
+    "SELECT NEXT_NOT_CACHED_VALUE, MINIMUM_VALUE, MAXIMUM_VALUE, START_VALUE, INCREMENT, CACHE_SIZE, CYCLE_OPTION FROM "
+    "zoo.zs",
+    "SELECT COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE COLUMN_DEFAULT LIKE '%nextval%'",
+    "SELECT db_name, table_name, column_name, min_value, max_value, HEX(histogram) FROM mysql.column_stats ORDER BY "
+    "1, 2, "
+    "3",
+    "SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, HEX(ROUTINE_DEFINITION) FROM information_schema.ROUTINES WHERE "
+    "ROUTINE_SCHEMA = 'zoo' ORDER BY 1, 2, 3",
+};
+
+std::string rows_text(const sql::Rows& rows) {
+  std::string text;
+  for (const auto& row : rows.rows) {
+    for (const auto& value : row) text += value.value_or("NULL") + " | ";
+    text += "\n";
+  }
+  return text;
+}
+
+class Server {
+ public:
+  explicit Server(const sql::Target& target) {
+    auto connection = sql::MariadbConnection::connect(target, Deadline::in(seconds(30)));
+    EXPECT_TRUE(connection) << connection.error().to_string();
+    if (connection) connection_.emplace(std::move(*connection));
+    run("SET time_zone = '+00:00'");
+  }
+  std::string run(const std::string& statement) {
+    if (!connection_) return "not connected";
+    auto rows = connection_->query(statement, Deadline::in(seconds(60)));
+    return rows ? rows_text(*rows) : rows.error().to_string();
+  }
+  sql::Rows rows(const std::string& statement) {
+    auto rows = connection_ ? connection_->query(statement, Deadline::in(seconds(60))) : Result<sql::Rows>(sql::Rows{});
+    EXPECT_TRUE(rows) << statement << ": " << rows.error().to_string();
+    return rows ? std::move(*rows) : sql::Rows{};
+  }
+
+  /// Everything there is to compare. Rows of MEMORY tables stay out where a server was not filled with them.
+  Shown show(Engine engine) {
+    Shown shown;
+    for (const auto& query : kBoth) shown[query] = run(query);
+    for (const auto& query : engine == Engine::mysql ? kMysql : kMariadb) shown[query] = run(query);
+    const auto tables = rows(kTables);
+    for (const auto& row : tables.rows) {
+      const std::string name = sql::quote_mysql_name(*row[0]) + "." + sql::quote_mysql_name(*row[1]);
+      shown["SHOW CREATE TABLE " + name] = run("SHOW CREATE TABLE " + name);
+      char query[512];
+      std::snprintf(query, sizeof query, kColumns, row[0]->c_str(), row[1]->c_str());
+      std::string select;
+      for (const auto& column : rows(query).rows) {
+        if (*row[1] == "history_trx" && *column[0] != "i") continue;  // numbers of transactions of this very server
+        const std::string quoted = sql::quote_mysql_name(*column[0]);
+        const std::string& type = *column[1];
+        select += (select.empty() ? "" : ",") +
+                  (type == "float" || type == "double" || type == "enum" || type == "set" || type == "bit"
+                       ? quoted + "+0"
+                   : type == "json" || type == "date" || type == "datetime" ? quoted
+                                                                             : "HEX(" + quoted + ")");
+      }
+      shown["rows of " + name] = run("SELECT " + select + " FROM " + name + " ORDER BY 1");
+    }
+    return shown;
+  }
+
+ private:
+  std::optional<sql::MariadbConnection> connection_;
+};
+
+void expect_equal(const Shown& was, const Shown& is, const std::string& where) {
+  for (const auto& [query, text] : was) {
+    const auto found = is.find(query);
+    EXPECT_EQ(found == is.end() ? "missing" : found->second, text) << where << ": " << query;
+  }
+}
+
+/// A server of our own on a data directory, ended with the object.
+class OwnServer {
+ public:
+  OwnServer(Engine engine, const std::string& data, const std::string& folder) {
+    socket_ = folder + "/own.sock";
+    sys::Command command;
+    const auto program = engine::find_program(engine, engine == Engine::mysql ? "mysqld" : "mariadbd");
+    command.argv = {*program, "--no-defaults", "--datadir=" + data, "--socket=" + socket_, "--skip-networking",
+                    "--pid-file=" + folder + "/own.pid", "--log-error=" + folder + "/own.log",
+                    "--innodb-flush-log-at-trx-commit=0", "--event-scheduler=OFF", "--skip-log-bin",
+                    "--character-set-server=utf8mb4"};
+    if (engine == Engine::mysql) command.argv.push_back("--mysqlx=OFF");
+    if (::geteuid() == 0) command.argv.push_back("--user=root");
+    command.die_with_parent = SIGKILL;
+    command.out = command.err = sys::Stdio::null();
+    auto process = sys::spawn(command);
+    EXPECT_TRUE(process) << process.error().to_string();
+    if (process) process_.emplace(std::move(*process));
+  }
+  ~OwnServer() {
+    if (!process_) return;
+    (void)process_->kill();
+    (void)process_->wait(Deadline::in(seconds(20)), {});
+  }
+  sql::Target target(const std::string& user, const std::string& password) {
+    sql::Target target;
+    target.socket = socket_;
+    target.user = user;
+    target.password = Secret(password);
+    const auto up = sys::wait_until(
+        [&] { return sql::MariadbConnection::connect(target, Deadline::in(seconds(2))).has_value(); },
+        Deadline::in(seconds(60)));
+    EXPECT_TRUE(up && *up) << "the server on the restored directory does not answer";
+    return target;
+  }
+  const std::string& socket() const { return socket_; }
+
+ private:
+  std::string socket_;
+  std::optional<sys::Process> process_;
+};
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+class FidelityObjects : public testing::TestWithParam<Engine> {
+ protected:
+  void SetUp() override {
+    HOLDFAST_NEED(std::string(cluster::engine_name(GetParam())),
+                  engine::find_program(GetParam(), mysql() ? "mysqld" : "mariadbd").has_value(),
+                  "its server is not installed");
+    ::setenv("RESTIC_PASSWORD", "test", 1);
+    lab_.emplace();
+    repository_ = lab_->state_dir() + "/repository";
+    const auto up = lab_->holdfast({"lab", "up", cluster()});
+    ASSERT_EQ(up.exit_code, 0) << up.err;
+    const auto init = lab_->holdfast({"repo", "init", "-r", repository_});
+    ASSERT_EQ(init.exit_code, 0) << init.err;
+  }
+  bool mysql() const { return GetParam() == Engine::mysql; }
+  std::string cluster() const { return mysql() ? "shop-mysql" : "shop-mariadb"; }
+  sql::Target member(size_t i) { return target_of(lab_->member(cluster() + "-" + std::to_string(i))); }
+
+  /// Statements from a file by the engine's plain client.
+  RunResult load(const sql::Target& target, const std::string& file, bool options_of_an_export = false) {
+    const std::string client = *engine::find_program(GetParam(), mysql() ? "mysql" : "mariadb");
+    const std::string options = lab_->state_dir() + "/client.cnf";
+    std::ofstream(options) << "[client]\nuser=" << target.user << "\npassword=" << target.password.reveal()
+                           << "\n"
+                           << (target.socket.empty() ? "protocol=tcp\nhost=" + target.host + "\nport=" +
+                                                           std::to_string(target.port)
+                                                     : "socket=" + target.socket)
+                           << "\n";
+    return run_program({"/bin/sh", "-c",
+                        client + " --defaults-file=" + options + " --default-character-set=utf8mb4" +
+                            (options_of_an_export ? " --binary-mode" : "") + " < " + file});
+  }
+
+  std::optional<LabGuard> lab_;
+  std::string repository_;
+};
+
+TEST_P(FidelityObjects, ComeBackAsTheyWere) {
+  const std::string zoo = std::string(HOLDFAST_SOURCE_DIR) + "/tests/integration/fidelity/" +
+                          std::string(cluster::engine_name(GetParam())) + ".sql";
+  const auto loaded = load(member(0), zoo);
+  ASSERT_EQ(loaded.exit_code, 0) << loaded.err;
+  Server(member(0)).run("CREATE DATABASE marker");
+  ASSERT_TRUE(*sys::wait_until(
+      [&] { return Server(member(1)).run("SHOW DATABASES LIKE 'marker'").find("marker") != std::string::npos; },
+      Deadline::in(seconds(60))));
+  const Shown was = Server(member(0)).show(GetParam());
+  ASSERT_NE(was.at(kBoth[0]).find("ENABLED"), std::string::npos) << was.at(kBoth[0]);
+
+  const auto backup = lab_->holdfast({"backup", "-c", cluster(), "-r", repository_, "-i", "1", "-o", "json"});
+  ASSERT_EQ(backup.exit_code, 0) << backup.out << backup.err;
+  const Value report = codec::parse_value(backup.out).value()["data"];
+  EXPECT_NE(report["member"].text(), cluster() + "-0");
+  EXPECT_TRUE(report["positionExact"].boolean());
+  if (!mysql()) {
+    EXPECT_NE(backup.out.find("zoo.history_trx"), std::string::npos) << "its history is lost";
+  }
+
+  Server(member(0)).run("DROP DATABASE marker");
+  const auto restored =
+      lab_->holdfast({"restore", "-c", cluster(), "-r", repository_, "--accept=replace-data", "-o", "json"});
+  ASSERT_EQ(restored.exit_code, 0) << restored.out << restored.err;
+  expect_equal(was, Server(member(0)).show(GetParam()), "restored in place");
+  const auto healthy = sys::wait_until(
+      [&] { return lab_->holdfast({"get", "status", "-c", cluster()}).exit_code == 0; }, Deadline::in(seconds(20)));
+  EXPECT_TRUE(healthy && *healthy) << lab_->holdfast({"get", "status", "-c", cluster()}).out;
+  EXPECT_EQ(Server(member(1)).run("SELECT * FROM zoo.memory_rows ORDER BY 1"),
+            Server(member(0)).run("SELECT * FROM zoo.memory_rows ORDER BY 1"));
+
+  const std::string into = lab_->state_dir() + "/fresh";
+  const auto fresh = lab_->holdfast({"restore", "-c", cluster(), "-r", repository_, "--into", into, "-o", "json"});
+  ASSERT_EQ(fresh.exit_code, 0) << fresh.out << fresh.err;
+  {
+    OwnServer server(GetParam(), into + "/data", into);
+    const auto target = server.target(member(0).user, contents(into + "/admin.password"));
+    const auto memory = load(target, into + "/memory-tables.sql");
+    EXPECT_EQ(memory.exit_code, 0) << memory.err;
+    expect_equal(was, Server(target).show(GetParam()), "restored into a directory");
+  }
+
+  if (mysql()) return;  // the plain client may not replace accounts in the middle of a dump
+  const std::string file = lab_->state_dir() + "/dump.sql", plain = lab_->state_dir() + "/plain";
+  const auto exported = lab_->holdfast({"export", "-c", cluster(), "-r", repository_, "-o", file});
+  ASSERT_EQ(exported.exit_code, 0) << exported.err;
+  fs::create_directory(plain);
+  const auto initialised =
+      run_program({"mariadb-install-db", "--no-defaults", "--datadir=" + plain + "/data", "--user=root",
+                   "--auth-root-authentication-method=normal", "--skip-test-db"});
+  ASSERT_EQ(initialised.exit_code, 0) << initialised.out << initialised.err;
+  OwnServer server(GetParam(), plain + "/data", plain);
+  const auto target = server.target("root", "");
+  Server before(target);  // its session outlives the accounts of the dump
+  const auto by_client = load(target, file, true);
+  EXPECT_EQ(by_client.exit_code, 0) << by_client.err;
+  expect_equal(was, before.show(GetParam()), "loaded by the plain client");
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, FidelityObjects, testing::Values(Engine::mariadb, Engine::mysql),
+                         [](const auto& info) { return std::string(cluster::engine_name(info.param)); });
+
+}  // namespace
+}  // namespace holdfast::test
