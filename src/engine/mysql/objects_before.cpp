@@ -31,17 +31,19 @@ Result<std::string> spatial_reference_systems(const Sources& sources) {
   return text;
 }
 
-// A data file keeps its name and moves into the data directory of the server it is restored to.
-Result<std::string> tablespaces(const Sources& sources, std::vector<DumpNote>& notes) {
-  auto rows = TRY(sources.ask_source(
+// A data file keeps its name and moves into the data directory of the server it is restored to. Those of undo logs are
+// not replicated.
+Result<std::string> tablespaces(const Sources& sources, bool undo, std::vector<DumpNote>& notes) {
+  const char* const statement =
       "SELECT t.NAME AS n, t.SPACE_TYPE AS k, t.AUTOEXTEND_SIZE AS a, t.ENCRYPTION AS e, t.FS_BLOCK_SIZE AS fs, "
       "t.ZIP_PAGE_SIZE AS z, f.FILE_NAME AS f FROM information_schema.INNODB_TABLESPACES t JOIN "
-      "information_schema.FILES f ON f.FILE_ID = t.SPACE WHERE (t.SPACE_TYPE = 'General' AND t.NAME <> 'mysql') OR "
-      "(t.SPACE_TYPE = 'Undo' AND t.NAME NOT LIKE 'innodb\\_undo\\_%') ORDER BY t.NAME"));
+      "information_schema.FILES f ON f.FILE_ID = t.SPACE WHERE t.SPACE_TYPE <> 'Single' AND t.NAME <> "
+      "'mysql' AND t.NAME NOT LIKE 'innodb\\_%' ORDER BY t.NAME";
+  auto rows = TRY(undo ? sources.ask_truth(statement) : sources.ask_source(statement));
   std::string text;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
     const std::string name = rows.text("n", i), path = rows.text("f", i);
-    const bool undo = rows.text("k", i) == "Undo";
+    if (rows.text("k", i) != (undo ? "Undo" : "General")) continue;
     const std::string file = path.substr(path.rfind('/') + 1);
     text += fmt::format("CREATE {}TABLESPACE {} ADD DATAFILE {}", undo ? "UNDO " : "", quote_mysql_name(name),
                         quote_mysql(file));
@@ -64,7 +66,8 @@ Result<std::string> tablespaces(const Sources& sources, std::vector<DumpNote>& n
 
 Result<std::string> mysql_objects_before(const Sources& sources, std::vector<DumpNote>& notes) {
   std::string text = TRY(spatial_reference_systems(sources));
-  text += TRY(tablespaces(sources, notes));
+  text += TRY(tablespaces(sources, false, notes));
+  text += TRY(tablespaces(sources, true, notes));
   return text.empty() ? text : "--\n-- Spatial reference systems and tablespaces\n--\n\n" + text + "\n";
 }
 
