@@ -320,7 +320,9 @@ TEST_P(Attacker, AnAgentOfTheServersOwn) {
   ASSERT_GT(pid, 0);
   const auto client = Client::connect(elsewhere, Deadline::in(seconds(2)));
   EXPECT_FALSE(client);
-  if (!client) EXPECT_EQ(client.error().id, "agent.stranger");
+  if (!client) {
+    EXPECT_EQ(client.error().id, "agent.stranger");
+  }
   ::kill(pid, SIGKILL);
   ::waitpid(pid, nullptr, 0);
 }

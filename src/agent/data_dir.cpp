@@ -70,6 +70,7 @@ Status remove_whole(const std::string& path) {
   auto removed = sys::remove_tree(path);
   if (removed) return {};
   Error failed = std::move(removed).error();
+  failed.message = path + ": " + failed.message;
   failed.hint = "see what keeps it there (lsattr -R shows immutable files: chattr -i), then try again";
   return fail(std::move(failed));
 }

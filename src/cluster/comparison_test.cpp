@@ -24,7 +24,7 @@ TEST(Comparison, ComesBackFromItsDocument) {
   c.differences = {{"shop-1", "shop.orders", "id > 5", "1 rows missing", {"6", "7"}}};
   const auto back = parse_comparison(*codec::parse_value(codec::to_json(comparison_value(c))));
   ASSERT_TRUE(back) << back.error().to_string();
-  EXPECT_EQ(comparison_value(*back), *codec::parse_value(codec::to_json(comparison_value(c))));
+  EXPECT_EQ(codec::to_json(comparison_value(*back)), codec::to_json(comparison_value(c)));
   EXPECT_TRUE(back->differs("shop-1"));
   EXPECT_FALSE(back->differs("shop-0"));
   EXPECT_FALSE(back->covers("shop-2"));

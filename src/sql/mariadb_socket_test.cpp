@@ -45,7 +45,9 @@ class FailedConnect : public ::testing::Test {
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path_.c_str(), path_.size());
     EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    if (listens) EXPECT_EQ(::listen(fd.get(), 4), 0);
+    if (listens) {
+      EXPECT_EQ(::listen(fd.get(), 4), 0);
+    }
     return fd;
   }
   std::string connect_fails() {

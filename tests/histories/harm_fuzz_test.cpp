@@ -120,7 +120,7 @@ void show_live(Rng& rng, const Scene& scene, size_t i, size_t leader, MemberFact
     f.lineage = fmt::format("00000000-0000-0000-0000-0000000001{:02}", i);
     f.executed = set->to_string();
     f.gtid_mode = true;
-  } else if (const auto* state = std::get_if<GtidState>(&shown.position)) {
+  } else if (std::holds_alternative<GtidState>(shown.position)) {
     f.executed = scene.logged[i];
     f.received = scene.received[i];
     f.slave_pos = scene.noted[i];
@@ -151,7 +151,7 @@ void show_stored(const Scene& scene, size_t i, MemberFacts& f) {
   if (const auto* set = std::get_if<GtidSet>(&shown.position)) {
     s.lineage = fmt::format("00000000-0000-0000-0000-0000000001{:02}", i);
     s.position = set->to_string();
-  } else if (const auto* state = std::get_if<GtidState>(&shown.position)) {
+  } else if (std::holds_alternative<GtidState>(shown.position)) {
     s.position = scene.logged[i];
     s.received = scene.received[i];
     f.server_id = i + 1;

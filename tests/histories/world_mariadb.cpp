@@ -207,6 +207,7 @@ class World {
         servers_[m].wiped = true;
         break;
       case 9:
+        restored_ |= leads_[m];  // it writes on from an older point, under its own number
         rebuild(m, servers_[any()]);
         break;
       case 10:  // somebody puts a stopped replica back to work, whatever it holds besides

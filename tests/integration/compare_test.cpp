@@ -146,7 +146,7 @@ TEST_P(CompareMysqlFamily, FindsTheRowsThatDiffer) {
 
   change({"UPDATE shop.no_key SET v = 16777216", "DELETE FROM crm.documents WHERE id IN (1, 2, 3000000)",
           "INSERT INTO crm.documents SELECT * FROM crm.kept"});
-  expect_equal({"--range-rows", "300"});
+  expect_equal({"--range-rows", "300", "--resume", "--rows-per-second", "1000000"});
   expect_triage(0, false);
 }
 

@@ -163,7 +163,9 @@ class OwnServer {
 std::unique_ptr<OwnServer> empty_server(Engine engine, const std::string& dir, const std::string& args) {
   fs::create_directories(dir);
   const auto user = ::geteuid() == 0 ? std::string(" --user=mysql") : std::string();
-  if (!user.empty()) EXPECT_EQ(run_program({"/bin/chown", "mysql", dir}).exit_code, 0);
+  if (!user.empty()) {
+    EXPECT_EQ(run_program({"/bin/chown", "mysql", dir}).exit_code, 0);
+  }
   const bool mysql = engine == Engine::mysql;
   const std::string program = *engine::find_program(engine, mysql ? "mysqld" : "mariadbd");
   const std::string common =

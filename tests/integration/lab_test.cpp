@@ -62,7 +62,9 @@ TEST(Lab, FourClustersReplicateAndGoWithoutATrace) {
     // Who lives on has inherited no password of the one who started it.
     for (const char* pid : {"agentPid", "pid"}) {
       const auto environment = sys::read_file(fmt::format("/proc/{}/environ", m[pid].integer()));
-      if (environment) EXPECT_EQ(as_text(environment->span()).find("PASSWORD"), std::string_view::npos) << pid;
+      if (environment) {
+        EXPECT_EQ(as_text(environment->span()).find("PASSWORD"), std::string_view::npos) << pid;
+      }
     }
   }
   auto status = lab.holdfast({"get", "status"});

@@ -116,7 +116,9 @@ TEST(OperationLock, InspectionIsAnOperation) {
   ASSERT_EQ(all.size(), made) << "one that had nothing left to recover is none";
   for (const auto& one : all) EXPECT_EQ(one["verb"].text(), "inspect");
   EXPECT_EQ(all[0]["state"].text(), "undone");
-  if (made == 2) EXPECT_EQ(all[1]["state"].text(), "done");
+  if (made == 2) {
+    EXPECT_EQ(all[1]["state"].text(), "done");
+  }
   EXPECT_EQ(world.run("bootstrap").exit_code, 0);
   world.expect_healthy();
 }

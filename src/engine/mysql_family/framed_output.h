@@ -1,6 +1,5 @@
 // A dump program's output with statements of our own around it: some before its first byte, some right before its end
-// mark, so that the last line of the whole is still the one that says the dump is complete; and with an SQL mode in
-// which a table whose engine is missing is an error, never a table of another engine. Pure: no I/O.
+// mark, so that the last line of the whole is still the one that says the dump is complete. Pure: no I/O.
 #pragma once
 
 #include <string>
@@ -45,8 +44,6 @@ class FramedOutput {
   std::string ready_;  ///< to go out, from at_
   size_t at_ = 0;
   std::string held_;
-  std::string head_;  ///< the first bytes, until the SQL mode has passed
-  bool head_done_ = false;
 };
 
 }  // namespace holdfast::engine

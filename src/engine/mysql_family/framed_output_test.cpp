@@ -54,22 +54,6 @@ TEST(FramedOutput, stands_before_the_first_byte_and_before_the_end_mark) {
   }
 }
 
-TEST(FramedOutput, no_engine_takes_the_place_of_another) {
-  const std::string body =
-      "SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='NO_AUTO_VALUE_ON_ZERO' */;\nSQL_MODE='NO_AUTO_VALUE_ON_ZERO'";
-  const std::string expected =
-      "SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION' "
-      "*/;\nSQL_MODE='NO_AUTO_VALUE_ON_ZERO'";
-  for (const std::string& rest : {std::string("\n"), std::string(40000, 'x') + "\n"}) {
-    for (size_t piece : {1, 30, 100, 5000}) {
-      bool complete = false;
-      EXPECT_EQ(framed(body + rest + "-- Dump completed\n", piece, 512, &complete),
-                "-- first\n" + expected + rest + "-- last\nSET @a = 1;\n-- Dump completed\n");
-      EXPECT_TRUE(complete);
-    }
-  }
-}
-
 TEST(FramedOutput, a_program_that_ends_early_is_not_complete) {
   for (const std::string text : {"", "-- Dump", "x\n-- Dump complete", "INSERT"}) {
     bool complete = true;
