@@ -205,8 +205,8 @@ std::vector<Finding> errant(const View& view) {
       if (const std::string theirs = difference(baseline->position, h.position); !theirs.empty())
         f.summary += fmt::format("; {} has what {} lacks: {}", baseline->member.str(), h.member.str(), theirs);
       if (!view.leader()) f.members.push_back(baseline->member);
-      f.remedy = view.command("triage") +
-                 " --export-divergence DIR keeps both sides; then choose which to discard: " + view.command("repair") +
+      f.remedy = "keep both sides: " + view.command("triage") +
+                 " --export-divergence DIR; then choose which to discard: " + view.command("repair") +
                  " -i N --accept=discard-diverged:MEMBER";
     }
     if (origins.other && view.cluster.engine != Engine::postgres)

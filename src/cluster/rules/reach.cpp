@@ -143,7 +143,7 @@ std::vector<Finding> damage_logged(const View& view) {
     return Finding{.members = {},
                    .summary = mark(m, "has met damaged data since it was started"),
                    .evidence = {"server log: " + line},
-                   .remedy = fmt::format("see which table it is, and whether it can be read; {} copies another member",
+                   .remedy = fmt::format("see which table it is, and whether it can be read; to copy another member: {}",
                                          view.command("repair", &m)),
                    .blocks = {"copy from " + m.member.str()},
                    .action = refill(view)};
@@ -297,13 +297,13 @@ std::vector<Finding> outside_agent(const View& view) {
     Finding f{.members = {},
               .summary = mark(m, fmt::format("runs outside its agent: {}{}", outside_text(first),
                                              m.reachable() ? "" : ", which cannot be asked")),
-              .remedy = fmt::format("stop {} in order (kill -TERM), then {} starts its server under the agent",
+              .remedy = fmt::format("stop {} in order (kill -TERM), then start its server under the agent: {}",
                                     first.pid > 0 ? fmt::format("process {}", first.pid) : "that container's server",
                                     view.command("repair", &m)),
               .blocks = {"repair", "bootstrap"},
               .verdict = m.reachable() ? Verdict::broken : Verdict::unknown};
     if (view.cluster.engine == Engine::postgres && first.pid > 0)
-      f.remedy = fmt::format("stop process {} in order (kill -INT), then {} starts its server under the agent",
+      f.remedy = fmt::format("stop process {} in order (kill -INT), then start its server under the agent: {}",
                              first.pid, view.command("repair", &m));
     for (const auto& user : m.outside) f.evidence.push_back(fmt::format("kernel: {} {}", outside_text(user), user.how));
     if (!m.server_state.empty()) f.evidence.push_back("agent: its server is " + m.server_state);
