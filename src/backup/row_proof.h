@@ -32,7 +32,7 @@ struct RowSink {
 };
 Status count_mysql_rows(const sql::Target& target, const std::vector<engine::TableName>& tables, const RowSink& sink,
                         std::stop_token stop);
-Status count_postgres_rows(const sql::Target& target, const std::vector<engine::TableName>& tables,
-                           const RowSink& sink, std::stop_token stop);
+Status count_postgres_rows(const sql::Target& target, const std::vector<engine::TableName>& tables, const RowSink& sink,
+                           std::stop_token stop);
 
 }  // namespace holdfast::backup

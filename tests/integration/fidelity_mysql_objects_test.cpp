@@ -118,11 +118,11 @@ class Server {
         if (*row[1] == "history_trx" && *column[0] != "i") continue;  // numbers of transactions of this very server
         const std::string quoted = sql::quote_mysql_name(*column[0]);
         const std::string& type = *column[1];
-        select += (select.empty() ? "" : ",") +
-                  (type == "float" || type == "double" || type == "enum" || type == "set" || type == "bit"
-                       ? quoted + "+0"
-                   : type == "json" || type == "date" || type == "datetime" ? quoted
-                                                                             : "HEX(" + quoted + ")");
+        select +=
+            (select.empty() ? "" : ",") +
+            (type == "float" || type == "double" || type == "enum" || type == "set" || type == "bit" ? quoted + "+0"
+             : type == "json" || type == "date" || type == "datetime"                                ? quoted
+                                                                      : "HEX(" + quoted + ")");
       }
       shown["rows of " + name] = run("SELECT " + select + " FROM " + name + " ORDER BY 1");
     }
@@ -147,9 +147,16 @@ class OwnServer {
     socket_ = folder + "/own.sock";
     sys::Command command;
     const auto program = engine::find_program(engine, engine == Engine::mysql ? "mysqld" : "mariadbd");
-    command.argv = {*program, "--no-defaults", "--datadir=" + data, "--socket=" + socket_, "--skip-networking",
-                    "--pid-file=" + folder + "/own.pid", "--log-error=" + folder + "/own.log",
-                    "--innodb-flush-log-at-trx-commit=0", "--event-scheduler=OFF", "--skip-log-bin",
+    command.argv = {*program,
+                    "--no-defaults",
+                    "--datadir=" + data,
+                    "--socket=" + socket_,
+                    "--skip-networking",
+                    "--pid-file=" + folder + "/own.pid",
+                    "--log-error=" + folder + "/own.log",
+                    "--innodb-flush-log-at-trx-commit=0",
+                    "--event-scheduler=OFF",
+                    "--skip-log-bin",
                     "--character-set-server=utf8mb4"};
     if (engine == Engine::mysql) command.argv.push_back("--mysqlx=OFF");
     if (::geteuid() == 0) command.argv.push_back("--user=root");
@@ -169,9 +176,9 @@ class OwnServer {
     target.socket = socket_;
     target.user = user;
     target.password = Secret(password);
-    const auto up = sys::wait_until(
-        [&] { return sql::MariadbConnection::connect(target, Deadline::in(seconds(2))).has_value(); },
-        Deadline::in(seconds(60)));
+    const auto up =
+        sys::wait_until([&] { return sql::MariadbConnection::connect(target, Deadline::in(seconds(2))).has_value(); },
+                        Deadline::in(seconds(60)));
     EXPECT_TRUE(up && *up) << "the server on the restored directory does not answer";
     return target;
   }
@@ -211,11 +218,10 @@ class FidelityObjects : public testing::TestWithParam<Engine> {
   RunResult load(const sql::Target& target, const std::string& file, bool options_of_an_export = false) {
     const std::string client = *engine::find_program(GetParam(), mysql() ? "mysql" : "mariadb");
     const std::string options = lab_->state_dir() + "/client.cnf";
-    std::ofstream(options) << "[client]\nuser=" << target.user << "\npassword=" << target.password.reveal()
-                           << "\n"
-                           << (target.socket.empty() ? "protocol=tcp\nhost=" + target.host + "\nport=" +
-                                                           std::to_string(target.port)
-                                                     : "socket=" + target.socket)
+    std::ofstream(options) << "[client]\nuser=" << target.user << "\npassword=" << target.password.reveal() << "\n"
+                           << (target.socket.empty()
+                                   ? "protocol=tcp\nhost=" + target.host + "\nport=" + std::to_string(target.port)
+                                   : "socket=" + target.socket)
                            << "\n";
     return run_program({"/bin/sh", "-c",
                         client + " --defaults-file=" + options + " --default-character-set=utf8mb4" +

@@ -140,13 +140,14 @@ std::vector<Finding> damage_logged(const View& view) {
     std::string line = m.damage_logged;
     if (line.empty()) line = line_of_last_run(m.log_tail, met_damage);
     if (line.empty()) return {};
-    return Finding{.members = {},
-                   .summary = mark(m, "has met damaged data since it was started"),
-                   .evidence = {"server log: " + line},
-                   .remedy = fmt::format("see which table it is, and whether it can be read; to copy another member: {}",
-                                         view.command("repair", &m)),
-                   .blocks = {"copy from " + m.member.str()},
-                   .action = refill(view)};
+    return Finding{
+        .members = {},
+        .summary = mark(m, "has met damaged data since it was started"),
+        .evidence = {"server log: " + line},
+        .remedy = fmt::format("see which table it is, and whether it can be read; to copy another member: {}",
+                              view.command("repair", &m)),
+        .blocks = {"copy from " + m.member.str()},
+        .action = refill(view)};
   });
 }
 
