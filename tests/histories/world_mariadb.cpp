@@ -277,6 +277,7 @@ class World {
     if (!holder.state.contains(gtid) && !relayed) {
       if (holder.state.empty()) return "";
       if (holder.forgotten[t]) return "the holder's state was shortened";
+      if (by_hand_) return "a position set by hand";  // what it applies again takes its numbers back
       return numbered_twice_ ? "a number given out twice" : "";
     }
     GtidState received;

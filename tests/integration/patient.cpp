@@ -271,7 +271,8 @@ Value Patient::agent(int i, const std::string& op, Value arguments, bool may_fai
   if (!arguments.find("timeoutSeconds")) arguments.set("timeoutSeconds", 55);
   auto answer = client->call(op, std::move(arguments), deadline);
   EXPECT_TRUE(answer || may_fail) << name(i) << " " << op << ": " << (answer ? "" : answer.error().to_string());
-  return answer ? *answer : Value();
+  if (answer) return *answer;
+  return Value::object({{"error", Value::object({{"id", answer.error().id}, {"message", answer.error().message}})}});
 }
 
 void Patient::start_unheard(int i, const std::vector<std::string>& extra_args) {

@@ -56,7 +56,7 @@ class Patient {
   /// The same as sql() for a statement that may fail or never end: nothing is checked.
   std::string try_sql(int i, const std::vector<std::string>& statements, std::chrono::milliseconds limit,
                       const std::string& database = {});
-  /// Asks the member's agent; a failure fails the test unless `may_fail`.
+  /// Asks the member's agent; a failure fails the test unless `may_fail`, and is {error: {id, message}} then.
   codec::Value agent(int i, const std::string& op, codec::Value arguments = codec::Value::object(),
                      bool may_fail = false);
   void stop(int i);  ///< an orderly shutdown
