@@ -86,7 +86,8 @@ std::vector<Fault> streaming_faults() {
              await(
                  "its pg_wal is known to hold it",
                  [&] {
-                   for (const auto& m : p.triage().data["members"].items())
+                   const auto look = p.triage();
+                   for (const auto& m : look.data["members"].items())
                      for (const auto& r : m["readings"].items())
                        if (r["name"].text() == "end of WAL" && !r["value"].text().empty()) return true;
                    return false;
