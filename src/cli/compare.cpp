@@ -175,7 +175,7 @@ Exit run_compare(Context& context) {
     return fail(std::move(error));
   }
   if (outcome->tables == 0)
-    return fail(ErrorClass::failed, "compare.nothing",
+    return fail(ErrorClass::refused, "compare.nothing",
                 fmt::format("no table of {} was compared{}", cluster.full_name(),
                             outcome->unread.empty() ? ": it has none of users" : ": " + outcome->unread[0]),
                 "holdfast triage -c " + cluster.full_name());

@@ -111,7 +111,7 @@ TEST(Pages, NameErrorIdsTheCodeHas) {
   namespace fs = std::filesystem;
   std::string code;
   for (const auto& entry : fs::recursive_directory_iterator(fs::path(HOLDFAST_SOURCE_DIR) / "src"))
-    if (entry.path().extension() == ".cpp")
+    if (entry.path().extension() == ".cpp" || entry.path().extension() == ".h")
       code += page_text(entry.path().lexically_relative(HOLDFAST_SOURCE_DIR).string());
   const std::string text = page_text("docs/reference/exit-codes.md");
   const std::regex id(R"(`([a-z]+\.[a-z_]+(\.[a-z_]+)?)`)");
