@@ -117,7 +117,9 @@ class Applier {
       const auto now = TRY(ask("SHOW SLAVE STATUS"));
       if (now.text("Last_SQL_Errno") != "0")
         return cannot(fmt::format("[{}] {}", now.text("Last_SQL_Errno"), now.text("Last_SQL_Error")));
-      return now.text("Slave_SQL_Running") == "No";
+      // UNTIL stops it before the next transaction. Behind the last one it waits for more.
+      return now.text("Slave_SQL_Running") == "No" ||
+             now.text("Slave_SQL_Running_State").starts_with("Slave has read all relay log");
     };
     const bool done = TRY(sys::wait_until(
         [&] {
@@ -128,6 +130,7 @@ class Applier {
         deadline_, stop_));
     if (broken) return fail(std::move(*broken));
     if (!done) return cannot("it does not come to the end of its relay logs in time");
+    TRY(ask("STOP SLAVE SQL_THREAD"));
     return {};
   }
 

@@ -23,7 +23,8 @@ class ApplyReceived : public MemberStep {
     auto* control = TRY(member(scope));
     engine::StartRequest alone;
     alone.isolated = true;
-    alone.extra_args = {"--skip-slave-start", "--relay-log-recovery=OFF"};
+    // Its relay logs stay until all of them is applied.
+    alone.extra_args = {"--skip-slave-start", "--relay-log-recovery=OFF", "--relay-log-purge=OFF"};
     TRY_VOID(start_member(*control, alone, Deadline::in(seconds(300))));
     auto applied = engine::apply_received(control->setup().socket, control->setup().data_dir,
                                           Deadline::in(seconds(3600)), scope.stop());
