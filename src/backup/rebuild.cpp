@@ -231,9 +231,8 @@ Status copy_to_replicas(Engine engine, std::vector<std::unique_ptr<engine::Membe
     if (say) say(fmt::format("{}: copied from {}", members[i]->setup().name, primary.setup().name));
   }
   if (position.empty() || engine == Engine::galera) return {};
-  for (auto& member : members) {
-    if (engine == Engine::mysql || member == members[0]) TRY_VOID(set_log_position(engine, *member, position));
-  }
+  // Of every member: a position that a member's own log does not bear out proves nothing of its data.
+  for (auto& member : members) TRY_VOID(set_log_position(engine, *member, position));
   return {};
 }
 

@@ -236,9 +236,14 @@ Status Planner::restart(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.target_is_not_authority",
                 fmt::format("{} would open for writes, but it is not proven to hold everything", name(member)),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  const size_t before = proposal_.plan.steps.size();
   TRY_VOID(save_received(member, will_write));
+  const bool saved = proposal_.plan.steps.size() > before;
   add(start_step(report_, member, is_down(member) ? "it does not run" : "it does not work as it is"));
-  add(proof_of_start(member));
+  Step proof = proof_of_start(member);
+  // What was saved stays saved, whether or not there is a source to follow.
+  if (saved && report_.leader.empty()) proof.arguments.set("tell", true);
+  add(std::move(proof));
   return {};
 }
 
