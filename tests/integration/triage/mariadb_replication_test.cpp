@@ -161,10 +161,10 @@ std::vector<Fault> faults() {
       {.name = "semi-sync fallen back, and nobody writes",
        .inject =
            [](Patient& p) {
+             end_writing(p);  // whose commits would wait for receipts
              for (int i : {1, 2})
                p.sql(i,
                      {"SET GLOBAL rpl_semi_sync_slave_enabled = OFF", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"});
-             end_writing(p);
              p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10", "CREATE TABLE shop.alone (a INT)",
                        "SET GLOBAL rpl_semi_sync_master_timeout = 10000"});
              for (int i : {1, 2}) caught_up(p, i);
