@@ -31,6 +31,17 @@ bool is_servers_own(const Error& error) {
          code.starts_with("XX");
 }
 
+/// Of "\\encoding NAME", a name of letters, digits and underscores; nothing for any other command.
+std::optional<std::string> encoding_named(std::string_view command) {
+  constexpr std::string_view kEncoding = "\\encoding ";
+  if (!command.starts_with(kEncoding)) return std::nullopt;
+  command.remove_prefix(kEncoding.size());
+  while (!command.empty() && (command.back() == '\n' || command.back() == '\r')) command.remove_suffix(1);
+  const bool plain = std::ranges::all_of(command, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+  if (command.empty() || !plain) return std::nullopt;
+  return std::string(command);
+}
+
 class Replay : public PostgresReplay {
  public:
   Replay(const sql::Target& target, ReplayChoices choices, std::string tablespace_dir, Say say, std::stop_token stop)
@@ -168,6 +179,11 @@ class Replay : public PostgresReplay {
 
   Status meta(const std::string& command) {
     if (command.starts_with("\\restrict ") || command.starts_with("\\unrestrict ")) return {};
+    // pg_dumpall, before settings whose bytes are in no encoding that it knows.
+    if (const auto name = encoding_named(command); name && connection_) {
+      auto set = connection_->query("SET client_encoding = " + sql::quote_postgres(*name), soon(), stop_);
+      return set ? Status() : Status(fail(std::move(set).error()));
+    }
     const auto database = engine::connect_database(command);
     if (!database) return refused(command.substr(0, std::min<size_t>(command.find('\n'), 100)));
     ++ordinal_;

@@ -413,7 +413,7 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
   // What a standby does not have, by name.
   std::erase(expected["content of shop.db"], "4711\t1");
 
-  const auto backed_up = lab_->holdfast({"backup", "-c", "shop-postgres", "-r", repository_, "-o", "json"});
+  const auto backed_up = lab_->holdfast({"backup", "-c", "shop-postgres", "-i", "1", "-r", repository_, "-o", "json"});
   ASSERT_EQ(backed_up.exit_code, 0) << backed_up.out << backed_up.err;
   const auto data = codec::parse_value(backed_up.out).value()["data"];
   EXPECT_NE(data["member"].text(), "shop-postgres-0") << "a standby is the source";

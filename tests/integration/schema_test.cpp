@@ -11,7 +11,7 @@ using codec::Value;
 Value minimal() {
   return *codec::parse_value(
       R"({"cluster":"c","namespace":"n","engine":"mysql","provider":"host","healthy":true,"sentence":"s",
-          "authority":"provable","authorityMember":"m","authorityReasons":[],"leader":null,"members":[],
+          "authority":"provable","authorityMember":"m","authorityReasons":[],"leader":null,"compared":null,"members":[],
           "diagnoses":[{"id":"no-writer","severity":"critical","members":[],"summary":"s","evidence":[],"remedy":"",
                         "blocks":[]}]})");
 }

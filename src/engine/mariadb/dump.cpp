@@ -118,6 +118,8 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   own.before += sequences.before;
   own.after += event_statements(TRY(read_events(sources, info.notes)));
   own.after += TRY(mariadb_objects_after(sources, info.notes));
+  // The accounts came as rows; a plain client's server would know them after its next start only.
+  own.after += "FLUSH PRIVILEGES;\n";
   auto options = TRY(PrivateFile::create("client.cnf", mysql_option_file(request.target)));
   sys::Command command = dump_everything(program, options);
   HistoryPlan history = TRY(mariadb_history(sources, info.tool_version, info.notes));
