@@ -179,8 +179,9 @@ std::vector<Finding> errant(const View& view) {
     if (const auto local = logged_beside_source(view.cluster.engine, m);
         local && order != Order::diverged && order != Order::after && !is_foreign)
       found.push_back({.members = {h.member},
-                       .summary = fmt::format("{} has written {} itself, under numbers of its source", h.member.str(),
-                                              local->transactions),
+                       .summary = fmt::format("{} has {} in its log beyond what it applied, under numbers of its "
+                                              "source: written there, or its data is older than its log",
+                                              h.member.str(), local->transactions),
                        .evidence = {"gtid_binlog_state: " + m.executed, "gtid_slave_pos: " + m.slave_pos},
                        .remedy = view.command("triage") + " --export-divergence DIR, then " +
                                  view.command("repair", &m) + " --accept=discard-diverged:" + h.member.str(),

@@ -238,6 +238,15 @@ std::vector<Fault> chosen(const std::vector<Fault>& faults) {
   return some;
 }
 
+/// Whether it says what is wrong, and not only what comes and goes beside it (a server that starts).
+bool names_one_of(const Fault& fault, const Patient::Look& look) {
+  return std::ranges::any_of(look.data["diagnoses"].items(), [&](const codec::Value& d) {
+    return std::ranges::any_of(fault.diagnoses, [&](const std::string& expected) {
+      return expected.substr(0, expected.find(' ')) == d["id"].text();
+    });
+  });
+}
+
 /// A verdict "healthy" later than this after the injection is a lie, and so is one after the fault was seen.
 constexpr double kHealthyForSeconds = 10;
 
@@ -273,7 +282,7 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
                           healthy_again = fmt::format("{:.1f} s after the injection{}", healthy_until,
                                                       shown ? ", when it had been seen" : "");
                       }
-                      shown = shown || look.exit_code == fault.exit_code;
+                      shown = shown || names_one_of(fault, look);
                       const std::string authority = authority_of(look.data, p);
                       if (lie.empty() && fault.authority.starts_with("provable") && !fault.authority.ends_with("*") &&
                           authority.starts_with("provable") && authority != fault.authority)

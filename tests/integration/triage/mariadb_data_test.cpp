@@ -41,10 +41,11 @@ std::vector<Fault> faults() {
              p.agent(1, "start");
              await("it refuses what is in its log", [&] { return apply_error(p, 1) == "1950"; }, seconds(60));
            },
-       .diagnoses = {"replica-apply-error 1"},
-       .members = {"1 broken rebuild"},
+       // Its log alone does not tell older data from transactions that were written there.
+       .diagnoses = {"errant-transactions 1", "replica-apply-error 1"},
+       .members = {"1 diverged rebuild"},
        .authority = "provable 0",
-       .repair = {"healed"},
+       .repair = {"operation.not_accepted", "-i 1 ACCEPT: healed"},
        .tidy = sql_on(0, kDropTable)},
       {.name = "data directory gone",
        .inject = [](Patient& p) { p.lab_break("delete-data", 1); },
