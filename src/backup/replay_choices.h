@@ -1,4 +1,4 @@
-// What the caller of a replay chooses, and what it is told at the end.
+// What the caller of a replay chooses, and what is reported at the end.
 #pragma once
 
 #include <chrono>

@@ -40,7 +40,7 @@ void add_epochs(operation::ExecutorOptions& options, const cluster::DatabaseClus
 Status refuse_if_unfinished(const Context& context, const cluster::DatabaseCluster& cluster, const std::string& verb);
 
 /// What triage must know beside the members: operations that are not over. What cannot be read is left out; whoever
-/// wants to change anything is told by refuse_if_unfinished().
+/// wants to change anything is refused by refuse_if_unfinished().
 cluster::Surroundings surroundings(const Context& context, const cluster::DatabaseCluster& cluster);
 
 /// Says what an operation has just written down: a line for people, an event for programs.

@@ -47,7 +47,7 @@ struct History {
   /// unknown. Nothing for MySQL and MariaDB, whose GTIDs carry it.
   std::string lineage;
   bool leader = false;  ///< takes writes now, or is the declared primary when nobody does
-  /// MySQL, MariaDB: it takes writes now. What another member has beside it then is not ahead of it for long.
+  /// MySQL, MariaDB: it accepts writes. What another member has beside it then is not ahead of it for long.
   bool writes = false;
   /// MySQL server UUID, MariaDB server_id: under which it writes; "" = not known.
   std::string own;
