@@ -15,6 +15,3 @@ accept_pin() {
   echo "$1: not the pinned version $(pinned_version "$1"), or not its bytes: $2" >&2
   [ "${HOLDFAST_PEERS_PINNED:-}" != 1 ]
 }
-
-# Debian's archive as it was on the day of the pins.
-pinned_archive() { echo "http://snapshot.debian.org/archive/debian/$(pinned_version debian-archive)"; }
