@@ -276,10 +276,15 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
   cluster::settle_roles(cluster, facts);
   // After those: a frozen standby's receiver is a process of its own, and goes on.
   for (size_t i = 0; i < count; ++i) {
-    if (!takes_writes(cluster, facts[i])) continue;
+    // One that is read-only just now may have written a moment ago: its replicas were read later than it was.
+    const bool primary =
+        cluster.engine != cluster::Engine::galera && facts[i].reachable() && facts[i].role == MemberRole::primary;
+    if (!primary) continue;
     auto target = target_of(cluster, cluster.members[i]);
-    look_for_silence(cluster, facts, i, std::string(facts[i].offered), per_member, stop);
-    look_for_cut_files(cluster, facts, i, per_member, stop);
+    if (takes_writes(cluster, facts[i])) {
+      look_for_silence(cluster, facts, i, std::string(facts[i].offered), per_member, stop);
+      look_for_cut_files(cluster, facts, i, per_member, stop);
+    }
     if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop);
     if (facts[i].reach == cluster::Reach::unreachable && !cluster.members[i].agent_socket.empty())
       ask_agent_again(facts[i], cluster, cluster.members[i], per_member, stop);
