@@ -72,7 +72,8 @@ std::string minute_text(int64_t seconds) {
 
 std::string comparison_sentence(const Comparison& c) {
   std::string text = fmt::format("contents were compared {}", minute_text(c.finished));
-  if (c.positions.size() == 1 && c.positions[0].size() <= 60) text += " at " + c.positions[0];
+  if (c.positions.size() == 1 && !c.positions[0].empty() && c.positions[0].size() <= 60)
+    text += " at " + c.positions[0];
   if (c.differences.empty()) return text + fmt::format(": {} members equal in {} tables", c.members.size(), c.tables);
   std::set<std::string> members, tables;
   for (const auto& d : c.differences) {

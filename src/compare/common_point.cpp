@@ -115,11 +115,13 @@ void look_for_point(cluster::Engine engine, const Source& source, size_t index, 
     }
     if (!session) {
       auto connected = Session::connect(engine, source.target, deadline.at_most(seconds(10)), stop);
+      if (!connected && deadline.passed()) return meeting.give_up();
       if (!connected) return meeting.failed(std::move(connected).error().with_context(source.member));
       session = std::move(*connected);
       most_offers = std::max<size_t>(1, kConnections / session->connections());
     }
     auto taken = session->take(deadline.at_most(seconds(10)), stop);
+    if (!taken && deadline.passed()) return meeting.give_up();
     if (!taken) return meeting.failed(std::move(taken).error().with_context(source.member));
     if (*taken && meeting.offer(index, **taken, session)) return;
     if (index == 0 && meeting.wait(kOfferInterval)) return;

@@ -44,7 +44,7 @@ Result<std::optional<std::string>> Session::take(Deadline deadline, std::stop_to
   in_snapshot_ = true;
   if (engine_ == Engine::mariadb) return take_mariadb(deadline, stop);
   const std::string position =
-      engine_ == Engine::mysql ? "SELECT @@GLOBAL.gtid_executed AS p"
+      engine_ == Engine::mysql ? "SELECT IF(@@GLOBAL.gtid_mode = 'ON', @@GLOBAL.gtid_executed, NULL) AS p"
                                : "SELECT CONCAT((SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE "
                                  "VARIABLE_NAME = 'wsrep_cluster_state_uuid'), ':', (SELECT VARIABLE_VALUE FROM "
                                  "information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'wsrep_last_committed')) AS p";
@@ -53,11 +53,11 @@ Result<std::optional<std::string>> Session::take(Deadline deadline, std::stop_to
 
 Result<std::optional<std::string>> Session::take_between(const std::string& begin, const std::string& position,
                                                          Deadline deadline, std::stop_token stop) {
-  const std::string before = TRY(mysql_->query(position, deadline, stop)).text("p");
+  const auto before = TRY(mysql_->query(position, deadline, stop)).value("p");
   TRY(mysql_->query(begin, deadline, stop));
-  const std::string after = TRY(mysql_->query(position, deadline, stop)).text("p");
-  if (before != after || after.empty()) return std::nullopt;
-  return normal_position(after);
+  const auto after = TRY(mysql_->query(position, deadline, stop)).value("p");
+  if (!after || before != after) return std::nullopt;
+  return normal_position(*after);  // "" where nothing was ever committed
 }
 
 // A snapshot of PostgreSQL serves one database, so each has its own, all taken between the same two looks.
@@ -107,9 +107,9 @@ Result<std::optional<std::string>> Session::take_mariadb(Deadline deadline, std:
     if (file.empty()) return std::nullopt;
     auto gtids = TRY(mysql_->query(fmt::format("SELECT BINLOG_GTID_POS({}, {}) AS p", sql::quote_mysql(file), offset),
                                    deadline, stop));
-    const std::string found = gtids.text("p");
-    if (found.empty()) return std::nullopt;
-    return normal_position(found);
+    const auto found = gtids.value("p");
+    if (!found) return std::nullopt;
+    return normal_position(*found);
   }
   auto rows =
       TRY(mysql_->query("SELECT CONCAT(g.domain_id, '-', g.server_id, '-', g.seq_no) AS p FROM mysql.gtid_slave_pos g "
@@ -119,7 +119,7 @@ Result<std::optional<std::string>> Session::take_mariadb(Deadline deadline, std:
                         deadline, stop));
   std::string text;
   for (size_t i = 0; i < rows.rows.size(); ++i) text += (i ? "," : "") + rows.text("p", i);
-  if (text.empty()) return std::nullopt;
+  if (text.empty()) return std::nullopt;  // it keeps no position
   return normal_position(std::move(text));
 }
 
