@@ -45,7 +45,8 @@ Result<std::string> upstream_conninfo(const MemberConfig& c) {
                      upstream->port, c.replication_user, passfile, c.member);
 }
 
-/// Recovery refuses tablespaces that are directories of the data directory, unless it is started with an option for them.
+/// Recovery refuses tablespaces that are directories of the data directory, unless it is started with an option for
+/// them.
 bool has_in_place_tablespaces(const MemberConfig& c) {
   std::error_code error;
   for (fs::directory_iterator it(c.data_dir() + "/pg_tblspc", error), end; !error && it != end; it.increment(error)) {
