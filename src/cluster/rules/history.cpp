@@ -83,7 +83,7 @@ bool is_replica(const MemberFacts& m) {
   return (m.reachable() ? m.role : m.role_wanted) == MemberRole::replica;
 }
 
-/// Nobody but replicas that wrote something themselves keeps the one that takes writes from holding everything: whether
+/// Only replicas that wrote something themselves keep the primary from holding everything: whether
 /// they lack any of its transactions by now is a matter of the moment, and no member's loss.
 bool only_errant_replicas(const View& view) {
   const History* baseline = view.leader() ? view.baseline() : nullptr;

@@ -343,13 +343,14 @@ std::vector<Finding> side_channels(const View& view) {
       const std::string channel = stream.channel.empty() ? "" : fmt::format(" (channel {})", stream.channel);
       found.push_back(
           {.members = {m.member},
-           .summary = !runs  ? fmt::format("{} takes writes, and still has {} configured as its source{}", name(m),
-                                           stream.upstream, channel)
-                      : ours ? fmt::format("{} takes writes, and also receives from its replica {}{}", name(m),
-                                           stream.upstream, channel)
-                             : fmt::format("{} takes writes, and also receives from {}, which is not a member of this "
-                                           "cluster{}",
-                                           name(m), stream.upstream, channel),
+           .summary = !runs ? fmt::format("{} accepts writes, and still has {} configured as its source{}", name(m),
+                                          stream.upstream, channel)
+                      : ours
+                          ? fmt::format("{} accepts writes, and also receives from its replica {}{}", name(m),
+                                        stream.upstream, channel)
+                          : fmt::format("{} accepts writes, and also receives from {}, which is not a member of this "
+                                        "cluster{}",
+                                        name(m), stream.upstream, channel),
            .evidence = {fmt::format("receiver {}, applier {}", stream.receive_state,
                                     stream.applying == true ? "on" : "off")},
            .remedy = fmt::format("if it is not meant: {} on {}; then {}",
@@ -410,7 +411,7 @@ std::vector<Finding> delayed(const View& view) {
   });
 }
 
-/// It is told of no primary to stream from, and has a restore_command: that is what it is for.
+/// It has a restore_command and no primary configured to stream from: that is what it is for.
 std::vector<Finding> from_archive(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.from_archive != true) return {};
