@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <algorithm>
 
 #include <functional>
 #include <set>
@@ -243,6 +244,19 @@ TEST(Triage, WhatOnlyRelayLogsHoldIsSaidAndUnreadableOnesAreUnknown) {
   EXPECT_EQ(report.authority.member->str(), "m1");
   w[2].executed = w[2].slave_pos = "0-1-105";
   EXPECT_FALSE(w.report().has("relay-log-only-copy")) << "a running member has it";
+
+  // After a power failure: the primary's log has it too, but whether its server starts is not known.
+  World dark = healthy(Engine::mariadb);
+  for (int i : {0, 1, 2}) take_down(dark[i], "failed");
+  dark[0].stored->position = "0-1-105";
+  dark[1].stored->received = "0-1-105";
+  const auto after = dark.report();
+  const auto found =
+      std::ranges::find_if(after.diagnoses, [](const Diagnosis& d) { return d.id == "relay-log-only-copy"; });
+  ASSERT_NE(found, after.diagnoses.end());
+  EXPECT_EQ(found->severity, Severity::warning);
+  EXPECT_NE(found->summary.find("the log of m0 has it"), std::string::npos) << found->summary;
+  EXPECT_EQ(after.authority.member->str(), "m0");
 
   w[1].stored->received.clear();
   w[1].stored->received_unknown = "relay.000002: the checksum is wrong";

@@ -254,6 +254,7 @@ Status Planner::save_received(const MemberReport& member, bool will_write) {
   // One that opens for writes gets from nobody what its relay logs held.
   if (unreadable.empty() && !says(member, "relay-log-only-copy") && !(will_write && has_not_applied(report_, member)))
     return {};
+  if (unreadable.empty() && is_with_a_started_one(report_, member, proposal_.plan)) return {};
   if (!request_.has_repository && !request_.no_escrow)
     return fail(
         ErrorClass::refused, "repair.no_repository",

@@ -125,6 +125,25 @@ TEST(RepairPlan, AStartNeverDestroysWhatOnlyRelayLogsHold) {
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1, .has_repository = true})), "escrow-m1 apply-m1 start-m1 prove-m1");
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1, .no_escrow = true})), "apply-m1 start-m1 prove-m1");
 
+  // All are down: the primary, whose log has it, is started first, and then nothing is lost by a plain start.
+  auto all_down = report;
+  all_down.authority.kind = cluster::AuthorityKind::provable;
+  all_down.authority.member = all_down.members[0].facts.member;
+  diagnose(all_down, 0, "server-crashed", Verdict::stopped, Action::restart);
+  auto& primary = all_down.members[0].facts;
+  primary.reach = cluster::Reach::unreachable;
+  for (int i : {0, 1}) all_down.members[i].facts.server_state = "failed";
+  primary.stored.emplace();
+  primary.stored->data = cluster::StoredFacts::Data::present;
+  all_down.members[1].facts.stored->data = cluster::StoredFacts::Data::present;
+  all_down.members[1].facts.stored->position = "0-1-5";
+  primary.stored->position = "0-1-9";
+  EXPECT_EQ(steps(plan_repair(all_down, {})), "start-m0 prove-m0 start-m1 prove-m1");
+  EXPECT_EQ(steps(plan_repair(all_down, {.ordinal = 1})), "repair.no_repository");
+  primary.stored->position = "0-1-8";
+  EXPECT_EQ(steps(plan_repair(all_down, {.has_repository = true})),
+            "start-m0 prove-m0 escrow-m1 apply-m1 start-m1 prove-m1");
+
   report.diagnoses.pop_back();
   facts.stored->received.clear();
   facts.stored->received_unknown = "relay.000001 cannot be read";

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "position/gtid_set.h"
 #include "repair/report_view.h"
 
@@ -47,6 +49,19 @@ bool has_not_applied(const cluster::TriageReport& report, const cluster::MemberR
   const auto* own = find_history(past, name(member));
   const auto* all = own ? std::get_if<position::GtidState>(&own->position) : nullptr;
   return applied && all && !applied->contains(*all);
+}
+
+bool is_with_a_started_one(const cluster::TriageReport& report, const cluster::MemberReport& member,
+                           const operation::Plan& plan) {
+  const auto past = histories_of(report);
+  const auto* own = find_history(past, name(member));
+  const auto* all = own ? std::get_if<position::GtidState>(&own->position) : nullptr;
+  return all && std::ranges::any_of(report.members, [&](const cluster::MemberReport& other) {
+           if (&other == &member || !plan.find("start-" + name(other)) || !other.facts.stored) return false;
+           if (!other.facts.stored->position_unknown.empty()) return false;
+           const auto logged = position::GtidState::parse(other.facts.stored->position);
+           return logged && logged->contains(*all);
+         });
 }
 
 operation::Step keeping_step(const cluster::MemberReport& member) {

@@ -14,6 +14,9 @@ operation::Step fetching_step(const std::string& member, const std::string& lead
 
 /// MariaDB: its relay logs hold what its own log does not.
 bool has_not_applied(const cluster::TriageReport& report, const cluster::MemberReport& member);
+/// MariaDB: a member that the plan starts, and proves to run, before this one has it all in its own log.
+bool is_with_a_started_one(const cluster::TriageReport& report, const cluster::MemberReport& member,
+                           const operation::Plan& plan);
 /// MariaDB, the member is down: keeps a copy of its data directory.
 operation::Step keeping_step(const cluster::MemberReport& member);
 /// ... and applies what it has received, without its replication threads.

@@ -201,10 +201,8 @@ TEST_P(Escrow, StartsAsAServerAgainAndTheDumpsFillAnEmptyOne) {
   EXPECT_EQ(loaded.exit_code, 0) << loaded.err;
   const bool victim_ran = planned.contains(victim);
   sql::Target loaded_target = target;
-  if (c.engine != Engine::mariadb) {  // there they count from the next start, or FLUSH PRIVILEGES
-    loaded_target.user = account.user;
-    loaded_target.password = account.password;
-  }
+  loaded_target.user = account.user;
+  loaded_target.password = account.password;
   if (victim_ran) {
     EXPECT_EQ(ask(c.engine, loaded_target, c.count), "2");
   } else {

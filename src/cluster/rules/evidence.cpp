@@ -44,17 +44,31 @@ std::vector<Finding> only_in_relay_logs(const View& view) {
     const bool elsewhere = std::ranges::any_of(
         view.members, [&](const MemberFacts& other) { return other.reachable() && held_by(other).contains(received); });
     if (elsewhere) continue;
-    found.push_back(
-        {.members = {m.member},
-         .summary = fmt::format("{} has received {} and not applied it, and no running member has it: its relay logs "
-                                "may be the only copy",
-                                name(m), names),
-         .evidence = {"applied: " + m.stored->position, "in its relay logs: " + m.stored->received},
-         .remedy =
-             "do not start its server by hand: MariaDB deletes its relay logs when its replication threads start; "
-             "a copy of it is kept and they are applied by " +
-             view.command("repair", &m),
-         .blocks = {"plain start of " + name(m)}});
+    Finding f{.members = {m.member},
+              .summary = fmt::format(
+                  "{} has received {} and not applied it, and no running member has it: its relay logs may be the only "
+                  "copy",
+                  name(m), names),
+              .evidence = {"applied: " + m.stored->position, "in its relay logs: " + m.stored->received},
+              .remedy =
+                  "do not start its server by hand: MariaDB deletes its relay logs when its replication threads start; "
+                  "a copy of it is kept and they are applied by " +
+                  view.command("repair", &m),
+              .blocks = {"plain start of " + name(m)}};
+    // After a power failure the primary's log has it as well, and only whether that server starts is open.
+    const auto logged = std::ranges::find_if(view.members, [&](const MemberFacts& other) {
+      if (other.member == m.member || other.reachable() || !other.stored) return false;
+      if (other.stored->data != StoredFacts::Data::present || !other.stored->position_unknown.empty()) return false;
+      const auto state = GtidState::parse(other.stored->position);
+      return state && state->contains(received);
+    });
+    if (logged != view.members.end()) {
+      f.severity = Severity::warning;
+      f.summary = fmt::format("{} has received {} and not applied it; the log of {} has it, which does not run either",
+                              name(m), names, name(*logged));
+      f.remedy = fmt::format("start {} first, then {}: {}", name(*logged), name(m), view.command("repair"));
+    }
+    found.push_back(std::move(f));
   }
   return found;
 }

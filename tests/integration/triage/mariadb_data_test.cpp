@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "engine/programs.h"
 #include "tests/integration/triage/mariadb.h"
@@ -195,6 +197,18 @@ std::vector<Fault> faults() {
        .authority = "provable 0",
        // The primary stays up though the replica does not come.
        .repair = {"healed by 2 plans"}},
+      {.name = "all killed, the replicas had received and not applied",
+       .inject =
+           [](Patient& p) {
+             for (int i : {1, 2}) p.sql(i, {"STOP SLAVE SQL_THREAD"});
+             std::this_thread::sleep_for(std::chrono::seconds(1));
+             for (int i : {2, 1, 0}) p.kill(i);
+           },
+       .diagnoses = {"server-crashed 0 1 2", "no-writer", "relay-log-only-copy 1 2"},
+       .members = {"0 stopped restart", "1 stopped restart", "2 stopped restart"},
+       .authority = "provable 0",
+       // The primary, whose log has it, is started first.
+       .repair = {"healed"}},
       {.name = "replication account gone, a replica without data",
        .inject =
            [](Patient& p) {
