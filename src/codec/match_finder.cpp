@@ -34,8 +34,7 @@ std::span<const Sequence> MatchFinder::find(ByteSpan input) {
   for (uint32_t at = 0; at < size; at += kBlock) {
     count += kernel::find_block(*tables_, at, std::min<uint32_t>(size, at + kBlock), sequences_.get() + count);
   }
-  const std::span<const Sequence> found(sequences_.get(), count);
-  return restores(input, found) ? found : std::span<const Sequence>{};
+  return {sequences_.get(), count};
 }
 
 bool MatchFinder::restores(ByteSpan input, std::span<const Sequence> sequences) {

@@ -40,8 +40,8 @@ class MatchFinder {
   MatchFinder();
   ~MatchFinder();
   /// The sequences of `input` (kMinInput to kMaxInput bytes), block by block; valid until the next call. They depend on
-  /// the input alone. Never reads outside of `input`. Before they are returned they are played back against the input:
-  /// sequences that would not restore it, by a mistake of ours or of the memory, never leave; the answer is empty then.
+  /// the input alone. Never reads outside of `input`. Nothing here proves that they restore it: a mistake of ours or of
+  /// the memory is found by restores(), or by decoding what was made of them.
   std::span<const Sequence> find(ByteSpan input);
   /// Whether playing the sequences back gives `input` again. Needs supported().
   static bool restores(ByteSpan input, std::span<const Sequence> sequences);

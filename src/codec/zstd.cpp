@@ -27,7 +27,7 @@ static_assert(sizeof(Sequence) == sizeof(ZSTD_Sequence) &&
 /// libzstd's entropy coder behind our own match search.
 class SequenceCompressor {
  public:
-  SequenceCompressor() {
+  explicit SequenceCompressor(bool proved_later) : proved_later_(proved_later) {
     const auto set = [&](ZSTD_cParameter parameter, int value) { ZSTD_CCtx_setParameter(context_, parameter, value); };
     set(ZSTD_c_compressionLevel, 1);
     set(ZSTD_c_strategy, ZSTD_fast);
@@ -49,7 +49,7 @@ class SequenceCompressor {
   /// The frame's size, or nothing if libzstd had better search by itself.
   std::optional<size_t> compress(ByteSpan plain, MutableByteSpan into) {
     const std::span<const Sequence> sequences = finder_.find(plain);
-    if (sequences.empty()) return std::nullopt;
+    if (sequences.empty() || !(proved_later_ || MatchFinder::restores(plain, sequences))) return std::nullopt;
     const size_t size = ZSTD_compressSequences(context_, into.data(), into.size(),
                                                reinterpret_cast<const ZSTD_Sequence*>(sequences.data()),
                                                sequences.size(), plain.data(), plain.size());
@@ -57,12 +57,14 @@ class SequenceCompressor {
   }
 
  private:
+  const bool proved_later_;
   MatchFinder finder_;
   ZSTD_CCtx* context_ = ZSTD_createCCtx();
 };
 #else
 class SequenceCompressor {
  public:
+  explicit SequenceCompressor(bool) {}
   static bool supported() { return false; }
   static bool takes(size_t) { return false; }
   std::optional<size_t> compress(ByteSpan, MutableByteSpan) { return std::nullopt; }
@@ -77,7 +79,7 @@ struct ZstdCompressor::State {
   ~State() { ZSTD_freeCCtx(context); }
 };
 
-ZstdCompressor::ZstdCompressor(ZstdProfile profile) : state_(std::make_unique<State>()) {
+ZstdCompressor::ZstdCompressor(ZstdProfile profile, bool proved_later) : state_(std::make_unique<State>()) {
   const auto set = [&](ZSTD_cParameter parameter, int value) {
     ZSTD_CCtx_setParameter(state_->context, parameter, value);
   };
@@ -88,7 +90,7 @@ ZstdCompressor::ZstdCompressor(ZstdProfile profile) : state_(std::make_unique<St
       set(ZSTD_c_windowLog, 20);
       set(ZSTD_c_hashLog, 16);
       set(ZSTD_c_minMatch, 7);
-      if (SequenceCompressor::supported()) state_->sequences.emplace();
+      if (SequenceCompressor::supported()) state_->sequences.emplace(proved_later);
       break;
     case ZstdProfile::small:
       set(ZSTD_c_compressionLevel, 3);

@@ -19,7 +19,9 @@ enum class ZstdProfile {
 /// One per worker thread; keeps its tables between frames. A frame depends on the plain bytes and the processor only.
 class ZstdCompressor {
  public:
-  explicit ZstdCompressor(ZstdProfile profile);
+  /// `proved_later`: the caller decodes each frame and compares it with the plain bytes, so that what our match search
+  /// found need not be played back here as well.
+  explicit ZstdCompressor(ZstdProfile profile, bool proved_later = false);
   ~ZstdCompressor();
   ZstdCompressor(ZstdCompressor&&) noexcept;
   ZstdCompressor& operator=(ZstdCompressor&&) noexcept;

@@ -26,7 +26,7 @@ codec::ZstdProfile data_profile(Compression compression) {
 BlobSaver::Worker::Worker(BlobSaver& saver, const crypto::SealKey& key, const SaverOptions& options)
     : saver_(saver),
       sealer_(key),
-      data_compressor_(data_profile(options.compression)),
+      data_compressor_(data_profile(options.compression), options.verify),
       tree_compressor_(codec::ZstdProfile::small) {
   if (options.verify) proof_.emplace(key);
 }

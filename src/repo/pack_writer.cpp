@@ -15,7 +15,7 @@ PackWriter::PackWriter(Repository& repository, IndexWriter& index, size_t pack_s
       pack_size_(pack_size),
       sealer_(repository.master_key()),
       proof_(repository.master_key()),
-      data_(codec::ZstdProfile::stream),
+      data_(codec::ZstdProfile::stream, true),
       tree_(codec::ZstdProfile::small) {}
 
 Status PackWriter::add_sealed(const PackedBlob& blob, ByteSpan sealed) {
