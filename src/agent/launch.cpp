@@ -58,7 +58,6 @@ sys::Command base_command(const MemberConfig& config, std::vector<std::string> a
 
 Result<std::string> mysql_accounts(const MemberConfig& config) {
   const std::string admin = TRY(read_password(config.admin_password_file));
-  const std::string replication = TRY(read_password(config.replication_password_file));
   std::string sql;
   // A server that stands alone is asked by its socket: nobody else is to sign in, least of all an administrator.
   const bool alone = config.replication == cluster::ReplicationMode::none && config.peers.empty();
@@ -67,6 +66,8 @@ Result<std::string> mysql_accounts(const MemberConfig& config) {
     sql += fmt::format("CREATE USER '{}'@'{}' IDENTIFIED BY {};\n", config.admin_user, host, sql::quote_mysql(admin));
     sql += fmt::format("GRANT ALL PRIVILEGES ON *.* TO '{}'@'{}' WITH GRANT OPTION;\n", config.admin_user, host);
   }
+  if (config.replication_user.empty()) return sql;
+  const std::string replication = TRY(read_password(config.replication_password_file));
   sql +=
       fmt::format("CREATE USER '{}'@'%' IDENTIFIED BY {};\n", config.replication_user, sql::quote_mysql(replication));
   sql += fmt::format("GRANT REPLICATION SLAVE ON *.* TO '{}'@'%';\n", config.replication_user);

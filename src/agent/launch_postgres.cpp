@@ -131,7 +131,6 @@ Result<sys::Command> launch_postgres(const MemberConfig& c, const LaunchOptions&
 
 Status initialise_postgres(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
   const std::string admin = TRY(read_password(c.admin_password_file));
-  const std::string replication = TRY(read_password(c.replication_password_file));
   const std::string pwfile = TRY(write_etc(c, "initdb.password", admin + "\n"));
   auto command = base_command(
       c, {tool(c, "initdb"), "-D", c.data_dir(), "-U", c.admin_user, "--data-checksums", "-E", "UTF8",
@@ -140,6 +139,8 @@ Status initialise_postgres(const MemberConfig& c, Deadline deadline, std::stop_t
   auto made = sys::run_ok(std::move(command), deadline, stop);
   (void)write_etc(c, "initdb.password", "");
   if (!made) return fail(std::move(made).error());
+  if (c.replication_user.empty()) return {};  // one that nobody is to follow
+  const std::string replication = TRY(read_password(c.replication_password_file));
   auto single = base_command(c, {c.server_program, "--single", "-D", c.data_dir(), "postgres"});
   const std::string sql = fmt::format("CREATE ROLE {} LOGIN REPLICATION PASSWORD {};\n",
                                       sql::quote_postgres_name(c.replication_user), sql::quote_postgres(replication));

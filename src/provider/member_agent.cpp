@@ -231,10 +231,7 @@ Result<std::unique_ptr<engine::MemberControl>> control_folder(const std::string&
   config.server_id = 1;
   config.admin_user = engine == Engine::postgres ? "postgres" : "holdfast";
   config.admin_password_file = path + "/admin.password";
-  config.replication_user = "replicator";
-  config.replication_password_file = path + "/replication.password";
   TRY_VOID(sys::publish_file(config.admin_password_file, as_bytes(TRY(random_password()) + "\n"), 0600));
-  TRY_VOID(sys::publish_file(config.replication_password_file, as_bytes(TRY(random_password()) + "\n"), 0600));
   config.server_program = TRY(engine::find_program(config.engine, engine == Engine::postgres ? "postgres"
                                                                   : engine == Engine::mysql  ? "mysqld"
                                                                                              : "mariadbd"));

@@ -119,6 +119,8 @@ const std::vector<std::string> kObjects = {
     "INSERT INTO parted SELECT i, i::text FROM generate_series(1, 40) i",
     "CREATE TABLE parent (a int, CONSTRAINT positive CHECK (a > 0))", "CREATE TABLE child (b int) INHERITS (parent)",
     "INSERT INTO parent VALUES (1)", "INSERT INTO child VALUES (2, 3)",
+    // Its columns are a, b, c, and those of what a dump makes a, c, b.
+    "CREATE TABLE grown (a int)", "CREATE TABLE grown_child (b int) INHERITS (grown)", "ALTER TABLE grown ADD c int",
     "CREATE UNLOGGED TABLE unlogged (a int, s serial)",
     "CREATE SEQUENCE seq START 10 INCREMENT -1 MINVALUE -5 MAXVALUE 20 CYCLE", "SELECT nextval('seq')",
     "CREATE MATERIALIZED VIEW mat AS SELECT k, count(*) FROM parted GROUP BY k", "CREATE UNIQUE INDEX ON mat (k)",
@@ -417,6 +419,8 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
   auto expected = fingerprint(primary);
   // What a standby does not have, by name.
   std::erase(expected["content of shop.db"], "4711\t1");
+  std::ranges::replace(expected["content of shop.db"], "COPY public.grown_child (a, b, c) FROM stdin;",
+                       "COPY public.grown_child (a, c, b) FROM stdin;");
 
   const auto backed_up = lab_->holdfast({"backup", "-c", "shop-postgres", "-i", "1", "-r", repository_, "-o", "json"});
   ASSERT_EQ(backed_up.exit_code, 0) << backed_up.out << backed_up.err;
@@ -424,8 +428,9 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
   EXPECT_NE(data["member"].text(), "shop-postgres-0") << "a standby is the source";
   std::string notes;
   for (const auto& note : data["notes"].items()) notes += note["id"].text() + " " + note["text"].text() + "\n";
-  for (const char* note : {"unlogged.empty", "public.unlogged", "sequence.ahead",
-                           "database.no_connections database closed", "server.settings"})
+  for (const char* note :
+       {"unlogged.empty", "public.unlogged", "sequence.ahead", "database.no_connections database closed",
+        "server.settings", "columns.order", "first: public.grown_child\n"})
     EXPECT_NE(notes.find(note), notes.npos) << note << " in\n" << notes;
   const auto wide = lab_->holdfast({"get", "backups", "-r", repository_, "-o", "wide"});
   EXPECT_NE(wide.out.find("unlogged.empty"), wide.out.npos) << wide.out;
@@ -449,6 +454,13 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
     EXPECT_EQ(ask(Engine::postgres, fresh,
                   "SELECT setting FROM pg_file_settings WHERE name = 'work_mem' AND sourcefile LIKE '%auto.conf'"),
               "6MB");
+    // Accounts are the cluster's: only the administrator got a password of its own.
+    const std::string verifiers =
+        "SELECT string_agg(rolname || ' ' || rolpassword, ' ' ORDER BY rolname) FROM pg_authid "
+        "WHERE rolname <> " +
+        sql::quote_postgres(primary.user);
+    EXPECT_NE(ask(Engine::postgres, primary, verifiers).find("SCRAM"), std::string::npos);
+    EXPECT_EQ(ask(Engine::postgres, primary, verifiers), ask(Engine::postgres, fresh, verifiers));
     stop_servers();
   }
 

@@ -24,6 +24,22 @@ std::string pattern(const std::string& schema, const std::string& name) {
   return sql::quote_postgres_name(schema) + "." + sql::quote_postgres_name(name);
 }
 
+/// Tables that inherit and whose columns CREATE TABLE ... INHERITS, which is all a dump has, puts into another order: a
+/// column that was added to a parent later stands with the parent's then. What inherits from such a table goes with it.
+constexpr const char* kOtherColumnOrder =
+    "WITH RECURSIVE c AS (SELECT attrelid, attname, attnum FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped), "
+    "inherited AS (SELECT i.inhrelid AS child, c.attname, min(ARRAY[i.inhseqno::int, c.attnum::int]) AS place "
+    "FROM pg_inherits i JOIN c ON c.attrelid = i.inhparent JOIN pg_class t ON t.oid = i.inhrelid "
+    "WHERE NOT t.relispartition AND t.relkind IN ('r', 'f') GROUP BY 1, 2), "
+    "moved(t) AS (SELECT c.attrelid FROM c LEFT JOIN inherited h ON h.child = c.attrelid AND h.attname = c.attname "
+    "WHERE c.attrelid IN (SELECT child FROM inherited) GROUP BY 1 HAVING string_agg(quote_ident(c.attname), ',' ORDER "
+    "BY "
+    "c.attnum) <> string_agg(quote_ident(c.attname), ',' ORDER BY h.child IS NULL, h.place, c.attnum) "
+    "UNION SELECT i.inhrelid FROM moved JOIN pg_inherits i ON i.inhparent = moved.t JOIN pg_class k ON k.oid = "
+    "i.inhrelid WHERE NOT k.relispartition) "
+    "SELECT n.nspname || '.' || k.relname AS name FROM moved JOIN pg_class k ON k.oid = moved.t JOIN pg_namespace n ON "
+    "n.oid = k.relnamespace ORDER BY 1";
+
 }  // namespace
 
 Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_token stop) {
@@ -69,6 +85,13 @@ Status note_database(sql::PostgresConnection& session, const std::string& databa
     info.notes.push_back(
         {"subscription.disabled", database,
          fmt::format("subscriptions of {} are restored disabled: {}", database, some_of(subscriptions, "s"))});
+  auto moved = TRY(session.query(kOtherColumnOrder, soon(), stop));
+  if (!moved.empty())
+    info.notes.push_back(
+        {"columns.order", database,
+         fmt::format("tables of {} that inherit are restored with their columns in another order, those of the parents "
+                     "first: {}",
+                     database, some_of(moved, "name"))});
   if (!standby) return {};
   auto unlogged =
       TRY(session.query("SELECT n.nspname AS s, c.relname AS r, n.nspname || '.' || c.relname AS name, c.relkind AS k "
