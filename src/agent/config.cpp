@@ -4,6 +4,7 @@
 
 #include "codec/value.h"
 #include "sys/file.h"
+#include "sys/secret_file.h"
 
 namespace holdfast::agent {
 
@@ -109,11 +110,8 @@ Status write_config(const MemberConfig& c) {
   return sys::publish_file(c.dir + "/agent.json", as_bytes(codec::to_json(json, 2) + "\n"), 0600);
 }
 
-Result<std::string> read_password(const std::string& path) {
-  auto text = sys::read_file(path);
-  if (!text) return fail(std::move(text).error().with_context("reading a password"));
-  std::string password(as_text(text->span()));
-  password = password.substr(0, password.find_first_of("\r\n"));
+Result<Secret> read_password(const std::string& path) {
+  auto password = TRY(sys::read_password_file(path).context("reading a password"));
   if (password.empty()) return fail(ErrorClass::refused, "agent.password", path + " holds no password");
   return password;
 }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/secret.h"
 #include "cluster/types.h"
 #include "codec/value.h"
 
@@ -78,6 +79,6 @@ Result<MemberConfig> read_config(const std::string& dir);
 Status write_config(const MemberConfig& config);
 
 /// Reads a password file: its first line. "agent.password" when it is missing or empty.
-Result<std::string> read_password(const std::string& path);
+Result<Secret> read_password(const std::string& path);
 
 }  // namespace holdfast::agent

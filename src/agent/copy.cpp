@@ -21,11 +21,11 @@ using std::chrono::seconds;
 namespace detail {
 
 Result<SecretFile> SecretFile::create(const MemberConfig& config, const MemberConfig& reader, const std::string& name,
-                                      const std::string& body) {
+                                      const Secret& body) {
   MemberConfig owner = config;
   owner.uid = reader.uid;
   owner.gid = reader.gid;
-  return SecretFile(TRY(write_etc(owner, name, body)));
+  return SecretFile(TRY(write_etc(owner, name, body.reveal())));
 }
 
 SecretFile::~SecretFile() {
@@ -55,7 +55,7 @@ Result<sql::Target> admin_target(const MemberConfig& config) {
   target.socket = config.server_socket();
   target.port = config.port;  // PostgreSQL names its socket after it
   target.user = config.admin_user;
-  target.password = Secret(TRY(read_password(config.admin_password_file)));
+  target.password = TRY(read_password(config.admin_password_file));
   target.app_name = "holdfast-agent";
   return target;
 }

@@ -88,7 +88,7 @@ Result<sql::Target> admin_target(const MemberConfig& config);
 class SecretFile {
  public:
   static Result<SecretFile> create(const MemberConfig& config, const MemberConfig& reader, const std::string& name,
-                                   const std::string& body);
+                                   const Secret& body);
   SecretFile(SecretFile&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
   SecretFile& operator=(SecretFile&&) = delete;
   ~SecretFile();

@@ -41,7 +41,8 @@ Status copy(const CopyJob& job) {
   const MemberConfig& c = job.config;
   const MemberConfig& donor = job.donor.config;
   const std::string parallel = fmt::format("--parallel={}", std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
-  auto secret = TRY(SecretFile::create(c, donor, "copy.cnf", engine::mysql_option_file(job.donor.socket)));
+  auto secret =
+      TRY(SecretFile::create(c, donor, "copy.cnf", TRY(engine::mysql_option_file(c.engine, job.donor.socket))));
   MemberConfig writer = donor;
   writer.dir = c.dir;
   if (writer.uid == c.uid) writer.gid = c.gid;

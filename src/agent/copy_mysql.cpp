@@ -81,10 +81,11 @@ Status clone_over_network(const CopyJob& job, const std::string& into) {
     }
     job.progress.step("copy");
     TRY(run(fmt::format("SET GLOBAL clone_valid_donor_list = '{}:{}'", donor.host, donor.port)));
-    const std::string password = TRY(read_password(donor.admin_password_file));
-    auto done = run(fmt::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY {} DATA DIRECTORY = {}",
-                                sql::quote_mysql(donor.admin_user), sql::quote_mysql(donor.host), donor.port,
-                                sql::quote_mysql(password), sql::quote_mysql(into)));
+    Secret statement(fmt::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY ", sql::quote_mysql(donor.admin_user),
+                                 sql::quote_mysql(donor.host), donor.port));
+    statement.append(sql::quote_mysql(TRY(read_password(donor.admin_password_file))))
+        .append(" DATA DIRECTORY = " + sql::quote_mysql(into));
+    auto done = connection.query(statement.reveal(), job.deadline, job.stop);
     if (done) return {};
     if (job.stop.stop_requested()) return fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");
     return fail(ErrorClass::failed, "agent.copy", "CLONE INSTANCE failed: " + done.error().to_string(),

@@ -99,16 +99,12 @@ Result<Value> copy_postgres(const CopyJob& job) {
   if (borrowed) TRY_VOID(note_donor_change(job, "slot", c.slot_name()));
   TRY(hold_wal(job, job.donor.socket).context("the slot on " + d.member));
 
-  const std::string password = TRY(read_password(c.replication_password_file));
-  auto passfile =
-      TRY(SecretFile::create(c, c, "copy.pgpass", fmt::format("*:*:*:{}:{}\n", c.replication_user, password)));
+  auto passfile = TRY(SecretFile::create(c, c, "copy.pgpass", TRY(replication_passfile(c))));
   job.progress.step("copy");
   // -X fetch keeps it one process (the streaming way forks a child that a SIGKILL of its parent would leave behind);
   // the slot sees to it that the WAL is still there to be fetched.
   auto backup =
-      base_command(c, {tool(c, "pg_basebackup"), "-d",
-                       fmt::format("host={} port={} user={} passfile={} application_name={} connect_timeout=5", d.host,
-                                   d.port, c.replication_user, passfile.path(), c.member),
+      base_command(c, {tool(c, "pg_basebackup"), "-d", TRY(replication_conninfo(c, d.host, d.port, passfile.path())),
                        "-D", c.data_dir(), "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"});
   backup.umask = 0077;
   TRY_VOID(run_logged(job, std::move(backup)));

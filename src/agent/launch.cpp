@@ -28,7 +28,7 @@ Status make_server_dir(const MemberConfig& config, const std::string& path, unsi
   return sys::own_directory(path, mode, other ? config.uid : static_cast<uid_t>(-1), config.gid);
 }
 
-Result<std::string> write_etc(const MemberConfig& config, const std::string& name, const std::string& body) {
+Result<std::string> write_etc(const MemberConfig& config, const std::string& name, std::string_view body) {
   TRY_VOID(sys::make_directories(config.etc_dir(), 0755));
   std::string path = config.etc_dir() + "/" + name;
   // Ours to write, the server's to read: it must not be able to change how it is started.
@@ -56,21 +56,22 @@ sys::Command base_command(const MemberConfig& config, std::vector<std::string> a
   return command;
 }
 
-Result<std::string> mysql_accounts(const MemberConfig& config) {
-  const std::string admin = TRY(read_password(config.admin_password_file));
-  std::string sql;
+Result<Secret> mysql_accounts(const MemberConfig& config) {
+  const Secret admin = sql::quote_mysql(TRY(read_password(config.admin_password_file)));
+  Secret sql;
+  const auto create = [&](const std::string& user, const char* host, const Secret& password) {
+    sql.append(fmt::format("CREATE USER '{}'@'{}' IDENTIFIED BY ", user, host)).append(password).append(";\n");
+  };
   // A server that stands alone is asked by its socket: nobody else is to sign in, least of all an administrator.
   const bool alone = config.replication == cluster::ReplicationMode::none && config.peers.empty();
   for (const char* host : {"localhost", "%"}) {
     if (alone && std::string_view(host) == "%") return sql;
-    sql += fmt::format("CREATE USER '{}'@'{}' IDENTIFIED BY {};\n", config.admin_user, host, sql::quote_mysql(admin));
-    sql += fmt::format("GRANT ALL PRIVILEGES ON *.* TO '{}'@'{}' WITH GRANT OPTION;\n", config.admin_user, host);
+    create(config.admin_user, host, admin);
+    sql.append(fmt::format("GRANT ALL PRIVILEGES ON *.* TO '{}'@'{}' WITH GRANT OPTION;\n", config.admin_user, host));
   }
   if (config.replication_user.empty()) return sql;
-  const std::string replication = TRY(read_password(config.replication_password_file));
-  sql +=
-      fmt::format("CREATE USER '{}'@'%' IDENTIFIED BY {};\n", config.replication_user, sql::quote_mysql(replication));
-  sql += fmt::format("GRANT REPLICATION SLAVE ON *.* TO '{}'@'%';\n", config.replication_user);
+  create(config.replication_user, "%", sql::quote_mysql(TRY(read_password(config.replication_password_file))));
+  sql.append(fmt::format("GRANT REPLICATION SLAVE ON *.* TO '{}'@'%';\n", config.replication_user));
   return sql;
 }
 
@@ -138,7 +139,7 @@ Status probe_ready(const MemberConfig& config, Deadline deadline) {
   sql::Target target;
   target.socket = config.server_socket();
   target.user = config.admin_user;
-  target.password = Secret(TRY(read_password(config.admin_password_file)));
+  target.password = TRY(read_password(config.admin_password_file));
   target.app_name = "holdfast-agent";
   if (config.engine == Engine::postgres) {
     auto connection = TRY(sql::PostgresConnection::connect(target, deadline));

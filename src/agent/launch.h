@@ -65,14 +65,19 @@ Status initialise_mysql(const MemberConfig& config, Deadline deadline, std::stop
 Status become_standby(const MemberConfig& config);
 Status initialise_postgres(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 /// Writes a configuration file readable by the server only: etc_dir()/name, returns its path.
-Result<std::string> write_etc(const MemberConfig& config, const std::string& name, const std::string& body);
+Result<std::string> write_etc(const MemberConfig& config, const std::string& name, std::string_view body);
+/// PostgreSQL: how a member signs in to another one for replication, with the password in `passfile`.
+Result<std::string> replication_conninfo(const MemberConfig& config, const std::string& host, int port,
+                                         const std::string& passfile);
+/// PostgreSQL: the password file for that.
+Result<Secret> replication_passfile(const MemberConfig& config);
 /// Fills data_dir() with a copy of a stopped server's directory, without what belongs to that server alone.
 Status copy_files(const MemberConfig& config, const std::string& from, Deadline deadline, std::stop_token stop);
 /// A directory that belongs to the server; the one above it is ours.
 Status make_server_dir(const MemberConfig& config, const std::string& path, unsigned mode);
 sys::Command base_command(const MemberConfig& config, std::vector<std::string> argv);
 /// CREATE USER statements of the administrator and replication accounts, for MariaDB and MySQL.
-Result<std::string> mysql_accounts(const MemberConfig& config);
+Result<Secret> mysql_accounts(const MemberConfig& config);
 }  // namespace detail
 
 }  // namespace holdfast::agent

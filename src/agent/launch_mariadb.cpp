@@ -94,13 +94,13 @@ Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_to
     sql += "\n";
   }
   sql += "FLUSH PRIVILEGES;\n";
-  sql += TRY(mysql_accounts(c));
+  const Secret script = Secret(std::move(sql)).append(TRY(mysql_accounts(c)));
   auto command = base_command(
       c, {c.server_program, "--no-defaults", "--bootstrap", "--datadir=" + c.data_dir(), "--tmpdir=" + c.tmp_dir(),
           "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=32M", fmt::format("--lc-messages-dir={}", kShare),
           "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci", "--max-allowed-packet=8M",
           "--innodb-flush-log-at-trx-commit=0"});
-  auto result = TRY(sys::run(std::move(command), deadline, stop, sql));
+  auto result = TRY(sys::run(std::move(command), deadline, stop, script.reveal()));
   if (!result.status.ok() || result.err.find("ERROR:") != std::string::npos) {
     auto at = result.err.find("ERROR:");
     std::string why = at == std::string::npos ? result.err : result.err.substr(at, 400);

@@ -59,7 +59,8 @@ Result<sys::Command> launch_mysql(const MemberConfig& c, const LaunchOptions& op
 Status initialise_mysql(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
   // The accounts are part of the first state of the server: no start with an empty root password, nothing in a binary
   // log.
-  const std::string init = TRY(write_etc(c, "init.sql", TRY(mysql_accounts(c)) + "DROP USER 'root'@'localhost';\n"));
+  const std::string init =
+      TRY(write_etc(c, "init.sql", TRY(mysql_accounts(c)).append("DROP USER 'root'@'localhost';\n").reveal()));
   auto command =
       base_command(c, {c.server_program, "--no-defaults", "--initialize-insecure", "--datadir=" + c.data_dir(),
                        "--tmpdir=" + c.tmp_dir(), "--init-file=" + init, "--innodb-redo-log-capacity=64M",

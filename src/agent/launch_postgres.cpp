@@ -9,6 +9,7 @@
 
 #include "agent/data_dir.h"
 #include "agent/launch.h"
+#include "engine/private_files.h"
 #include "engine/programs.h"
 #include "sql/postgres.h"
 #include "sql/rows.h"
@@ -38,11 +39,8 @@ std::string setting(std::string_view text) {
 Result<std::string> upstream_conninfo(const MemberConfig& c) {
   const Peer* upstream = c.find_peer(c.upstream);
   if (!upstream) return fail(ErrorClass::bug, "agent.config", "a replica without an upstream: " + c.member);
-  const std::string password = TRY(read_password(c.replication_password_file));
-  const std::string passfile =
-      TRY(detail::write_etc(c, "pgpass", fmt::format("*:*:*:{}:{}\n", c.replication_user, password)));
-  return fmt::format("host={} port={} user={} passfile={} application_name={} connect_timeout=5", upstream->host,
-                     upstream->port, c.replication_user, passfile, c.member);
+  const std::string passfile = TRY(detail::write_etc(c, "pgpass", TRY(detail::replication_passfile(c)).reveal()));
+  return detail::replication_conninfo(c, upstream->host, upstream->port, passfile);
 }
 
 /// Recovery refuses tablespaces that are directories of the data directory, unless it is started with an option for
@@ -80,6 +78,23 @@ Result<std::string> server_config(const MemberConfig& c, StartMode mode) {
 }  // namespace
 
 namespace detail {
+
+Result<std::string> replication_conninfo(const MemberConfig& c, const std::string& host, int port,
+                                         const std::string& passfile) {
+  sql::Target target;
+  target.host = host;
+  target.port = port;
+  target.user = c.replication_user;
+  target.app_name = c.member;
+  return TRY(engine::postgres_conninfo(target, passfile, "")) + " connect_timeout=5";
+}
+
+Result<Secret> replication_passfile(const MemberConfig& c) {
+  sql::Target target;
+  target.user = c.replication_user;
+  target.password = TRY(read_password(c.replication_password_file));
+  return engine::postgres_password_file(target);
+}
 
 namespace {
 
@@ -130,8 +145,8 @@ Result<sys::Command> launch_postgres(const MemberConfig& c, const LaunchOptions&
 }
 
 Status initialise_postgres(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
-  const std::string admin = TRY(read_password(c.admin_password_file));
-  const std::string pwfile = TRY(write_etc(c, "initdb.password", admin + "\n"));
+  const std::string pwfile =
+      TRY(write_etc(c, "initdb.password", TRY(read_password(c.admin_password_file)).append("\n").reveal()));
   auto command = base_command(
       c, {tool(c, "initdb"), "-D", c.data_dir(), "-U", c.admin_user, "--data-checksums", "-E", "UTF8",
           "--locale=C.UTF-8", "-A", "scram-sha-256", "--no-sync", "--no-instructions", "--pwfile=" + pwfile});
@@ -140,11 +155,11 @@ Status initialise_postgres(const MemberConfig& c, Deadline deadline, std::stop_t
   (void)write_etc(c, "initdb.password", "");
   if (!made) return fail(std::move(made).error());
   if (c.replication_user.empty()) return {};  // one that nobody is to follow
-  const std::string replication = TRY(read_password(c.replication_password_file));
   auto single = base_command(c, {c.server_program, "--single", "-D", c.data_dir(), "postgres"});
-  const std::string sql = fmt::format("CREATE ROLE {} LOGIN REPLICATION PASSWORD {};\n",
-                                      sql::quote_postgres_name(c.replication_user), sql::quote_postgres(replication));
-  auto result = TRY(sys::run_ok(std::move(single), deadline, stop, sql));
+  Secret create(
+      fmt::format("CREATE ROLE {} LOGIN REPLICATION PASSWORD ", sql::quote_postgres_name(c.replication_user)));
+  create.append(sql::quote_postgres(TRY(read_password(c.replication_password_file)))).append(";\n");
+  auto result = TRY(sys::run_ok(std::move(single), deadline, stop, create.reveal()));
   if (result.err.find("ERROR:") != std::string::npos || result.out.find("ERROR:") != std::string::npos)
     return fail(ErrorClass::failed, "agent.initialise", "creating the replication role failed: " + result.err);
   return {};
@@ -162,7 +177,7 @@ Result<std::vector<std::string>> tablespace_mappings(const MemberConfig& c, Dead
   target.host = upstream->host;
   target.port = upstream->port;
   target.user = c.replication_user;
-  target.password = Secret(TRY(read_password(c.replication_password_file)));
+  target.password = TRY(read_password(c.replication_password_file));
   auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));
   auto spaces =
       TRY(connection.query("SELECT pg_tablespace_location(oid) AS l FROM pg_tablespace WHERE "

@@ -50,9 +50,10 @@ class MysqlKeeper : public AccountKeeper {
   Status account(const std::string& user, const char* host, const Secret& password, const char* rights,
                  const char* option, std::stop_token stop) {
     const std::string name = fmt::format("{}@{}", sql::quote_mysql(user), sql::quote_mysql(host));
-    const std::string by = sql::quote_mysql(password.reveal());
-    TRY(connection_.query(fmt::format("CREATE USER IF NOT EXISTS {} IDENTIFIED BY {}", name, by), soon(), stop));
-    TRY(connection_.query(fmt::format("ALTER USER {} IDENTIFIED BY {}", name, by), soon(), stop));
+    for (const char* verb : {"CREATE USER IF NOT EXISTS", "ALTER USER"}) {
+      Secret statement(fmt::format("{} {} IDENTIFIED BY ", verb, name));
+      TRY(connection_.query(statement.append(sql::quote_mysql(password)).reveal(), soon(), stop));
+    }
     TRY(connection_.query(fmt::format("GRANT {} ON *.* TO {}{}", rights, name, option), soon(), stop));
     return {};
   }
@@ -78,9 +79,9 @@ class PostgresKeeper : public AccountKeeper {
   Status account(const std::string& user, const Secret& password, const char* rights, std::stop_token stop) {
     auto there = TRY(
         connection_.query("SELECT 1 AS x FROM pg_roles WHERE rolname = " + sql::quote_postgres(user), soon(), stop));
-    TRY(connection_.query(fmt::format("{} ROLE {} WITH {} PASSWORD {}", there.empty() ? "CREATE" : "ALTER",
-                                      sql::quote_postgres_name(user), rights, sql::quote_postgres(password.reveal())),
-                          soon(), stop));
+    Secret statement(fmt::format("{} ROLE {} WITH {} PASSWORD ", there.empty() ? "CREATE" : "ALTER",
+                                 sql::quote_postgres_name(user), rights));
+    TRY(connection_.query(statement.append(sql::quote_postgres(password)).reveal(), soon(), stop));
     return {};
   }
 

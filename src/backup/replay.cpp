@@ -34,7 +34,7 @@ struct ClientCommand {
 
 Result<ClientCommand> client_command(Engine engine, const sql::Target& target) {
   sys::Command command;
-  auto file = TRY(engine::PrivateFile::create("client.cnf", engine::mysql_option_file(target)));
+  auto file = TRY(engine::PrivateFile::create("client.cnf", TRY(engine::mysql_option_file(engine, target))));
   command.argv = {TRY(engine::find_program(engine, engine == Engine::mysql ? "mysql" : "mariadb")),
                   "--defaults-file=" + file.path(),
                   "--batch",

@@ -16,6 +16,7 @@
 #include "base/deadline.h"
 #include "cli/repository_options.h"
 #include "sys/file.h"
+#include "sys/secret_file.h"
 
 extern char** environ;
 
@@ -39,14 +40,13 @@ Secret trimmed(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   const auto first = text.find_first_not_of(" \t\r\n\v\f");
   if (first == std::string_view::npos) return {};
-  return Secret(std::string(text.substr(first, text.find_last_not_of(" \t\r\n\v\f") - first + 1)));
+  return Secret(text.substr(first, text.find_last_not_of(" \t\r\n\v\f") - first + 1));
 }
 
 Result<Secret> from_file(const std::string& path) {
-  auto text = sys::read_file(path);
+  const auto text = sys::read_secret_file(path);
   if (!text) return usage("cli.password_file", "password file " + path + ": " + text.error().message);
-  Secret secret = trimmed(as_text(*text));
-  if (!text->empty()) ::explicit_bzero(text->data(), text->size());
+  Secret secret = trimmed(text->reveal());
   if (secret.empty()) return usage("cli.password_file", "password file " + path + " is empty");
   return secret;
 }
@@ -142,7 +142,7 @@ Result<Secret> ask(int terminal, const std::string& prompt, std::stop_token stop
     }
   }
   TRY_VOID(sys::write_all(terminal, as_bytes("\n")));
-  return Secret(std::string(line));
+  return Secret(line);
 }
 
 Result<Secret> from_prompt(const std::string& prompt, bool confirm, std::stop_token stop) {

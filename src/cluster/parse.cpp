@@ -174,10 +174,15 @@ void Reader::read_spec(const Value& spec, DatabaseCluster& cluster) {
     problem("spec.credentials",
             "needs passwordFile or passwordEnv, one of them; the password itself never stands here");
 
-  const Value& tls = object(spec, "spec.tls", "tls", {"required", "ca"});
+  const Value& tls = object(spec, "spec.tls", "tls", {"required", "ca", "allowPlainText"});
   if (!tls["required"].is_null() && !tls["required"].is_bool()) problem("spec.tls.required", "must be true or false");
+  if (!tls["allowPlainText"].is_null() && !tls["allowPlainText"].is_bool())
+    problem("spec.tls.allowPlainText", "must be true or false");
   cluster.tls.ca = file(tls, "spec.tls", "ca");
   cluster.tls.required = tls["required"].boolean(!cluster.tls.ca.empty());
+  cluster.tls.plain_text = tls["allowPlainText"].boolean();
+  if (cluster.tls.required && cluster.tls.plain_text)
+    problem("spec.tls", "asks for TLS and allows plain text: one of them");
 
   cluster.lineage = text(spec, "spec", "lineage");
 

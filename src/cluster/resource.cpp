@@ -41,6 +41,8 @@ std::string print_cluster(const DatabaseCluster& c) {
     auto tls = Value::object({{"required", true}});
     if (!c.tls.ca.empty()) tls.set("ca", c.tls.ca);
     spec.set("tls", tls);
+  } else if (c.tls.plain_text) {
+    spec.set("tls", Value::object({{"allowPlainText", true}}));
   }
   Value members{Value::List()};
   for (const auto& member : c.members) members.push(member_value(member));

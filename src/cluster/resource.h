@@ -9,6 +9,8 @@
 //     replication: {mode: semi-sync}                  # none, async, semi-sync, galera, streaming; default by engine
 //     credentials: {user: backup, passwordFile: db.password}   # or passwordEnv: VARIABLE; a relative file is relative
 //     tls: {required: true, ca: ca.pem}                        # to the file that names it
+//                                                              # members on other hosts need TLS, unless
+//                                                              # tls: {allowPlainText: true} says that they do not
 //     lineage: "7412345678901234567"                           # optional: system identifier, Galera uuid; others are
 //     foreign members:
 //       - {name: db-0, host: 10.0.0.4, port: 3306}    # or socket: /run/mysqld/mysqld.sock; also ordinal, dataDir,

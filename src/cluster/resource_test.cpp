@@ -70,6 +70,23 @@ TEST(ParseCluster, EveryMistakeIsNamed) {
     EXPECT_NE(members.find(part), std::string::npos) << part << " not in: " << members;
 }
 
+TEST(ParseCluster, PlainTextIsAllowedByNameOnly) {
+  const std::string head =
+      "apiVersion: holdfast.dev/v1alpha1\nkind: DatabaseCluster\nmetadata: {name: x}\nspec:\n"
+      "  engine: mysql\n  credentials: {user: u, passwordEnv: P}\n  members: [{host: h}]\n";
+  const auto silent = parse_clusters(head, "/");
+  ASSERT_TRUE(silent) << silent.error().to_string();
+  EXPECT_FALSE((*silent)[0].tls.plain_text);
+  const auto allowed = parse_clusters(head + "  tls: {allowPlainText: true}\n", "/");
+  ASSERT_TRUE(allowed) << allowed.error().to_string();
+  EXPECT_TRUE((*allowed)[0].tls.plain_text);
+  EXPECT_FALSE((*allowed)[0].tls.required);
+  const auto again = parse_clusters(print_cluster((*allowed)[0]), "/");
+  ASSERT_TRUE(again);
+  EXPECT_TRUE((*again)[0].tls.plain_text);
+  EXPECT_FALSE(parse_clusters(head + "  tls: {allowPlainText: true, required: true}\n", "/"));
+}
+
 TEST(ParseCluster, PasswordInlineIsRefused) {
   std::string all =
       problems_of("  engine: mysql\n  credentials: {user: u, password: geheim}\n  members: [{host: h}]\n");

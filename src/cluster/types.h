@@ -39,8 +39,9 @@ struct Credentials {
 };
 
 struct TlsSettings {
-  bool required = false;  ///< verify the server's certificate and refuse plaintext
-  std::string ca;         ///< file of trusted certificates; empty = the system's
+  bool required = false;    ///< verify the server's certificate and refuse plaintext
+  std::string ca;           ///< file of trusted certificates; empty = the system's
+  bool plain_text = false;  ///< members on other hosts may be spoken to without TLS
 };
 
 struct Member {

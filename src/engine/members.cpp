@@ -8,7 +8,8 @@
 #include "cluster/roles.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
-#include "sys/file.h"
+#include "sql/transport.h"
+#include "sys/secret_file.h"
 
 namespace holdfast::engine {
 namespace {
@@ -87,34 +88,48 @@ bool is_called(const Member& member, const std::string& wanted) {
   return member.name.str() == wanted || std::to_string(member.ordinal) == wanted;
 }
 
+/// The refusal, where the resource lets nobody be asked: a matter of its text, not of the servers.
+Status some_may_be_asked(const DatabaseCluster& cluster, const Secret& password, const std::string& wanted) {
+  Status last;
+  for (const auto& member : cluster.members) {
+    if (!wanted.empty() && !is_called(member, wanted)) continue;
+    auto transport = sql::transport_of(member_target(cluster, member, password));
+    if (transport) return {};
+    last = fail(std::move(transport).error().with_context(member.name.str()));
+  }
+  return last;
+}
+
 }  // namespace
 
 Result<Secret> cluster_password(const DatabaseCluster& cluster, const EnvironmentLookup& env) {
   const auto& from = cluster.credentials.password;
   if (!from.env.empty()) {
-    if (auto value = env(from.env)) return Secret(*value);
+    if (auto value = env(from.env)) return Secret(std::move(*value));
     return fail(ErrorClass::usage, "config.credentials",
                 fmt::format("the password of {} is not in ${}", cluster.full_name(), from.env));
   }
   if (from.file.empty()) return Secret();
-  auto text = sys::read_file(from.file);
-  if (!text) {
+  auto password = sys::read_password_file(from.file);
+  if (!password) {
     return fail(ErrorClass::usage, "config.credentials",
-                fmt::format("the password file of {}: {}", cluster.full_name(), text.error().message));
+                fmt::format("the password file of {}: {}", cluster.full_name(), password.error().message));
   }
-  std::string_view line = as_text(*text);
-  return Secret(std::string(line.substr(0, line.find_first_of("\r\n"))));
+  return std::move(*password);
 }
 
 sql::Target member_target(const DatabaseCluster& cluster, const Member& member, const Secret& password) {
   sql::Target target;
   target.host = member.host;
   target.port = member.port;
-  if (!member.socket.empty() && ::access(member.socket.c_str(), F_OK) == 0) target.socket = member.socket;
+  // A member without a host has no other way, also while its server is down.
+  if (!member.socket.empty() && (member.host.empty() || ::access(member.socket.c_str(), F_OK) == 0))
+    target.socket = member.socket;
   target.user = cluster.credentials.user;
   target.password = password;
   target.tls = cluster.tls.required;
   target.tls_ca = cluster.tls.ca;
+  target.plain_text = cluster.tls.plain_text;
   return target;
 }
 
@@ -171,6 +186,7 @@ Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& p
     return fail(ErrorClass::usage, "engine.no_member", fmt::format("{} has no member {}", cluster.full_name(), wanted));
   }
   if (!best) {
+    TRY_VOID(some_may_be_asked(cluster, password, wanted));
     return fail(ErrorClass::unavailable, "engine.no_source",
                 fmt::format("no member of {} can be backed up from: {}", cluster.full_name(), problems),
                 "holdfast get status shows every member");

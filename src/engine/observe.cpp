@@ -17,7 +17,7 @@ void note_failure(cluster::MemberFacts& facts, const Error& error) {
   if (facts.reach == Reach::reachable && error.id == "sql.error") return;  // one question failed, the member serves
   if (error.id == "sql.timeout" || error.id == "sys.interrupted")
     facts.reach = Reach::timeout;
-  else if (error.id == "sql.denied" || error.id == "sql.tls")
+  else if (error.id == "sql.denied" || error.id == "sql.tls" || error.id == "sql.plain_text")
     facts.reach = Reach::denied;
   else if (error.id == "sql.unreachable" || error.id == "sql.lost")
     facts.reach = Reach::unreachable;

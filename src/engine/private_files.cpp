@@ -2,13 +2,17 @@
 
 #include <fmt/format.h>
 
+#include "sql/transport.h"
+
 namespace holdfast::engine {
 namespace {
 
 // A value of an option file: in double quotes, where a backslash starts an escape. A double quote would end them for
 // the search for comments: a # behind it would cut the rest off.
-std::string option_value(std::string_view text) {
-  std::string out = "\"";
+Secret option_value(std::string_view text) {
+  std::string out;
+  out.reserve(2 * text.size() + 2);  // never moved: no copy is left behind
+  out += '"';
   for (char c : text) {
     if (c == '\\' || c == '"') {
       out += '\\';
@@ -23,16 +27,18 @@ std::string option_value(std::string_view text) {
       out += c;
     }
   }
-  return out + "\"";
+  out += '"';
+  return Secret(std::move(out));
 }
 
-std::string pgpass_value(std::string_view text) {
+Secret pgpass_value(std::string_view text) {
   std::string out;
+  out.reserve(2 * text.size());
   for (char c : text) {
     if (c == ':' || c == '\\') out += '\\';
     out += c;
   }
-  return out;
+  return Secret(std::move(out));
 }
 
 std::string conninfo_value(std::string_view text) {
@@ -46,39 +52,45 @@ std::string conninfo_value(std::string_view text) {
 
 }  // namespace
 
-Result<PrivateFile> PrivateFile::create(const std::string& name, std::string_view text) {
+Result<PrivateFile> PrivateFile::create(const std::string& name, const Secret& text) {
   auto directory = std::make_unique<sys::TempDir>(TRY(sys::TempDir::create("client")));
   std::string path = directory->path() + "/" + name;
-  TRY_VOID(sys::publish_file(path, as_bytes(text), 0600));
+  TRY_VOID(sys::publish_file(path, as_bytes(text.reveal()), 0600));
   return PrivateFile(std::move(directory), std::move(path));
 }
 
-std::string mysql_option_file(const sql::Target& target) {
-  std::string text = fmt::format("[client]\nuser={}\npassword={}\n", option_value(target.user),
-                                 option_value(target.password.reveal()));
-  if (!target.socket.empty()) {
-    text += fmt::format("protocol=socket\nsocket={}\n", option_value(target.socket));
-  } else {
-    text += fmt::format("protocol=tcp\nhost={}\nport={}\n", option_value(target.host), target.port);
-  }
+Result<Secret> mysql_option_file(cluster::Engine engine, const sql::Target& target) {
+  const auto transport = TRY(sql::transport_of(target));
+  Secret text("[client]\nuser=");
+  text.append(option_value(target.user)).append("\npassword=").append(option_value(target.password.reveal()));
+  if (!target.socket.empty())
+    text.append("\nprotocol=socket\nsocket=").append(option_value(target.socket)).append("\n");
+  else
+    text.append("\nprotocol=tcp\nhost=")
+        .append(option_value(target.host))
+        .append(fmt::format("\nport={}\n", target.port));
+  text.append(engine == cluster::Engine::mysql ? sql::mysql_transport_options(target, transport)
+                                               : sql::mariadb_transport_options(target, transport));
   return text;
 }
 
-std::string postgres_password_file(const sql::Target& target) {
-  return fmt::format("*:*:*:{}:{}\n", pgpass_value(target.user), pgpass_value(target.password.reveal()));
+Secret postgres_password_file(const sql::Target& target) {
+  Secret line("*:*:*:");
+  line.append(pgpass_value(target.user)).append(":").append(pgpass_value(target.password.reveal())).append("\n");
+  return line;
 }
 
-std::string postgres_conninfo(const sql::Target& target, const std::string& passfile, const std::string& database) {
+Result<std::string> postgres_conninfo(const sql::Target& target, const std::string& passfile,
+                                      const std::string& database) {
+  const auto transport = TRY(sql::transport_of(target));
   std::string host = target.host;
   if (!target.socket.empty()) host = target.socket.substr(0, target.socket.rfind('/'));
   std::string text =
-      fmt::format("host={} port={} user={} passfile={} dbname={} application_name=holdfast connect_timeout=15",
-                  conninfo_value(host), target.port, conninfo_value(target.user), conninfo_value(passfile),
-                  conninfo_value(database));
-  if (target.tls) {
-    text += " sslmode=verify-full";
-    if (!target.tls_ca.empty()) text += " sslrootcert=" + conninfo_value(target.tls_ca);
-  }
+      fmt::format("host={} port={} user={} passfile={} application_name={} connect_timeout=15", conninfo_value(host),
+                  target.port, conninfo_value(target.user), conninfo_value(passfile), conninfo_value(target.app_name));
+  if (!database.empty()) text += " dbname=" + conninfo_value(database);
+  for (const auto& [key, value] : sql::postgres_transport(target, transport))
+    text += fmt::format(" {}={}", key, conninfo_value(value));
   return text;
 }
 

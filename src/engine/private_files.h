@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "cluster/types.h"
 #include "sql/rows.h"
 #include "sys/file.h"
 
@@ -13,7 +14,7 @@ namespace holdfast::engine {
 /// A directory of mode 0700 with one file of mode 0600; both are removed when the object goes.
 class PrivateFile {
  public:
-  static Result<PrivateFile> create(const std::string& name, std::string_view text);
+  static Result<PrivateFile> create(const std::string& name, const Secret& text);
   const std::string& path() const { return path_; }
   const std::string& directory() const { return directory_->path(); }
 
@@ -25,11 +26,13 @@ class PrivateFile {
 };
 
 /// An option file for mariadb, mariadb-dump, mysql and mysqldump ([client] with user, password, socket or host and
-/// port).
-std::string mysql_option_file(const sql::Target& target);
+/// port, and how TLS is used). "sql.plain_text" as sql/transport.h says.
+Result<Secret> mysql_option_file(cluster::Engine engine, const sql::Target& target);
 /// A .pgpass line that fits every host and database, for this user.
-std::string postgres_password_file(const sql::Target& target);
+Secret postgres_password_file(const sql::Target& target);
 /// Connection string for the programs of PostgreSQL, without password but with the password file's path.
-std::string postgres_conninfo(const sql::Target& target, const std::string& passfile, const std::string& database);
+/// "sql.plain_text" as sql/transport.h says.
+Result<std::string> postgres_conninfo(const sql::Target& target, const std::string& passfile,
+                                      const std::string& database);
 
 }  // namespace holdfast::engine

@@ -21,7 +21,7 @@ TEST(OptionFile, EveryPasswordIsReadAsItIs) {
       target.user = user;
       target.password = Secret(std::string("p\"#w"));
       target.host = "127.0.0.1";
-      const auto file = PrivateFile::create("client.cnf", mysql_option_file(target)).value();
+      const auto file = PrivateFile::create("client.cnf", mysql_option_file(engine, target).value()).value();
       const auto shown = sys::run_ok({.argv = {*program, "--defaults-file=" + file.path(), "--print-defaults"}},
                                      Deadline::in(std::chrono::seconds(20)));
       ASSERT_TRUE(shown) << shown.error().to_string();

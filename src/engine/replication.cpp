@@ -53,18 +53,16 @@ Status follow(Engine engine, const sql::Target& replica, const Source& source, D
     if (!status.empty()) TRY(run(words.stop));
     if (source.demote && status.empty() && engine == Engine::mariadb)
       TRY(run("SET GLOBAL gtid_slave_pos=@@GLOBAL.gtid_current_pos"));
-    const std::string host = sql::quote_mysql(source.host), user = sql::quote_mysql(source.user),
-                      password = sql::quote_mysql(source.password.reveal());
-    if (engine == Engine::mysql)
-      TRY(run(fmt::format(
-          "CHANGE REPLICATION SOURCE TO SOURCE_HOST={}, SOURCE_PORT={}, SOURCE_USER={}, SOURCE_PASSWORD={}, "
-          "SOURCE_AUTO_POSITION=1, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000000, GET_SOURCE_PUBLIC_KEY=1",
-          host, source.port, user, password)));
-    else
-      TRY(
-          run(fmt::format("CHANGE MASTER TO MASTER_HOST={}, MASTER_PORT={}, MASTER_USER={}, MASTER_PASSWORD={}, "
-                          "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1",
-                          host, source.port, user, password)));
+    const bool mysql = engine == Engine::mysql;
+    const char* word = mysql ? "SOURCE" : "MASTER";
+    Secret change(fmt::format("CHANGE {1} TO {0}_HOST={2}, {0}_PORT={3}, {0}_USER={4}, {0}_PASSWORD=", word,
+                              mysql ? "REPLICATION SOURCE" : "MASTER", sql::quote_mysql(source.host), source.port,
+                              sql::quote_mysql(source.user)));
+    change.append(sql::quote_mysql(source.password))
+        .append(mysql ? ", SOURCE_AUTO_POSITION=1, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000000, "
+                        "GET_SOURCE_PUBLIC_KEY=1"
+                      : ", MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1");
+    TRY(connection.query(change.reveal(), deadline, stop));
   }
   TRY(run(words.start));
   return {};

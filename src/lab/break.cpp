@@ -135,7 +135,7 @@ Result<std::string> by_sql(const Found& found, bool drop, Deadline deadline, std
   sql::Target target;
   target.socket = c.server_socket();
   target.user = c.admin_user;
-  target.password = Secret(TRY(agent::read_password(c.admin_password_file)));
+  target.password = TRY(agent::read_password(c.admin_password_file));
   if (c.engine == Engine::postgres) {
     if (!drop) target.database = "shop";
     auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));

@@ -48,9 +48,9 @@ Result<std::string> make_password_file(const std::string& path) {
   uint8_t random[18];
   if (::getrandom(random, sizeof random, 0) != sizeof random) return fail(sys::errno_error(errno, "getrandom"));
   static constexpr char kLetters[] = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
-  std::string password;
-  for (uint8_t byte : random) password += kLetters[byte % (sizeof kLetters - 1)];
-  TRY_VOID(sys::publish_file(path, as_bytes(password + "\n"), 0600));
+  Secret password;
+  for (uint8_t byte : random) password.append({&kLetters[byte % (sizeof kLetters - 1)], 1});
+  TRY_VOID(sys::publish_file(path, as_bytes(password.append("\n").reveal()), 0600));
   return path;
 }
 

@@ -35,7 +35,7 @@ Result<Primary> find_primary(const Layout& layout, const std::string& name) {
     Primary primary;
     primary.target.socket = member.server_socket();
     primary.target.user = member.admin_user;
-    primary.target.password = Secret(TRY(agent::read_password(member.admin_password_file)));
+    primary.target.password = TRY(agent::read_password(member.admin_password_file));
     primary.target.app_name = "holdfast-lab";
     primary.config = std::move(member);
     return primary;

@@ -19,7 +19,7 @@ Result<sql::Target> target_of(const MemberConfig& c) {
   sql::Target target;
   target.socket = c.server_socket();
   target.user = c.admin_user;
-  target.password = Secret(TRY(agent::read_password(c.admin_password_file)));
+  target.password = TRY(agent::read_password(c.admin_password_file));
   target.app_name = "holdfast-lab";
   return target;
 }
@@ -28,10 +28,10 @@ Status follow(const UpContext& context, const MemberConfig& c) {
   const agent::Peer* upstream = c.find_peer(c.upstream);
   if (!upstream) return fail(ErrorClass::bug, "lab.upstream", c.member + " has no upstream");
   const sql::Target target = TRY(target_of(c));
-  TRY_VOID(engine::follow(c.engine, target,
-                          {upstream->host, upstream->port, c.replication_user,
-                           Secret(TRY(agent::read_password(c.replication_password_file)))},
-                          context.deadline, context.stop));
+  TRY_VOID(engine::follow(
+      c.engine, target,
+      {upstream->host, upstream->port, c.replication_user, TRY(agent::read_password(c.replication_password_file))},
+      context.deadline, context.stop));
   auto follows = engine::wait_for_replication(c.engine, target, false, context.deadline, context.stop);
   if (follows) return {};
   return fail(ErrorClass::failed, "lab.replication",

@@ -38,14 +38,14 @@ Result<MemberSetup> setup_of(const MemberConfig& config) {
   setup.socket.socket = config.server_socket();
   setup.socket.port = config.port;
   setup.socket.user = config.admin_user;
-  setup.socket.password = Secret(TRY(agent::read_password(config.admin_password_file)));
+  setup.socket.password = TRY(agent::read_password(config.admin_password_file));
   if (const auto* upstream = config.find_peer(config.upstream)) {
     setup.upstream_host = upstream->host;
     setup.upstream_port = upstream->port;
   }
   if (!config.replication_user.empty()) {
     setup.replication_user = config.replication_user;
-    setup.replication_password = Secret(TRY(agent::read_password(config.replication_password_file)));
+    setup.replication_password = TRY(agent::read_password(config.replication_password_file));
   }
   setup.slot = config.slot_name();
   return setup;

@@ -8,9 +8,11 @@
 #include <filesystem>
 
 #include "cluster/resource.h"
+#include "engine/members.h"
 #include "provider/last_comparison.h"
 #include "sys/environment.h"
 #include "sys/file.h"
+#include "sys/secret_file.h"
 
 namespace holdfast::provider {
 
@@ -103,38 +105,25 @@ Result<DatabaseCluster> select_one(const std::vector<DatabaseCluster>& clusters,
 }
 
 Result<Secret> read_secret(const cluster::SecretRef& reference) {
-  std::string value;
   if (!reference.env.empty()) {
-    value = sys::variable(reference.env).value_or("");
+    Secret value(sys::variable(reference.env).value_or(""));
     if (value.empty())
       return fail(ErrorClass::usage, "config.password",
                   fmt::format("the environment variable {} with a password is not set", reference.env));
-    return Secret(std::move(value));
+    return value;
   }
-  auto text = sys::read_file(reference.file);
-  if (!text) {
-    Error error = std::move(text).error();
+  auto value = sys::read_password_file(reference.file);
+  if (!value) {
+    Error error = std::move(value).error();
     error.id = "config.password";
     return fail(std::move(error).with_context("reading a password file"));
   }
-  value = as_text(text->span());
-  value = value.substr(0, value.find_first_of("\r\n"));
-  if (value.empty()) return fail(ErrorClass::usage, "config.password", reference.file + " holds no password");
-  return Secret(std::move(value));
+  if (value->empty()) return fail(ErrorClass::usage, "config.password", reference.file + " holds no password");
+  return value;
 }
 
 Result<sql::Target> target_of(const DatabaseCluster& cluster, const cluster::Member& member) {
-  sql::Target target;
-  struct stat info{};
-  if (!member.socket.empty() && (member.host.empty() || ::stat(member.socket.c_str(), &info) == 0))
-    target.socket = member.socket;
-  target.host = member.host;
-  target.port = member.port;
-  target.user = cluster.credentials.user;
-  target.password = TRY(read_secret(cluster.credentials.password));
-  target.tls = cluster.tls.required && target.socket.empty();
-  target.tls_ca = cluster.tls.ca;
-  return target;
+  return engine::member_target(cluster, member, TRY(read_secret(cluster.credentials.password)));
 }
 
 }  // namespace holdfast::provider

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "cluster/server_words.h"
+#include "engine/members.h"
 #include "provider/member_agent.h"
 #include "sql/mariadb.h"
 
@@ -65,11 +66,9 @@ std::map<std::string, Error> refused_accounts(const cluster::DatabaseCluster& cl
       const auto& setup = control->setup();
       if (!source || setup.name != step.member || setup.replication_user.empty() || refused.contains(step.member))
         continue;
-      sql::Target target;
-      target.host = source->host;
-      target.port = source->port;
+      sql::Target target = engine::member_target(cluster, *source, setup.replication_password);
+      target.socket.clear();
       target.user = setup.replication_user;
-      target.password = setup.replication_password;
       if (const std::string why = refusal_of(target, stop); !why.empty())
         refused.emplace(step.member, account_refusal(step.member, source->name.str(), setup.replication_user, why,
                                                      fmt::format("holdfast repair -c {} -i {}", cluster.full_name(),

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "sql/transport.h"
 #include "sys/process.h"
 
 namespace holdfast::sql {
@@ -88,6 +89,8 @@ struct MariadbConnection::State {
       error.error_class = ErrorClass::refused;
       error.id = "sql.denied";
       error.hint = "check the user and the password file of this member";
+    } else if (code == CR_SSL_CONNECTION_ERROR) {
+      error = tls_error(error.message);
     } else if (code == CR_SERVER_LOST || code == CR_SERVER_GONE_ERROR || (code >= 2000 && code < 3000) ||
                code == 1040 || code == 1053 || code == 1927) {
       error.error_class = ErrorClass::unavailable;
@@ -104,6 +107,7 @@ MariadbConnection& MariadbConnection::operator=(MariadbConnection&&) noexcept = 
 MariadbConnection::~MariadbConnection() = default;
 
 Result<MariadbConnection> MariadbConnection::connect(const Target& target, Deadline deadline, std::stop_token stop) {
+  const bool tls = TRY(transport_of(target)) == Transport::verified_tls;
   if (!target.socket.empty()) TRY_VOID(check_bound(target.socket));
   init_library();
   auto state = std::make_unique<State>();
@@ -119,13 +123,15 @@ Result<MariadbConnection> MariadbConnection::connect(const Target& target, Deadl
   mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
   unsigned local_infile = 0;
   mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &local_infile);  // a hostile server could otherwise ask for any file
-  if (target.tls) {
+  if (tls) {
     // Only "verify" makes this library refuse a plaintext server; see the cipher check below as well.
     my_bool yes = 1;
     mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
     mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
-    if (!target.tls_ca.empty()) mysql_options(mysql, MYSQL_OPT_SSL_CA, target.tls_ca.c_str());
+    mysql_options(mysql, MYSQL_OPT_SSL_CA, trusted_authorities(target).c_str());
   } else {
+    my_bool no = 0;
+    mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &no);  // the default of versions from 3.4 on is yes
     // A server may ask for any of its plug-ins: those that hand the password over as it is are for verified TLS alone.
     mysql_options(mysql, MARIADB_OPT_RESTRICTED_AUTH,
                   "mysql_native_password,client_ed25519,parsec,caching_sha2_password,sha256_password,"
@@ -144,9 +150,9 @@ Result<MariadbConnection> MariadbConnection::connect(const Target& target, Deadl
     state->broken = false;  // it has closed its socket: the number it still tells may be another's by now
     return fail(std::move(error));
   }
-  if (target.tls && !mysql_get_ssl_cipher(mysql)) {
+  if (tls && !mysql_get_ssl_cipher(mysql)) {
     state->broken = true;
-    return fail(ErrorClass::refused, "sql.tls", "the server gave a connection without TLS although TLS is required");
+    return fail(tls_error("the server gave a connection without TLS although TLS is required"));
   }
   return MariadbConnection(std::move(state));
 }

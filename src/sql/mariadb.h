@@ -18,7 +18,7 @@ class MariadbConnection {
   ~MariadbConnection();
 
   /// Connects and signs in. A host name is resolved by the system's resolver, which no deadline reaches; an address is
-  /// not. With target.tls the certificate is verified and a plaintext session is refused ("sql.tls").
+  /// not. With or without TLS: sql/transport.h.
   static Result<MariadbConnection> connect(const Target& target, Deadline deadline, std::stop_token stop = {});
 
   /// Runs one statement and keeps all its rows in memory.

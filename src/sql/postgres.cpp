@@ -3,13 +3,36 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
+#include "sql/transport.h"
 #include "sys/process.h"
 
 namespace holdfast::sql {
+
+namespace {
+
+/// Whether what has come asks for the password as it is, for libpq before 16, which hands it to whoever asks: where
+/// nothing is encrypted, its requests can be read before it does.
+bool asks_for_password(int fd) {
+  constexpr size_t kHead = 9;  // type, length, for 'R' the method
+  std::array<uint8_t, 8192> come;
+  const ssize_t got = ::recv(fd, come.data(), come.size(), MSG_PEEK | MSG_DONTWAIT);
+  const auto number = [&](size_t at) {
+    return uint32_t{come[at]} << 24 | uint32_t{come[at + 1]} << 16 | uint32_t{come[at + 2]} << 8 | come[at + 3];
+  };
+  for (size_t at = 0; got > 0 && at + kHead <= static_cast<size_t>(got);) {
+    if (come[at] == 'R' && number(at + 5) == 3) return true;  // AuthenticationCleartextPassword
+    at += 1 + size_t{number(at + 1)};
+  }
+  return false;
+}
+
+}  // namespace
 
 struct PostgresConnection::State {
   PGconn* conn = nullptr;
@@ -43,6 +66,10 @@ struct PostgresConnection::State {
       error.error_class = ErrorClass::refused;
       error.id = "sql.denied";
       error.hint = "check the user and the password file of this member";
+      if (message.find("no encryption") != message.npos || message.find("SSL off") != message.npos)
+        error.hint = "its pg_hba.conf may ask for TLS: spec.tls: {required: true, ca: FILE} in the cluster's resource";
+    } else if (message.find("SSL") != message.npos || message.find("certificate") != message.npos) {
+      error = tls_error(message);
     }
     return error;
   }
@@ -79,6 +106,7 @@ PostgresConnection& PostgresConnection::operator=(PostgresConnection&&) noexcept
 PostgresConnection::~PostgresConnection() = default;
 
 Result<PostgresConnection> PostgresConnection::connect(const Target& target, Deadline deadline, std::stop_token stop) {
+  const Transport transport = TRY(transport_of(target));
   auto state = std::make_unique<State>();
   // libpq wants the socket's directory and the port in its name: DIR/.s.PGSQL.PORT
   std::string host = target.host, port = std::to_string(target.port);
@@ -93,24 +121,26 @@ Result<PostgresConnection> PostgresConnection::connect(const Target& target, Dea
     }
   }
   const std::string database = target.database.empty() ? "postgres" : target.database;
-  const std::string password(target.password.reveal());
   std::vector<const char*> keys, values;
   auto set = [&](const char* key, const std::string& value) {
     keys.push_back(key);
     values.push_back(value.c_str());
   };
-  const std::string sslmode = target.tls ? "verify-full" : "prefer", utf8 = "UTF8";
+  const std::string utf8 = "UTF8", none = "/nonexistent", yes = "true";
+  const auto settings = postgres_transport(target, transport);
   set("host", host);
   set("port", port);
   set("user", target.user);
-  set("password", password);
+  keys.push_back("password");
+  values.push_back(target.password.reveal().data());  // not a copy; a std::string ends with NUL
   set("dbname", database);
   set("application_name", target.app_name);
   set("client_encoding", utf8);
-  if (host.empty() || host[0] != '/') set("sslmode", sslmode);
-  if (!target.tls_ca.empty()) set("sslrootcert", target.tls_ca);
-  const std::string walsender = "true";
-  if (target.replication) set("replication", walsender);
+  if (target.replication) set("replication", yes);
+  set("passfile", none);
+  for (const auto& [key, value] : settings) set(key, value);
+  const std::string methods = "scram-sha-256,md5,gss,sspi,none";
+  if (transport != Transport::verified_tls && PQlibVersion() >= 160000) set("require_auth", methods);
   keys.push_back(nullptr);
   values.push_back(nullptr);
   state->conn = PQconnectStartParams(keys.data(), values.data(), 0);
@@ -124,6 +154,14 @@ Result<PostgresConnection> PostgresConnection::connect(const Target& target, Dea
     auto ready = sys::wait_fd(PQsocket(state->conn), events, deadline, stop);
     if (!ready) return fail(state->lost(std::move(ready).error()));
     if (!*ready) return fail(state->timeout());
+    if (transport != Transport::verified_tls && asks_for_password(PQsocket(state->conn)))
+      return fail(
+          state->lost(Error{ErrorClass::refused,
+                            "sql.denied",
+                            "the server asks for the password in clear text",
+                            "let its pg_hba.conf ask by scram-sha-256, or spec.tls of the cluster's resource be "
+                            "{required: true, ca: FILE}",
+                            {}}));
     want = PQconnectPoll(state->conn);
   }
   PQsetnonblocking(state->conn, 1);

@@ -17,8 +17,8 @@ class PostgresConnection {
   PostgresConnection& operator=(PostgresConnection&&) noexcept;
   ~PostgresConnection();
 
-  /// Connects and signs in; target.database defaults to "postgres". With target.tls the certificate and the host name
-  /// are verified (sslmode=verify-full), otherwise TLS is used when the server offers it (prefer).
+  /// Connects and signs in; target.database defaults to "postgres". How: sql/transport.h; the
+  /// password is handed over as it is over verified TLS only.
   static Result<PostgresConnection> connect(const Target& target, Deadline deadline, std::stop_token stop = {});
 
   /// Runs one or more statements; the rows of the last one that has any are kept.

@@ -29,12 +29,15 @@ std::string error_code(const Error& error) {
 namespace {
 
 std::string quote(std::string_view text, char mark, bool backslash) {
-  std::string result(1, mark);
+  std::string result;
+  result.reserve(2 * text.size() + 2);  // never moved: no copy of a password is left behind
+  result += mark;
   for (char c : text) {
     if (c == mark || (backslash && c == '\\')) result += c;
     result += c;
   }
-  return result + mark;
+  result += mark;
+  return result;
 }
 
 }  // namespace
@@ -46,6 +49,13 @@ std::string quote_postgres(std::string_view text) {
   // E'' only when needed: standard_conforming_strings may be off on a foreign server.
   if (text.find('\\') == text.npos) return quote(text, '\'', false);
   return " E" + quote(text, '\'', true);
+}
+Secret quote_mysql(const Secret& text) {
+  return Secret(quote_mysql(text.reveal()));
+}
+Secret quote_postgres(const Secret& text) {
+  const bool backslash = text.reveal().find('\\') != std::string_view::npos;
+  return Secret(backslash ? " E" : "").append(Secret(quote(text.reveal(), '\'', backslash)));
 }
 std::string quote_mysql_name(std::string_view name) {
   return quote(name, '`', false);

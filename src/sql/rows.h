@@ -39,21 +39,25 @@ struct Target {
   std::string user;
   Secret password;
   std::string database;
-  bool tls = false;    ///< required and the server's certificate verified; fails closed
-  std::string tls_ca;  ///< file of certificates to trust; empty = the system's
+  bool tls = false;         ///< required, and the server's certificate verified; what it means: sql/transport.h
+  std::string tls_ca;       ///< file of certificates to trust; empty = the system's
+  bool plain_text = false;  ///< another host may be spoken to without TLS: its owner has said so by name
   std::string app_name = "holdfast";
   bool replication = false;  ///< PostgreSQL: speak to a walsender, which knows its own commands only
 };
 
 /// Ids of failures (class): "sql.unreachable" (unavailable), "sql.timeout" (unavailable), "sql.denied" (refused: wrong
-/// user or password), "sql.error" (failed; the server said no), "sql.lost" (unavailable: connection broke: unknown
-/// outcome). The engine's own code (1045, 42P01) stands in brackets at the start of the message; error_code() takes it
-/// out.
+/// user or password), "sql.tls" and "sql.plain_text" (refused, sql/transport.h), "sql.error" (failed; the server said
+/// no), "sql.lost" (unavailable: connection broke: unknown outcome). The engine's own code (1045, 42P01) stands in
+/// brackets at the start of the message; error_code() takes it out.
 std::string error_code(const Error& error);
 
 /// 'text' quoted for SQL as a string literal of either family, NUL refused by the servers themselves.
 std::string quote_mysql(std::string_view text);
 std::string quote_postgres(std::string_view text);
+/// The same of a password, for a statement that is a Secret too.
+Secret quote_mysql(const Secret& text);
+Secret quote_postgres(const Secret& text);
 /// `name` / "name"
 std::string quote_mysql_name(std::string_view name);
 std::string quote_postgres_name(std::string_view name);

@@ -120,7 +120,7 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   own.after += TRY(mariadb_objects_after(sources, info.notes));
   // The accounts came as rows; a plain client's server would know them after its next start only.
   own.after += "FLUSH PRIVILEGES;\n";
-  auto options = TRY(PrivateFile::create("client.cnf", mysql_option_file(request.target)));
+  auto options = TRY(PrivateFile::create("client.cnf", TRY(mysql_option_file(request.engine, request.target))));
   sys::Command command = dump_everything(program, options);
   HistoryPlan history = TRY(mariadb_history(sources, info.tool_version, info.notes));
   auto exact = TRY(prepare_exact(sources, request.target, history, info.notes));
@@ -139,10 +139,6 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   if (log_bin) {
     command.argv.push_back("--master-data=2");
     command.argv.push_back("--gtid");
-  }
-  if (request.target.tls) {
-    command.argv.push_back("--ssl-verify-server-cert");
-    if (!request.target.tls_ca.empty()) command.argv.push_back("--ssl-ca=" + request.target.tls_ca);
   }
   auto producer = TRY(Producer::start(std::move(command), request.stall_limit, stop));
   auto dump = std::make_unique<MariadbDump>(request, std::move(connection), std::move(options), std::move(producer),

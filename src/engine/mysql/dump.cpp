@@ -70,7 +70,7 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   own.after += event_statements(TRY(read_events(sources, info.notes)));
   own.after += TRY(mysql_objects_after(sources, info.notes));
   info.settings = TRY(mysql_persisted_settings(sources));
-  auto options = TRY(PrivateFile::create("client.cnf", mysql_option_file(request.target)));
+  auto options = TRY(PrivateFile::create("client.cnf", TRY(mysql_option_file(request.engine, request.target))));
   sys::Command command = dump_everything(program, options);
   auto exact = TRY(prepare_exact(sources, request.target, {}, info.notes));
   own.before += exact_structures(exact.tables);
@@ -80,10 +80,6 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   own.after += TRY(account_statements(connection, info.notes, stop));
   if (facts.text("m") == "ON") command.argv.push_back("--set-gtid-purged=COMMENTED");
   if (facts.text("b") == "1") command.argv.push_back("--source-data=2");
-  if (request.target.tls) {
-    command.argv.push_back("--ssl-mode=VERIFY_IDENTITY");
-    if (!request.target.tls_ca.empty()) command.argv.push_back("--ssl-ca=" + request.target.tls_ca);
-  }
   auto producer = TRY(Producer::start(std::move(command), request.stall_limit, stop));
   auto dump = std::make_unique<MysqlDump>(request, std::move(connection), std::move(options), std::move(producer),
                                           std::move(info), std::move(own));

@@ -207,7 +207,7 @@ class PostgresDump : public DumpStream {
     const std::string program = TRY(find_program(request_.engine, "pg_dumpall"));
     sys::Command command;
     command.argv = {program, "--globals-only", "--no-password", "-d",
-                    postgres_conninfo(request_.target, passfile_.path(), "postgres")};
+                    TRY(postgres_conninfo(request_.target, passfile_.path(), "postgres"))};
     command.clear_env = true;
     command.env = {{"PGTZ", "UTC"}, {"PGOPTIONS", kDumpOptions}};
     auto output = TRY(Producer::start(std::move(command), request_.stall_limit, stop_));
@@ -301,7 +301,7 @@ class PostgresDump : public DumpStream {
     if (!exists_always && !unnameable) command.argv.push_back("--create");
     for (const auto& pattern : session.left_out) command.argv.push_back("--exclude-table-data=" + pattern);
     command.argv.push_back("-d");
-    command.argv.push_back(postgres_conninfo(request_.target, passfile_.path(), session.database));
+    command.argv.push_back(TRY(postgres_conninfo(request_.target, passfile_.path(), session.database)));
     command.clear_env = true;
     command.env = {{"PGTZ", "UTC"}, {"PGOPTIONS", kDumpOptions}};
     inserter_.emplace(after_connect(), session.frame);
