@@ -25,6 +25,7 @@
 #include "agent/log_watch.h"
 #include "agent/page_watch.h"
 #include "agent/server.h"
+#include "agent/skip_watch.h"
 #include "base/log.h"
 #include "codec/value.h"
 #include "engine/errant.h"
@@ -74,6 +75,7 @@ class Agent {
   std::list<Connection> connections_;  // main thread only
   DiskWatch disks_{[this](cluster::MemberFacts& facts) { look_at_disks(facts, server_.config(), server_.pid()); }};
   PageWatch pages_;
+  SkipWatch skips_;
   LogWatch log_;
 };
 
@@ -89,8 +91,8 @@ LaunchOptions launch_options(const Value& request) {
 
 /// Requests that only look. All others are not taken from an operation that another one has taken over from.
 bool only_looks(const std::string& op) {
-  static const std::set<std::string, std::less<>> all = {"ping",  "status",    "inspect", "errant",
-                                                         "files", "read_file", "commit",  "wal_end"};
+  static const std::set<std::string, std::less<>> all = {"ping",      "status", "inspect", "errant", "files",
+                                                         "read_file", "commit", "wal_end", "skipped"};
   return all.contains(op);
 }
 
@@ -152,6 +154,8 @@ Result<Value> Agent::answer(const Value& request) {
     TRY_VOID(server_.stop(request["mode"].text() == "immediate" ? StopMode::immediate : StopMode::fast, deadline));
     return Value::object();
   }
+  if (op == "continue")
+    return Value::object({{"continued", TRY(server_.continue_stopped(deadline, stop_.get_token()))}});
   if (op == "initialise") {
     const std::string from = request["from"].text_or("empty");
     Server::Initialise what;
@@ -232,6 +236,11 @@ Result<Value> Agent::answer(const Value& request) {
     search.deadline = Deadline::in(std::chrono::milliseconds(request["timeoutMs"].integer(5000)));
     search.stop = stop_.get_token();
     return Value::object({{"errant", cluster::errant_value(engine::find_errant(search).errant)}});
+  }
+  if (op == "skipped") {
+    if (config.engine != cluster::Engine::mariadb && config.engine != cluster::Engine::mysql)
+      return fail(ErrorClass::usage, "agent.request", "only MariaDB and MySQL members have a log of that kind");
+    return skips_.tell(config);
   }
   if (op == "files") return Value::object({{"files", list_files(config)}});
   if (op == "read_file")

@@ -14,10 +14,13 @@
 //   start {mode: normal|isolated, data: main|side, newCluster, extraArgs[], timeoutSeconds}
 //                             a normal start has its pages read afterwards (agent/page_watch.h)
 //   stop {mode: fast|immediate, timeoutSeconds} · restart (as start)
+//   continue -> {continued}   SIGCONT to those of the server's processes that a signal has stopped; answers once it
+//                             serves
 //   check_pages               reads them anew, in the background; `inspect` tells what it found
 //   inspect                   -> {processState, volumes[], logTail, stored, leftovers[], readings[]}: what can be seen
 //                             without asking the server
 //   errant {transactions, heartbeatTables[]} -> {errant}: those of these transactions that are in this member's logs
+//   skipped -> {known, transactions, unknown}    MariaDB, MySQL: what its log has empty or passes over
 //   configure {role, upstream, peers[]}    kept in agent.json, used at the next start
 //   files -> {files[]} · read_file {name, offset, limit, tail} -> {text|base64, size, nextOffset}
 //   galera_position, recover_position -> {position}    Galera, server stopped: what grastate.dat or InnoDB says;

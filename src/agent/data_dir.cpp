@@ -273,6 +273,15 @@ std::vector<std::string> dropping_dirs(const MemberConfig& c) {
   return found;
 }
 
+void remove_work_dirs(const MemberConfig& c) {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (fs::directory_iterator it(c.dir, error), end; !error && it != end; it.increment(error))
+    if (const std::string name = it->path().filename().string(); name.starts_with("etc.") || name.starts_with("tmp."))
+      found.push_back(it->path().string());
+  for (const auto& dir : found) (void)sys::remove_tree(dir);
+}
+
 void sweep_leftovers(const MemberConfig& c) {
   (void)sys::remove_tree(c.dir + "/" + kHelperName);
   for (const auto& dropping : dropping_dirs(c)) (void)sys::remove_tree(dropping);

@@ -54,6 +54,9 @@ Status discard_side_dir(const MemberConfig& config);
 Status drop_data_aside(const MemberConfig& config, const std::string& path);
 /// What removals that did not end have left, under names that nothing takes for data.
 std::vector<std::string> dropping_dirs(const MemberConfig& config);
+/// Removes the configuration and scratch folders of servers that worked on a copy (etc.prepare, tmp.copy, ...): whether
+/// they ended well or were cut off. Not while one works.
+void remove_work_dirs(const MemberConfig& config);
 /// Removes what crashed removals and helpers left. Not cheap: it deletes data.
 void sweep_leftovers(const MemberConfig& config);
 

@@ -278,6 +278,18 @@ TEST_F(DataDir, DroppingKilledAtEveryStep) {
   }
 }
 
+TEST_F(DataDir, WorkDirsOfACopyAreRemovedAndTheServersOwnStay) {
+  start_over();
+  for (const char* dir : {"/etc", "/tmp", "/etc.prepare", "/tmp.prepare", "/etc.helper", "/tmp.copy"}) {
+    fs::create_directories(config_.dir + dir);
+    std::ofstream(config_.dir + dir + "/file") << "x";
+  }
+  remove_work_dirs(config_);
+  for (const char* dir : {"/etc/file", "/tmp/file"}) EXPECT_TRUE(fs::exists(config_.dir + dir)) << dir;
+  for (const char* dir : {"/etc.prepare", "/tmp.prepare", "/etc.helper", "/tmp.copy"})
+    EXPECT_FALSE(fs::exists(config_.dir + dir)) << dir;
+}
+
 TEST_F(DataDir, OnlyWhatWasSetAsideHereIsDropped) {
   put(path("data"), "live");
   put(dir_.path() + "/other", "theirs");

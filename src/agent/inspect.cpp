@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -101,6 +103,29 @@ std::vector<std::string> log_folders(pid_t server_pid, dev_t data) {
   return folders;
 }
 
+/// Whatever owner and mode say, nobody writes to it.
+bool is_immutable(const fs::path& path) {
+  struct stat info{};
+  if (::lstat(path.c_str(), &info) != 0 || (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))) return false;
+  const sys::Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  long flags = 0;
+  return fd.get() >= 0 && ::ioctl(fd.get(), FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_IMMUTABLE_FL) != 0;
+}
+
+/// The first of the directory, its files, and those of its folders; "" = none. Of very many, those that come first.
+std::string immutable_below(const std::string& dir) {
+  constexpr int kMost = 5000;
+  if (is_immutable(dir)) return dir;
+  int seen = 0;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(dir, fs::directory_options::skip_permission_denied, error), end;
+       !error && it != end && seen < kMost; it.increment(error), ++seen) {
+    if (it.depth() >= 1) it.disable_recursion_pending();
+    if (is_immutable(it->path())) return it->path().string();
+  }
+  return {};
+}
+
 template <class T>
 Value optional(const std::optional<T>& value) {
   return value ? Value(*value) : Value();
@@ -177,6 +202,7 @@ Value stored_value(const StoredFacts& s) {
   return Value::object({{"data", cluster::stored_data_name(s.data)},
                         {"why", s.why},
                         {"remembered", s.remembered},
+                        {"immutable", s.immutable},
                         {"torn", s.torn},
                         {"position", s.position},
                         {"positionUnknown", s.position_unknown},
@@ -206,6 +232,7 @@ StoredFacts stored_from(const Value& v) {
     if (v["data"].text() == cluster::stored_data_name(data)) s.data = data;
   s.why = v["why"].text();
   s.remembered = v["remembered"].text();
+  s.immutable = v["immutable"].text();
   s.torn = v["torn"].boolean();
   s.position = v["position"].text();
   s.position_unknown = v["positionUnknown"].text();
@@ -278,6 +305,7 @@ void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, D
   if (stands_still) {
     detail::read_stored(facts, config, deadline, std::move(stop));
     StoredFacts& s = *facts.stored;
+    s.immutable = immutable_below(config.data_dir());
     if (s.data == StoredFacts::Data::empty || s.data == StoredFacts::Data::missing)
       s.remembered = data_elsewhere(config);
     if (!s.remembered.empty()) {

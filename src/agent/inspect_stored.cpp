@@ -145,9 +145,10 @@ void read_galera_state(MemberFacts& facts, const MemberConfig& config) {
     if (galera.grastate->is_position())
       s.position = fmt::format("{}:{}", galera.grastate->uuid, galera.grastate->seqno), s.position_source = "grastate";
     else
-      s.position_unknown = galera.grastate->zero_uuid()
-                               ? "grastate.dat names no history"
-                               : "it crashed, or runs: grastate.dat says -1; holdfast inspect --fence recovers it";
+      s.position_unknown = galera.grastate->zero_uuid() ? "grastate.dat names no history"
+                           : !facts.process_state.empty()
+                               ? "its server runs: grastate.dat says -1 as long as it does"
+                               : "it crashed: grastate.dat says -1; holdfast inspect --fence recovers it";
   } else {
     s.position_unknown = galera.grastate_absent ? "grastate.dat is not there" : galera.grastate.why();
   }

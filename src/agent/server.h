@@ -48,6 +48,10 @@ class Server {
   Status stop(StopMode mode, Deadline deadline, std::stop_token stop = {});
   Status restart(const LaunchOptions& options, Deadline deadline, std::stop_token stop = {});
 
+  /// Processes of the server that a signal has stopped go on (SIGCONT); waits until it serves. Returns how many were
+  /// stopped. "agent.not_running" when there is none, or it ends; "agent.not_ready" when it does not answer in time.
+  Result<int> continue_stopped(Deadline deadline, std::stop_token stop = {});
+
   enum class From { empty, copy, basebackup, donor, rewind };
   struct Initialise {
     From from = From::empty;

@@ -62,7 +62,9 @@ Result<Value> Server::initialise(const Initialise& what, Deadline deadline, std:
     cancel_ = source;
   }
   LongChange change("initialise", progress_, source, std::move(stop));
-  return initialise_locked(what, deadline, change.token());
+  auto made = initialise_locked(what, deadline, change.token());
+  remove_work_dirs(config());
+  return made;
 }
 
 Status Server::initialise(From from, const std::string& path, Deadline deadline, std::stop_token stop) {
@@ -211,6 +213,7 @@ Status Server::recover() {
   warn_unless_undone(config);
   for (const char* name : {"copy.cnf", "copy.pgpass", "rewind.pgpass"})
     ::unlink((config.etc_dir() + "/" + name).c_str());
+  remove_work_dirs(config);
   sweeper_ = std::jthread([config] { sweep_leftovers(config); });
   if (!remembers_data(config)) note_data(config);
   auto swapped = finish_swap(config);

@@ -80,6 +80,13 @@ Color severity_color(Severity severity) {
   return severity >= Severity::error ? Color::red : severity == Severity::warning ? Color::yellow : Color::dim;
 }
 
+/// The first diagnosis of severity error or critical that names it; null when there is none.
+const Diagnosis* grave_about(const TriageReport& report, const MemberReport& m) {
+  for (const auto& d : report.diagnoses)
+    if (d.severity >= Severity::error && std::ranges::find(d.members, m.facts.member) != d.members.end()) return &d;
+  return nullptr;
+}
+
 /// Member lines, replicas under whom they follow.
 void print_topology(Output& out, const TriageReport& report) {
   const auto& described = report.cluster.members;
@@ -107,7 +114,11 @@ void print_topology(Output& out, const TriageReport& report) {
     std::string what{cluster::verdict_name(m.verdict)};
     std::ranges::replace(what, '_', ' ');
     if (m.action != cluster::Action::nothing) what += fmt::format(", {}", cluster::action_name(m.action));
-    out.line(fmt::format("  {} {}{:8} {:20} {}", verdict_mark(out, m), name, role_of(m.facts), what, m.sentence));
+    // Nothing is wrong with it, and yet it is part of what is wrong: no mark of health beside exit code 4.
+    const Diagnosis* part_of = m.healthy() ? grave_about(report, m) : nullptr;
+    const std::string mark = part_of ? out.paint(Color::red, "!") : verdict_mark(out, m);
+    out.line(fmt::format("  {} {}{:8} {:20} {}", mark, name, role_of(m.facts),
+                         part_of ? fmt::format("see {}", part_of->id) : what, m.sentence));
     for (size_t child : children[i]) print(child, depth + 1);
   };
   for (size_t root : roots) print(root, 0);

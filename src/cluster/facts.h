@@ -39,6 +39,7 @@ struct Reading {
 /// How a replica follows, as it tells itself.
 struct Following {
   std::string upstream;               ///< host:port
+  std::string source_log;             ///< MariaDB, MySQL: the source's log file that it reads; "" = not known
   std::string channel;                ///< name of the connection where there are several; "" = the default one
   std::optional<bool> receiving;      ///< IO thread, WAL receiver
   std::optional<bool> applying;       ///< SQL thread, replay not paused
@@ -50,7 +51,7 @@ struct Following {
   std::vector<std::string> filters;  ///< replicate-do-db and its kin, as "name=value"
   std::optional<int> delay_seconds;  ///< on purpose
   std::string slot;                  ///< PostgreSQL: primary_slot_name
-  std::optional<bool> from_archive;  ///< PostgreSQL: has a restore_command and is told of no primary to stream from
+  std::optional<bool> from_archive;  ///< PostgreSQL: has a restore_command and no primary configured to stream from
   std::string conninfo_problem;      ///< PostgreSQL: why it cannot know whom to follow
   /// For how long nothing came though its source had something; nullopt: it came, or nobody looked.
   std::optional<double> silent_seconds;
@@ -103,11 +104,21 @@ struct OpenTransaction {
   double seconds = 0;  ///< since it was prepared, or since its session did anything
 };
 
-/// A session that holds up others.
+/// A session that holds, or may hold, a lock that others wait for.
+struct LockHolder {
+  uint64_t id = 0;   ///< of the session: KILL id, pg_terminate_backend(id)
+  std::string what;  ///< "app@10.0.0.5, in a transaction for 40 s, asleep"
+};
+
+/// A session that holds up others, or waits.
 struct StuckCommit {
   uint64_t id = 0;
   double seconds = 0;
-  std::string state;  ///< "Waiting for semi-sync ACK from slave", "SyncRep"
+  std::string state;       ///< "Waiting for semi-sync ACK from slave", "SyncRep"
+  std::string since = {};  ///< "2026-11-23 06:20:05 UTC"; "" = not known
+  /// Of a wait for a lock: who holds it. `proven`: the server named them; else those that can be it.
+  std::vector<LockHolder> holders = {};
+  bool proven = false;
 };
 
 struct GaleraFacts {
@@ -148,8 +159,9 @@ struct StoredFacts {
   std::string why;
   /// Nothing is there now, but its agent has seen data: "system identifier 74..., on device 8:17, last on 2026-...".
   std::string remembered;
-  bool torn = false;     ///< with unknown: it was listed, and part of what belongs there is not
-  std::string position;  ///< MySQL GTID set, MariaDB gtid_binlog_state, PostgreSQL end of WAL, Galera "uuid:seqno"
+  std::string immutable;  ///< a file or directory of its that carries the flag immutable; "" = none was seen
+  bool torn = false;      ///< with unknown: it was listed, and part of what belongs there is not
+  std::string position;   ///< MySQL GTID set, MariaDB gtid_binlog_state, PostgreSQL end of WAL, Galera "uuid:seqno"
   std::string position_unknown;  ///< why there is none
   std::string position_source;   ///< Galera: "grastate", "recovered" (by wsrep_recover); "" = as the engine keeps it
   std::string received;          ///< MySQL, MariaDB: in its relay logs, perhaps not applied
@@ -274,8 +286,16 @@ struct MemberFacts {
   std::map<std::string, int64_t>
       standby_limits;  ///< PostgreSQL: settings a standby may not have lower than its primary
   std::vector<StuckCommit> stuck_commits;
-  std::vector<StuckCommit> locked_writes;          ///< wait for a lock on the whole server
+  std::vector<StuckCommit> locked_writes;  ///< wait for a lock on the whole server
+  /// Its applier (PostgreSQL: its replay) waits for what another session of this server holds.
+  std::vector<StuckCommit> applier_waits;
   std::vector<OpenTransaction> open_transactions;  ///< the prepared, and those whose sessions do nothing
+  /// Log files that its index names or that are still needed of it, and that are not on its disk any more, in order:
+  /// binary logs of MariaDB and MySQL, WAL segments of PostgreSQL.
+  std::vector<std::string> lost_logs;
+  bool lost_for_recovery = false;  ///< PostgreSQL: one of them is needed should the server crash now
+  /// Transactions that its log has empty, or that its log passes over, and its source's log has with content.
+  std::optional<Errant> skipped;
   std::vector<std::string> durability_gaps;  ///< settings under which an acknowledged commit may be lost, "name=value"
   std::optional<bool> event_scheduler;
   /// Settings under which changes are lost without an error, "name=value (safe: value)".

@@ -21,9 +21,10 @@ constexpr std::string_view kActionNames[] = {"nothing", "restart", "resume", "re
 constexpr std::string_view kSeverityNames[] = {"info", "warning", "error", "critical"};
 
 std::vector<std::span<const Rule>> tables() {
-  return {rules::reach_rules(),      rules::history_rules(),  rules::evidence_rules(), rules::replication_rules(),
-          rules::protection_rules(), rules::galera_rules(),   rules::resource_rules(), rules::setting_rules(),
-          rules::waiting_rules(),    rules::leftover_rules(), rules::contents_rules()};
+  return {rules::reach_rules(),       rules::history_rules(),    rules::evidence_rules(), rules::receiving_rules(),
+          rules::replication_rules(), rules::protection_rules(), rules::galera_rules(),   rules::resource_rules(),
+          rules::setting_rules(),     rules::lock_rules(),       rules::waiting_rules(),  rules::leftover_rules(),
+          rules::contents_rules()};
 }
 
 /// How many transactions `a` has and `b` lacks, where positions count them; MariaDB: at most that many.
@@ -42,7 +43,7 @@ uint64_t count_of_difference(const AnyPosition& a, const AnyPosition& b) {
 }
 
 /// Whom to compare member `i` with for what it alone has: the leader or reference; for a reference that has no leader's
-/// right, the first of those that came apart from it. Null when it has nothing of its own.
+/// right, the first of those that diverged from it. Null when it has nothing of its own.
 const History* lacks_something_of(size_t i, const TriageReport& report, const std::vector<History>& past,
                                   const History* baseline, const std::vector<Verdict>& verdicts) {
   const bool apart = report.authority.kind == AuthorityKind::diverged;
@@ -69,6 +70,8 @@ std::string span_text(double seconds) {
 std::string healthy_sentence(const View& view, const MemberFacts& f) {
   if (f.galera) return fmt::format("synced, one of {} nodes in the primary component", f.galera->size.value_or(0));
   if (const Following* follow = f.upstream()) {
+    if (const auto* wait = rules::longest_applier_wait(f))
+      return fmt::format("follows {}; {}", follow->upstream, rules::applier_wait_text(view, *wait));
     if (!follow->lag_seconds) return "follows " + follow->upstream;
     return *follow->lag_seconds < 1
                ? fmt::format("follows {}, up to date", follow->upstream)
@@ -136,6 +139,13 @@ void tell_twins(std::vector<MemberFacts>& seen) {
   }
 }
 
+/// There is a primary, and nothing gets through: behind a lock, or for want of a receipt.
+bool writes_wait(const TriageReport& report) {
+  return std::ranges::any_of(report.diagnoses, [](const Diagnosis& d) {
+    return (d.id == "writes-locked" || d.id == "commits-stuck") && d.severity >= Severity::error;
+  });
+}
+
 std::string cluster_sentence(const TriageReport& report, size_t writers) {
   size_t healthy = 0;
   for (const auto& m : report.members) healthy += m.healthy();
@@ -152,7 +162,14 @@ std::string cluster_sentence(const TriageReport& report, size_t writers) {
   }
   if (writers == 0)
     return fmt::format("nobody is seen to take writes; {} of {} members healthy{}", healthy, total, worst);
-  return fmt::format("takes writes; {} of {} members healthy{}", healthy, total, worst);
+  return fmt::format("{}; {} of {} members healthy{}", writes_wait(report) ? "writes wait" : "takes writes", healthy,
+                     total, worst);
+}
+
+/// What is the cause of others, or must be done before them, comes first; what only follows from others, last.
+int order_of(const Diagnosis& d) {
+  if (d.id == "agent-gone" || d.id == "agent-hung") return 0;  // without it nothing is done to that member
+  return d.id == "authority-undeterminable" || d.id == "replica-source-unreachable" ? 2 : 1;
 }
 
 }  // namespace
@@ -284,8 +301,9 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
     }
   }
   const History* baseline = view.baseline();
-  std::ranges::stable_sort(report.diagnoses,
-                           [](const Diagnosis& a, const Diagnosis& b) { return a.severity > b.severity; });
+  std::ranges::stable_sort(report.diagnoses, [](const Diagnosis& a, const Diagnosis& b) {
+    return a.severity != b.severity ? a.severity > b.severity : order_of(a) < order_of(b);
+  });
   report.healthy =
       std::ranges::none_of(report.diagnoses, [](const Diagnosis& d) { return d.severity >= Severity::error; });
   for (size_t i = 0; i < seen.size(); ++i) {

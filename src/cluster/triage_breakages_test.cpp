@@ -248,7 +248,7 @@ const Case kCases[] = {
        w[1].reach = Reach::timeout;
        w[1].process_state = "T";
      },
-     "server-frozen", 1, Verdict::broken, Action::restart},
+     "server-frozen", 1, Verdict::broken, Action::resume},
     {"denied", Engine::postgres, [](World& w) { w[1].reach = Reach::denied; }, "access-denied", 1, Verdict::unknown,
      Action::nothing},
     {"receives nothing", Engine::mysql, [](World& w) { w[1].following[0].silent_seconds = 3.1; }, "replica-silent", 1,
@@ -428,6 +428,27 @@ const Case kCases[] = {
     {"writes behind a lock", Engine::mariadb,
      [](World& w) { w[0].locked_writes.push_back({7, 20, "Waiting for backup lock"}); }, "writes-locked", 0,
      Verdict::broken, Action::nothing},
+    {"applier behind a table", Engine::mysql,
+     [](World& w) {
+       w[1].applier_waits.push_back({7, 6, "Waiting for table metadata lock"});
+       w[1].following[0].lag_seconds = 100;
+     },
+     "applier-waits-for-lock", 1, Verdict::broken, Action::nothing},
+    {"logs gone from the source's disk", Engine::mariadb,
+     [](World& w) {
+       w[0].lost_logs = {"binlog.000001", "binlog.000002"};
+       auto& f = w[1].following[0];
+       f.receiving = false;
+       f.receive_state = "Connecting";
+       f.source_log = "binlog.000002";
+     },
+     "replica-log-purged", 1, Verdict::stale, Action::rebuild},
+    {"WAL of its own recovery removed", Engine::postgres,
+     [](World& w) {
+       w[0].lost_logs = {"000000010000000000000007"};
+       w[0].lost_for_recovery = true;
+     },
+     "logs-missing", 0, Verdict::broken, Action::nothing},
     {"archiver hangs", Engine::postgres,
      [](World& w) {
        w[0].archives = true;
@@ -463,6 +484,103 @@ TEST(TriageBreakages, AreNamedAndJudged) {
       EXPECT_TRUE(report.members[i].healthy()) << c.name << ": m" << i << ": " << report.members[i].sentence;
     }
   }
+}
+
+const Diagnosis& diagnosis_of(const TriageReport& report, std::string_view id) {
+  static const Diagnosis none;
+  for (const auto& d : report.diagnoses)
+    if (d.id == id) return d;
+  return none;
+}
+
+bool has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// A replica that reads a file which is there, beside others that are gone, has another trouble.
+TEST(TriageBreakages, ASourceThatAnswersIsNotUnreachable) {
+  World w = healthy(Engine::mariadb);
+  auto& f = w[1].following[0];
+  f.receiving = false;
+  f.receive_state = "Connecting";
+  f.source_log = "binlog.000007";
+  w[0].lost_logs = {"binlog.000001"};
+  w[0].tcp = true;
+  const auto report = w.report();
+  EXPECT_FALSE(report.has("replica-log-purged"));
+  const auto& said = diagnosis_of(report, "replica-source-unreachable");
+  EXPECT_FALSE(has(said.summary, "cannot reach")) << said.summary;
+  EXPECT_TRUE(has(said.remedy, "error log of m0")) << said.remedy;
+}
+
+TEST(TriageBreakages, TheHolderOfALockIsNamedWithItsCommand) {
+  World w = healthy(Engine::mariadb);
+  StuckCommit wait{7, 9, "Waiting for table metadata lock", "2026-11-23 06:20:05 UTC", {{12, "app@10.0.0.5"}}, true};
+  w[1].applier_waits.push_back(wait);
+  auto report = w.report();
+  EXPECT_TRUE(
+      has(report.members[1].sentence, "waits for the lock of session 12 (app@10.0.0.5), since 2026-11-23 06:20:05 UTC"))
+      << report.members[1].sentence;
+  EXPECT_TRUE(has(diagnosis_of(report, "applier-waits-for-lock").remedy, "KILL 12"));
+  EXPECT_FALSE(report.has("replica-lagging"));
+  // Not proven, and several: one of them.
+  w[1].applier_waits[0].proven = false;
+  w[1].applier_waits[0].holders.push_back({14, "report@10.0.0.6"});
+  report = w.report();
+  EXPECT_TRUE(has(report.members[1].sentence, "one of session 12 (app@10.0.0.5), session 14 (report@10.0.0.6)"))
+      << report.members[1].sentence;
+  // Left by its coordinator: no session to end.
+  w[1].applier_waits[0].holders = {{0, "a prepared transaction (XA)"}};
+  report = w.report();
+  EXPECT_TRUE(has(diagnosis_of(report, "applier-waits-for-lock").remedy, "XA RECOVER"));
+}
+
+TEST(TriageBreakages, APrimaryWhoseWritesWaitDoesNotSoundAsIfItTookThem) {
+  World w = healthy(Engine::mariadb);
+  w[0].locked_writes.push_back({7, 20, "Waiting for backup lock", "", {{12, "dump@localhost, asleep for 30 s"}}});
+  const auto report = w.report();
+  EXPECT_TRUE(report.sentence.starts_with("writes wait;")) << report.sentence;
+  EXPECT_TRUE(has(diagnosis_of(report, "writes-locked").summary, "session 12 (dump@localhost, asleep for 30 s)"));
+}
+
+/// What must be done first is said first; what only follows from the rest, last.
+TEST(TriageBreakages, TheFirstNextIsTheUsefulOne) {
+  World w = healthy(Engine::mariadb);
+  w[1].reach = Reach::unreachable;
+  w[1].agent = false;
+  auto report = w.report();
+  ASSERT_FALSE(report.diagnoses.empty());
+  EXPECT_EQ(report.diagnoses[0].id, "agent-gone");
+  EXPECT_TRUE(has(report.diagnoses[0].remedy, "holdfast agent --dir"));
+  w = healthy(Engine::galera);
+  w[1].galera->state = "Inconsistent";
+  w[1].galera->status = "Disconnected";
+  w[1].executed.clear();
+  report = w.report();
+  ASSERT_TRUE(report.has("galera-inconsistent"));
+  std::string before;
+  for (const auto& d : report.diagnoses) {
+    if (d.id == "galera-inconsistent") break;
+    before += d.id + " ";
+  }
+  EXPECT_FALSE(has(before, "authority-undeterminable")) << before;
+}
+
+TEST(TriageBreakages, AnImmutableFileIsNotAMatterOfOwners) {
+  World w = healthy(Engine::mariadb);
+  w[1].reach = Reach::unreachable;
+  w[1].server_state = "failed";
+  w[1].log_tail =
+      "2026-11-23  6:00:00 0 [Note] Starting MariaDB\n"
+      "2026-11-23  6:00:01 0 [ERROR] InnoDB: The innodb_system data file 'ibdata1' must be writable\n";
+  w[1].stored.emplace();
+  w[1].stored->data = StoredFacts::Data::present;
+  w[1].stored->position = w[1].executed;
+  w[1].stored->immutable = "/m1/data/ibdata1";
+  const auto report = w.report();
+  const auto& said = diagnosis_of(report, "server-crashed");
+  EXPECT_TRUE(has(said.summary, "immutable")) << said.summary;
+  EXPECT_TRUE(has(said.remedy, "chattr -i /m1/data/ibdata1")) << said.remedy;
 }
 
 }  // namespace

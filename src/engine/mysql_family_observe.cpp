@@ -10,6 +10,9 @@
 #include <sstream>
 #include <thread>
 
+#include "engine/mysql_family/lock_waits.h"
+#include "engine/mysql_family/lost_logs.h"
+#include "engine/mysql_family/transactions.h"
 #include "sql/mariadb.h"
 
 namespace holdfast::engine {
@@ -216,6 +219,7 @@ Following take_stream(Engine engine, const sql::Rows& rows, size_t row) {
   f.channel = text("Channel_Name", "Connection_name");
   f.upstream = text("Source_Host", "Master_Host") + ":" + text("Source_Port", "Master_Port");
   f.receive_state = text("Replica_IO_Running", "Slave_IO_Running");
+  f.source_log = text("Source_Log_File", "Master_Log_File");
   f.receiving = f.receive_state == "Yes";
   f.applying = text("Replica_SQL_Running", "Slave_SQL_Running") == "Yes";
   f.receive_errno = std::atoi(rows.text("Last_IO_Errno", row).c_str());
@@ -232,13 +236,6 @@ Following take_stream(Engine engine, const sql::Rows& rows, size_t row) {
     if (const std::string value = rows.text(name, row); !value.empty())
       f.filters.push_back(fmt::format("{}={}", name, value));
   return f;
-}
-
-bool changes_rows(std::string statement) {
-  for (char& c : statement) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  for (auto verb : {"INSERT", "UPDATE", "DELETE", "REPLACE", "COMMIT"})
-    if (statement.starts_with(verb)) return true;
-  return false;
 }
 
 /// Does a commit get through? Told by those that wait; never tried.
@@ -268,40 +265,19 @@ void take_processes(MemberFacts& facts, const sql::Rows& rows) {
         state == "Waiting for disk space")
       facts.stuck_commits.push_back({std::strtoull(rows.text("Id", i).c_str(), nullptr, 10),
                                      std::strtod(rows.text("Time", i).c_str(), nullptr), state});
-    // DDL may wait for a backup as it should; changes of rows and appliers do not.
-    if ((state == "Waiting for backup lock" || state == "Waiting for global read lock" ||
-         state == "Waiting for commit lock") &&
-        (rows.text("User", i) == "system user" || changes_rows(rows.text("Info", i))))
-      facts.locked_writes.push_back({std::strtoull(rows.text("Id", i).c_str(), nullptr, 10),
-                                     std::strtod(rows.text("Time", i).c_str(), nullptr), state});
   }
   facts.followers = followers;
-  note_write_path(facts);
 }
 
-/// InnoDB's transactions that nobody works on: without a session (prepared, its session gone), or one that sleeps.
-/// False where the account lacks PROCESS: then it was shown its own sessions only.
-bool take_transactions(MemberFacts& facts, const sql::Rows& processes, Ask& ask) {
-  std::map<std::string, double> asleep;
-  for (size_t i = 0; i < processes.rows.size(); ++i)
-    if (processes.text("Command", i) == "Sleep")
-      asleep[processes.text("Id", i)] = std::strtod(processes.text("Time", i).c_str(), nullptr);
-  auto rows = ask.if_allowed("transactions",
-                             "SELECT trx_id AS id, trx_mysql_thread_id AS session, "
-                             "TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age FROM information_schema.INNODB_TRX "
-                             "WHERE trx_state <> 'ROLLING BACK'");
-  if (!rows) return false;
-  for (size_t i = 0; i < rows->rows.size(); ++i) {
-    const std::string session = rows->text("session", i);
-    if (session == "0")
-      facts.open_transactions.push_back(
-          {rows->text("id", i), true, std::strtod(rows->text("age", i).c_str(), nullptr)});
-    else if (const auto found = asleep.find(session); found != asleep.end())
-      facts.open_transactions.push_back({"of session " + session, false, found->second});
-  }
-  note(facts, "transactions nobody works on", std::to_string(facts.open_transactions.size()),
-       "SQL information_schema.INNODB_TRX");
-  return true;
+/// What waits and who is in its way, and what nobody works on. False where the account lacks PROCESS: then it was shown
+/// its own sessions only.
+bool look_at_transactions(MemberFacts& facts, const sql::Rows& processes, Ask& ask, const mysql_family::Ask& quietly) {
+  const auto transactions = mysql_family::read_transactions(
+      quietly, [&](const std::string& name, const std::string& statement) { return ask.if_allowed(name, statement); });
+  mysql_family::look_at_lock_waits(facts, processes, transactions.value_or(std::vector<mysql_family::Transaction>()),
+                                   quietly);
+  if (transactions) mysql_family::take_open_transactions(facts, *transactions, processes);
+  return transactions.has_value();
 }
 
 /// MySQL: how large they are, and which are gone: it finds no file of such, and so again a moment later, for one that
@@ -341,7 +317,7 @@ void look_at_nodes(MemberFacts& facts, Ask& ask) {
   if (!listed || g.size != static_cast<int>(g.nodes.size())) g.nodes.clear();
 }
 
-void look(Engine engine, MemberFacts& facts, Ask& ask) {
+void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& quietly) {
   Settings variables, status;
   if (auto rows =
           ask("variables",
@@ -381,7 +357,9 @@ void look(Engine engine, MemberFacts& facts, Ask& ask) {
   }
   if (auto rows = ask("processes", "SHOW FULL PROCESSLIST")) {
     take_processes(facts, *rows);
-    if (!unready && !take_transactions(facts, *rows, ask)) {
+    const bool sees_all = unready || look_at_transactions(facts, *rows, ask, quietly);
+    note_write_path(facts);
+    if (!sees_all) {
       // MariaDB counts them for everybody.
       facts.followers.reset();
       if (const auto connected = status.number("slaves_connected")) facts.followers = static_cast<int>(*connected);
@@ -406,7 +384,11 @@ void look(Engine engine, MemberFacts& facts, Ask& ask) {
          "SQL replication status");
   }
   if (unready) return;
-  if (engine != Engine::galera && facts.log_bin == true) take_log_filters(engine, facts, ask);
+  if (engine != Engine::galera && facts.log_bin == true) {
+    take_log_filters(engine, facts, ask);
+    mysql_family::look_for_lost_logs(
+        facts, [&](const std::string& name, const std::string& statement) { return ask.if_allowed(name, statement); });
+  }
   if (engine == Engine::mysql)
     look_at_tablespaces(facts, ask);
   else if (auto rows = ask("size", "SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_SYS_TABLESPACES");
@@ -433,7 +415,10 @@ void observe_mysql_family(Engine engine, MemberFacts& facts, const sql::Target& 
   facts.reach = cluster::Reach::reachable;
   facts.version = connection->server_version();
   Ask ask(facts, *connection, deadline, stop);
-  look(engine, facts, ask);
+  look(engine, facts, ask, [&](const std::string&, const std::string& statement) -> std::optional<sql::Rows> {
+    auto rows = connection->query(statement, deadline, stop);
+    return rows ? std::optional(std::move(*rows)) : std::nullopt;
+  });
 }
 
 void observe_mysql_family_position(Engine engine, MemberFacts& facts, const sql::Target& target, Deadline deadline,

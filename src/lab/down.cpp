@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "agent/client.h"
+#include "agent/dir_users.h"
 #include "lab/layout.h"
 #include "lab/surroundings.h"
 #include "sys/process.h"
@@ -63,6 +64,34 @@ void end_writer(const Layout& layout, const ClusterPlan& plan) {
   if (!ended || !*ended) (void)::syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0);
 }
 
+/// "lab.in_use" where a process works on a member's data that its agent did not start: `down` can neither end it nor
+/// take its directory away.
+Status check_no_outside(const Layout& layout, const std::vector<ClusterPlan>& plans, std::stop_token stop) {
+  for (const auto& plan : plans)
+    for (const auto& config : existing_members(layout, plan)) {
+      std::string who;
+      const Deadline deadline = Deadline::in(seconds(5));
+      auto client = agent::Client::connect(config.agent_socket(), deadline);
+      auto status = client ? client->call("status", codec::Value::object(), deadline, stop)
+                           : Result<codec::Value>(fail(client.error()));
+      if (status) {
+        for (const auto& user : (*status)["outside"].items())
+          if (who.empty())
+            who = agent::outside_text(
+                {static_cast<int>(user["pid"].integer()), user["program"].text(), user["how"].text()});
+      } else if (auto unused = agent::check_unused(config.data_dir()); !unused && unused.error().id == "agent.in_use") {
+        who = unused.error().message;
+      }
+      if (!who.empty())
+        return fail(
+            ErrorClass::refused, "lab.in_use",
+            fmt::format("{} runs outside its agent: {}; nothing was stopped or removed", config.member, who),
+            "stop that process in order (kill -TERM PID; PostgreSQL: kill -INT PID), then run holdfast lab down "
+            "again");
+    }
+  return {};
+}
+
 }  // namespace
 
 Status down(const Options& options, const std::vector<std::string>& clusters, bool keep_data, Deadline deadline,
@@ -72,6 +101,7 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
   std::error_code error;
   if (!fs::exists(layout.lab_dir(), error)) return {};
   auto lock = TRY(lock_lab(layout, deadline, stop));
+  TRY_VOID(check_no_outside(layout, plans, stop));
   std::vector<Status> results(plans.size());
   {
     std::vector<std::jthread> threads;

@@ -16,6 +16,7 @@
 #include "provider/errant.h"
 #include "provider/provider.h"
 #include "provider/silence.h"
+#include "provider/skipped.h"
 #include "provider/table_files.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
@@ -286,6 +287,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     if (takes_writes(cluster, facts[i])) {
       look_for_silence(cluster, facts, i, std::string(facts[i].offered), per_member, stop);
       look_for_cut_files(cluster, facts, i, per_member, stop);
+      look_for_skipped(cluster, facts, i, per_member, stop);
     }
     if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop);
     if (facts[i].reach == cluster::Reach::unreachable && !cluster.members[i].agent_socket.empty())

@@ -52,6 +52,24 @@ class StartServer : public MemberStep {
   }
 };
 
+class ContinueServer : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope&) override { return Value::object(); }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    return ask(scope, "continue", Value::object({{"timeoutSeconds", 50}}), Deadline::in(seconds(60)));
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    const auto seen = TRY(ask(scope, "inspect", Value::object(), soon()));
+    const std::string state = seen["processState"].text();
+    if (state == "T" || state == "t")
+      return fail(ErrorClass::failed, "repair.still_stopped", scope.step().member + " is stopped by a signal again");
+    // Answered at once by a server that serves.
+    TRY(ask(scope, "continue", Value::object({{"timeoutSeconds", 20}}), soon()));
+    return {};
+  }
+};
+
 class StopServer : public StartServer {
  public:
   using StartServer::StartServer;
@@ -380,6 +398,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   members->dump = std::move(doors.dump);
   operation::HandlerMap handlers;
   handlers["start_server"] = std::make_shared<StartServer>(members);
+  handlers["continue_server"] = std::make_shared<ContinueServer>(members);
   handlers["stop_server"] = std::make_shared<StopServer>(members);
   handlers["resume_replication"] = std::make_shared<ResumeReplication>(members);
   handlers["fetch_logs_anew"] = std::make_shared<FetchLogsAnew>(members);

@@ -1,4 +1,4 @@
-// What is kept in the repository, beside the victim's own data directory, where histories have come apart. Pure.
+// What is kept in the repository, beside the victim's own data directory, where histories have diverged. Pure.
 #pragma once
 
 #include "cluster/triage.h"

@@ -64,7 +64,7 @@ class Planner {
     if (!member.facts.upstream()) return false;
     for (const auto& other : report_.cluster.members)
       if (member.facts.upstream()->upstream == fmt::format("{}:{}", other.host, other.port))
-        return proposal_.plan.find("start-" + other.name.str()) != nullptr;
+        return proposal_.plan.find("start-" + other.name.str()) || proposal_.plan.find("continue-" + other.name.str());
     return false;
   }
   /// Whom it follows, when that one is not there and something can be done about it.
@@ -131,12 +131,12 @@ Status Planner::check_cluster() const {
                            !report_.has("histories-diverged") && !report_.has("leader-not-primary");
   if (report_.has("several-writers") || report_.has("galera-two-components") ||
       (report_.authority.kind == AuthorityKind::diverged && !only_errant))
-    return fail(ErrorClass::refused, "repair.split_brain",
-                fmt::format("the members of {} have come apart: which one to keep is your choice, member by member",
-                            report_.cluster.full_name()),
-                fmt::format("holdfast triage -c {0} -v shows what each has; then name the one that is to give way: "
-                            "holdfast repair -c {0} -i N",
-                            report_.cluster.full_name()));
+    return fail(
+        ErrorClass::refused, "repair.split_brain",
+        fmt::format("the members of {} have diverged; choose which members to keep", report_.cluster.full_name()),
+        fmt::format("holdfast triage -c {0} -v shows what each has; then name the one to discard: "
+                    "holdfast repair -c {0} -i N",
+                    report_.cluster.full_name()));
   return {};
 }
 
@@ -236,6 +236,11 @@ Status Planner::restart(const MemberReport& member) {
     return fail(ErrorClass::refused, "repair.target_is_not_authority",
                 fmt::format("{} would open for writes, but it is not proven to hold everything", name(member)),
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+  if (says(member, "server-frozen")) {
+    add(continue_step(member));
+    add(proof_of_start(member));
+    return {};
+  }
   const size_t before = proposal_.plan.steps.size();
   TRY_VOID(save_received(member, will_write));
   const bool saved = proposal_.plan.steps.size() > before;
@@ -404,7 +409,7 @@ Status Planner::repair(const MemberReport& member) {
     case Action::restart:
       return restart(member);
     case Action::resume:
-      return resume(member);
+      return says(member, "server-frozen") ? restart(member) : resume(member);
     case Action::rewind:
     case Action::reseed:
     case Action::rebuild:
@@ -524,6 +529,24 @@ Result<Proposal> Planner::propose() {
   return std::move(proposal_);
 }
 
+namespace {
+
+/// The one that stays may have been promoted beside its agent, which would start it as a replica of the other. Not
+/// while another agent says that its member is the primary.
+void tell_who_stays(const TriageReport& chosen, operation::Plan& plan) {
+  const MemberReport* stays = chosen.find(chosen.leader);
+  if (!stays || stays->facts.agent != true || stays->facts.role_wanted != cluster::MemberRole::replica) return;
+  const bool alone = std::ranges::all_of(chosen.members, [&](const MemberReport& m) {
+    return &m == stays || m.facts.role_wanted == cluster::MemberRole::replica || plan.find("configure-" + name(m));
+  });
+  if (!alone) return;
+  // Before what cannot be undone.
+  const auto at = std::ranges::find_if(plan.steps, [](const Step& step) { return step.point_of_no_return; });
+  plan.steps.insert(at, telling_step(name(*stays), ""));
+}
+
+}  // namespace
+
 Result<Proposal> plan_repair(const TriageReport& report, const Request& request) {
   if (request.adoption) return plan_adoption(report, request);
   if (const auto chosen = TRY(postgres_after_choice(report, request))) {
@@ -537,6 +560,7 @@ Result<Proposal> plan_repair(const TriageReport& report, const Request& request)
   for (const auto& m : report.cluster.members)
     if (m.ordinal == *request.ordinal)
       proposal.plan.steps.insert(proposal.plan.steps.begin(), closing_step(m.name.str(), chosen->leader));
+  tell_who_stays(*chosen, proposal.plan);
   proposal.plan.world = world_of(report);
   return proposal;
 }

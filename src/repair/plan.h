@@ -37,12 +37,12 @@ struct Proposal {
 ///   repair.target_is_not_authority  it would open for writes, and is not proven to hold everything
 ///   repair.target_is_authority it holds what no other member holds
 ///   repair.target_unknown     nothing is known of it
-///   repair.split_brain        several take writes or histories have come apart, and no member was named
+///   repair.split_brain        several take writes or histories have diverged, and no member was named
 ///   repair.undeterminable     who has all data is not known, and the rung would destroy data
 ///   repair.no_donor           no healthy member to copy from
 ///   repair.needs_operator     only a person can do what is needed (full disk, network, account)
 ///   repair.replication_account  it cannot sign in where it would have to follow
-///   repair.cannot_keep        histories have come apart, and no copy can be taken of a member with one of its own
+///   repair.cannot_keep        histories have diverged, and no copy can be taken of a member with one of its own
 ///   repair.cannot_adopt       what only the member has cannot be written into the primary
 ///   repair.no_repository      a copy of the victim must be kept first, and no repository was named
 Result<Proposal> plan_repair(const cluster::TriageReport& report, const Request& request);

@@ -87,5 +87,59 @@ TEST(PlanMembers, AStandbyThatIsDownGetsItsPrimarysSettings) {
   EXPECT_EQ(plan(w), "start-m1 match-m1 restart-m1 prove-m1");
 }
 
+// A process that a signal has stopped goes on: nothing it has in memory is lost, no relay log is dropped.
+TEST(PlanMembers, AFrozenServerIsContinuedNotRestarted) {
+  for (auto engine : {Engine::mariadb, Engine::mysql, Engine::postgres, Engine::galera}) {
+    World w = healthy(engine);
+    w[1].reach = cluster::Reach::timeout;
+    w[1].process_state = "T";
+    w[1].server_pid = 4711;
+    w[1].agent = true;
+    w[1].server_state = "running";
+    w[1].stored.emplace();
+    w[1].stored->data = StoredFacts::Data::present;
+    w[1].stored->position = w[1].executed;
+    w[1].stored->timeline = w[1].timeline;
+    w[1].stored->history = w[1].history;
+    w[1].stored->lineage = w[1].lineage;
+    if (engine == Engine::galera) w[1].stored->seqno = -1;
+    EXPECT_EQ(plan(w, {.ordinal = 1}), "continue-m1 prove-m1") << cluster::engine_name(engine);
+  }
+}
+
+// One that comes back beside another writer would take writes again.
+TEST(PlanMembers, AFrozenPrimaryIsNotContinuedBesideAnotherWriter) {
+  World w = healthy(Engine::mariadb);
+  w[0].reach = cluster::Reach::timeout;
+  w[0].process_state = "T";
+  w[0].server_pid = 4711;
+  w[0].agent = true;
+  w[0].server_state = "running";
+  w[0].role_wanted = cluster::MemberRole::primary;
+  w[0].stored.emplace();
+  w[0].stored->data = StoredFacts::Data::present;
+  w[0].stored->position = w[0].executed;
+  w[1].role = cluster::MemberRole::primary;
+  w[1].read_only = false;
+  w[1].following.clear();
+  EXPECT_EQ(plan(w, {.ordinal = 0}).find("continue"), std::string::npos);
+}
+
+// The one that stays was promoted beside its agent, which would start it as a replica of the one that goes.
+TEST(PlanMembers, TheAgentOfTheOneThatStaysLearnsThatItIsThePrimary) {
+  World w = healthy(Engine::mariadb);
+  for (size_t i = 0; i < 3; ++i) {
+    w[i].agent = true;
+    w[i].role_wanted = i == 0 ? cluster::MemberRole::primary : cluster::MemberRole::replica;
+  }
+  w[1].role = cluster::MemberRole::primary;
+  w[1].read_only = false;
+  w[1].following.clear();
+  w[1].executed = w[1].executed + ",0-2-900";
+  const std::string steps = plan(w, {.ordinal = 0, .has_repository = true});
+  EXPECT_NE(steps.find("configure-m0"), std::string::npos) << steps;
+  EXPECT_NE(steps.find("prove-m0 configure-m1 drop-m0"), std::string::npos) << steps;
+}
+
 }  // namespace
 }  // namespace holdfast::repair

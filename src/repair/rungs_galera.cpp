@@ -180,6 +180,11 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
   }
   switch (member.action) {
     case Action::resume:
+      if (says(report, member, "server-frozen")) {
+        plan.steps.push_back(continue_step(member));  // it finds the others by itself
+        plan.steps.push_back(proof_of(member));
+        return GaleraRung::done;
+      }
       if (facts.galera && facts.galera->desynced == true)
         plan.steps.push_back(setting_step(member, "wsrep_desync", "OFF",
                                           fmt::format("Let {} take part in flow control again", name(member))));

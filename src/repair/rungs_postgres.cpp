@@ -378,7 +378,7 @@ bool postgres_only_it_is_unknown(const TriageReport& report, const MemberReport&
 std::optional<operation::Loss> postgres_loss(const MemberReport& member, bool unknown) {
   if (unknown) return unknown_loss(member);
   if (member.verdict != Verdict::diverged || !takes_writes(member)) return std::nullopt;
-  // It goes on writing until it is stopped: where it came apart stays true, where it ends does not.
+  // It goes on writing until it is stopped: where it diverged stays true, where it ends does not.
   const std::string& own = member.errant.transactions;
   return operation::Loss{fmt::format("{} will no longer have what it wrote beside the other one{}", name(member),
                                      own.empty() ? "" : ": " + own.substr(0, own.find(" to ")) + " on"),
@@ -443,6 +443,7 @@ Result<PostgresRung> add_postgres_rung(const TriageReport& report, const MemberR
                                        operation::Plan& plan) {
   switch (member.action) {
     case Action::resume:
+      if (says(report, member, "server-frozen")) return PostgresRung::common;
       if (says(report, member, "replica-access-denied"))
         return fail(ErrorClass::refused, "repair.needs_operator",
                     fmt::format("{} is refused by whom it follows; it connects by itself as soon as its account is in "

@@ -30,7 +30,7 @@ bool postgres_only_it_is_unknown(const cluster::TriageReport& report, const clus
 /// Of a member that is made anew: what it loses, where its verdict does not say all of it.
 std::optional<operation::Loss> postgres_loss(const cluster::MemberReport& member, bool unknown);
 
-/// Whether its own directory can be brought back onto the timeline of the one that takes writes: it has come apart
+/// Whether its own directory can be brought back onto the timeline of the one that takes writes: it has diverged
 /// from it by a change of timeline.
 bool postgres_can_rewind(const cluster::TriageReport& report, const cluster::MemberReport& member);
 

@@ -27,6 +27,19 @@ Step start_step(const TriageReport& report, const MemberReport& member, std::str
           .touches = {"members/" + name(member), "leader", "authority"}};
 }
 
+Step continue_step(const MemberReport& member) {
+  return {.id = "continue-" + name(member),
+          .kind = "continue_server",
+          .member = name(member),
+          .title = fmt::format("Continue the server of {}, which a signal has stopped (SIGCONT)", name(member)),
+          .arguments = Value::object(),
+          .preconditions = {"its agent answers", "what it holds is known"},
+          .undo = "there is nothing to undo: it is not stopped again",
+          .expected_seconds = 5,
+          .proof = "none of its processes is stopped, it accepts logins and is ready",
+          .touches = {"members/" + name(member), "leader", "authority"}};
+}
+
 Step resume_step(const MemberReport& member, bool until_level) {
   return {.id = "resume-" + name(member),
           .kind = "resume_replication",

@@ -13,6 +13,8 @@ namespace holdfast::repair {
 /// Restarts one that runs.
 operation::Step start_step(const cluster::TriageReport& report, const cluster::MemberReport& member,
                            std::string_view why);
+/// A server that a signal has stopped goes on: its sessions, its memory and its relay logs stay.
+operation::Step continue_step(const cluster::MemberReport& member);
 /// Its threads are started where they stopped; `until_level`: that they run is no proof yet, an event could not be
 /// applied before.
 operation::Step resume_step(const cluster::MemberReport& member, bool until_level);

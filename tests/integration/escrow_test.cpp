@@ -1,4 +1,4 @@
-// What a repair keeps where histories have come apart, and that it can be got back: the victim's data directory starts
+// What a repair keeps where histories have diverged, and that it can be got back: the victim's data directory starts
 // as a server again, each member's dump fills an empty one, and both have the rows nobody else has.
 #include <gtest/gtest.h>
 

@@ -60,6 +60,20 @@ Result<sql::Rows> run_on(const agent::MemberConfig& c, const std::vector<std::st
                                                : run_statements<sql::MariadbConnection>(target, statements, deadline);
 }
 
+template <class Connection>
+std::shared_ptr<void> hold_session(const sql::Target& target, const std::vector<std::string>& statements,
+                                   const std::string& member) {
+  auto connection = Connection::connect(target, Deadline::in(seconds(30)));
+  EXPECT_TRUE(connection) << member;
+  if (!connection) return nullptr;
+  auto held = std::make_shared<Connection>(std::move(*connection));
+  for (const auto& statement : statements) {
+    auto done = held->query(statement, Deadline::in(seconds(30)));
+    EXPECT_TRUE(done) << member << ": " << statement << ": " << (done ? "" : done.error().to_string());
+  }
+  return held;
+}
+
 std::string first_of(const sql::Rows& rows) {
   return rows.empty() ? "" : rows.rows[0][0].value_or("NULL");
 }
@@ -244,15 +258,9 @@ std::shared_ptr<void> Patient::hold(int i, const std::vector<std::string>& state
   target.socket = c.server_socket();
   target.user = c.admin_user;
   target.password = Secret(agent::read_password(c.admin_password_file).value_or(""));
-  auto connection = sql::MariadbConnection::connect(target, Deadline::in(seconds(30)));
-  EXPECT_TRUE(connection) << name(i);
-  if (!connection) return nullptr;
-  auto held = std::make_shared<sql::MariadbConnection>(std::move(*connection));
-  for (const auto& statement : statements) {
-    auto done = held->query(statement, Deadline::in(seconds(30)));
-    EXPECT_TRUE(done) << name(i) << ": " << statement << ": " << (done ? "" : done.error().to_string());
-  }
-  return held;
+  if (is_postgres()) target.database = "shop";
+  return is_postgres() ? hold_session<sql::PostgresConnection>(target, statements, name(i))
+                       : hold_session<sql::MariadbConnection>(target, statements, name(i));
 }
 
 std::string Patient::try_sql(int i, const std::vector<std::string>& statements, milliseconds limit,

@@ -141,6 +141,29 @@ std::vector<Finding> purged_hole(const View& view) {
   });
 }
 
+/// Injected empty to get past an error, or left out by a filter or a counter: positions agree, rows do not.
+std::vector<Finding> passed_over(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || !m.skipped || !m.skipped->any() || &m == view.leader()) return {};
+    const auto tables = m.skipped->tables();
+    Finding f{
+        .members = {},
+        .summary = fmt::format("{} has passed over {} transaction{} that the primary has with content: {}", name(m),
+                               m.skipped->count, m.skipped->count == 1 ? "" : "s", m.skipped->transactions),
+        .evidence = {"its own binary log has them empty, or not at all"},
+        .remedy = fmt::format("holdfast compare -c {} shows which rows differ; to make it a copy of the primary "
+                              "again: {}",
+                              view.cluster.full_name(), view.command("repair", &m)),
+        .blocks = {"failover to " + name(m), "copies from " + name(m)}};
+    if (!tables.empty()) {
+      std::string text;
+      for (const auto& table : tables) text += (text.empty() ? "" : ", ") + table;
+      f.evidence.push_back("in the primary's log they change: " + text);
+    }
+    return f;
+  });
+}
+
 std::vector<Finding> silent_loss(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!m.reachable() || m.silent_loss.empty()) return {};
@@ -170,6 +193,8 @@ constexpr Rule kRules[] = {
      "a replica's log does not bear out its position", not_in_log},
     {"gtid-purged-hole", Severity::error, Verdict::broken, Action::rebuild,
      "transactions count as executed that were never in the logs", purged_hole},
+    {"transactions-passed-over", Severity::error, Verdict::broken, Action::rebuild,
+     "a replica has the numbers of transactions and not what they did", passed_over},
     {"silent-loss", Severity::error, Verdict::broken, Action::nothing, "a setting lets changes be lost unseen",
      silent_loss},
 };

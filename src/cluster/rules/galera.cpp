@@ -23,6 +23,12 @@ std::string name(const MemberFacts& m) {
   return m.member.str();
 }
 
+/// Only InnoDB says how far it is, and its server stands still, so that it can be asked.
+bool unrecovered(const MemberFacts& m) {
+  return !m.reachable() && m.server_pid <= 0 && m.outside.empty() && m.stored &&
+         m.stored->data == StoredFacts::Data::present && m.stored->position.empty();
+}
+
 std::vector<Finding> all_down(const View& view) {
   if (view.cluster.engine != Engine::galera) return {};
   Finding f{.members = {},
@@ -45,9 +51,6 @@ std::vector<Finding> all_down(const View& view) {
                                      m.stored && m.stored->safe_to_bootstrap == true ? ", safe_to_bootstrap 1" : ""));
   }
   // Bootstrap refuses while a position is not known; that of a crashed node is in InnoDB alone.
-  const auto unrecovered = [](const MemberFacts& m) {
-    return !m.reachable() && m.stored && m.stored->data == StoredFacts::Data::present && m.stored->position.empty();
-  };
   if (std::ranges::any_of(view.members, unrecovered)) f.remedy = view.command("inspect") + " --fence, then " + f.remedy;
   if (any_alive) f.summary = "no member is in a primary component: the members that run wait for a majority";
   return {std::move(f)};
@@ -323,6 +326,14 @@ std::vector<Finding> behind_caches(const View& view) {
   });
 }
 
+/// The mark counts only where a cluster is bootstrapped: one that joins the others loses it.
+std::string remedy_for_mark(const View& view, const MemberFacts& marked) {
+  if (std::ranges::any_of(view.members, in_primary)) return view.command("repair", &marked) + ", which makes it join";
+  const std::string bootstrap = view.command("bootstrap") + " --dry-run, which chooses by position, not by the mark";
+  return std::ranges::any_of(view.members, unrecovered) ? view.command("inspect") + " --fence, then " + bootstrap
+                                                        : bootstrap;
+}
+
 std::vector<Finding> bootstrap_flag(const View& view) {
   if (view.cluster.engine != Engine::galera) return {};
   std::vector<const MemberFacts*> flagged;
@@ -345,7 +356,7 @@ std::vector<Finding> bootstrap_flag(const View& view) {
                      .summary = fmt::format("{} is marked safe_to_bootstrap, but {}", name(*m), why),
                      .evidence = {fmt::format("grastate.dat: uuid {}, seqno {}, safe_to_bootstrap 1",
                                               m->stored->lineage, m->stored->seqno.value_or(-1))},
-                     .remedy = view.command("bootstrap") + " --dry-run"});
+                     .remedy = remedy_for_mark(view, *m)});
   }
   return found;
 }

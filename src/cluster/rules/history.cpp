@@ -103,10 +103,10 @@ std::vector<Finding> diverged(const View& view) {
   if (view.authority.kind != AuthorityKind::diverged || only_errant_replicas(view)) return {};
   if (view.authority.rule == "authority.leader_lost_its_own") return {};  // leader-not-primary tells that
   return {{.members = {},
-           .summary = "the members' histories have come apart: no member has all data",
+           .summary = "the members' histories have diverged: no member has all data",
            .evidence = view.authority.reasons,
-           .remedy = view.command("triage") + " --export-divergence DIR, then choose: " + view.command("repair") +
-                     " -i N --accept=discard-diverged:MEMBER",
+           .remedy = view.command("triage") + " --export-divergence DIR, then choose which to discard: " +
+                     view.command("repair") + " -i N --dry-run, which says by name what has to be accepted",
            .blocks = {"repair without -i", "bootstrap", "failover"}}};
 }
 
@@ -158,9 +158,30 @@ std::vector<Finding> not_primary(const View& view) {
   return {{.members = {*view.authority.member},
            .summary = view.authority.member->str() + " has more than the member that takes writes",
            .evidence = view.authority.reasons,
-           .remedy = "stop writes, then let the primary catch up from " + view.authority.member->str() +
-                     " or fail over to it",
+           .remedy = "stop writes; then give the primary what it lacks, or promote " + view.authority.member->str() +
+                     " by hand: holdfast explain leader-not-primary",
            .blocks = {"repair of " + view.authority.member->str(), "failover to others"}}};
+}
+
+const std::string& lineage_of(const MemberFacts& m) {
+  return m.lineage.empty() && m.stored ? m.stored->lineage : m.lineage;
+}
+
+/// The one lineage of all that take writes; "" when there is none, or several.
+std::string lineage_of_writers(const View& view) {
+  std::string lineage;
+  for (const auto* m : view.writers) {
+    if (lineage_of(*m).empty() || (!lineage.empty() && lineage != lineage_of(*m))) return {};
+    lineage = lineage_of(*m);
+  }
+  return lineage;
+}
+
+/// PostgreSQL and Galera, whose histories have a name: it has another one than those that take writes.
+bool is_of_another_history(const View& view, const MemberFacts& m) {
+  if (view.cluster.engine != Engine::postgres && view.cluster.engine != Engine::galera) return false;
+  const std::string ours = lineage_of_writers(view), theirs = lineage_of(m);
+  return !ours.empty() && !theirs.empty() && theirs != ours && theirs != "00000000-0000-0000-0000-000000000000";
 }
 
 std::vector<Finding> errant(const View& view) {
@@ -187,6 +208,8 @@ std::vector<Finding> errant(const View& view) {
                                  view.command("repair", &m) + " --accept=discard-diverged:" + h.member.str(),
                        .blocks = {"failover to " + h.member.str()}});
     if (is_foreign || (order != Order::diverged && order != Order::after)) continue;
+    // What another history has is not compared with this one: foreign-history says it, and what to accept.
+    if (is_of_another_history(view, m)) continue;
     // A component's members are never exactly level while it works; who is ahead inside it has nothing of its own.
     if (view.cluster.engine == Engine::galera && h.in_primary_component && baseline->in_primary_component) continue;
     const std::string missing = difference(h.position, baseline->position);
@@ -219,27 +242,13 @@ std::vector<Finding> errant(const View& view) {
   return found;
 }
 
-const std::string& lineage_of(const MemberFacts& m) {
-  return m.lineage.empty() && m.stored ? m.stored->lineage : m.lineage;
-}
-
-/// The one lineage of all that take writes; "" when there is none, or several.
-std::string lineage_of_writers(const View& view) {
-  std::string lineage;
-  for (const auto* m : view.writers) {
-    if (lineage_of(*m).empty() || (!lineage.empty() && lineage != lineage_of(*m))) return {};
-    lineage = lineage_of(*m);
-  }
-  return lineage;
-}
-
 /// No lineage is recorded, so nobody can say whose data is the cluster's; but these are not of one history.
 std::vector<Finding> other_than_the_writers(const View& view) {
   const std::string ours = lineage_of_writers(view);
   if (ours.empty()) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     const std::string& theirs = lineage_of(m);
-    if (theirs.empty() || theirs == ours || theirs == "00000000-0000-0000-0000-000000000000") return {};
+    if (!is_of_another_history(view, m)) return {};
     return Finding{.members = {},
                    .summary = m.member.str() + " belongs to another history than the members that take writes",
                    .evidence = {"its lineage: " + theirs, "theirs: " + ours},

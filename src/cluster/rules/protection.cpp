@@ -1,11 +1,21 @@
 // What protects a commit, and what others need of a server: semi-sync, synchronous standbys, slots, logs, archives.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "cluster/rules/rule.h"
+#include "cluster/server_log.h"
 
 namespace holdfast::cluster::rules {
 
 namespace {
+
+bool misses_log(const std::string& line) {
+  for (const auto* text :
+       {"Failed to open log", "Could not open log file", "purged required binary logs", "has already been removed"})
+    if (line.find(text) != std::string::npos) return true;
+  return false;
+}
 
 bool is_mysql_family(const View& view) {
   return view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
@@ -150,6 +160,37 @@ std::vector<Finding> archiving(const View& view) {
   });
 }
 
+/// Removed from the disk by hand, or by something that does not know what they are.
+std::vector<Finding> logs_missing(const View& view) {
+  const bool postgres = view.cluster.engine == Engine::postgres;
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || m.lost_logs.empty()) return {};
+    const std::string last = m.lost_logs.back();
+    const std::string which = m.lost_logs.size() == 1 ? last : fmt::format("{} to {}", m.lost_logs.front(), last);
+    Finding f{
+        .members = {},
+        .summary = postgres ? fmt::format("{} lacks WAL in pg_wal that is still needed of it: {}", name(m), which)
+                            : fmt::format("{} lists binary logs that are not on its disk any more: {}", name(m), which),
+        .evidence = {fmt::format("{}: {}", postgres ? "pg_ls_waldir() lacks" : "SHOW BINARY LOGS shows no size of",
+                                 fmt::join(m.lost_logs, ", "))},
+        .remedy = fmt::format("find out what removed them; rebuild the replicas that need them ({}); then the list "
+                              "is right again after PURGE BINARY LOGS BEFORE NOW() on {}; then {}",
+                              view.command("repair"), name(m), view.command("triage"))};
+    if (const std::string line = line_of_last_run(m.log_tail, misses_log); !line.empty())
+      f.evidence.push_back("server log: " + line);
+    if (postgres)
+      f.remedy =
+          fmt::format("find out what removed them; rebuild the standbys that need them: {}", view.command("repair"));
+    if (m.lost_for_recovery) {
+      f.summary += "; after a crash it could not recover";
+      f.remedy = "CHECKPOINT on " + name(m) + " now: its recovery then begins behind what is lost; then " + f.remedy;
+      f.severity = Severity::error;
+      f.verdict = Verdict::broken;
+    }
+    return f;
+  });
+}
+
 std::vector<Finding> no_binary_log(const View& view) {
   if (!is_mysql_family(view)) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
@@ -240,6 +281,8 @@ constexpr Rule kRules[] = {
     {"archiving-fails", Severity::error, Verdict::broken, Action::nothing, "WAL is not archived", archiving},
     {"archive-discarded", Severity::warning, Verdict::healthy, Action::nothing,
      "WAL is reported as archived and is not kept", archiving_nowhere},
+    {"logs-missing", Severity::warning, Verdict::healthy, Action::nothing,
+     "logs that a server lists or needs are not on its disk", logs_missing},
     {"binary-log-off", Severity::warning, Verdict::healthy, Action::nothing, "a member writes no binary log",
      no_binary_log},
     {"durability-weak", Severity::warning, Verdict::healthy, Action::nothing,

@@ -27,8 +27,9 @@ std::vector<std::string> server_evidence(const MemberFacts& m) {
 
 /// Nothing is damaged: it may not touch its own files.
 bool may_not_touch_files(const std::string& line) {
-  for (auto text : {"Permission denied", "must be writable", "Operating system error number 13", "(Errcode: 13",
-                    "OS errno 13", "(13)"})
+  for (auto text :
+       {"Permission denied", "must be writable", "Operating system error number 13", "(Errcode: 13", "OS errno 13",
+        "(13)", "Operation not permitted", "Operating system error number 1 ", "(Errcode: 1 ", "OS errno 1 "})
     if (contains(line, text) && is_grave(line)) return true;
   return false;
 }
@@ -160,10 +161,17 @@ void tell_last_run(const View& view, const MemberFacts& m, Finding& f) {
   if (denied.empty()) return;
   f.summary = mark(m, "does not run: it was not allowed to use its own files");
   f.evidence.push_back("server log: " + denied);
+  const std::string dir = view.described(m).data_dir.empty() ? "its data directory" : view.described(m).data_dir;
+  if (m.stored && !m.stored->immutable.empty()) {
+    f.summary = mark(m, "does not run: a file of its own is immutable");
+    f.evidence.push_back("flags of files (lsattr): immutable: " + m.stored->immutable);
+    f.remedy = fmt::format("find out who made it so, then chattr -i {}; then {}", m.stored->immutable,
+                           view.command("repair", &m));
+    return;
+  }
   f.remedy =
       fmt::format("give {} and all below it to the account its server runs as, as it is on the other members; then {}",
-                  view.described(m).data_dir.empty() ? "its data directory" : view.described(m).data_dir,
-                  view.command("repair", &m));
+                  dir, view.command("repair", &m));
 }
 
 std::vector<Finding> server_crashed(const View& view) {
@@ -315,11 +323,13 @@ std::vector<Finding> outside_agent(const View& view) {
 std::vector<Finding> agent_gone(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.agent != false) return {};
-    return Finding{.members = {},
-                   .summary = mark(m, "has no agent running: nobody supervises its server"),
-                   .remedy = "start its agent (holdfast agent --dir DIR; for a lab: holdfast lab up)",
-                   .blocks = {"repair"},
-                   .verdict = m.reachable() ? Verdict::broken : Verdict::healthy};
+    return Finding{
+        .members = {},
+        .summary = mark(m, "has no agent running: nobody supervises its server"),
+        .remedy = fmt::format("start its agent (holdfast agent --dir DIR; for a lab: holdfast lab up); then {}",
+                              view.command("triage")),
+        .blocks = {"repair"},
+        .verdict = m.reachable() ? Verdict::broken : Verdict::healthy};
   });
 }
 
@@ -366,7 +376,7 @@ constexpr Rule kRules[] = {
      config_refused},
     {"server-crashed", Severity::error, Verdict::stopped, Action::restart, "the server's process died", server_crashed},
     {"server-stopped", Severity::error, Verdict::stopped, Action::restart, "the server was stopped", server_stopped},
-    {"server-frozen", Severity::error, Verdict::broken, Action::restart, "the server's process is stopped by a signal",
+    {"server-frozen", Severity::error, Verdict::broken, Action::resume, "the server's process is stopped by a signal",
      server_frozen},
     {"server-hung", Severity::error, Verdict::unknown, Action::nothing, "the server does not answer", server_hung},
     {"server-starting", Severity::error, Verdict::catching_up, Action::nothing, "the server is still starting",

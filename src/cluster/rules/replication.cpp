@@ -1,8 +1,8 @@
-// Streams between members: who follows whom, and what stopped.
+// Streams between members: who follows whom, what stopped, and how far behind they are.
 #include <algorithm>
 
 #include "cluster/roles.h"
-#include "cluster/rules/rule.h"
+#include "cluster/rules/streams.h"
 #include "cluster/server_words.h"
 
 namespace holdfast::cluster::rules {
@@ -23,109 +23,18 @@ std::string name(const MemberFacts& m) {
   return m.member.str();
 }
 
-/// Asks `check` of every replication connection of every member that has one.
-template <class Check>
-std::vector<Finding> each_stream(const View& view, Check&& check) {
-  std::vector<Finding> found;
-  for (const auto& m : view.members) {
-    if (!m.reachable() || view.cluster.engine == Engine::galera) continue;  // galera-async-channel
-    for (const auto& follow : m.following) {
-      std::optional<Finding> finding = check(m, follow);
-      if (!finding) continue;
-      finding->members = {m.member};
-      found.push_back(std::move(*finding));
-    }
-  }
-  return found;
-}
-
-/// The classes of errors a receiver or applier stops with, by the server's numbers.
-bool log_is_gone(const Following& f) {
-  const bool number = f.receive_errno == 1236 || f.receive_errno == 13114;
-  const bool words = (contains(f.receive_error, "purged") && !contains(f.receive_error, "more GTIDs")) ||
-                     contains(f.receive_error, "Could not find GTID state") ||
-                     contains(f.receive_error, "could not find next log") ||
-                     contains(f.receive_error, "has already been removed");
-  return words || (number && !contains(f.receive_error, "ahead") && contains(f.receive_error, "Could not find"));
-}
-bool source_lacks_position(const Following& f) {
-  return (f.receive_errno == 1236 || f.receive_errno == 13114) && !log_is_gone(f);
-}
-bool source_refuses(const Following& f) {
-  return turns_account_away(f.receive_errno) || f.receive_errno == 1227 || f.receive_errno == 2059 ||
-         f.receive_errno == 2061 || f.receive_errno == 1597 ||
-         contains(f.receive_error, "password authentication failed") || contains(f.receive_error, "pg_hba.conf") ||
-         contains(f.receive_error, "is not permitted to log in") ||
-         (contains(f.receive_error, "FATAL:  role \"") && contains(f.receive_error, "does not exist")) ||
-         contains(f.receive_error, "to start walsender") || contains(f.receive_error, "to start WAL sender");
-}
-bool source_unreachable(const Following& f) {
-  return (f.receive_errno >= 2000 && f.receive_errno <= 2013 && !source_refuses(f)) ||
-         contains(f.receive_error, "could not connect") || contains(f.receive_error, "Connection refused") ||
-         contains(f.receive_error, "connection to server");
-}
-
 /// What was fetched cannot be read any more; the source still has it.
 bool relay_log_damaged(const Following& f) {
   return f.apply_errno == 1594 || f.apply_errno == 13121 || contains(f.apply_error, "Relay log read failure") ||
          contains(f.apply_error, "Could not parse relay log event entry") ||
          contains(f.apply_error, "Most likely there is event corruption");
 }
-/// "equal MySQL server ids"/"UUIDs": whom it follows takes it for itself.
-bool shares_number(const Following& f) {
-  return contains(f.receive_error, "equal MySQL server ids");
-}
-bool shares_uuid(const Following& f) {
-  return contains(f.receive_error, "equal MySQL server UUIDs");
-}
-
-std::vector<Finding> log_purged(const View& view) {
-  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
-    if (f.receiving == true || !log_is_gone(f)) return {};
-    return Finding{
-        .summary = fmt::format("{} needs logs that {} no longer has: it cannot catch up", name(m), f.upstream),
-        .evidence = {fmt::format("receiver [{}] {}", f.receive_errno, first_line(f.receive_error))},
-        .remedy = view.command("repair", &m),
-        .action = view.cluster.engine == Engine::postgres ? Action::reseed : Action::rebuild};
-  });
-}
-
-std::vector<Finding> position_unknown_to_source(const View& view) {
-  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
-    if (f.receiving == true || !source_lacks_position(f)) return {};
-    return Finding{
-        .summary = fmt::format("{} is refused by {}: its position is not in the source's log", name(m), f.upstream),
-        .evidence = {fmt::format("receiver [{}] {}", f.receive_errno, first_line(f.receive_error))},
-        .remedy = view.command("repair", &m)};
-  });
-}
-
-std::vector<Finding> refused(const View& view) {
-  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
-    if (f.receiving == true || !source_refuses(f)) return {};
-    return Finding{
-        .summary = fmt::format("{} may not follow {}: its replication account is refused", name(m), f.upstream),
-        .evidence = {fmt::format("receiver [{}] {}", f.receive_errno, first_line(f.receive_error))},
-        .remedy = "see that the replication account exists on the source with this password, then " +
-                  view.command("repair", &m)};
-  });
-}
-
-std::vector<Finding> upstream_unreachable(const View& view) {
-  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
-    if (f.receiving == true || log_is_gone(f) || source_refuses(f)) return {};
-    if (!source_unreachable(f) && f.receive_state != "Connecting") return {};
-    return Finding{
-        .summary = fmt::format("{} cannot reach {}", name(m), f.upstream.empty() ? "whom it follows" : f.upstream),
-        .evidence = {fmt::format("receiver {} [{}] {}", f.receive_state, f.receive_errno, first_line(f.receive_error))},
-        .remedy = "see that the source runs and the network between them works, then " + view.command("triage")};
-  });
-}
 
 /// Nothing is wrong with the data: it was in somebody's way, or interrupted. Starting the applier again is enough.
 bool passes_by_itself(int number) {
   return number == 1205 || number == 1213 || number == 1317 || number == 1053 || number == 1927;
 }
+
 /// What was received is damaged on this side. With GTIDs a MariaDB replica gets it again when both threads are started.
 bool relay_log_is_damaged(const View& view, const Following& f) {
   return view.cluster.engine == Engine::mariadb && f.uses_gtid == true &&
@@ -230,32 +139,6 @@ std::vector<Finding> thread_stopped(const View& view) {
         .evidence = {fmt::format("receiver {}, applier {}, no error number", f.receiving == true ? "on" : "off",
                                  f.applying == true ? "on" : "off")},
         .remedy = view.command("repair", &m)};
-  });
-}
-
-std::vector<Finding> receiver_error(const View& view) {
-  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
-    if (f.receiving != false || log_is_gone(f) || source_refuses(f) || source_unreachable(f) ||
-        source_lacks_position(f) || f.receive_state == "Connecting")
-      return {};
-    if (f.from_archive == true) return {};  // replica-from-archive
-    const bool silent = f.receive_errno == 0 && f.receive_error.empty();
-    // It connects when it has replayed what it has, which one that applies later does by hours later.
-    if (silent && f.delay_seconds.value_or(0) > 0 && !m.wal_end.empty() && m.wal_end != m.executed) return {};
-    if (silent && view.cluster.engine != Engine::postgres) return {};  // replica-thread-stopped
-    std::optional<Action> action;
-    // With its source's number it skipped whatever it had received and not applied, and says that it has it; with its
-    // source's UUID what each of them wrote cannot be told apart.
-    if (shares_number(f) || shares_uuid(f)) action = Action::rebuild;
-    return Finding{
-        .summary = silent
-                       ? fmt::format("{} does not stream from {}", name(m), f.upstream.empty() ? "anybody" : f.upstream)
-                       : fmt::format("{} does not receive{}{}: {}", name(m), f.upstream.empty() ? "" : " from ",
-                                     f.upstream, first_line(f.receive_error)),
-        .evidence = {fmt::format("receiver {} [{}] {}", f.receive_state, f.receive_errno, first_line(f.receive_error)),
-                     f.conninfo_problem},
-        .remedy = view.command("repair", &m),
-        .action = action};
   });
 }
 
@@ -393,6 +276,7 @@ std::vector<Finding> lagging(const View& view) {
     if (f.receiving != true || f.applying != true) return {};
     if (f.delay_seconds.value_or(0) > 0) return {};
     if (f.lag_seconds && *f.lag_seconds <= kLagLimit) return {};
+    if (held_up_by_lock(view, m)) return {};  // applier-waits-for-lock: it does not catch up by itself
     return Finding{.summary = f.lag_seconds
                                   ? fmt::format("{} is {:.0f} s behind {}", name(m), *f.lag_seconds, f.upstream)
                                   : name(m) + " follows, but how far behind is not known",
@@ -426,7 +310,7 @@ std::vector<Finding> without_gtid(const View& view) {
     if (f.uses_gtid != false) return {};
     return Finding{
         .summary = name(m) + " follows by file and offset, not by GTID: it cannot be moved to another source",
-        .remedy = "CHANGE MASTER TO MASTER_USE_GTID=slave_pos (MySQL: SOURCE_AUTO_POSITION=1) on " + name(m)};
+        .remedy = fmt::format("on {}: {}; then {}", name(m), use_gtid(view), view.command("triage"))};
   });
 }
 
@@ -468,35 +352,7 @@ std::vector<Finding> silent(const View& view) {
   });
 }
 
-std::vector<Finding> slot_missing(const View& view) {
-  const MemberFacts* leader = view.leader();
-  if (view.cluster.engine != Engine::postgres || !leader || !leader->slots) return {};
-  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
-    if (f.slot.empty() || f.receiving == true) return {};
-    const MemberFacts* source = leader;
-    for (const auto& other : view.members)
-      if (f.upstream == fmt::format("{}:{}", view.described(other).host, view.described(other).port)) source = &other;
-    // Of a standby that others follow repair knows no slots to make.
-    if (source != leader || std::ranges::any_of(*leader->slots, [&](const Slot& s) { return s.name == f.slot; }))
-      return {};
-    return Finding{
-        .summary = fmt::format("{} wants the slot {}, which {} does not have", name(m), f.slot, name(*leader)),
-        .evidence = {first_line(f.receive_error)},
-        .remedy = view.command("repair", &m)};
-  });
-}
-
 constexpr Rule kRules[] = {
-    {"replica-log-purged", Severity::error, Verdict::stale, Action::rebuild, "the logs a replica needs are gone",
-     log_purged},
-    {"replica-slot-missing", Severity::error, Verdict::broken, Action::resume, "a replication slot is missing",
-     slot_missing},
-    {"replica-position-refused", Severity::error, Verdict::broken, Action::rebuild,
-     "the source does not know the replica's position", position_unknown_to_source},
-    {"replica-access-denied", Severity::error, Verdict::broken, Action::resume, "the replication account is refused",
-     refused},
-    {"replica-source-unreachable", Severity::error, Verdict::broken, Action::nothing,
-     "a replica cannot reach its source", upstream_unreachable},
     {"replica-apply-error", Severity::error, Verdict::broken, Action::rebuild, "a replica cannot apply an event",
      apply_error},
     {"replica-relay-log-damaged", Severity::error, Verdict::broken, Action::resume,
@@ -505,8 +361,6 @@ constexpr Rule kRules[] = {
      "a standby has stopped replaying, for its settings are lower than the primary's", settings_too_small},
     {"replica-thread-stopped", Severity::error, Verdict::stopped, Action::resume,
      "replication was stopped and nobody started it again", thread_stopped},
-    {"replica-not-receiving", Severity::error, Verdict::broken, Action::resume, "a replica does not receive",
-     receiver_error},
     {"member-role-unknown", Severity::error, Verdict::unknown, Action::nothing, "a member does not tell its role",
      role_unknown},
     {"replica-state-unknown", Severity::error, Verdict::broken, Action::nothing, "replication state could not be read",

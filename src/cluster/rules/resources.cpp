@@ -137,9 +137,11 @@ std::vector<Finding> checksum_failures(const View& view) {
                        ? fmt::format("{} has met {} damaged page{}", m.member.str(), met, met == 1 ? "" : "s")
                        : fmt::format("{} has damage on its disk: {}{}", m.member.str(), on_disk[0], others),
         .evidence = std::move(evidence),
-        .remedy = &m == view.leader() ? "holdfast backup -c " + view.cluster.full_name() +
-                                            ", then switch to a member whose pages are whole"
-                                      : view.command("repair", &m),
+        .remedy = &m == view.leader()
+                      ? fmt::format("holdfast backup -c {}; then promote, by hand, a member whose pages "
+                                    "are whole: holdfast explain page-checksum-failures",
+                                    view.cluster.full_name())
+                      : view.command("repair", &m),
         .action = view.cluster.engine == Engine::postgres ? Action::reseed : Action::rebuild};
   });
 }

@@ -65,6 +65,13 @@ std::vector<Finding> each_member(const View& view, Check&& check) {
   return found;
 }
 
+/// The longest wait of its applier for what another session holds; null when it waits for nothing, or in passing.
+const StuckCommit* longest_applier_wait(const MemberFacts& m);
+/// It waits for longer than anything harmless: it does not catch up by itself.
+bool held_up_by_lock(const View& view, const MemberFacts& m);
+/// "its applier waits for the lock of session 12 (app@10.0.0.5, asleep for 30 s), since 2026-11-23 06:20:05 UTC"
+std::string applier_wait_text(const View& view, const StuckCommit& wait);
+
 inline std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
 }
@@ -73,6 +80,7 @@ inline std::string first_line(const std::string& text) {
 std::span<const Rule> reach_rules();        ///< process, connection, data directory
 std::span<const Rule> history_rules();      ///< positions, lineage, who has what
 std::span<const Rule> evidence_rules();     ///< positions and settings that prove less than they say
+std::span<const Rule> receiving_rules();    ///< what a replica gets from its source
 std::span<const Rule> replication_rules();  ///< MariaDB, MySQL, PostgreSQL streams
 std::span<const Rule> protection_rules();   ///< semi-sync, synchronous standbys, slots, logs, archives
 std::span<const Rule> galera_rules();
@@ -80,6 +88,7 @@ std::span<const Rule> resource_rules();  ///< disks, ids, certificates, clocks
 std::span<const Rule> leftover_rules();  ///< what operations left behind
 std::span<const Rule> setting_rules();   ///< identities, versions, modes and accounts of the servers
 std::span<const Rule> contents_rules();  ///< what the last comparison found
-std::span<const Rule> waiting_rules();   ///< locks, forgotten transactions, an archiver that hangs
+std::span<const Rule> waiting_rules();   ///< receipts, forgotten transactions, an archiver that hangs
+std::span<const Rule> lock_rules();      ///< writes and appliers that wait for a lock
 
 }  // namespace holdfast::cluster::rules

@@ -1,5 +1,4 @@
-// What waits and never fails: writes behind a lock, commits before nobody, transactions nobody ends, an archiver that
-// hangs.
+// What waits and never fails: commits that no replica acknowledges, transactions nobody ends, an archiver that hangs.
 #include <algorithm>
 
 #include "cluster/rules/rule.h"
@@ -8,7 +7,6 @@ namespace holdfast::cluster::rules {
 
 namespace {
 
-constexpr double kLockedTooLong = 5;        ///< seconds; many clients give up after 10 or 15 and wait anew
 constexpr double kPreparedTooLong = 60;     ///< a coordinator ends what it prepared within moments
 constexpr double kIdleTooLong = 600;        ///< in a transaction, doing nothing
 constexpr double kArchiverTooSlow = 60;     ///< seconds a full segment waits before it is told
@@ -20,25 +18,6 @@ std::string name(const MemberFacts& m) {
 
 std::string span_text(double seconds) {
   return seconds < 120 ? fmt::format("{:.0f} s", seconds) : fmt::format("{:.0f} min", seconds / 60);
-}
-
-std::vector<Finding> locked_writes(const View& view) {
-  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    const auto waits = [](const StuckCommit& write) { return write.seconds >= kLockedTooLong; };
-    const auto count = std::ranges::count_if(m.locked_writes, waits);
-    if (!m.reachable() || count == 0) return {};
-    const auto longest = std::ranges::max_element(m.locked_writes, {}, &StuckCommit::seconds);
-    const bool replica = m.role == MemberRole::replica;
-    return Finding{
-        .members = {},
-        .summary = fmt::format("{} has {} waiting for a lock on the whole server, the longest for {}", name(m),
-                               replica ? "its applier" : fmt::format("{} writes", count), span_text(longest->seconds)),
-        .evidence = {fmt::format("session {}: {}", longest->id, longest->state)},
-        .remedy = "end the session that holds it (FLUSH TABLES WITH READ LOCK, a backup gone astray); then " +
-                  view.command("triage"),
-        .severity = replica ? Severity::warning : Severity::error,
-        .verdict = replica ? Verdict::healthy : Verdict::broken};
-  });
 }
 
 /// It says it waits for receipts, and there is nobody to give one: the next commit hangs for the whole timeout.
@@ -109,8 +88,6 @@ std::vector<Finding> archiver_hangs(const View& view) {
 }
 
 constexpr Rule kRules[] = {
-    {"writes-locked", Severity::error, Verdict::broken, Action::nothing, "writes wait for a lock on the whole server",
-     locked_writes},
     {"semi-sync-nobody", Severity::warning, Verdict::healthy, Action::nothing, "no replica acknowledges commits",
      nobody_acknowledges},
     {"transaction-forgotten", Severity::warning, Verdict::healthy, Action::nothing, "a transaction nobody ends",

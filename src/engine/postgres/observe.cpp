@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "crypto/certificate.h"
+#include "engine/postgres/waits.h"
 #include "sql/postgres.h"
 
 namespace holdfast::engine::postgres {
@@ -96,6 +97,10 @@ void look_at_slots(MemberFacts& facts, Ask& ask, const std::string& now) {
   }
 }
 
+AskIfAllowed if_allowed(Ask& ask) {
+  return [&ask](const std::string& name, const std::string& statement) { return ask.if_allowed(name, statement); };
+}
+
 void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   facts.role = MemberRole::replica;
   facts.read_only = true;
@@ -141,6 +146,7 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   }
   facts.following.push_back(std::move(f));
   look_at_slots(facts, ask, "pg_last_wal_replay_lsn()");
+  look_at_replay_waits(facts, if_allowed(ask));
 }
 
 /// An archiver that hangs fails never: what tells is that segments wait and none goes.
@@ -231,6 +237,7 @@ void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
                                    segment * std::strtoull(rows->text("size").c_str(), nullptr, 10));
   }
   look_at_slots(facts, ask, "pg_current_wal_lsn()");
+  look_for_lost_wal(facts, if_allowed(ask));
   if (auto rows = ask("archiver",
                       "SELECT failed_count, last_failed_wal, last_failed_time, "
                       "coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS failing "

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -276,6 +277,8 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
                       look = p.triage();
                       ++looks;
                       wrong = difference(fault, p, look);
+                      if (const auto more = fault.check ? fault.check(p, look) : std::string(); !more.empty())
+                        wrong += "    " + more + "\n";
                       if (fault.exit_code != 0 && look.exit_code == 0) {
                         healthy_until = since() - injected;
                         if (shown || healthy_until > kHealthyForSeconds)
@@ -324,6 +327,69 @@ void run_faults(Patient& p, const std::vector<Fault>& faults) {
 }
 
 }  // namespace
+
+std::string words_of(const Patient::Look& look, const std::string& diagnosis) {
+  for (const auto& d : look.data["diagnoses"].items()) {
+    if (d["id"].text() != diagnosis) continue;
+    std::string text = d["summary"].text() + "\n" + d["remedy"].text();
+    for (const auto& line : d["evidence"].items()) text += "\n" + line.text();
+    return text;
+  }
+  return {};
+}
+
+std::string lacks(const std::string& text, const std::vector<std::string>& parts) {
+  std::string missing;
+  for (const auto& part : parts)
+    if (text.find(part) == std::string::npos) missing += fmt::format("'{}' is not in: {}\n", part, text);
+  return missing;
+}
+
+namespace {
+
+std::map<int, int64_t> frozen_pids;
+
+int64_t server_pid(Patient& p, int i) {
+  return p.agent(i, "status")["server"]["pid"].integer(-1);
+}
+
+}  // namespace
+
+std::function<void(Patient&)> freeze(int i) {
+  return [i](Patient& p) {
+    frozen_pids[i] = server_pid(p, i);
+    ASSERT_GT(frozen_pids[i], 1);
+    p.freeze(i);
+  };
+}
+
+std::function<void(Patient&)> is_same_process(int i) {
+  return [i](Patient& p) { EXPECT_EQ(server_pid(p, i), frozen_pids[i]) << "it was started anew"; };
+}
+
+Fault started_by_hand(int i, const std::string& authority) {
+  const auto inject = [i](Patient& p) {
+    const pid_t pid = p.start_outside(i);
+    // What its agent is asked to do to the directory meanwhile it refuses, naming the process.
+    for (const char* op : {"stop", "set_aside", "start"}) {
+      const auto reply = p.agent(i, op, codec::Value::object(), true);
+      EXPECT_EQ(reply["error"]["id"].text(), "agent.in_use") << op;
+      EXPECT_NE(reply["error"]["message"].text().find(std::to_string(pid)), std::string::npos) << op;
+    }
+    EXPECT_EQ(p.try_sql(i, {"SELECT 1"}, seconds(5)), "1") << "its socket is still there";
+  };
+  const auto undo = [i](Patient& p) {
+    p.stop_outside(i);
+    p.start(i);
+  };
+  return {.name = "server started by hand",
+          .inject = inject,
+          .diagnoses = {fmt::format("server-outside-agent {}", i)},
+          .members = {fmt::format("{} broken nothing", i)},
+          .authority = authority,
+          .undo = undo,
+          .repair = {"repair.outside_agent", fmt::format("-i {}: repair.outside_agent", i)}};
+}
 
 std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements) {
   return [i, statements](Patient& p) { p.sql(i, statements); };

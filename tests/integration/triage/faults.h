@@ -38,7 +38,22 @@ struct Fault {
   std::vector<std::string> repair = {};
   /// After a repair that healed: takes back what the injection changed beside the fault.
   std::function<void(Patient&)> tidy = {};
+  /// What else the report must say: "" when it does, else what is missing.
+  std::function<std::string(Patient&, const Patient::Look&)> check = {};
 };
+
+/// Of one diagnosis in the report: its summary, evidence and remedy as one text; "" when it is not there.
+std::string words_of(const Patient::Look& look, const std::string& diagnosis);
+/// For Fault::check: "" when `text` has all these parts, else which it lacks.
+std::string lacks(const std::string& text, const std::vector<std::string>& parts);
+
+/// For Fault::inject: stops member `i`'s server by a signal; and for Fault::tidy: the same process serves again.
+std::function<void(Patient&)> freeze(int i);
+std::function<void(Patient&)> is_same_process(int i);
+
+/// Member `i`'s server is started by hand, as an administrator does: its agent refuses whatever touches the directory
+/// and names the process, and so does repair.
+Fault started_by_hand(int i, const std::string& authority);
 
 /// An injection (or what undoes it) that is nothing but these statements, in one session of member `i`.
 std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements);

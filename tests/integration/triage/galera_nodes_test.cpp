@@ -69,28 +69,7 @@ std::vector<Fault> faults() {
        .authority = "undeterminable",
        .repair = {"healed"},
        .tidy = joined_by_ist(2)},
-      {.name = "server started by hand",
-       .inject =
-           [](Patient& p) {
-             const pid_t pid = p.start_outside(1);
-             // What its agent is asked to do to the directory meanwhile it refuses, naming the process.
-             for (const char* op : {"stop", "set_aside", "start"}) {
-               const auto reply = p.agent(1, op, codec::Value::object(), true);
-               EXPECT_EQ(reply["error"]["id"].text(), "agent.in_use") << op;
-               EXPECT_NE(reply["error"]["message"].text().find(std::to_string(pid)), std::string::npos) << op;
-             }
-             EXPECT_EQ(p.try_sql(1, {"SELECT 1"}, std::chrono::seconds(5)), "1") << "its socket is still there";
-           },
-       .diagnoses = {"server-outside-agent 1"},
-       .members = {"1 broken nothing"},
-       .authority = "provable *",
-       .also = {},
-       .undo =
-           [](Patient& p) {
-             p.stop_outside(1);
-             p.start(1);
-           },
-       .repair = {"repair.outside_agent", "-i 1: repair.outside_agent"}},
+      started_by_hand(1, "provable *"),
       {.name = "agent killed",
        .inject = [](Patient& p) { p.kill_agent(2); },
        .diagnoses = {"agent-gone 2", "server-unreachable 2"},

@@ -27,40 +27,21 @@ std::vector<Fault> faults() {
        .authority = "provable 0",
        .repair = {"healed"}},
       {.name = "replica frozen",
-       .inject = [](Patient& p) { p.freeze(1); },
+       .inject = freeze(1),
        .diagnoses = {"server-frozen 1"},
-       .members = {"1 broken restart"},
+       .members = {"1 broken resume"},
        .authority = "provable 0",
-       .repair = {"healed"}},
+       .repair = {"healed"},
+       .tidy = is_same_process(1)},
       {.name = "primary frozen",
-       .inject = [](Patient& p) { p.freeze(0); },
+       .inject = freeze(0),
        .diagnoses = {"server-frozen 0", "no-writer"},
-       .members = {"0 broken restart"},
+       .members = {"0 broken resume"},
        .authority = "provable 0",
        .also = {"replica-source-unreachable"},
-       .repair = {"healed"}},
-      {.name = "server started by hand",
-       .inject =
-           [](Patient& p) {
-             const pid_t pid = p.start_outside(1);
-             // What its agent is asked to do to the directory meanwhile it refuses, naming the process.
-             for (const char* op : {"stop", "set_aside", "start"}) {
-               const auto reply = p.agent(1, op, codec::Value::object(), true);
-               EXPECT_EQ(reply["error"]["id"].text(), "agent.in_use") << op;
-               EXPECT_NE(reply["error"]["message"].text().find(std::to_string(pid)), std::string::npos) << op;
-             }
-             EXPECT_EQ(p.try_sql(1, {"SELECT 1"}, std::chrono::seconds(5)), "1") << "its socket is still there";
-           },
-       .diagnoses = {"server-outside-agent 1"},
-       .members = {"1 broken nothing"},
-       .authority = "provable 0",
-       .also = {},
-       .undo =
-           [](Patient& p) {
-             p.stop_outside(1);
-             p.start(1);
-           },
-       .repair = {"repair.outside_agent", "-i 1: repair.outside_agent"}},
+       .repair = {"healed"},
+       .tidy = is_same_process(0)},
+      started_by_hand(1, "provable 0"),
       {.name = "agent killed",
        .inject = [](Patient& p) { p.kill_agent(1); },
        .diagnoses = {"agent-gone 1", "server-unreachable 1"},

@@ -50,11 +50,12 @@ std::vector<Fault> server_faults() {
        .authority = "provable 0",
        .repair = {"healed"}},
       {.name = "standby frozen",
-       .inject = [](Patient& p) { p.freeze(1); },
+       .inject = freeze(1),
        .diagnoses = {"server-frozen 1"},
-       .members = {"1 broken restart"},
+       .members = {"1 broken resume"},
        .authority = "provable 0",
-       .repair = {"healed"}},
+       .repair = {"healed"},
+       .tidy = is_same_process(1)},
       {.name = "primary killed",
        .inject = [](Patient& p) { p.kill(0); },
        .diagnoses = {"server-crashed 0", "no-writer"},
@@ -70,12 +71,13 @@ std::vector<Fault> server_faults() {
        .also = {"replica-source-unreachable", "replica-not-receiving"},
        .repair = {"healed"}},
       {.name = "primary frozen",
-       .inject = [](Patient& p) { p.freeze(0); },
+       .inject = freeze(0),
        .diagnoses = {"server-frozen 0", "no-writer"},
-       .members = {"0 broken restart"},
+       .members = {"0 broken resume"},
        .authority = "provable 0",
        .also = {"replica-source-unreachable", "replica-not-receiving"},
-       .repair = {"healed"}},
+       .repair = {"healed"},
+       .tidy = is_same_process(0)},
       {.name = "both killed",
        .inject =
            [](Patient& p) {
@@ -85,28 +87,19 @@ std::vector<Fault> server_faults() {
        .members = {"0 stopped restart", "1 stopped restart"},
        .authority = "provable 0",
        .repair = {"healed"}},
-      {.name = "server started by hand",
+      started_by_hand(1, "provable 0"),
+      {.name = "no data, and the replication account may not connect to database postgres",
        .inject =
            [](Patient& p) {
-             const pid_t pid = p.start_outside(1);
-             // What its agent is asked to do to the directory meanwhile it refuses, naming the process.
-             for (const char* op : {"stop", "set_aside", "start"}) {
-               const auto reply = p.agent(1, op, codec::Value::object(), true);
-               EXPECT_EQ(reply["error"]["id"].text(), "agent.in_use") << op;
-               EXPECT_NE(reply["error"]["message"].text().find(std::to_string(pid)), std::string::npos) << op;
-             }
-             EXPECT_EQ(p.try_sql(1, {"SELECT 1"}, std::chrono::seconds(5)), "1") << "its socket is still there";
+             p.sql(0, {"REVOKE CONNECT ON DATABASE postgres FROM PUBLIC"});
+             p.stop(1);
+             remove_tree(p.data(1));
            },
-       .diagnoses = {"server-outside-agent 1"},
-       .members = {"1 broken nothing"},
+       .diagnoses = {"data-missing 1"},
+       .members = {"1 empty reseed"},
        .authority = "provable 0",
-       .also = {},
-       .undo =
-           [](Patient& p) {
-             p.stop_outside(1);
-             p.start(1);
-           },
-       .repair = {"repair.outside_agent", "-i 1: repair.outside_agent"}},
+       .repair = {"healed"},
+       .tidy = sql_on(0, {"GRANT CONNECT ON DATABASE postgres TO PUBLIC"})},
       {.name = "postgresql.auto.conf damaged",
        .inject =
            [](Patient& p) {
@@ -271,9 +264,38 @@ std::vector<Fault> server_faults() {
   };
 }
 
+/// Nobody but root makes a file immutable.
+Fault immutable_file() {
+  return {.name = "a file of its own is immutable",
+          .inject =
+              [](Patient& p) {
+                p.stop(1);
+                const auto made = run_program({find_program("chattr"), "+i", p.data(1) + "/global/pg_control"});
+                EXPECT_EQ(made.exit_code, 0) << made.err;
+                p.start_in_vain(1);
+              },
+          .diagnoses = {},
+          .members = {"1 stopped restart"},
+          .authority = "provable 0",
+          .also = {"server-crashed", "server-stopped"},
+          .undo =
+              [](Patient& p) {
+                EXPECT_EQ(run_program({find_program("chattr"), "-i", p.data(1) + "/global/pg_control"}).exit_code, 0);
+                p.start(1);
+              },
+          .repair = {"operation.failed_undone"},
+          .check =
+              [](Patient&, const Patient::Look& look) {
+                return lacks(words_of(look, "server-crashed") + words_of(look, "server-stopped"),
+                             {"immutable", "chattr -i", "pg_control"});
+              }};
+}
+
 TEST(TriagePostgres, TellsFaultsOfServers) {
   HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
-  run_faults_on("shop-postgres", server_faults());
+  auto faults = server_faults();
+  if (::geteuid() == 0) faults.push_back(immutable_file());
+  run_faults_on("shop-postgres", faults);
 }
 
 }  // namespace

@@ -1,0 +1,84 @@
+#include "provider/skipped.h"
+
+#include <algorithm>
+
+#include "agent/client.h"
+#include "engine/observe.h"
+#include "position/gtid_set.h"
+#include "provider/errant.h"
+
+namespace holdfast::provider {
+
+using cluster::DatabaseCluster;
+using cluster::Engine;
+using cluster::ErrantClass;
+using cluster::MemberFacts;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr const char* kReading = "transactions passed over";
+constexpr milliseconds kSourceLimit{1500};
+
+/// Those that it did not write itself: its own empty ones passed nothing over.
+std::string of_others(Engine engine, const MemberFacts& facts, const std::string& transactions) {
+  if (engine != Engine::mysql) return transactions;
+  auto set = position::GtidSet::parse(transactions);
+  if (!set) return {};
+  std::string text;
+  for (const auto& source : set->sources()) {
+    if (source.uuid.to_string() == facts.server_uuid) continue;
+    for (const auto& interval : source.intervals)
+      text += (text.empty() ? "" : ",") + source.uuid.to_string() + (source.tag.empty() ? "" : ":" + source.tag) + ":" +
+              std::to_string(interval.first) +
+              (interval.first == interval.last ? "" : "-" + std::to_string(interval.last));
+  }
+  return text;
+}
+
+/// What the replica's agent found in its log; "" when nothing, or when it is not known.
+std::string passed_over(const DatabaseCluster& cluster, const cluster::Member& member, MemberFacts& facts,
+                        milliseconds limit, const std::stop_token& stop) {
+  const Deadline deadline = Deadline::in(limit);
+  auto client = agent::Client::connect(member.agent_socket, deadline);
+  if (!client) return {};
+  auto told = client->call("skipped", codec::Value::object(), deadline, stop);
+  if (!told) {
+    engine::note_unknown(facts, kReading, "agent", told.error().message);
+    return {};
+  }
+  const std::string unknown = (*told)["known"].boolean() ? (*told)["unknown"].text() : "its agent has not looked yet";
+  const std::string found = of_others(cluster.engine, facts, (*told)["transactions"].text());
+  if (!unknown.empty() && found.empty()) engine::note_unknown(facts, kReading, "binary log", unknown);
+  if (unknown.empty() && found.empty()) engine::note(facts, kReading, "none", "binary log");
+  return found;
+}
+
+/// Of these, what the source's log has with content.
+std::optional<cluster::Errant> with_content(cluster::Errant there) {
+  uint64_t count = 0;
+  for (const auto kind : {ErrantClass::user_data, ErrantClass::ddl, ErrantClass::account})
+    if (const auto found = there.classes.find(kind); found != there.classes.end()) count += found->second.count;
+  if (count == 0) return std::nullopt;
+  there.count = count;
+  return there;
+}
+
+}  // namespace
+
+void look_for_skipped(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, size_t primary,
+                      milliseconds limit, const std::stop_token& stop) {
+  if (cluster.engine != Engine::mariadb && cluster.engine != Engine::mysql) return;
+  for (size_t i = 0; i < facts.size(); ++i) {
+    if (i == primary || facts[i].agent != true || !facts[i].reachable() || facts[i].log_bin != true ||
+        facts[i].log_replica_updates != true)
+      continue;
+    const std::string names = passed_over(cluster, cluster.members[i], facts[i], limit, stop);
+    if (names.empty()) continue;
+    auto there = look_up_transactions(cluster, cluster.members[primary], names, std::min(limit, kSourceLimit), stop);
+    facts[i].skipped = with_content(std::move(there));
+    engine::note(facts[i], kReading, names, "binary log");
+  }
+}
+
+}  // namespace holdfast::provider

@@ -1,0 +1,17 @@
+// Transactions that a replica's log passes over though its source's log has them with content.
+#pragma once
+
+#include <chrono>
+#include <stop_token>
+#include <vector>
+
+#include "cluster/facts.h"
+
+namespace holdfast::provider {
+
+/// MariaDB, MySQL: fills `skipped` of each replica in `facts` whose agent has found such, from the log of
+/// facts[primary]. What is not known is a reading. Asks the primary's log only where a replica's shows something.
+void look_for_skipped(const cluster::DatabaseCluster& cluster, std::vector<cluster::MemberFacts>& facts, size_t primary,
+                      std::chrono::milliseconds limit, const std::stop_token& stop);
+
+}  // namespace holdfast::provider
