@@ -11,8 +11,8 @@
 #include "agent/client.h"
 #include "lab/layout.h"
 #include "lab/surroundings.h"
+#include "sys/beneath.h"
 #include "sys/process.h"
-#include "sys/tree_at.h"
 
 namespace holdfast::lab {
 
