@@ -12,8 +12,8 @@
 #include "engine/private_files.h"
 #include "engine/programs.h"
 #include "position/gtid_vector.h"
+#include "sys/beneath.h"
 #include "sys/file.h"
-#include "sys/tree_at.h"
 
 namespace holdfast::agent::detail {
 

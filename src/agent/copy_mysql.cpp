@@ -11,8 +11,8 @@
 #include "agent/copy.h"
 #include "agent/data_dir.h"
 #include "agent/launch.h"
+#include "sys/beneath.h"
 #include "sys/file.h"
-#include "sys/tree_at.h"
 
 namespace holdfast::agent::detail {
 
@@ -114,7 +114,7 @@ Status clone_locally(const CopyJob& job, const std::string& into) {
 }
 
 Status check_clone(const MemberConfig& c, const std::string& path) {
-  const sys::Fd fd = TRY(sys::open_directory(path));
+  const sys::Fd fd = TRY(sys::open_last_directory(path));
   struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return fail(sys::errno_error(errno, "stat " + path));
   if (!server_identity(c) || info.st_uid == c.uid) return {};

@@ -11,8 +11,8 @@
 #include "agent/dir_users.h"
 #include "agent/launch.h"
 #include "codec/value.h"
+#include "sys/beneath.h"
 #include "sys/file.h"
-#include "sys/tree_at.h"
 
 namespace holdfast::agent {
 

@@ -13,8 +13,8 @@
 #include "agent/dir_users.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
+#include "sys/beneath.h"
 #include "sys/file.h"
-#include "sys/tree_at.h"
 
 namespace holdfast::agent {
 

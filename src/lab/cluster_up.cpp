@@ -17,9 +17,9 @@
 #include "codec/value.h"
 #include "engine/programs.h"
 #include "lab/ports.h"
+#include "sys/beneath.h"
 #include "sys/environment.h"
 #include "sys/process.h"
-#include "sys/tree_at.h"
 #include "sys/user.h"
 
 namespace holdfast::lab {

@@ -12,8 +12,8 @@
 #include "agent/dir_users.h"
 #include "lab/layout.h"
 #include "lab/surroundings.h"
+#include "sys/beneath.h"
 #include "sys/process.h"
-#include "sys/tree_at.h"
 
 namespace holdfast::lab {
 

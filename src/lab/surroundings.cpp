@@ -14,9 +14,9 @@
 #include <sstream>
 
 #include "agent/server_files.h"
+#include "sys/beneath.h"
 #include "sys/file.h"
 #include "sys/process.h"
-#include "sys/tree_at.h"
 
 namespace holdfast::lab {
 

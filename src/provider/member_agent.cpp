@@ -15,9 +15,9 @@
 #include "agent/server_files.h"
 #include "engine/programs.h"
 #include "provider/restore_folder.h"
+#include "sys/beneath.h"
 #include "sys/file.h"
 #include "sys/process.h"
-#include "sys/tree_at.h"
 #include "sys/user.h"
 
 namespace holdfast::provider {

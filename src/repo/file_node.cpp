@@ -105,19 +105,22 @@ Node node_from_stat(const struct stat& info, std::string name, NameCache& names)
   return node;
 }
 
-Result<std::vector<ExtendedAttribute>> read_xattrs(const std::string& path) {
+namespace {
+
+/// `list_into` and `get_into` are listxattr(2) and getxattr(2) of one file.
+Result<std::vector<ExtendedAttribute>> collect_xattrs(const std::string& path, auto&& list_into, auto&& get_into) {
   std::vector<ExtendedAttribute> list;
   char small[1024];
   std::string names;
-  ssize_t length = ::llistxattr(path.c_str(), small, sizeof small);
+  ssize_t length = list_into(small, sizeof small);
   if (length >= 0) {
     names.assign(small, static_cast<size_t>(length));
   } else if (errno == ERANGE) {
     for (;;) {
-      length = ::llistxattr(path.c_str(), nullptr, 0);
+      length = list_into(nullptr, 0);
       if (length < 0) return fail(sys::errno_error(errno, "listing extended attributes of " + path));
       names.resize(static_cast<size_t>(length));
-      length = ::llistxattr(path.c_str(), names.data(), names.size());
+      length = list_into(names.data(), names.size());
       if (length >= 0) break;
       if (errno != ERANGE) return fail(sys::errno_error(errno, "listing extended attributes of " + path));
     }
@@ -132,11 +135,10 @@ Result<std::vector<ExtendedAttribute>> read_xattrs(const std::string& path) {
     attribute.name = names.c_str() + at;
     at += attribute.name.size() + 1;
     for (;;) {
-      const ssize_t size = ::lgetxattr(path.c_str(), attribute.name.c_str(), nullptr, 0);
+      const ssize_t size = get_into(attribute.name.c_str(), nullptr, 0);
       if (size < 0) break;
       attribute.value.resize(static_cast<size_t>(size));
-      const ssize_t got =
-          ::lgetxattr(path.c_str(), attribute.name.c_str(), attribute.value.data(), attribute.value.size());
+      const ssize_t got = get_into(attribute.name.c_str(), attribute.value.data(), attribute.value.size());
       if (got < 0 && errno == ERANGE) continue;
       if (got >= 0) {
         attribute.value.resize(static_cast<size_t>(got));
@@ -146,6 +148,20 @@ Result<std::vector<ExtendedAttribute>> read_xattrs(const std::string& path) {
     }
   }
   return list;
+}
+
+}  // namespace
+
+Result<std::vector<ExtendedAttribute>> read_xattrs(const std::string& path) {
+  return collect_xattrs(
+      path, [&](char* into, size_t size) { return ::llistxattr(path.c_str(), into, size); },
+      [&](const char* name, char* into, size_t size) { return ::lgetxattr(path.c_str(), name, into, size); });
+}
+
+Result<std::vector<ExtendedAttribute>> read_xattrs(int fd, const std::string& path) {
+  return collect_xattrs(
+      path, [&](char* into, size_t size) { return ::flistxattr(fd, into, size); },
+      [&](const char* name, char* into, size_t size) { return ::fgetxattr(fd, name, into, size); });
 }
 
 }  // namespace holdfast::repo

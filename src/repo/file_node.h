@@ -24,7 +24,9 @@ class NameCache {
 /// modification time, since reading a file for a backup would change it.
 Node node_from_stat(const struct stat& info, std::string name, NameCache& names);
 
-/// Extended attributes of a path, not following links. Unsupported file systems have none.
+/// Extended attributes of a path, not following a link at its end. Unsupported file systems have none.
 Result<std::vector<ExtendedAttribute>> read_xattrs(const std::string& path);
+/// The same of an open file; `path` is for messages.
+Result<std::vector<ExtendedAttribute>> read_xattrs(int fd, const std::string& path);
 
 }  // namespace holdfast::repo

@@ -1,19 +1,17 @@
 #include "repo/tree_backup.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <mutex>
+#include <thread>
 
 #include "base/log.h"
 #include "crypto/sha256.h"
 #include "repo/environment.h"
 #include "repo/file_node.h"
 #include "repo/format/chunker.h"
+#include "repo/source_directory.h"
 #include "repo/tree_access.h"
 #include "repo/tree_targets.h"
 #include "sys/file.h"
@@ -22,6 +20,7 @@ namespace holdfast::repo {
 namespace {
 
 constexpr size_t kWholeFile = kMaxChunk;  // files below this size are read in one piece
+constexpr size_t kHeldOpen = 256;         // directories above the one that is walked; further ones are opened again
 
 // A directory in the making. Its tree is stored once the walk has left it and all its files and directories are stored;
 // whoever finishes last does that.
@@ -72,12 +71,15 @@ class TreeBackup {
   using DirectoryRef = std::shared_ptr<Directory>;
 
   Status walk_planned(const PlannedName& planned, const DirectoryRef& directory);
-  Status walk_directory(const std::string& path, const DirectoryRef& directory, dev_t device);
-  Status add_entry(const std::string& path, const std::string& name, const DirectoryRef& directory, dev_t device,
-                   bool is_target);
-  Status add_file(const std::string& path, struct stat info, const std::string& name, const DirectoryRef& directory);
+  Status walk_directory(SourceDirectory& source, const DirectoryRef& directory, dev_t device, size_t depth);
+  Status add_entry(SourceDirectory& source, const std::string& name, const DirectoryRef& directory, dev_t device,
+                   size_t depth);
+  Status add_directory(SourceDirectory& source, struct stat info, const std::string& name,
+                       const DirectoryRef& directory, size_t depth);
+  Status add_file(const SourceDirectory& source, struct stat info, const std::string& name,
+                  const DirectoryRef& directory);
   Status add_small_file(sys::Fd fd, const std::string& path, size_t place, const DirectoryRef& directory);
-  Status enter(const DirectoryRef& directory, size_t place, const Node* old, DirectoryRef& child);
+  static DirectoryRef enter(const DirectoryRef& directory, size_t place, const Node* old);
   Status finish_one(const DirectoryRef& directory, BlobSaver::Worker* worker);
   Status finish_directory(const DirectoryRef& directory, const Id& id, BlobSaver::Worker* worker);
   std::string encode(Directory& directory) const;
@@ -175,33 +177,22 @@ Status TreeBackup::finish_directory(const DirectoryRef& directory, const Id& id,
   return finish_one(directory->parent, worker);
 }
 
-// Opens the child directory whose node stands at `place`.
-Status TreeBackup::enter(const DirectoryRef& directory, size_t place, const Node* old, DirectoryRef& child) {
-  child = std::make_shared<Directory>();
+// The child directory whose node stands at `place`.
+TreeBackup::DirectoryRef TreeBackup::enter(const DirectoryRef& directory, size_t place, const Node* old) {
+  auto child = std::make_shared<Directory>();
   child->parent = directory;
   child->place = place;
   if (old && old->subtree) child->old_id = old->subtree;
   ++directory->unfinished;
-  return {};
+  return child;
 }
 
-Status TreeBackup::walk_directory(const std::string& path, const DirectoryRef& directory, dev_t device) {
-  std::vector<std::string> names;
-  DIR* raw = ::opendir(path.c_str());
-  if (!raw) {
-    problem(fmt::format("{}: {}", path, std::strerror(errno)));
+Status TreeBackup::walk_directory(SourceDirectory& source, const DirectoryRef& directory, dev_t device, size_t depth) {
+  const auto names = source.names();
+  if (!names) {
+    problem(names.error().message);
     return finish_one(directory, nullptr);
   }
-  {
-    std::unique_ptr<DIR, int (*)(DIR*)> open(raw, ::closedir);
-    errno = 0;
-    while (const dirent* entry = ::readdir(raw)) {
-      const std::string_view name = entry->d_name;
-      if (name != "." && name != "..") names.emplace_back(name);
-    }
-    if (errno != 0) problem(fmt::format("{}: {}", path, std::strerror(errno)));
-  }
-  std::sort(names.begin(), names.end());
   Tree old;
   if (directory->old_id) {
     // A parent that cannot be read costs speed, not correctness.
@@ -209,67 +200,75 @@ Status TreeBackup::walk_directory(const std::string& path, const DirectoryRef& d
     directory->old = &old;
   }
   // Room for all: workers write into nodes while the walk goes on, so they must not move.
-  directory->nodes.reserve(names.size());
-  directory->kept.reserve(names.size());
-  for (const std::string& name : names) {
+  directory->nodes.reserve(names->size());
+  directory->kept.reserve(names->size());
+  for (const std::string& name : *names) {
     if (stop_.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped");
-    TRY_VOID(add_entry(path == "/" ? "/" + name : path + "/" + name, name, directory, device, false));
+    TRY_VOID(add_entry(source, name, directory, device, depth));
   }
   directory->old = nullptr;
   return finish_one(directory, nullptr);
 }
 
-Status TreeBackup::add_entry(const std::string& path, const std::string& name, const DirectoryRef& directory,
-                             dev_t device, bool is_target) {
-  if (!is_target && !filter_.empty()) {
-    std::string absolute = path;
-    if (!path.starts_with('/')) absolute.insert(0, "/");
+// Depth 0: a target.
+Status TreeBackup::add_entry(SourceDirectory& source, const std::string& name, const DirectoryRef& directory,
+                             dev_t device, size_t depth) {
+  if (depth > 0 && !filter_.empty()) {
+    std::string absolute = source.path_of(name);
+    if (!absolute.starts_with('/')) absolute.insert(0, "/");
     if (filter_.matches(absolute)) return {};
   }
-  struct stat info{};
-  if (::lstat(path.c_str(), &info) != 0) {
-    problem(fmt::format("{}: {}", path, std::strerror(errno)));
+  const auto info = source.look(name);
+  if (!info) {
+    problem(info.error().message);
     return {};
   }
-  if (!is_target && options_.one_file_system && info.st_dev != device && S_ISDIR(info.st_mode)) return {};
-  if (S_ISSOCK(info.st_mode)) return {};  // means nothing without its process; restic leaves sockets out as well
-  if (S_ISREG(info.st_mode)) return add_file(path, info, name, directory);
+  if (depth > 0 && options_.one_file_system && info->st_dev != device && S_ISDIR(info->st_mode)) return {};
+  if (S_ISSOCK(info->st_mode)) return {};  // means nothing without its process; restic leaves sockets out as well
+  if (S_ISREG(info->st_mode)) return add_file(source, *info, name, directory);
+  if (S_ISDIR(info->st_mode)) return add_directory(source, *info, name, directory, depth);
 
-  Node node = node_from_stat(info, name, names_);
-  if (auto xattrs = read_xattrs(path)) node.xattrs = std::move(*xattrs);
+  Node node = node_from_stat(*info, name, names_);
+  node.xattrs = source.xattrs(name);
   if (node.type == NodeType::symlink) {
-    std::string target(static_cast<size_t>(info.st_size) + 1, '\0');
-    ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
-    while (length == static_cast<ssize_t>(target.size())) {
-      target.resize(target.size() * 2);
-      length = ::readlink(path.c_str(), target.data(), target.size());
-    }
-    if (length < 0) {
-      problem(fmt::format("{}: {}", path, std::strerror(errno)));
+    auto target = source.link_target(name, info->st_size);
+    if (!target) {
+      problem(target.error().message);
       return {};
     }
-    target.resize(static_cast<size_t>(length));
-    node.link_target = std::move(target);
+    node.link_target = std::move(*target);
   }
-  const Node* old = old_node(*directory, name);
-  if (node.type != NodeType::dir) {
-    reserve_node(*directory, std::move(node));
-    return {};
-  }
-  (old && old->type == NodeType::dir ? counts_.dirs_unmodified : counts_.dirs_new) += 1;
-  const size_t place = reserve_node(*directory, std::move(node));
-  DirectoryRef child;
-  TRY_VOID(enter(directory, place, old, child));
-  return walk_directory(path, child, info.st_dev);
+  reserve_node(*directory, std::move(node));
+  return {};
 }
 
-Status TreeBackup::add_file(const std::string& path, struct stat info, const std::string& name,
+Status TreeBackup::add_directory(SourceDirectory& source, struct stat info, const std::string& name,
+                                 const DirectoryRef& directory, size_t depth) {
+  auto inside = source.enter(name, info);
+  Node node = node_from_stat(info, name, names_);
+  node.xattrs = inside ? inside->xattrs() : source.xattrs(name);
+  const Node* old = old_node(*directory, name);
+  (old && old->type == NodeType::dir ? counts_.dirs_unmodified : counts_.dirs_new) += 1;
+  const DirectoryRef child = enter(directory, reserve_node(*directory, std::move(node)), old);
+  if (!inside) {
+    problem(inside.error().message);
+    return finish_one(child, nullptr);
+  }
+  const bool deep = depth >= kHeldOpen;
+  if (deep) source.let_go();
+  TRY_VOID(walk_directory(*inside, child, info.st_dev, depth + 1));
+  if (!deep) return {};
+  if (auto back = source.take_back(*inside); !back) problem(back.error().message);
+  return {};
+}
+
+Status TreeBackup::add_file(const SourceDirectory& source, struct stat info, const std::string& name,
                             const DirectoryRef& directory) {
   const Node* old = old_node(*directory, name);
   Node node = node_from_stat(info, name, names_);
   ++counts_.total_files_processed;
   if (old && unchanged(node, *old)) {
-    if (auto xattrs = read_xattrs(path)) node.xattrs = std::move(*xattrs);
+    node.xattrs = source.xattrs(name);
     node.content = old->content;
     counts_.files_unmodified += 1;
     counts_.total_bytes_processed += node.size;
@@ -278,14 +277,14 @@ Status TreeBackup::add_file(const std::string& path, struct stat info, const std
     reserve_node(*directory, std::move(node));
     return {};
   }
-  auto fd = sys::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME);
-  if (!fd && fd.error().id == "sys.denied") fd = sys::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  if (!fd || ::fstat(fd->get(), &info) != 0 || !S_ISREG(info.st_mode)) {
-    problem(fmt::format("{}: {}", path, fd ? "changed while it was looked at" : fd.error().message));
+  auto fd = source.open_file(name, info);
+  if (!fd) {
+    problem(fd.error().message);
     return {};
   }
+  const std::string path = source.path_of(name);
   node = node_from_stat(info, name, names_);
-  if (auto xattrs = read_xattrs(path)) node.xattrs = std::move(*xattrs);
+  if (auto xattrs = read_xattrs(fd->get(), path)) node.xattrs = std::move(*xattrs);
   (old ? counts_.files_changed : counts_.files_new) += 1;
   progress_.files += 1;
   const uint64_t size = node.size;
@@ -293,10 +292,10 @@ Status TreeBackup::add_file(const std::string& path, struct stat info, const std
   if (size < kWholeFile) return add_small_file(std::move(*fd), path, place, directory);
 
   ++directory->unfinished;
-  const auto source = read_descriptor(fd->get());
+  const auto bytes = read_descriptor(fd->get());
   const std::vector<Id> hint = old && old->type == NodeType::file ? old->content : std::vector<Id>{};
   uint64_t before = progress_.bytes;
-  auto queued = queue_stream(repository_, saver_, *source, hint, &progress_.bytes,
+  auto queued = queue_stream(repository_, saver_, *bytes, hint, &progress_.bytes,
                              [this, directory, place, path](Result<StoredStream>&& stored, BlobSaver::Worker* worker) {
                                if (stored) {
                                  directory->nodes[place].content = std::move(stored->content);
@@ -365,24 +364,27 @@ Status TreeBackup::walk_planned(const PlannedName& planned, const DirectoryRef& 
   directory->nodes.reserve(below.size());
   directory->kept.reserve(below.size());
   for (const auto& [name, next] : below) {
+    struct stat info{};
     if (next.target) {
+      auto source = SourceDirectory::open(next.above(), info);
+      if (!source) {
+        problem(source.error().message);
+        continue;
+      }
       const size_t before = directory->nodes.size();
-      TRY_VOID(add_entry(next.path, name, directory, 0, true));
+      TRY_VOID(add_entry(*source, name, directory, 0, 0));
       stored_targets_ += directory->nodes.size() - before;
       continue;
     }
-    struct stat info{};
-    if (::stat(next.path.c_str(), &info) != 0) {
-      problem(fmt::format("{}: {}", next.path, std::strerror(errno)));
+    auto source = SourceDirectory::open(next.path, info);
+    if (!source) {
+      problem(source.error().message);
       continue;
     }
     Node node = node_from_stat(info, name, names_);
-    if (auto xattrs = read_xattrs(next.path)) node.xattrs = std::move(*xattrs);
+    node.xattrs = source->xattrs();
     const Node* old_child = old_node(*directory, name);
-    const size_t place = reserve_node(*directory, std::move(node));
-    DirectoryRef child;
-    TRY_VOID(enter(directory, place, old_child, child));
-    TRY_VOID(walk_planned(next, child));
+    TRY_VOID(walk_planned(next, enter(directory, reserve_node(*directory, std::move(node)), old_child)));
   }
   directory->old = nullptr;
   return finish_one(directory, nullptr);
@@ -392,7 +394,11 @@ Result<Id> TreeBackup::run() {
   auto root = std::make_shared<Directory>();
   root->old_id = parent_tree_;
   const PlannedName top;
-  const Status walked = walk_planned(top, root);
+  Status walked;
+  std::thread([&] {
+    take_own_working_directory();
+    walked = walk_planned(top, root);
+  }).join();
   // Tasks hold references to this object: wait for them whatever the walk said.
   const Status drained = saver_.drain();
   TRY_VOID(Status(walked));

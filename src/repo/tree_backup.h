@@ -2,6 +2,9 @@
 //
 // A file whose size, modification time, change time and inode are those of the parent snapshot is taken over without
 // reading, as long as it was last changed before that snapshot began; everything else is read in full.
+//
+// Directories are walked by descriptor (source_directory.h): who may rename in a target, or above it, leads the backup
+// nowhere else.
 #pragma once
 
 #include <atomic>

@@ -14,6 +14,12 @@ struct PlannedName {
   std::string path;  ///< on this machine
   bool target = false;
   std::map<std::string, PlannedName> below;  ///< if not a target
+
+  /// The directory it is in; empty: the working directory.
+  std::string above() const {
+    const size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "" : path.substr(0, slash == 0 ? 1 : slash);
+  }
 };
 
 struct TargetPlan {

@@ -27,14 +27,6 @@ std::deque<std::string> names_of(std::string_view path) {
   return names;
 }
 
-Fd open_at(int directory, const char* name, int flags, unsigned mode) {
-  int fd;
-  do {
-    fd = ::openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
-  } while (fd < 0 && errno == EINTR);
-  return Fd(fd);
-}
-
 Result<std::string> link_target(int directory, const std::string& name, const std::string& path) {
   struct stat info{};
   if (::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
@@ -53,6 +45,14 @@ Result<std::string> link_target(int directory, const std::string& name, const st
 
 }  // namespace
 
+Fd open_at(int directory, const std::string& name, int flags, unsigned mode) {
+  int fd;
+  do {
+    fd = ::openat(directory, name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode);
+  } while (fd < 0 && errno == EINTR);
+  return Fd(fd);
+}
+
 Fd walk_beneath(int directory, const std::string& path, int flags, unsigned mode) {
   const auto names = names_of(path);
   if (names.empty()) return open_at(directory, ".", flags, mode);
@@ -64,7 +64,7 @@ Fd walk_beneath(int directory, const std::string& path, int flags, unsigned mode
       return {};
     }
     const bool last = i + 1 == names.size();
-    Fd next = open_at(at, names[i].c_str(), last ? flags : O_PATH | O_DIRECTORY, last ? mode : 0);
+    Fd next = open_at(at, names[i], last ? flags : O_PATH | O_DIRECTORY, last ? mode : 0);
     if (!next || last) return next;
     parent = std::move(next);
     at = parent.get();
@@ -100,11 +100,11 @@ Result<Fd> open_directory(const std::string& path, bool make, unsigned mode) {
   for (int links = 0; !names.empty();) {
     const std::string name = std::move(names.front());
     names.pop_front();
-    Fd next = open_at(at.get(), name.c_str(), kFlags, 0);
+    Fd next = open_at(at.get(), name, kFlags, 0);
     if (!next && errno == ENOENT && make) {
       if (::mkdirat(at.get(), name.c_str(), mode) != 0 && errno != EEXIST)
         return fail(errno_error(errno, "mkdir " + path));
-      next = open_at(at.get(), name.c_str(), kFlags, 0);
+      next = open_at(at.get(), name, kFlags, 0);
     }
     if (!next && (errno == ELOOP || errno == ENOTDIR)) {
       if (++links > kMaxLinks) return fail(errno_error(ELOOP, "open " + path));

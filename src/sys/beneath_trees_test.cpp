@@ -1,5 +1,5 @@
 // A tree whose owner swaps names while root removes it or gives it away: nothing outside of it changes.
-#include "sys/tree_at.h"
+#include "sys/beneath.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "sys/tree_at.h"
+#include "sys/beneath.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -14,34 +14,7 @@ namespace holdfast::sys {
 
 namespace {
 
-constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-int retried(auto&& call) {
-  int result;
-  do {
-    result = call();
-  } while (result < 0 && errno == EINTR);
-  return result;
-}
-
-/// The names in a directory, all of them before any is touched.
-Result<std::vector<std::string>> names_in(int directory) {
-  Fd copy(retried([&] { return ::openat(directory, ".", kDirectory); }));
-  DIR* listing = copy ? ::fdopendir(copy.get()) : nullptr;
-  if (!listing) return fail(errno_error(errno, "list a directory"));
-  copy.release();  // the listing's from now on
-  std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = ::readdir(listing)) {
-    const std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(name);
-    errno = 0;
-  }
-  const int error = errno;
-  ::closedir(listing);
-  if (error) return fail(errno_error(error, "list a directory"));
-  return names;
-}
+constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
 /// A descriptor of the directory that holds `path`, and its last name there.
 Result<std::pair<Fd, std::string>> parent_of(const std::string& path) {
@@ -52,7 +25,7 @@ Result<std::pair<Fd, std::string>> parent_of(const std::string& path) {
 }
 
 Status give_at(int directory, const std::string& name, uid_t from, uid_t uid, gid_t gid) {
-  const Fd fd(retried([&] { return ::openat(directory, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC); }));
+  const Fd fd = open_at(directory, name, O_PATH);
   struct stat info{};
   if (!fd || ::fstat(fd.get(), &info) != 0) return fail(errno_error(errno, "open " + name));
   if (info.st_uid != from && info.st_uid != uid)
@@ -70,8 +43,26 @@ Status give_at(int directory, const std::string& name, uid_t from, uid_t uid, gi
 
 }  // namespace
 
-Result<Fd> open_directory(const std::string& path) {
-  return open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+Result<std::vector<std::string>> names_in(int directory) {
+  Fd copy = open_at(directory, ".", kDirectory);
+  DIR* listing = copy ? ::fdopendir(copy.get()) : nullptr;
+  if (!listing) return fail(errno_error(errno, "list a directory"));
+  copy.release();  // the listing's from now on
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(listing)) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+    errno = 0;
+  }
+  const int error = errno;
+  ::closedir(listing);
+  if (error) return fail(errno_error(error, "list a directory"));
+  return names;
+}
+
+Result<Fd> open_last_directory(const std::string& path) {
+  return open_file(path, kDirectory);
 }
 
 Status remove_tree_at(int directory, const std::string& name) {
@@ -79,7 +70,7 @@ Status remove_tree_at(int directory, const std::string& name) {
     if (::unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT) return {};
     if (errno != EISDIR && errno != EPERM) return fail(errno_error(errno, "remove " + name));
     const int refused = errno;
-    const Fd inside(retried([&] { return ::openat(directory, name.c_str(), kDirectory); }));
+    const Fd inside = open_at(directory, name, kDirectory);
     if (!inside) {
       if (errno == ENOENT) return {};
       return fail(errno_error(errno == ENOTDIR || errno == ELOOP ? refused : errno, "remove " + name));
@@ -107,7 +98,7 @@ Status own_directory(const std::string& path, unsigned mode, uid_t uid, gid_t gi
   const int above = parent.first.get();
   const char* name = parent.second.c_str();
   if (::mkdirat(above, name, 0700) != 0 && errno != EEXIST) return fail(errno_error(errno, "mkdir " + path));
-  const Fd fd(retried([&] { return ::openat(above, name, kDirectory); }));
+  const Fd fd = open_at(above, name, kDirectory);
   if (!fd) return fail(errno_error(errno, "open " + path));
   if (uid != static_cast<uid_t>(-1) && ::fchown(fd.get(), uid, gid) != 0)
     return fail(errno_error(errno, "chown " + path));
