@@ -102,6 +102,7 @@ const MemberFacts* source_of(const View& view, const Following& f) {
 /// MariaDB tells its replica nothing of a log file that it cannot open: the replica asks again and again. Its source
 /// lists files that are gone, and the replica needs one of them.
 const MemberFacts* lost_what_it_needs(const View& view, const Following& f) {
+  if (view.cluster.engine == Engine::postgres) return nullptr;  // its standbys are told
   const MemberFacts* source = source_of(view, f);
   if (!source || source->lost_logs.empty() || f.receiving == true || f.receive_errno != 0) return nullptr;
   return f.source_log.empty() || f.source_log <= source->lost_logs.back() ? source : nullptr;

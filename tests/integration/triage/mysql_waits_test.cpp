@@ -156,7 +156,7 @@ std::vector<Fault> faults() {
   return {
       applier_waits("waits: applier behind an open transaction", {"BEGIN", "SELECT * FROM shop.t"},
                     "ALTER TABLE shop.t ADD COLUMN c INT"),
-      applier_waits("waits: applier behind a locked row", {"BEGIN", "SELECT * FROM shop.t FOR UPDATE"},
+      applier_waits("waits: applier behind a locked row", {"BEGIN", "SELECT * FROM shop.t FOR SHARE"},
                     "UPDATE shop.t SET b = 5"),
       named_by_performance_schema(),
       prepared_beside_an_emoji(),

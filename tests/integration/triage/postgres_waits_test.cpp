@@ -36,8 +36,6 @@ Fault replay_waits(std::string name, const std::vector<std::string>& then, const
               .empty();
         },
         seconds(6));
-    const auto at_once = p.triage();
-    EXPECT_EQ(at_once.exit_code, 0) << "most such waits end by themselves within max_standby_streaming_delay";
   };
   return {.name = std::move(name),
           .inject = inject,
