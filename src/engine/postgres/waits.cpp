@@ -64,7 +64,8 @@ void look_at_replay_waits(cluster::MemberFacts& facts, const AskIfAllowed& if_al
 }
 
 void look_for_lost_wal(cluster::MemberFacts& facts, const AskIfAllowed& if_allowed) {
-  // Segments by their number alone: those before a switch of timelines have another first part.
+  // Segments by their number alone: those before a switch of timelines have another first part. The last may not have
+  // been made yet.
   const auto rows = if_allowed(
       "WAL that is needed",
       "WITH size AS (SELECT pg_size_bytes(current_setting('wal_segment_size')) AS bytes), needed AS (SELECT "
@@ -77,7 +78,7 @@ void look_for_lost_wal(cluster::MemberFacts& facts, const AskIfAllowed& if_allow
       "substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) || n.name AS name, n.number >= numbers.crash AS "
       "crash "
       "FROM numbers CROSS JOIN LATERAL (SELECT number, upper(lpad(to_hex(number / (4294967296 / bytes)), 8, '0') || "
-      "lpad(to_hex(number % (4294967296 / bytes)), 8, '0')) AS name FROM generate_series(first, last) AS number) n "
+      "lpad(to_hex(number % (4294967296 / bytes)), 8, '0')) AS name FROM generate_series(first, last - 1) AS number) n "
       "WHERE n.name NOT IN (SELECT name FROM there) ORDER BY n.number LIMIT 10");
   for (size_t i = 0; rows && i < rows->rows.size(); ++i) {
     facts.lost_logs.push_back(rows->text("name", i));

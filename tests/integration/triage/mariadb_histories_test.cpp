@@ -305,7 +305,7 @@ std::vector<Fault> faults() {
        .members = {"0 broken nothing", "1 broken resume", "2 broken resume"},
        .authority = "provable 1",
        .undo = put_back,
-       .repair = {"-i 0: healed by 2 plans"},
+       .repair = {"-i 0: partial", "healed"},
        .tidy =
            [](Patient& p) {
              EXPECT_EQ(p.agent(1, "status")["role"].text(), "primary") << "its next start would make it a replica";
