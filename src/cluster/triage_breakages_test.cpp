@@ -434,6 +434,9 @@ const Case kCases[] = {
        w[1].following[0].lag_seconds = 100;
      },
      "applier-waits-for-lock", 1, Verdict::broken, Action::nothing},
+    {"replay behind a report, without end", Engine::postgres,
+     [](World& w) { w[1].applier_waits.push_back({7, 3, "replay waits: Lock relation (no limit)"}); },
+     "applier-waits-for-lock", 1, Verdict::broken, Action::nothing},
     {"logs gone from the source's disk", Engine::mariadb,
      [](World& w) {
        w[0].lost_logs = {"binlog.000001", "binlog.000002"};

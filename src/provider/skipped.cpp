@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "agent/client.h"
+#include "cluster/passed_over.h"
 #include "engine/observe.h"
-#include "position/gtid_set.h"
 #include "provider/errant.h"
 
 namespace holdfast::provider {
@@ -20,22 +20,6 @@ namespace {
 constexpr const char* kReading = "transactions passed over";
 constexpr milliseconds kSourceLimit{1500};
 
-/// Those that it did not write itself: its own empty ones passed nothing over.
-std::string of_others(Engine engine, const MemberFacts& facts, const std::string& transactions) {
-  if (engine != Engine::mysql) return transactions;
-  auto set = position::GtidSet::parse(transactions);
-  if (!set) return {};
-  std::string text;
-  for (const auto& source : set->sources()) {
-    if (source.uuid.to_string() == facts.server_uuid) continue;
-    for (const auto& interval : source.intervals)
-      text += (text.empty() ? "" : ",") + source.uuid.to_string() + (source.tag.empty() ? "" : ":" + source.tag) + ":" +
-              std::to_string(interval.first) +
-              (interval.first == interval.last ? "" : "-" + std::to_string(interval.last));
-  }
-  return text;
-}
-
 /// What the replica's agent found in its log; "" when nothing, or when it is not known.
 std::string passed_over(const DatabaseCluster& cluster, const cluster::Member& member, MemberFacts& facts,
                         milliseconds limit, const std::stop_token& stop) {
@@ -48,7 +32,8 @@ std::string passed_over(const DatabaseCluster& cluster, const cluster::Member& m
     return {};
   }
   const std::string unknown = (*told)["known"].boolean() ? (*told)["unknown"].text() : "its agent has not looked yet";
-  const std::string found = of_others(cluster.engine, facts, (*told)["transactions"].text());
+  const std::string found =
+      cluster::written_by_others(cluster.engine, facts.server_uuid, (*told)["transactions"].text());
   if (!unknown.empty() && found.empty()) engine::note_unknown(facts, kReading, "binary log", unknown);
   if (unknown.empty() && found.empty()) engine::note(facts, kReading, "none", "binary log");
   return found;

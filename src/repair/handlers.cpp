@@ -63,7 +63,7 @@ class ContinueServer : public MemberStep {
     const auto seen = TRY(ask(scope, "inspect", Value::object(), soon()));
     const std::string state = seen["processState"].text();
     if (state == "T" || state == "t")
-      return fail(ErrorClass::failed, "repair.still_stopped", scope.step().member + " is stopped by a signal again");
+      return fail(ErrorClass::failed, "repair.not_running", scope.step().member + " is stopped by a signal again");
     // Answered at once by a server that serves.
     TRY(ask(scope, "continue", Value::object({{"timeoutSeconds", 20}}), soon()));
     return {};

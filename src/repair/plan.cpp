@@ -551,6 +551,7 @@ Result<Proposal> plan_repair(const TriageReport& report, const Request& request)
   if (request.adoption) return plan_adoption(report, request);
   if (const auto chosen = TRY(postgres_after_choice(report, request))) {
     auto proposal = TRY(Planner(*chosen, request).propose());
+    tell_who_stays(*chosen, proposal.plan);
     postgres_settle_choice(report, chosen->leader, proposal.plan);
     return proposal;
   }

@@ -50,6 +50,12 @@ bool uses_another_slot(const TriageReport& report, const MemberReport& m) {
   });
 }
 
+/// Nothing is configured that it could stream or restore from: its agent knows.
+bool has_no_source(const MemberReport& m) {
+  const cluster::Following* f = m.facts.upstream();
+  return f && !f->conninfo_problem.empty() && f->from_archive != true;
+}
+
 /// Where both stand, when both were read.
 struct Two {
   WalPosition mine, theirs;
@@ -455,7 +461,8 @@ Result<PostgresRung> add_postgres_rung(const TriageReport& report, const MemberR
         add_match(report, member, *leader, plan);
         return PostgresRung::done;
       }
-      if ((says(report, member, "replica-wrong-source") || uses_another_slot(report, member)) &&
+      if ((says(report, member, "replica-wrong-source") || uses_another_slot(report, member) ||
+           has_no_source(member)) &&
           !postgres_is_told_otherwise(report, member) && !report.leader.empty()) {
         plan.steps.push_back(follow_step(report, member));
         plan.steps.push_back(proof_of(member));

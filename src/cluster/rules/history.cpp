@@ -132,9 +132,9 @@ std::vector<Finding> not_primary(const View& view) {
          .remedy = fmt::format("{}compare what both hold (neither is proven to hold everything): {} "
                                "--export-divergence DIR; then choose which to discard, by name: {} -i N "
                                "--accept=discard-diverged:MEMBER",
-                               writes ? fmt::format("stop writes on {} now (SET GLOBAL read_only=ON): its new "
+                               writes ? fmt::format("stop writes on {} now (SET GLOBAL {}read_only=ON): its new "
                                                     "transactions get numbers that {} has already, and skips. Then ",
-                                                    writer, ahead)
+                                                    writer, view.cluster.engine == Engine::mysql ? "super_" : "", ahead)
                                       : "",
                                view.command("triage"), view.command("repair")),
          .blocks = {"repair without -i", "failover"}}};

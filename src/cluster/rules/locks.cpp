@@ -8,9 +8,10 @@ namespace holdfast::cluster::rules {
 namespace {
 
 constexpr double kLockedTooLong = 5;     ///< seconds; many clients give up after 10 or 15 and wait anew
-constexpr double kApplierWaits = 1;      ///< what takes less is in passing
+constexpr double kInPassing = 1;         ///< of an applier: what takes less is not shown
+constexpr double kApplierHeldUp = 2;     ///< and from here on it is a diagnosis
 constexpr double kBackupTooLong = 60;    ///< of an applier: a backup may lock the whole server for a while
-constexpr double kConflictTooLong = 35;  ///< PostgreSQL: most end by max_standby_streaming_delay (30 s by default)
+constexpr double kConflictTooLong = 65;  ///< PostgreSQL: where max_standby_streaming_delay ends most of them before
 constexpr size_t kHoldersNamed = 3;
 
 std::string name(const MemberFacts& m) {
@@ -80,18 +81,18 @@ std::vector<Finding> locked_writes(const View& view) {
 }
 
 bool is_grave(const View& view, const StuckCommit& wait) {
-  const bool whole_server =
-      wait.state.find("table") == std::string::npos && wait.state.find("row") == std::string::npos;
-  const double limit = view.cluster.engine == Engine::postgres ? kConflictTooLong
-                       : whole_server                          ? kBackupTooLong
-                                                               : kLockedTooLong;
+  const auto says = [&](std::string_view word) { return wait.state.find(word) != std::string::npos; };
+  const bool postgres = view.cluster.engine == Engine::postgres;
+  const double limit = postgres ? says("no limit") ? kApplierHeldUp : kConflictTooLong
+                       : says("table") || says("row") || says("metadata") ? kApplierHeldUp
+                                                                          : kBackupTooLong;
   return wait.seconds >= limit;
 }
 
 std::vector<Finding> applier_waits(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     const StuckCommit* wait = longest_applier_wait(m);
-    if (!m.reachable() || !wait) return {};
+    if (!m.reachable() || !wait || wait->seconds < kApplierHeldUp) return {};
     Finding f{.members = {},
               .summary = name(m) + ": " + applier_wait_text(view, *wait),
               .evidence = evidence_of(*wait),
@@ -116,7 +117,7 @@ constexpr Rule kRules[] = {
 
 const StuckCommit* longest_applier_wait(const MemberFacts& m) {
   const auto longest = std::ranges::max_element(m.applier_waits, {}, &StuckCommit::seconds);
-  return longest == m.applier_waits.end() || longest->seconds < kApplierWaits ? nullptr : &*longest;
+  return longest == m.applier_waits.end() || longest->seconds < kInPassing ? nullptr : &*longest;
 }
 
 bool held_up_by_lock(const View& view, const MemberFacts& m) {

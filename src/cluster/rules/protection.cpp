@@ -198,7 +198,9 @@ std::vector<Finding> no_binary_log(const View& view) {
     return Finding{.members = {},
                    .summary = m.log_bin == false ? name(m) + " writes no binary log: nobody can follow it"
                                                  : name(m) + " does not log what it replicates: it cannot take over",
-                   .evidence = {m.log_bin == false ? "log_bin is off" : "log_slave_updates is off"},
+                   .evidence = {m.log_bin == false                     ? "log_bin is off"
+                                : view.cluster.engine == Engine::mysql ? "log_replica_updates is off"
+                                                                       : "log_slave_updates is off"},
                    .remedy = "switch it on in the server's configuration and restart it",
                    .blocks = {"failover to " + name(m)},
                    .severity = &m == view.leader() ? Severity::error : Severity::warning};

@@ -102,6 +102,7 @@ const MemberFacts* source_of(const View& view, const Following& f) {
 /// MariaDB tells its replica nothing of a log file that it cannot open: the replica asks again and again. Its source
 /// lists files that are gone, and the replica needs one of them.
 const MemberFacts* lost_what_it_needs(const View& view, const Following& f) {
+  if (view.cluster.engine == Engine::postgres) return nullptr;  // its standbys are told
   const MemberFacts* source = source_of(view, f);
   if (!source || source->lost_logs.empty() || f.receiving == true || f.receive_errno != 0) return nullptr;
   return f.source_log.empty() || f.source_log <= source->lost_logs.back() ? source : nullptr;
@@ -204,14 +205,11 @@ std::vector<Finding> receiver_error(const View& view) {
       return {};
     if (f.from_archive == true) return {};  // replica-from-archive
     if (has_no_source(f))
-      return Finding{
-          .summary = fmt::format("{} has no source to stream from: {}", name(m), f.conninfo_problem),
-          .evidence = {"pg_settings: primary_conninfo is empty"},
-          .remedy = m.agent == true
-                        ? fmt::format("on {}: ALTER SYSTEM RESET primary_conninfo; SELECT pg_reload_conf(): "
-                                      "what its agent has configured then counts again; then {}",
-                                      name(m), view.command("repair", &m))
-                        : fmt::format("set primary_conninfo on {}; then {}", name(m), view.command("triage"))};
+      return Finding{.summary = fmt::format("{} has no source to stream from: {}", name(m), f.conninfo_problem),
+                     .evidence = {"pg_settings: primary_conninfo is empty"},
+                     .remedy = m.agent == true ? view.command("repair", &m)
+                                               : fmt::format("set primary_conninfo on {}; then {}", name(m),
+                                                             view.command("triage"))};
     const bool silent = f.receive_errno == 0 && f.receive_error.empty();
     // It connects when it has replayed what it has, which one that applies later does by hours later.
     if (silent && f.delay_seconds.value_or(0) > 0 && !m.wal_end.empty() && m.wal_end != m.executed) return {};

@@ -59,6 +59,8 @@ std::vector<Session> sessions_of(const sql::Rows& processes) {
   return sessions;
 }
 
+const LockHolder kPrepared = {0, "a prepared transaction (XA) whose session is gone"};
+
 bool behind_the_server(const std::string& state) {
   return state == "Waiting for backup lock" || state == "Waiting for global read lock" ||
          state == "Waiting for commit lock";
@@ -84,7 +86,10 @@ class Waits {
   Waits(const sql::Rows& processes, const std::vector<Transaction>& transactions, const Ask& quietly)
       : sessions_(sessions_of(processes)), quietly_(quietly) {
     for (const auto& one : transactions)
-      if (one.session) transactions_[one.session] = one;
+      if (one.session)
+        transactions_[one.session] = one;
+      else
+        prepared_ = true;
   }
 
   void look(cluster::MemberFacts& facts);
@@ -102,6 +107,7 @@ class Waits {
   const std::vector<Session> sessions_;
   const Ask& quietly_;
   std::map<uint64_t, Transaction> transactions_;
+  bool prepared_ = false;                           ///< there are transactions without a session
   std::map<uint64_t, std::set<uint64_t>> holders_;  ///< of whom somebody waits for: as the server named them
   std::map<uint64_t, double> waited_;               ///< exactly; the list's time of an applier is that of its event
 };
@@ -118,7 +124,7 @@ void Waits::learn_pairs(const std::optional<sql::Rows>& rows) {
   for (size_t i = 0; rows && i < rows->rows.size(); ++i) {
     const uint64_t waiter = std::strtoull(rows->text("waiter", i).c_str(), nullptr, 10);
     const uint64_t holder = std::strtoull(rows->text("holder", i).c_str(), nullptr, 10);
-    if (waiter && holder && waiter != holder) holders_[waiter].insert(holder);
+    if (waiter && rows->value("holder", i) && waiter != holder) holders_[waiter].insert(holder);
   }
 }
 
@@ -214,7 +220,9 @@ std::vector<LockHolder> Waits::guess(const Session& session, double seconds) con
     const bool only_for_tables = own != transactions_.end() && !behind_the_server(session.state);
     (only_for_tables ? in_transaction : others).push_back({one.id, words_of(one)});
   }
-  return in_transaction.empty() ? others : in_transaction;
+  auto& found = in_transaction.empty() ? others : in_transaction;
+  if (prepared_ && !waits_for_lock(session.state)) found.push_back(kPrepared);  // it holds rows
+  return found;
 }
 
 StuckCommit Waits::wait_of(const Session& session) const {
@@ -225,6 +233,7 @@ StuckCommit Waits::wait_of(const Session& session) const {
   wait.seconds = exact != waited_.end() ? exact->second : session.seconds;
   if (const auto named = holders_.find(session.id); named != holders_.end()) {
     wait.proven = true;
+    if (named->second.contains(0)) wait.holders.push_back(kPrepared);
     for (const auto& one : sessions_)
       if (named->second.contains(one.id) && !one.applier) wait.holders.push_back({one.id, words_of(one)});
   } else {

@@ -8,6 +8,8 @@ namespace holdfast::engine::postgres {
 
 namespace {
 
+constexpr long long kLongest = 60'000;  ///< milliseconds: who allows more waits for whatever a query takes
+
 /// The sessions that can be in the way of `what` replay waits for, the oldest first.
 const char* holders_of(bool of_lock) {
   return of_lock
@@ -37,7 +39,8 @@ void look_at_replay_waits(cluster::MemberFacts& facts, const AskIfAllowed& if_al
   // Not all versions say when a wait for a lock began; what comes next of its primary replay has waited for since.
   const auto waits = if_allowed(
       "waits of replay",
-      "SELECT a.pid, a.wait_event_type AS type, a.wait_event AS event, to_char(b.began AT TIME ZONE 'UTC', "
+      "SELECT a.pid, a.wait_event_type AS type, a.wait_event AS event, (SELECT setting::bigint FROM "
+      "pg_settings WHERE name = 'max_standby_streaming_delay') AS delay, to_char(b.began AT TIME ZONE 'UTC', "
       "'YYYY-MM-DD HH24:MI:SS \"UTC\"') AS since, extract(epoch FROM now() - b.began) AS seconds FROM pg_stat_activity "
       "a LEFT JOIN LATERAL (SELECT min((to_jsonb(l) ->> 'waitstart')::timestamptz) AS waitstart FROM pg_locks l WHERE "
       "l.pid = a.pid AND NOT l.granted) w ON true CROSS JOIN LATERAL (SELECT coalesce(w.waitstart, "
@@ -45,9 +48,12 @@ void look_at_replay_waits(cluster::MemberFacts& facts, const AskIfAllowed& if_al
       "'Lock' OR a.wait_event LIKE 'RecoveryConflict%' OR a.wait_event_type = 'BufferPin')");
   if (!waits || waits->empty()) return;
   const bool of_lock = waits->text("type") == "Lock";
+  const long long delay = std::atoll(waits->text("delay").c_str());  // milliseconds; -1 = for ever
+  const std::string limit =
+      delay < 0 || delay > kLongest ? "no limit" : fmt::format("ended after {:.0f} s at most", delay / 1000.0);
   cluster::StuckCommit wait{std::strtoull(waits->text("pid").c_str(), nullptr, 10),
                             std::strtod(waits->text("seconds").c_str(), nullptr),
-                            fmt::format("replay waits: {} {}", waits->text("type"), waits->text("event")),
+                            fmt::format("replay waits: {} {} ({})", waits->text("type"), waits->text("event"), limit),
                             waits->text("since"),
                             {},
                             of_lock};
@@ -58,7 +64,8 @@ void look_at_replay_waits(cluster::MemberFacts& facts, const AskIfAllowed& if_al
 }
 
 void look_for_lost_wal(cluster::MemberFacts& facts, const AskIfAllowed& if_allowed) {
-  // Segments by their number alone: those before a switch of timelines have another first part.
+  // Segments by their number alone: those before a switch of timelines have another first part. The last may not have
+  // been made yet.
   const auto rows = if_allowed(
       "WAL that is needed",
       "WITH size AS (SELECT pg_size_bytes(current_setting('wal_segment_size')) AS bytes), needed AS (SELECT "
@@ -71,7 +78,7 @@ void look_for_lost_wal(cluster::MemberFacts& facts, const AskIfAllowed& if_allow
       "substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) || n.name AS name, n.number >= numbers.crash AS "
       "crash "
       "FROM numbers CROSS JOIN LATERAL (SELECT number, upper(lpad(to_hex(number / (4294967296 / bytes)), 8, '0') || "
-      "lpad(to_hex(number % (4294967296 / bytes)), 8, '0')) AS name FROM generate_series(first, last) AS number) n "
+      "lpad(to_hex(number % (4294967296 / bytes)), 8, '0')) AS name FROM generate_series(first, last - 1) AS number) n "
       "WHERE n.name NOT IN (SELECT name FROM there) ORDER BY n.number LIMIT 10");
   for (size_t i = 0; rows && i < rows->rows.size(); ++i) {
     facts.lost_logs.push_back(rows->text("name", i));

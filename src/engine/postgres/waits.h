@@ -14,7 +14,8 @@ namespace holdfast::engine::postgres {
 using AskIfAllowed = std::function<std::optional<sql::Rows>(const std::string& name, const std::string& statement)>;
 
 /// A standby: into facts.applier_waits what its replay waits for: a relation that a query has locked (the server names
-/// the session), or a query that may still see what replay removes (all that can be it).
+/// the session), or a query that may still see what replay removes (all that can be it). The state ends in "(no limit)"
+/// where replay waits for as long as the query takes, else in what max_standby_streaming_delay allows.
 void look_at_replay_waits(cluster::MemberFacts& facts, const AskIfAllowed& if_allowed);
 
 /// One that writes: into facts.lost_logs the WAL segments that its slots, or its own recovery from a crash, need and

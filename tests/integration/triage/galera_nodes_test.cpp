@@ -70,6 +70,18 @@ std::vector<Fault> faults() {
        .repair = {"healed"},
        .tidy = joined_by_ist(2)},
       started_by_hand(1, "provable *"),
+      {.name = "node frozen",
+       .inject =
+           [](Patient& p) {
+             freeze(1)(p);
+             await_status(p, 0, "wsrep_cluster_size", "2");  // the others have given it up
+           },
+       .diagnoses = {"server-frozen 1"},
+       .members = {"1 broken resume"},
+       .authority = "undeterminable",
+       .also = {"authority-undeterminable"},
+       .repair = {"healed"},
+       .tidy = is_same_process(1)},
       {.name = "agent killed",
        .inject = [](Patient& p) { p.kill_agent(2); },
        .diagnoses = {"agent-gone 2", "server-unreachable 2"},

@@ -292,6 +292,26 @@ std::vector<Fault> faults() {
        .undo = put_back,
        .repair = {"repair.split_brain", "-i 1: repair.target_is_primary", "-i 0: healed"},
        .tidy = put_back},
+      {.name = "two primaries, the agent of the one that stays not told",
+       .inject =
+           [](Patient& p) {
+             end_writing(p);
+             p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF",
+                       "SET GLOBAL rpl_semi_sync_master_enabled = ON"});
+             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+             p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
+           },
+       .diagnoses = {"several-writers 0 1", "replica-detached 1", "replica-wrong-source 2"},
+       .members = {"0 broken nothing", "1 broken resume", "2 broken resume"},
+       .authority = "provable 1",
+       .undo = put_back,
+       .repair = {"-i 0: partial", "healed"},
+       .tidy =
+           [](Patient& p) {
+             EXPECT_EQ(p.agent(1, "status")["role"].text(), "primary") << "its next start would make it a replica";
+             EXPECT_EQ(p.agent(0, "status")["role"].text(), "replica");
+             put_back(p);
+           }},
       {.name = "errant transaction, replica stopped",
        .inject =
            [](Patient& p) {

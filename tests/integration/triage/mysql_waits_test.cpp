@@ -156,7 +156,7 @@ std::vector<Fault> faults() {
   return {
       applier_waits("waits: applier behind an open transaction", {"BEGIN", "SELECT * FROM shop.t"},
                     "ALTER TABLE shop.t ADD COLUMN c INT"),
-      applier_waits("waits: applier behind a locked row", {"BEGIN", "SELECT * FROM shop.t FOR UPDATE"},
+      applier_waits("waits: applier behind a locked row", {"BEGIN", "SELECT * FROM shop.t FOR SHARE"},
                     "UPDATE shop.t SET b = 5"),
       named_by_performance_schema(),
       prepared_beside_an_emoji(),
@@ -185,6 +185,25 @@ std::vector<Fault> faults() {
        .check =
            [](Patient&, const Patient::Look& look) {
              return lacks(words_of(look, "transactions-passed-over"), {"1 transaction", "shop.skipped", "compare"});
+           }},
+      {.name = "waits: the primary in offline mode",
+       .inject =
+           [](Patient& p) {
+             p.sql(0, {"SET GLOBAL offline_mode = ON"});
+             p.sql(1, {"STOP REPLICA IO_THREAD", "START REPLICA IO_THREAD"});
+           },
+       .diagnoses = {"offline-mode 0", "replica-source-unreachable 1"},
+       .members = {"0 broken nothing", "1 broken nothing"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             p.sql(0, {"SET GLOBAL offline_mode = OFF"});
+             p.sql(1, {"STOP REPLICA IO_THREAD", "START REPLICA IO_THREAD"});
+           },
+       .check =
+           [](Patient&, const Patient::Look& look) {
+             return lacks(words_of(look, "replica-source-unreachable"),
+                          {"in offline mode", "SET GLOBAL offline_mode=OFF"});
            }},
       {.name = "waits: binary logs removed from the primary's disk",
        .inject = remove_binlogs,

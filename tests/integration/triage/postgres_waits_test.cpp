@@ -36,8 +36,6 @@ Fault replay_waits(std::string name, const std::vector<std::string>& then, const
               .empty();
         },
         seconds(6));
-    const auto at_once = p.triage();
-    EXPECT_EQ(at_once.exit_code, 0) << "most such waits end by themselves within max_standby_streaming_delay";
   };
   return {.name = std::move(name),
           .inject = inject,
@@ -80,6 +78,16 @@ std::vector<Fault> faults() {
       replay_waits("waits: replay behind a locked table", {"ALTER TABLE waited ADD COLUMN c int"}, "the lock of"),
       replay_waits("waits: replay behind a query that still sees removed rows", {"DELETE FROM waited", "VACUUM waited"},
                    "the query of"),
+      {.name = "waits: primary_conninfo emptied",
+       .inject = sql_on(1, {"ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()"}),
+       .diagnoses = {"replica-not-receiving 1"},
+       .members = {"1 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .check =
+           [](Patient&, const Patient::Look& look) {
+             return lacks(words_of(look, "replica-not-receiving"), {"primary_conninfo is not set"});
+           }},
       {.name = "waits: WAL removed from the primary's disk",
        .inject = remove_wal,
        .diagnoses = {"replica-log-purged 1", "logs-missing 0"},
