@@ -64,6 +64,10 @@ std::string mysql_option_file(const sql::Target& target) {
   return text;
 }
 
+std::string mysql_option_value(std::string_view text) {
+  return option_value(text);
+}
+
 std::string postgres_password_file(const sql::Target& target) {
   return fmt::format("*:*:*:{}:{}\n", pgpass_value(target.user), pgpass_value(target.password.reveal()));
 }

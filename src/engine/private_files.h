@@ -24,6 +24,8 @@ class PrivateFile {
   std::string path_;
 };
 
+/// A value for such a file, quoted.
+std::string mysql_option_value(std::string_view text);
 /// An option file for mariadb, mariadb-dump, mysql and mysqldump ([client] with user, password, socket or host and
 /// port).
 std::string mysql_option_file(const sql::Target& target);
