@@ -17,6 +17,8 @@
 #include <set>
 #include <thread>
 
+#include "agent/account_check.h"
+#include "agent/channels.h"
 #include "agent/disk_watch.h"
 #include "agent/epoch.h"
 #include "agent/files.h"
@@ -75,6 +77,7 @@ class Agent {
   DiskWatch disks_{[this](cluster::MemberFacts& facts) { look_at_disks(facts, server_.config(), server_.pid()); }};
   PageWatch pages_;
   LogWatch log_;
+  ChannelWatch channels_{[this] { return server_.serving(); }};
 };
 
 LaunchOptions launch_options(const Value& request) {
@@ -89,8 +92,8 @@ LaunchOptions launch_options(const Value& request) {
 
 /// Requests that only look. All others are not taken from an operation that another one has taken over from.
 bool only_looks(const std::string& op) {
-  static const std::set<std::string, std::less<>> all = {"ping",  "status",    "inspect", "errant",
-                                                         "files", "read_file", "commit",  "wal_end"};
+  static const std::set<std::string, std::less<>> all = {"ping",      "status", "inspect", "errant",       "files",
+                                                         "read_file", "commit", "wal_end", "check_account"};
   return all.contains(op);
 }
 
@@ -124,6 +127,7 @@ Result<Value> Agent::answer(const Value& request) {
                           {"role", config.role == Role::replica ? "replica" : "primary"},
                           {"upstream", config.upstream},
                           {"upstreamAddress", upstream ? fmt::format("{}:{}", upstream->host, upstream->port) : ""},
+                          {"channels", followed_value(config)},
                           {"dataDir", config.data_dir()},
                           {"socket", config.server_socket()},
                           {"host", config.host},
@@ -144,6 +148,10 @@ Result<Value> Agent::answer(const Value& request) {
       return fail(ErrorClass::usage, "agent.request", "only a PostgreSQL member has WAL");
     return wal_end_value(config, deadline, stop_.get_token());
   }
+  if (op == "check_account")
+    return check_account(
+        config, {request["host"].text(), static_cast<int>(request["port"].integer()), request["renew"].boolean()},
+        deadline.at_most(seconds(10)), stop_.get_token());
   if (op == "check_pages") {
     pages_.begin(server_.config(), seconds(request["limitSeconds"].integer(PageWatch::kLimit.count())));
     return Value::object();
@@ -327,6 +335,7 @@ Status Agent::run() {
   TRY_VOID(server_.recover());
   TRY_VOID(listen());
   disks_.start();
+  channels_.start();
   log(LogLevel::info, "agent of {} listens", server_.config().member);
   bool committed = false;
   while (!ending_) {
