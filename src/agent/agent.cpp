@@ -17,6 +17,8 @@
 #include <set>
 #include <thread>
 
+#include "agent/account_check.h"
+#include "agent/channels.h"
 #include "agent/disk_watch.h"
 #include "agent/epoch.h"
 #include "agent/files.h"
@@ -77,6 +79,7 @@ class Agent {
   PageWatch pages_;
   SkipWatch skips_;
   LogWatch log_;
+  ChannelWatch channels_{[this] { return server_.serving(); }};
 };
 
 LaunchOptions launch_options(const Value& request) {
@@ -91,8 +94,8 @@ LaunchOptions launch_options(const Value& request) {
 
 /// Requests that only look. All others are not taken from an operation that another one has taken over from.
 bool only_looks(const std::string& op) {
-  static const std::set<std::string, std::less<>> all = {"ping",      "status", "inspect", "errant", "files",
-                                                         "read_file", "commit", "wal_end", "skipped"};
+  static const std::set<std::string, std::less<>> all = {"ping",      "status", "inspect", "errant",  "files",
+                                                         "read_file", "commit", "wal_end", "skipped", "check_account"};
   return all.contains(op);
 }
 
@@ -126,6 +129,7 @@ Result<Value> Agent::answer(const Value& request) {
                           {"role", config.role == Role::replica ? "replica" : "primary"},
                           {"upstream", config.upstream},
                           {"upstreamAddress", upstream ? fmt::format("{}:{}", upstream->host, upstream->port) : ""},
+                          {"channels", followed_value(config)},
                           {"dataDir", config.data_dir()},
                           {"socket", config.server_socket()},
                           {"host", config.host},
@@ -146,6 +150,10 @@ Result<Value> Agent::answer(const Value& request) {
       return fail(ErrorClass::usage, "agent.request", "only a PostgreSQL member has WAL");
     return wal_end_value(config, deadline, stop_.get_token());
   }
+  if (op == "check_account")
+    return check_account(
+        config, {request["host"].text(), static_cast<int>(request["port"].integer()), request["renew"].boolean()},
+        deadline.at_most(seconds(10)), stop_.get_token());
   if (op == "check_pages") {
     pages_.begin(server_.config(), seconds(request["limitSeconds"].integer(PageWatch::kLimit.count())));
     return Value::object();
@@ -336,6 +344,7 @@ Status Agent::run() {
   TRY_VOID(server_.recover());
   TRY_VOID(listen());
   disks_.start();
+  channels_.start();
   log(LogLevel::info, "agent of {} listens", server_.config().member);
   bool committed = false;
   while (!ending_) {

@@ -21,6 +21,9 @@
 //                             without asking the server
 //   errant {transactions, heartbeatTables[]} -> {errant}: those of these transactions that are in this member's logs
 //   skipped -> {known, transactions, unknown}    MariaDB, MySQL: what its log has empty or passes over
+//   check_account {host, port, renew} -> {checked, user, refusal | why}    MariaDB, MySQL: whether the replication
+//   account
+//                             can log in there, from here and with the TLS of the replica's connection
 //   configure {role, upstream, peers[]}    kept in agent.json, used at the next start
 //   files -> {files[]} · read_file {name, offset, limit, tail} -> {text|base64, size, nextOffset}
 //   galera_position, recover_position -> {position}    Galera, server stopped: what grastate.dat or InnoDB says;

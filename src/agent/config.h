@@ -1,6 +1,7 @@
 // What one agent knows about its member: the file agent.json in the member's directory.
 //
 //   <dir>/agent.json            this file (0600)           <dir>/agent.lock   held while an agent runs; holds its pid
+//   <dir>/channels.json         replication connections it has seen (0600; agent/channels.h)
 //   <dir>/agent.log             the agent's own words      <dir>/etc/         server configuration, written at each
 //                               start
 //   <dir>/data/                 the data directory          <dir>/log/server.log

@@ -7,6 +7,7 @@
 
 #include <csignal>
 
+#include "agent/channels.h"
 #include "agent/dir_users.h"
 #include "agent/last_data.h"
 #include "base/log.h"
@@ -65,6 +66,12 @@ Server::~Server() {
 
 MemberConfig Server::config() const {
   MutexLock lock(mutex_);
+  return config_;
+}
+
+std::optional<MemberConfig> Server::serving() const {
+  MutexLock lock(mutex_);
+  if (state_ != ServerState::running || options_.mode != StartMode::normal || options_.side) return std::nullopt;
   return config_;
 }
 
@@ -234,6 +241,7 @@ Status Server::stop(StopMode mode, Deadline deadline, std::stop_token stop) {
 
 Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token stop) {
   const MemberConfig config = this->config();
+  if (mode == StopMode::fast && serving()) (void)note_channels(config, Deadline::in(seconds(2)), stop);
   bool stopped = false;
   {
     MutexLock lock(mutex_);

@@ -103,6 +103,8 @@ class Server {
   Status reconfigure(const codec::Value& changes);
 
   MemberConfig config() const;
+  /// The same while the server serves its clients on its own data directory.
+  std::optional<MemberConfig> serving() const;
   /// state, pid, mode, startedAt, lastExit, initialised, argv, env...: the "server" part of the agent's status.
   codec::Value status() const;
   pid_t pid() const;

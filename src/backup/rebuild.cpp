@@ -93,12 +93,34 @@ Result<bool> wait_for(const std::function<bool()>& done, std::stop_token stop) {
   return sys::wait_until(done, step(), stop);
 }
 
-Status follow(Engine engine, const engine::MemberSetup& replica, std::stop_token stop) {
-  TRY_VOID(engine::follow(
-      engine, replica.socket,
-      {replica.upstream_host, replica.upstream_port, replica.replication_user, replica.replication_password}, soon(),
-      stop));
-  auto follows = engine::wait_for_replication(engine, replica.socket, true, step(), stop);
+/// The connection to its source as its supervisor last saw it: TLS, delay, filters, name. nullopt: not known.
+std::optional<engine::Channel> noted_channel(engine::MemberControl& replica) {
+  const auto& setup = replica.setup();
+  for (auto& channel : replica.noted_channels()) {
+    if (channel.host != setup.upstream_host || channel.port != setup.upstream_port || !channel.by_gtid) continue;
+    if (channel.user == setup.replication_user || channel.password.empty()) {
+      channel.user = setup.replication_user;
+      channel.password = setup.replication_password;
+    }
+    return std::move(channel);
+  }
+  return std::nullopt;
+}
+
+Status follow(Engine engine, engine::MemberControl& member, std::stop_token stop) {
+  const auto& replica = member.setup();
+  const auto channel = noted_channel(member);
+  if (channel)
+    TRY_VOID(
+        engine::write_channel(engine, replica.socket, *channel, {.with_delay = false, .start = true}, soon(), stop));
+  else
+    TRY_VOID(engine::follow(
+        engine, replica.socket,
+        {replica.upstream_host, replica.upstream_port, replica.replication_user, replica.replication_password}, soon(),
+        stop));
+  auto follows = engine::wait_for_replication(engine, replica.socket, channel ? channel->name : "", true, step(), stop);
+  if (follows && channel && channel->delay_seconds > 0)
+    return engine::set_delay(engine, replica.socket, *channel, soon(), stop);
   if (follows) return {};
   return fail(ErrorClass::needs_operator, "restore.replication",
               fmt::format("{} does not follow its primary: {}", replica.name, follows.error().message), kReplicaHint);
@@ -108,7 +130,7 @@ Status start_mysql_family(Engine engine, std::vector<std::unique_ptr<engine::Mem
                           std::stop_token stop) {
   for (auto& member : members) TRY_VOID(member->start({}, step()));
   for (size_t i = 1; i < members.size(); ++i) {
-    TRY_VOID(follow(engine, members[i]->setup(), stop));
+    TRY_VOID(follow(engine, *members[i], stop));
     if (say) say(fmt::format("{}: replicates", members[i]->setup().name));
   }
   return {};

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
 
 #include "cli/triage_view.h"
@@ -121,10 +123,12 @@ void Account::publish() {
 Result<Work> plan_for(const Context& context, const cluster::DatabaseCluster& cluster, repair::Request& request,
                       cluster::TriageReport seen) {
   auto proposal = TRY(repair::plan_repair(seen, request));
-  request.refused_accounts = repair::refused_accounts(cluster, proposal.plan, context.stop);
+  auto accounts = repair::check_accounts(cluster, proposal.plan, context.stop);
+  request.refused_accounts = std::move(accounts.refused);
   auto planned = request.refused_accounts.empty() ? std::move(proposal) : repair::plan_repair(seen, request);
   request.refused_accounts.clear();
   proposal = TRY(std::move(planned));
+  std::ranges::move(accounts.unchecked, std::back_inserter(proposal.remarks));
   return Work{.before = std::move(seen),
               .plan = std::move(proposal.plan),
               .left_alone = std::move(proposal.skipped),

@@ -53,6 +53,8 @@ struct Following {
   std::string slot;                  ///< PostgreSQL: primary_slot_name
   std::optional<bool> from_archive;  ///< PostgreSQL: has a restore_command and no primary configured to stream from
   std::string conninfo_problem;      ///< PostgreSQL: why it cannot know whom to follow
+  /// What came over it: MariaDB the domains, MySQL the UUIDs of the servers that wrote it.
+  std::vector<std::string> origins;
   /// For how long nothing came though its source had something; nullopt: it came, or nobody looked.
   std::optional<double> silent_seconds;
 
@@ -241,9 +243,13 @@ struct MemberFacts {
   MemberRole role = MemberRole::unknown;         ///< as the server reports
   MemberRole role_wanted = MemberRole::unknown;  ///< as its agent is told to start it
   std::string upstream_wanted;                   ///< host:port, as its agent is told
-  std::optional<bool> read_only;                 ///< ordinary clients cannot write
-  std::optional<bool> super_read_only;           ///< MySQL: administrators cannot either
-  std::vector<std::string> write_bypass;         ///< accounts that may write under read_only
+  /// MariaDB, MySQL: host:port of the source its server had configured when its agent last saw it serve.
+  std::string upstream_noted;
+  /// The same of its connections from outside the cluster: Following::origins.
+  std::vector<std::string> foreign_noted;
+  std::optional<bool> read_only;          ///< ordinary clients cannot write
+  std::optional<bool> super_read_only;    ///< MySQL: administrators cannot either
+  std::vector<std::string> write_bypass;  ///< accounts that may write under read_only
   std::string version;
   std::optional<uint64_t> data_bytes;
   std::string instance;              ///< the server that answered, as it names itself: host, port, folder

@@ -4,7 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
+#include "cluster/roles.h"
 #include "cluster/server_log.h"
 
 namespace holdfast::cluster {
@@ -203,6 +205,56 @@ std::optional<std::vector<MemberName>> members_of_view(const DatabaseCluster& cl
   return names;
 }
 
+/// Names of who wrote what is at this position: MariaDB the domains, MySQL the servers' UUIDs.
+std::set<std::string> origins_at(const AnyPosition& position) {
+  std::set<std::string> origins;
+  if (const auto* set = std::get_if<position::GtidSet>(&position))
+    for (const auto& source : set->sources()) origins.insert(source.uuid.to_string());
+  if (const auto* state = std::get_if<position::GtidState>(&position))
+    for (const auto& gtid : state->last().entries()) origins.insert(std::to_string(gtid.domain));
+  return origins;
+}
+
+/// What came to members over connections from outside the cluster, and is not of the primary: no part of what the
+/// cluster's members must agree on. Known only with the primary's own position.
+std::set<std::string> fed_from_elsewhere(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts,
+                                         const std::vector<History>& histories) {
+  std::set<std::string> foreign;
+  for (const auto& f : facts) {
+    if (!f.reachable()) foreign.insert(f.foreign_noted.begin(), f.foreign_noted.end());
+    for (const auto& stream : f.side_channels)
+      if (f.role == MemberRole::replica && !member_at(cluster, stream.upstream))
+        foreign.insert(stream.origins.begin(), stream.origins.end());
+  }
+  bool primary_known = false;
+  for (size_t i = 0; i < facts.size(); ++i) {
+    if (!histories[i].leader || histories[i].read != History::Read::read) continue;
+    primary_known = true;
+    const auto own = origins_at(histories[i].position);
+    if (own.empty()) return {};  // whatever was written here would look foreign
+    for (const auto& origin : own) foreign.erase(origin);
+  }
+  for (const auto& f : facts) foreign.erase(f.server_uuid);
+  return primary_known ? foreign : std::set<std::string>();
+}
+
+AnyPosition without(const AnyPosition& position, const std::set<std::string>& origins) {
+  if (const auto* set = std::get_if<position::GtidSet>(&position)) {
+    position::GtidSet rest;
+    for (const auto& source : set->sources())
+      for (const auto& interval : source.intervals)
+        if (!origins.contains(source.uuid.to_string())) rest.add(source.uuid, source.tag, interval);
+    return rest;
+  }
+  if (const auto* state = std::get_if<position::GtidState>(&position)) {
+    position::GtidState rest;
+    for (const auto& gtid : state->entries())
+      if (!origins.contains(std::to_string(gtid.domain))) rest.record(gtid);
+    return rest;
+  }
+  return position;
+}
+
 std::string why_unknown(const MemberFacts& f) {
   std::string why{reach_name(f.reach)};
   if (!f.error.empty()) why += ": " + f.error.substr(0, f.error.find('\n'));
@@ -243,7 +295,7 @@ std::string view_key(const GaleraFacts& galera) {
   return fmt::format("{}", fmt::join(nodes, " "));
 }
 
-std::vector<History> histories(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts) {
+std::vector<History> histories(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts, Fed fed) {
   std::vector<History> result;
   bool anybody_writes = false;
   for (const auto& f : facts)
@@ -287,6 +339,10 @@ std::vector<History> histories(const DatabaseCluster& cluster, const std::vector
     }
     result.push_back(std::move(h));
   }
+  if (fed == Fed::counted) return result;
+  if (const auto foreign = fed_from_elsewhere(cluster, facts, result); !foreign.empty())
+    for (auto& h : result)
+      if (h.read == History::Read::read) h.position = without(h.position, foreign);
   return result;
 }
 

@@ -19,15 +19,19 @@ class Roles {
  public:
   Roles(const DatabaseCluster& cluster, const std::vector<MemberFacts>& members)
       : cluster_(cluster), members_(members) {
-    for (const auto& m : members) streams_.push_back(m.following);
+    for (const auto& m : members) {
+      streams_.push_back(m.following);
+      if (m.role == MemberRole::replica)
+        streams_.back().insert(streams_.back().end(), m.side_channels.begin(), m.side_channels.end());
+    }
   }
 
   bool is_primary(size_t i) const {
     const MemberFacts& m = members_[i];
     if (!m.reachable() || m.role != MemberRole::replica || m.read_only != false) return false;
-    if (m.following.empty()) return false;
+    if (streams_[i].empty()) return false;
     bool from_here = false;
-    for (const auto& stream : m.following) {
+    for (const auto& stream : streams_[i]) {
       const auto source = source_of(stream);
       if (!source || *source == i) continue;
       from_here = true;
@@ -87,6 +91,73 @@ std::optional<size_t> member_at(const DatabaseCluster& cluster, std::string_view
   return std::nullopt;
 }
 
+std::optional<size_t> own_stream(const DatabaseCluster& cluster, std::string_view self,
+                                 const std::vector<Following>& streams, std::string_view wanted) {
+  std::optional<size_t> best;
+  int best_rank = -1;
+  for (size_t i = 0; i < streams.size(); ++i) {
+    const auto& stream = streams[i];
+    const auto source = member_at(cluster, stream.upstream);
+    const bool ours = source && cluster.members[*source].name.str() != self;
+    if (!ours && !stream.channel.empty()) continue;
+    const bool runs = stream.receiving == true || stream.applying == true;
+    const int rank = (ours ? 8 : 0) + (stream.upstream == wanted ? 4 : 0) + (runs ? 2 : 0) + stream.channel.empty();
+    if (rank > best_rank) best = i, best_rank = rank;
+  }
+  return best;
+}
+
+namespace {
+
+void set_side_channels_apart(const DatabaseCluster& cluster, MemberFacts& m) {
+  const auto own = own_stream(cluster, m.member.str(), m.following, m.upstream_wanted);
+  if (m.following.size() < 2 && own) return;
+  auto streams = std::exchange(m.following, {});
+  for (size_t i = 0; i < streams.size(); ++i)
+    (i == own ? m.following : m.side_channels).push_back(std::move(streams[i]));
+}
+
+}  // namespace
+
+bool does_not_work(const Following& stream) {
+  const bool runs = stream.receiving == true && stream.applying == true;
+  const bool tries = stream.receive_state == "Connecting";
+  return !runs && (tries || stream.receive_errno != 0 || stream.apply_errno != 0);
+}
+
+Chain chain_of(const DatabaseCluster& cluster, const std::vector<const MemberFacts*>& members, size_t self,
+               const MemberFacts* leader) {
+  Chain chain;
+  for (size_t at = self;;) {
+    const bool first = at == self;
+    const Following* stream = members[at]->upstream();
+    if (!stream) {
+      const bool may_lead = !leader && members[at]->role == MemberRole::primary;
+      chain.end = first ? Chain::End::none : may_lead ? Chain::End::unseen : Chain::End::dead_end;
+      return chain;
+    }
+    const auto source = member_at(cluster, stream->upstream);
+    if (!source) {
+      chain.end = first ? Chain::End::elsewhere : Chain::End::dead_end;
+      return chain;
+    }
+    if (*source == self || std::ranges::find(chain.through, *source) != chain.through.end()) {
+      chain.end = Chain::End::itself;
+      return chain;
+    }
+    chain.through.push_back(*source);
+    if (members[*source] == leader) {
+      chain.end = Chain::End::leader;
+      return chain;
+    }
+    if (!members[*source]->reachable()) {
+      chain.end = Chain::End::unseen;
+      return chain;
+    }
+    at = *source;
+  }
+}
+
 void settle_roles(const DatabaseCluster& cluster, std::vector<MemberFacts>& members) {
   if (cluster.engine != Engine::mariadb && cluster.engine != Engine::mysql) return;
   const Roles roles(cluster, members);
@@ -95,8 +166,11 @@ void settle_roles(const DatabaseCluster& cluster, std::vector<MemberFacts>& memb
     if (roles.is_primary(i)) primaries.push_back(i);
   for (const size_t i : primaries) {
     members[i].role = MemberRole::primary;
-    members[i].side_channels = std::exchange(members[i].following, {});
+    auto streams = std::exchange(members[i].following, {});
+    members[i].side_channels.insert(members[i].side_channels.end(), streams.begin(), streams.end());
   }
+  for (auto& m : members)
+    if (m.reachable() && m.role == MemberRole::replica) set_side_channels_apart(cluster, m);
 }
 
 }  // namespace holdfast::cluster

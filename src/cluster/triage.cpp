@@ -21,10 +21,10 @@ constexpr std::string_view kActionNames[] = {"nothing", "restart", "resume", "re
 constexpr std::string_view kSeverityNames[] = {"info", "warning", "error", "critical"};
 
 std::vector<std::span<const Rule>> tables() {
-  return {rules::reach_rules(),       rules::history_rules(),    rules::evidence_rules(), rules::receiving_rules(),
-          rules::replication_rules(), rules::protection_rules(), rules::galera_rules(),   rules::resource_rules(),
-          rules::setting_rules(),     rules::lock_rules(),       rules::waiting_rules(),  rules::leftover_rules(),
-          rules::contents_rules()};
+  return {rules::reach_rules(),       rules::history_rules(),  rules::evidence_rules(),   rules::receiving_rules(),
+          rules::replication_rules(), rules::topology_rules(), rules::protection_rules(), rules::galera_rules(),
+          rules::resource_rules(),    rules::setting_rules(),  rules::lock_rules(),       rules::waiting_rules(),
+          rules::leftover_rules(),    rules::contents_rules()};
 }
 
 /// How many transactions `a` has and `b` lacks, where positions count them; MariaDB: at most that many.
@@ -66,16 +66,28 @@ std::string span_text(double seconds) {
   return seconds < 10 ? fmt::format("{:.1f} s", seconds) : fmt::format("{:.0f} s", seconds);
 }
 
+/// " (m1, which follows m0)" of a replica of a replica, "" of others.
+std::string chain_text(const View& view, const MemberFacts& f) {
+  std::vector<const MemberFacts*> members;
+  for (const auto& other : view.members) members.push_back(&other);
+  const auto chain = chain_of(view.cluster, members, static_cast<size_t>(&f - view.members.data()), view.leader());
+  if (!chain.cascades()) return {};
+  std::string text = " (" + members[chain.through[0]]->member.str();
+  for (size_t i = 1; i < chain.through.size(); ++i)
+    text += ", which follows " + members[chain.through[i]]->member.str();
+  return text + ")";
+}
+
 /// What a member that no rule complains of does.
 std::string healthy_sentence(const View& view, const MemberFacts& f) {
   if (f.galera) return fmt::format("synced, one of {} nodes in the primary component", f.galera->size.value_or(0));
   if (const Following* follow = f.upstream()) {
+    const std::string source = follow->upstream + chain_text(view, f);
     if (const auto* wait = rules::longest_applier_wait(f))
-      return fmt::format("follows {}; {}", follow->upstream, rules::applier_wait_text(view, *wait));
-    if (!follow->lag_seconds) return "follows " + follow->upstream;
-    return *follow->lag_seconds < 1
-               ? fmt::format("follows {}, up to date", follow->upstream)
-               : fmt::format("follows {}, {} behind", follow->upstream, span_text(*follow->lag_seconds));
+      return fmt::format("follows {}; {}", source, rules::applier_wait_text(view, *wait));
+    if (!follow->lag_seconds) return "follows " + source;
+    return *follow->lag_seconds < 1 ? fmt::format("follows {}, up to date", source)
+                                    : fmt::format("follows {}, {} behind", source, span_text(*follow->lag_seconds));
   }
   const size_t expected = view.members.size() - 1;
   if (f.followers && static_cast<size_t>(*f.followers) < expected)
@@ -132,6 +144,8 @@ void tell_twins(std::vector<MemberFacts>& seen) {
       twin.tables_without_file = b.tables_without_file;
       twin.role_wanted = b.role_wanted;
       twin.upstream_wanted = b.upstream_wanted;
+      twin.upstream_noted = b.upstream_noted;
+      twin.foreign_noted = b.foreign_noted;
       twin.readings = b.readings;
       seen[j] = std::move(twin);
       break;
@@ -306,6 +320,8 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
   });
   report.healthy =
       std::ranges::none_of(report.diagnoses, [](const Diagnosis& d) { return d.severity >= Severity::error; });
+  for (size_t i = 0; i < seen.size(); ++i)
+    if (verdicts[i] == Verdict::healthy) sentences[i] = healthy_sentence(view, seen[i]);
   for (size_t i = 0; i < seen.size(); ++i) {
     MemberReport member;
     member.verdict = verdicts[i];
@@ -327,7 +343,7 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
         member.errant = std::move(*local);
         member.errant.against = baseline->member.str();
       }
-    member.sentence = verdicts[i] != Verdict::healthy ? sentences[i] : healthy_sentence(view, seen[i]);
+    member.sentence = std::move(sentences[i]);
     report.healthy = report.healthy && member.healthy();
     member.facts = std::move(seen[i]);
     report.members.push_back(std::move(member));

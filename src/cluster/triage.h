@@ -89,9 +89,13 @@ struct Surroundings {
 TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts,
                     const Surroundings& around = {});
 
+/// What came to a replica over a connection from outside the cluster: no part of what its members must agree on.
+enum class Fed { left_out, counted };
+
 /// What the members' data tells of their histories, for find_authority(): live positions where SQL answered, the data
 /// directory's otherwise.
-std::vector<History> histories(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts);
+std::vector<History> histories(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts,
+                               Fed fed = Fed::left_out);
 
 /// PostgreSQL, a standby that is stopped: settings that keep it from starting, and the values they must have at least.
 std::map<std::string, int64_t> settings_wanted(const MemberFacts& facts);

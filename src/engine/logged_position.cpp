@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cluster/server_words.h"
+#include "engine/channels.h"
 #include "position/gtid_vector.h"
 #include "sql/mariadb.h"
 #include "sys/process.h"
@@ -72,13 +73,20 @@ Result<std::string> logged_behind(const sql::Target& replica, Deadline deadline,
   return cluster::logged_behind(rows.text("logged"), rows.text("noted"));
 }
 
-Status go_on_behind_its_log(const sql::Target& replica, Deadline deadline, std::stop_token stop) {
+Status go_on_behind_its_log(const sql::Target& replica, const std::string& channel, Deadline deadline,
+                            std::stop_token stop) {
   auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
+  const auto before = TRY(connection.query("SHOW ALL SLAVES STATUS", deadline, stop));
   TRY(connection.query("STOP ALL SLAVES", deadline, stop));
   const auto now = TRY(positions_of(connection, deadline, stop));
   TRY(connection.query(fmt::format("SET GLOBAL gtid_slave_pos='{}'", later(now.applied, now.logged).to_string()),
                        deadline, stop));
-  TRY(connection.query("START ALL SLAVES", deadline, stop));
+  for (size_t i = 0; i < before.rows.size(); ++i) {
+    const std::string name = before.text("Connection_name", i);
+    const bool ran = before.text("Slave_IO_Running", i) != "No" && before.text("Slave_SQL_Running", i) != "No";
+    if (ran || name == channel)
+      TRY(connection.query(channel_statement(cluster::Engine::mariadb, "START", name), deadline, stop));
+  }
   return {};
 }
 

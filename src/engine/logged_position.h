@@ -22,8 +22,9 @@ Result<bool> stopped_at_what_it_logged(const sql::Target& replica, Deadline dead
 /// What the server's own log has behind the position it noted: "0-1-36..0-1-37"; "" = nothing.
 Result<std::string> logged_behind(const sql::Target& replica, Deadline deadline, std::stop_token stop = {});
 
-/// Stops the stream, makes what the server's own log names last its position (gtid_slave_pos), and starts the stream.
-/// The caller has proven that the source has all of that log.
-Status go_on_behind_its_log(const sql::Target& replica, Deadline deadline, std::stop_token stop = {});
+/// Stops all connections, makes what the server's own log names last its position (gtid_slave_pos), and starts
+/// `channel` and those that ran. The caller has proven that the source has all of that log.
+Status go_on_behind_its_log(const sql::Target& replica, const std::string& channel, Deadline deadline,
+                            std::stop_token stop = {});
 
 }  // namespace holdfast::engine

@@ -8,6 +8,7 @@
 #include "base/deadline.h"
 #include "base/result.h"
 #include "cluster/types.h"
+#include "engine/channels.h"
 #include "sql/rows.h"
 
 namespace holdfast::engine {
@@ -35,6 +36,9 @@ class MemberControl {
  public:
   virtual ~MemberControl() = default;
   virtual const MemberSetup& setup() const = 0;
+  /// MariaDB, MySQL: its replication connections as they were when its supervisor last saw them, with their passwords;
+  /// empty where none were seen.
+  virtual std::vector<Channel> noted_channels() { return {}; }
   /// Any server: also one that somebody started beside its supervisor.
   virtual Result<bool> is_running(Deadline deadline) = 0;
   virtual Status start(const StartRequest& request, Deadline deadline) = 0;

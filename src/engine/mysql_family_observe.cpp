@@ -10,6 +10,7 @@
 #include <sstream>
 #include <thread>
 
+#include "engine/channels.h"
 #include "engine/mysql_family/lock_waits.h"
 #include "engine/mysql_family/lost_logs.h"
 #include "engine/mysql_family/transactions.h"
@@ -235,6 +236,7 @@ Following take_stream(Engine engine, const sql::Rows& rows, size_t row) {
                            "Replicate_Ignore_Domain_Ids"})
     if (const std::string value = rows.text(name, row); !value.empty())
       f.filters.push_back(fmt::format("{}={}", name, value));
+  f.origins = origins_of(engine, rows, row);
   return f;
 }
 

@@ -74,6 +74,10 @@ Result<Secret> mysql_option_file(cluster::Engine engine, const sql::Target& targ
   return text;
 }
 
+Secret mysql_option_value(std::string_view text) {
+  return option_value(text);
+}
+
 Secret postgres_password_file(const sql::Target& target) {
   Secret line("*:*:*:");
   line.append(pgpass_value(target.user)).append(":").append(pgpass_value(target.password.reveal())).append("\n");

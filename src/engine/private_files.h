@@ -25,6 +25,8 @@ class PrivateFile {
   std::string path_;
 };
 
+/// A value for such a file, quoted.
+Secret mysql_option_value(std::string_view text);
 /// An option file for mariadb, mariadb-dump, mysql and mysqldump ([client] with user, password, socket or host and
 /// port, and how TLS is used). "sql.plain_text" as sql/transport.h says.
 Result<Secret> mysql_option_file(cluster::Engine engine, const sql::Target& target);

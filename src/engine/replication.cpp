@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cluster/server_words.h"
+#include "engine/channels.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/process.h"
@@ -17,15 +18,37 @@ namespace {
 
 /// The words that differ between the two families.
 struct Dialect {
-  const char *status, *stop, *start, *receiving, *applying, *host, *port, *lag;
+  const char *status, *name, *receiving, *applying, *host, *port, *user, *lag;
 };
-constexpr Dialect kMariadb{"SHOW ALL SLAVES STATUS", "STOP ALL SLAVES", "START ALL SLAVES", "Slave_IO_Running",
-                           "Slave_SQL_Running",      "Master_Host",     "Master_Port",      "Seconds_Behind_Master"};
-constexpr Dialect kMysql{"SHOW REPLICA STATUS", "STOP REPLICA", "START REPLICA", "Replica_IO_Running",
-                         "Replica_SQL_Running", "Source_Host",  "Source_Port",   "Seconds_Behind_Source"};
+constexpr Dialect kMariadb{"SHOW ALL SLAVES STATUS",
+                           "Connection_name",
+                           "Slave_IO_Running",
+                           "Slave_SQL_Running",
+                           "Master_Host",
+                           "Master_Port",
+                           "Master_User",
+                           "Seconds_Behind_Master"};
+constexpr Dialect kMysql{"SHOW REPLICA STATUS", "Channel_Name", "Replica_IO_Running", "Replica_SQL_Running",
+                         "Source_Host",         "Source_Port",  "Source_User",        "Seconds_Behind_Source"};
 
 const Dialect& dialect(Engine engine) {
   return engine == Engine::mysql ? kMysql : kMariadb;
+}
+
+std::optional<size_t> row_of(const Dialect& words, const sql::Rows& status, const std::string& channel) {
+  for (size_t i = 0; i < status.rows.size(); ++i)
+    if (status.text(words.name, i) == channel) return i;
+  return std::nullopt;
+}
+
+StreamState state_of(const Dialect& words, const sql::Rows& status, size_t row) {
+  return {true,
+          status.text(words.receiving, row) != "No",
+          status.text(words.applying, row) != "No",
+          status.text(words.host, row),
+          std::atoi(status.text(words.port, row).c_str()),
+          status.text(words.name, row),
+          status.text(words.user, row)};
 }
 
 bool transient(int number) {
@@ -41,59 +64,85 @@ bool turned_away(int number) {
 
 }  // namespace
 
+namespace {
+
+/// What a connection is told of its source. Of one that is there (`row`), all else stays.
+Secret source_settings(Engine engine, const Source& source, const sql::Rows& status, std::optional<size_t> row) {
+  const bool mysql = engine == Engine::mysql;
+  const Dialect& words = dialect(engine);
+  const std::string prefix = mysql ? "SOURCE" : "MASTER";
+  Secret settings(fmt::format("{0}_HOST={1}, {0}_PORT={2}", prefix, sql::quote_mysql(source.host), source.port));
+  if (!row || source.renew || status.text(words.user, *row) == source.user)
+    settings.append(fmt::format(", {0}_USER={1}, {0}_PASSWORD=", prefix, sql::quote_mysql(source.user)))
+        .append(sql::quote_mysql(source.password));
+  if (mysql) {
+    if (!row || status.text("Auto_Position", *row) != "1") settings.append(", SOURCE_AUTO_POSITION=1");
+    if (!row) settings.append(", SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000000, GET_SOURCE_PUBLIC_KEY=1");
+    return settings;
+  }
+  const std::string gtid = row ? status.text("Using_Gtid", *row) : "No";
+  settings.append(", MASTER_USE_GTID=" + (gtid == "No" ? "slave_pos" : gtid));
+  if (!row) settings.append(", MASTER_CONNECT_RETRY=1");
+  return settings;
+}
+
+}  // namespace
+
 Status follow(Engine engine, const sql::Target& replica, const Source& source, Deadline deadline,
               std::stop_token stop) {
   const Dialect& words = dialect(engine);
   auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
   auto run = [&](const std::string& statement) { return connection.query(statement, deadline, stop); };
   const auto status = TRY(run(words.status));
-  const bool follows = !status.empty() && status.text(words.host) == source.host &&
-                       status.text(words.port) == std::to_string(source.port);
+  const auto row = row_of(words, status, source.channel);
+  const bool follows = row && status.text(words.host, *row) == source.host &&
+                       status.text(words.port, *row) == std::to_string(source.port);
   if (!follows || source.renew) {
-    if (!status.empty()) TRY(run(words.stop));
-    if (source.demote && status.empty() && engine == Engine::mariadb)
-      TRY(run("SET GLOBAL gtid_slave_pos=@@GLOBAL.gtid_current_pos"));
-    const bool mysql = engine == Engine::mysql;
-    const char* word = mysql ? "SOURCE" : "MASTER";
-    Secret change(fmt::format("CHANGE {1} TO {0}_HOST={2}, {0}_PORT={3}, {0}_USER={4}, {0}_PASSWORD=", word,
-                              mysql ? "REPLICATION SOURCE" : "MASTER", sql::quote_mysql(source.host), source.port,
-                              sql::quote_mysql(source.user)));
-    change.append(sql::quote_mysql(source.password))
-        .append(mysql ? ", SOURCE_AUTO_POSITION=1, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000000, "
-                        "GET_SOURCE_PUBLIC_KEY=1"
-                      : ", MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1");
-    TRY(connection.query(change.reveal(), deadline, stop));
+    if (row) TRY(run(channel_statement(engine, "STOP", source.channel)));
+    if (source.demote) TRY_VOID(count_own_as_position(engine, replica, deadline, stop));
+    const Secret settings = source_settings(engine, source, status, row);
+    TRY(connection.query(change_statement(engine, source.channel, settings).reveal(), deadline, stop));
   }
-  TRY(run(words.start));
+  TRY(run(channel_statement(engine, "START", source.channel)));
   return {};
 }
 
-Status resume_replication(Engine engine, const sql::Target& replica, Deadline deadline, std::stop_token stop) {
+Status count_own_as_position(Engine engine, const sql::Target& server, Deadline deadline, std::stop_token stop) {
+  if (engine != Engine::mariadb) return {};
+  auto connection = TRY(MariadbConnection::connect(server, deadline, stop));
+  const auto status = TRY(connection.query(kMariadb.status, deadline, stop));
+  if (status.empty())
+    TRY(connection.query("SET GLOBAL gtid_slave_pos=@@GLOBAL.gtid_current_pos", deadline, std::move(stop)));
+  return {};
+}
+
+Status resume_replication(Engine engine, const sql::Target& replica, const Which& which, Deadline deadline,
+                          std::stop_token stop) {
   if (engine == Engine::postgres) {
     auto connection = TRY(PostgresConnection::connect(replica, deadline, stop));
     TRY(connection.query("SELECT pg_wal_replay_resume() WHERE pg_is_in_recovery()", deadline, stop));
     return {};
   }
   auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
-  TRY(connection.query(dialect(engine).start, deadline, stop));
+  TRY(connection.query(which                     ? channel_statement(engine, "START", *which)
+                       : engine == Engine::mysql ? "START REPLICA"
+                                                 : "START ALL SLAVES",
+                       deadline, stop));
   return {};
 }
 
-Status reconnect_receiver(Engine engine, const sql::Target& replica, Deadline deadline, std::stop_token stop) {
+Status reconnect_receiver(Engine engine, const sql::Target& replica, const std::string& channel, Deadline deadline,
+                          std::stop_token stop) {
   const Dialect& words = dialect(engine);
-  const bool mysql = engine == Engine::mysql;
   auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
   const auto status = TRY(connection.query(words.status, deadline, stop));
+  const auto row = row_of(words, status, channel);
   // MariaDB throws its relay log away when the receiver starts while the applier does not run.
-  if (status.rows.size() != 1 || status.text(words.applying) != "Yes")
-    return fail(ErrorClass::refused, "replication.not_applying", "it does not follow one source, or does not apply");
-  const std::string name = status.text(mysql ? "Channel_Name" : "Connection_name");
-  if (!mysql)
-    TRY(connection.query("SET @@SESSION.default_master_connection=" + sql::quote_mysql(name), deadline, stop));
+  if (!row || status.text(words.applying, *row) != "Yes")
+    return fail(ErrorClass::refused, "replication.not_applying",
+                row ? "it does not apply" : "it has no such replication connection");
   for (const char* verb : {"STOP", "START"})
-    TRY(connection.query(mysql ? fmt::format("{} REPLICA IO_THREAD FOR CHANNEL {}", verb, sql::quote_mysql(name))
-                               : fmt::format("{} SLAVE IO_THREAD", verb),
-                         deadline, stop));
+    TRY(connection.query(channel_statement(engine, verb, channel, "IO_THREAD"), deadline, stop));
   return {};
 }
 
@@ -101,7 +150,8 @@ bool relay_logs_missing(const Error& error) {
   return error.message.find("[1872]") != std::string::npos || error.message.find("[13124]") != std::string::npos;
 }
 
-Status fetch_logs_anew(const sql::Target& replica, const sql::Target& source, Deadline deadline, std::stop_token stop) {
+Status fetch_logs_anew(const sql::Target& replica, const std::string& channel, const sql::Target& source,
+                       Deadline deadline, std::stop_token stop) {
   auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
   auto upstream = TRY(MariadbConnection::connect(source, deadline, stop));
   auto run = [&](const std::string& statement) { return connection.query(statement, deadline, stop); };
@@ -112,31 +162,33 @@ Status fetch_logs_anew(const sql::Target& replica, const sql::Target& source, De
   // Two looks: first whether it may be stopped, then, with nothing moving, whether its logs may go.
   for (const bool stopped : {false, true}) {
     const auto status = TRY(run(kMysql.status));
-    if (status.rows.size() != 1 || status.text("Auto_Position") != "1")
-      return refuse("it does not follow one source by GTID");
+    const auto row = row_of(kMysql, status, channel);
+    if (!row || status.text("Auto_Position", *row) != "1") return refuse("it does not follow its source by GTID");
     auto own = TRY(run("SELECT @@GLOBAL.gtid_executed AS executed, @@GLOBAL.server_uuid AS uuid"));
     const std::string executed = sql::quote_mysql(own.text("executed")),
-                      received = sql::quote_mysql(status.text("Retrieved_Gtid_Set"));
+                      received = sql::quote_mysql(status.text("Retrieved_Gtid_Set", *row));
     auto theirs = TRY(upstream.query(
         fmt::format("SELECT GTID_SUBSET({0}, @@GLOBAL.gtid_executed) AS applied, GTID_SUBSET({1}, "
                     "@@GLOBAL.gtid_executed) AS received, GTID_SUBSET(@@GLOBAL.gtid_purged, {0}) AS kept, "
                     "@@GLOBAL.server_uuid AS uuid",
                     executed, received),
         deadline, stop));
-    if (const auto uuid = status.text("Source_UUID"); !uuid.empty() && uuid != theirs.text("uuid"))
+    if (const auto uuid = status.text("Source_UUID", *row); !uuid.empty() && uuid != theirs.text("uuid"))
       return refuse("it follows another server");
     if (theirs.text("applied") != "1" || theirs.text("received") != "1")
       return refuse("it has transactions that its source lacks");
     if (theirs.text("kept") != "1") return refuse("its source has purged what would have to be fetched");
-    if (!stopped) TRY(run(kMysql.stop));
+    if (!stopped) TRY(run(channel_statement(Engine::mysql, "STOP", channel)));
   }
-  TRY(run("RESET REPLICA"));
-  TRY(run(kMysql.start));
+  TRY(run("RESET REPLICA FOR CHANNEL " + sql::quote_mysql(channel)));
+  TRY(run(channel_statement(Engine::mysql, "START", channel)));
   return {};
 }
 
-Result<StreamState> stream_state(Engine engine, const sql::Target& replica, Deadline deadline, std::stop_token stop) {
+Result<StreamState> stream_state(Engine engine, const sql::Target& replica, const std::string& channel,
+                                 Deadline deadline, std::stop_token stop) {
   StreamState state;
+  state.channel = channel;
   if (engine == Engine::postgres) {
     auto connection = TRY(PostgresConnection::connect(replica, deadline, stop));
     auto rows =
@@ -149,16 +201,19 @@ Result<StreamState> stream_state(Engine engine, const sql::Target& replica, Dead
     state.applying = rows.text("paused") == "f";
     return state;
   }
+  for (auto& one : TRY(stream_states(engine, replica, deadline, std::move(stop))))
+    if (one.channel == channel) return std::move(one);
+  return state;
+}
+
+Result<std::vector<StreamState>> stream_states(Engine engine, const sql::Target& replica, Deadline deadline,
+                                               std::stop_token stop) {
   const Dialect& words = dialect(engine);
   auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
-  auto rows = TRY(connection.query(words.status, deadline, stop));
-  if (rows.empty()) return state;
-  state.follows = true;
-  state.host = rows.text(words.host);
-  state.port = std::atoi(rows.text(words.port).c_str());
-  state.receiving = rows.text(words.receiving) != "No";
-  state.applying = rows.text(words.applying) != "No";
-  return state;
+  const auto rows = TRY(connection.query(words.status, deadline, stop));
+  std::vector<StreamState> all;
+  for (size_t i = 0; i < rows.rows.size(); ++i) all.push_back(state_of(words, rows, i));
+  return all;
 }
 
 Status restore_stream(Engine engine, const sql::Target& replica, const StreamState& before, const Source& as_whom,
@@ -169,24 +224,24 @@ Status restore_stream(Engine engine, const sql::Target& replica, const StreamSta
     TRY(connection.query("SELECT pg_wal_replay_pause() WHERE pg_is_in_recovery()", deadline));
     return {};
   }
-  const Dialect& words = dialect(engine);
-  const bool mysql = engine == Engine::mysql;
+  const std::string& channel = before.channel;
   auto connection = TRY(MariadbConnection::connect(replica, deadline));
-  const auto now = TRY(stream_state(engine, replica, deadline));
+  const auto now = TRY(stream_state(engine, replica, channel, deadline));
   if (!before.follows) {
     if (!now.follows) return {};
-    TRY(connection.query(words.stop, deadline));
-    TRY(connection.query(mysql ? "RESET REPLICA ALL" : "RESET SLAVE ALL", deadline));
+    TRY(connection.query(channel_statement(engine, "STOP", channel), deadline));
+    TRY(connection.query(forget_statement(engine, channel), deadline));
     return {};
   }
   if (now.host != before.host || now.port != before.port) {
     Source source = as_whom;
     source.host = before.host;
     source.port = before.port;
+    source.channel = channel;
     TRY_VOID(follow(engine, replica, source, deadline));
   }
-  if (!before.applying) TRY(connection.query(mysql ? "STOP REPLICA SQL_THREAD" : "STOP SLAVE SQL_THREAD", deadline));
-  if (!before.receiving) TRY(connection.query(mysql ? "STOP REPLICA IO_THREAD" : "STOP SLAVE IO_THREAD", deadline));
+  if (!before.applying) TRY(connection.query(channel_statement(engine, "STOP", channel, "SQL_THREAD"), deadline));
+  if (!before.receiving) TRY(connection.query(channel_statement(engine, "STOP", channel, "IO_THREAD"), deadline));
   return {};
 }
 
@@ -203,6 +258,13 @@ Result<std::string> semi_sync_switch(MariadbConnection& connection, bool source,
   if (!rows.empty()) return rows.text("Variable_name");
   return fail(ErrorClass::refused, "replication.no_semi_sync", "the server has no plug-in for semi-sync",
               "install it, and switch it on in the configuration");
+}
+
+/// Not behind, or not more than it is on purpose.
+bool up_to_date(const Dialect& words, const sql::Rows& status, size_t row) {
+  const auto lag = status.value(words.lag, row);
+  const int delay = std::atoi(status.text("SQL_Delay", row).c_str());
+  return lag && std::atoi(lag->c_str()) <= (delay > 0 ? delay + 2 : 0);
 }
 
 /// Fallen back it waits for a commit that a replica acknowledges; switched off and on it waits from the next one on.
@@ -236,8 +298,8 @@ Result<bool> semi_sync_on(const sql::Target& server, bool source, Deadline deadl
   return TRY(connection.query(fmt::format("SELECT @@GLOBAL.{} AS x", name), deadline, stop)).text("x") == "1";
 }
 
-Status set_semi_sync(Engine engine, const sql::Target& server, bool source, bool on, Deadline deadline,
-                     std::stop_token stop) {
+Status set_semi_sync(Engine engine, const sql::Target& server, bool source, bool on, const std::string& channel,
+                     Deadline deadline, std::stop_token stop) {
   auto connection = TRY(MariadbConnection::connect(server, deadline, stop));
   const std::string name = TRY(semi_sync_switch(connection, source, deadline, stop));
   TRY(connection.query(fmt::format("SET GLOBAL {}={}", name, on ? "ON" : "OFF"), deadline, stop));
@@ -246,16 +308,17 @@ Status set_semi_sync(Engine engine, const sql::Target& server, bool source, bool
   const Dialect& words = dialect(engine);
   const bool drained = TRY(sys::wait_until(
       [&] {
-        auto rows = connection.query(words.status, deadline, stop);
-        return rows && rows->text(words.applying) == "Yes" && rows->value(words.lag) == "0";
+        const auto rows = connection.query(words.status, deadline, stop);
+        const auto row = rows ? row_of(words, *rows, channel) : std::nullopt;
+        return row && rows->text(words.applying, *row) == "Yes" && up_to_date(words, *rows, *row);
       },
       deadline, stop));
   if (!drained) return fail(ErrorClass::unavailable, "replication.waiting", "it does not catch up in time");
-  return reconnect_receiver(engine, server, deadline, std::move(stop));
+  return reconnect_receiver(engine, server, channel, deadline, std::move(stop));
 }
 
-Status wait_for_replication(Engine engine, const sql::Target& replica, bool level, Deadline deadline,
-                            std::stop_token stop) {
+Status wait_for_replication(Engine engine, const sql::Target& replica, const Which& which, bool level,
+                            Deadline deadline, std::stop_token stop) {
   std::string state = "nothing was told";
   std::optional<std::chrono::steady_clock::time_point> refused_since;
   std::optional<Error> broken;
@@ -273,12 +336,13 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, bool leve
   const Dialect& words = dialect(engine);
   auto look_mysql = [&](MariadbConnection& connection) -> bool {
     auto rows = connection.query(words.status, deadline, stop);
-    if (!rows || rows->empty()) {
-      state = rows ? "it follows nobody" : rows.error().message;
+    if (!rows || rows->empty() || (which && !row_of(words, *rows, *which))) {
+      state = rows ? "it has no source configured" : rows.error().message;
       return false;
     }
     bool all = true;
     for (size_t i = 0; i < rows->rows.size(); ++i) {
+      if (which && rows->text(words.name, i) != *which) continue;
       const std::string receiving = rows->text(words.receiving, i), applying = rows->text(words.applying, i);
       const int io = std::atoi(rows->text("Last_IO_Errno", i).c_str()),
                 sql = std::atoi(rows->text("Last_SQL_Errno", i).c_str());
@@ -295,7 +359,7 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, bool leve
         refused_since = now;
       else if (now - *refused_since > std::chrono::seconds(5))
         broken = Error{ErrorClass::failed, "replication.stopped", fmt::format("[{}] {}", io, error), {}, {}};
-      all = all && receiving == "Yes" && applying == "Yes" && (!level || rows->value(words.lag, i) == "0");
+      all = all && receiving == "Yes" && applying == "Yes" && (!level || up_to_date(words, *rows, i));
     }
     return all;
   };

@@ -32,7 +32,7 @@ Status follow(const UpContext& context, const MemberConfig& c) {
       c.engine, target,
       {upstream->host, upstream->port, c.replication_user, TRY(agent::read_password(c.replication_password_file))},
       context.deadline, context.stop));
-  auto follows = engine::wait_for_replication(c.engine, target, false, context.deadline, context.stop);
+  auto follows = engine::wait_for_replication(c.engine, target, "", false, context.deadline, context.stop);
   if (follows) return {};
   return fail(ErrorClass::failed, "lab.replication",
               fmt::format("{} does not follow {}: {}", c.member, c.upstream, follows.error().message),

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 
+#include "agent/channels.h"
 #include "agent/client.h"
 #include "agent/config.h"
 #include "agent/dir_users.h"
@@ -64,6 +65,7 @@ class AgentMember : public engine::MemberControl {
         epoch_(std::move(epoch)) {}
 
   const MemberSetup& setup() const override { return setup_; }
+  std::vector<engine::Channel> noted_channels() override { return agent::noted_channels(config_); }
   Result<bool> is_running(Deadline deadline) override {
     auto reply = TRY(ask("status", Value::object(), deadline));
     const std::string state = reply["server"]["state"].text();

@@ -63,6 +63,9 @@ void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member&
       if (cluster.engine != cluster::Engine::galera)
         facts.role_wanted = (*status)["role"].text() == "replica" ? MemberRole::replica : MemberRole::primary;
       facts.upstream_wanted = (*status)["upstreamAddress"].text();
+      facts.upstream_noted = (*status)["channels"]["followed"].text();
+      for (const auto& origin : (*status)["channels"]["foreignOrigins"].items())
+        facts.foreign_noted.push_back(origin.text());
       engine::note(facts, "server", facts.server_state, "agent");
     } else {
       engine::note_unknown(facts, "server", "agent", status.error().message);
@@ -128,6 +131,8 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   facts.role_wanted = from_agent.role_wanted;
   if (!facts.server_id) facts.server_id = from_agent.server_id;
   facts.upstream_wanted = std::move(from_agent.upstream_wanted);
+  facts.upstream_noted = std::move(from_agent.upstream_noted);
+  facts.foreign_noted = std::move(from_agent.foreign_noted);
   facts.process_state = std::move(from_agent.process_state);
   facts.log_tail = std::move(from_agent.log_tail);
   facts.volumes = std::move(from_agent.volumes);

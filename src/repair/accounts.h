@@ -1,9 +1,10 @@
-// Whether members can sign in where they are to follow, before anything is done for it.
+// Whether members can log in where they are to follow, before anything is done for it.
 #pragma once
 
 #include <map>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "cluster/types.h"
@@ -11,11 +12,16 @@
 
 namespace holdfast::repair {
 
-/// Member -> why. MariaDB and MySQL: signs in to the server that each member is to follow by this plan, from here and
-/// as the replication account the member's agent has. Only those that are definitely turned away are in the answer: a
-/// server that does not answer proves nothing against an account.
-std::map<std::string, Error> refused_accounts(const cluster::DatabaseCluster& cluster, const operation::Plan& plan,
-                                              std::stop_token stop);
+struct AccountChecks {
+  std::map<std::string, Error> refused;  ///< member -> why
+  std::vector<std::string> unchecked;    ///< sentences: whose account was not tried, and why
+};
+
+/// MariaDB and MySQL: each member's agent logs in to the server that the member is to follow by this plan, from the
+/// member's host, with the account and the TLS settings it would follow with. Refused are only those that are
+/// definitely turned away: a server that does not answer proves nothing against an account.
+AccountChecks check_accounts(const cluster::DatabaseCluster& cluster, const operation::Plan& plan,
+                             std::stop_token stop);
 
 /// "repair.replication_account" (refused): `source` turns `user` away, or gives it no logs; the hint says how it is
 /// made.

@@ -7,6 +7,7 @@
 
 #include "engine/replication.h"
 #include "provider/member_agent.h"
+#include "repair/channels.h"
 #include "repair/last_look.h"
 #include "repair/live_position.h"
 #include "repair/member_step.h"
@@ -35,7 +36,12 @@ class StartServer : public MemberStep {
       how.extra_args.emplace_back("-c");
       how.extra_args.push_back(fmt::format("{}={}", setting, value.integer()));
     }
+    // What its connections are told by no file they are told again first.
+    const bool rebuilt = scope.plan().find("swap-" + scope.step().member) && !without_threads(engine()).empty();
+    const auto channels = control->noted_channels();
+    if (rebuilt) how.extra_args.push_back(without_threads(engine()));
     TRY_VOID(start_member(*control, how, Deadline::in(seconds(180))));
+    if (rebuilt) TRY_VOID(start_channels(*members_, *control, channels, scope.stop()));
     if (engine() != Engine::mariadb) return Value::object();
     return Value::object({{"position", TRY(settle_position(*members_, scope, *control))}});
   }
@@ -110,12 +116,17 @@ Value stream_value(const engine::StreamState& s) {
                         {"receiving", s.receiving},
                         {"applying", s.applying},
                         {"host", s.host},
-                        {"port", s.port}});
+                        {"port", s.port},
+                        {"channel", s.channel}});
 }
 
 engine::StreamState stream_from(const Value& v) {
-  return {v["follows"].boolean(), v["receiving"].boolean(), v["applying"].boolean(), v["host"].text(),
-          static_cast<int>(v["port"].integer())};
+  return {v["follows"].boolean(),
+          v["receiving"].boolean(),
+          v["applying"].boolean(),
+          v["host"].text(),
+          static_cast<int>(v["port"].integer()),
+          v["channel"].text()};
 }
 
 class StreamStep : public MemberStep {
@@ -123,12 +134,14 @@ class StreamStep : public MemberStep {
   using MemberStep::MemberStep;
   Result<Value> look_before(StepScope& scope) override {
     auto* control = TRY(member(scope));
-    return stream_value(TRY(engine::stream_state(engine(), control->setup().socket, soon(), scope.stop())));
+    const auto channel = TRY(own_channel(*members_, *control, scope.stop()));
+    return stream_value(TRY(engine::stream_state(engine(), control->setup().socket, channel, soon(), scope.stop())));
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto* control = TRY(member(scope));
     const bool level = until_level(scope);
-    return engine::wait_for_replication(engine(), control->setup().socket, level,
+    return engine::wait_for_replication(engine(), control->setup().socket,
+                                        TRY(own_channel(*members_, *control, scope.stop())), level,
                                         Deadline::in(seconds(level ? 600 : 60)), scope.stop());
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
@@ -149,35 +162,38 @@ class ResumeReplication : public StreamStep {
   Result<Value> run(StepScope& scope, const Value& before) override {
     auto* control = TRY(member(scope));
     TRY_VOID(ready_for_sql(scope));
-    auto resumed = engine::resume_replication(engine(), control->setup().socket, soon(), scope.stop());
+    auto resumed =
+        engine::resume_replication(engine(), control->setup().socket, before["channel"].text(), soon(), scope.stop());
     if (!resumed && engine() == Engine::mysql && engine::relay_logs_missing(resumed.error()))
       for (const auto& source : members_->cluster.members)
         if (source.host == before["host"].text() && source.port == before["port"].integer())
-          resumed = fetch(scope, *control, source.name.str());
+          resumed = fetch(scope, *control, before, source.name.str());
     if (!resumed) return fail(std::move(resumed).error());
     return Value::object();
   }
 
  protected:
-  Status fetch(StepScope& scope, engine::MemberControl& replica, const std::string& source) const {
+  Status fetch(StepScope& scope, engine::MemberControl& replica, const Value& before, const std::string& source) const {
     auto* control = TRY(members_->find(source));
-    return engine::fetch_logs_anew(replica.setup().socket, control->setup().socket, soon(), scope.stop());
+    return engine::fetch_logs_anew(replica.setup().socket, before["channel"].text(), control->setup().socket, soon(),
+                                   scope.stop());
   }
 };
 
 class ReconnectReceiver : public StreamStep {
  public:
   using StreamStep::StreamStep;
-  Result<Value> run(StepScope& scope, const Value&) override {
+  Result<Value> run(StepScope& scope, const Value& before) override {
     auto* control = TRY(member(scope));
     TRY_VOID(ready_for_sql(scope));
-    TRY_VOID(engine::reconnect_receiver(engine(), control->setup().socket, soon(), scope.stop()));
+    TRY_VOID(
+        engine::reconnect_receiver(engine(), control->setup().socket, before["channel"].text(), soon(), scope.stop()));
     return Value::object();
   }
-  Status undo(StepScope& scope, const Value&, const Value*) override {
+  Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
     TRY_VOID(ready_for_sql(scope));
-    return engine::resume_replication(engine(), control->setup().socket, soon());
+    return engine::resume_replication(engine(), control->setup().socket, before["channel"].text(), soon());
   }
 
  protected:
@@ -187,10 +203,10 @@ class ReconnectReceiver : public StreamStep {
 class FetchLogsAnew : public ResumeReplication {
  public:
   using ResumeReplication::ResumeReplication;
-  Result<Value> run(StepScope& scope, const Value&) override {
+  Result<Value> run(StepScope& scope, const Value& before) override {
     auto* control = TRY(member(scope));
     TRY_VOID(ready_for_sql(scope));
-    TRY_VOID(fetch(scope, *control, scope.step().arguments["source"].text()));
+    TRY_VOID(fetch(scope, *control, before, scope.step().arguments["source"].text()));
     return Value::object();
   }
 };
@@ -202,7 +218,8 @@ class FollowSource : public StreamStep {
     // It may have written since the plan was made: a second writer until it was closed.
     auto* control = TRY(member(scope));
     auto* source = TRY(members_->find(scope.step().arguments["source"].text()));
-    const auto own = TRY(held_beyond(engine(), control->setup().socket, source->setup().socket, soon(), scope.stop()));
+    const auto own = TRY(held_beyond(engine(), control->setup().socket, source->setup().socket, soon(), scope.stop(),
+                                     TRY(foreign_origins(*members_, *control, scope.stop()))));
     if (!own.empty())
       return fail(ErrorClass::refused, "repair.target_is_authority",
                   fmt::format("{} has what {} lacks by now: {}", scope.step().member, source->setup().name, own),
@@ -215,9 +232,40 @@ class FollowSource : public StreamStep {
     source.renew = scope.step().arguments["renew"].boolean();
     source.demote = !before["follows"].boolean();
     TRY_VOID(ready_for_sql(scope));
-    TRY_VOID(engine::follow(engine(), control->setup().socket, source, soon(), scope.stop()));
+    TRY_VOID(follow_as_before(*members_, *control, source, scope.stop()));
     return Value::object();
   }
+};
+
+/// A connection that is no part of the cluster's replication.
+class DropChannel : public MemberStep {
+ public:
+  using MemberStep::MemberStep;
+  Result<Value> look_before(StepScope& scope) override {
+    auto* control = TRY(member(scope));
+    const auto own = TRY(own_channel(*members_, *control, scope.stop()));
+    if (own != channel(scope)) return Value::object();
+    return fail(ErrorClass::refused, "operation.world_changed",
+                fmt::format("{} follows by its channel '{}' now: it is not removed", scope.step().member, own),
+                fmt::format("holdfast triage -c {}", members_->cluster.full_name()));
+  }
+  Result<Value> run(StepScope& scope, const Value&) override {
+    auto* control = TRY(member(scope));
+    TRY_VOID(ready_for_sql(scope));
+    TRY_VOID(engine::forget_channel(engine(), control->setup().socket, channel(scope), soon(), scope.stop()));
+    return Value::object();
+  }
+  Status prove(StepScope& scope, const Value&, const Value&) override {
+    auto* control = TRY(member(scope));
+    const auto state =
+        TRY(engine::stream_state(engine(), control->setup().socket, channel(scope), soon(), scope.stop()));
+    if (!state.follows) return {};
+    return fail(ErrorClass::failed, "repair.channel_left",
+                fmt::format("{} still has the channel '{}'", scope.step().member, channel(scope)));
+  }
+
+ private:
+  static const std::string& channel(StepScope& scope) { return scope.step().arguments["channel"].text(); }
 };
 
 class SetReadOnly : public MemberStep {
@@ -266,7 +314,8 @@ class SetSemiSync : public MemberStep {
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     TRY_VOID(ready_for_sql(scope));
-    TRY_VOID(engine::set_semi_sync(engine(), control->setup().socket, as_source(scope), true, Deadline::in(seconds(60)),
+    TRY_VOID(engine::set_semi_sync(engine(), control->setup().socket, as_source(scope), true,
+                                   TRY(own_channel(*members_, *control, scope.stop())), Deadline::in(seconds(60)),
                                    scope.stop()));
     return Value::object();
   }
@@ -278,7 +327,8 @@ class SetSemiSync : public MemberStep {
     auto* control = TRY(member(scope));
     if (before["on"].boolean()) return {};
     TRY_VOID(ready_for_sql(scope));
-    return engine::set_semi_sync(engine(), control->setup().socket, as_source(scope), false, Deadline::in(seconds(60)));
+    return engine::set_semi_sync(engine(), control->setup().socket, as_source(scope), false,
+                                 TRY(own_channel(*members_, *control, {})), Deadline::in(seconds(60)));
   }
 
  private:
@@ -404,6 +454,7 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   handlers["fetch_logs_anew"] = std::make_shared<FetchLogsAnew>(members);
   handlers["reconnect_receiver"] = std::make_shared<ReconnectReceiver>(members);
   handlers["follow_source"] = std::make_shared<FollowSource>(members);
+  handlers["drop_channel"] = std::make_shared<DropChannel>(members);
   handlers["set_read_only"] = std::make_shared<SetReadOnly>(members);
   handlers["set_semi_sync"] = std::make_shared<SetSemiSync>(members);
   handlers["create_slot"] = std::make_shared<CreateSlot>(members);

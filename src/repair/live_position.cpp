@@ -1,5 +1,7 @@
 #include "repair/live_position.h"
 
+#include <algorithm>
+
 #include "position/gtid_set.h"
 #include "position/gtid_vector.h"
 #include "sql/mariadb.h"
@@ -28,18 +30,30 @@ Result<position::GtidSet> mysql_set(const sql::Target& server, Deadline deadline
   return position::GtidSet::parse(rows.text("x"));
 }
 
+bool has_of(const position::GtidSet& set, const position::Uuid& uuid) {
+  return std::ranges::any_of(set.sources(), [&](const auto& source) { return source.uuid == uuid; });
+}
+
 }  // namespace
 
 Result<std::string> held_beyond(cluster::Engine engine, const sql::Target& member, const sql::Target& other,
-                                Deadline deadline, std::stop_token stop) {
+                                Deadline deadline, std::stop_token stop, const std::set<std::string>& foreign) {
   if (engine == cluster::Engine::mysql) {
     const auto mine = TRY(mysql_set(member, deadline, stop));
-    return mine.subtract(TRY(mysql_set(other, deadline, stop))).to_string(",");
+    const auto theirs = TRY(mysql_set(other, deadline, stop));
+    position::GtidSet extra;
+    for (const auto& source : mine.subtract(theirs).sources())
+      for (const auto& interval : source.intervals)
+        if (!foreign.contains(source.uuid.to_string()) || has_of(theirs, source.uuid))
+          extra.add(source.uuid, source.tag, interval);
+    return extra.to_string(",");
   }
   const auto mine = TRY(mariadb_state(member, deadline, stop));
   const auto theirs = TRY(mariadb_state(other, deadline, stop));
   std::string text;
-  for (const auto& range : mine.missing_from(theirs)) text += (text.empty() ? "" : ",") + range.to_string();
+  for (const auto& range : mine.missing_from(theirs))
+    if (!foreign.contains(std::to_string(range.domain)) || theirs.last().of_domain(range.domain).seq > 0)
+      text += (text.empty() ? "" : ",") + range.to_string();
   return text;
 }
 

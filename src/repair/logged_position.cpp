@@ -7,6 +7,7 @@
 
 #include "cluster/server_words.h"
 #include "provider/errant.h"
+#include "repair/channels.h"
 #include "repair/live_position.h"
 #include "repair/logged_position.h"
 #include "repair/member_step.h"
@@ -29,8 +30,8 @@ Result<std::string> objection(const Members& members, StepScope& scope, engine::
   const auto found = provider::look_up_transactions(members.cluster, *described, behind, seconds(30), scope.stop());
   if (!found.is_only(cluster::ErrantClass::ddl)) return fmt::format("its log has more than DDL behind it: {}", behind);
   auto* control = TRY(members.find(source));
-  const auto own =
-      TRY(held_beyond(Engine::mariadb, replica.setup().socket, control->setup().socket, soon(), scope.stop()));
+  const auto own = TRY(held_beyond(Engine::mariadb, replica.setup().socket, control->setup().socket, soon(),
+                                   scope.stop(), TRY(foreign_origins(members, replica, scope.stop()))));
   return own.empty() ? "" : fmt::format("{} lacks {}", source, own);
 }
 
@@ -48,13 +49,15 @@ class GoOnBehindLog : public MemberStep {
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     TRY_VOID(ready_for_sql(scope));
-    TRY_VOID(engine::go_on_behind_its_log(control->setup().socket, soon(), scope.stop()));
+    TRY_VOID(engine::go_on_behind_its_log(control->setup().socket, TRY(own_channel(*members_, *control, scope.stop())),
+                                          soon(), scope.stop()));
     return Value::object();
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto* control = TRY(member(scope));
-    return engine::wait_for_replication(engine(), control->setup().socket, true, Deadline::in(seconds(600)),
-                                        scope.stop());
+    return engine::wait_for_replication(engine(), control->setup().socket,
+                                        TRY(own_channel(*members_, *control, scope.stop())), true,
+                                        Deadline::in(seconds(600)), scope.stop());
   }
 };
 
@@ -82,13 +85,14 @@ operation::Step going_on_step(const std::string& member, const std::string& lead
 
 Result<std::string> settle_position(const Members& members, StepScope& scope, engine::MemberControl& control) {
   const auto& replica = control.setup().socket;
-  const auto stream = TRY(engine::stream_state(Engine::mariadb, replica, soon(), scope.stop()));
+  const auto channel = TRY(own_channel(members, control, scope.stop()));
+  const auto stream = TRY(engine::stream_state(Engine::mariadb, replica, channel, soon(), scope.stop()));
   for (const auto& described : members.cluster.members) {
     if (!stream.follows || described.host != stream.host || described.port != stream.port) continue;
     if (!TRY(engine::stopped_at_what_it_logged(replica, Deadline::in(seconds(5)), scope.stop()))) return "noted";
     const auto why = objection(members, scope, control, described.name.str());
     if (!why || !why->empty()) return "unknown";  // the proof that follows tells why
-    TRY_VOID(engine::go_on_behind_its_log(replica, soon(), scope.stop()));
+    TRY_VOID(engine::go_on_behind_its_log(replica, channel, soon(), scope.stop()));
     return "settled";
   }
   return "none";

@@ -13,6 +13,7 @@
 #include "repair/rungs_galera.h"
 #include "repair/rungs_postgres.h"
 #include "repair/sides.h"
+#include "repair/sources.h"
 #include "repair/steps.h"
 #include "repair/unique.h"
 #include "repair/world.h"
@@ -50,6 +51,8 @@ class Planner {
   /// What only it has would be on no primary any more.
   Status check_may_follow(const MemberReport& member) const;
   Status follow_leader(const MemberReport& member);
+  /// That it gets another source than the one it is configured with.
+  void remark_other_source(const MemberReport& member, const std::string& source);
   bool outlived(const MemberReport& member, const MemberReport& source) const;
   /// When nobody takes writes: the command that tells how somebody comes to.
   std::string who_is_to_lead() const {
@@ -61,21 +64,26 @@ class Planner {
   bool says(const MemberReport& member, std::string_view id) const { return repair::says(report_, member, id); }
   /// It follows a member which this plan starts.
   bool follows_started(const MemberReport& member) const {
-    if (!member.facts.upstream()) return false;
-    for (const auto& other : report_.cluster.members)
-      if (member.facts.upstream()->upstream == fmt::format("{}:{}", other.host, other.port))
-        return proposal_.plan.find("start-" + other.name.str()) || proposal_.plan.find("continue-" + other.name.str());
-    return false;
+    const auto* source = member.facts.upstream() ? configured_source(report_, member) : nullptr;
+    return source &&
+           (proposal_.plan.find("start-" + name(*source)) || proposal_.plan.find("continue-" + name(*source)));
+  }
+  /// ... or whose own replication this plan starts.
+  bool follows_mended(const MemberReport& member) const {
+    const auto* source = member.facts.upstream() ? configured_source(report_, member) : nullptr;
+    return source && !is_lost(*source) && std::ranges::any_of(proposal_.plan.steps, [&](const Step& step) {
+             return step.member == name(*source) && step.kind != "prove_member" && step.kind != "discard_side";
+           });
+  }
+  /// It has nothing of its own to repair: its source does not serve, or gets nothing itself.
+  bool lacks_its_source(const MemberReport& member) const {
+    return says(member, "replica-source-unreachable") || says(member, "replica-chain-broken");
   }
   /// Whom it follows, when that one is not there and something can be done about it.
   const MemberReport* dead_source(const MemberReport& member) const {
-    if (!says(member, "replica-source-unreachable") || !member.facts.upstream()) return nullptr;
-    for (const auto& other : report_.cluster.members) {
-      const MemberReport* source = report_.find(other.name.str());
-      if (source && member.facts.upstream()->upstream == fmt::format("{}:{}", other.host, other.port))
-        return source->healthy() ? nullptr : source;
-    }
-    return nullptr;
+    if (!lacks_its_source(member) || !member.facts.upstream()) return nullptr;
+    const auto* source = configured_source(report_, member);
+    return source && !source->healthy() ? source : nullptr;
   }
   /// It was promoted, and its agent would start it as a replica.
   bool learns_that_it_leads(const MemberReport& member) const {
@@ -97,7 +105,7 @@ class Planner {
   }
   /// There is nothing to do about it but to wait for that one.
   bool waits_for_started(const MemberReport& member) const {
-    return member.action == Action::nothing && says(member, "replica-source-unreachable") && follows_started(member);
+    return member.action == Action::nothing && lacks_its_source(member) && follows_mended(member);
   }
   bool has_no_return() const {
     return std::ranges::any_of(proposal_.plan.steps, [](const Step& step) { return step.point_of_no_return; });
@@ -116,6 +124,7 @@ bool is_down(const MemberReport& member) {
 
 /// Members that may be repaired first: those others follow, then by ordinal.
 int rank(const TriageReport& report, const MemberReport& member) {
+  if (!member.healthy() && member.action == Action::nothing && member.facts.upstream()) return 4;  // waits for another
   if (member.action >= Action::rewind) return 3;  // the last step of a rebuild cannot be taken back
   if (report.authority.member && *report.authority.member == member.facts.member) return 0;
   return member.facts.role_wanted == cluster::MemberRole::primary ? 1 : 2;
@@ -162,10 +171,12 @@ Status Planner::check_target(const MemberReport& member) const {
 const MemberReport* Planner::donor_for(const MemberReport& victim) const {
   if (report_.cluster.engine == Engine::galera) return galera_donor(report_, victim);
   const MemberReport* donor = nullptr;
+  const std::string source = source_for(report_, victim);
   for (const auto& m : report_.members) {
     if (&m == &victim || (!m.healthy() && !waits_for_replicas(m)) || is_delayed(m)) continue;
-    // A replica rather than the writer, so that the copy costs the clients nothing.
-    if (!donor || is_leader(*donor)) donor = &m;
+    // A replica rather than the writer, so that the copy costs the clients nothing; of replicas the one it is to
+    // follow, which then has all that is in the copy.
+    if (!donor || is_leader(*donor) || (name(m) == source && !is_leader(m))) donor = &m;
   }
   return donor;
 }
@@ -213,7 +224,8 @@ Status Planner::refill(const MemberReport& member) {
 Status Planner::restart(const MemberReport& member) {
   // A primary that comes back opens for writes: it must be the one that holds everything.
   const bool will_write = member.facts.role_wanted == cluster::MemberRole::primary && is_down(member);
-  const bool told_otherwise = is_told_otherwise(report_, member, report_.leader);
+  const std::string source = source_for(report_, member);
+  const bool told_otherwise = is_told_otherwise(report_, member, source);
   if (told_otherwise && is_down(member) && !holds_nothing_beside(report_, name(member), report_.leader))
     return fail(ErrorClass::refused, "repair.split_brain",
                 fmt::format("{} is not proven to hold nothing but what {} has: it cannot simply follow it",
@@ -221,9 +233,10 @@ Status Planner::restart(const MemberReport& member) {
                 fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
   if (told_otherwise && is_down(member)) {
     TRY_VOID(save_received(member, false));
-    add(telling_step(name(member), report_.leader));
+    remark_other_source(member, source);
+    add(telling_step(name(member), source));
     add(start_step(report_, member, "as a replica"));
-    add(follow_step(member, report_.leader));
+    add(follow_step(member, source));
     add_proof(member);
     return {};
   }
@@ -290,6 +303,7 @@ Status Planner::resume(const MemberReport& member) {
   if (report_.leader.empty())
     return fail(ErrorClass::refused, "repair.no_donor", "nobody takes writes whom " + name(member) + " could follow",
                 who_is_to_lead());
+  const std::string source = source_for(report_, member);
   const bool unreadable = says(member, "replica-relay-log-damaged");  // MySQL
   const bool relay_log_damaged =
       !unreadable && std::ranges::any_of(member.facts.following, [](const cluster::Following& f) {
@@ -299,11 +313,11 @@ Status Planner::resume(const MemberReport& member) {
   const bool detached = !leads && (says(member, "replica-detached") || says(member, "replica-wrong-source"));
   const bool follows_anew = detached || says(member, "replica-access-denied") || relay_log_damaged;
   if (follows_anew && report_.cluster.engine != Engine::postgres) TRY_VOID(check_may_follow(member));
-  if (unreadable && !can_fetch_logs_anew(report_, member)) return refill(member);
+  if (unreadable && !can_fetch_logs_anew(report_, member, source)) return refill(member);
   const bool out_of_order =
       std::ranges::any_of(member.facts.following, [](const cluster::Following& f) { return f.apply_errno == 1950; });
   if (out_of_order && !may_go_on_behind_its_log(report_, member)) return refill(member);
-  if (!leads && is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
+  if (!leads && is_told_otherwise(report_, member, source)) add(telling_step(name(member), source));
   if (says(member, "replica-writable")) add(read_only_step(member));
   const bool refused = says(member, "replica-access-denied");
   const bool stopped = says(member, "replica-thread-stopped") || says(member, "replica-not-receiving") || refused ||
@@ -313,18 +327,19 @@ Status Planner::resume(const MemberReport& member) {
     if (report_.cluster.engine == Engine::postgres)
       add(start_step(report_, member, "its agent writes whom it follows when it starts it"));
     else
-      add(follow_step(member, report_.leader));
+      add(follow_step(member, source));
+    remark_other_source(member, source);
   } else if (says(member, "replica-slot-missing")) {
     add(slot_step(member, report_.leader));
     add(start_step(report_, member, "so that it connects anew"));
   } else if (connects_anew && report_.cluster.engine == Engine::postgres) {
     add(start_step(report_, member, "so that it connects anew"));
   } else if (out_of_order) {
-    add(going_on_step(name(member), report_.leader));
+    add(going_on_step(name(member), source));
   } else if (unreadable) {
-    add(fetching_step(name(member), report_.leader));
+    add(fetching_step(name(member), source));
   } else if (refused || relay_log_damaged) {
-    add(follow_step(member, report_.leader, true));
+    add(follow_step(member, source, true));
   } else if (stopped) {
     add(resume_step(member, says(member, "replica-apply-error")));
   } else if (says(member, "replica-silent")) {
@@ -354,9 +369,18 @@ Status Planner::check_may_follow(const MemberReport& member) const {
 Status Planner::follow_leader(const MemberReport& member) {
   TRY_VOID(check_may_follow(member));
   if (is_told_otherwise(report_, member, report_.leader)) add(telling_step(name(member), report_.leader));
+  remark_other_source(member, report_.leader);
   add(follow_step(member, report_.leader));
   add_proof(member);
   return {};
+}
+
+void Planner::remark_other_source(const MemberReport& member, const std::string& source) {
+  const auto* before = configured_source(report_, member);
+  if (!before || name(*before) == source) return;
+  proposal_.remarks.push_back(
+      fmt::format("{} was configured to follow {}{}: it follows {} from now on", name(member), name(*before),
+                  before->healthy() ? "" : fmt::format(", which cannot be its source ({})", before->sentence), source));
 }
 
 Status Planner::repair(const MemberReport& member) {
@@ -391,6 +415,8 @@ Status Planner::repair(const MemberReport& member) {
     case Action::nothing:
       if (const MemberReport* source = dead_source(member)) {
         if (outlived(member, *source)) return follow_leader(member);
+        const bool chained = !report_.leader.empty() && name(*source) != report_.leader;
+        if (chained && is_lost(*source) && report_.cluster.engine != Engine::postgres) return follow_leader(member);
         if (report_.authority.kind == AuthorityKind::leader_not_primary && report_.leader.empty())
           return fail(ErrorClass::refused, "repair.needs_operator",
                       fmt::format("{} follows {}, which does not serve and lacks what {} has: which one is to take "
@@ -460,7 +486,7 @@ Result<Proposal> Planner::propose() {
   std::ranges::stable_sort(targets, {}, [&](const MemberReport* m) { return rank(report_, *m); });
   std::optional<Error> refused;
   bool rebuilding = false;
-  std::vector<const MemberReport*> waiting;
+  std::vector<const MemberReport*> waiting, channels;
   const MemberReport* taught = nullptr;
   for (const auto* m : targets) {
     if (request_.ordinal) TRY_VOID(check_target(*m));
@@ -473,7 +499,10 @@ Result<Proposal> Planner::propose() {
         taught = m;
         continue;
       }
-      proposal_.skipped.push_back(name(*m) + ": healthy");
+      if (has_broken_channels(*m))
+        channels.push_back(m);
+      else
+        proposal_.skipped.push_back(name(*m) + ": healthy");
       if (auto tidying = tidying_step(*m)) add(std::move(*tidying));
       continue;
     }
@@ -520,6 +549,8 @@ Result<Proposal> Planner::propose() {
                       fmt::format("holdfast repair -c {}", report_.cluster.full_name()),
                       {}};
   }
+  // Last: they cannot be undone.
+  for (const auto* m : channels) drop_broken_channels(report_, *m, proposal_.plan);
   if (proposal_.plan.steps.empty() && refused) return fail(std::move(*refused));
   if (proposal_.plan.steps.empty() && !request_.ordinal && !report_.healthy && !report_.diagnoses.empty())
     return fail(ErrorClass::refused, "repair.needs_operator",

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/replication.h"
+#include "repair/channels.h"
 #include "repair/member_step.h"
 #include "sys/process.h"
 
@@ -137,8 +138,7 @@ class ProveSide : public AgentStep {
     TRY(ask(scope, "start", Value::object({{"mode", "normal"}, {"data", "side"}}), Deadline::in(seconds(600))));
     auto proved = follows(scope, *control);
     TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
-    if (!proved) return fail(std::move(proved).error());
-    return Value::object();
+    return proved;
   }
   Status undo(StepScope& scope, const Value&, const Value*) override {
     auto* control = TRY(member(scope));
@@ -146,15 +146,23 @@ class ProveSide : public AgentStep {
   }
 
  private:
-  Status follows(StepScope& scope, engine::MemberControl& control) {
-    if (engine() == Engine::galera) return {};  // the agent waited until it was part of the primary component
-    if (engine() != Engine::postgres) {
-      const engine::Source source = TRY(members_->source(control.setup(), scope.step().arguments["source"].text()));
-      TRY_VOID(still_ours(scope));
-      TRY_VOID(engine::follow(engine(), control.setup().socket, source, soon(), scope.stop()));
+  Result<Value> follows(StepScope& scope, engine::MemberControl& control) {
+    if (engine() == Engine::galera) return Value::object();  // the agent waited until it was in the primary component
+    const auto& server = control.setup().socket;
+    const auto keeps_up = [&](const engine::Which& which) {
+      return engine::wait_for_replication(engine(), server, which, true, Deadline::in(seconds(600)), scope.stop());
+    };
+    if (engine() == Engine::postgres) {
+      TRY_VOID(keeps_up(std::nullopt));
+      return Value::object();
     }
-    return engine::wait_for_replication(engine(), control.setup().socket, true, Deadline::in(seconds(600)),
-                                        scope.stop());
+    const engine::Source source = TRY(members_->source(control.setup(), scope.step().arguments["source"].text()));
+    TRY_VOID(still_ours(scope));
+    const auto restored = TRY(restore_channels(*members_, control, source, scope.stop()));
+    TRY_VOID(keeps_up(restored.own));
+    if (restored.delayed) TRY_VOID(engine::set_delay(engine(), server, *restored.delayed, soon(), scope.stop()));
+    return Value::object(
+        {{"otherChannels", Value::list_of(restored.others)}, {"channelsNotMade", Value::list_of(restored.not_made)}});
   }
 };
 

@@ -6,6 +6,7 @@
 #include "repair/rungs_galera.h"
 #include "repair/rungs_postgres.h"
 #include "repair/sides.h"
+#include "repair/sources.h"
 #include "repair/unique.h"
 
 namespace holdfast::repair {
@@ -43,11 +44,12 @@ void plan_rebuild(const TriageReport& report, const Request& request, const Memb
     step("escrow", "take_escrow", fmt::format("Keep a copy of the data directory of {} in the repository", victim),
          "nothing: the copy is kept", copy_seconds * 2, "every byte of it was read back from the repository");
   const bool postgres = report.cluster.engine == Engine::postgres;
+  const std::string source = source_for(report, member);
   const bool told_otherwise = postgres ? postgres_is_told_otherwise(report, member)
                                        : (report.cluster.engine != Engine::galera &&
                                           member.facts.role_wanted != cluster::MemberRole::replica) ||
-                                             is_told_otherwise(report, member, report.leader);
-  if (told_otherwise) proposal.plan.steps.push_back(telling_step(victim, report.leader));
+                                             is_told_otherwise(report, member, source);
+  if (told_otherwise) proposal.plan.steps.push_back(telling_step(victim, source));
   const bool cuts = holds_data && !request.no_escrow && may_cut_its_tail(report, member);
   if (cuts) proposal.plan.steps.push_back(cutting_step(victim, report.leader));
   const std::string cut = cuts ? "cut-" + victim : "";
@@ -65,7 +67,7 @@ void plan_rebuild(const TriageReport& report, const Request& request, const Memb
          "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
          Value::object({{"donor", name(donor)}, {"unless", cut}}));
   step("try", "prove_side", fmt::format("Start {} on the new directory and see that it keeps up", victim), "stop it",
-       60, "it follows and is level", Value::object({{"source", report.leader}, {"unless", cut}}));
+       60, "it follows and is level", Value::object({{"source", source}, {"unless", cut}}));
   step("swap", "swap_side", fmt::format("Put the new directory in the old one's place, by rename", victim),
        "put the old directory back", 5, "the old directory stands beside it");
   step("start", "start_server", fmt::format("Start the server of {}", victim), "stop it again", 30,

@@ -12,11 +12,12 @@ namespace holdfast::repair {
 using codec::Value;
 using position::GtidSet;
 
-bool can_fetch_logs_anew(const cluster::TriageReport& report, const cluster::MemberReport& member) {
-  const auto* leader = report.find(report.leader);
+bool can_fetch_logs_anew(const cluster::TriageReport& report, const cluster::MemberReport& member,
+                         const std::string& source) {
+  const auto* leader = report.find(source);
   const auto* stream = member.facts.upstream();
   if (report.cluster.engine != cluster::Engine::mysql || !leader || leader == &member || !stream) return false;
-  const auto* described = report.cluster.find(report.leader);
+  const auto* described = report.cluster.find(source);
   if (stream->uses_gtid != true || stream->upstream != fmt::format("{}:{}", described->host, described->port))
     return false;
   const auto has = GtidSet::parse(leader->facts.executed), purged = GtidSet::parse(leader->facts.purged);

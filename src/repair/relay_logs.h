@@ -9,7 +9,8 @@ namespace holdfast::repair {
 
 /// The member's logs are damaged, and everything in them is proven to be with the one that takes writes, which still
 /// has in its own logs what the member has not applied.
-bool can_fetch_logs_anew(const cluster::TriageReport& report, const cluster::MemberReport& member);
+bool can_fetch_logs_anew(const cluster::TriageReport& report, const cluster::MemberReport& member,
+                         const std::string& source);
 operation::Step fetching_step(const std::string& member, const std::string& leader);
 
 /// MariaDB: its relay logs hold what its own log does not.

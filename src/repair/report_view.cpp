@@ -55,10 +55,10 @@ std::string address_of(const TriageReport& report, const std::string& member) {
   return described ? fmt::format("{}:{}", described->host, described->port) : "";
 }
 
-std::vector<History> histories_of(const TriageReport& report) {
+std::vector<History> histories_of(const TriageReport& report, cluster::Fed fed) {
   std::vector<cluster::MemberFacts> facts;
   for (const auto& m : report.members) facts.push_back(m.facts);
-  return cluster::histories(report.cluster, facts);
+  return cluster::histories(report.cluster, facts, fed);
 }
 
 const History* find_history(const std::vector<History>& histories, std::string_view member) {

@@ -39,7 +39,8 @@ bool takes_writes(const cluster::MemberReport& member);
 std::string address_of(const cluster::TriageReport& report, const std::string& member);
 
 /// What the members' data tells of their histories, in their order.
-std::vector<cluster::History> histories_of(const cluster::TriageReport& report);
+std::vector<cluster::History> histories_of(const cluster::TriageReport& report,
+                                           cluster::Fed fed = cluster::Fed::left_out);
 /// nullptr when it is none of them.
 const cluster::History* find_history(const std::vector<cluster::History>& histories, std::string_view member);
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/replication.h"
+#include "repair/channels.h"
 #include "repair/live_position.h"
 #include "repair/member_step.h"
 
@@ -43,14 +44,16 @@ class CutTail : public MemberStep {
   /// What it has and the one that takes writes lacks; "" = nothing, proven.
   Result<std::string> beyond(StepScope& scope, engine::MemberControl& control) const {
     auto* leader = TRY(members_->find(scope.step().arguments["source"].text()));
-    return held_beyond(engine(), control.setup().socket, leader->setup().socket, soon(), scope.stop());
+    return held_beyond(engine(), control.setup().socket, leader->setup().socket, soon(), scope.stop(),
+                       TRY(foreign_origins(*members_, control, scope.stop())));
   }
   Result<Value> join(StepScope& scope, engine::MemberControl& control) const {
     engine::Source source = TRY(members_->source(control.setup(), scope.step().arguments["source"].text()));
     source.demote = true;
-    TRY_VOID(engine::follow(engine(), control.setup().socket, source, soon(), scope.stop()));
-    TRY_VOID(
-        engine::wait_for_replication(engine(), control.setup().socket, true, Deadline::in(seconds(600)), scope.stop()));
+    TRY_VOID(follow_as_before(*members_, control, source, scope.stop()));
+    TRY_VOID(engine::wait_for_replication(engine(), control.setup().socket,
+                                          TRY(own_channel(*members_, control, scope.stop())), true,
+                                          Deadline::in(seconds(600)), scope.stop()));
     return Value::object({{"joined", true}});
   }
 };

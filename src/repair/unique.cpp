@@ -34,8 +34,13 @@ std::optional<std::string> held_only_by(const cluster::TriageReport& report, con
     if (&h != own && took_writes(*own) && took_writes(h) &&
         cluster::compare(own->position, h.position) == Order::diverged)
       return cluster::difference(own->position, h.position);
-  if (lies_within(cluster::compare(own->position, other->position))) return std::nullopt;
-  return cluster::difference(own->position, other->position);
+  if (!lies_within(cluster::compare(own->position, other->position)))
+    return cluster::difference(own->position, other->position);
+  // What it was fed from outside the cluster is nobody's history here, and is with this member alone all the same.
+  const auto all = histories_of(report, cluster::Fed::counted);
+  const auto* whole = find_history(all, name(member));
+  if (!whole || lies_within(cluster::compare(whole->position, other->position))) return std::nullopt;
+  return cluster::difference(whole->position, other->position);
 }
 
 }  // namespace holdfast::repair

@@ -46,12 +46,12 @@ void RepairWorld::break_member(const std::string& what, int i) {
   ASSERT_EQ(done.exit_code, 0) << done.err;
 }
 
-void RepairWorld::agent(int i, const std::string& op) {
+void RepairWorld::agent(int i, const std::string& op, Value arguments) {
   const auto config = agent::read_config(lab.state_dir() + "/lab/" + cluster_ + "/" + name(i));
   ASSERT_TRUE(config) << config.error().to_string();
   auto client = agent::Client::connect(config->agent_socket(), Deadline::in(seconds(5)));
   ASSERT_TRUE(client) << client.error().to_string();
-  const auto done = client->call(op, Value::object(), Deadline::in(seconds(60)));
+  const auto done = client->call(op, std::move(arguments), Deadline::in(seconds(60)));
   ASSERT_TRUE(done) << op << ": " << done.error().to_string();
 }
 

@@ -39,7 +39,7 @@ class RepairWorld {
   void break_member(const std::string& what, int i);
   /// Its agent stops its server in order, or starts it.
   void agent_stop(int i) { agent(i, "stop"); }
-  void agent(int i, const std::string& op);
+  void agent(int i, const std::string& op, codec::Value arguments = codec::Value::object());
 
   /// holdfast repair -c CLUSTER ARGS... -o json
   RunResult repair(std::vector<std::string> args = {}) { return run("repair", std::move(args)); }

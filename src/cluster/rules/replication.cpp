@@ -1,7 +1,6 @@
 // Streams between members: who follows whom, what stopped, and how far behind they are.
 #include <algorithm>
 
-#include "cluster/roles.h"
 #include "cluster/rules/streams.h"
 #include "cluster/server_words.h"
 
@@ -169,7 +168,9 @@ std::vector<Finding> role_unknown(const View& view) {
 std::vector<Finding> detached(const View& view) {
   if (view.cluster.engine == Engine::galera) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.role != MemberRole::primary || !m.following.empty()) return {};
+    if (!m.reachable() || !m.following.empty()) return {};
+    // A replica whose only connections come from elsewhere has none of this cluster either.
+    if (m.role != MemberRole::primary && m.side_channels.empty()) return {};
     const bool should_follow =
         m.role_wanted == MemberRole::replica ||
         (m.role_wanted == MemberRole::unknown && m.read_only == true && view.leader() && view.leader() != &m);
@@ -191,60 +192,6 @@ std::vector<Finding> detached(const View& view) {
                                                           : "it is read-only while another member takes writes"},
         .remedy = view.command("repair", &m)};
   });
-}
-
-std::vector<Finding> wrong_source(const View& view) {
-  return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
-    if (f.upstream.empty() || view.cluster.engine == Engine::galera) return {};
-    const std::string own = fmt::format("{}:{}", view.described(m).host, view.described(m).port);
-    bool known = false;
-    for (const auto& other : view.members) {
-      const auto& described = view.described(other);
-      known = known || (&other != &m && f.upstream == fmt::format("{}:{}", described.host, described.port));
-    }
-    const bool itself = f.upstream == own;
-    const bool other_than_told = !m.upstream_wanted.empty() && f.upstream != m.upstream_wanted;
-    if (known && !other_than_told) return {};
-    // A host may have several names: without an agent's word only a socket-less loopback address can be judged.
-    if (!known && !itself && m.upstream_wanted.empty()) return {};
-    return Finding{.summary = itself ? name(m) + " follows itself"
-                                     : fmt::format("{} follows {}, {}", name(m), f.upstream,
-                                                   known ? "not " + m.upstream_wanted + " as it should"
-                                                         : "which is no member of this cluster"),
-                   .evidence = {m.upstream_wanted.empty() ? "" : "its agent says: follow " + m.upstream_wanted},
-                   .remedy = view.command("repair", &m)};
-  });
-}
-
-/// A primary that also receives: from elsewhere, from its own replica, or no more since it was promoted.
-std::vector<Finding> side_channels(const View& view) {
-  std::vector<Finding> found;
-  for (const auto& m : view.members) {
-    for (const auto& stream : m.side_channels) {
-      const bool ours = member_at(view.cluster, stream.upstream).has_value();
-      const bool runs = stream.receiving != false || stream.applying != false;
-      const std::string channel = stream.channel.empty() ? "" : fmt::format(" (channel {})", stream.channel);
-      found.push_back(
-          {.members = {m.member},
-           .summary = !runs ? fmt::format("{} accepts writes, and still has {} configured as its source{}", name(m),
-                                          stream.upstream, channel)
-                      : ours
-                          ? fmt::format("{} accepts writes, and also receives from its replica {}{}", name(m),
-                                        stream.upstream, channel)
-                          : fmt::format("{} accepts writes, and also receives from {}, which is not a member of this "
-                                        "cluster{}",
-                                        name(m), stream.upstream, channel),
-           .evidence = {fmt::format("receiver {}, applier {}", stream.receive_state,
-                                    stream.applying == true ? "on" : "off")},
-           .remedy = fmt::format("if it is not meant: {} on {}; then {}",
-                                 view.cluster.engine == Engine::mysql
-                                     ? fmt::format("RESET REPLICA ALL FOR CHANNEL '{}'", stream.channel)
-                                     : fmt::format("RESET SLAVE '{}' ALL", stream.channel),
-                                 name(m), view.command("triage")),
-           .severity = runs ? Severity::warning : Severity::info});
-    }
-  }
-  return found;
 }
 
 std::vector<Finding> filters(const View& view) {
@@ -366,10 +313,6 @@ constexpr Rule kRules[] = {
     {"replica-state-unknown", Severity::error, Verdict::broken, Action::nothing, "replication state could not be read",
      state_unknown},
     {"replica-detached", Severity::error, Verdict::broken, Action::resume, "a replica follows nobody", detached},
-    {"replica-wrong-source", Severity::error, Verdict::broken, Action::resume, "a replica follows the wrong server",
-     wrong_source},
-    {"side-channel", Severity::warning, Verdict::healthy, Action::nothing, "a primary also receives from a source",
-     side_channels},
     {"replica-filters", Severity::error, Verdict::broken, Action::nothing, "a replica leaves data out", filters},
     {"replica-writable", Severity::error, Verdict::broken, Action::resume, "a replica accepts writes", writable},
     {"replica-lagging", Severity::error, Verdict::catching_up, Action::nothing, "a replica is far behind", lagging},

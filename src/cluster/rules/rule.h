@@ -82,6 +82,7 @@ std::span<const Rule> history_rules();      ///< positions, lineage, who has wha
 std::span<const Rule> evidence_rules();     ///< positions and settings that prove less than they say
 std::span<const Rule> receiving_rules();    ///< what a replica gets from its source
 std::span<const Rule> replication_rules();  ///< MariaDB, MySQL, PostgreSQL streams
+std::span<const Rule> topology_rules();     ///< who follows whom: chains, wrong sources, further connections
 std::span<const Rule> protection_rules();   ///< semi-sync, synchronous standbys, slots, logs, archives
 std::span<const Rule> galera_rules();
 std::span<const Rule> resource_rules();  ///< disks, ids, certificates, clocks

@@ -134,10 +134,45 @@ std::vector<Fault> faults() {
              has_applied(p, 1, value(p, 2, "gtid_slave_pos"));  // else the other refuses it
              p.sql(2, {fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
            },
+       .diagnoses = {"replica-chained 2"},
+       .authority = "provable 0",
+       .undo =
+           [](Patient& p) {
+             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(0)), "START SLAVE"});
+           },
+       .exit_code = 0,
+       .repair = {"nothing"}},
+      {.name = "two replicas follow each other",
+       .inject =
+           [](Patient& p) {
+             end_writing(p);
+             for (const auto& [i, other] : {std::pair{1, 2}, std::pair{2, 1}})
+               p.sql(i, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(other)), "START SLAVE"});
+           },
+       .diagnoses = {"replica-wrong-source 1 2"},
+       .members = {"1 broken resume", "2 broken resume"},
+       .authority = "provable 0",
+       .repair = {"healed"},
+       .tidy = [](Patient& p) { p.start_writer(); }},
+      {.name = "follows a replica that does not log what it applies",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             p.agent(1, "start",
+                     codec::Value::object(
+                         {{"extraArgs", codec::Value::list_of(std::vector<std::string>{"--skip-log-slave-updates"})}}));
+             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+           },
        .diagnoses = {"replica-wrong-source 2"},
        .members = {"2 broken resume"},
        .authority = "provable 0",
-       .repair = {"healed"}},
+       .also = {"replica-position-refused", "replica-log-purged", "replica-not-receiving", "semi-sync-replica-off"},
+       .repair = {"-i 2: healed"},
+       .tidy =
+           [](Patient& p) {
+             p.stop(1);
+             p.start(1);
+           }},
       {.name = "follows a stranger",
        .inject = [](Patient& p) { p.sql(2, {"STOP SLAVE", "CHANGE MASTER TO MASTER_PORT = 9", "START SLAVE"}); },
        .diagnoses = {"replica-wrong-source 2"},

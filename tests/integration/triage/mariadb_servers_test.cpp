@@ -67,11 +67,14 @@ std::vector<Fault> faults() {
              p.sql(2, {fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
              p.kill(1);
            },
-       .diagnoses = {"server-crashed 1", "replica-wrong-source 2"},
-       .members = {"1 stopped restart", "2 broken resume"},
+       .diagnoses = {"server-crashed 1", "replica-source-unreachable 2"},
+       .members = {"1 stopped restart", "2 broken nothing"},
        .authority = "provable 0",
-       .also = {"replica-source-unreachable"},
-       .repair = {"healed"}},
+       .repair = {"-i 2: repair.needs_operator", "healed"},
+       .tidy =
+           [](Patient& p) {
+             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(0)), "START SLAVE"});
+           }},
       {.name = "primary killed",
        .inject = [](Patient& p) { p.kill(0); },
        .diagnoses = {"server-crashed 0", "no-writer", "replica-source-unreachable 1 2"},

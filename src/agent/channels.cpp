@@ -1,0 +1,121 @@
+#include "agent/channels.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "agent/copy.h"
+#include "agent/server_files.h"
+#include "codec/value.h"
+#include "engine/stored/files.h"
+#include "sys/file.h"
+
+namespace holdfast::agent {
+
+using cluster::Engine;
+using codec::Value;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr seconds kBetween{10};
+
+std::string record_of(const MemberConfig& config) {
+  return config.dir + "/channels.json";
+}
+
+/// Host, user, password and port stand in lines 4 to 7 of each connection's file.
+struct MasterInfo {
+  std::string host, user, password, port;
+};
+
+std::vector<MasterInfo> master_infos(const MemberConfig& config) {
+  const sys::ActAs as_server(server_identity(config));
+  std::vector<MasterInfo> all;
+  for (const auto& name : engine::stored::list_directory(config.data_dir()).names) {
+    if (!name.starts_with("master") || !name.ends_with(".info")) continue;
+    const auto text = engine::stored::read_small(config.data_dir() + "/" + name, 64 << 10);
+    if (!text) continue;
+    std::istringstream in(*text);
+    std::string ignored;
+    MasterInfo info;
+    for (int i = 0; i < 3; ++i) std::getline(in, ignored);
+    for (auto* line : {&info.host, &info.user, &info.password, &info.port}) std::getline(in, *line);
+    all.push_back(std::move(info));
+  }
+  return all;
+}
+
+/// MariaDB shows no passwords; its own files have them.
+void fill_in_passwords(const MemberConfig& config, std::vector<engine::Channel>& channels) {
+  if (channels.empty()) return;
+  for (const auto& info : master_infos(config))
+    for (auto& c : channels)
+      if (c.host == info.host && c.user == info.user && std::to_string(c.port) == info.port)
+        c.password = Secret(info.password);
+}
+
+bool from_a_member(const MemberConfig& config, const engine::Channel& channel) {
+  return std::ranges::any_of(config.peers,
+                             [&](const Peer& peer) { return peer.host == channel.host && peer.port == channel.port; });
+}
+
+}  // namespace
+
+std::vector<engine::Channel> noted_channels(const MemberConfig& config) {
+  std::vector<engine::Channel> channels;
+  const auto text = sys::read_file(record_of(config));
+  const auto record = text ? codec::parse_value(as_text(text->span())) : Result<Value>(Value());
+  if (record)
+    for (const auto& one : (*record)["channels"].items()) channels.push_back(engine::channel_from(one));
+  return channels;
+}
+
+Status note_channels(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
+  if (config.engine != Engine::mariadb && config.engine != Engine::mysql) return {};
+  auto channels =
+      TRY(engine::read_channels(config.engine, TRY(detail::admin_target(config)), deadline, std::move(stop)));
+  if (config.engine == Engine::mariadb) fill_in_passwords(config, channels);
+  if (channels.empty()) {
+    channels = noted_channels(config);
+    std::erase_if(channels, [&](const engine::Channel& c) { return !from_a_member(config, c); });
+  }
+  Value list{Value::List()};
+  for (const auto& channel : channels) list.push(engine::channel_value(channel));
+  const std::string body = codec::to_json(Value::object({{"channels", list}})) + "\n";
+  const auto before = sys::read_file(record_of(config));
+  if (before ? as_text(before->span()) == body : channels.empty()) return {};
+  return sys::publish_file(record_of(config), as_bytes(body), 0600);
+}
+
+Value followed_value(const MemberConfig& config) {
+  std::string followed;
+  std::set<std::string> foreign;
+  const Peer* upstream = config.find_peer(config.upstream);
+  for (const auto& c : noted_channels(config)) {
+    const bool wanted = upstream && upstream->host == c.host && upstream->port == c.port;
+    if (!from_a_member(config, c)) {
+      if (!c.name.empty()) foreign.insert(c.origins.begin(), c.origins.end());
+    } else if (followed.empty() || wanted) {
+      followed = fmt::format("{}:{}", c.host, c.port);
+    }
+  }
+  return Value::object({{"followed", followed}, {"foreignOrigins", Value::list_of(foreign)}});
+}
+
+void ChannelWatch::start() {
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+void ChannelWatch::run(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    // One that does not answer is asked again.
+    if (const auto config = serving_()) (void)note_channels(*config, Deadline::in(seconds(5)), stop);
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, stop, kBetween, [] { return false; });
+  }
+}
+
+}  // namespace holdfast::agent

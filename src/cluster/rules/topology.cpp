@@ -1,0 +1,205 @@
+// Who follows whom: sources that are none, chains of replicas, and connections beside a member's own.
+#include <algorithm>
+
+#include "cluster/roles.h"
+#include "cluster/rules/rule.h"
+
+namespace holdfast::cluster::rules {
+
+namespace {
+
+std::string name(const MemberFacts& m) {
+  return m.member.str();
+}
+
+std::string address(const View& view, const MemberFacts& m) {
+  return fmt::format("{}:{}", view.described(m).host, view.described(m).port);
+}
+
+bool is_mysql_family(const View& view) {
+  return view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
+}
+
+Chain chain_of(const View& view, const MemberFacts& m) {
+  std::vector<const MemberFacts*> members;
+  for (const auto& other : view.members) members.push_back(&other);
+  return cluster::chain_of(view.cluster, members, static_cast<size_t>(&m - view.members.data()), view.leader());
+}
+
+/// "m2 follows m1, which follows m0"
+std::string chain_text(const View& view, const MemberFacts& m, const Chain& chain) {
+  std::string text = name(m);
+  for (size_t i = 0; i < chain.through.size(); ++i)
+    text += fmt::format("{} follows {}", i == 0 ? "" : ", which", name(view.members[chain.through[i]]));
+  return text;
+}
+
+/// Asks `check` of every reachable member that has a stream of this cluster, and of its chain.
+template <class Check>
+std::vector<Finding> each_chain(const View& view, Check&& check) {
+  if (view.cluster.engine == Engine::galera) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable() || !m.upstream() || m.upstream()->upstream.empty()) return {};
+    return check(m, *m.upstream(), chain_of(view, m));
+  });
+}
+
+/// A replica in the chain that keeps what it applies to itself.
+const MemberFacts* silent_link(const View& view, const Chain& chain) {
+  if (!is_mysql_family(view)) return nullptr;
+  for (const size_t i : chain.through)
+    if (const MemberFacts& link = view.members[i];
+        link.reachable() && link.upstream() && link.log_replica_updates == false)
+      return &link;
+  return nullptr;
+}
+
+std::vector<Finding> wrong_source(const View& view) {
+  return each_chain(view, [&](const MemberFacts& m, const Following& f, const Chain& chain) -> std::optional<Finding> {
+    const bool itself = f.upstream == address(view, m) || (chain.end == Chain::End::itself && chain.through.empty());
+    const bool known = !itself && chain.end != Chain::End::elsewhere;
+    const bool other_than_told = !m.upstream_wanted.empty() && f.upstream != m.upstream_wanted;
+    const MemberFacts* silent = known ? silent_link(view, chain) : nullptr;
+    const bool circle = known && chain.end == Chain::End::itself;
+    // PostgreSQL follows at its next start whom its agent says. The others follow whom they were told, as long as that
+    // is a replica of this cluster.
+    const bool chained = is_mysql_family(view) && !chain.through.empty() &&
+                         (chain.cascades() || (chain.end == Chain::End::unseen &&
+                                               view.members[chain.through[0]].role_wanted != MemberRole::primary));
+    if (known && !silent && !circle && (!other_than_told || chained)) return {};
+    // A host may have several names: without an agent's word only a socket-less loopback address can be judged.
+    if (!known && !itself && m.upstream_wanted.empty()) return {};
+    return Finding{
+        .members = {},
+        .summary = itself   ? name(m) + " follows itself"
+                   : circle ? fmt::format("{} follows {}, which follows it: nothing of the primary comes that way",
+                                          name(m), f.upstream)
+                   : silent
+                       ? fmt::format("{}, and {} does not log what it applies: nothing of the primary comes that way",
+                                     chain_text(view, m, chain), name(*silent))
+                       : fmt::format("{} follows {}, {}", name(m), f.upstream,
+                                     known ? "not " + m.upstream_wanted + " as it should"
+                                           : "which is not a member of this cluster"),
+        .evidence = {silent                      ? "log_replica_updates is off on " + name(*silent)
+                     : m.upstream_wanted.empty() ? ""
+                                                 : "its agent says: follow " + m.upstream_wanted},
+        .remedy = view.command("repair", &m)};
+  });
+}
+
+bool runs(const Following& stream) {
+  return stream.receiving == true && stream.applying == true;
+}
+
+/// The first replica between it and the primary that is there and gets or applies nothing.
+const MemberFacts* broken_link(const View& view, const Chain& chain) {
+  for (const size_t i : chain.through) {
+    const MemberFacts& link = view.members[i];
+    if (link.reachable() && link.upstream() && !runs(*link.upstream())) return &link;
+  }
+  return nullptr;
+}
+
+std::vector<Finding> chained(const View& view) {
+  return each_chain(view, [&](const MemberFacts& m, const Following&, const Chain& chain) -> std::optional<Finding> {
+    if (!chain.cascades() || silent_link(view, chain) || broken_link(view, chain)) return {};
+    return Finding{.members = {},
+                   .summary = "a chain: " + chain_text(view, m, chain),
+                   .evidence = {"a repair keeps it as long as " + name(view.members[chain.through[0]]) +
+                                " can serve as its source"}};
+  });
+}
+
+std::vector<Finding> chain_broken(const View& view) {
+  if (!is_mysql_family(view)) return {};
+  return each_chain(view, [&](const MemberFacts& m, const Following& f, const Chain& chain) -> std::optional<Finding> {
+    const MemberFacts* link = broken_link(view, chain);
+    if (!link || !runs(f)) return {};
+    return Finding{.members = {},
+                   .summary = fmt::format("{} follows {} and gets nothing new: {} does not {}", name(m), f.upstream,
+                                          name(*link), link->upstream()->receiving == true ? "apply" : "receive"),
+                   .evidence = {chain_text(view, m, chain)},
+                   .remedy = view.command("repair", link)};
+  });
+}
+
+std::string state_text(const Following& stream) {
+  std::string text =
+      fmt::format("receiver {}, applier {}", stream.receive_state, stream.applying == true ? "on" : "off");
+  const bool applier = stream.apply_errno != 0;
+  if (const auto& error = stream.last_error(); !error.empty())
+    text += fmt::format(": [{}] {}", applier ? stream.apply_errno : stream.receive_errno, first_line(error));
+  return text;
+}
+
+std::string removal(const View& view, const Following& stream) {
+  return view.cluster.engine == Engine::mysql ? fmt::format("RESET REPLICA ALL FOR CHANNEL '{}'", stream.channel)
+                                              : fmt::format("RESET SLAVE '{}' ALL", stream.channel);
+}
+
+/// A primary that also receives: from elsewhere, from its own replica, or no more since it was promoted.
+Finding beside_primary(const View& view, const MemberFacts& m, const Following& stream) {
+  const bool ours = member_at(view.cluster, stream.upstream).has_value();
+  const bool runs = stream.receiving != false || stream.applying != false;
+  const std::string channel = stream.channel.empty() ? "" : fmt::format(" (channel {})", stream.channel);
+  return {.members = {m.member},
+          .summary = !runs  ? fmt::format("{} accepts writes, and still has {} configured as its source{}", name(m),
+                                          stream.upstream, channel)
+                     : ours ? fmt::format("{} accepts writes, and also receives from its replica {}{}", name(m),
+                                          stream.upstream, channel)
+                            : fmt::format("{} accepts writes, and also receives from {}, which is not a member of this "
+                                          "cluster{}",
+                                          name(m), stream.upstream, channel),
+          .evidence = {state_text(stream)},
+          .remedy = fmt::format("if it is not meant: {} on {}; then {}", removal(view, stream), name(m),
+                                view.command("triage")),
+          .severity = runs ? Severity::warning : Severity::info};
+}
+
+/// A replica that has another connection beside the one by which it follows in this cluster.
+Finding beside_replica(const View& view, const MemberFacts& m, const Following& stream) {
+  const bool ours = member_at(view.cluster, stream.upstream).has_value();
+  const bool broken = does_not_work(stream);
+  const std::string channel =
+      stream.channel.empty() ? "the default channel" : fmt::format("channel '{}'", stream.channel);
+  Finding f{.members = {m.member}, .summary = {}, .evidence = {state_text(stream)}};
+  f.summary = fmt::format("{} also has {} from {}{}{}", name(m), channel, stream.upstream,
+                          ours ? "" : ", not a member of this cluster",
+                          broken         ? ", which does not work: it has no part in this cluster's replication"
+                          : runs(stream) ? ""
+                                         : ", stopped");
+  f.severity = broken ? Severity::error : ours || !runs(stream) ? Severity::info : Severity::warning;
+  f.remedy = broken
+                 ? fmt::format("mend it, or let {} remove it ({})", view.command("repair", &m), removal(view, stream))
+                 : fmt::format("if it is not meant: {} on {}; then {}", removal(view, stream), name(m),
+                               view.command("triage"));
+  return f;
+}
+
+std::vector<Finding> side_channels(const View& view) {
+  std::vector<Finding> found;
+  for (const auto& m : view.members)
+    for (const auto& stream : m.side_channels)
+      found.push_back(m.role == MemberRole::primary ? beside_primary(view, m, stream)
+                                                    : beside_replica(view, m, stream));
+  return found;
+}
+
+constexpr Rule kRules[] = {
+    {"replica-wrong-source", Severity::error, Verdict::broken, Action::resume, "a replica follows the wrong server",
+     wrong_source},
+    {"replica-chain-broken", Severity::error, Verdict::broken, Action::nothing,
+     "a replica's source gets or applies nothing itself", chain_broken},
+    {"replica-chained", Severity::info, Verdict::healthy, Action::nothing, "a replica follows another replica",
+     chained},
+    {"side-channel", Severity::warning, Verdict::healthy, Action::nothing,
+     "a member has a replication connection beside its own", side_channels},
+};
+
+}  // namespace
+
+std::span<const Rule> topology_rules() {
+  return kRules;
+}
+
+}  // namespace holdfast::cluster::rules

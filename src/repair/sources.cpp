@@ -1,0 +1,103 @@
+#include "repair/sources.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cluster/roles.h"
+#include "engine/channels.h"
+#include "repair/report_view.h"
+#include "repair/sides.h"
+
+namespace holdfast::repair {
+
+using cluster::Action;
+using cluster::Engine;
+using cluster::MemberReport;
+using cluster::TriageReport;
+using cluster::Verdict;
+using codec::Value;
+
+namespace {
+
+bool by_statement(const TriageReport& report) {
+  return report.cluster.engine == Engine::mariadb || report.cluster.engine == Engine::mysql;
+}
+
+const MemberReport* at(const TriageReport& report, const std::string& address) {
+  const auto found = cluster::member_at(report.cluster, address);
+  return found ? report.find(report.cluster.members[*found].name.str()) : nullptr;
+}
+
+/// Whether what the primary writes comes to it, without going through `member`.
+bool leads_to_primary(const TriageReport& report, const MemberReport& source, const MemberReport& member) {
+  const MemberReport* link = &source;
+  for (size_t hops = 0; hops < report.members.size(); ++hops) {
+    if (!link || link == &member) return false;
+    if (name(*link) == report.leader) return true;
+    if (link->facts.log_replica_updates == false) return false;
+    link = configured_source(report, *link);
+  }
+  return false;
+}
+
+bool can_be_source(const TriageReport& report, const MemberReport& source, const MemberReport& member) {
+  if (&source == &member || is_lost(source) || !leads_to_primary(report, source, member)) return false;
+  return name(source) == report.leader || !source.facts.reachable() || configured_source(report, member) == &source ||
+         holds_nothing_beside(report, name(member), name(source));
+}
+
+}  // namespace
+
+const MemberReport* configured_source(const TriageReport& report, const MemberReport& member) {
+  if (const auto* stream = member.facts.upstream()) return at(report, stream->upstream);
+  return at(report, member.facts.upstream_noted);
+}
+
+bool is_lost(const MemberReport& source) {
+  if (source.healthy()) return false;
+  if (source.action >= Action::rewind || source.facts.agent == false) return true;
+  const bool mended_in_place = source.action == Action::restart || source.action == Action::resume;
+  return !source.facts.reachable() && !mended_in_place;
+}
+
+std::string source_for(const TriageReport& report, const MemberReport& member) {
+  if (!by_statement(report) || report.leader.empty() || report.leader == name(member)) return report.leader;
+  for (const auto* source : {configured_source(report, member), at(report, member.facts.upstream_wanted)})
+    if (source && can_be_source(report, *source, member)) return name(*source);
+  return report.leader;
+}
+
+bool has_broken_channels(const MemberReport& member) {
+  return member.facts.reachable() && member.facts.role == cluster::MemberRole::replica &&
+         std::ranges::any_of(member.facts.side_channels, cluster::does_not_work);
+}
+
+void drop_broken_channels(const TriageReport& report, const MemberReport& member, operation::Plan& plan) {
+  if (!has_broken_channels(member)) return;
+  std::string removed;
+  size_t number = 0;
+  for (const auto& stream : member.facts.side_channels) {
+    if (!cluster::does_not_work(stream)) continue;
+    removed += fmt::format("{}'{}' from {}", removed.empty() ? "" : ", ", stream.channel, stream.upstream);
+    plan.steps.push_back(
+        {.id = fmt::format("drop-channel-{}{}", name(member), number ? "-" + std::to_string(number) : ""),
+         .kind = "drop_channel",
+         .member = name(member),
+         .title =
+             fmt::format("Remove the replication channel '{}' (from {}) of {}: {}", stream.channel, stream.upstream,
+                         name(member), engine::forget_statement(report.cluster.engine, stream.channel)),
+         .arguments = Value::object({{"channel", stream.channel}}),
+         .preconditions = {"it does not work, and the member follows in its cluster without it"},
+         .undo = "",
+         .point_of_no_return = std::ranges::none_of(plan.steps, &operation::Step::point_of_no_return),
+         .expected_seconds = 2,
+         .proof = "the server has no such channel any more",
+         .touches = {"members/" + name(member)}});
+    ++number;
+  }
+  plan.losses.push_back({fmt::format("{} will no longer have the replication channel {}", name(member), removed),
+                         "drop-channel:" + name(member)});
+}
+
+}  // namespace holdfast::repair
