@@ -47,7 +47,7 @@ Result<sql::Rows> CopyWorld::query(int ordinal, const std::string& statement) co
   target.socket = c.server_socket();
   target.port = c.port;
   target.user = c.admin_user;
-  target.password = Secret(TRY(agent::read_password(c.admin_password_file)));
+  target.password = TRY(agent::read_password(c.admin_password_file));
   if (c.engine == cluster::Engine::postgres) {
     auto connection = TRY(sql::PostgresConnection::connect(target, deadline));
     return connection.query(statement, deadline);
@@ -90,7 +90,7 @@ void CopyWorld::stop_writer() {
 
 void CopyWorld::follow(int ordinal, int upstream) const {
   const auto c = config(ordinal), u = config(upstream);
-  const std::string password = *agent::read_password(c.replication_password_file);
+  const std::string password(agent::read_password(c.replication_password_file)->reveal());
   std::vector<std::string> statements;
   if (c.engine == cluster::Engine::mariadb) {
     statements = {fmt::format("CHANGE MASTER TO MASTER_HOST='{}', MASTER_PORT={}, MASTER_USER='{}', "

@@ -53,7 +53,7 @@ Result<sql::Rows> run_on(const agent::MemberConfig& c, const std::vector<std::st
   sql::Target target;
   target.socket = c.server_socket();
   target.user = c.admin_user;
-  target.password = Secret(TRY(agent::read_password(c.admin_password_file)));
+  target.password = TRY(agent::read_password(c.admin_password_file));
   target.database = database;
   const Deadline deadline = Deadline::in(limit);
   return c.engine == cluster::Engine::postgres ? run_statements<sql::PostgresConnection>(target, statements, deadline)
@@ -214,7 +214,7 @@ lab::Content Patient::content(int i) const {
   sql::Target target;
   target.socket = c.server_socket();
   target.user = c.admin_user;
-  target.password = Secret(agent::read_password(c.admin_password_file).value_or(""));
+  target.password = agent::read_password(c.admin_password_file).value_or(Secret());
   auto content = lab::content_of(c.engine, target);
   return content ? std::move(*content) : lab::Content{{"error", content.error().to_string()}};
 }
@@ -257,7 +257,7 @@ std::shared_ptr<void> Patient::hold(int i, const std::vector<std::string>& state
   sql::Target target;
   target.socket = c.server_socket();
   target.user = c.admin_user;
-  target.password = Secret(agent::read_password(c.admin_password_file).value_or(""));
+  target.password = agent::read_password(c.admin_password_file).value_or(Secret());
   if (is_postgres()) target.database = "shop";
   return is_postgres() ? hold_session<sql::PostgresConnection>(target, statements, name(i))
                        : hold_session<sql::MariadbConnection>(target, statements, name(i));

@@ -201,7 +201,7 @@ class PostgresFidelity : public testing::Test {
     auto passfile = engine::PrivateFile::create("pgpass", engine::postgres_password_file(target));
     EXPECT_TRUE(passfile);
     std::vector<std::string> all = argv;
-    all.insert(all.end(), {"-d", engine::postgres_conninfo(target, passfile->path(), database)});
+    all.insert(all.end(), {"-d", engine::postgres_conninfo(target, passfile->path(), database).value()});
     const auto done = run_program(all, {.env = {{"PGTZ", "UTC"}, {"PGOPTIONS", "-c lc_monetary=C"}}});
     EXPECT_EQ(done.exit_code, 0) << argv[0] << " of " << database << ": " << done.err;
     return done.out;
@@ -480,9 +480,9 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
     auto made = sys::run_ok(std::move(initdb), Deadline::in(seconds(60)));
     ASSERT_TRUE(made) << made.error().to_string();
     const auto server = start_server(plain + "/data", primary, "");
-    auto passfile = engine::PrivateFile::create("pgpass", "");
+    auto passfile = engine::PrivateFile::create("pgpass", Secret());
     const auto loaded = run_program({program("psql"), "-X", "-q", "-f", file, "-d",
-                                     engine::postgres_conninfo(server, passfile->path(), "postgres")});
+                                     engine::postgres_conninfo(server, passfile->path(), "postgres").value()});
     std::string errors;
     for (size_t at = loaded.err.find("ERROR:"); at != loaded.err.npos; at = loaded.err.find("ERROR:", at + 1)) {
       const std::string line = loaded.err.substr(at, loaded.err.find('\n', at) - at);
