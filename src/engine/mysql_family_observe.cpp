@@ -419,7 +419,9 @@ void observe_mysql_family(Engine engine, MemberFacts& facts, const sql::Target& 
   Ask ask(facts, *connection, deadline, stop);
   look(engine, facts, ask, [&](const std::string&, const std::string& statement) -> std::optional<sql::Rows> {
     auto rows = connection->query(statement, deadline, stop);
-    return rows ? std::optional(std::move(*rows)) : std::nullopt;
+    if (rows) return std::move(*rows);
+    if (rows.error().id != "sql.error") note_failure(facts, rows.error());  // no answer is no refusal
+    return std::nullopt;
   });
 }
 

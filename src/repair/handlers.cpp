@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
@@ -72,6 +73,24 @@ class ContinueServer : public MemberStep {
       return fail(ErrorClass::failed, "repair.not_running", scope.step().member + " is stopped by a signal again");
     // Answered at once by a server that serves.
     TRY(ask(scope, "continue", Value::object({{"timeoutSeconds", 20}}), soon()));
+    if (engine() == Engine::galera) TRY_VOID(wait_for_view(scope));
+    return {};
+  }
+
+ private:
+  /// Galera: for a moment it still says what it was when it was stopped, and does not know that the others have gone on
+  /// without it. What comes of it is for the next step to prove.
+  Status wait_for_view(StepScope& scope) const {
+    const auto knows = [&] {
+      const auto report = members_->triage();
+      const auto* own = report.find(scope.step().member);
+      if (!own || !own->facts.galera || !own->facts.galera->conf_id) return false;
+      return std::ranges::any_of(report.members, [&](const cluster::MemberReport& other) {
+        return &other != own && cluster::in_primary_component(other.facts) &&
+               other.facts.galera->conf_id == own->facts.galera->conf_id;
+      });
+    };
+    TRY(sys::wait_until(knows, Deadline::in(seconds(90)), scope.stop()));
     return {};
   }
 };

@@ -49,7 +49,12 @@ TEST(AgentContinue, PostgresGoesOnWithAllItsProcesses) {
                                              "AND backend_type = 'client backend'"})));
   const auto server = static_cast<pid_t>(p.agent(0, "status")["server"]["pid"].integer());
   ASSERT_GT(server, 1);
-  for (const pid_t pid : {session, server}) ASSERT_EQ(::kill(pid, SIGSTOP), 0);
+  for (const pid_t pid : {session, server}) {
+    ASSERT_EQ(::kill(pid, SIGSTOP), 0);
+    await(
+        "the kernel has stopped it", [&] { return text_of(fmt::format("/proc/{}/stat", pid)).contains(") T "); },
+        std::chrono::seconds(10));
+  }
   EXPECT_EQ(p.agent(0, "continue")["continued"].integer(), 2);
   EXPECT_EQ(p.agent(0, "continue")["continued"].integer(), 0) << "nothing is stopped any more";
   EXPECT_EQ(p.agent(0, "status")["server"]["pid"].integer(), server);

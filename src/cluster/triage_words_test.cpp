@@ -1,0 +1,156 @@
+// What triage says of a breakage: the useful thing first, in the server's own dialect, naming who is in the way.
+#include <gtest/gtest.h>
+
+#include "cluster/triage.h"
+#include "tests/support/triage_world.h"
+
+namespace holdfast::cluster {
+namespace {
+
+using test::healthy;
+using test::kUuid;
+using test::World;
+
+const Diagnosis& diagnosis_of(const TriageReport& report, std::string_view id) {
+  static const Diagnosis none;
+  for (const auto& d : report.diagnoses)
+    if (d.id == id) return d;
+  return none;
+}
+
+bool has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// A replica that reads a file which is there, beside others that are gone, has another trouble.
+TEST(TriageWords, ASourceThatAnswersIsNotUnreachable) {
+  World w = healthy(Engine::mariadb);
+  auto& f = w[1].following[0];
+  f.receiving = false;
+  f.receive_state = "Connecting";
+  f.source_log = "binlog.000007";
+  w[0].lost_logs = {"binlog.000001"};
+  w[0].tcp = true;
+  const auto report = w.report();
+  EXPECT_FALSE(report.has("replica-log-purged"));
+  const auto& said = diagnosis_of(report, "replica-source-unreachable");
+  EXPECT_FALSE(has(said.summary, "cannot reach")) << said.summary;
+  EXPECT_TRUE(has(said.remedy, "error log of m0")) << said.remedy;
+}
+
+TEST(TriageWords, TheHolderOfALockIsNamedWithItsCommand) {
+  World w = healthy(Engine::mariadb);
+  StuckCommit wait{7, 9, "Waiting for table metadata lock", "2026-11-23 06:20:05 UTC", {{12, "app@10.0.0.5"}}, true};
+  w[1].applier_waits.push_back(wait);
+  auto report = w.report();
+  EXPECT_TRUE(
+      has(report.members[1].sentence, "waits for the lock of session 12 (app@10.0.0.5), since 2026-11-23 06:20:05 UTC"))
+      << report.members[1].sentence;
+  EXPECT_TRUE(has(diagnosis_of(report, "applier-waits-for-lock").remedy, "KILL 12"));
+  EXPECT_FALSE(report.has("replica-lagging"));
+  // Not proven, and several: one of them.
+  w[1].applier_waits[0].proven = false;
+  w[1].applier_waits[0].holders.push_back({14, "report@10.0.0.6"});
+  report = w.report();
+  EXPECT_TRUE(has(report.members[1].sentence, "one of session 12 (app@10.0.0.5), session 14 (report@10.0.0.6)"))
+      << report.members[1].sentence;
+  // Left by its coordinator: no session to end.
+  w[1].applier_waits[0].holders = {{0, "a prepared transaction (XA)"}};
+  report = w.report();
+  EXPECT_TRUE(has(diagnosis_of(report, "applier-waits-for-lock").remedy, "XA RECOVER"));
+}
+
+TEST(TriageWords, APrimaryWhoseWritesWaitDoesNotSoundAsIfItTookThem) {
+  World w = healthy(Engine::mariadb);
+  w[0].locked_writes.push_back({7, 20, "Waiting for backup lock", "", {{12, "dump@localhost, asleep for 30 s"}}});
+  const auto report = w.report();
+  EXPECT_TRUE(report.sentence.starts_with("writes wait;")) << report.sentence;
+  EXPECT_TRUE(has(diagnosis_of(report, "writes-locked").summary, "session 12 (dump@localhost, asleep for 30 s)"));
+}
+
+/// What must be done first is said first; what only follows from the rest, last.
+TEST(TriageWords, TheFirstNextIsTheUsefulOne) {
+  World w = healthy(Engine::mariadb);
+  w[1].reach = Reach::unreachable;
+  w[1].agent = false;
+  auto report = w.report();
+  ASSERT_FALSE(report.diagnoses.empty());
+  EXPECT_EQ(report.diagnoses[0].id, "agent-gone");
+  EXPECT_TRUE(has(report.diagnoses[0].remedy, "holdfast agent --dir"));
+  w = healthy(Engine::galera);
+  w[1].galera->state = "Inconsistent";
+  w[1].galera->status = "Disconnected";
+  w[1].executed.clear();
+  report = w.report();
+  ASSERT_TRUE(report.has("galera-inconsistent"));
+  std::string before;
+  for (const auto& d : report.diagnoses) {
+    if (d.id == "galera-inconsistent") break;
+    before += d.id + " ";
+  }
+  EXPECT_FALSE(has(before, "authority-undeterminable")) << before;
+}
+
+TEST(TriageWords, AnImmutableFileIsNotAMatterOfOwners) {
+  World w = healthy(Engine::mariadb);
+  w[1].reach = Reach::unreachable;
+  w[1].server_state = "failed";
+  w[1].log_tail =
+      "2026-11-23  6:00:00 0 [Note] Starting MariaDB\n"
+      "2026-11-23  6:00:01 0 [ERROR] InnoDB: The innodb_system data file 'ibdata1' must be writable\n";
+  w[1].stored.emplace();
+  w[1].stored->data = StoredFacts::Data::present;
+  w[1].stored->position = w[1].executed;
+  w[1].stored->immutable = "/m1/data/ibdata1";
+  const auto report = w.report();
+  const auto& said = diagnosis_of(report, "server-crashed");
+  EXPECT_TRUE(has(said.summary, "immutable")) << said.summary;
+  EXPECT_TRUE(has(said.remedy, "chattr -i /m1/data/ibdata1")) << said.remedy;
+}
+
+/// A statement that the server does not know helps nobody.
+TEST(TriageWords, StatementsAreOfTheServersOwnDialect) {
+  for (const auto engine : {Engine::mysql, Engine::mariadb}) {
+    World w = healthy(engine);
+    auto& f = w[1].following[0];
+    f.uses_gtid = false;
+    f.receiving = false;
+    f.receive_state = "No";
+    f.receive_errno = 1236;
+    f.receive_error = "Could not find first log file name in binary log index file";
+    const auto report = w.report();
+    for (const auto* id : {"replica-log-purged", "replica-without-gtid"}) {
+      const auto& remedy = diagnosis_of(report, id).remedy;
+      EXPECT_EQ(has(remedy, "SOURCE_AUTO_POSITION=1"), engine == Engine::mysql) << id << ": " << remedy;
+      EXPECT_EQ(has(remedy, "MASTER_USE_GTID=slave_pos"), engine == Engine::mariadb) << id << ": " << remedy;
+    }
+  }
+}
+
+TEST(TriageWords, AnotherHistoryIsNotDiscardedAsADivergedOne) {
+  World w = healthy(Engine::postgres);
+  w[1].lineage = "7000000000000000002";
+  w[1].executed = w[1].received = "0/9000000";
+  const auto report = w.report();
+  EXPECT_TRUE(report.has("foreign-history"));
+  for (const auto& d : report.diagnoses) EXPECT_FALSE(has(d.remedy, "discard-diverged")) << d.id << ": " << d.remedy;
+}
+
+TEST(TriageWords, AMarkToBootstrapFromIsNoReasonToBootstrapBesideOthers) {
+  World w = healthy(Engine::galera);
+  w[1].reach = Reach::unreachable;
+  w[1].server_state = "stopped";
+  w[1].server_pid = -1;
+  w[1].stored.emplace();
+  w[1].stored->data = StoredFacts::Data::present;
+  w[1].stored->lineage = kUuid[0];
+  w[1].stored->position = w[1].executed;
+  w[1].stored->safe_to_bootstrap = true;
+  const auto report = w.report();
+  const auto& said = diagnosis_of(report, "galera-bootstrap-flag");
+  EXPECT_FALSE(has(said.remedy, "bootstrap -c")) << said.remedy;
+  EXPECT_TRUE(has(said.remedy, "holdfast repair -c shop/orders -i 1")) << said.remedy;
+}
+
+}  // namespace
+}  // namespace holdfast::cluster
