@@ -67,7 +67,7 @@ Status read_mariadb(History& h, const std::string& state, const std::string& rec
 }
 
 /// What the server's own log bears out, and what it received beyond the position it began to receive from.
-Status read_mariadb_live(History& h, const MemberFacts& f) {
+Status read_mariadb_live(History& h, const MemberFacts& f, const std::set<std::string>& foreign) {
   const auto logged = TRY(position::GtidState::parse(f.executed));
   const auto noted = TRY(position::GtidVector::parse(f.slave_pos));
   const bool log_tells = f.log_bin == true && f.log_replica_updates == true;
@@ -76,6 +76,7 @@ Status read_mariadb_live(History& h, const MemberFacts& f) {
   for (const auto& gtid : noted.entries())
     if (!log_tells || logged.contains(gtid)) all = with(all, gtid);
   for (const auto& gtid : TRY(read_gtids(f.received))) {
+    if (foreign.contains(std::to_string(gtid.domain))) continue;  // filtered, it is in no log of its own
     const auto from = noted.of_domain(gtid.domain);
     const bool borne_out = !log_tells || from.seq == 0 || logged.contains(from);
     if (!borne_out && gtid.seq > from.seq)
@@ -113,7 +114,7 @@ Status read_galera(History& h, const std::string& text, position::GaleraSource s
   return {};
 }
 
-Status read_live(Engine engine, const MemberFacts& f, History& h) {
+Status read_live(Engine engine, const MemberFacts& f, const std::set<std::string>& foreign, History& h) {
   switch (engine) {
     case Engine::mysql:
       h.pristine = f.user_tables == 0u;
@@ -122,7 +123,7 @@ Status read_live(Engine engine, const MemberFacts& f, History& h) {
       return read_mysql(h, f.executed, f.received);
     case Engine::mariadb:
       h.pristine = f.user_tables == 0u;
-      return read_mariadb_live(h, f);
+      return read_mariadb_live(h, f, foreign);
     case Engine::postgres:
       return read_wal(h, f.lineage, f.timeline, f.history, f.role == MemberRole::replica ? f.received : f.executed, "",
                       f.role == MemberRole::primary);
@@ -205,39 +206,6 @@ std::optional<std::vector<MemberName>> members_of_view(const DatabaseCluster& cl
   return names;
 }
 
-/// Names of who wrote what is at this position: MariaDB the domains, MySQL the servers' UUIDs.
-std::set<std::string> origins_at(const AnyPosition& position) {
-  std::set<std::string> origins;
-  if (const auto* set = std::get_if<position::GtidSet>(&position))
-    for (const auto& source : set->sources()) origins.insert(source.uuid.to_string());
-  if (const auto* state = std::get_if<position::GtidState>(&position))
-    for (const auto& gtid : state->last().entries()) origins.insert(std::to_string(gtid.domain));
-  return origins;
-}
-
-/// What came to members over connections from outside the cluster, and is not of the primary: no part of what the
-/// cluster's members must agree on. Known only with the primary's own position.
-std::set<std::string> fed_from_elsewhere(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts,
-                                         const std::vector<History>& histories) {
-  std::set<std::string> foreign;
-  for (const auto& f : facts) {
-    if (!f.reachable()) foreign.insert(f.foreign_noted.begin(), f.foreign_noted.end());
-    for (const auto& stream : f.side_channels)
-      if (f.role == MemberRole::replica && !member_at(cluster, stream.upstream))
-        foreign.insert(stream.origins.begin(), stream.origins.end());
-  }
-  bool primary_known = false;
-  for (size_t i = 0; i < facts.size(); ++i) {
-    if (!histories[i].leader || histories[i].read != History::Read::read) continue;
-    primary_known = true;
-    const auto own = origins_at(histories[i].position);
-    if (own.empty()) return {};  // whatever was written here would look foreign
-    for (const auto& origin : own) foreign.erase(origin);
-  }
-  for (const auto& f : facts) foreign.erase(f.server_uuid);
-  return primary_known ? foreign : std::set<std::string>();
-}
-
 AnyPosition without(const AnyPosition& position, const std::set<std::string>& origins) {
   if (const auto* set = std::get_if<position::GtidSet>(&position)) {
     position::GtidSet rest;
@@ -297,6 +265,7 @@ std::string view_key(const GaleraFacts& galera) {
 
 std::vector<History> histories(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts, Fed fed) {
   std::vector<History> result;
+  const auto foreign = fed_from_elsewhere(cluster, facts);
   bool anybody_writes = false;
   for (const auto& f : facts)
     anybody_writes = anybody_writes || (f.reachable() && f.role == MemberRole::primary && f.read_only != true);
@@ -318,7 +287,7 @@ std::vector<History> histories(const DatabaseCluster& cluster, const std::vector
     }
     Status read = fail(ErrorClass::unavailable, "position.unknown", why_unknown(f));
     if (f.reachable()) {
-      read = read_live(cluster.engine, f, h);
+      read = read_live(cluster.engine, f, foreign, h);
     } else if (f.stored && stands_still(f)) {
       switch (f.stored->data) {
         case StoredFacts::Data::missing:
@@ -339,10 +308,9 @@ std::vector<History> histories(const DatabaseCluster& cluster, const std::vector
     }
     result.push_back(std::move(h));
   }
-  if (fed == Fed::counted) return result;
-  if (const auto foreign = fed_from_elsewhere(cluster, facts, result); !foreign.empty())
-    for (auto& h : result)
-      if (h.read == History::Read::read) h.position = without(h.position, foreign);
+  if (fed == Fed::counted || foreign.empty()) return result;
+  for (auto& h : result)
+    if (h.read == History::Read::read) h.position = without(h.position, foreign);
   return result;
 }
 

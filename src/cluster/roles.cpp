@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "position/gtid_set.h"
+#include "position/gtid_vector.h"
+
 namespace holdfast::cluster {
 
 namespace {
@@ -118,6 +121,43 @@ void set_side_channels_apart(const DatabaseCluster& cluster, MemberFacts& m) {
 }
 
 }  // namespace
+
+namespace {
+
+/// Who wrote what is at this position: MariaDB the domains, MySQL the servers' UUIDs.
+std::set<std::string> origins_at(Engine engine, const std::string& position) {
+  std::set<std::string> origins;
+  if (engine == Engine::mysql) {
+    if (const auto set = position::GtidSet::parse(position))
+      for (const auto& source : set->sources()) origins.insert(source.uuid.to_string());
+  } else if (const auto state = position::GtidState::parse(position)) {
+    for (const auto& gtid : state->entries()) origins.insert(std::to_string(gtid.domain));
+  }
+  return origins;
+}
+
+}  // namespace
+
+std::set<std::string> fed_from_elsewhere(const DatabaseCluster& cluster, const std::vector<MemberFacts>& members) {
+  if (cluster.engine != Engine::mariadb && cluster.engine != Engine::mysql) return {};
+  std::set<std::string> foreign;
+  for (const auto& m : members) {
+    if (!m.reachable()) foreign.insert(m.foreign_noted.begin(), m.foreign_noted.end());
+    for (const auto& stream : m.side_channels)
+      if (m.role == MemberRole::replica && !member_at(cluster, stream.upstream))
+        foreign.insert(stream.origins.begin(), stream.origins.end());
+  }
+  bool primary_known = false;
+  for (const auto& m : members) {
+    foreign.erase(m.server_uuid);
+    if ((m.reachable() ? m.role : m.role_wanted) != MemberRole::primary) continue;
+    const auto own = origins_at(cluster.engine, m.reachable() ? m.executed : m.stored ? m.stored->position : "");
+    if (own.empty()) return {};  // whatever was written here would look foreign
+    primary_known = true;
+    for (const auto& origin : own) foreign.erase(origin);
+  }
+  return primary_known ? foreign : std::set<std::string>();
+}
 
 bool does_not_work(const Following& stream) {
   const bool runs = stream.receiving == true && stream.applying == true;

@@ -1,6 +1,8 @@
 // Who replicates in this cluster: a row of the replication status alone makes no replica of it. Pure.
 #pragma once
 
+#include <set>
+#include <string>
 #include <vector>
 
 #include "cluster/facts.h"
@@ -22,6 +24,10 @@ void settle_roles(const DatabaseCluster& cluster, std::vector<MemberFacts>& memb
 
 /// The member whose address that is ("host:port"); nullopt when it is none's.
 std::optional<size_t> member_at(const DatabaseCluster& cluster, std::string_view address);
+
+/// MariaDB, MySQL: what came to replicas over connections from outside the cluster (Following::origins), and is not of
+/// the primary: no part of what the members must agree on. Nothing where the primary's own position is not known.
+std::set<std::string> fed_from_elsewhere(const DatabaseCluster& cluster, const std::vector<MemberFacts>& members);
 
 /// It should run, and does not: it has an error, or finds nobody. One that was stopped in order is no such.
 bool does_not_work(const Following& stream);

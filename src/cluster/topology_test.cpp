@@ -143,7 +143,7 @@ TEST(Topology, WhatCameFromOutsideIsNotErrant) {
   EXPECT_EQ(report.authority.kind, AuthorityKind::provable);
   EXPECT_EQ(report.members[1].action, Action::restart);
 
-  w[1].executed = w[1].slave_pos = "0-1-100,0-2-101,7-1-50";
+  w[1].executed = "0-1-100,0-2-101,7-1-50";
   EXPECT_TRUE(w.report().has("errant-transactions")) << "what it wrote itself in the cluster's domain is";
 
   w = healthy(Engine::mysql);

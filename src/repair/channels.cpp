@@ -118,11 +118,10 @@ Result<Restored> restore_channels(const Members& members, engine::MemberControl&
   return restored;
 }
 
-std::string without_threads(Engine engine) {
-  if (!has_channels(engine)) return "";
-  return engine == Engine::mysql ? "--skip-replica-start" : "--skip-slave-start";
-}
+namespace {
 
+/// Of a server whose connections did not start by themselves: filters as they were `before`, and threads of those that
+/// had them on; the own one has both.
 Status start_channels(const Members& members, engine::MemberControl& control,
                       const std::vector<engine::Channel>& before, const std::stop_token& stop) {
   const Engine engine = members.cluster.engine;
@@ -136,6 +135,22 @@ Status start_channels(const Members& members, engine::MemberControl& control,
     if (ran || state.channel == own) TRY_VOID(engine::resume_replication(engine, server, state.channel, soon(), stop));
   }
   return {};
+}
+
+}  // namespace
+
+Status start_with_channels(const Members& members, engine::MemberControl& control, engine::StartRequest how,
+                           bool rebuilt, Deadline deadline, const std::stop_token& stop) {
+  if (!has_channels(members.cluster.engine)) return start_member(control, how, deadline);
+  const auto before = control.noted_channels();  // the agent notes what it sees meanwhile
+  const bool filtered = std::ranges::any_of(before, [](const engine::Channel& c) { return !c.filters.empty(); });
+  if ((!rebuilt && !filtered) || TRY(control.is_running(soon()))) {
+    TRY_VOID(start_member(control, how, deadline));
+    return rebuilt ? start_channels(members, control, before, stop) : Status();
+  }
+  how.extra_args.emplace_back(members.cluster.engine == Engine::mysql ? "--skip-replica-start" : "--skip-slave-start");
+  TRY_VOID(start_member(control, how, deadline));
+  return start_channels(members, control, before, stop);
 }
 
 }  // namespace holdfast::repair

@@ -35,11 +35,9 @@ struct Restored {
 Result<Restored> restore_channels(const Members& members, engine::MemberControl& control, const engine::Source& source,
                                   const std::stop_token& stop);
 
-/// The server argument with which no connection starts by itself; "" where there is none.
-std::string without_threads(Engine engine);
-/// On a server that was started so: filters as they were `before` (its agent notes what it sees meanwhile), and threads
-/// of those connections that had them on; the own one has both.
-Status start_channels(const Members& members, engine::MemberControl& control,
-                      const std::vector<engine::Channel>& before, const std::stop_token& stop);
+/// Starts the member's server. Filters that no configuration file says were gone with its process: its connections get
+/// them again before they start, and one that was stopped on purpose stays so. `rebuilt`: also without any filters.
+Status start_with_channels(const Members& members, engine::MemberControl& control, engine::StartRequest how,
+                           bool rebuilt, Deadline deadline, const std::stop_token& stop);
 
 }  // namespace holdfast::repair

@@ -54,6 +54,7 @@ class Planner {
   /// That it gets another source than the one it is configured with.
   void remark_other_source(const MemberReport& member, const std::string& source);
   bool outlived(const MemberReport& member, const MemberReport& source) const;
+  bool is_lost_link(const MemberReport& source) const;
   /// When nobody takes writes: the command that tells how somebody comes to.
   std::string who_is_to_lead() const {
     return report_.authority.kind == AuthorityKind::leader_not_primary
@@ -358,6 +359,12 @@ bool Planner::outlived(const MemberReport& member, const MemberReport& source) c
          source.facts.role_wanted != cluster::MemberRole::replica;
 }
 
+/// MariaDB, MySQL: it was a replica that others follow.
+bool Planner::is_lost_link(const MemberReport& source) const {
+  return (report_.cluster.engine == Engine::mariadb || report_.cluster.engine == Engine::mysql) &&
+         !report_.leader.empty() && source.facts.role_wanted == cluster::MemberRole::replica && is_lost(source);
+}
+
 Status Planner::check_may_follow(const MemberReport& member) const {
   if (holds_nothing_beside(report_, name(member), report_.leader)) return {};
   return fail(ErrorClass::refused, "repair.undeterminable",
@@ -415,8 +422,7 @@ Status Planner::repair(const MemberReport& member) {
     case Action::nothing:
       if (const MemberReport* source = dead_source(member)) {
         if (outlived(member, *source)) return follow_leader(member);
-        const bool chained = !report_.leader.empty() && name(*source) != report_.leader;
-        if (chained && is_lost(*source) && report_.cluster.engine != Engine::postgres) return follow_leader(member);
+        if (is_lost_link(*source)) return follow_leader(member);
         if (report_.authority.kind == AuthorityKind::leader_not_primary && report_.leader.empty())
           return fail(ErrorClass::refused, "repair.needs_operator",
                       fmt::format("{} follows {}, which does not serve and lacks what {} has: which one is to take "

@@ -464,8 +464,10 @@ TEST(RepairPlan, ThePromotedOneFollowsNobodyAndTheOthersFollowIt) {
   auto unsure = report;
   unsure.authority.kind = AuthorityKind::undeterminable;
   EXPECT_EQ(steps(plan_repair(unsure, {.ordinal = 2})), "repair.needs_operator") << "m0 may be alive elsewhere";
-  // Of a chain, whoever stands between is repaired, not passed over.
+  // Of a chain, whoever stands between is repaired, and passed over only when it is lost.
   report.members[0].facts.role_wanted = MemberRole::replica;
+  EXPECT_EQ(steps(plan_repair(report, {.ordinal = 2})), "follow-m2 prove-m2");
+  old.action = Action::restart;
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 2})), "repair.needs_operator");
 }
 

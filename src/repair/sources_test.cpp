@@ -50,7 +50,8 @@ TEST(RepairSources, AChainStaysAChain) {
     EXPECT_EQ(plan(w), "configure-m2>m1 follow-m2>m1 prove-m2");
     w = chain(engine);
     take_down(w[2]);
-    w[2].following.clear();
+    w[2].upstream_noted = "127.0.0.1:1001";
+    w[2].upstream_wanted = "127.0.0.1:1000";
     w[2].stored->data = StoredFacts::Data::empty;
     EXPECT_EQ(plan(w, {.has_repository = true}), "configure-m2>m1 copy-m2 try-m2>m1 swap-m2 start-m2 prove-m2");
   }
@@ -60,7 +61,6 @@ TEST(RepairSources, WithItsSourceLostItFollowsThePrimaryAndThatIsSaid) {
   for (const Engine engine : kByStatement) {
     World w = chain(engine);
     take_down(w[1]);
-    w[1].following.clear();
     w[2].following[0].receiving = false;
     w[2].following[0].receive_state = "Connecting";
     w[2].following[0].receive_errno = 2003;

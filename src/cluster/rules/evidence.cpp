@@ -1,6 +1,7 @@
 // Positions and settings that prove less than they say: of these a member may look healthy and lack rows.
 #include <algorithm>
 
+#include "cluster/roles.h"
 #include "cluster/rules/rule.h"
 
 namespace holdfast::cluster::rules {
@@ -76,6 +77,7 @@ std::vector<Finding> only_in_relay_logs(const View& view) {
 /// MariaDB: gtid_slave_pos is a table anybody may write; the log is not.
 std::vector<Finding> not_in_log(const View& view) {
   if (view.cluster.engine != Engine::mariadb) return {};
+  const auto foreign = fed_from_elsewhere(view.cluster, view.members);
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!m.reachable() || m.log_bin != true || m.log_replica_updates != true) return {};
     const auto logged = GtidState::parse(m.executed);
@@ -84,7 +86,8 @@ std::vector<Finding> not_in_log(const View& view) {
     std::string missing;
     bool begun = true;
     for (const auto& gtid : noted->entries()) {
-      if (logged->contains(gtid)) continue;
+      // What a filter leaves out is applied by no log.
+      if (logged->contains(gtid) || foreign.contains(std::to_string(gtid.domain))) continue;
       missing += (missing.empty() ? "" : ",") + gtid.to_string();
       begun = begun && logged->last().of_domain(gtid.domain).seq > 0;
     }
