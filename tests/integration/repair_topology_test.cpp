@@ -88,7 +88,8 @@ class Topology {
   std::string password_of(int i) {
     const auto config = agent::read_config(dir(i));
     EXPECT_TRUE(config);
-    return config ? agent::read_password(config->replication_password_file).value_or("") : "";
+    return config ? std::string(agent::read_password(config->replication_password_file).value_or(Secret()).reveal())
+                  : "";
   }
 
   bool mysql() const { return engine_ == Engine::mysql; }
