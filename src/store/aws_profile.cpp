@@ -1,5 +1,6 @@
 #include "store/aws_profile.h"
 
+#include <cstring>
 #include <map>
 #include <string_view>
 
@@ -8,7 +9,7 @@
 namespace holdfast::store {
 namespace {
 
-using Section = std::map<std::string, std::string, std::less<>>;
+using Section = std::map<std::string, Secret, std::less<>>;
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -34,16 +35,17 @@ Result<std::optional<Section>> read_section(const std::string& path, std::string
       inside = trimmed(line.substr(1, line.find(']') - 1)) == wanted;
       if (inside && !section) section.emplace();
     } else if (const size_t equals = line.find('='); inside && equals != std::string_view::npos) {
-      (*section)[std::string(trimmed(line.substr(0, equals)))] = trimmed(line.substr(equals + 1));
+      (*section)[std::string(trimmed(line.substr(0, equals)))] = Secret(trimmed(line.substr(equals + 1)));
     }
   }
+  if (!file->empty()) ::explicit_bzero(file->data(), file->size());
   return section;
 }
 
-std::string value_of(const std::optional<Section>& section, std::string_view name) {
+std::string_view value_of(const std::optional<Section>& section, std::string_view name) {
   if (!section) return "";
   const auto found = section->find(name);
-  return found == section->end() ? "" : found->second;
+  return found == section->end() ? "" : found->second.reveal();
 }
 
 }  // namespace

@@ -246,10 +246,13 @@ std::vector<Finding> starting(const View& view) {
 std::vector<Finding> access_denied(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reach != Reach::denied) return {};
-    return Finding{.members = {},
-                   .summary = mark(m, "serves, but refuses this user: nothing is known of it"),
-                   .evidence = {first_line(m.error)},
-                   .remedy = "correct spec.credentials of the DatabaseCluster, then " + view.command("triage")};
+    const bool asked = !contains(m.error, "TLS is not required");  // sql.plain_text
+    return Finding{
+        .members = {},
+        .summary = mark(m, asked ? "serves, but refuses this user: nothing is known of it"
+                                 : "is not asked: the password must not cross the network unencrypted"),
+        .evidence = {first_line(m.error)},
+        .remedy = "correct spec.credentials or spec.tls of the DatabaseCluster, then " + view.command("triage")};
   });
 }
 
