@@ -15,6 +15,7 @@ using cluster::Reach;
 void note_failure(cluster::MemberFacts& facts, const Error& error) {
   if (facts.error.empty()) facts.error = error.message;
   if (facts.reach == Reach::reachable && error.id == "sql.error") return;  // one question failed, the member serves
+  if (facts.reach == Reach::timeout) return;  // its connection is given up then, and all that follows finds it lost
   if (error.id == "sql.timeout" || error.id == "sys.interrupted")
     facts.reach = Reach::timeout;
   else if (error.id == "sql.denied" || error.id == "sql.tls" || error.id == "sql.plain_text")

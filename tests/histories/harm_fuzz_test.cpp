@@ -349,7 +349,7 @@ class Played {
     } else if (kind == "configure_replica") {
       const std::string source = step.arguments["source"].text();
       node.told = source.empty() ? MemberRole::primary : MemberRole::replica;
-      if (source.empty() && report_.leader != step.member) return "tells a member that it leads which does not";
+      if (source.empty() && !will_lead(step.member)) return "tells a member that it leads which does not";
     } else if (kind == "cut_tail") {
       // At the worst everything that only it has is cut off.
       if (!node.kept) return "cuts what no copy was kept of";
@@ -441,6 +441,19 @@ class Played {
       }
     }
     return "";
+  }
+
+  static bool takes_writes(const MemberReport& m) {
+    return m.facts.reachable() && m.facts.role == MemberRole::primary && m.facts.read_only != true;
+  }
+  /// It takes writes, and whoever else does is closed or stopped by this plan.
+  bool will_lead(const std::string& member) const {
+    if (!report_.leader.empty()) return report_.leader == member;
+    return std::ranges::all_of(report_.members, [&](const MemberReport& m) {
+      const std::string& name = m.facts.member.str();
+      if (name == member) return takes_writes(m);
+      return !takes_writes(m) || plan_.find("close-" + name) || plan_.find("stop-" + name);
+    });
   }
 
   const Scene& scene_;

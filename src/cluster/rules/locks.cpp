@@ -37,7 +37,6 @@ std::string holders_text(const StuckCommit& wait) {
 }
 
 std::string end_command(const View& view, const LockHolder& holder) {
-  if (holder.id == 0) return "XA RECOVER; ask its coordinator, then XA COMMIT or XA ROLLBACK on the primary";
   return view.cluster.engine == Engine::postgres ? fmt::format("SELECT pg_terminate_backend({})", holder.id)
                                                  : fmt::format("KILL {}", holder.id);
 }
@@ -47,6 +46,9 @@ std::string remedy_for(const View& view, const MemberFacts& m, const StuckCommit
   std::string text;
   if (wait.holders.empty())
     text = fmt::format("find the session that holds it (SHOW FULL PROCESSLIST on {}), and end it", name(m));
+  else if (wait.holders[0].id == 0)
+    text = fmt::format(
+        "XA RECOVER on {} shows it; ask its coordinator, then XA COMMIT or XA ROLLBACK where it was prepared", name(m));
   else if (wait.holders.size() == 1 || wait.proven)
     text = fmt::format("let it end, or end it on {}: {}", name(m), end_command(view, wait.holders[0]));
   else
