@@ -27,7 +27,8 @@ struct BackupRequest {
   std::string hostname;  ///< of the snapshot; empty = this host
   std::vector<std::string> extra_tags;
   std::string program_version;
-  bool dry_run = false;  ///< chooses and connects, stores nothing
+  bool checksums = false;  ///< of the tables, at the dump's own point: kept in the sidecar
+  bool dry_run = false;    ///< chooses and connects, stores nothing
 };
 
 struct BackupReport {

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "backup/client_error.h"
+#include "backup/mysql_replay.h"
 #include "backup/postgres_replay.h"
 #include "base/mutex.h"
 #include "engine/dump.h"
@@ -121,11 +122,12 @@ class Client {
 
 using Sink = std::function<Status(ByteSpan)>;
 
-Status replay_mysql(const ReplayTarget& target, const std::function<Status(const Sink&)>& dump, std::stop_token stop) {
-  auto parts = TRY(client_command(target.engine, target.server));
-  Client client(TRY(start_client(parts)), stop);
-  TRY_VOID(dump([&](ByteSpan bytes) { return client.write(as_text(bytes)); }));
-  return client.finish();
+Status replay_mysql(const ReplayTarget& target, const std::function<Status(const Sink&)>& dump, ReplayReport& report,
+                    std::stop_token stop) {
+  auto replay = TRY(MysqlReplay::begin(target.server, target.choices, std::move(stop)));
+  TRY_VOID(dump([&](ByteSpan bytes) { return replay->feed(as_text(bytes)); }));
+  replay->report(report);
+  return {};
 }
 
 Status replay_postgres(const ReplayTarget& target, const std::function<Status(const Sink&)>& dump, ReplayReport& report,
@@ -181,7 +183,7 @@ Result<ReplayReport> replay_dump(repo::Repository& repository, const repo::Snaps
     return {};
   };
   TRY_VOID(target.engine == Engine::postgres ? replay_postgres(target, dump, report, stop)
-                                             : replay_mysql(target, dump, stop));
+                                             : replay_mysql(target, dump, report, stop));
   return report;
 }
 

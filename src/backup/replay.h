@@ -22,13 +22,13 @@ struct ReplayTarget {
   Say say;  ///< a line now and then while one statement takes long
 };
 
-/// The dump must end with its end marker: a stream that is cut is never finished. MariaDB and MySQL: through the
-/// server's own client, "backup.replay_failed" (failed) tells what it said. PostgreSQL: backup/postgres_replay.h; what
-/// failed is in the report, for the caller to accept or not.
+/// The dump must end with its end marker: a stream that is cut is never finished. MariaDB and MySQL:
+/// backup/mysql_replay.h, PostgreSQL: backup/postgres_replay.h; what failed is in the report, for the caller to accept
+/// or not.
 Result<ReplayReport> replay_dump(repo::Repository& repository, const repo::Snapshot& snapshot, const std::string& path,
                                  const ReplayTarget& target, std::atomic<uint64_t>* progress, std::stop_token stop);
 
-/// Statements of our own, by the client of MariaDB or MySQL.
+/// Statements of our own, by the client of MariaDB or MySQL: "backup.replay_failed" (failed) tells what it said.
 Status replay_statements(cluster::Engine engine, const sql::Target& target, std::string_view statements,
                          std::stop_token stop);
 

@@ -36,11 +36,19 @@ struct RestoreReport {
   std::vector<std::string> members;    ///< healthy again
 };
 
+/// How what was restored is compared with the source.
+enum class Verify {
+  as_kept,    ///< checksums where the backup has them, else rows
+  rows,       ///< the number of rows of each table
+  checksums,  ///< the backup must have them
+};
+
 struct RestoreRequest {
   cluster::Engine engine = cluster::Engine::mariadb;
   SnapshotChoice choice;
   codec::Value sidecar;
   ReplayChoices choices;
+  Verify verify = Verify::as_kept;
   bool server_settings = false;                 ///< run what is in settings_path() too
   std::function<void(const std::string&)> say;  ///< one line per step
   std::atomic<uint64_t>* progress = nullptr;

@@ -8,6 +8,11 @@
 
 namespace holdfast::backup {
 
+bool is_system_table(const engine::TableName& name) {
+  return name.schema.empty() &&
+         (name.database == "mysql" || name.database == "sys" || name.database == "performance_schema");
+}
+
 Status count_mysql_rows(const sql::Target& target, const std::vector<engine::TableName>& tables, const RowSink& sink,
                         std::stop_token stop) {
   const auto deadline = Deadline::in(std::chrono::hours(6));
@@ -22,7 +27,7 @@ Status count_mysql_rows(const sql::Target& target, const std::vector<engine::Tab
     for (size_t i = 0; i < found.rows.size(); ++i) versioned.emplace(found.text("s", i), found.text("n", i));
   }
   for (const auto& name : tables) {
-    if (name.database == "mysql" || name.database == "sys" || name.database == "performance_schema") continue;
+    if (is_system_table(name)) continue;
     auto rows =
         TRY(connection.query(fmt::format("SELECT COUNT(*) AS n FROM {}.{}{}", sql::quote_mysql_name(name.database),
                                          sql::quote_mysql_name(name.table),

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "backup/row_proof.h"
+#include "engine/postgres/dump_statements.h"
 #include "sql/postgres.h"
 
 namespace holdfast::backup {
@@ -17,6 +18,7 @@ Status count_postgres_rows(const sql::Target& target, const std::vector<engine::
       sql::Target there = target;
       there.database = connected = name.database;
       connection.emplace(TRY(sql::PostgresConnection::connect(there, Deadline::in(std::chrono::seconds(30)), stop)));
+      TRY(engine::speak_own_encoding(*connection, stop));
       TRY(connection->query("SET statement_timeout = 0; SET row_security = off; SET role = none",
                             Deadline::in(std::chrono::seconds(30)), stop));
     }

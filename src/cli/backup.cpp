@@ -16,6 +16,8 @@ Exit run_backup(Context& context) {
                 sources == 0 ? "nothing to back up was named" : "more than one source was named",
                 "name one of: -c CLUSTER, --stdin --path VPATH, --tree DIR, --path VPATH -- COMMAND");
   }
+  if (!cluster && options.given("verify"))
+    return fail(ErrorClass::usage, "backup.verify", "--verify is for clusters", "leave it out");
   if (tree) return backup_trees(context);
   if (program) return backup_program(context);
   if (standard_input) return backup_stdin(context);

@@ -13,6 +13,20 @@
 
 namespace holdfast::cli {
 
+namespace {
+
+/// {tables, without[{table, why}]}; null when none were asked for or none could be taken.
+codec::Value checksums_value(const engine::DumpInfo& info) {
+  if (!info.checksums) return {};
+  codec::Value::List without;
+  for (const auto& [table, why] : info.checksums->without)
+    without.push_back(codec::Value::object({{"table", table.text()}, {"why", why}}));
+  return codec::Value::object(
+      {{"tables", static_cast<uint64_t>(info.checksums->sums.size())}, {"without", codec::Value(std::move(without))}});
+}
+
+}  // namespace
+
 Exit backup_cluster(Context& context) {
   const auto start = std::chrono::steady_clock::now();
   backup::BackupRequest request;
@@ -23,6 +37,7 @@ Exit backup_cluster(Context& context) {
   request.hostname = context.options.text("host");
   request.extra_tags = split_commas(context.options.list("tag"));
   request.program_version = "holdfast " HOLDFAST_VERSION;
+  request.checksums = context.options.text("verify") == "checksums";
   request.dry_run = context.options.flag("dry-run");
 
   RepositorySession session =
@@ -59,6 +74,7 @@ Exit backup_cluster(Context& context) {
                                              {"rows", counts.rows},
                                              {"objects", counts.objects()},
                                              {"notes", backup::notes_value(report.info.notes)},
+                                             {"checksums", checksums_value(report.info)},
                                              {"bytes", counts.bytes},
                                              {"seconds", elapsed.count()}}));
   const auto& summary = *report.snapshot.summary;
@@ -70,6 +86,11 @@ Exit backup_cluster(Context& context) {
                                human_size(summary.data_added_packed)));
   context.out.note(fmt::format("  position {}{}; {} tables, {} rows; end marker seen", report.info.position,
                                report.info.position_exact ? "" : " (at least)", counts.tables, counts.rows));
+  if (const auto& sums = report.info.checksums) {
+    context.out.note(fmt::format("  checksums of {} tables; without: {}", sums->sums.size(), sums->without.size()));
+    for (const auto& [table, why] : sums->without)
+      context.out.note(fmt::format("  no checksum of {}: {}", table.text(), why));
+  }
   for (const auto& note : report.info.notes) context.out.note("  note: " + note.text);
   return {};
 }

@@ -30,6 +30,7 @@ struct Flag {
   std::vector<std::string_view> env = {};      ///< first one that is set wins; an explicit flag always wins
   std::vector<std::string_view> choices = {};  ///< for FlagType::choice
   bool hidden = false;
+  std::string_view alone = {};  ///< FlagType::choice: its value when the flag is given without one of `choices`
 };
 
 struct Positional {

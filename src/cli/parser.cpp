@@ -15,8 +15,13 @@ std::unexpected<Error> usage(std::string id, std::string message, std::string hi
   return fail(ErrorClass::usage, std::move(id), std::move(message), std::move(hint));
 }
 
+bool is_choice(const Flag& flag, std::string_view value) {
+  return std::ranges::count(flag.choices, value) > 0;
+}
+
 // Every flag of every command: finding the command words needs to know which flags before them take a value.
-bool takes_value(std::string_view token) {
+bool takes_value(std::string_view token, std::string_view next) {
+  bool takes = false;
   for (const auto& command : commands()) {
     for (const auto& flag : flags_of(command)) {
       bool named = false;
@@ -26,10 +31,11 @@ bool takes_value(std::string_view token) {
       } else {
         named = token.size() == 2 && flag.shorthand == token[1];
       }
-      if (named) return flag.type != FlagType::boolean && flag.type != FlagType::count;
+      if (named && !flag.alone.empty()) return is_choice(flag, next);
+      takes = takes || (named && flag.type != FlagType::boolean && flag.type != FlagType::count);
     }
   }
-  return false;
+  return takes;
 }
 
 // Positions in `args` of the command words, and the path they spell.
@@ -45,7 +51,7 @@ Words find_words(const std::vector<std::string>& args) {
     const auto& token = args[i];
     if (token == "--") break;
     if (token.size() > 1 && token[0] == '-') {
-      if (token.find('=') == std::string::npos && takes_value(token)) ++i;
+      if (token.find('=') == std::string::npos && takes_value(token, i + 1 < args.size() ? args[i + 1] : "")) ++i;
       continue;
     }
     std::string longer = words.path.empty() ? token : words.path + " " + token;
@@ -114,7 +120,7 @@ Status check_value(const Flag& flag, const std::string& origin, const std::strin
       return usage("cli.value", fmt::format("{} needs a whole number, not '{}'", origin, value));
     }
   }
-  if (flag.type == FlagType::choice && std::ranges::count(flag.choices, value) == 0) {
+  if (flag.type == FlagType::choice && !is_choice(flag, value)) {
     std::vector<std::string> choices(flag.choices.begin(), flag.choices.end());
     auto near = nearest(value, choices);
     return usage("cli.value", fmt::format("{} must be one of {}, not '{}'", origin, fmt::join(choices, ", "), value),
@@ -169,6 +175,7 @@ class Parser {
         bound[i]->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
       }
     }
+    for (size_t i = 0; i < args.size(); ++i) complete_alone(args[i], i + 1 < args.size() ? args[i + 1] : "");
     std::ranges::reverse(args);  // CLI11 takes them from the back
     try {
       app.parse(args);
@@ -195,6 +202,13 @@ class Parser {
       }
     }
     return {};
+  }
+
+  // "--verify" becomes "--verify=files" where none of its choices follows.
+  void complete_alone(std::string& token, std::string_view next) const {
+    for (const auto& flag : flags_)
+      if (!flag.alone.empty() && token == "--" + std::string(flag.name) && !is_choice(flag, next))
+        token += "=" + std::string(flag.alone);
   }
 
   // Environment, then default, then the checks of the value.

@@ -83,6 +83,16 @@ TEST(Parser, flags_before_and_after_the_command) {
   EXPECT_FALSE(options.given("quiet"));
 }
 
+TEST(Parser, a_choice_that_may_stand_alone) {
+  EXPECT_EQ(parsed({"restore", "--verify", "--into", "x"}).text("verify"), "files");
+  EXPECT_EQ(parsed({"restore", "--into", "x", "--verify"}).text("verify"), "files");
+  EXPECT_EQ(parsed({"restore", "--verify", "rows", "--into", "x"}).text("verify"), "rows");
+  EXPECT_EQ(parsed({"--verify", "checksums", "restore"}).text("verify"), "checksums");
+  EXPECT_EQ(parsed({"--verify", "restore", "--into", "x"}).text("verify"), "files");
+  EXPECT_FALSE(parsed({"restore", "--into", "x"}).given("verify"));
+  EXPECT_FALSE(parse({"restore", "--verify=row"}, kNoEnv).has_value());
+}
+
 TEST(Parser, explicit_flag_wins_over_environment_wins_over_default) {
   EXPECT_EQ(parsed({"version"}).text("output"), "human");
   Environment env{std::map<std::string, std::string, std::less<>>{{"HOLDFAST_OUTPUT", "yaml"}}};

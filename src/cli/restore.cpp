@@ -18,7 +18,7 @@ repo::RestoreOptions restore_options(const Options& options) {
   restore.includes = options.list("include");
   restore.excludes = options.list("exclude");
   restore.sparse = options.flag("sparse");
-  restore.verify = options.flag("verify");
+  restore.verify = options.given("verify");
   restore.dry_run = options.flag("dry-run");
   const std::string overwrite = options.text("overwrite");
   if (overwrite == "if-changed") restore.overwrite = repo::Overwrite::if_changed;
@@ -34,6 +34,8 @@ Exit restore_files(Context& context) {
     return fail(ErrorClass::usage, "restore.target", "it was not said where to restore to",
                 "--into DIR for files, or -c CLUSTER --accept=replace-data for a live cluster");
   }
+  if (options.given("verify") && options.text("verify") != "files")
+    return fail(ErrorClass::usage, "restore.verify", "rows and checksums are of clusters", "--verify=files for files");
   const auto start = std::chrono::steady_clock::now();
   RepositorySession session = TRY(open_repository(context, LockNeed::shared));
   repo::Repository& repository = *session.repository;
@@ -68,7 +70,7 @@ Exit restore_files(Context& context) {
   context.out.line(fmt::format(
       "{} {} files, {} in {} ({}) to {}{}", options.flag("dry-run") ? "would restore" : "restored", result.files,
       human_size(result.bytes), human_span(elapsed), human_rate(result.bytes, elapsed), target,
-      options.flag("verify") ? fmt::format(", {} read back and equal", result.verified_files) : ""));
+      options.given("verify") ? fmt::format(", {} read back and equal", result.verified_files) : ""));
   if (!result.damaged.empty()) {
     return fail(ErrorClass::verification_failed, "restore.incomplete",
                 fmt::format("{} files are damaged in the repository and were left out", result.damaged.size()),

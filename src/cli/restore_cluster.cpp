@@ -59,12 +59,46 @@ Result<backup::ReplayChoices> replay_choices(const Options& options, cluster::En
                   "--tablespace-map /srv/fast=/srv/new");
     choices.tablespaces[pair.substr(0, equals)] = pair.substr(equals + 1);
   }
-  if (engine != cluster::Engine::postgres && (!choices.skip.empty() || choices.keep_going ||
-                                              choices.statement_limit.count() > 0 || !choices.tablespaces.empty()))
-    return fail(ErrorClass::usage, "restore.postgres_only",
-                "--skip, --continue-on, --statement-limit and --tablespace-map are for PostgreSQL",
-                "leave them out; the client of MariaDB and MySQL stops at the first error");
+  if (engine != cluster::Engine::postgres && !choices.tablespaces.empty())
+    return fail(ErrorClass::usage, "restore.postgres_only", "--tablespace-map is for PostgreSQL", "leave it out");
   return choices;
+}
+
+/// --verify; refused when the backup has no checksums to compare.
+Result<backup::Verify> verify_choice(const Options& options, const codec::Value& sidecar) {
+  if (!options.given("verify")) return backup::Verify::as_kept;
+  const std::string what = options.text("verify");
+  if (what == "rows") return backup::Verify::rows;
+  if (what == "files")
+    return fail(ErrorClass::usage, "restore.verify", "a cluster is verified by rows or by checksums",
+                "--verify=rows or --verify=checksums");
+  if (backup::checksums_of(sidecar)) return backup::Verify::checksums;
+  return fail(ErrorClass::refused, "restore.no_checksums", "the backup has no checksums of its tables",
+              "--verify=rows compares the number of rows; holdfast backup --verify=checksums keeps checksums");
+}
+
+codec::Value reasons_value(const std::map<engine::TableName, std::string>& tables) {
+  codec::Value::List list;
+  for (const auto& [table, why] : tables) list.push_back(codec::Value::object({{"table", table.text()}, {"why", why}}));
+  return codec::Value(std::move(list));
+}
+
+/// What was compared and how.
+codec::Value proof_value(const backup::RestoreReport& report) {
+  const auto& counts = report.replayed.counts;
+  std::vector<std::string> not_counted;
+  for (const auto& [table, why] : report.proof.skipped) not_counted.push_back(table.text());
+  return codec::Value::object({{"endMarker", true},
+                               {"objects", counts.objects()},
+                               {"tables", counts.tables},
+                               {"rowsReplayed", counts.rows},
+                               {"verified", report.proof.by_checksum ? "checksums" : "rows"},
+                               {"tablesCounted", report.proof.tables},
+                               {"rowsCounted", report.proof.rows},
+                               {"tablesByChecksum", report.proof.equal},
+                               {"onlyCounted", reasons_value(report.proof.only_counted)},
+                               {"notCounted", codec::Value::list_of(not_counted)},
+                               {"notCompared", reasons_value(report.proof.skipped)}});
 }
 
 /// Objects that were left out because they failed: all else is restored.
@@ -81,8 +115,6 @@ void show(Context& context, const backup::RestoreRequest& request, const backup:
           const std::string& target, std::chrono::duration<double> elapsed) {
   const auto& counts = report.replayed.counts;
   const auto notes = backup::notes_of(request.sidecar);
-  std::vector<std::string> not_counted;
-  for (const auto& [table, why] : report.proof.skipped) not_counted.push_back(table.text());
   context.out.set_data(codec::Value::object({
       {"snapshot", request.choice.snapshot.id.hex()},
       {"path", request.choice.path},
@@ -92,13 +124,7 @@ void show(Context& context, const backup::RestoreRequest& request, const backup:
       {"bytes", counts.bytes},
       {"seconds", elapsed.count()},
       {"setAside", codec::Value::list_of(report.set_aside)},
-      {"proof", codec::Value::object({{"endMarker", true},
-                                      {"objects", counts.objects()},
-                                      {"tables", counts.tables},
-                                      {"rowsReplayed", counts.rows},
-                                      {"tablesCounted", report.proof.tables},
-                                      {"rowsCounted", report.proof.rows},
-                                      {"notCounted", codec::Value::list_of(not_counted)}})},
+      {"proof", proof_value(report)},
       {"failed", failed_value(report.replayed.failed)},
       {"skipped", codec::Value::list_of(report.replayed.skipped)},
       {"notes", backup::notes_value(notes)},
@@ -107,9 +133,12 @@ void show(Context& context, const backup::RestoreRequest& request, const backup:
                                request.choice.snapshot.id.short_hex(), human_span(elapsed),
                                human_rate(counts.bytes, elapsed)));
   context.out.line(fmt::format(
-      "  proved: end marker seen, {} tables and {} other objects, {} rows replayed, {} counted in the server{}{}",
+      "  proved: end marker seen, {} tables and {} other objects, {} rows replayed, {} counted in the server{}{}{}",
       counts.tables, counts.objects() - counts.tables, counts.rows, report.proof.rows,
-      not_counted.empty() ? "" : fmt::format(" ({} tables not counted)", not_counted.size()),
+      report.proof.by_checksum ? fmt::format(", {} tables equal by checksum, {} by their number of rows only",
+                                             report.proof.equal, report.proof.only_counted.size())
+                               : "",
+      report.proof.skipped.empty() ? "" : fmt::format(" ({} tables not compared)", report.proof.skipped.size()),
       report.position.empty() ? "" : ", position " + report.position));
   for (const auto& label : report.replayed.skipped) context.out.note("  skipped: " + label);
   for (const auto& path : report.set_aside) context.out.note("  old data: " + path);
@@ -148,6 +177,7 @@ Exit restore_cluster(Context& context) {
                 "name it with -e");
   request.engine = *engine;
   request.choices = TRY(replay_choices(options, *engine));
+  request.verify = TRY(verify_choice(options, request.sidecar));
   request.server_settings = options.flag("server-settings");
 
   const std::string what = fmt::format("snapshot {} ({}) of {}", request.choice.snapshot.id.short_hex(),

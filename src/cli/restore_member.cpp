@@ -44,7 +44,7 @@ Exit restore_member(Context& context) {
 
   repo::RestoreOptions how;
   how.sparse = options.flag("sparse");
-  how.verify = options.flag("verify");
+  how.verify = options.given("verify");
   how.dry_run = options.flag("dry-run");
   repo::RestoreProgress counted;
   Progress progress(context.out, "restoring " + snapshot.id.short_hex());

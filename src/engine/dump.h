@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "cluster/types.h"
+#include "engine/checksum_results.h"
 #include "engine/dump_scan.h"
 #include "sql/rows.h"
 
@@ -29,6 +30,7 @@ struct DumpRequest {
   std::optional<sql::Target> primary;
   std::vector<sql::Target> nodes;         ///< Galera: the other members
   std::chrono::seconds stall_limit{600};  ///< the program may be silent this long
+  bool checksums = false;                 ///< of the tables, in the very snapshot of the dump
 };
 
 /// Something the dump does not carry, or not exactly: reported by the backup, in its sidecar and before a restore.
@@ -54,6 +56,7 @@ struct DumpInfo {
   /// Tables whose rows no proof may count (foreign, filled by an extension, MERGE), and why.
   std::map<TableName, std::string> uncounted;
   DumpCounts counts;
+  std::optional<ChecksumResults> checksums;  ///< when they were asked for and could be taken
 };
 
 /// Of every "engine.dump_incomplete".

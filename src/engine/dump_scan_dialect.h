@@ -2,6 +2,7 @@
 // dump_scan_postgres.cpp.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -10,6 +11,12 @@
 #include "engine/dump_scan.h"
 
 namespace holdfast::engine {
+
+/// A statement of a dump of MariaDB or MySQL as its client cuts it, by its place in the stream.
+struct StatementSpan {
+  uint64_t begin = 0, end = 0;  ///< from its first byte to behind its delimiter
+  size_t delimiter = 0;         ///< bytes of that
+};
 
 class DialectScan {
  public:
@@ -21,6 +28,8 @@ class DialectScan {
 
   DumpCounts counts;
   std::string position_lines;
+  /// MariaDB and MySQL: called inside feed() when a statement has ended.
+  std::function<void(const StatementSpan&)> on_statement;
   /// Tables with a row that takes a statement larger than any server accepts.
   std::set<TableName> too_large;
 };

@@ -1,6 +1,7 @@
 // mariadb-dump and mysqldump: the stream is read as their client reads it, statement by statement, so that nothing a
 // name, a literal, a comment or the body of a routine says is taken for the dump's own.
 #include <set>
+#include <utility>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -83,6 +84,7 @@ class MysqlScan : public DialectScan {
   bool backslashes_ = true;   ///< they escape: NO_BACKSLASH_ESCAPES is off
   bool conditional_ = false;  ///< inside /*! ... */
   std::string delimiter_ = ";";
+  bool ended_ = false;           ///< a statement, with the byte that was just taken
   size_t matched_ = 0;           ///< bytes of the delimiter that have just passed
   bool line_begins_ = true;      ///< between statements: nothing but the newline came before
   bool comment_before_ = false;  ///< ... and the line before was a comment: this one may continue its text
@@ -110,6 +112,7 @@ void MysqlScan::feed(std::string_view text) {
       if (state_ == State::start) began_ = before + i;
       step(text[i++]);
     }
+    if (std::exchange(ended_, false) && on_statement) on_statement({began_, before + i, delimiter_.size()});
   }
 }
 
@@ -347,6 +350,7 @@ void MysqlScan::end_delimiter() {
 void MysqlScan::end_statement() {
   using Kind = StatementHead::Kind;
   matched_ = 0;
+  ended_ = true;
   state_ = State::start;
   line_begins_ = comment_before_ = false;
   if (insert_) {

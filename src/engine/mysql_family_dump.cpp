@@ -9,6 +9,7 @@
 #include "engine/mysql_family/no_rows.h"
 #include "engine/mysql_family/program_head.h"
 #include "engine/mysql_family/unreadable.h"
+#include "engine/row_checksum.h"
 
 namespace holdfast::engine {
 
@@ -84,8 +85,25 @@ Status MysqlFamilyDump::start(ExactDump exact, std::stop_token stop) {
   head_ = with_loading_modes(std::move(head_));
   if (!exact.twin) return {};
   TRY_VOID(exact.twin->release());
-  exact_ = std::make_unique<ExactRows>(exact.twin->take(), std::move(exact.tables));
+  if (exact.checksums) start_checksums(exact.twin->take(), exact.history);
+  if (!exact.tables.empty()) exact_ = std::make_unique<ExactRows>(exact.twin->take(), std::move(exact.tables));
   return {};
+}
+
+void MysqlFamilyDump::start_checksums(sql::MariadbConnection session, HistoryPlan history) {
+  auto work = [engine = request_.engine, history = std::move(history),
+               held = std::make_shared<sql::MariadbConnection>(std::move(session))](
+                  const std::stop_token& stop) -> Result<ChecksumResults> {
+    const AskSession ask = [&](const std::string& statement, const std::stop_token& asked) {
+      return held->query(statement, Deadline::in(std::chrono::hours(24 * 7)), asked);
+    };
+    TRY(ask(session_settings(engine), stop));
+    const auto with_history = [&](const TableName& name) {
+      return history.dumped && !history.by_transaction.contains(name);
+    };
+    return take_checksums(TRY(mysql_checksum_shapes(engine, ask, with_history, stop)), ask, stop);
+  };
+  checksums_ = std::make_unique<BackgroundChecksums>(std::move(work));
 }
 
 Result<size_t> MysqlFamilyDump::read(MutableByteSpan into) {
@@ -104,6 +122,7 @@ Result<size_t> MysqlFamilyDump::read(MutableByteSpan into) {
                      "in the backup, but cannot be loaded",
                      table.text())});
   }
+  if (checksums_) info_.checksums = TRY(checksums_->finish(stop_));
   TRY_VOID(settle());
   done_ = true;
   return 0;

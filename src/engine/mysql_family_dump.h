@@ -11,6 +11,7 @@
 #include "engine/mysql_family/framed_output.h"
 #include "engine/private_files.h"
 #include "engine/producer.h"
+#include "engine/table_checksums.h"
 #include "sql/mariadb.h"
 
 namespace holdfast::engine {
@@ -48,6 +49,8 @@ class MysqlFamilyDump : public DumpStream {
   Result<size_t> next(MutableByteSpan into);
   /// Bytes of the program; 0 at its end.
   Result<size_t> program(MutableByteSpan into);
+  /// In the session that holds the dump's snapshot, beside the program.
+  void start_checksums(sql::MariadbConnection session, HistoryPlan history);
   std::unexpected<Error> incomplete() const;
 
   PrivateFile options_;
@@ -58,6 +61,7 @@ class MysqlFamilyDump : public DumpStream {
   std::string head_;  ///< of the program's output, as it goes out
   size_t head_at_ = 0;
   std::unique_ptr<ExactRows> exact_;
+  std::unique_ptr<BackgroundChecksums> checksums_;
   std::stop_token stop_;
   DumpScanner scanner_{DumpFlavour::mysql};
   bool done_ = false;

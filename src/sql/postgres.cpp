@@ -166,7 +166,12 @@ Result<PostgresConnection> PostgresConnection::connect(const Target& target, Dea
   }
   PQsetnonblocking(state->conn, 1);
   PQsetNoticeProcessor(state->conn, [](void*, const char*) {}, nullptr);
-  return PostgresConnection(std::move(state));
+  // The standby refuses every statement where server, database or role make "serializable" the default.
+  const char* standby = PQparameterStatus(state->conn, "in_hot_standby");
+  PostgresConnection connection(std::move(state));
+  if (standby && std::string_view(standby) == "on" && !target.replication)
+    TRY(connection.query("SET default_transaction_isolation = 'read committed'", deadline, stop));
+  return connection;
 }
 
 Result<Rows> PostgresConnection::query(std::string_view statement, Deadline deadline, std::stop_token stop) {

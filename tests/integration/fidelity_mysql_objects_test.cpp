@@ -42,11 +42,16 @@ const std::vector<std::string> kBoth = {
     "SELECT Server_name, Host, Db, Username, Password, Port, Socket, Wrapper, Owner FROM mysql.servers",
     "SELECT * FROM mysql.plugin",
     "SELECT * FROM mysql.func",
+    "SELECT ROUTINE_NAME, ROUTINE_TYPE, HEX(ROUTINE_COMMENT), SQL_MODE FROM information_schema.ROUTINES WHERE "
+    "ROUTINE_SCHEMA = 'zoo' ORDER BY 1, 2",
+    "SELECT TRIGGER_NAME, ACTION_ORDER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'zoo' ORDER BY 1",
     "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, HEX(ACTION_STATEMENT), SQL_MODE, DEFINER FROM information_schema.TRIGGERS "
     "WHERE "
     "TRIGGER_SCHEMA <> 'sys' ORDER BY 1, 2",
 };
 const std::vector<std::string> kMysql = {
+    "SELECT LIBRARY_NAME, LIBRARY_DEFINITION, LANGUAGE, LIBRARY_COMMENT FROM information_schema.LIBRARIES ORDER BY 1",
+    "SELECT User, password_expired, password_lifetime FROM mysql.user WHERE User LIKE 'odd%'",
     "SELECT * FROM information_schema.ST_SPATIAL_REFERENCE_SYSTEMS WHERE SRS_ID = 990001",
     "SELECT NAME, SPACE_TYPE FROM information_schema.INNODB_TABLESPACES WHERE NAME LIKE '%own%' ORDER BY 1",
     "SELECT * FROM information_schema.RESOURCE_GROUPS ORDER BY 1",
@@ -61,6 +66,7 @@ const std::vector<std::string> kMysql = {
     "FROM zoo.json_values ORDER BY 1",
 };
 const std::vector<std::string> kMariadb = {
+    "SELECT SCHEMA_NAME, SCHEMA_COMMENT FROM information_schema.SCHEMATA ORDER BY 1",
     "SELECT i, t, row_start, row_end FROM zoo.history FOR SYSTEM_TIME ALL ORDER BY 1, 3",
     "SELECT * FROM zoo.history_named FOR SYSTEM_TIME ALL ORDER BY 1, 2",
     "SELECT i, f+0, row_start, row_end FROM zoo.float_history FOR SYSTEM_TIME ALL ORDER BY 1, 3",

@@ -123,7 +123,7 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   auto options = TRY(PrivateFile::create("client.cnf", TRY(mysql_option_file(request.engine, request.target))));
   sys::Command command = dump_everything(program, options);
   HistoryPlan history = TRY(mariadb_history(sources, info.tool_version, info.notes));
-  auto exact = TRY(prepare_exact(sources, request.target, history, info.notes));
+  auto exact = TRY(prepare_exact(sources, request.target, history, request.checksums, info.notes));
   if (exact.tables.empty() && !history.by_transaction.empty()) {
     // The program ends at the first table whose history is kept by transaction, and it could not be left out.
     history.dumped = false;

@@ -41,15 +41,17 @@ Result<MariadbSequences> mariadb_sequences(const Sources& sources) {
   if (used.empty()) return found;
   auto rows = TRY(sources.ask_source(
       "SELECT t.TABLE_SCHEMA AS s, t.TABLE_NAME AS n, d.DEFAULT_CHARACTER_SET_NAME AS cs, d.DEFAULT_COLLATION_NAME "
-      "AS co "
+      "AS co, d.SCHEMA_COMMENT AS cm "
       "FROM information_schema.TABLES t JOIN information_schema.SCHEMATA d ON d.SCHEMA_NAME = t.TABLE_SCHEMA WHERE "
       "t.TABLE_TYPE = 'SEQUENCE' ORDER BY 1, 2"));
   std::string schema;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
     const std::string here = quote_mysql_name(rows.text("s", i));
     if (here != schema) {
-      found.before += fmt::format("CREATE SCHEMA IF NOT EXISTS {} CHARACTER SET {} COLLATE {};\n", here,
-                                  rows.text("cs", i), rows.text("co", i));
+      const std::string comment = rows.text("cm", i);
+      found.before +=
+          fmt::format("CREATE SCHEMA IF NOT EXISTS {} CHARACTER SET {} COLLATE {}{};\n", here, rows.text("cs", i),
+                      rows.text("co", i), comment.empty() ? "" : " COMMENT " + sql::quote_mysql(comment));
     }
     schema = here;
     found.before += fmt::format("CREATE OR REPLACE SEQUENCE {}.{};\n", here, quote_mysql_name(rows.text("n", i)));

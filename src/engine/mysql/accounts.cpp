@@ -56,6 +56,7 @@ std::string take_name(std::string_view& text) {
 struct Account {
   std::string user, host, name;           ///< name: `user`@`host`
   std::string changed;                    ///< when its password was
+  std::string lifetime;                   ///< days; SHOW CREATE USER of an expired account leaves it out
   std::optional<std::string> attributes;  ///< where they hold a second password
 };
 
@@ -94,7 +95,7 @@ Result<std::string> grant(sql::MariadbConnection& connection, const Account& acc
 Result<std::vector<Account>> list_accounts(sql::MariadbConnection& connection, std::vector<DumpNote>& notes,
                                            std::stop_token stop) {
   const auto rows = TRY(connection.query(
-      "SELECT u.User AS u, u.Host AS h, u.plugin AS p, u.password_last_changed AS c, "
+      "SELECT u.User AS u, u.Host AS h, u.plugin AS p, u.password_last_changed AS c, u.password_lifetime AS l, "
       "IF(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), u.User_attributes, NULL) AS a, "
       "(SELECT COUNT(*) FROM information_schema.plugins p WHERE p.plugin_name = u.plugin AND p.plugin_status = "
       "'ACTIVE') "
@@ -102,7 +103,7 @@ Result<std::vector<Account>> list_accounts(sql::MariadbConnection& connection, s
       soon(), stop));
   std::vector<Account> accounts;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
-    Account account{rows.text("u", i), rows.text("h", i), "", rows.text("c", i), rows.value("a", i)};
+    Account account{rows.text("u", i), rows.text("h", i), "", rows.text("c", i), rows.text("l", i), rows.value("a", i)};
     account.name = sql::quote_mysql_name(account.user) + "@" + sql::quote_mysql_name(account.host);
     if (rows.text("k", i) == "0") {
       notes.push_back(
@@ -166,6 +167,8 @@ Result<std::string> remembered(sql::MariadbConnection& connection, const std::ve
     if (!account.changed.empty())
       out += fmt::format("UPDATE mysql.user SET password_last_changed = '{}' WHERE {};\n", account.changed,
                          where(account));
+    if (!account.lifetime.empty())
+      out += fmt::format("UPDATE mysql.user SET password_lifetime = {} WHERE {};\n", account.lifetime, where(account));
     if (account.attributes)
       out += fmt::format("UPDATE mysql.user SET User_attributes = {} WHERE {};\n",
                          sql::quote_mysql(*account.attributes), where(account));

@@ -72,7 +72,7 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   info.settings = TRY(mysql_persisted_settings(sources));
   auto options = TRY(PrivateFile::create("client.cnf", TRY(mysql_option_file(request.engine, request.target))));
   sys::Command command = dump_everything(program, options);
-  auto exact = TRY(prepare_exact(sources, request.target, {}, info.notes));
+  auto exact = TRY(prepare_exact(sources, request.target, {}, request.checksums, info.notes));
   own.before += exact_structures(exact.tables);
   leave_out(exact.tables, command);
   TRY_VOID(look_at_tables(connection, info, own, command, stop));

@@ -1,4 +1,4 @@
-// Spatial reference systems and tablespaces.
+// Spatial reference systems, tablespaces and libraries.
 #include <fmt/format.h>
 
 #include "engine/mysql/objects.h"
@@ -62,13 +62,39 @@ Result<std::string> tablespaces(const Sources& sources, bool undo, std::vector<D
   return text;
 }
 
+// Routines name them, and the dump program leaves them out. Servers before 9.2 have none.
+Result<std::string> libraries(const Sources& sources) {
+  const auto known =
+      TRY(sources.ask_source("SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'information_schema' AND "
+                             "TABLE_NAME = 'LIBRARIES'"));
+  if (known.empty()) return std::string();
+  const auto rows =
+      TRY(sources.ask_source(fmt::format("SELECT LIBRARY_SCHEMA AS s, LIBRARY_NAME AS n, LIBRARY_DEFINITION AS d, "
+                                         "LANGUAGE AS l, LIBRARY_COMMENT AS c FROM "
+                                         "information_schema.LIBRARIES WHERE LIBRARY_SCHEMA NOT IN {} ORDER BY 1, 2",
+                                         kSystemSchemas)));
+  std::string text;
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    const std::string schema = quote_mysql_name(rows.text("s", i)), name = quote_mysql_name(rows.text("n", i));
+    std::string database =
+        TRY(sources.ask_source("SHOW CREATE DATABASE IF NOT EXISTS " + schema)).text("Create Database");
+    if (database.starts_with("CREATE DATABASE ")) database.replace(7, 8, "SCHEMA");
+    text +=
+        fmt::format("{};\nDROP LIBRARY IF EXISTS {}.{};\nCREATE LIBRARY {}.{}{} LANGUAGE {} AS {};\n", database, schema,
+                    name, schema, name, rows.text("c", i).empty() ? "" : " COMMENT " + quote_mysql(rows.text("c", i)),
+                    rows.text("l", i), quote_mysql(rows.text("d", i)));
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<std::string> mysql_objects_before(const Sources& sources, std::vector<DumpNote>& notes) {
   std::string text = TRY(spatial_reference_systems(sources));
   text += TRY(tablespaces(sources, false, notes));
   text += TRY(tablespaces(sources, true, notes));
-  return text.empty() ? text : "--\n-- Spatial reference systems and tablespaces\n--\n\n" + text + "\n";
+  text += TRY(libraries(sources));
+  return text.empty() ? text : "--\n-- Spatial reference systems, tablespaces and libraries\n--\n\n" + text + "\n";
 }
 
 }  // namespace holdfast::engine

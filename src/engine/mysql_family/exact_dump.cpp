@@ -5,16 +5,23 @@
 namespace holdfast::engine {
 
 Result<ExactDump> prepare_exact(const Sources& sources, const sql::Target& target, const HistoryPlan& history,
-                                std::vector<DumpNote>& notes) {
+                                bool checksums, std::vector<DumpNote>& notes) {
   ExactDump exact;
   exact.tables = TRY(plan_exact_tables(sources, history, notes));
-  if (exact.tables.empty()) return exact;
-  auto twin = SnapshotTwin::open(target, sources.stop);
+  exact.history = history;
+  const size_t snapshots = (exact.tables.empty() ? 0 : 1) + (checksums ? 1 : 0);
+  if (snapshots == 0) return exact;
+  auto twin = SnapshotTwin::open(target, snapshots, sources.stop);
   if (twin) {
     exact.twin = std::move(*twin);
+    exact.checksums = checksums;
     return exact;
   }
   if (sources.stop.stop_requested()) return fail(std::move(twin).error());
+  if (checksums)
+    notes.push_back({"checksums.missing", "",
+                     fmt::format("the backup has no checksums of tables: no second snapshot could be taken ({})",
+                                 twin.error().message)});
   for (const auto& table : exact.tables) {
     const std::string name = table.name.database + "." + table.name.table;
     notes.push_back({"values.rounded", name,

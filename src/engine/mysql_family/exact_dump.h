@@ -13,12 +13,15 @@ namespace holdfast::engine {
 
 struct ExactDump {
   std::vector<ExactTable> tables;
-  std::optional<SnapshotTwin> twin;  ///< with its lock held; empty without tables
+  std::optional<SnapshotTwin> twin;  ///< with its lock held; empty without tables and checksums
+  bool checksums = false;            ///< to be taken in a snapshot of the twin
+  HistoryPlan history;
 };
 
-/// What the dump program is to leave to us. Where no second snapshot can be had, nothing, and the tables are noted.
+/// What the dump program is to leave to us, and a snapshot for `checksums`. Where no second snapshot can be had,
+/// nothing, and that is noted.
 Result<ExactDump> prepare_exact(const Sources& sources, const sql::Target& target, const HistoryPlan& history,
-                                std::vector<DumpNote>& notes);
+                                bool checksums, std::vector<DumpNote>& notes);
 void leave_out(const std::vector<ExactTable>& tables, sys::Command& command);
 
 }  // namespace holdfast::engine

@@ -124,10 +124,12 @@ std::string json_types_expression(std::string_view column) {
         "JSON_TABLE(JSON_EXTRACT({},'{}'),'$[*]' COLUMNS (n FOR ORDINALITY, v JSON PATH '$')) jt),'')",
         column, path);
   };
+  // A decimal may take as many bytes as the double that its text would become, and print alike.
   return fmt::format(
       "IF(JSON_STORAGE_SIZE({0}) <> JSON_STORAGE_SIZE(CAST({1} AS JSON)) OR SHA2({1}, 256) <> SHA2(CAST(CAST({1} AS "
       "JSON) AS "
-      "CHAR CHARACTER SET utf8mb4), 256), CONCAT(JSON_TYPE({0}),'/',{2},'/',{3}), NULL)",
+      "CHAR CHARACTER SET utf8mb4), 256) OR IF(LENGTH({1}) > 65536, LOCATE('.', {1}) > 0, {1} REGEXP '[0-9][.][0-9]'), "
+      "CONCAT(JSON_TYPE({0}),'/',{2},'/',{3}), NULL)",
       column, text, list("$**.*"), list("$**[*]"));
 }
 

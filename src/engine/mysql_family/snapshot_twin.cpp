@@ -2,20 +2,29 @@
 
 namespace holdfast::engine {
 
-Result<SnapshotTwin> SnapshotTwin::open(const sql::Target& target, std::stop_token stop) {
+Result<SnapshotTwin> SnapshotTwin::open(const sql::Target& target, size_t snapshots, std::stop_token stop) {
   const auto deadline = Deadline::in(std::chrono::seconds(30));
-  auto reader = TRY(sql::MariadbConnection::connect(target, deadline, stop));
-  for (const char* setting :
-       {"SET SESSION wait_timeout = 31536000, net_write_timeout = 31536000", "SET time_zone = '+00:00'",
-        "SET SESSION group_concat_max_len = 1073741824", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"})
-    TRY(reader.query(setting, deadline, stop));
+  std::vector<sql::MariadbConnection> readers;
+  for (size_t i = 0; i < snapshots; ++i) {
+    auto& reader = readers.emplace_back(TRY(sql::MariadbConnection::connect(target, deadline, stop)));
+    for (const char* setting :
+         {"SET SESSION wait_timeout = 31536000, net_write_timeout = 31536000", "SET time_zone = '+00:00'",
+          "SET SESSION group_concat_max_len = 1073741824", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"})
+      TRY(reader.query(setting, deadline, stop));
+  }
   auto lock = TRY(sql::MariadbConnection::connect(target, deadline, stop));
   TRY(lock.query("SET SESSION lock_wait_timeout = 10", deadline, stop));
   TRY(lock.query("FLUSH TABLES WITH READ LOCK", deadline, stop));
   // Whatever becomes of us and of the program: the server ends the lock by itself.
   TRY(lock.query("SET SESSION wait_timeout = 20", deadline, stop));
-  TRY(reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT", deadline, stop));
-  return SnapshotTwin(std::move(lock), std::move(reader));
+  for (auto& reader : readers) TRY(reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT", deadline, stop));
+  return SnapshotTwin(std::move(lock), std::move(readers));
+}
+
+sql::MariadbConnection SnapshotTwin::take() {
+  auto reader = std::move(readers_.back());
+  readers_.pop_back();
+  return reader;
 }
 
 Status SnapshotTwin::release() {

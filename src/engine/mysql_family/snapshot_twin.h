@@ -1,6 +1,8 @@
-// A second snapshot at the very point a dump program reads: commits are held back by a global read lock from before our
-// transaction begins until the program's has begun.
+// More snapshots at the very point a dump program reads: commits are held back by a global read lock from before our
+// transactions begin until the program's has begun.
 #pragma once
+
+#include <vector>
 
 #include "engine/mysql_family/sources.h"
 
@@ -9,18 +11,19 @@ namespace holdfast::engine {
 class SnapshotTwin {
  public:
   /// Waits no longer than ten seconds for the lock; then, or where the account may not take it, an error.
-  static Result<SnapshotTwin> open(const sql::Target& target, std::stop_token stop);
+  static Result<SnapshotTwin> open(const sql::Target& target, size_t snapshots, std::stop_token stop);
 
   /// The program has its snapshot: commits go on. "engine.snapshot_lost" (unavailable) when that took more than 20 s:
   /// the two snapshots may differ.
   Status release();
-  /// The session that holds the snapshot; its time zone is UTC, its character set utf8mb4.
-  sql::MariadbConnection take() { return std::move(reader_); }
+  /// A session that holds the snapshot, another one each time; its time zone is UTC, its character set utf8mb4.
+  sql::MariadbConnection take();
 
  private:
-  SnapshotTwin(sql::MariadbConnection lock, sql::MariadbConnection reader)
-      : lock_(std::move(lock)), reader_(std::move(reader)) {}
-  sql::MariadbConnection lock_, reader_;
+  SnapshotTwin(sql::MariadbConnection lock, std::vector<sql::MariadbConnection> readers)
+      : lock_(std::move(lock)), readers_(std::move(readers)) {}
+  sql::MariadbConnection lock_;
+  std::vector<sql::MariadbConnection> readers_;
 };
 
 }  // namespace holdfast::engine

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <utility>
 
 namespace holdfast::engine {
 namespace {
@@ -35,16 +36,21 @@ class Tokens {
     }
     if (text_.empty()) return false;
     const char c = text_[0];
-    if (c == '`' || c == '\'' || c == '"') return take_quoted(c);
+    if (c == '`' || c == '\'' || c == '"') {
+      const bool whole = take_quoted(c);
+      raw = word;
+      return whole;
+    }
     size_t length = 0;
     while (length < text_.size() && is_word(text_[length])) ++length;
-    word = text_.substr(0, std::max<size_t>(length, 1));
+    raw = word = text_.substr(0, std::max<size_t>(length, 1));
     std::ranges::transform(word, word.begin(), [](unsigned char ch) { return std::toupper(ch); });
     text_.remove_prefix(word.size());
     return true;
   }
 
   std::string word;
+  std::string raw;  ///< as it is written, without quotes
   bool quoted = false;
 
  private:
@@ -76,7 +82,64 @@ StatementHead named(StatementHead::Kind kind, Tokens& tokens) {
   return {kind, ""};
 }
 
+constexpr std::array<std::string_view, 15> kTypes = {"TABLE",   "VIEW",      "SEQUENCE", "TRIGGER",    "EVENT",
+                                                     "PACKAGE", "PROCEDURE", "FUNCTION", "DATABASE",   "SCHEMA",
+                                                     "USER",    "ROLE",      "SERVER",   "TABLESPACE", "TABLES"};
+
+// `a`, `a`.`b` or 'a'@'b', of which the first token is at hand.
+void take_name(Tokens& tokens, StatementObject& object) {
+  object.name = tokens.raw;
+  if (!tokens.next() || tokens.quoted || (tokens.word != "." && tokens.word != "@")) return;
+  const bool account = tokens.word == "@";
+  if (!tokens.next()) return;
+  if (account) {
+    object.name += "@" + tokens.raw;
+  } else {
+    object.database = std::exchange(object.name, tokens.raw);
+  }
+}
+
 }  // namespace
+
+StatementObject statement_object(std::string_view head) {
+  Tokens tokens(head);
+  StatementObject object;
+  if (!tokens.next() || tokens.quoted) return object;
+  const std::string verb = tokens.word;
+  constexpr std::array<std::string_view, 10> kVerbs = {"CREATE", "DROP", "ALTER", "INSERT", "REPLACE",
+                                                       "LOCK",   "DO",   "GRANT", "REVOKE", "ANALYZE"};
+  if (std::ranges::find(kVerbs, verb) == kVerbs.end()) return object;
+  if (verb == "GRANT" || verb == "REVOKE") {
+    object.type = "ACCOUNT";
+    while (tokens.next()) {
+      if (tokens.quoted) object.name = tokens.raw;
+      if (!tokens.quoted && tokens.word == "@" && tokens.next()) object.name += "@" + tokens.raw;
+    }
+    return object;
+  }
+  object.creates = verb == "CREATE";
+  if (verb == "INSERT" || verb == "REPLACE") object.type = "TABLE DATA";
+  if (verb == "DO") object.type = "SEQUENCE";
+  constexpr std::array<std::string_view, 8> kBetween = {"IF", "NOT", "EXISTS", "BODY", "INTO", "IGNORE", "SETVAL", "("};
+  while (true) {
+    if (!tokens.next()) return {};
+    if (object.type.empty()) {  // a definer may come first
+      if (!tokens.quoted && std::ranges::find(kTypes, tokens.word) != kTypes.end()) object.type = tokens.word;
+    } else if (tokens.quoted || std::ranges::find(kBetween, tokens.word) == kBetween.end()) {
+      break;
+    }
+  }
+  take_name(tokens, object);
+  if (object.type == "TABLES") object.type = "TABLE";
+  if (object.type == "SCHEMA") object.type = "DATABASE";
+  if (object.type == "USER" || object.type == "ROLE") object.type = "ACCOUNT";
+  if (object.type == "TRIGGER" && object.creates) {
+    while (tokens.next())
+      if (!tokens.quoted && tokens.word == "ON" && tokens.next()) break;
+    object.table = tokens.raw;
+  }
+  return object;
+}
 
 StatementHead statement_head(std::string_view head) {
   using Kind = StatementHead::Kind;

@@ -19,6 +19,8 @@
 #include "engine/private_files.h"
 #include "engine/producer.h"
 #include "engine/programs.h"
+#include "engine/row_checksum.h"
+#include "engine/table_checksums.h"
 #include "sql/postgres.h"
 
 namespace holdfast::engine {
@@ -33,6 +35,7 @@ struct Session {
   std::optional<sql::PostgresConnection> connection;  ///< holds the transaction that keeps the snapshot
   std::string snapshot;
   DataFrame frame;
+  std::string encoding;               ///< of the database, and of its part of the dump: names there are in it
   std::vector<std::string> left_out;  ///< patterns of pg_dump: relations whose content cannot be read here
 };
 
@@ -126,6 +129,7 @@ class PostgresDump : public DumpStream {
           pending_ = inserter_->feed(as_text({into.data(), *got}));
           continue;
         }
+        if (checksums_) TRY_VOID(add_checksums());
         producer_.reset();
         pending_ = inserter_->feed("\n");
         inserter_.reset();
@@ -182,7 +186,7 @@ class PostgresDump : public DumpStream {
       auto session = open_dump_session(target, stop_);
       if (!session && !group.empty() && session.error().message.find("too many") != std::string::npos) break;
       group.push_back(
-          {databases_[begun_], TRY(std::move(session).context("database " + databases_[begun_])), {}, {}, {}});
+          {databases_[begun_], TRY(std::move(session).context("database " + databases_[begun_])), {}, {}, {}, {}});
       ++begun_;
     }
     sessions_ = std::move(group);
@@ -198,7 +202,10 @@ class PostgresDump : public DumpStream {
     for (auto& session : sessions_) {
       TRY_VOID(note_database(*session.connection, session.database, standby_, info_, session.left_out, stop_)
                    .context("database " + session.database));
+      session.encoding = TRY(speak_own_encoding(*session.connection, stop_));
       session.frame = TRY(data_frame(*session.connection, stop_).context("database " + session.database));
+      if (!session.frame.objects.empty())
+        session.frame.objects = fmt::format("SET client_encoding = '{}';\n{}", session.encoding, session.frame.objects);
     }
     return {};
   }
@@ -290,14 +297,16 @@ class PostgresDump : public DumpStream {
     std::string name;
     for (char c : session.database) name += c == '\n' || c == '\r' ? ' ' : c;
     pending_ = fmt::format("--\n-- Databases\n--\n\n--\n-- Database \"{}\" dump\n--\n\n", name);
+    // The head of a database's dump sets its encoding, which not every other database can be read in.
+    pending_ += "\\connect postgres\nSET client_encoding = 'UTF8';\n" + after_connect() + "\n";
     if (unnameable) pending_ += TRY(create_database(*main_, session.database, stop_));
     if (exists_always || unnameable) {
       pending_ += TRY(database_properties(*main_, session.database, stop_));
       pending_ += unnameable ? connect_command(session.database) : fmt::format("\\connect {}\n", session.database);
-      pending_ += after_connect() + "\n";
+      pending_ += after_connect() + session.frame.objects + "\n";
     }
     sys::Command command;
-    command.argv = {pg_dump_, "--no-password", "--snapshot=" + session.snapshot};
+    command.argv = {pg_dump_, "--no-password", "--snapshot=" + session.snapshot, "--encoding=" + session.encoding};
     if (!exists_always && !unnameable) command.argv.push_back("--create");
     for (const auto& pattern : session.left_out) command.argv.push_back("--exclude-table-data=" + pattern);
     command.argv.push_back("-d");
@@ -306,6 +315,29 @@ class PostgresDump : public DumpStream {
     command.env = {{"PGTZ", "UTC"}, {"PGOPTIONS", kDumpOptions}};
     inserter_.emplace(after_connect(), session.frame);
     producer_ = std::make_unique<Producer>(TRY(Producer::start(std::move(command), request_.stall_limit, stop_)));
+    if (request_.checksums) start_checksums();
+    return {};
+  }
+
+  // In the session that holds the database's snapshot: no further connection, and nothing else uses it now.
+  void start_checksums() {
+    checksums_ = std::make_unique<BackgroundChecksums>(
+        [session = &*sessions_[next_].connection,
+         database = sessions_[next_].database](const std::stop_token& stop) -> Result<ChecksumResults> {
+          const AskSession ask = [session](const std::string& statement, const std::stop_token& asked) {
+            return session->query(statement, Deadline::never(), asked);
+          };
+          TRY(ask(session_settings(cluster::Engine::postgres), stop));
+          return take_checksums(TRY(postgres_checksum_shapes(ask, database, stop)), ask, stop);
+        });
+  }
+  Status add_checksums() {
+    auto found = checksums_->finish(stop_);
+    checksums_.reset();
+    if (!found) return fail(explained(std::move(found).error()));
+    if (!info_.checksums) info_.checksums.emplace();
+    info_.checksums->sums.merge(found->sums);
+    info_.checksums->without.merge(found->without);
     return {};
   }
 
@@ -334,6 +366,7 @@ class PostgresDump : public DumpStream {
   std::string pending_;
   size_t given_ = 0;  ///< of pending_
   std::optional<DumpInserter> inserter_;
+  std::unique_ptr<BackgroundChecksums> checksums_;  ///< behind the sessions it uses
   std::unique_ptr<Producer> producer_;
   DumpScanner scanner_{DumpFlavour::postgres};
   DumpInfo info_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace holdfast::engine {
 namespace {
@@ -40,6 +41,9 @@ constexpr const char* kOtherColumnOrder =
     "SELECT n.nspname || '.' || k.relname AS name FROM moved JOIN pg_class k ON k.oid = moved.t JOIN pg_namespace n ON "
     "n.oid = k.relnamespace ORDER BY 1";
 
+Status note_left_out(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
+                     const std::stop_token& stop);
+
 }  // namespace
 
 Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_token stop) {
@@ -75,6 +79,56 @@ Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_t
   return {};
 }
 
+namespace {
+
+// What pg_dump does not write, whatever the source.
+Status note_left_out(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
+                     const std::stop_token& stop) {
+  struct Kind {
+    const char* id;
+    const char* query;  ///< selects n
+    const char* text;   ///< database, names
+  };
+  constexpr const char* kNotMember =
+      " NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = x.tableoid AND e.objid = x.oid AND e.deptype = 'e')";
+  const std::array<Kind, 5> kinds = {
+      Kind{"index.invalid",
+           "SELECT i.indexrelid::regclass::text AS n FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE NOT "
+           "i.indisvalid AND x.relkind = 'i' AND",
+           "invalid indexes of {} are not in the dump (an index build that failed): {}"},
+      Kind{
+          "extension.version",
+          "SELECT x.extname || ' ' || x.extversion AS n FROM pg_extension x JOIN pg_available_extensions a ON a.name = "
+          "x.extname WHERE a.default_version <> x.extversion AND",
+          "extensions of {} are restored in the version that the server has as its default, which is another one: {}"},
+      Kind{"object.in_pg_catalog",
+           "SELECT x.n FROM (SELECT tableoid, oid, typname::text AS n FROM pg_type WHERE typnamespace = "
+           "'pg_catalog'::regnamespace AND typelem = 0 AND typtype NOT IN ('p') UNION ALL SELECT tableoid, oid, "
+           "oid::regoperator::text FROM pg_operator WHERE oprnamespace = 'pg_catalog'::regnamespace UNION ALL SELECT "
+           "tableoid, oid, oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND "
+           "prokind = 'a' UNION ALL SELECT tableoid, oid, oid::regclass::text FROM pg_class WHERE relnamespace = "
+           "'pg_catalog'::regnamespace AND relkind IN ('r', 'v', 'm', 'S')) x WHERE x.oid >= 16384 AND",
+           "objects that users made in pg_catalog of {} are not in the dump: {}"},
+      Kind{"trigger.enabled",
+           "SELECT DISTINCT x.tgrelid::regclass::text AS n FROM pg_trigger x WHERE x.tgisinternal AND x.tgenabled <> "
+           "'O' "
+           "AND x.tgparentid = 0 AND",
+           "foreign keys whose triggers are disabled (ALTER TABLE ... DISABLE TRIGGER ALL) are enforced again after a "
+           "restore of {}: {}"},
+      Kind{"language.handler",
+           "SELECT quote_ident(x.lanname) AS n FROM pg_language x WHERE x.oid >= 16384 AND x.lanplcallfoid < 16384 AND",
+           "languages of {} whose handler is the server's own or an extension's cannot be restored; leave them out "
+           "(restore --skip, or --continue-on=object-errors): {}"}};
+  for (const auto& kind : kinds) {
+    auto found = TRY(session.query(std::string(kind.query) + kNotMember + " ORDER BY 1", soon(), stop));
+    if (!found.empty())
+      info.notes.push_back({kind.id, database, fmt::format(fmt::runtime(kind.text), database, some_of(found, "n"))});
+  }
+  return {};
+}
+
+}  // namespace
+
 Status note_database(sql::PostgresConnection& session, const std::string& database, bool standby, DumpInfo& info,
                      std::vector<std::string>& left_out, std::stop_token stop) {
   auto subscriptions =
@@ -92,6 +146,7 @@ Status note_database(sql::PostgresConnection& session, const std::string& databa
          fmt::format("tables of {} that inherit are restored with their columns in another order, those of the parents "
                      "first: {}",
                      database, some_of(moved, "name"))});
+  TRY_VOID(note_left_out(session, database, info, stop));
   if (!standby) return {};
   auto unlogged =
       TRY(session.query("SELECT n.nspname AS s, c.relname AS r, n.nspname || '.' || c.relname AS name, c.relkind AS k "

@@ -39,7 +39,14 @@ Result<sql::PostgresConnection> open_dump_session(const sql::Target& target, std
                        "'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', "
                        "'transaction_timeout')",
                        soon(), stop));
+  TRY(connection.query("SET role = none", soon(), stop));
   return connection;
+}
+
+Result<std::string> speak_own_encoding(sql::PostgresConnection& session, std::stop_token stop) {
+  auto set =
+      TRY(session.query("SELECT set_config('client_encoding', getdatabaseencoding(), false) AS e", soon(), stop));
+  return set.text("e");
 }
 
 std::string after_connect() {
@@ -145,7 +152,57 @@ Result<std::string> create_database(sql::PostgresConnection& session, const std:
   return out + ";\n";
 }
 
+namespace {
+
+Result<std::string> catalog_functions(sql::PostgresConnection& session, const std::stop_token& stop) {
+  auto rows = TRY(session.query(
+      "SELECT pg_get_functiondef(p.oid) AS def, p.prokind = 'p' AS procedure, p.oid::regprocedure AS name, "
+      "quote_ident(r.rolname) AS owner FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE p.oid >= 16384 AND "
+      "p.prokind IN ('f', 'p', 'w') AND p.pronamespace = 'pg_catalog'::regnamespace AND NOT EXISTS (SELECT FROM "
+      "pg_depend e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e') ORDER BY p.oid",
+      soon(), stop));
+  std::string text = rows.empty() ? "" : "SET check_function_bodies = false;\n";
+  for (size_t i = 0; i < rows.rows.size(); ++i)
+    text += fmt::format("{};\nALTER {} {} OWNER TO {};\n", rows.text("def", i),
+                        rows.text("procedure", i) == "t" ? "PROCEDURE" : "FUNCTION", rows.text("name", i),
+                        rows.text("owner", i));
+  return text;
+}
+
+Result<std::string> enabled_event_triggers(sql::PostgresConnection& session, const std::stop_token& stop) {
+  auto rows =
+      TRY(session.query("SELECT quote_ident(evtname) AS n, evtenabled AS e FROM pg_event_trigger t WHERE evtenabled <> "
+                        "'D' AND NOT EXISTS "
+                        "(SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid "
+                        "AND d.deptype = 'e') "
+                        "ORDER BY evtname",
+                        soon(), stop));
+  std::string text;
+  for (size_t i = 0; i < rows.rows.size(); ++i)
+    text += fmt::format("\nALTER EVENT TRIGGER {} ENABLE{};\n", rows.text("n", i),
+                        rows.text("e", i) == "A"   ? " ALWAYS"
+                        : rows.text("e", i) == "R" ? " REPLICA"
+                                                   : "");
+  return text;
+}
+
+Status checks_of_functions(sql::PostgresConnection& session, DataFrame& frame, const std::stop_token& stop);
+
+}  // namespace
+
 Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token stop) {
+  DataFrame frame;
+  frame.objects = TRY(catalog_functions(session, stop));
+  TRY_VOID(checks_of_functions(session, frame, stop));
+  const std::string enabled = TRY(enabled_event_triggers(session, stop));
+  frame.event_triggers = !enabled.empty();
+  frame.after += enabled;
+  return frame;
+}
+
+namespace {
+
+Status checks_of_functions(sql::PostgresConnection& session, DataFrame& frame, const std::stop_token& stop) {
   // Functions in SQL or a procedural language, made by users: others read nothing.
   const std::string functions =
       "pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384 AND l.lanname NOT IN ('c', 'internal')";
@@ -156,8 +213,7 @@ Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token s
                             ") AND d.classid IN ('pg_class'::regclass, 'pg_constraint'::regclass, "
                             "'pg_attrdef'::regclass, 'pg_rewrite'::regclass)) AS used",
                         soon(), stop));
-  DataFrame frame;
-  if (used.text("used") != "t") return frame;
+  if (used.text("used") != "t") return {};
   frame.before = fmt::format("\nSELECT pg_catalog.set_config('search_path', {}, false);\n",
                              sql::quote_postgres(used.text("path")));
   TRY(session.query("SET LOCAL search_path = ''", soon(), stop));
@@ -186,8 +242,10 @@ Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token s
         table, name);
     frame.after += "DO " + sql::quote_postgres(body) + ";\n";
   }
-  return frame;
+  return {};
 }
+
+}  // namespace
 
 std::string with_in_place_tablespaces(std::string_view globals) {
   std::string out, statement;
@@ -216,7 +274,7 @@ std::string DumpInserter::feed(std::string_view bytes) {
   if (passing_) return std::string(bytes);
   std::string out;
   lexer_.feed(bytes, [&](const ScriptPiece& piece) { take(piece, out); });
-  passing_ = !connects_ && frame_.before.empty() && unit_.empty() && lexer_.holds_nothing();
+  passing_ = !connects_ && frame_.before.empty() && frame_.after.empty() && unit_.empty() && lexer_.holds_nothing();
   return out;
 }
 
@@ -226,13 +284,14 @@ void DumpInserter::take(const ScriptPiece& piece, std::string& out) {
       out += piece.text;
       unit_ += piece.text;
       if (!piece.last) return;
-      if (unit_.starts_with("\\connect ")) out += after_connect_;
+      if (unit_.starts_with("\\connect ")) out += after_connect_ + frame_.objects;
       unit_.clear();
       return;
     case ScriptUnit::comment:
       unit_ += piece.text;
       if (!piece.last) return;
-      if (in_data_ && !frame_.after.empty() && unit_.starts_with(kEndMarker)) out += frame_.after + "\n";
+      if ((in_data_ || event_triggers_) && !frame_.after.empty() && unit_.starts_with(kEndMarker))
+        out += frame_.after + "\n";
       out += std::exchange(unit_, {});
       return;
     case ScriptUnit::statement: {
@@ -248,11 +307,23 @@ void DumpInserter::take(const ScriptPiece& piece, std::string& out) {
           connects_ = false;
           out += frame_.before;
         }
-        out += std::exchange(unit_, {});
+        event_trigger_ = frame_.event_triggers &&
+                         (unit_.starts_with("CREATE EVENT TRIGGER ") || unit_.starts_with("ALTER EVENT TRIGGER "));
+        out += event_trigger_ ? unit_ : std::exchange(unit_, {});
       } else {
+        if (event_trigger_) unit_ += piece.text;
         out += piece.text;
       }
-      if (piece.last) headed_ = false;
+      if (!piece.last) break;
+      headed_ = false;
+      if (std::exchange(event_trigger_, false)) {
+        const std::string_view name = std::string_view(unit_).substr(unit_.find("TRIGGER ") + 8);
+        size_t end = 0;
+        (void)script_name(name, &end);
+        out += fmt::format("\nALTER EVENT TRIGGER {} DISABLE;\n", name.substr(0, end));
+        event_triggers_ = true;
+        unit_.clear();
+      }
       break;
     }
     case ScriptUnit::blank:

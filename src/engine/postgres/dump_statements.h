@@ -16,9 +16,13 @@ namespace holdfast::engine {
 /// A session without the time limits that the server, its role or its database may set.
 Result<sql::PostgresConnection> open_dump_session(const sql::Target& target, std::stop_token stop);
 
+/// Makes the session read and write the database's own encoding, in which a dump has its names and rows. That encoding.
+Result<std::string> speak_own_encoding(sql::PostgresConnection& session, std::stop_token stop);
+
 /// Given to pg_dump as PGOPTIONS: the same values are in kAfterConnect, so text forms are read as they were written.
 inline constexpr const char* kDumpOptions =
-    "-c role=none -c lc_monetary=C -c standard_conforming_strings=on -c transform_null_equals=off -c array_nulls=on";
+    "-c role=none -c lc_monetary=C -c standard_conforming_strings=on -c transform_null_equals=off -c array_nulls=on "
+    "-c default_transaction_isolation=repeatable\\ read";
 
 /// Belongs right behind every \connect.
 std::string after_connect();
@@ -36,11 +40,15 @@ Result<std::string> create_database(sql::PostgresConnection& session, const std:
 
 /// What one database needs around its rows, by its catalogue.
 struct DataFrame {
-  std::string before;  ///< in front of the first rows
-  std::string after;   ///< behind all else
+  std::string before;           ///< in front of the first rows
+  std::string after;            ///< behind all else
+  bool event_triggers = false;  ///< disabled as they are made; `after` enables them
+  std::string objects;          ///< right behind \connect: what pg_dump leaves out
 };
-/// CHECK constraints that call functions of users are taken off before the rows come and validated at the end, when
-/// everything such a function may read is there; those functions then find the names their own sessions find.
+/// Functions that users made in pg_catalog, which pg_dump takes for the server's own. Event triggers would act on the
+/// statements behind them. CHECK constraints that call functions of users are taken off before the rows come and
+/// validated at the end, when everything such a function may read is there; those functions then find the names their
+/// own sessions find.
 Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token stop);
 
 /// The output of pg_dumpall --globals-only, with tablespaces inside the data directory written as CREATE TABLESPACE
@@ -64,7 +72,9 @@ class DumpInserter {
   bool headed_ = false;
   bool connects_ = true;  ///< \connect may still come
   bool in_data_ = false;
-  bool passing_ = false;  ///< nothing is left to insert
+  bool event_trigger_ = false;   ///< the statement that passes makes or changes one; it is kept in unit_
+  bool event_triggers_ = false;  ///< one has passed
+  bool passing_ = false;         ///< nothing is left to insert
 };
 
 }  // namespace holdfast::engine

@@ -16,6 +16,12 @@ CREATE TABLE charsets (i INT PRIMARY KEY, s VARCHAR(40) CHARACTER SET sjis, c TE
 INSERT INTO charsets VALUES (1, _sjis 0x5C, _cp932 0xFA5B, _ucs2 0x00410042, 'b', _latin1 0x8190FF, _gb18030 0x81308130),(2,_sjis 0x7E815F, _cp932 0x81CA, _ucs2 0xE000, NULL, _latin1 0x5C27, NULL);
 CREATE TABLE json_values (i INT PRIMARY KEY, j JSON);
 INSERT INTO json_values VALUES (1, JSON_OBJECT('a', 1.10, 'b', 1.5, 'n', 3)),(2, CAST('{"a": 1.1, "z": [1, 2.50, null]}' AS JSON)),(3, JSON_ARRAY(CAST('2024-01-02' AS DATE), CAST('01:02:03.5' AS TIME(1)), CAST('2024-01-02 03:04:05' AS DATETIME))),(4, CAST(x'00ff' AS JSON)),(5, JSON_OBJECT('deep', JSON_OBJECT('k"\\ey', JSON_ARRAY(1, JSON_OBJECT('x', 2.00))))),(6,NULL),(7,CAST(18446744073709551615 AS JSON)),(8,CAST(1e0 AS JSON)),(9, JSON_ARRAY(b'101'));
+INSERT INTO json_values VALUES (20, JSON_OBJECT('a', 123456.75)), (21, JSON_ARRAY(123456.75e0, 123456.75)), (22, JSON_OBJECT('a', 123456.75e0)), (23, JSON_OBJECT('a', '1.5', 'b', 'x.y'));
+CREATE LIBRARY lib COMMENT 'it''s' LANGUAGE JAVASCRIPT AS 'export function f(x) {return "\n" + x}';
+CREATE USER odd_expired IDENTIFIED BY 'p' PASSWORD EXPIRE INTERVAL 7 DAY; ALTER USER odd_expired PASSWORD EXPIRE;
+CREATE TABLE indexes (a INT, b VARCHAR(30), j JSON, KEY f1 ((a + 1)), KEY f2 ((LOWER(b)) DESC), KEY mv ((CAST(j->'$.tags' AS UNSIGNED ARRAY))), KEY inv (b) INVISIBLE, UNIQUE KEY u ((CONCAT(b, '\''))), CONSTRAINT `w ``x` CHECK (a > 0) NOT ENFORCED);
+INSERT INTO indexes VALUES (-1, 'X', '{"tags": [1, 2]}');
+SET sql_generate_invisible_primary_key=ON; CREATE TABLE gipk (a INT, b INT INVISIBLE DEFAULT (a + 1)); INSERT INTO gipk (a) VALUES (5), (6); SET sql_generate_invisible_primary_key=OFF;
 CREATE TABLE memory_rows (i INT PRIMARY KEY, t VARCHAR(20)) ENGINE=MEMORY;
 INSERT INTO memory_rows VALUES (1,'one'),(2,'two');
 CREATE TABLE vectors (i INT PRIMARY KEY, v VECTOR(3));

@@ -1,0 +1,162 @@
+// Dumps and replays that used to end by a limit: globals of megabytes, sessions that the server ends when they idle,
+// more databases than the server has connections for, an index whose build takes longer than anybody waited.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include "engine/dump.h"
+#include "engine/programs.h"
+#include "sql/postgres.h"
+#include "sys/file.h"
+#include "sys/user.h"
+#include "tests/support/lab_guard.h"
+#include "tests/support/program.h"
+#include "tests/support/require.h"
+
+namespace holdfast::test {
+namespace {
+
+using cluster::Engine;
+using std::chrono::seconds;
+namespace fs = std::filesystem;
+
+constexpr const char* kServerUser = "postgres";  ///< where the test runs as root
+
+class PostgresLimits : public testing::Test {
+ protected:
+  void SetUp() override {
+    HOLDFAST_NEED("postgres", engine::find_program(Engine::postgres, "postgres").has_value(),
+                  "its server is not installed");
+    ::setenv("RESTIC_PASSWORD", "test", 1);
+    lab_.emplace();
+  }
+  static std::string program(const char* name) { return engine::find_program(Engine::postgres, name).value(); }
+
+  /// A server of the test's own, with a superuser admin who needs no password.
+  sql::Target server(const std::string& options) {
+    const std::string dir = lab_->state_dir() + "/own", as = ::geteuid() == 0 ? kServerUser : "";
+    fs::create_directories(dir);
+    const std::string quiet = " >" + dir + "/log 2>&1";
+    const auto in_shell = [&](const std::string& command) {
+      return as.empty() ? std::vector<std::string>{"/bin/sh", "-c", command}
+                        : std::vector<std::string>{"/bin/su", as, "-s", "/bin/sh", "-c", command};
+    };
+    if (!as.empty()) {
+      fs::permissions(lab_->state_dir(), fs::perms(0755));
+      EXPECT_EQ(run_program({"/bin/chown", as, dir}).exit_code, 0);
+    }
+    const auto made = run_program(in_shell(program("initdb") + " -D " + dir + "/data -U admin -A trust -N" + quiet));
+    EXPECT_EQ(made.exit_code, 0) << made.err;
+    sys::Command command;
+    command.argv =
+        in_shell(fmt::format("exec {} -D {}/data -c listen_addresses= -c unix_socket_directories={} -c "
+                             "fsync=off {}{}",
+                             program("postgres"), dir, dir, options, quiet));
+    command.out = command.err = sys::Stdio::null();
+    command.new_session = true;
+    command.die_with_parent = SIGKILL;
+    auto process = sys::spawn(command);
+    EXPECT_TRUE(process) << process.error().to_string();
+    if (process) process_.emplace(std::move(*process));
+    sql::Target target;
+    target.socket = dir + "/.s.PGSQL.5432";
+    target.port = 5432;
+    target.user = "admin";
+    const auto up =
+        sys::wait_until([&] { return sql::PostgresConnection::connect(target, Deadline::in(seconds(2))).has_value(); },
+                        Deadline::in(seconds(60)));
+    EXPECT_TRUE(up && *up);
+    return target;
+  }
+  void TearDown() override {
+    if (process_) (void)process_->signal_group(SIGKILL);
+  }
+
+  std::optional<LabGuard> lab_;
+  std::optional<sys::Process> process_;
+};
+
+TEST_F(PostgresLimits, GlobalsIdleSessionsAndFewConnections) {
+  constexpr int kDatabases = 12, kRoles = 700;
+  const auto target = server(
+      "-c max_connections=11 -c superuser_reserved_connections=3 -c max_wal_senders=0 -c "
+      "idle_in_transaction_session_timeout=300ms -c idle_session_timeout=300ms -c autovacuum=off");
+  auto connection = sql::PostgresConnection::connect(target, Deadline::in(seconds(10)));
+  ASSERT_TRUE(connection);
+  const auto run = [&](const std::string& statement) {
+    auto done = connection->query(statement, Deadline::in(seconds(120)));
+    ASSERT_TRUE(done) << statement << ": " << done.error().to_string();
+  };
+  run("SET idle_session_timeout = 0");
+  run(fmt::format(
+      "DO $$ BEGIN FOR i IN 1..{} LOOP EXECUTE format('CREATE ROLE r%s', i); EXECUTE format('COMMENT ON ROLE "
+      "r%s IS %L', i, repeat('c', 2000) || i); END LOOP; END $$",
+      kRoles));
+  for (int i = 0; i < kDatabases; ++i) run(fmt::format("CREATE DATABASE d{:02}", i));
+
+  engine::DumpRequest request;
+  request.engine = Engine::postgres;
+  request.member = "own";
+  request.target = target;
+  auto dump = engine::open_dump(request, {});
+  ASSERT_TRUE(dump) << dump.error().to_string();
+  // Longer than a session may idle, while snapshots are held.
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  std::string text;
+  std::vector<uint8_t> bytes(1 << 16);
+  for (auto got = (*dump)->read(bytes);; got = (*dump)->read(bytes)) {
+    ASSERT_TRUE(got) << got.error().to_string();
+    if (*got == 0) break;
+    text += as_text({bytes.data(), *got});
+  }
+  const auto& info = (*dump)->info();
+  EXPECT_GT(text.find("\\connect "), size_t{1} << 20) << "the roles take more than 1 MiB";
+  for (const int i : {1, kRoles})
+    EXPECT_NE(text.find(std::string(2000, 'c') + std::to_string(i) + "'"), text.npos) << i;
+  EXPECT_GE(info.counts.roles, static_cast<uint64_t>(kRoles));
+  for (int i = 0; i < kDatabases; ++i)
+    EXPECT_NE(text.find(fmt::format("\nCREATE DATABASE d{:02} ", i)), text.npos) << i;
+  std::string notes;
+  for (const auto& note : info.notes) notes += note.id + " " + note.text + "\n";
+  EXPECT_NE(notes.find("database.later"), notes.npos) << "one point for all takes more connections than there are\n"
+                                                      << notes;
+}
+
+TEST_F(PostgresLimits, AnIndexThatTakesLongIsWatchedAndEndsOnlyByTheFlag) {
+  const std::string repository = lab_->state_dir() + "/repository";
+  ASSERT_EQ(lab_->holdfast({"repo", "init", "-r", repository}).exit_code, 0);
+  const std::string dump =
+      "SET client_encoding = 'UTF8';\n\\connect postgres\nCREATE FUNCTION public.slow(a int) RETURNS int IMMUTABLE "
+      "LANGUAGE plpgsql AS 'BEGIN PERFORM pg_catalog.pg_sleep(a); RETURN a; END';\nCREATE TABLE public.t (a "
+      "int);\nCOPY public.t (a) FROM stdin;\n36\n\\.\n--\n-- Name: slow_idx; Type: INDEX; Schema: public; Owner: "
+      "postgres\n--\n\nCREATE INDEX slow_idx ON public.t (public.slow(a));\n\n--\n-- PostgreSQL database cluster dump "
+      "complete\n--\n\n";
+  RunOptions input;
+  input.input = dump;
+  std::vector<std::string> store = {"backup", "--stdin", "--path", "shop/slow/pgdumpall.sql", "-r", repository};
+  for (const std::string tag : {"type=backup", "method=dump", "namespace=shop", "cluster=slow", "engine=postgres"})
+    store.insert(store.end(), {"--tag", tag});
+  ASSERT_EQ(run_holdfast(store, input).exit_code, 0);
+  const auto restore = [&](const std::string& into, const std::vector<std::string>& flags) {
+    std::vector<std::string> command = {"restore", "-c", "slow", "-r", repository, "--into", lab_->state_dir() + into};
+    command.insert(command.end(), flags.begin(), flags.end());
+    return lab_->holdfast(command);
+  };
+  const auto ended = restore("/ended", {"--statement-limit", "2s"});
+  EXPECT_NE(ended.exit_code, 0) << ended.out;
+  EXPECT_NE(ended.err.find("--statement-limit ended it"), ended.err.npos) << ended.err;
+  EXPECT_NE(ended.err.find("INDEX public.slow_idx"), ended.err.npos) << ended.err;
+  const auto whole = restore("/whole", {});
+  EXPECT_EQ(whole.exit_code, 0) << whole.err;
+  const std::string said = whole.out + whole.err;
+  const size_t line = said.find("postgres: INDEX public.slow_idx: for 3");
+  ASSERT_NE(line, said.npos) << said;
+  EXPECT_NE(said.find("the server is active, building index", line), said.npos) << said;
+}
+
+}  // namespace
+}  // namespace holdfast::test
