@@ -57,6 +57,15 @@ void fill_in_passwords(const MemberConfig& config, std::vector<engine::Channel>&
         c.password = Secret(info.password);
 }
 
+/// A connection that is stopped shows nothing of what came over it before.
+void keep_origins(engine::Channel& channel, const std::vector<engine::Channel>& known) {
+  std::set<std::string> origins(channel.origins.begin(), channel.origins.end());
+  for (const auto& before : known)
+    if (before.name == channel.name && before.host == channel.host && before.port == channel.port)
+      origins.insert(before.origins.begin(), before.origins.end());
+  channel.origins.assign(origins.begin(), origins.end());
+}
+
 bool from_a_member(const MemberConfig& config, const engine::Channel& channel) {
   return std::ranges::any_of(config.peers,
                              [&](const Peer& peer) { return peer.host == channel.host && peer.port == channel.port; });
@@ -78,8 +87,10 @@ Status note_channels(const MemberConfig& config, Deadline deadline, std::stop_to
   auto channels =
       TRY(engine::read_channels(config.engine, TRY(detail::admin_target(config)), deadline, std::move(stop)));
   if (config.engine == Engine::mariadb) fill_in_passwords(config, channels);
+  const auto known = noted_channels(config);
+  for (auto& channel : channels) keep_origins(channel, known);
   if (channels.empty()) {
-    channels = noted_channels(config);
+    channels = known;
     std::erase_if(channels, [&](const engine::Channel& c) { return !from_a_member(config, c); });
   }
   Value list{Value::List()};

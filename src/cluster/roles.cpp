@@ -142,7 +142,7 @@ std::set<std::string> fed_from_elsewhere(const DatabaseCluster& cluster, const s
   if (cluster.engine != Engine::mariadb && cluster.engine != Engine::mysql) return {};
   std::set<std::string> foreign;
   for (const auto& m : members) {
-    if (!m.reachable()) foreign.insert(m.foreign_noted.begin(), m.foreign_noted.end());
+    foreign.insert(m.foreign_noted.begin(), m.foreign_noted.end());
     for (const auto& stream : m.side_channels)
       if (m.role == MemberRole::replica && !member_at(cluster, stream.upstream))
         foreign.insert(stream.origins.begin(), stream.origins.end());

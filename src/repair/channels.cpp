@@ -69,7 +69,9 @@ Result<std::set<std::string>> foreign_origins(const Members& members, engine::Me
                                               const std::stop_token& stop) {
   std::set<std::string> origins;
   if (!has_channels(members.cluster.engine)) return origins;
-  for (const auto& c : TRY(engine::read_channels(members.cluster.engine, control.setup().socket, soon(), stop)))
+  auto channels = TRY(engine::read_channels(members.cluster.engine, control.setup().socket, soon(), stop));
+  for (auto& noted : control.noted_channels()) channels.push_back(std::move(noted));
+  for (const auto& c : channels)
     if (!c.name.empty() && !cluster::member_at(members.cluster, fmt::format("{}:{}", c.host, c.port)))
       origins.insert(c.origins.begin(), c.origins.end());
   return origins;

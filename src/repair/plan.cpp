@@ -55,6 +55,7 @@ class Planner {
   void remark_other_source(const MemberReport& member, const std::string& source);
   bool outlived(const MemberReport& member, const MemberReport& source) const;
   bool is_lost_link(const MemberReport& source) const;
+  bool only_its_source_refuses(const MemberReport& member) const;
   /// When nobody takes writes: the command that tells how somebody comes to.
   std::string who_is_to_lead() const {
     return report_.authority.kind == AuthorityKind::leader_not_primary
@@ -359,6 +360,22 @@ bool Planner::outlived(const MemberReport& member, const MemberReport& source) c
          source.facts.role_wanted != cluster::MemberRole::replica;
 }
 
+/// MariaDB, MySQL: another replica, which it follows, has no logs of what it needs. The primary is asked before
+/// anything is copied.
+bool Planner::only_its_source_refuses(const MemberReport& member) const {
+  const auto* source = configured_source(report_, member);
+  if (report_.cluster.engine != Engine::mariadb && report_.cluster.engine != Engine::mysql) return false;
+  if (!member.facts.reachable() || !source || report_.leader.empty() || name(*source) == report_.leader) return false;
+  if (!says(member, "replica-position-refused") && !says(member, "replica-log-purged")) return false;
+  const auto of_the_source = [&](const cluster::Diagnosis& d) {
+    const bool of_it = std::ranges::find(d.members, member.facts.member) != d.members.end();
+    return !of_it || d.severity < cluster::Severity::error || d.id == "replica-position-refused" ||
+           d.id == "replica-log-purged" || d.id == "replica-wrong-source";
+  };
+  return std::ranges::all_of(report_.diagnoses, of_the_source) &&
+         holds_nothing_beside(report_, name(member), report_.leader);
+}
+
 /// MariaDB, MySQL: it was a replica that others follow.
 bool Planner::is_lost_link(const MemberReport& source) const {
   return (report_.cluster.engine == Engine::mariadb || report_.cluster.engine == Engine::mysql) &&
@@ -445,7 +462,7 @@ Status Planner::repair(const MemberReport& member) {
     case Action::rewind:
     case Action::reseed:
     case Action::rebuild:
-      return refill(member);
+      return only_its_source_refuses(member) ? follow_leader(member) : refill(member);
   }
   return {};
 }

@@ -96,7 +96,8 @@ void drop_broken_channels(const TriageReport& report, const MemberReport& member
          .touches = {"members/" + name(member)}});
     ++number;
   }
-  plan.losses.push_back({fmt::format("{} will no longer have the replication channel {}", name(member), removed),
+  plan.losses.push_back({fmt::format("{} will no longer have the replication channel {}; rows that came over it stay",
+                                     name(member), removed),
                          "drop-channel:" + name(member)});
 }
 

@@ -73,6 +73,19 @@ TEST(RepairSources, WithItsSourceLostItFollowsThePrimaryAndThatIsSaid) {
   }
 }
 
+TEST(RepairSources, WhatItsSourceCannotGiveThePrimaryIsAskedFor) {
+  for (const Engine engine : kByStatement) {
+    World w = chain(engine);
+    w[2].following[0].receiving = false;
+    w[2].following[0].receive_state = "No";
+    w[2].following[0].receive_errno = 1236;
+    w[2].following[0].receive_error = "Could not find GTID state requested by slave in any binlog files";
+    EXPECT_EQ(plan(w, {.ordinal = 2}), "follow-m2>m0 prove-m2 ! m2");
+    w[2].following[0].upstream = w[2].upstream_noted = "127.0.0.1:1000";
+    EXPECT_EQ(plan(w, {.ordinal = 2}), "repair.no_repository");
+  }
+}
+
 TEST(RepairSources, ASecondChannelThatDoesNotWorkCostsItselfAlone) {
   for (const Engine engine : kByStatement) {
     World w = healthy(engine);

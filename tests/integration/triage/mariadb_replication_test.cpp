@@ -164,7 +164,7 @@ std::vector<Fault> faults() {
              p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
            },
        .diagnoses = {"replica-wrong-source 2"},
-       .members = {"2 broken resume"},
+       .members = {"2 broken *"},
        .authority = "provable 0",
        .also = {"replica-position-refused", "replica-log-purged", "replica-not-receiving", "semi-sync-replica-off"},
        .repair = {"-i 2: healed"},
