@@ -14,6 +14,7 @@
 #include "sys/file.h"
 #include "sys/user.h"
 #include "tests/support/lab_guard.h"
+#include "tests/support/member_sql.h"
 #include "tests/support/program.h"
 #include "tests/support/require.h"
 
@@ -156,6 +157,45 @@ TEST_F(PostgresLimits, AnIndexThatTakesLongIsWatchedAndEndsOnlyByTheFlag) {
   const size_t line = said.find("postgres: INDEX public.slow_idx: for 3");
   ASSERT_NE(line, said.npos) << said;
   EXPECT_NE(said.find("the server is active, building index", line), said.npos) << said;
+}
+
+// Members of one host cannot share a tablespace's folder: each has its own, after a restore and after the next one.
+TEST_F(PostgresLimits, EachMemberHasTablespacesOfItsOwn) {
+  const std::string repository = lab_->state_dir() + "/repository";
+  const auto ok = [&](const std::vector<std::string>& args) {
+    const auto done = lab_->holdfast(args);
+    EXPECT_EQ(done.exit_code, 0) << args[0] << ": " << done.out << done.err;
+    return done;
+  };
+  ok({"repo", "init", "-r", repository});
+  ok({"lab", "up", "shop-postgres"});
+  RunOptions input;
+  input.input =
+      "SET client_encoding = 'UTF8';\nCREATE TABLESPACE far OWNER postgres LOCATION '/nowhere/far';\nCREATE TABLESPACE "
+      "\"it's\" OWNER postgres LOCATION '/nowhere/its';\n\\connect postgres\nCREATE TABLE public.t (a int) TABLESPACE "
+      "far;\nCOPY public.t (a) FROM stdin;\n1\n2\n\\.\n--\n-- PostgreSQL database cluster dump complete\n--\n\n";
+  std::vector<std::string> store = {"backup", "--stdin", "--path", "shop/shop-postgres/pgdumpall.sql",
+                                    "-r",     repository};
+  for (const std::string tag :
+       {"type=backup", "method=dump", "namespace=shop", "cluster=shop-postgres", "engine=postgres"})
+    store.insert(store.end(), {"--tag", tag});
+  ASSERT_EQ(run_holdfast(store, input).exit_code, 0);
+  const auto expect_own = [&] {
+    ok({"restore", "-c", "shop-postgres", "-r", repository, "--accept=replace-data"});
+    for (const char* name : {"shop-postgres-0", "shop-postgres-1"}) {
+      const auto target = target_of(lab_->member(name));
+      EXPECT_EQ(ask(Engine::postgres, target, "SELECT count(*) FROM public.t"), "2") << name;
+      EXPECT_EQ(ask(Engine::postgres, target,
+                    "SELECT count(*) FROM pg_tablespace WHERE pg_tablespace_location(oid) LIKE '%/" +
+                        std::string(name) + "/tablespaces/%'"),
+                "2")
+          << name;
+    }
+    ok({"get", "status", "-c", "shop-postgres"});
+  };
+  expect_own();
+  ok({"backup", "-c", "shop-postgres", "-i", "1", "-r", repository});
+  expect_own();
 }
 
 }  // namespace
