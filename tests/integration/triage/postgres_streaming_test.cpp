@@ -60,6 +60,19 @@ std::vector<Fault> streaming_faults() {
              p.start(0);
              p.sql(0, {"SELECT pg_switch_wal()"});
              p.start_in_vain(1);
+             // One that is consistent before it comes to that record serves, and waits there; its next start is
+             // refused.
+             std::string paused;
+             await(
+                 "the standby refuses or waits",
+                 [&] {
+                   paused = p.try_sql(1, {"SELECT pg_is_wal_replay_paused()"}, seconds(5));
+                   return paused == "t" || paused.starts_with("error");
+                 },
+                 seconds(30));
+             if (paused != "t") return;
+             p.stop(1);
+             p.start_in_vain(1);
            },
        .diagnoses = {"replica-settings-too-small 1"},
        .members = {"1 broken restart"},
