@@ -20,7 +20,7 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr seconds kBetween{10};
+constexpr seconds kBetween{10}, kAtMost{600};
 
 std::string record_of(const MemberConfig& config) {
   return config.dir + "/channels.json";
@@ -121,11 +121,15 @@ void ChannelWatch::start() {
 }
 
 void ChannelWatch::run(const std::stop_token& stop) {
+  seconds pause = kBetween;
   while (!stop.stop_requested()) {
-    // One that does not answer is asked again.
-    if (const auto config = serving_()) (void)note_channels(*config, Deadline::in(seconds(5)), stop);
+    if (const auto config = serving_()) {
+      // What a server that hangs is asked stays with it, and keeps one of its connections.
+      const auto noted = note_channels(*config, Deadline::in(seconds(5)), stop);
+      pause = noted ? kBetween : std::min(pause * 4, kAtMost);
+    }
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, stop, kBetween, [] { return false; });
+    wake_.wait_for(lock, stop, pause, [] { return false; });
   }
 }
 
