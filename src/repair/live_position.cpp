@@ -41,8 +41,9 @@ Result<std::string> held_beyond(cluster::Engine engine, const sql::Target& membe
   if (engine == cluster::Engine::mysql) {
     const auto mine = TRY(mysql_set(member, deadline, stop));
     const auto theirs = TRY(mysql_set(other, deadline, stop));
+    const auto beyond = mine.subtract(theirs);  // g++ 12 would not keep it alive for the loop
     position::GtidSet extra;
-    for (const auto& source : mine.subtract(theirs).sources())
+    for (const auto& source : beyond.sources())
       for (const auto& interval : source.intervals)
         if (!foreign.contains(source.uuid.to_string()) || has_of(theirs, source.uuid))
           extra.add(source.uuid, source.tag, interval);

@@ -49,7 +49,7 @@ class Finder {
   void note_gap(const MariadbGtid& gtid);
 
   const ReadOptions& options_;
-  std::map<uint32_t, uint64_t> last_;  ///< MariaDB: of each domain
+  std::map<uint32_t, uint64_t> last_;  ///< MariaDB: of each domain in this file
   std::vector<std::string> gaps_;
   std::map<MysqlSource, std::vector<uint64_t>> empty_;
   size_t named_ = 0;
@@ -72,6 +72,8 @@ bool Finder::read(const std::string& path, SkippedList& list) {
     list.unknown = source.error().message;
     return false;
   }
+  // Between two files there may have been a start of the server, before which it did not log what it applied.
+  last_.clear();
   std::vector<Candidate> candidates;
   ScanOptions how;
   how.deadline = options_.deadline;

@@ -18,9 +18,9 @@ struct SkippedList {
 };
 
 /// Reads the newest files of the binary log, `most_bytes` of them at most. MySQL: transactions that are nothing but
-/// their own frame, as they are injected to skip one. MariaDB: numbers that are left out of a domain's sequence; not
-/// all of them need ever to have been there. Whether they had a content only the source's log tells. One pass over
-/// headers, and one short read for each small transaction.
+/// their own frame, as they are injected to skip one. MariaDB: numbers that are left out of a domain's sequence within
+/// one file; not all of them need ever to have been there. Whether they had a content only the source's log tells. One
+/// pass over headers, and one short read for each small transaction.
 SkippedList find_skipped(const std::string& data_dir, uint64_t most_bytes, const ReadOptions& options = {});
 
 }  // namespace holdfast::engine::binlog

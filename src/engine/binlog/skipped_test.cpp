@@ -70,11 +70,13 @@ TEST_F(Skipped, NumbersThatAreLeftOut) {
   second.mariadb_list({{0, 1, 3}, {7, 2, 100}});
   second.mariadb_transaction(0, 1, 7);
   second.mariadb_transaction(7, 2, 101);
+  second.mariadb_transaction(0, 1, 10);
   put("binlog.000002", second.bytes());
-  EXPECT_EQ(find().transactions, "0-1-2,0-1-4..0-1-6");
+  // Between the files it may have been started anew, and until then not have logged what it applied.
+  EXPECT_EQ(find().transactions, "0-1-2,0-1-8..0-1-9");
   // Of the newest file alone the first number tells nothing.
   const auto newest = find(1);
-  EXPECT_EQ(newest.transactions, "");
+  EXPECT_EQ(newest.transactions, "0-1-8..0-1-9");
   EXPECT_NE(newest.unknown.find("only the newest"), std::string::npos) << newest.unknown;
 }
 
