@@ -212,8 +212,12 @@ TEST(Topology, MariadbARebuiltReplicaReplicatesAsItDid) {
                                           "Slave_SQL_Running",
                                           "Replicate_Ignore_Server_Ids"};
   std::string before;
-  (void)sys::wait_until([&] { return (before = t.status(1, shown)).find("Connecting") == std::string::npos; },
-                        Deadline::in(seconds(20)));
+  (void)sys::wait_until(
+      [&] {
+        before = t.status(1, shown);  // not yet, or not any more, "Connecting" or "Preparing"
+        return before.find("IO_Running=Yes") != before.rfind("IO_Running=Yes");
+      },
+      Deadline::in(seconds(20)));
   EXPECT_NE(before.find("SQL_Delay=2 Master_SSL_Verify_Server_Cert=Yes"), std::string::npos) << before;
   EXPECT_NE(before.find("Replicate_Ignore_DB=not here Slave_IO_Running=Yes"), std::string::npos) << before;
   t.is_noted(1, "not here");
