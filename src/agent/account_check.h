@@ -23,7 +23,7 @@ struct SourceToCheck {
 codec::Value check_account(const MemberConfig& config, const SourceToCheck& source, Deadline deadline,
                            std::stop_token stop);
 
-/// What the client program is told to connect as a connection of a replica does. Pure.
+/// The option file with which the client program connects as a replica's own connection does. Pure.
 Secret client_options(cluster::Engine engine, const engine::Channel& channel);
 
 }  // namespace holdfast::agent

@@ -1,4 +1,4 @@
-// A client program is told what a replica's connection is configured with.
+// A client program gets the settings of a replica's connection.
 #include "agent/account_check.h"
 
 #include <gtest/gtest.h>

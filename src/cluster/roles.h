@@ -10,7 +10,7 @@
 namespace holdfast::cluster {
 
 /// MariaDB, MySQL: which of its connections is the one by which member `self` replicates in this cluster: of those
-/// whose source is another member the one its agent is told (`wanted`, "host:port"), else one that runs, else the
+/// whose source is another member the one its agent has (`wanted`, "host:port"), else one that runs, else the
 /// default one, else the first. Where no source is a member: the default one. nullopt when there is none of these: a
 /// named connection from elsewhere is a feed of its own.
 std::optional<size_t> own_stream(const DatabaseCluster& cluster, std::string_view self,

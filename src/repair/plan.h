@@ -37,7 +37,7 @@ struct Proposal {
 ///   repair.target_is_not_authority  it would open for writes, and is not proven to hold everything
 ///   repair.target_is_authority it holds what no other member holds
 ///   repair.target_unknown     nothing is known of it
-///   repair.split_brain        several take writes or histories have diverged, and no member was named
+///   repair.split_brain        several accept writes or histories have diverged, and no member was named
 ///   repair.undeterminable     who has all data is not known, and the rung would destroy data
 ///   repair.no_donor           no healthy member to copy from
 ///   repair.needs_operator     only a person can do what is needed (full disk, network, account)

@@ -167,7 +167,7 @@ const std::string& lineage_of(const MemberFacts& m) {
   return m.lineage.empty() && m.stored ? m.stored->lineage : m.lineage;
 }
 
-/// The one lineage of all that take writes; "" when there is none, or several.
+/// The one lineage of all that accept writes; "" when there is none, or several.
 std::string lineage_of_writers(const View& view) {
   std::string lineage;
   for (const auto* m : view.writers) {
