@@ -25,6 +25,8 @@ struct Suspect {
   KeyRange range;
 };
 
+enum class Unequal { missing, extra, different };  // a row of a member, next to the reference's
+
 struct Sum {
   std::string rows, digest;
   bool operator==(const Sum&) const = default;
@@ -218,18 +220,33 @@ class Comparison {
     return {};
   }
 
+  /// Of each member: the keys of rows that are not as on the reference. Nullopt where rows have no key, or cannot be
+  /// listed.
+  using Keys = std::map<std::string, Unequal>;
+  Result<std::vector<std::optional<Keys>>> unequal_keys(const Suspect& suspect) {
+    std::vector<std::optional<Keys>> keys(sources_.size());
+    if (suspect.table.key.empty()) return keys;
+    const auto rows =
+        TRY(ask(suspect.table.database, digests_query(engine_, suspect.table, suspect.range, options_.range_rows * 2)));
+    for (size_t i = 1; i < rows.size(); ++i)
+      if (rows[0] && rows[i]) keys[i] = unequal_rows(*rows[0], *rows[i]);
+    return keys;
+  }
+
+  /// Looks twice, at two points: rows that are being written may be unequal for a moment, and then these are others.
   Status describe(const Suspect& suspect) {
+    const auto earlier = TRY(unequal_keys(suspect));
+    TRY_VOID(meet());
     const auto found = TRY(sums(suspect.table, suspect.range));
     if (!found || equal(*found)) return {};
-    std::vector<Result<sql::Rows>> rows;
-    if (!suspect.table.key.empty())
-      rows = TRY(
-          ask(suspect.table.database, digests_query(engine_, suspect.table, suspect.range, options_.range_rows * 2)));
+    auto keys = TRY(unequal_keys(suspect));
     for (size_t i = 1; i < found->size(); ++i) {
       if ((*found)[i] == (*found)[0]) continue;
       Difference difference{suspect.table, suspect.range, sources_[i].member, "", 0, 0, 0, {}};
-      if (!rows.empty() && rows[0] && rows[i]) {
-        compare_rows(*rows[0], *rows[i], difference);
+      if (keys[i] && earlier[i]) {
+        std::erase_if(*keys[i], [&](const auto& key) { return !earlier[i]->contains(key.first); });
+        if (keys[i]->empty()) continue;
+        count(*keys[i], difference);
         difference.what = fmt::format("{} rows missing, {} on this member alone, {} with other values",
                                       difference.missing, difference.extra, difference.different);
       } else {
@@ -241,7 +258,7 @@ class Comparison {
     return {};
   }
 
-  static void compare_rows(const sql::Rows& reference, const sql::Rows& member, Difference& difference) {
+  static Keys unequal_rows(const sql::Rows& reference, const sql::Rows& member) {
     const auto by_key = [](const sql::Rows& rows) {
       std::map<std::string, std::string> found;
       for (const auto& row : rows.rows) {
@@ -252,19 +269,26 @@ class Comparison {
       return found;
     };
     const auto here = by_key(reference), there = by_key(member);
-    const auto note = [&](uint64_t& count, const std::string& key) {
-      ++count;
-      if (difference.keys.size() < kShownKeys) difference.keys.push_back(key);
-    };
+    Keys keys;
     for (const auto& [key, digest] : here) {
       const auto other = there.find(key);
       if (other == there.end())
-        note(difference.missing, key);
+        keys[key] = Unequal::missing;
       else if (other->second != digest)
-        note(difference.different, key);
+        keys[key] = Unequal::different;
     }
     for (const auto& [key, digest] : there)
-      if (!here.contains(key)) note(difference.extra, key);
+      if (!here.contains(key)) keys[key] = Unequal::extra;
+    return keys;
+  }
+
+  static void count(const Keys& keys, Difference& difference) {
+    for (const auto& [key, how] : keys) {
+      ++(how == Unequal::missing ? difference.missing
+         : how == Unequal::extra ? difference.extra
+                                 : difference.different);
+      if (difference.keys.size() < kShownKeys) difference.keys.push_back(key);
+    }
   }
 
   struct Unlike {

@@ -28,8 +28,9 @@ Result<std::unique_ptr<Session>> Session::connect(Engine engine, sql::Target tar
                                                   std::stop_token stop) {
   auto session = std::unique_ptr<Session>(new Session(engine, std::move(target)));
   if (engine == Engine::postgres) {
-    session->target_.database = "postgres";
-    TRY_VOID(session->connect_databases(deadline, stop));
+    auto connection = TRY(sql::PostgresConnection::connect(session->target_, deadline, stop));
+    TRY(connection.query(engine::session_settings(engine), deadline, stop));
+    session->databases_.emplace(session->target_.database, std::move(connection));
   } else {
     session->mysql_ = TRY(sql::MariadbConnection::connect(session->target_, deadline, stop));
     TRY(session->mysql_->query(engine::session_settings(engine), deadline, stop));
@@ -38,8 +39,8 @@ Result<std::unique_ptr<Session>> Session::connect(Engine engine, sql::Target tar
   return session;
 }
 
-Result<std::optional<std::string>> Session::take(Deadline deadline, std::stop_token stop) {
-  if (engine_ == Engine::postgres) return take_postgres(deadline, stop);
+Result<std::optional<std::string>> Session::take(Role role, Deadline deadline, std::stop_token stop) {
+  if (engine_ == Engine::postgres) return take_postgres(role, deadline, stop);
   if (in_snapshot_) TRY(mysql_->query("ROLLBACK", deadline, stop));
   in_snapshot_ = true;
   if (engine_ == Engine::mariadb) return take_mariadb(deadline, stop);
@@ -58,39 +59,6 @@ Result<std::optional<std::string>> Session::take_between(const std::string& begi
   const auto after = TRY(mysql_->query(position, deadline, stop)).value("p");
   if (!after || before != after) return std::nullopt;
   return normal_position(*after);  // "" where nothing was ever committed
-}
-
-// A snapshot of PostgreSQL serves one database, so each has its own, all taken between the same two looks.
-Status Session::connect_databases(Deadline deadline, std::stop_token stop) {
-  auto first = TRY(sql::PostgresConnection::connect(target_, deadline, stop));
-  auto names =
-      TRY(first.query("SELECT datname AS d FROM pg_database WHERE datallowconn AND datname NOT IN ('template0', "
-                      "'postgres') ORDER BY 1",
-                      deadline, stop));
-  databases_.emplace("postgres", std::move(first));
-  for (size_t i = 0; i < names.rows.size(); ++i) {
-    sql::Target target = target_;
-    target.database = names.text("d", i);
-    auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));
-    databases_.emplace(target.database, std::move(connection));
-  }
-  for (auto& [name, connection] : databases_) TRY(connection.query(engine::session_settings(engine_), deadline, stop));
-  return {};
-}
-
-Result<std::optional<std::string>> Session::take_postgres(Deadline deadline, std::stop_token stop) {
-  auto& main = databases_.at("postgres");
-  const std::string position =
-      "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS p";
-  for (auto& [name, connection] : databases_)
-    if (in_snapshot_) TRY(connection.query("ROLLBACK", deadline, stop));
-  in_snapshot_ = true;
-  const std::string before = TRY(main.query(position, deadline, stop)).text("p");
-  for (auto& [name, connection] : databases_)
-    TRY(connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT 1", deadline, stop));
-  const std::string after = TRY(main.query(position, deadline, stop)).text("p");
-  if (before != after || after.empty()) return std::nullopt;
-  return normal_position(after);
 }
 
 // MariaDB notes the binary log's position of a consistent snapshot. A replica that writes no such log keeps its
