@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <future>
 #include <optional>
 #include <thread>
 
@@ -125,6 +126,34 @@ TEST_F(PostgresLimits, GlobalsIdleSessionsAndFewConnections) {
   for (const auto& note : info.notes) notes += note.id + " " + note.text + "\n";
   EXPECT_NE(notes.find("database.later"), notes.npos) << "one point for all takes more connections than there are\n"
                                                       << notes;
+}
+
+// A commit that waits for a standby is in the log, and in no snapshot: the log's end is not the dump's exact position.
+TEST_F(PostgresLimits, ACommitThatWaitsMakesThePositionABound) {
+  const auto target = server("-c synchronous_standby_names=nobody");
+  const auto exact = [&] {
+    engine::DumpRequest request;
+    request.engine = Engine::postgres;
+    request.member = "own";
+    request.target = target;
+    const auto dump = engine::open_dump(request, {});
+    EXPECT_TRUE(dump) << dump.error().to_string();
+    return dump && (*dump)->info().position_exact;
+  };
+  EXPECT_TRUE(exact());
+  auto commit = std::async(std::launch::async, [&] { return ask(Engine::postgres, target, "CREATE TABLE t (a int)"); });
+  EXPECT_TRUE(*sys::wait_until(
+      [&] {
+        return ask(Engine::postgres, target, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") ==
+               "1";
+      },
+      Deadline::in(seconds(20))));
+  EXPECT_FALSE(exact());
+  EXPECT_EQ(
+      ask(Engine::postgres, target, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"),
+      "t");
+  commit.wait();
+  EXPECT_TRUE(exact());
 }
 
 TEST_F(PostgresLimits, AnIndexThatTakesLongIsWatchedAndEndsOnlyByTheFlag) {

@@ -260,12 +260,18 @@ class PostgresDump : public DumpStream {
     TRY_VOID(globals());
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
       info_.position_from = TRY(main_->query("SELECT pg_current_wal_insert_lsn() AS l", soon(), stop_)).text("l");
+      const std::string running =
+          TRY(main_->query("SELECT count(*) AS n FROM pg_locks WHERE locktype = 'transactionid' AND "
+                           "mode = 'ExclusiveLock' AND granted",
+                           soon(), stop_))
+              .text("n");
       TRY_VOID(export_snapshots());
       info_.position_to = TRY(main_->query("SELECT pg_current_wal_insert_lsn() AS l", soon(), stop_)).text("l");
-      // Equal positions before and after: no WAL at all was written while the snapshots were taken.
+      // Equal positions before and after: no WAL at all was written while the snapshots were taken. What runs may have
+      // logged its commit before and show it later: while it waits for a standby's answer, say.
       info_.position = info_.position_to;
-      info_.position_exact = info_.position_from == info_.position_to;
-      if (info_.position_exact) return {};
+      info_.position_exact = info_.position_from == info_.position_to && running == "0";
+      if (info_.position_from == info_.position_to) return {};
       if (TRY(same_snapshot())) return {};  // WAL was written, but nothing committed: one point, its LSN within bounds
       for (auto& session : sessions_) TRY(session.connection->query("ROLLBACK", soon(), stop_));
     }
