@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <set>
-#include <sstream>
+#include <string_view>
 
 #include "agent/copy.h"
 #include "agent/server_files.h"
@@ -28,7 +28,8 @@ std::string record_of(const MemberConfig& config) {
 
 /// Host, user, password and port stand in lines 4 to 7 of each connection's file.
 struct MasterInfo {
-  std::string host, user, password, port;
+  std::string host, user, port;
+  Secret password;
 };
 
 std::vector<MasterInfo> master_infos(const MemberConfig& config) {
@@ -36,14 +37,17 @@ std::vector<MasterInfo> master_infos(const MemberConfig& config) {
   std::vector<MasterInfo> all;
   for (const auto& name : engine::stored::list_directory(config.data_dir()).names) {
     if (!name.starts_with("master") || !name.ends_with(".info")) continue;
-    const auto text = engine::stored::read_small(config.data_dir() + "/" + name, 64 << 10);
+    auto text = engine::stored::read_small(config.data_dir() + "/" + name, 64 << 10);
     if (!text) continue;
-    std::istringstream in(*text);
-    std::string ignored;
-    MasterInfo info;
-    for (int i = 0; i < 3; ++i) std::getline(in, ignored);
-    for (auto* line : {&info.host, &info.user, &info.password, &info.port}) std::getline(in, *line);
-    all.push_back(std::move(info));
+    std::vector<std::string_view> lines;
+    for (size_t from = 0; lines.size() < 7 && from < text->size();) {
+      const size_t end = std::min(text->find('\n', from), text->size());
+      lines.push_back(std::string_view(*text).substr(from, end - from));
+      from = end + 1;
+    }
+    lines.resize(7);
+    all.push_back({std::string(lines[3]), std::string(lines[4]), std::string(lines[6]), Secret(lines[5])});
+    wipe(*text);
   }
   return all;
 }
@@ -53,8 +57,7 @@ void fill_in_passwords(const MemberConfig& config, std::vector<engine::Channel>&
   if (channels.empty()) return;
   for (const auto& info : master_infos(config))
     for (auto& c : channels)
-      if (c.host == info.host && c.user == info.user && std::to_string(c.port) == info.port)
-        c.password = Secret(info.password);
+      if (c.host == info.host && c.user == info.user && std::to_string(c.port) == info.port) c.password = info.password;
 }
 
 /// A connection that is stopped shows nothing of what came over it before.
@@ -95,10 +98,10 @@ Status note_channels(const MemberConfig& config, Deadline deadline, std::stop_to
   }
   Value list{Value::List()};
   for (const auto& channel : channels) list.push(engine::channel_value(channel));
-  const std::string body = codec::to_json(Value::object({{"channels", list}})) + "\n";
+  Secret body(codec::to_json(Value::object({{"channels", list}})) + "\n");
   const auto before = sys::read_file(record_of(config));
-  if (before ? as_text(before->span()) == body : channels.empty()) return {};
-  return sys::publish_file(record_of(config), as_bytes(body), 0600);
+  if (before ? as_text(before->span()) == body.reveal() : channels.empty()) return {};
+  return sys::publish_file(record_of(config), as_bytes(body.reveal()), 0600);
 }
 
 Value followed_value(const MemberConfig& config) {

@@ -12,6 +12,7 @@
 #include <map>
 #include <sstream>
 
+#include "sys/any_process.h"
 #include "sys/file.h"
 #include "sys/process.h"
 

@@ -11,6 +11,7 @@
 #include "agent/dir_users.h"
 #include "agent/last_data.h"
 #include "base/log.h"
+#include "sys/any_process.h"
 #include "sys/file.h"
 
 namespace holdfast::agent {

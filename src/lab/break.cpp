@@ -15,6 +15,7 @@
 #include "lab/surroundings.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
+#include "sys/any_process.h"
 #include "sys/process.h"
 
 namespace holdfast::lab {

@@ -12,6 +12,7 @@
 #include "agent/dir_users.h"
 #include "lab/layout.h"
 #include "lab/surroundings.h"
+#include "sys/any_process.h"
 #include "sys/beneath.h"
 #include "sys/process.h"
 

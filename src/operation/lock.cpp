@@ -11,6 +11,7 @@
 #include "operation/folders.h"
 #include "operation/journal.h"
 #include "operation/operations.h"
+#include "sys/any_process.h"
 #include "sys/process.h"
 #include "sys/write_at.h"
 

@@ -13,7 +13,6 @@ namespace {
 
 constexpr uint8_t kCompressedMark = 2;                  // first plain byte of a compressed object
 constexpr size_t kMaxObject = size_t{1} << 30;          // plain bytes of one index, snapshot or lock
-constexpr uint64_t kMaxSmallObject = 1 << 20;           // a key file, config or lock has some hundred bytes
 constexpr uint64_t kMaxTreePack = uint64_t{256} << 20;  // restic's largest pack has 128 MiB
 
 }  // namespace

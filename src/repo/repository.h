@@ -28,6 +28,9 @@ const char* object_directory(ObjectType type);
 /// The store's key of an object: "snapshots/<id>", "data/ab/<id>".
 std::string object_key(ObjectType type, const Id& id);
 
+/// Bytes at most of a key file, config or lock: some hundred are usual.
+inline constexpr uint64_t kMaxSmallObject = 1 << 20;
+
 struct ObjectRef {
   Id id;
   uint64_t size = 0;

@@ -17,7 +17,6 @@ constexpr int kMaxKeys = 20;  // key files tried, as restic does: each costs a s
 // What whoever can write key files can make an opening cost. Ours need 32 MiB and 100 MB of mixing.
 constexpr uint64_t kMaxKeyMemory = uint64_t{512} << 20;  // of one key file
 constexpr uint64_t kMaxKeyWork = uint64_t{8} << 30;      // bytes mixed for all of them
-constexpr uint64_t kMaxSmallObject = 1 << 20;            // a key file or config has some hundred bytes
 
 uint64_t key_memory(const crypto::ScryptCost& cost) {
   if (cost.n > kMaxKeyMemory || cost.r > kMaxKeyMemory || cost.n * cost.r > kMaxKeyMemory) return UINT64_MAX;

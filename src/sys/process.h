@@ -147,13 +147,4 @@ Result<bool> wait_fd(int fd, short events, Deadline deadline, std::stop_token st
 /// "sys.interrupted" on stop. For conditions of other programs that nothing can be waited on.
 Result<bool> wait_until(const std::function<bool()>& done, Deadline deadline, std::stop_token stop = {});
 
-/// A pidfd of a process that is not our child; "sys.no_process" when there is none.
-Result<Fd> open_pidfd(pid_t pid);
-/// A number that changes when a pid is reused (start time in /proc/PID/stat); nullopt when there is no such process or
-/// it is a zombie.
-std::optional<uint64_t> process_start_time(pid_t pid);
-/// Killed, or ending by itself, and not gone yet: with much memory that takes seconds, in which its sockets still take
-/// connections. Source: State, SigPnd and ShdPnd in /proc/PID/status, the kernel's flags in /proc/PID/stat.
-bool is_dying(pid_t pid);
-
 }  // namespace holdfast::sys

@@ -1,4 +1,5 @@
 #include "sys/process.h"
+#include "sys/any_process.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -82,6 +82,11 @@ void CrashModel::apply(const FileOp& op) {
     case 's':
       if (const auto inode = file()) inode->durable = inode->now;
       break;
+    case 'S':
+      for (const auto& [path, inode] : now_) inode->durable = inode->now;
+      durable_ = now_;
+      renamed_together_.clear();
+      break;
     case 'd': {
       follow_renamed_folders(a);
       std::erase_if(renamed_together_, [&](const auto& entry) { return parent(entry.first) == a; });
@@ -158,6 +163,18 @@ std::shared_ptr<CrashModel::Inode> CrashModel::durable_entry(const std::string& 
   return nullptr;
 }
 
+std::shared_ptr<CrashModel::Inode> CrashModel::present_entry(const std::string& path) const {
+  if (const auto found = now_.find(path); found != now_.end()) return found->second;
+  const auto folder = durable_.find(parent(path));
+  if (folder == durable_.end() || now_.contains(parent(path))) return nullptr;
+  for (const auto& [new_path, inode] : now_) {  // its folder was renamed; where that is lost, nothing in it is
+    if (inode != folder->second) continue;
+    const auto found = now_.find(new_path + path.substr(folder->first.size()));
+    return found == now_.end() ? nullptr : found->second;
+  }
+  return nullptr;
+}
+
 void CrashModel::build(const std::string& target, Loss loss, std::mt19937_64& random) const {
   std::set<std::string> paths;
   for (const auto& [path, inode] : now_) paths.insert(path);
@@ -171,8 +188,7 @@ void CrashModel::build(const std::string& target, Loss loss, std::mt19937_64& ra
   fs::create_directories(target);
   for (const auto& path : paths) {  // sorted: a directory comes before what is in it
     const bool use_now = loss == Loss::nothing || (loss == Loss::some && by_chance(path));
-    const auto named = now_.find(path);
-    const auto entry = use_now ? (named == now_.end() ? nullptr : named->second) : durable_entry(path);
+    const auto entry = use_now ? present_entry(path) : durable_entry(path);
     if (!entry) continue;
     const auto place = target + "/" + path;
     if (!fs::exists(parent(place))) continue;  // its directory was lost

@@ -12,9 +12,9 @@
 namespace holdfast::test {
 
 struct FileOp {
-  char kind;  ///< c(reate) t(runcate) w(rite) s(ync file) d(irectory sync) r(ename) l(ink) u(nlink) m(kdir)
+  char kind;  ///< c(reate) t(runcate) w(rite) s(ync file) S(ync all) d(irectory sync) r(ename) l(ink) u(nlink) m(kdir)
   uint64_t inode;
-  std::string a, b;  ///< c t w s d: a; r l: a -> b; u m: b
+  std::string a, b;  ///< c t w s S d: a; r l: a -> b; u m: b
   uint64_t offset;
   std::string data;
 };
@@ -50,6 +50,7 @@ class CrashModel {
   /// Folders whose renaming becomes durable with their parent: what is durable in them moves along.
   void follow_renamed_folders(const std::string& parent_path);
   std::shared_ptr<Inode> durable_entry(const std::string& path) const;
+  std::shared_ptr<Inode> present_entry(const std::string& path) const;
 
   std::string root_;
   bool renames_whole_ = false;

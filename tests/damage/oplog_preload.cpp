@@ -195,6 +195,13 @@ EXPORTED int fsync(int fd) {
 EXPORTED int fdatasync(int fd) {
   return synced("fdatasync", fd);
 }
+EXPORTED int syncfs(int fd) {
+  const std::scoped_lock guard(lock());
+  const int result = real<int(int)>("syncfs")(fd);
+  const auto path = path_of(fd);
+  if (result == 0 && !path.empty()) record('S', 0, path, "", 0, nullptr, 0);
+  return result;
+}
 EXPORTED int ftruncate(int fd, off_t size) {
   const std::scoped_lock guard(lock());
   const int result = real<int(int, off_t)>("ftruncate")(fd, size);

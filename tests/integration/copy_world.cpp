@@ -9,6 +9,7 @@
 #include "agent/client.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
+#include "sys/any_process.h"
 #include "tests/support/program.h"
 
 namespace holdfast::test {

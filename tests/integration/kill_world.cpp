@@ -10,6 +10,7 @@
 #include "agent/client.h"
 #include "agent/config.h"
 #include "operation/lock.h"
+#include "sys/any_process.h"
 #include "tests/support/member_sql.h"
 
 namespace holdfast::test {

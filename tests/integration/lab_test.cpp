@@ -10,6 +10,7 @@
 #include "engine/programs.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
+#include "sys/any_process.h"
 #include "tests/support/lab_guard.h"
 #include "tests/support/member_sql.h"
 #include "tests/support/require.h"

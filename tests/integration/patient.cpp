@@ -17,6 +17,7 @@
 #include "agent/config.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
+#include "sys/any_process.h"
 #include "tests/integration/remedy.h"
 #include "tests/integration/schema.h"
 

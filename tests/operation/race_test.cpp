@@ -8,6 +8,7 @@
 #include <set>
 
 #include "operation/folders.h"
+#include "sys/any_process.h"
 #include "sys/process.h"
 #include "tests/operation/sweep.h"
 

@@ -1,4 +1,5 @@
 #include "tests/support/lab_guard.h"
+#include "sys/any_process.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
