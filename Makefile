@@ -14,7 +14,7 @@ prepared:
 
 # UNITY=ON compiles sources several at once (cmake/unity.py), chosen anew each time. For work on single files configure a
 # folder of your own: cmake --preset dev
-UNITY ?= OFF
+UNITY ?= ON
 configure: prepared
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release -DHOLDFAST_UNITY=$(UNITY) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
