@@ -33,7 +33,7 @@ double Value::number(double fallback) const {
   return fallback;
 }
 
-const std::string& Value::text() const {
+const std::string& Value::text() const& {
   auto* text = std::get_if<std::string>(&data_);
   return text ? *text : kNoText;
 }
@@ -42,26 +42,33 @@ std::string Value::text_or(std::string_view fallback) const {
   return is_text() ? text() : std::string(fallback);
 }
 
-const Value::List& Value::items() const {
+const Value::List& Value::items() const& {
   auto* list = std::get_if<List>(&data_);
   return list ? *list : kNoItems;
 }
 
-const Value::Object& Value::members() const {
+const Value::Object& Value::members() const& {
   auto* object = std::get_if<Object>(&data_);
   return object ? *object : kNoMembers;
 }
 
-const Value* Value::find(std::string_view key) const {
+const Value* Value::find(std::string_view key) const& {
   for (const auto& [name, value] : members()) {
     if (name == key) return &value;
   }
   return nullptr;
 }
 
-const Value& Value::operator[](std::string_view key) const {
+const Value& Value::operator[](std::string_view key) const& {
   auto* found = find(key);
   return found ? *found : kNull;
+}
+
+Value Value::operator[](std::string_view key) && {
+  if (auto* object = std::get_if<Object>(&data_))
+    for (auto& [name, value] : *object)
+      if (name == key) return std::move(value);
+  return {};
 }
 
 Value& Value::set(std::string_view key, Value value) {

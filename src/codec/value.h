@@ -63,15 +63,22 @@ class Value {
   int64_t integer(int64_t fallback = 0) const;
   uint64_t unsigned_integer(uint64_t fallback = 0) const;
   double number(double fallback = 0) const;
-  const std::string& text() const;  ///< "" for anything but text
+  const std::string& text() const&;  ///< "" for anything but text
   std::string text_or(std::string_view fallback) const;
-  const List& items() const;      ///< empty for anything but a list
-  const Object& members() const;  ///< empty for anything but an object
+  const List& items() const&;      ///< empty for anything but a list
+  const Object& members() const&;  ///< empty for anything but an object
+  /// Of a value that is gone after the expression: `for (const auto& item : parsed()["items"].items())` must not look
+  /// into it (g++ 12 does not keep it for the loop).
+  std::string text() && { return taken<std::string>(); }
+  List items() && { return taken<List>(); }
+  Object members() && { return taken<Object>(); }
 
   /// Member of an object, or nullptr.
-  const Value* find(std::string_view key) const;
+  const Value* find(std::string_view key) const&;
+  const Value* find(std::string_view key) const&& = delete;
   /// Member of an object, or the null value: `doc["spec"]["members"].items()`.
-  const Value& operator[](std::string_view key) const;
+  const Value& operator[](std::string_view key) const&;
+  Value operator[](std::string_view key) &&;
   /// Adds or replaces a member; a null value becomes an object first. Returns the member.
   Value& set(std::string_view key, Value value);
   /// Appends to a list; a null value becomes a list first. Returns the item.
@@ -80,6 +87,12 @@ class Value {
   bool operator==(const Value&) const = default;
 
  private:
+  template <class T>
+  T taken() {
+    auto* content = std::get_if<T>(&data_);
+    return content ? std::move(*content) : T();
+  }
+
   std::variant<std::monostate, bool, int64_t, uint64_t, double, std::string, List, Object> data_;
 };
 

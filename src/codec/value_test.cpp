@@ -16,6 +16,19 @@ TEST(Value, json_round_trip_keeps_order_and_kinds) {
   EXPECT_TRUE((*value)["none"]["deeper"].is_null());
 }
 
+// g++ 12 ends a temporary's life before a loop over a part of it begins.
+TEST(Value, a_loop_over_a_part_of_a_temporary_sees_it_whole) {
+  const auto made = [] {
+    return Value::object({{"a", Value::object({{"list", Value::list({"one long enough to be on the heap", "two"})}})}});
+  };
+  std::string seen;
+  for (const auto& item : made()["a"]["list"].items()) seen += item.text() + ";";
+  for (const auto& [name, value] : made()["a"].members()) seen += name + std::to_string(value.items().size());
+  for (const char c : Value("heap, for it is longer than what a string has in itself").text()) seen += c;
+  EXPECT_EQ(seen, "one long enough to be on the heap;two;list2heap, for it is longer than what a string has in itself");
+  EXPECT_TRUE(made()["b"]["c"].items().empty());
+}
+
 TEST(Value, json_replaces_bad_utf8) {
   EXPECT_EQ(to_json(Value("a\xff"
                           "b")),
