@@ -77,11 +77,13 @@ class MysqlScan : public DialectScan {
     if (head_.size() < kHeadBytes || (head_.size() < kPositionBytes && head_.starts_with(kPurged))) head_ += c;
   }
   void note_position(std::string_view line);
+  void note_sql_mode();
 
   State state_ = State::start;
   State back_ = State::code;  ///< where the quote was opened
   char quote_ = 0;
   bool backslashes_ = true;   ///< they escape: NO_BACKSLASH_ESCAPES is off
+  bool ansi_quotes_ = false;  ///< names stand in double quotes
   bool conditional_ = false;  ///< inside /*! ... */
   std::string delimiter_ = ";";
   bool ended_ = false;           ///< a statement, with the byte that was just taken
@@ -219,7 +221,7 @@ void MysqlScan::open_quote(char quote, State back) {
 void MysqlScan::code(char c) {
   switch (state_) {
     case State::quote:
-      if (c == '\\' && quote_ != '`' && backslashes_) {
+      if (c == '\\' && backslashes_ && quote_ != '`' && !(quote_ == '"' && ansi_quotes_)) {
         state_ = State::escape;
       } else if (c == quote_) {
         state_ = back_;
@@ -386,14 +388,27 @@ void MysqlScan::end_statement() {
       ++counts.events;
       break;
     case Kind::set:
-      // The body that follows was written under it, and the client reads it so.
-      if (head_.find("SET sql_mode ") != std::string::npos)
-        backslashes_ = head_.find("NO_BACKSLASH_ESCAPES") == std::string::npos;
+      note_sql_mode();
       break;
     case Kind::other:
       break;
   }
   head_.clear();
+}
+
+// "SET ..., sql_mode = 'ONE,OTHER'": what follows was written under it, and the client reads it so.
+void MysqlScan::note_sql_mode() {
+  constexpr std::string_view kName = "sql_mode";
+  const std::string_view text = head_;
+  for (size_t at = text.find(kName); at != std::string_view::npos; at = text.find(kName, at + 1)) {
+    const size_t equal = text.find_first_not_of(' ', at + kName.size());
+    if (at == 0 || (text[at - 1] != ' ' && text[at - 1] != ',')) continue;
+    if (equal == std::string_view::npos || text[equal] != '=') continue;
+    std::string_view modes = text.substr(std::min(text.size(), text.find_first_not_of(' ', equal + 1)));
+    modes = modes.starts_with('\'') ? modes.substr(1, modes.find('\'', 1)) : std::string_view();
+    backslashes_ = modes.find("NO_BACKSLASH_ESCAPES") == std::string_view::npos;
+    ansi_quotes_ = modes.find("ANSI_QUOTES") != std::string_view::npos;
+  }
 }
 
 void MysqlScan::note_position(std::string_view line) {

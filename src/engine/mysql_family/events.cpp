@@ -16,7 +16,7 @@ constexpr std::string_view kStatuses[] = {" DISABLE ON SLAVE", " DISABLE ON REPL
 size_t behind_quote(std::string_view text, size_t at) {
   const char quote = text[at];
   for (size_t i = at + 1; i < text.size(); ++i) {
-    if (text[i] == '\\' && quote != '`') {
+    if (text[i] == '\\' && quote == '\'') {  // a name stands in double quotes under ANSI_QUOTES
       ++i;
     } else if (text[i] == quote) {
       if (i + 1 == text.size() || text[i + 1] != quote) return i + 1;
