@@ -252,7 +252,8 @@ class PostgresFidelity : public testing::Test {
     all["settings of all roles, tablespaces"] = lines(
         ask(Engine::postgres, there,
             "SELECT string_agg(l, E'\\n' ORDER BY l) FROM (SELECT unnest(setconfig) AS l FROM pg_db_role_setting WHERE "
-            "setdatabase = 0 AND setrole = 0 UNION ALL SELECT concat_ws('|', spcname, spcowner::regrole, spcacl, "
+            "setdatabase = 0 AND setrole = 0 UNION ALL SELECT concat_ws('|', spcname, spcowner::regrole, (SELECT "
+            "string_agg(a::text, ',' ORDER BY a::text) FROM unnest(spcacl) a), "
             "spcoptions, "
             "shobj_description(oid, 'pg_tablespace')) FROM pg_tablespace) x"));
     for (size_t i = 0; i < rows->rows.size(); ++i) {
