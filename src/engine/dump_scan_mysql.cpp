@@ -1,5 +1,6 @@
 // mariadb-dump and mysqldump: the stream is read as their client reads it, statement by statement, so that nothing a
 // name, a literal, a comment or the body of a routine says is taken for the dump's own.
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -35,6 +36,13 @@ size_t find_any(std::string_view text, size_t from) {
     if (x == a || x == b || x == c || x == d) return from;
   }
   return text.size();
+}
+
+/// Of the character sets clients speak, those with a backslash or a backtick as a second byte.
+std::string_view first_bytes(std::string_view charset) {
+  if (charset == "sjis" || charset == "cp932") return "\x81\x9f\xe0\xfc";
+  if (charset == "gbk" || charset == "gb18030") return "\x81\xfe";
+  return charset == "big5" ? "\xa1\xf9" : "";
 }
 
 class MysqlScan : public DialectScan {
@@ -77,12 +85,17 @@ class MysqlScan : public DialectScan {
     if (head_.size() < kHeadBytes || (head_.size() < kPositionBytes && head_.starts_with(kPurged))) head_ += c;
   }
   void note_position(std::string_view line);
+  void note_settings();
+  std::optional<std::string_view> setting(std::string_view name) const;
 
   State state_ = State::start;
   State back_ = State::code;  ///< where the quote was opened
   char quote_ = 0;
-  bool backslashes_ = true;   ///< they escape: NO_BACKSLASH_ESCAPES is off
-  bool conditional_ = false;  ///< inside /*! ... */
+  bool backslashes_ = true;        ///< they escape: NO_BACKSLASH_ESCAPES is off
+  bool ansi_quotes_ = false;       ///< names stand in double quotes
+  std::string_view first_of_two_;  ///< ranges of bytes that begin a character whose second byte may be a backslash
+  bool second_ = false;            ///< ... one has just passed
+  bool conditional_ = false;       ///< inside /*! ... */
   std::string delimiter_ = ";";
   bool ended_ = false;           ///< a statement, with the byte that was just taken
   size_t matched_ = 0;           ///< bytes of the delimiter that have just passed
@@ -217,9 +230,16 @@ void MysqlScan::open_quote(char quote, State back) {
 
 // One byte inside a statement; it is in head_ already.
 void MysqlScan::code(char c) {
+  if (!first_of_two_.empty()) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::exchange(second_, false) && byte >= 0x40) return;
+    for (size_t i = 0; i < first_of_two_.size(); i += 2)
+      second_ = second_ || (byte >= static_cast<unsigned char>(first_of_two_[i]) &&
+                            byte <= static_cast<unsigned char>(first_of_two_[i + 1]));
+  }
   switch (state_) {
     case State::quote:
-      if (c == '\\' && quote_ != '`' && backslashes_) {
+      if (c == '\\' && backslashes_ && quote_ != '`' && !(quote_ == '"' && ansi_quotes_)) {
         state_ = State::escape;
       } else if (c == quote_) {
         state_ = back_;
@@ -386,14 +406,39 @@ void MysqlScan::end_statement() {
       ++counts.events;
       break;
     case Kind::set:
-      // The body that follows was written under it, and the client reads it so.
-      if (head_.find("SET sql_mode ") != std::string::npos)
-        backslashes_ = head_.find("NO_BACKSLASH_ESCAPES") == std::string::npos;
+      note_settings();
       break;
     case Kind::other:
       break;
   }
   head_.clear();
+}
+
+// "SET ..., sql_mode = 'ONE,OTHER'", "SET character_set_client = sjis": what follows was written under it, and the
+// server reads it so.
+void MysqlScan::note_settings() {
+  const auto modes = setting("sql_mode");
+  if (modes) {
+    backslashes_ = modes->find("NO_BACKSLASH_ESCAPES") == std::string_view::npos;
+    ansi_quotes_ = modes->find("ANSI_QUOTES") != std::string_view::npos;
+  }
+  if (const auto charset = setting("character_set_client")) first_of_two_ = first_bytes(*charset);
+}
+
+/// What the SET in head_ makes of the variable, without quotes; nothing where it does not name it.
+std::optional<std::string_view> MysqlScan::setting(std::string_view name) const {
+  const std::string_view text = head_;
+  std::optional<std::string_view> value;
+  for (size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
+    const size_t equal = text.find_first_not_of(' ', at + name.size());
+    if (at == 0 || (text[at - 1] != ' ' && text[at - 1] != ',')) continue;
+    if (equal == std::string_view::npos || text[equal] != '=') continue;
+    std::string_view rest = text.substr(std::min(text.size(), text.find_first_not_of(' ', equal + 1)));
+    const bool quoted = rest.starts_with('\'');
+    if (quoted) rest.remove_prefix(1);
+    value = rest.substr(0, rest.find_first_of(quoted ? "'" : " ,;*"));
+  }
+  return value;
 }
 
 void MysqlScan::note_position(std::string_view line) {

@@ -77,6 +77,34 @@ constexpr std::string_view kHostile =
     "CREATE TABLE `M` (i int /*Mine; it's*/);\nINSERT INTO `M` VALUES ('\\\\');\n"
     "\n-- Dump completed\n";
 
+TEST(DumpScanner, a_backslash_is_what_the_sql_mode_says) {
+  constexpr std::string_view text =
+      "SET character_set_client=utf8mb4, sql_mode='NO_BACKSLASH_ESCAPES', time_zone='SYSTEM', timestamp=1;\n"
+      "DELIMITER ;;\n/*!50106 CREATE*/ EVENT `e` ON SCHEDULE EVERY 1 HOUR DO SELECT '\\' ;;\nDELIMITER ;\n"
+      "SET character_set_client=@c, sql_mode=@m, time_zone=@z;\n"
+      "SET sql_mode='ANSI_QUOTES';\nDELIMITER ;;\nCREATE PROCEDURE \"p\\\"() SELECT '\\';;' ;;\nDELIMITER ;\n"
+      "SET sql_mode=@m;\nCREATE TABLE `t` (i int COMMENT \"\\\";\");\n\n-- Dump completed\n";
+  DumpScanner scanner(DumpFlavour::mysql);
+  scanner.feed(as_bytes(text));
+  EXPECT_TRUE(scanner.complete());
+  EXPECT_EQ(scanner.counts().events, 1u);
+  EXPECT_EQ(scanner.counts().routines, 1u);
+  EXPECT_EQ(scanner.counts().tables, 1u);
+}
+
+TEST(DumpScanner, a_second_byte_is_no_backslash) {
+  constexpr std::string_view text =
+      "/*!50003 SET character_set_client  = sjis */ ;\nDELIMITER ;;\nCREATE PROCEDURE `p`() SELECT '\x95\\' ;;\n"
+      "DELIMITER ;\n/*!50003 SET character_set_client  = @saved_cs_client */ ;\n"
+      "SET character_set_client=gbk, sql_mode='';\nDELIMITER ;;\n/*!50106 CREATE*/ EVENT `e` DO SELECT '\xa1\\', "
+      "'\\'' ;;\nDELIMITER ;\nSET character_set_client=@holdfast_client;\nCREATE TABLE `t` (i int COMMENT "
+      "'\xc3\x95\\\\\');\n\n-- Dump completed\n";
+  DumpScanner scanner(DumpFlavour::mysql);
+  scanner.feed(as_bytes(text));
+  EXPECT_TRUE(scanner.complete());
+  EXPECT_EQ(scanner.counts().routines + scanner.counts().events + scanner.counts().tables, 3u);
+}
+
 TEST(DumpScanner, what_looks_like_statements_is_none) {
   for (size_t piece = 1; piece < 100; ++piece) {
     SCOPED_TRACE(piece);

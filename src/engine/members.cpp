@@ -48,6 +48,7 @@ Status look_mysql(const DatabaseCluster& cluster, const sql::Target& target, Dea
     }
     view.lag_seconds = std::max(view.lag_seconds, std::strtod(lag->c_str(), nullptr));
   }
+  view.filtered = !replica_filters(status).empty();
   view.healthy = true;
   return {};
 }
@@ -158,6 +159,19 @@ MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, 
   return view;
 }
 
+std::string replica_filters(const sql::Rows& status) {
+  std::string filters;
+  for (const char* name : {"Replicate_Do_DB", "Replicate_Ignore_DB", "Replicate_Do_Table", "Replicate_Ignore_Table",
+                           "Replicate_Wild_Do_Table", "Replicate_Wild_Ignore_Table", "Replicate_Do_Domain_Ids",
+                           "Replicate_Ignore_Domain_Ids", "Replicate_Rewrite_DB"}) {
+    for (size_t i = 0; i < status.rows.size(); ++i) {
+      if (const auto value = status.value(name, i); value && !value->empty())
+        filters += fmt::format("{}{} {}", filters.empty() ? "" : ", ", name, *value);
+    }
+  }
+  return filters;
+}
+
 Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& password, const std::string& wanted,
                                  Deadline deadline, std::stop_token stop) {
   std::vector<MemberView> views(cluster.members.size());
@@ -178,6 +192,7 @@ Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& p
     if (!view.healthy) continue;
     if (cluster.engine != Engine::galera && !view.is_replica) ++primaries;
     const bool better = !best || (cluster.engine == Engine::galera      ? view.member->ordinal > best->member->ordinal
+                                  : view.filtered != best->filtered     ? best->filtered
                                   : view.is_replica != best->is_replica ? view.is_replica
                                                                         : view.lag_seconds < best->lag_seconds);
     if (better) best = &view;

@@ -29,15 +29,19 @@ struct MemberView {
   bool healthy =
       false;  ///< serves, and follows its upstream if it is a replica (Galera: Synced in the primary component)
   double lag_seconds = 0;
+  bool filtered = false;  ///< leaves out some of what its upstream has
 };
+
+/// The replication filters of SHOW REPLICA STATUS: "Replicate_Ignore_Table shop.log", joined by commas; "" without any.
+std::string replica_filters(const sql::Rows& status);
 
 MemberView look_at_member(const cluster::DatabaseCluster& cluster, const cluster::Member& member,
                           const Secret& password, Deadline deadline, std::stop_token stop);
 
-/// The member a backup reads from: the healthy replica with the least lag, else the primary; Galera: a Synced node, the
-/// one with the highest ordinal. `wanted` (name or ordinal) overrides the choice but not the health. Errors:
-/// "engine.no_source" (unavailable) tells each member's problem; "engine.two_primaries" (refused) when more than one
-/// writer shows itself.
+/// The member a backup reads from: the healthy replica without filters with the least lag, else the primary; Galera: a
+/// Synced node, the one with the highest ordinal. `wanted` (name or ordinal) overrides the choice but not the health.
+/// Errors: "engine.no_source" (unavailable) tells each member's problem; "engine.two_primaries" (refused) when more
+/// than one writer shows itself.
 Result<MemberView> choose_source(const cluster::DatabaseCluster& cluster, const Secret& password,
                                  const std::string& wanted, Deadline deadline, std::stop_token stop);
 

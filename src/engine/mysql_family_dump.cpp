@@ -8,10 +8,22 @@
 
 #include "engine/mysql_family/no_rows.h"
 #include "engine/mysql_family/program_head.h"
+#include "engine/mysql_family/statements.h"
 #include "engine/mysql_family/unreadable.h"
 #include "engine/row_checksum.h"
 
 namespace holdfast::engine {
+
+namespace {
+
+/// They are written for a session of ours, and a client brings what its server or its options say.
+OwnStatements in_own_session(OwnStatements own) {
+  for (auto* part : {&own.before, &own.after})
+    if (!part->empty()) part->insert(0, own_settings());
+  return own;
+}
+
+}  // namespace
 
 MysqlFamilyDump::MysqlFamilyDump(DumpRequest request, sql::MariadbConnection connection, PrivateFile options,
                                  Producer producer, DumpInfo info, OwnStatements own)
@@ -20,7 +32,7 @@ MysqlFamilyDump::MysqlFamilyDump(DumpRequest request, sql::MariadbConnection con
       info_(std::move(info)),
       options_(std::move(options)),
       producer_(std::move(producer)),
-      frame_(std::move(own)) {}
+      frame_(in_own_session(std::move(own))) {}
 
 Result<size_t> MysqlFamilyDump::next(MutableByteSpan into) {
   while (true) {

@@ -118,6 +118,8 @@ Result<MariadbConnection> MariadbConnection::connect(const Target& target, Deadl
   mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
   unsigned seconds = static_cast<unsigned>(deadline.left().count() / 1000 + 1);
   mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+  // What quotes and backslashes mean is ours to say, not the server's: literals are written and definitions read so.
+  mysql_options(mysql, MYSQL_INIT_COMMAND, "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'");
   mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", target.app_name.c_str());
   unsigned protocol = target.socket.empty() ? MYSQL_PROTOCOL_TCP : MYSQL_PROTOCOL_SOCKET;
   mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);

@@ -249,8 +249,23 @@ class PostgresFidelity : public testing::Test {
         Deadline::in(seconds(10)));
     EXPECT_TRUE(rows) << rows.error().to_string();
     if (!rows) return all;
+    all["settings of all roles, tablespaces"] = lines(
+        ask(Engine::postgres, there,
+            "SELECT string_agg(l, E'\\n' ORDER BY l) FROM (SELECT unnest(setconfig) AS l FROM pg_db_role_setting WHERE "
+            "setdatabase = 0 AND setrole = 0 UNION ALL SELECT concat_ws('|', spcname, spcowner::regrole, (SELECT "
+            "string_agg(a::text, ',' ORDER BY a::text) FROM unnest(spcacl) a), "
+            "spcoptions, "
+            "shobj_description(oid, 'pg_tablespace')) FROM pg_tablespace) x"));
     for (size_t i = 0; i < rows->rows.size(); ++i) {
       const std::string name = rows->text("n", i);
+      there.database = name;
+      all["the server's own in " + name] = lines(ask(
+          Engine::postgres, there,
+          "SELECT string_agg(l, E'\\n' ORDER BY l) FROM (SELECT concat_ws('|', oid::regclass, a) AS l FROM pg_class, "
+          "unnest(relacl) a WHERE relnamespace = 'information_schema'::regnamespace UNION ALL SELECT concat_ws('|', "
+          "nspname, a) FROM pg_namespace LEFT JOIN unnest(nspacl) a ON true WHERE nspname IN ('information_schema', "
+          "'public') UNION ALL SELECT concat_ws('|', lanname, a) FROM pg_language LEFT JOIN unnest(coalesce(lanacl, "
+          "acldefault('l', lanowner))) a ON true) x"));
       all["database " + name] = {rows->text("f", i)};
       all["content of " + name] = lines(tool({program("pg_dump")}, target, name));
     }
@@ -433,10 +448,10 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
   EXPECT_NE(data["member"].text(), "shop-postgres-0") << "a standby is the source";
   std::string notes;
   for (const auto& note : data["notes"].items()) notes += note["id"].text() + " " + note["text"].text() + "\n";
-  for (const char* note :
-       {"unlogged.empty", "public.unlogged", "sequence.ahead", "database.no_connections database closed",
-        "server.settings", "columns.order", "first: public.grown_child\n", "index.invalid", "dup_i",
-        "extension.version", "hstore 1.4", "trigger.enabled"})
+  for (const char* note : {"unlogged.empty", "public.unlogged", "sequence.ahead",
+                           "database.no_connections database closed", "server.settings", "columns.order",
+                           "first: public.grown_child\n", "index.invalid", "dup_i", "extension.version", "hstore 1.4",
+                           "trigger.enabled", "object.in_information_schema", "information_schema.lost"})
     EXPECT_NE(notes.find(note), notes.npos) << note << " in\n" << notes;
   const auto wide = lab_->holdfast({"get", "backups", "-r", repository_, "-o", "wide"});
   EXPECT_NE(wide.out.find("unlogged.empty"), wide.out.npos) << wide.out;

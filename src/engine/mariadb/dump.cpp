@@ -11,6 +11,7 @@
 #include "engine/mysql_family/events.h"
 #include "engine/mysql_family/exact_dump.h"
 #include "engine/mysql_family/memory_tables.h"
+#include "engine/mysql_family/routines.h"
 #include "engine/mysql_family_dump.h"
 #include "engine/programs.h"
 
@@ -108,7 +109,8 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   }
 
   auto engines_used = TRY(storage_engines(connection, stop));
-  OwnStatements own{std::move(engines_used.before), ""};
+  // Rows that were written while nobody checked them, or before the server changed its mind, come back as well.
+  OwnStatements own{"/*M!100201 SET SESSION check_constraint_checks = 0 */;\n" + engines_used.before, ""};
   info.notes = std::move(engines_used.notes);
   Peers peers = connect_peers(request, stop);
   const Sources sources{connection, peers.primary, peers.nodes, request.is_replica, peers.all_nodes, stop};
@@ -116,6 +118,9 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   if (request.engine == Engine::galera) TRY_VOID(note_memory_tables(sources, request.member, info.notes));
   const MariadbSequences sequences = TRY(mariadb_sequences(sources));
   own.before += sequences.before;
+  own.after += TRY(routine_comments(sources));
+  TRY_VOID(note_character_sets(sources, info.notes));
+  TRY_VOID(note_filters(sources, info.notes));
   own.after += event_statements(TRY(read_events(sources, info.notes)));
   own.after += TRY(mariadb_objects_after(sources, info.notes));
   // The accounts came as rows; a plain client's server would know them after its next start only.

@@ -136,7 +136,8 @@ Result<std::string> plugins(sql::MariadbConnection& connection, std::stop_token 
   return out;
 }
 
-// What no statement sets: proxies (only a proxy may grant them), old passwords, when a password was set, a second one.
+// What no statement sets, or not at once: default roles, proxies (only a proxy may grant them), old passwords, when a
+// password was set, a second one.
 Result<std::string> remembered(sql::MariadbConnection& connection, const std::vector<Account>& accounts,
                                std::stop_token stop) {
   std::string out;
@@ -151,6 +152,17 @@ Result<std::string> remembered(sql::MariadbConnection& connection, const std::ve
         "{}, {}, {}, {});\n",
         proxies.text("h", i), proxies.text("u", i), proxies.text("ph", i), proxies.text("pu", i), proxies.text("w", i),
         proxies.text("g", i));
+  }
+  // As rows, too: a role may be an account's because it is mandatory, which the server's settings say.
+  const auto roles =
+      TRY(connection.query("SELECT QUOTE(HOST) AS h, QUOTE(USER) AS u, QUOTE(DEFAULT_ROLE_HOST) AS rh, "
+                           "QUOTE(DEFAULT_ROLE_USER) AS r FROM mysql.default_roles",
+                           soon(), stop));
+  for (size_t i = 0; i < roles.rows.size(); ++i) {
+    out += fmt::format(
+        "REPLACE INTO mysql.default_roles (HOST, USER, DEFAULT_ROLE_HOST, DEFAULT_ROLE_USER) VALUES ({}, {}, {}, "
+        "{});\n",
+        roles.text("h", i), roles.text("u", i), roles.text("rh", i), roles.text("r", i));
   }
   const auto history =
       TRY(connection.query("SELECT QUOTE(Host) AS h, QUOTE(User) AS u, Password_timestamp AS t, HEX(Password) AS p "
@@ -226,15 +238,13 @@ Result<std::string> account_statements(sql::MariadbConnection& connection, std::
   for (const char* setting : {"SET SESSION print_identified_with_as_hex = ON", "SET SESSION time_zone = '+00:00'"})
     TRY(connection.query(setting, soon(), stop));
   const auto accounts = TRY(list_accounts(connection, notes, stop));
-  std::string creates, grants, roles;
+  std::string creates, grants;
   bool revokes = false;
   for (const auto& account : accounts) {
     const auto shown = TRY(connection.query("SHOW CREATE USER " + account.name, soon(), stop));
     if (shown.empty() || !shown.rows[0][0]) continue;
     const auto made = split_create_user(*shown.rows[0][0]);
     creates += create(account, made.rest);
-    if (!made.default_role.empty())
-      roles += fmt::format("ALTER USER {} DEFAULT ROLE {};\n", made.account, made.default_role);
     const auto granted = TRY(connection.query("SHOW GRANTS FOR " + account.name, soon(), stop));
     for (const auto& row : granted.rows) {
       const std::string statement = row[0].value_or("");
@@ -246,7 +256,7 @@ Result<std::string> account_statements(sql::MariadbConnection& connection, std::
   std::string out = "\n--\n-- Accounts\n--\n\n" + own_settings() + "SET SESSION sql_log_bin = 0;\n" +
                     TRY(plugins(connection, stop)) + creates;
   if (revokes) out += "SET GLOBAL partial_revokes = ON;\n";
-  out += grants + roles + TRY(remembered(connection, accounts, stop)) + "FLUSH PRIVILEGES;\n\n";
+  out += grants + TRY(remembered(connection, accounts, stop)) + "FLUSH PRIVILEGES;\n\n";
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include "engine/mysql_family/directories.h"
 #include "engine/mysql_family/events.h"
 #include "engine/mysql_family/exact_dump.h"
+#include "engine/mysql_family/routines.h"
 #include "engine/mysql_family_dump.h"
 #include "engine/programs.h"
 
@@ -62,11 +63,15 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   info.position_from = facts.text("p");
   std::erase(info.position_from, '\n');
 
-  OwnStatements own;
+  // A foreign key may refer to a key that is not unique, where the server was older or allows it.
+  OwnStatements own{"/*!80400 SET SESSION restrict_fk_on_non_standard_key = OFF */;\n", ""};
   Peers peers = connect_peers(request, stop);
   const Sources sources{connection, peers.primary, peers.nodes, request.is_replica, peers.all_nodes, stop};
   TRY_VOID(note_directories(sources, info.notes));
   own.before += TRY(mysql_objects_before(sources, info.notes));
+  own.after += TRY(routine_comments(sources));
+  TRY_VOID(note_character_sets(sources, info.notes));
+  TRY_VOID(note_filters(sources, info.notes));
   own.after += event_statements(TRY(read_events(sources, info.notes)));
   own.after += TRY(mysql_objects_after(sources, info.notes));
   info.settings = TRY(mysql_persisted_settings(sources));

@@ -16,7 +16,7 @@ constexpr std::string_view kStatuses[] = {" DISABLE ON SLAVE", " DISABLE ON REPL
 size_t behind_quote(std::string_view text, size_t at) {
   const char quote = text[at];
   for (size_t i = at + 1; i < text.size(); ++i) {
-    if (text[i] == '\\' && quote != '`') {
+    if (text[i] == '\\' && quote == '\'') {  // a name stands in double quotes under ANSI_QUOTES
       ++i;
     } else if (text[i] == quote) {
       if (i + 1 == text.size() || text[i + 1] != quote) return i + 1;
@@ -24,6 +24,26 @@ size_t behind_quote(std::string_view text, size_t at) {
     }
   }
   return text.size();
+}
+
+/// Where the status stands in the definition; an empty place where it has none.
+std::pair<size_t, size_t> status_clause(std::string_view definition) {
+  for (size_t i = 0; i < definition.size();) {
+    if (definition[i] == '`' || definition[i] == '\'' || definition[i] == '"') {
+      i = behind_quote(definition, i);
+      continue;
+    }
+    for (const std::string_view preserve : {" ON COMPLETION NOT PRESERVE", " ON COMPLETION PRESERVE"}) {
+      if (!definition.substr(i).starts_with(preserve)) continue;
+      const size_t at = i + preserve.size();
+      for (const std::string_view status : kStatuses) {
+        if (definition.substr(at).starts_with(status)) return {at, at + status.size()};
+      }
+      return {at, at};
+    }
+    ++i;
+  }
+  return {0, 0};
 }
 
 bool is_replicas(std::string_view status) {
@@ -41,23 +61,28 @@ constexpr std::string_view kAllStatuses =
 }  // namespace
 
 std::string with_event_status(std::string_view definition, std::string_view status) {
-  for (size_t i = 0; i < definition.size();) {
-    if (definition[i] == '`' || definition[i] == '\'' || definition[i] == '"') {
-      i = behind_quote(definition, i);
-      continue;
+  const auto [at, end] = status_clause(definition);
+  if (at == end) return std::string(definition);
+  return fmt::format("{} {}{}", definition.substr(0, at), status, definition.substr(end));
+}
+
+std::string with_plain_comment(std::string_view definition) {
+  constexpr std::string_view kComment = " COMMENT '";
+  const auto [at, end] = status_clause(definition);
+  if (at == end || !definition.substr(end).starts_with(kComment)) return std::string(definition);
+  const size_t from = end + kComment.size(), behind = behind_quote(definition, from - 1);
+  std::string comment;
+  for (size_t i = from; i + 1 < behind; ++i) {
+    char c = definition[i];
+    if (c == '\\' && i + 2 < behind) {
+      constexpr std::string_view kLetters = "nr0Z", kMeant("\n\r\0\x1a", 4);
+      c = definition[++i];
+      if (const size_t letter = kLetters.find(c); letter != std::string_view::npos) c = kMeant[letter];
+      if (c == '\'') comment += c;
     }
-    for (const std::string_view preserve : {" ON COMPLETION NOT PRESERVE", " ON COMPLETION PRESERVE"}) {
-      if (!definition.substr(i).starts_with(preserve)) continue;
-      const size_t at = i + preserve.size();
-      for (const std::string_view old : kStatuses) {
-        if (!definition.substr(at).starts_with(old)) continue;
-        return fmt::format("{} {}{}", definition.substr(0, at), status, definition.substr(at + old.size()));
-      }
-      return std::string(definition);
-    }
-    ++i;
+    comment += c;
   }
-  return std::string(definition);
+  return fmt::format("{}{}{}", definition.substr(0, from), comment, definition.substr(behind - 1));
 }
 
 std::string free_delimiter(std::string_view text) {
@@ -162,6 +187,8 @@ Result<std::vector<ServerEvent>> read_events(const Sources& sources, std::vector
     // Where it is disabled for replicas on the primary too, the definition says so already, in the server's own words.
     if (!is_replicas(status) || !is_replicas(rows.text("st", i)))
       event.definition = with_event_status(event.definition, clause_of(status));
+    if (event.sql_mode.find("NO_BACKSLASH_ESCAPES") != std::string::npos)
+      event.definition = with_plain_comment(event.definition);
     events.push_back(std::move(event));
   }
   return events;

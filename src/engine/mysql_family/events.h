@@ -22,6 +22,8 @@ struct ServerEvent {
 
 /// The definition with another status: "ENABLE", "DISABLE" or "DISABLE ON SLAVE". Unchanged where it has none. Pure.
 std::string with_event_status(std::string_view definition, std::string_view status);
+/// The definition as NO_BACKSLASH_ESCAPES reads it: the server writes the comment with backslashes all the same. Pure.
+std::string with_plain_comment(std::string_view definition);
 /// The shortest delimiter of semicolons that does not occur in `text`, at least two. Pure.
 std::string free_delimiter(std::string_view text);
 /// Drops and creates each of them, at the time it was first created: one whose time has passed is created too. Pure.

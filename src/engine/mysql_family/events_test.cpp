@@ -18,6 +18,15 @@ TEST(EventStatus, is_replaced_where_the_server_wrote_it_and_nowhere_else) {
             "CREATE EVENT `e``'` ON SCHEDULE AT 'a\\' ON COMPLETION PRESERVE ENABLE");
 }
 
+TEST(EventStatements, a_comment_is_written_without_backslashes) {
+  const std::string head =
+      "CREATE DEFINER=`u`@`h` EVENT `a ENABLE COMMENT '` ON SCHEDULE EVERY 1 DAY ON COMPLETION NOT PRESERVE ";
+  EXPECT_EQ(with_plain_comment(head + "DISABLE COMMENT 'it''s \\\\ \\n\\'' DO SELECT '\\'"),
+            head + "DISABLE COMMENT 'it''s \\ \n''' DO SELECT '\\'");
+  const std::string none = head + "ENABLE DO ALTER EVENT x ENABLE COMMENT '\\\\'";
+  EXPECT_EQ(with_plain_comment(none), none);
+}
+
 TEST(EventStatements, a_body_may_hold_any_number_of_semicolons) {
   EXPECT_EQ(free_delimiter("SELECT 1"), ";;");
   EXPECT_EQ(free_delimiter("SELECT ';;;;'"), ";;;;;");

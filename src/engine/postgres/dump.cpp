@@ -234,7 +234,7 @@ class PostgresDump : public DumpStream {
     const size_t rest = text.find("--\n", at + end.size());
     if (rest != std::string::npos) pending_ += text.substr(rest + 3);
     if (pending_.find_first_not_of('\n') != std::string::npos && !pending_.ends_with('\n')) pending_ += '\n';
-    pending_ = with_in_place_tablespaces(pending_);
+    pending_ = with_in_place_tablespaces(pending_) + TRY(server_properties(*main_, stop_));
     return {};
   }
 

@@ -91,7 +91,7 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
   };
   constexpr const char* kNotMember =
       " NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = x.tableoid AND e.objid = x.oid AND e.deptype = 'e')";
-  const std::array<Kind, 5> kinds = {
+  const std::array<Kind, 6> kinds = {
       Kind{"index.invalid",
            "SELECT i.indexrelid::regclass::text AS n FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE NOT "
            "i.indisvalid AND x.relkind = 'i' AND",
@@ -109,6 +109,13 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
            "prokind = 'a' UNION ALL SELECT tableoid, oid, oid::regclass::text FROM pg_class WHERE relnamespace = "
            "'pg_catalog'::regnamespace AND relkind IN ('r', 'v', 'm', 'S')) x WHERE x.oid >= 16384 AND",
            "objects that users made in pg_catalog of {} are not in the dump: {}"},
+      Kind{"object.in_information_schema",
+           "SELECT x.n FROM (SELECT c.tableoid, c.oid, c.oid::regclass::text AS n FROM pg_class c WHERE c.relnamespace "
+           "= 'information_schema'::regnamespace AND c.relkind NOT IN ('i', 'I', 'c') UNION ALL SELECT t.tableoid, "
+           "t.oid, t.oid::regtype::text FROM pg_type t WHERE t.typnamespace = 'information_schema'::regnamespace AND "
+           "t.typrelid = 0 AND t.typelem = 0 UNION ALL SELECT p.tableoid, p.oid, p.oid::regprocedure::text FROM "
+           "pg_proc p WHERE p.pronamespace = 'information_schema'::regnamespace) x WHERE x.oid >= 16384 AND",
+           "objects that users made in information_schema of {} are not in the dump, nor their rows: {}"},
       Kind{"trigger.enabled",
            "SELECT DISTINCT x.tgrelid::regclass::text AS n FROM pg_trigger x WHERE x.tgisinternal AND x.tgenabled <> "
            "'O' "

@@ -30,6 +30,28 @@ std::string setting_statement(const std::string& of, const std::string& setting)
                      is_list_setting(name) && !value.empty() ? value : sql::quote_postgres(value));
 }
 
+/// The privileges on `object`, whatever it had before: those of the row with acl and owner that `of` selects.
+Result<std::string> privileges(sql::PostgresConnection& session, const std::string& object, const std::string& owner,
+                               const std::string& of, const std::stop_token& stop) {
+  std::string out = fmt::format("REVOKE ALL ON {0} FROM PUBLIC;\nREVOKE ALL ON {0} FROM {1};\n", object, owner);
+  auto rights = TRY(session.query(
+      "SELECT a.privilege_type AS p, a.is_grantable AS g, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
+      "quote_ident(e.rolname) END AS who, quote_ident(o.rolname) AS by, a.grantor = x.owner AS own FROM (" +
+          of +
+          ") x, aclexplode(x.acl) a LEFT JOIN pg_roles e ON e.oid = a.grantee LEFT JOIN pg_roles o ON o.oid = "
+          "a.grantor ORDER BY a.grantor <> x.owner, NOT a.is_grantable",
+      soon(), stop));
+  for (size_t i = 0; i < rights.rows.size(); ++i) {
+    const std::string grant =
+        fmt::format("GRANT {} ON {} TO {}{};\n", rights.text("p", i), object, rights.text("who", i),
+                    rights.text("g", i) == "t" ? " WITH GRANT OPTION" : "");
+    out += rights.text("own", i) == "t" ? grant
+                                        : fmt::format("SET SESSION AUTHORIZATION {};\n{}RESET SESSION AUTHORIZATION;\n",
+                                                      rights.text("by", i), grant);
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<sql::PostgresConnection> open_dump_session(const sql::Target& target, std::stop_token stop) {
@@ -101,25 +123,9 @@ Result<std::string> database_properties(sql::PostgresConnection& session, const 
     out += fmt::format("SECURITY LABEL FOR {} ON DATABASE {} IS {};\n",
                        sql::quote_postgres_name(labels.text("provider", i)), name,
                        sql::quote_postgres(labels.text("label", i)));
-  if (facts.text("acl") == "t") {
-    out += fmt::format("REVOKE ALL ON DATABASE {0} FROM PUBLIC;\nREVOKE ALL ON DATABASE {0} FROM {1};\n", name, owner);
-    auto rights = TRY(session.query(
-        "SELECT a.privilege_type AS p, a.is_grantable AS g, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
-        "quote_ident(e.rolname) END AS who, quote_ident(o.rolname) AS by, a.grantor = d.datdba AS own FROM pg_database "
-        "d, aclexplode(d.datacl) a LEFT JOIN pg_roles e ON e.oid = a.grantee LEFT JOIN pg_roles o ON o.oid = a.grantor "
-        "WHERE d.oid = " +
-            oid + " ORDER BY a.grantor <> d.datdba, NOT a.is_grantable",
-        soon(), stop));
-    for (size_t i = 0; i < rights.rows.size(); ++i) {
-      const std::string grant =
-          fmt::format("GRANT {} ON DATABASE {} TO {}{};\n", rights.text("p", i), name, rights.text("who", i),
-                      rights.text("g", i) == "t" ? " WITH GRANT OPTION" : "");
-      out += rights.text("own", i) == "t"
-                 ? grant
-                 : fmt::format("SET SESSION AUTHORIZATION {};\n{}RESET SESSION AUTHORIZATION;\n", rights.text("by", i),
-                               grant);
-    }
-  }
+  if (facts.text("acl") == "t")
+    out += TRY(privileges(session, "DATABASE " + name, owner,
+                          "SELECT datacl AS acl, datdba AS owner FROM pg_database WHERE oid = " + oid, stop));
   auto settings =
       TRY(session.query("SELECT quote_ident(r.rolname) AS role, unnest(s.setconfig) AS c FROM "
                         "pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole WHERE s.setdatabase = " +
@@ -131,6 +137,33 @@ Result<std::string> database_properties(sql::PostgresConnection& session, const 
                              settings.text("c", i));
   }
   return out;
+}
+
+Result<std::string> server_properties(sql::PostgresConnection& session, std::stop_token stop) {
+  auto settings = TRY(session.query(
+      "SELECT unnest(setconfig) AS c FROM pg_db_role_setting WHERE setdatabase = 0 AND setrole = 0", soon(), stop));
+  std::string out;
+  for (size_t i = 0; i < settings.rows.size(); ++i) out += setting_statement("ROLE ALL", settings.text("c", i));
+  auto spaces = TRY(session.query(
+      "SELECT t.oid, t.spcname AS n, quote_ident(r.rolname) AS owner, t.spcowner = 10 AS bootstrap, t.spcacl IS NOT "
+      "NULL AS acl, array_to_string(t.spcoptions, ', ') AS options, shobj_description(t.oid, 'pg_tablespace') AS c "
+      "FROM pg_tablespace t JOIN pg_roles r ON r.oid = t.spcowner WHERE t.spcname IN ('pg_default', 'pg_global') "
+      "ORDER BY 2",
+      soon(), stop));
+  for (size_t i = 0; i < spaces.rows.size(); ++i) {
+    const std::string object = "TABLESPACE " + spaces.text("n", i);
+    if (spaces.text("bootstrap", i) != "t")
+      out += fmt::format("ALTER {} OWNER TO {};\n", object, spaces.text("owner", i));
+    if (!spaces.text("options", i).empty())
+      out += fmt::format("ALTER {} SET ({});\n", object, spaces.text("options", i));
+    if (const auto comment = spaces.value("c", i))
+      out += fmt::format("COMMENT ON {} IS {};\n", object, sql::quote_postgres(*comment));
+    if (spaces.text("acl", i) == "t")
+      out += TRY(privileges(
+          session, object, spaces.text("owner", i),
+          "SELECT spcacl AS acl, spcowner AS owner FROM pg_tablespace WHERE oid = " + spaces.text("oid", i), stop));
+  }
+  return out.empty() ? out : "--\n-- Settings of all roles, tablespaces of the server\n--\n\n" + out + "\n";
 }
 
 Result<std::string> create_database(sql::PostgresConnection& session, const std::string& database,
@@ -169,6 +202,48 @@ Result<std::string> catalog_functions(sql::PostgresConnection& session, const st
   return text;
 }
 
+// What a new database has and this one has no more; privileges on what the server itself made outside of pg_catalog.
+Result<std::string> removed_objects(sql::PostgresConnection& session, DataFrame& frame, const std::stop_token& stop) {
+  auto there = TRY(session.query(
+      "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public') AS public, EXISTS (SELECT FROM pg_language "
+      "WHERE lanname = 'plpgsql') AS plpgsql",
+      soon(), stop));
+  std::string text;
+  if (there.text("public") != "t") text += "DROP SCHEMA IF EXISTS public;\n";
+  // At the end: the checks are validated in it.
+  if (there.text("plpgsql") != "t") (frame.after.empty() ? text : frame.after) += "DROP EXTENSION IF EXISTS plpgsql;\n";
+  auto changed = TRY(session.query(
+      "WITH o AS (SELECT oid, nspname AS name, 'SCHEMA' AS kind, nspacl AS acl, "
+      "nspowner AS owner, acldefault('n', nspowner) || makeaclitem(0, nspowner, 'USAGE', false) AS first FROM "
+      "pg_namespace WHERE nspname = 'information_schema' UNION ALL SELECT oid, "
+      "oid::regclass::text, 'TABLE', relacl, relowner, CASE WHEN relname LIKE '\\_%' THEN acldefault('r', relowner) "
+      "ELSE acldefault('r', relowner) || makeaclitem(0, relowner, 'SELECT', false) END FROM pg_class WHERE "
+      "relnamespace "
+      "= 'information_schema'::regnamespace AND relkind IN ('r', 'v') AND oid < 16384 UNION ALL SELECT "
+      "oid, oid::regprocedure::text, 'FUNCTION', proacl, proowner, acldefault('f', proowner) FROM "
+      "pg_proc WHERE pronamespace = 'information_schema'::regnamespace AND oid < 16384 UNION ALL SELECT "
+      "oid, lanname, 'LANGUAGE', lanacl, lanowner, acldefault('l', lanowner) FROM pg_language "
+      "WHERE lanname = 'sql') "
+      "SELECT o.oid::text AS oid, o.name AS n, o.kind AS k, quote_ident(r.rolname) AS owner FROM o JOIN pg_roles r ON "
+      "r.oid = o.owner WHERE (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(coalesce(o.acl, CASE o.kind WHEN "
+      "'TABLE' THEN acldefault('r', o.owner) WHEN 'SCHEMA' THEN acldefault('n', o.owner) ELSE o.first END)) a) IS "
+      "DISTINCT FROM (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(o.first) a) ORDER BY 3, 2",
+      soon(), stop));
+  constexpr std::array<std::array<std::string_view, 4>, 4> kOf = {{{"SCHEMA", "pg_namespace", "nspacl", "nspowner"},
+                                                                   {"TABLE", "pg_class", "relacl", "relowner"},
+                                                                   {"FUNCTION", "pg_proc", "proacl", "proowner"},
+                                                                   {"LANGUAGE", "pg_language", "lanacl", "lanowner"}}};
+  for (size_t i = 0; i < changed.rows.size(); ++i) {
+    const std::string kind = changed.text("k", i);
+    const auto& of = *std::ranges::find(kOf, kind, [](const auto& each) { return std::string(each[0]); });
+    text += TRY(privileges(session, kind + " " + changed.text("n", i), changed.text("owner", i),
+                           fmt::format("SELECT {} AS acl, {} AS owner FROM {} WHERE oid = {}", of[2], of[3], of[1],
+                                       changed.text("oid", i)),
+                           stop));
+  }
+  return text;
+}
+
 Result<std::string> enabled_event_triggers(sql::PostgresConnection& session, const std::stop_token& stop) {
   auto rows =
       TRY(session.query("SELECT quote_ident(evtname) AS n, evtenabled AS e FROM pg_event_trigger t WHERE evtenabled <> "
@@ -195,6 +270,7 @@ Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token s
   frame.objects = TRY(catalog_functions(session, stop));
   TRY_VOID(checks_of_functions(session, frame, stop));
   const std::string enabled = TRY(enabled_event_triggers(session, stop));
+  frame.objects += TRY(removed_objects(session, frame, stop));
   frame.event_triggers = !enabled.empty();
   frame.after += enabled;
   return frame;

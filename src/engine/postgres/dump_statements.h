@@ -34,6 +34,9 @@ std::string connect_command(const std::string& database);
 /// of any database.
 Result<std::string> database_properties(sql::PostgresConnection& session, const std::string& database,
                                         std::stop_token stop);
+/// What pg_dumpall leaves out of what belongs to the whole server: settings of all roles (ALTER ROLE ALL), and owners,
+/// options, privileges and comments of the tablespaces every server has.
+Result<std::string> server_properties(sql::PostgresConnection& session, std::stop_token stop);
 /// CREATE DATABASE for one that pg_dump cannot name (a newline in it).
 Result<std::string> create_database(sql::PostgresConnection& session, const std::string& database,
                                     std::stop_token stop);
@@ -45,10 +48,11 @@ struct DataFrame {
   bool event_triggers = false;  ///< disabled as they are made; `after` enables them
   std::string objects;          ///< right behind \connect: what pg_dump leaves out
 };
-/// Functions that users made in pg_catalog, which pg_dump takes for the server's own. Event triggers would act on the
-/// statements behind them. CHECK constraints that call functions of users are taken off before the rows come and
-/// validated at the end, when everything such a function may read is there; those functions then find the names their
-/// own sessions find.
+/// Functions that users made in pg_catalog, which pg_dump takes for the server's own. Schema public and plpgsql where
+/// they were dropped; privileges on the information schema and on the language SQL, where they were changed. Event
+/// triggers would act on the statements behind them. CHECK constraints that call functions of users are taken off
+/// before the rows come and validated at the end, when everything such a function may read is there; those functions
+/// then find the names their own sessions find.
 Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token stop);
 
 /// The output of pg_dumpall --globals-only, with tablespaces inside the data directory written as CREATE TABLESPACE

@@ -53,3 +53,5 @@ CREATE ROLE r1; CREATE USER u1@'%' IDENTIFIED BY 'x'; GRANT r1 TO u1@'%'; SET DE
 CREATE VIEW v AS SELECT * FROM numbers;
 CREATE TRIGGER tr BEFORE INSERT ON histo FOR EACH ROW SET NEW.m = 100;
 CREATE UNDO TABLESPACE undo_own ADD DATAFILE 'undo_own.ibu';
+SET restrict_fk_on_non_standard_key=OFF; CREATE TABLE many_keys (a INT, KEY (a)); INSERT INTO many_keys VALUES (1), (1); CREATE TABLE refers_many (a INT, FOREIGN KEY (a) REFERENCES many_keys (a)); INSERT INTO refers_many VALUES (1); SET restrict_fk_on_non_standard_key=ON;
+UPDATE sys.sys_config SET value = '99' WHERE variable = 'statement_truncate_len'; CREATE VIEW sys.own AS SELECT 1 AS a;

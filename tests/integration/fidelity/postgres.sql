@@ -40,6 +40,8 @@ ALTER DATABASE hostile SET role = 'bob';
 ALTER DATABASE hostile SET default_table_access_method = 'heap';
 ALTER DATABASE hostile SET plpgsql.extra_errors = 'all';
 ALTER DATABASE hostile SET force_parallel_mode = on;
+ALTER TABLESPACE pg_default SET (random_page_cost = 1.5); GRANT CREATE ON TABLESPACE pg_default TO bob WITH GRANT OPTION; COMMENT ON TABLESPACE pg_global IS 'it''s global';
+CREATE DATABASE bare TEMPLATE template0;
 CREATE DATABASE exotic;
 \connect exotic
 SET default_transaction_read_only = off; SET array_nulls = on; SET idle_in_transaction_session_timeout = 0;
@@ -168,6 +170,11 @@ CREATE UNIQUE INDEX CONCURRENTLY dup_i ON dup (a);
 \set ON_ERROR_STOP 1
 CREATE EVENT TRIGGER et1 ON ddl_command_start WHEN TAG IN ('ALTER TABLE', 'CREATE INDEX', 'REFRESH MATERIALIZED VIEW') EXECUTE FUNCTION stop_ddl(); COMMENT ON EVENT TRIGGER et1 IS 'e';
 CREATE EVENT TRIGGER et2 ON sql_drop EXECUTE FUNCTION stop_ddl(); ALTER EVENT TRIGGER et2 ENABLE ALWAYS;
+GRANT SELECT ON information_schema.sql_features TO bob; REVOKE SELECT ON information_schema.tables FROM PUBLIC; REVOKE USAGE ON SCHEMA information_schema FROM PUBLIC; REVOKE USAGE ON LANGUAGE sql FROM PUBLIC; GRANT USAGE ON LANGUAGE sql TO carol;
+\connect bare
+SET default_transaction_read_only = off; SET array_nulls = on; SET idle_in_transaction_session_timeout = 0;
+DROP SCHEMA public; DROP EXTENSION plpgsql; CREATE SCHEMA s; CREATE TABLE s.t (a int); CREATE FUNCTION s.one() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TABLE s.c (a int CHECK (a >= s.one())); INSERT INTO s.c VALUES (1);
+CREATE TABLE information_schema.lost (a int);
 \connect latin
 SET default_transaction_read_only = off; SET array_nulls = on; SET idle_in_transaction_session_timeout = 0;
 SET client_encoding = 'UTF8'; CREATE TABLE "tä" ("ö" text DEFAULT 'ü'); INSERT INTO "tä" VALUES ('éÿ'); COMMENT ON TABLE "tä" IS 'ß';
