@@ -1,7 +1,10 @@
 // Triage of a PostgreSQL cluster: servers that are down or frozen, and damaged data.
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <thread>
 
 #include "engine/programs.h"
 #include "tests/integration/triage/postgres.h"
@@ -296,6 +299,28 @@ TEST(TriagePostgres, TellsFaultsOfServers) {
   auto faults = server_faults();
   if (::geteuid() == 0) faults.push_back(immutable_file());
   run_faults_on("shop-postgres", faults);
+}
+
+/// What the standby lacks can be told once it has replayed what its primary has. A machine under load needs more than a
+/// moment for that, and triage must not call it healthy meanwhile.
+TEST(TriagePostgres, TellsOfARemovedFileWhileReplayIsSlow) {
+  HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
+  LabGuard lab;
+  Patient p(lab, "shop-postgres");
+  ASSERT_TRUE(p.prepare());
+  ASSERT_EQ(::unlink(table_at_rest(p).c_str()), 0);
+  await("it is reported", [&] { return !words_of(p.triage(), "page-checksum-failures").empty(); }, seconds(30));
+  const auto replay =
+      static_cast<pid_t>(std::stoi(p.sql(1, {"SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'"})));
+  ASSERT_GT(replay, 1);
+  ASSERT_EQ(::kill(replay, SIGSTOP), 0);
+  const std::jthread busy([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    EXPECT_EQ(::kill(replay, SIGCONT), 0);
+  });
+  const auto look = lab.holdfast({"triage", "-c", "shop-postgres"});
+  EXPECT_EQ(look.exit_code, 4);
+  EXPECT_NE(look.out.find("page-checksum-failures"), std::string::npos) << look.out << look.err;
 }
 
 }  // namespace
