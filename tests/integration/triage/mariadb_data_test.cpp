@@ -186,6 +186,28 @@ std::vector<Fault> faults() {
        .members = {"1 broken rebuild"},
        .authority = "undeterminable",
        .repair = {"repair.undeterminable", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "system tablespace removed while the server runs",
+       .inject = [](Patient& p) { std::filesystem::remove(p.data(1) + "/ibdata1"); },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "redo log of the primary removed while the server runs",
+       .inject = [](Patient& p) { std::filesystem::remove(p.data(0) + "/ib_logfile0"); },
+       .diagnoses = {"page-checksum-failures 0"},
+       .members = {"0 broken nothing"},
+       .authority = "provable 0",
+       .repair = {"repair.target_is_primary"}},
+      {.name = "redo log gone, and not started since",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             std::filesystem::remove(p.data(1) + "/ib_logfile0");
+           },
+       .diagnoses = {"data-damaged 1", "server-stopped 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
       {.name = "all killed, one replica without its redo log",
        .inject =
            [](Patient& p) {

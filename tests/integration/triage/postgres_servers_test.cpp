@@ -234,6 +234,50 @@ std::vector<Fault> server_faults() {
        .authority = "provable 0",
        .also = {"server-crashed", "server-stopped"},
        .repair = {"healed"}},
+      {.name = "parts: pg_xact gone, and not started since",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             remove_tree(p.data(1) + "/pg_xact");
+           },
+       .diagnoses = {"data-damaged 1", "server-stopped 1"},
+       .members = {"1 broken reseed"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "parts: pg_wal removed while the server runs",
+       .inject = [](Patient& p) { remove_tree(p.data(1) + "/pg_wal"); },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken reseed"},
+       .authority = "provable 0",
+       .also = {"replica-not-receiving", "server-crashed", "data-damaged", "authority-undeterminable"},
+       .repair = {"healed"}},
+      {.name = "parts: the folder of a database removed while the server runs",
+       .inject =
+           [](Patient& p) {
+             remove_tree(p.data(1) + "/base/" + p.sql(1, {"SELECT oid FROM pg_database WHERE datname = 'template1'"}));
+           },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken reseed"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "parts: global/ of the primary gone",
+       .inject =
+           [](Patient& p) {
+             p.stop(0);
+             remove_tree(p.data(0) + "/global");
+           },
+       .diagnoses = {"data-damaged 0", "server-stopped 0", "no-writer", "authority-undeterminable"},
+       .members = {"0 broken reseed", "1 broken *"},
+       .authority = "undeterminable",
+       .also = {"replica-source-unreachable", "replica-not-receiving"},
+       .repair = {"repair.undeterminable", "-i 0: repair.undeterminable"}},
+      {.name = "parts: global/ of the primary gone while it runs",
+       .inject = [](Patient& p) { remove_tree(p.data(0) + "/global"); },
+       .diagnoses = {"data-damaged 0", "no-writer", "authority-undeterminable"},
+       .members = {"0 broken reseed", "1 * *"},
+       .authority = "undeterminable",
+       .also = {"replica-source-unreachable", "replica-not-receiving", "server-crashed"},
+       .repair = {"repair.undeterminable"}},
       {.name = "data directory gone",
        .inject = [](Patient& p) { p.lab_break("delete-data", 1); },
        .diagnoses = {"data-missing 1"},
