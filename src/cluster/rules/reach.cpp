@@ -269,7 +269,13 @@ std::vector<Finding> access_denied(const View& view) {
         .summary = mark(m, asked ? "serves, but refuses this user: nothing is known of it"
                                  : "is not asked: the password must not cross the network unencrypted"),
         .evidence = {first_line(m.error)},
-        .remedy = "correct spec.credentials or spec.tls of the DatabaseCluster, then " + view.command("triage")};
+        .remedy =
+            (contains(m.error, "has expired") ? std::string("renew its password on the server (ALTER USER), then ")
+             : contains(m.error, "is locked") ? "unlock it on the server (ALTER USER ... ACCOUNT UNLOCK), then "
+             : contains(m.error, "not permitted to log in")
+                 ? "let it log in again (ALTER ROLE ... LOGIN), then "
+                 : "correct spec.credentials or spec.tls of the DatabaseCluster, then ") +
+            view.command("triage")};
   });
 }
 
