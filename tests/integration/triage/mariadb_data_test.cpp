@@ -214,10 +214,10 @@ std::vector<Fault> faults() {
              for (int i : {2, 1, 0}) p.kill(i);
              std::filesystem::remove(p.data(1) + "/ib_logfile0");
            },
-       .diagnoses = {"server-crashed 0 1 2", "no-writer"},
-       .members = {"0 stopped restart", "1 stopped restart", "2 stopped restart"},
+       .diagnoses = {"server-crashed 0 1 2", "data-damaged 1", "no-writer"},
+       .members = {"0 stopped restart", "1 broken rebuild", "2 stopped restart"},
        .authority = "provable 0",
-       // The primary stays up though the replica does not come.
+       // The primary is started first: there is no donor before.
        .repair = {"healed by 2 plans"}},
       {.name = "all killed, the replicas had received and not applied",
        .inject =
