@@ -35,6 +35,16 @@ std::vector<Finding> undeterminable(const View& view) {
             .evidence = view.authority.reasons,
             .remedy = "bring back or explain the members that are not known, then " + view.command("triage"),
             .blocks = {"repair that replaces data", "bootstrap"}};
+  // They answer: what they hold has no name that others could be compared by.
+  const auto answers_without_gtid = [&](const MemberName& name) {
+    const MemberFacts* m = find(view, name);
+    return m && m->reachable() && m->gtid_mode == false;
+  };
+  if (!view.authority.blockers.empty() && std::ranges::all_of(view.authority.blockers, answers_without_gtid)) {
+    f.summary =
+        "who has all data cannot be determined: transactions without GTIDs on " + names_of(view.authority.blockers);
+    f.remedy = "switch gtid_mode on, in steps (holdfast explain gtid-mode-off), then " + view.command("triage");
+  }
   for (size_t i = 0; i < view.histories.size(); ++i)
     if (view.histories[i].read == History::Read::unknown && !view.histories[i].why.empty())
       f.evidence.push_back(view.histories[i].member.str() + ": " + view.histories[i].why);
