@@ -128,6 +128,17 @@ TEST(TriageWords, AReplicaThatIsTurnedAwayIsToldWhy) {
   EXPECT_TRUE(has(diagnosis_of(locked, "replica-access-denied").remedy, "ACCOUNT UNLOCK"));
 }
 
+TEST(TriageWords, AServerThatRefusesUsMayAcceptWrites) {
+  World w = healthy(Engine::mysql);
+  w[0].reach = Reach::denied;
+  w[0].error = "[3118] Access denied for user 'holdfast'@'localhost'. Account is locked.";
+  const auto report = w.report();
+  const auto& said = diagnosis_of(report, "no-writer");
+  EXPECT_FALSE(has(said.remedy, "holdfast repair")) << said.remedy;
+  EXPECT_TRUE(has(said.remedy, "explain access-denied")) << said.remedy;
+  EXPECT_TRUE(has(diagnosis_of(report, "access-denied").remedy, "ACCOUNT UNLOCK"));
+}
+
 TEST(TriageWords, AMemberWithoutGtidsThatAnswersIsKnown) {
   World w = healthy(Engine::mysql);
   w[1].gtid_mode = false;

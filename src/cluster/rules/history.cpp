@@ -318,6 +318,10 @@ std::vector<Finding> no_writer(const View& view) {
   for (const auto& m : view.members) {
     if (!m.reachable()) {
       unseen = true;
+      // It serves, and may well accept writes: repair touches nothing before that is known.
+      if (m.reach == Reach::denied)
+        f.remedy = fmt::format("{} serves and refuses this program: holdfast explain access-denied; then {}",
+                               m.member.str(), view.command("triage"));
       f.evidence.push_back(fmt::format("{}: {}", m.member.str(), reach_name(m.reach)));
     } else {
       f.evidence.push_back(fmt::format("{}: {}, read-only {}", m.member.str(), member_role_name(m.role),
