@@ -19,6 +19,7 @@
 #include "engine/mariadb/table_files.h"
 #include "engine/observe.h"
 #include "engine/postgres/stored.h"
+#include "engine/stored/parts.h"
 #include "sys/file.h"
 
 namespace holdfast::agent {
@@ -317,6 +318,7 @@ void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, D
   }
   if (!stands_still && (config.engine == cluster::Engine::mariadb || config.engine == cluster::Engine::galera))
     facts.tables_without_file = engine::mariadb::tables_without_file(config.data_dir());
+  facts.missing_parts = engine::missing_parts(config.engine, config.data_dir(), server_pid);
 }
 
 Value wal_end_value(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
@@ -383,6 +385,7 @@ Value inspection_value(const MemberFacts& facts) {
                         {"damageLogged", facts.damage_logged},
                         {"pageCheck", page_check_value(facts.page_check)},
                         {"tablesWithoutFile", Value::list_of(facts.tables_without_file)},
+                        {"missingParts", Value::list_of(facts.missing_parts)},
                         {"readings", readings}});
 }
 
@@ -408,6 +411,7 @@ void take_inspection(MemberFacts& facts, const Value& value) {
   if (value["stored"].is_object()) facts.stored = stored_from(value["stored"]);
   facts.page_check = page_check_from(value["pageCheck"]);
   for (const auto& table : value["tablesWithoutFile"].items()) facts.tables_without_file.push_back(table.text());
+  for (const auto& part : value["missingParts"].items()) facts.missing_parts.push_back(part.text());
 }
 
 }  // namespace holdfast::agent

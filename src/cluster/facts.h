@@ -317,12 +317,16 @@ struct MemberFacts {
   /// "crm/documents.ibd": of a table that its server has in its dictionary, and gone.
   std::vector<std::string> missing_files;
   std::vector<std::string> tables_without_file;  ///< MariaDB, its agent: "crm/documents"; not all need to have one
+  /// Its agent: "global/pg_control", "ibdata1": what every data directory has, and its own has not.
+  std::vector<std::string> missing_parts;
   std::optional<bool> files_compared;  ///< for cut_files; false: not now, since it is behind. nullopt: not possible
   /// What its disk does not give back as it was written.
   std::vector<std::string> damaged_pages() const {
     std::vector<std::string> pages = page_check ? page_check->bad : std::vector<std::string>();
     pages.insert(pages.end(), cut_files.begin(), cut_files.end());
     for (const auto& file : missing_files) pages.push_back("all of " + file);
+    // Of a server that is down data-damaged says so.
+    for (size_t i = 0; reachable() && i < missing_parts.size(); ++i) pages.push_back("all of " + missing_parts[i]);
     return pages;
   }
   std::optional<bool> checksums;       ///< page checksums are on

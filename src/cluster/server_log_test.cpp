@@ -18,6 +18,7 @@ TEST(ServerLog, ARefusedConfigurationIsNoDamage) {
            "2026-11-22 UTC [12] LOG:  unrecognized configuration parameter \"foo\" in file \"/srv/p.conf\" line 5",
            "2026-11-22 10:00:00.000 UTC [12] FATAL:  could not load pg_hba.conf",
            "2026-11-22 10:00:00.000 UTC [12] FATAL:  could not access file \"timescaledb\": No such file or directory",
+           "2026-11-22 10:00:00.000 UTC [12] postgres@postgres DETAIL:  Hot standby mode is disabled.",
        }) {
     EXPECT_TRUE(refuses_configuration(line)) << line;
     EXPECT_FALSE(tells_of_damage(line)) << line;

@@ -142,6 +142,7 @@ void tell_twins(std::vector<MemberFacts>& seen) {
       twin.outside = b.outside;
       twin.page_check = b.page_check;
       twin.tables_without_file = b.tables_without_file;
+      twin.missing_parts = b.missing_parts;
       twin.role_wanted = b.role_wanted;
       twin.upstream_wanted = b.upstream_wanted;
       twin.upstream_noted = b.upstream_noted;

@@ -203,6 +203,21 @@ const Case kCases[] = {
        w[1].log_tail = "postgres: could not find the database system\n";
      },
      "data-damaged", 1, Verdict::broken, Action::reseed},
+    {"part of its directory gone, and not started since", Engine::postgres,
+     [](World& w) {
+       take_down(w[1]);
+       w[1].missing_parts = {"pg_xact"};
+     },
+     "data-damaged", 1, Verdict::broken, Action::reseed},
+    {"part of its directory gone, and no session gets in", Engine::postgres,
+     [](World& w) {
+       w[1].reach = Reach::unreachable;
+       w[1].server_state = "running";
+       w[1].missing_parts = {"global/pg_control"};
+     },
+     "data-damaged", 1, Verdict::broken, Action::reseed},
+    {"part of its directory gone while it serves", Engine::mariadb,
+     [](World& w) { w[1].missing_parts = {"ibdata1"}; }, "page-checksum-failures", 1, Verdict::broken, Action::rebuild},
     {"hangs on a full disk", Engine::mariadb,
      [](World& w) {
        w[1].reach = Reach::timeout;

@@ -108,6 +108,46 @@ TEST(TriageWords, AnImmutableFileIsNotAMatterOfOwners) {
   EXPECT_TRUE(has(said.remedy, "chattr -i /m1/data/ibdata1")) << said.remedy;
 }
 
+TEST(TriageWords, AReplicaThatIsTurnedAwayIsToldWhy) {
+  World w = healthy(Engine::postgres);
+  auto& stream = w[1].following[0];
+  stream.receiving = false;
+  stream.receive_error =
+      "could not connect to the primary server: connection to server at \"10.0.0.1\", port 5432 failed: FATAL:  number "
+      "of requested standby connections exceeds max_wal_senders (currently 0)";
+  const auto full = w.report();
+  EXPECT_TRUE(has(diagnosis_of(full, "replica-source-unreachable").remedy, "raise max_wal_senders"));
+  w = healthy(Engine::mysql);
+  w[1].following[0].receiving = false;
+  w[1].following[0].receive_errno = 1862;
+  w[1].following[0].receive_error = "Your password has expired.";
+  const auto expired = w.report();
+  EXPECT_TRUE(has(diagnosis_of(expired, "replica-access-denied").remedy, "PASSWORD EXPIRE NEVER"));
+  w[1].following[0].receive_errno = 3118;
+  const auto locked = w.report();
+  EXPECT_TRUE(has(diagnosis_of(locked, "replica-access-denied").remedy, "ACCOUNT UNLOCK"));
+}
+
+TEST(TriageWords, AServerThatRefusesUsMayAcceptWrites) {
+  World w = healthy(Engine::mysql);
+  w[0].reach = Reach::denied;
+  w[0].error = "[3118] Access denied for user 'holdfast'@'localhost'. Account is locked.";
+  const auto report = w.report();
+  const auto& said = diagnosis_of(report, "no-writer");
+  EXPECT_FALSE(has(said.remedy, "holdfast repair")) << said.remedy;
+  EXPECT_TRUE(has(said.remedy, "explain access-denied")) << said.remedy;
+  EXPECT_TRUE(has(diagnosis_of(report, "access-denied").remedy, "ACCOUNT UNLOCK"));
+}
+
+TEST(TriageWords, AMemberWithoutGtidsThatAnswersIsKnown) {
+  World w = healthy(Engine::mysql);
+  w[1].gtid_mode = false;
+  const auto report = w.report();
+  const auto& said = diagnosis_of(report, "authority-undeterminable");
+  EXPECT_FALSE(has(said.summary, "nothing is known")) << said.summary;
+  EXPECT_TRUE(has(said.remedy, "gtid_mode")) << said.remedy;
+}
+
 /// A statement that the server does not know helps nobody.
 TEST(TriageWords, StatementsAreOfTheServersOwnDialect) {
   for (const auto engine : {Engine::mysql, Engine::mariadb}) {

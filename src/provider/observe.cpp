@@ -128,6 +128,7 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   facts.damage_logged = std::move(from_agent.damage_logged);
   facts.page_check = std::move(from_agent.page_check);
   facts.tables_without_file = std::move(from_agent.tables_without_file);
+  facts.missing_parts = std::move(from_agent.missing_parts);
   facts.role_wanted = from_agent.role_wanted;
   if (!facts.server_id) facts.server_id = from_agent.server_id;
   facts.upstream_wanted = std::move(from_agent.upstream_wanted);

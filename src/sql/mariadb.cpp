@@ -85,7 +85,9 @@ struct MariadbConnection::State {
   Error server_error(bool connecting) {
     unsigned code = mysql_errno(mysql);
     Error error{ErrorClass::failed, "sql.error", fmt::format("[{}] {}", code, mysql_error(mysql)), {}, {}};
-    if (code == 1045 || code == 1044 || code == 1698 || code == 1251) {
+    // Wrong, of another host (1130), expired (1862), locked (3118, of MariaDB 4151): the server answers, and says no.
+    if (code == 1045 || code == 1044 || code == 1698 || code == 1251 || code == 1130 || code == 1862 || code == 3118 ||
+        code == 4151) {
       error.error_class = ErrorClass::refused;
       error.id = "sql.denied";
       error.hint = "check the user and the password file of this member";

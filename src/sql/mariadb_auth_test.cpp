@@ -32,7 +32,8 @@ std::string zero() {
   return {'\0'};
 }
 
-/// A server that greets as MySQL 8 does, and asks whoever answers to go on with `plugin`. finish() tells all it got.
+/// A server that greets as MySQL 8 does, and asks whoever answers to go on with `plugin`, or, where that begins with
+/// 0xff, answers with this error. finish() tells all it got.
 class Greedy {
  public:
   explicit Greedy(std::string plugin) : plugin_(std::move(plugin)) {
@@ -73,6 +74,7 @@ class Greedy {
                                  scramble.substr(8) + zero() + "mysql_native_password" + zero();
     say(client, packet(0, greeting));
     listen(client);
+    if (plugin_.starts_with('\xff')) return say(client, packet(2, plugin_));
     say(client, packet(2, "\xfe" + plugin_ + zero() + (plugin_ == "dialog" ? "\4Password: " : scramble + zero())));
     listen(client);
   }
@@ -103,6 +105,21 @@ TEST(SignIn, NoPasswordIsHandedOverAsItIs) {
     const std::string heard = server.finish();
     EXPECT_NE(heard.find("backup"), std::string::npos) << connection.error().to_string();
     EXPECT_EQ(heard.find(kPassword), std::string::npos) << plugin;
+  }
+}
+
+/// The server answers and serves others: it is not "unreachable".
+TEST(SignIn, AnAccountThatIsTurnedAwayIsDenied) {
+  for (const int number : {1045, 1130, 1862, 3118, 4151}) {
+    const std::string code = {static_cast<char>(number & 0xff), static_cast<char>(number >> 8)};
+    Greedy server("\xff" + code + "#HY000no");
+    Target target;
+    target.host = "127.0.0.1";
+    target.port = server.port;
+    target.user = "backup";
+    const auto connection = MariadbConnection::connect(target, Deadline::in(seconds(5)));
+    ASSERT_FALSE(connection) << number;
+    EXPECT_EQ(connection.error().id, "sql.denied") << connection.error().to_string();
   }
 }
 

@@ -62,7 +62,9 @@ struct PostgresConnection::State {
     std::string message = trimmed(PQerrorMessage(conn));
     Error error{ErrorClass::unavailable, "sql.unreachable", message, {}, {}};
     if (message.find("authentication failed") != message.npos || message.find("no password supplied") != message.npos ||
-        message.find("pg_hba.conf") != message.npos) {
+        message.find("pg_hba.conf") != message.npos || message.find("is not permitted to log in") != message.npos ||
+        (message.find("role \"") != message.npos && message.find("does not exist") != message.npos) ||
+        message.find("permission denied for database") != message.npos) {
       error.error_class = ErrorClass::refused;
       error.id = "sql.denied";
       error.hint = "check the user and the password file of this member";

@@ -110,6 +110,21 @@ class GreedyPostgres {
   std::thread thread_;
 };
 
+TEST(Transport, ARoleThatMayNotLogInIsDenied) {
+  for (const std::string said : {"role \"backup\" is not permitted to log in", "role \"backup\" does not exist",
+                                 "permission denied for database \"postgres\""}) {
+    const std::string zero(1, '\0');
+    const std::string fields = "SFATAL" + zero + "C28000" + zero + "M" + said + zero + zero;
+    GreedyPostgres server({std::string("E\0\0\0", 4) + static_cast<char>(fields.size() + 4) + fields});
+    Target target = host("127.0.0.1");
+    target.port = server.port;
+    target.password = Secret("geheim-und-lang");
+    const auto connection = PostgresConnection::connect(target, Deadline::in(seconds(5)));
+    ASSERT_FALSE(connection);
+    EXPECT_EQ(connection.error().id, "sql.denied") << connection.error().to_string();
+  }
+}
+
 TEST(Transport, PostgresqlIsNotGivenThePasswordAsItIs) {
   const std::string clear("R\0\0\0\10\0\0\0\3", 9), scram("R\0\0\0\27\0\0\0\12SCRAM-SHA-256\0\0", 24);
   for (const auto& requests : {std::vector{clear}, std::vector{scram + clear}, std::vector{scram, clear}}) {

@@ -35,6 +35,16 @@ std::vector<Finding> undeterminable(const View& view) {
             .evidence = view.authority.reasons,
             .remedy = "bring back or explain the members that are not known, then " + view.command("triage"),
             .blocks = {"repair that replaces data", "bootstrap"}};
+  // They answer: what they hold has no name that others could be compared by.
+  const auto answers_without_gtid = [&](const MemberName& name) {
+    const MemberFacts* m = find(view, name);
+    return m && m->reachable() && m->gtid_mode == false;
+  };
+  if (!view.authority.blockers.empty() && std::ranges::all_of(view.authority.blockers, answers_without_gtid)) {
+    f.summary =
+        "who has all data cannot be determined: transactions without GTIDs on " + names_of(view.authority.blockers);
+    f.remedy = "switch gtid_mode on, in steps (holdfast explain gtid-mode-off), then " + view.command("triage");
+  }
   for (size_t i = 0; i < view.histories.size(); ++i)
     if (view.histories[i].read == History::Read::unknown && !view.histories[i].why.empty())
       f.evidence.push_back(view.histories[i].member.str() + ": " + view.histories[i].why);
@@ -308,6 +318,10 @@ std::vector<Finding> no_writer(const View& view) {
   for (const auto& m : view.members) {
     if (!m.reachable()) {
       unseen = true;
+      // It serves, and may well accept writes: repair touches nothing before that is known.
+      if (m.reach == Reach::denied)
+        f.remedy = fmt::format("{} serves and refuses this program: holdfast explain access-denied; then {}",
+                               m.member.str(), view.command("triage"));
       f.evidence.push_back(fmt::format("{}: {}", m.member.str(), reach_name(m.reach)));
     } else {
       f.evidence.push_back(fmt::format("{}: {}, read-only {}", m.member.str(), member_role_name(m.role),

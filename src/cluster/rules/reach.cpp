@@ -100,7 +100,24 @@ std::vector<Finding> data_vanished(const View& view) {
 
 std::vector<Finding> data_damaged(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || runs(m) || has_no_data(m) || !m.outside.empty()) return {};
+    if (m.reachable() || has_no_data(m) || !m.outside.empty()) return {};
+    // One that runs, too: it takes no more sessions, and would not start again.
+    const bool is_sent_data = m.stored && !m.stored->aborted_transfer.empty();  // galera-receiving-state says more
+    if (!m.missing_parts.empty() && m.server_state != "starting" && !is_sent_data) {
+      const std::string more =
+          m.missing_parts.size() > 1 ? fmt::format(", and {} more", m.missing_parts.size() - 1) : "";
+      Finding f{.members = {},
+                .summary = mark(
+                    m, fmt::format("{}, and part of its data directory is not there: {}{}",
+                                   runs(m) ? "runs and cannot be asked" : "does not run", m.missing_parts[0], more)),
+                .remedy = view.command("repair", &m),
+                .action = refill(view)};
+      for (const auto& part : m.missing_parts)
+        f.evidence.push_back(fmt::format("not there: {}/{}", view.described(m).data_dir, part));
+      if (m.stored && !m.stored->why.empty()) f.evidence.push_back(m.stored->why);
+      return f;
+    }
+    if (runs(m)) return {};
     const bool replicates = view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
     if (replicates && m.agent == true && m.stored && m.stored->torn)
       return Finding{.members = {},
@@ -252,7 +269,13 @@ std::vector<Finding> access_denied(const View& view) {
         .summary = mark(m, asked ? "serves, but refuses this user: nothing is known of it"
                                  : "is not asked: the password must not cross the network unencrypted"),
         .evidence = {first_line(m.error)},
-        .remedy = "correct spec.credentials or spec.tls of the DatabaseCluster, then " + view.command("triage")};
+        .remedy =
+            (contains(m.error, "has expired") ? std::string("renew its password on the server (ALTER USER), then ")
+             : contains(m.error, "is locked") ? "unlock it on the server (ALTER USER ... ACCOUNT UNLOCK), then "
+             : contains(m.error, "not permitted to log in")
+                 ? "let it log in again (ALTER ROLE ... LOGIN), then "
+                 : "correct spec.credentials or spec.tls of the DatabaseCluster, then ") +
+            view.command("triage")};
   });
 }
 
@@ -280,7 +303,8 @@ std::vector<Finding> connections_exhausted(const View& view) {
 std::vector<Finding> unreachable(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || m.reach == Reach::timeout || m.reach == Reach::denied || !m.same_as.empty()) return {};
-    if (!m.outside.empty()) return {};  // server-outside-agent says more
+    if (!m.outside.empty()) return {};                   // server-outside-agent says more
+    if (!m.missing_parts.empty() && runs(m)) return {};  // data-damaged says more
     if (m.server_state == "failed" || m.server_state == "stopped" || m.server_state == "starting" || has_no_data(m))
       return {};
     if (contains(m.error, "Too many connections") || contains(m.error, "too many clients") ||

@@ -158,6 +158,16 @@ std::vector<Finding> position_unknown_to_source(const View& view) {
 std::vector<Finding> refused(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.receiving == true || !source_refuses(f)) return {};
+    // The account is there, and no other password helps.
+    const bool expired = f.receive_errno == 1862, locked = f.receive_errno == 3118 || f.receive_errno == 4151;
+    if (expired || locked)
+      return Finding{.summary = fmt::format("{} may not follow {}: {}", name(m), f.upstream,
+                                            expired ? "the password of its replication account has expired"
+                                                    : "its replication account is locked"),
+                     .evidence = {fmt::format("receiver [{}] {}", f.receive_errno, first_line(f.receive_error))},
+                     .remedy = fmt::format("on {}: ALTER USER of the replication account with {}; then {}", f.upstream,
+                                           expired ? "PASSWORD EXPIRE NEVER, or with a new password" : "ACCOUNT UNLOCK",
+                                           view.command("repair", &m))};
     return Finding{
         .summary = fmt::format("{} may not follow {}: its replication account is refused", name(m), f.upstream),
         .evidence = {fmt::format("receiver [{}] {}", f.receive_errno, first_line(f.receive_error))},
@@ -180,6 +190,16 @@ std::vector<Finding> upstream_unreachable(const View& view) {
           .remedy = fmt::format("SET GLOBAL offline_mode=OFF on {} lets it in again: holdfast explain offline-mode; "
                                 "then {}",
                                 name(*at), view.command("triage"))};
+    if (contains(f.receive_error, "exceeds max_wal_senders")) {
+      const std::string source = f.upstream.empty() ? "its source" : f.upstream;
+      return Finding{.summary = fmt::format("{} is turned away by {}, which has no walsender left (max_wal_senders)",
+                                            name(m), source),
+                     .evidence = {fmt::format("receiver {} {}", f.receive_state, first_line(f.receive_error))},
+                     .remedy = fmt::format(
+                         "see who holds them (pg_stat_replication), or raise max_wal_senders on {} and restart it; "
+                         "then {}",
+                         source, view.command("triage"))};
+    }
     // It answers us over the network, and the receiver has no error of its own: the reason is in the source's log.
     if (const MemberFacts* source = source_of(view, f);
         source && source->reachable() && source->tcp == true && !source_unreachable(f) && f.receive_errno == 0)

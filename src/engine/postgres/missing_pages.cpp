@@ -18,7 +18,9 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds kUntilLevel(500), kBetween(500);
+/// Until the standby has replayed what its primary has: a busy machine needs seconds for that, and what was not
+/// compared counts as whole. One that is paused or delayed on purpose gets no closer.
+constexpr milliseconds kUntilLevel(3000), kUntilLevelHeld(500), kBetween(500);
 constexpr size_t kMostFiles = 64;                   ///< looked at in one go, those that lack most first
 constexpr uint64_t kLooks = 4, kLooksOfEmpty = 16;  ///< pages of each
 
@@ -93,6 +95,9 @@ class Comparison {
 
   Result<MissingPages> run(const std::vector<cluster::PageRun>& empty_of_primary,
                            const std::vector<cluster::PageRun>& empty_of_standby) {
+    // Half a second is left for the pause between two looks, and some for the looks.
+    const auto left = std::max(deadline_.left() - kBetween, milliseconds(0));
+    patience_ = deadline_.at_most(std::min(kUntilLevel, left * 3 / 4));
     block_ = std::stoull(TRY(primary_.query("SELECT current_setting('block_size') AS b", deadline_, stop_)).text("b"));
     const Pages there = pages_of(TRY(primary_.query(kFiles, deadline_, stop_)), block_);
     const Pages here = pages_of(TRY(standby_.query(kFiles, deadline_, stop_)), block_);
@@ -144,13 +149,15 @@ class Comparison {
   }
 
   Result<bool> replays(const std::string& lsn) {
-    const Deadline patience = deadline_.at_most(kUntilLevel);
+    const Deadline held = deadline_.at_most(kUntilLevelHeld);
     for (;;) {
       const auto rows = TRY(standby_.query(
-          fmt::format("SELECT pg_last_wal_replay_lsn() >= {}::pg_lsn AS level", sql::quote_postgres(lsn)), deadline_,
-          stop_));
+          fmt::format("SELECT pg_last_wal_replay_lsn() >= {}::pg_lsn AS level, pg_is_wal_replay_paused() "
+                      "OR coalesce(current_setting('recovery_min_apply_delay', true), '0') <> '0' AS held",
+                      sql::quote_postgres(lsn)),
+          deadline_, stop_));
       if (rows.text("level") == "t") return true;
-      if (patience.passed()) return false;
+      if (held.passed() && (patience_.passed() || rows.text("held") == "t")) return false;
       std::this_thread::sleep_for(milliseconds(20));
     }
   }
@@ -209,6 +216,7 @@ class Comparison {
   PostgresConnection& standby_;
   const Deadline deadline_;
   const std::stop_token& stop_;
+  Deadline patience_ = Deadline::never();
   uint64_t block_ = 8192;
 };
 

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <set>
+#include <thread>
 
 #include "crypto/certificate.h"
 #include "engine/postgres/waits.h"
@@ -270,6 +273,29 @@ Result<std::string> history_by_protocol(uint32_t timeline, sql::Target target, D
   return rows.text("content");
 }
 
+/// Of a database whose folder is gone no session sees anything before one connects to it. One that is being dropped
+/// loses its folder a moment before its name.
+void look_for_databases(MemberFacts& facts, Ask& ask) {
+  std::set<std::string> missing;
+  for (int look = 0; look < 2 && (look == 0 || !missing.empty()); ++look) {
+    if (look > 0) std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    const auto rows = ask.if_allowed(
+        "folders of databases",
+        "SELECT 'base/' || d.oid AS folder FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE "
+        "d.datconnlimit <> -2 AND t.spcname = 'pg_default' AND (pg_stat_file('base/' || d.oid, true)).isdir IS NULL "
+        "UNION ALL SELECT 'pg_tblspc/' || t.oid || '/*/' || d.oid FROM pg_database d JOIN pg_tablespace t ON t.oid = "
+        "d.dattablespace WHERE d.datconnlimit <> -2 AND t.spcname <> 'pg_default' AND NOT EXISTS (SELECT FROM "
+        "pg_ls_dir('pg_tblspc/' || t.oid, true, false) v WHERE (pg_stat_file('pg_tblspc/' || t.oid || '/' || v || '/' "
+        "|| d.oid, true)).isdir)");
+    if (!rows) return;
+    std::set<std::string> now;
+    for (size_t i = 0; i < rows->rows.size(); ++i)
+      if (const std::string folder = rows->text("folder", i); look == 0 || missing.contains(folder)) now.insert(folder);
+    missing = std::move(now);
+  }
+  facts.missing_files.insert(facts.missing_files.end(), missing.begin(), missing.end());
+}
+
 void take_history(MemberFacts& facts, Ask& ask, const sql::Target& target, Deadline deadline,
                   const std::stop_token& stop) {
   if (facts.timeline <= 1) return;
@@ -326,6 +352,7 @@ void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, s
   if (auto rows = ask("checksum failures", "SELECT sum(checksum_failures) AS n FROM pg_stat_database");
       rows && rows->value("n"))
     facts.checksum_failures = std::strtoll(rows->text("n").c_str(), nullptr, 10);
+  look_for_databases(facts, ask);
   if (auto rows = ask("size", "SELECT sum(pg_database_size(oid)) AS bytes FROM pg_database");
       rows && rows->value("bytes"))
     facts.data_bytes = std::strtoull(rows->text("bytes").c_str(), nullptr, 10);

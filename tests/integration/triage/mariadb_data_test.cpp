@@ -186,16 +186,38 @@ std::vector<Fault> faults() {
        .members = {"1 broken rebuild"},
        .authority = "undeterminable",
        .repair = {"repair.undeterminable", "-i 1: operation.not_accepted", "-i 1 ACCEPT: healed"}},
+      {.name = "system tablespace removed while the server runs",
+       .inject = [](Patient& p) { std::filesystem::remove(p.data(1) + "/ibdata1"); },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "redo log of the primary removed while the server runs",
+       .inject = [](Patient& p) { std::filesystem::remove(p.data(0) + "/ib_logfile0"); },
+       .diagnoses = {"page-checksum-failures 0"},
+       .members = {"0 broken nothing"},
+       .authority = "provable 0",
+       .repair = {"repair.target_is_primary"}},
+      {.name = "redo log gone, and not started since",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             std::filesystem::remove(p.data(1) + "/ib_logfile0");
+           },
+       .diagnoses = {"data-damaged 1", "server-stopped 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
       {.name = "all killed, one replica without its redo log",
        .inject =
            [](Patient& p) {
              for (int i : {2, 1, 0}) p.kill(i);
              std::filesystem::remove(p.data(1) + "/ib_logfile0");
            },
-       .diagnoses = {"server-crashed 0 1 2", "no-writer"},
-       .members = {"0 stopped restart", "1 stopped restart", "2 stopped restart"},
+       .diagnoses = {"server-crashed 0 1 2", "data-damaged 1", "no-writer"},
+       .members = {"0 stopped restart", "1 broken rebuild", "2 stopped restart"},
        .authority = "provable 0",
-       // The primary stays up though the replica does not come.
+       // The primary is started first: there is no donor before.
        .repair = {"healed by 2 plans"}},
       {.name = "all killed, the replicas had received and not applied",
        .inject =

@@ -108,6 +108,22 @@ std::vector<Fault> data_faults() {
        .authority = "provable 0",
        .also = {"server-crashed", "server-stopped"},
        .repair = {"healed"}},
+      {.name = "dictionary removed while the server runs",
+       .inject = [](Patient& p) { std::filesystem::remove(p.data(1) + "/mysql.ibd"); },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "redo log gone, and not started since",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             remove_tree(p.data(1) + "/#innodb_redo");
+           },
+       .diagnoses = {"data-damaged 1", "server-stopped 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
       {.name = "a binary log gone",
        .inject =
            [](Patient& p) {

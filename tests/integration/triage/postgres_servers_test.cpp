@@ -1,7 +1,10 @@
 // Triage of a PostgreSQL cluster: servers that are down or frozen, and damaged data.
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <thread>
 
 #include "engine/programs.h"
 #include "tests/integration/triage/postgres.h"
@@ -231,6 +234,50 @@ std::vector<Fault> server_faults() {
        .authority = "provable 0",
        .also = {"server-crashed", "server-stopped"},
        .repair = {"healed"}},
+      {.name = "parts: pg_xact gone, and not started since",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             remove_tree(p.data(1) + "/pg_xact");
+           },
+       .diagnoses = {"data-damaged 1", "server-stopped 1"},
+       .members = {"1 broken reseed"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "parts: pg_wal removed while the server runs",
+       .inject = [](Patient& p) { remove_tree(p.data(1) + "/pg_wal"); },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken reseed"},
+       .authority = "provable 0",
+       .also = {"replica-not-receiving", "server-crashed", "data-damaged", "authority-undeterminable"},
+       .repair = {"healed"}},
+      {.name = "parts: the folder of a database removed while the server runs",
+       .inject =
+           [](Patient& p) {
+             remove_tree(p.data(1) + "/base/" + p.sql(1, {"SELECT oid FROM pg_database WHERE datname = 'template1'"}));
+           },
+       .diagnoses = {"page-checksum-failures 1"},
+       .members = {"1 broken reseed"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "parts: global/ of the primary gone",
+       .inject =
+           [](Patient& p) {
+             p.stop(0);
+             remove_tree(p.data(0) + "/global");
+           },
+       .diagnoses = {"data-damaged 0", "server-stopped 0", "no-writer", "authority-undeterminable"},
+       .members = {"0 broken reseed", "1 broken *"},
+       .authority = "undeterminable",
+       .also = {"replica-source-unreachable", "replica-not-receiving"},
+       .repair = {"repair.undeterminable", "-i 0: repair.undeterminable"}},
+      {.name = "parts: global/ of the primary gone while it runs",
+       .inject = [](Patient& p) { remove_tree(p.data(0) + "/global"); },
+       .diagnoses = {"data-damaged 0", "no-writer", "authority-undeterminable"},
+       .members = {"0 broken reseed", "1 * *"},
+       .authority = "undeterminable",
+       .also = {"replica-source-unreachable", "replica-not-receiving", "server-crashed"},
+       .repair = {"repair.undeterminable"}},
       {.name = "data directory gone",
        .inject = [](Patient& p) { p.lab_break("delete-data", 1); },
        .diagnoses = {"data-missing 1"},
@@ -296,6 +343,28 @@ TEST(TriagePostgres, TellsFaultsOfServers) {
   auto faults = server_faults();
   if (::geteuid() == 0) faults.push_back(immutable_file());
   run_faults_on("shop-postgres", faults);
+}
+
+/// What the standby lacks can be told once it has replayed what its primary has. A machine under load needs more than a
+/// moment for that, and triage must not call it healthy meanwhile.
+TEST(TriagePostgres, TellsOfARemovedFileWhileReplayIsSlow) {
+  HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
+  LabGuard lab;
+  Patient p(lab, "shop-postgres");
+  ASSERT_TRUE(p.prepare());
+  ASSERT_EQ(::unlink(table_at_rest(p).c_str()), 0);
+  await("it is reported", [&] { return !words_of(p.triage(), "page-checksum-failures").empty(); }, seconds(30));
+  const auto replay =
+      static_cast<pid_t>(std::stoi(p.sql(1, {"SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'"})));
+  ASSERT_GT(replay, 1);
+  ASSERT_EQ(::kill(replay, SIGSTOP), 0);
+  const std::jthread busy([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    EXPECT_EQ(::kill(replay, SIGCONT), 0);
+  });
+  const auto look = lab.holdfast({"triage", "-c", "shop-postgres"});
+  EXPECT_EQ(look.exit_code, 4);
+  EXPECT_NE(look.out.find("page-checksum-failures"), std::string::npos) << look.out << look.err;
 }
 
 }  // namespace
