@@ -122,7 +122,7 @@ class Comparison {
       gaps = TRY(that_lack(own, std::move(gaps)));
       if (gaps.empty()) break;
       // What the primary cuts off on purpose is in its log before it does so, though not always on its disk.
-      if (of_primary && !TRY(replays(TRY(end_of_log("insert"))))) return std::nullopt;
+      if (of_primary && !TRY(replays_all_cuts())) return std::nullopt;
       const Heads heads = TRY(heads_of(other, gaps));
       std::erase_if(gaps, [&](const Gap& g) {
         return std::ranges::none_of(g.looks, [&](uint64_t page) {
@@ -148,18 +148,49 @@ class Comparison {
     return TRY(position::Lsn::parse(rows.text("lsn"))).value;
   }
 
+  /// All that the primary has cut off by now. What it logs without a commit (hints, pruned pages) may stay in its
+  /// memory for a quarter of a minute when it idles, where no standby gets it. Once its log writer has had its time
+  /// there is no cut among that, unless one is being made: TRUNCATE, DROP and VACUUM end with a commit.
+  Result<bool> replays_all_cuts() {
+    const std::string end = TRY(end_of_log("insert"));
+    const auto since = std::chrono::steady_clock::now();
+    for (;;) {
+      const Replay replay = TRY(replay_of(end));
+      if (replay.reached) return true;
+      const auto rows = TRY(primary_.query(
+          "SELECT pg_current_wal_flush_lsn() AS flushed, (SELECT 3 * setting::bigint + 200 FROM pg_settings WHERE name "
+          "= 'wal_writer_delay') AS writer_ms, (EXISTS (SELECT FROM pg_locks WHERE locktype = 'relation' AND granted "
+          "AND mode = 'AccessExclusiveLock') OR EXISTS (SELECT FROM pg_stat_progress_vacuum))::text AS cuts",
+          deadline_, stop_));
+      const auto passed = std::chrono::steady_clock::now() - since;
+      const bool written = passed > milliseconds(std::stoll(rows.text("writer_ms")));
+      if (written && rows.text("cuts") == "false") return replays(rows.text("flushed"));
+      if (patience_.passed() || (replay.held && passed > kUntilLevelHeld)) return false;
+      std::this_thread::sleep_for(milliseconds(20));
+    }
+  }
+
   Result<bool> replays(const std::string& lsn) {
     const Deadline held = deadline_.at_most(kUntilLevelHeld);
     for (;;) {
-      const auto rows = TRY(standby_.query(
-          fmt::format("SELECT pg_last_wal_replay_lsn() >= {}::pg_lsn AS level, pg_is_wal_replay_paused() "
-                      "OR coalesce(current_setting('recovery_min_apply_delay', true), '0') <> '0' AS held",
-                      sql::quote_postgres(lsn)),
-          deadline_, stop_));
-      if (rows.text("level") == "t") return true;
-      if (held.passed() && (patience_.passed() || rows.text("held") == "t")) return false;
+      const Replay replay = TRY(replay_of(lsn));
+      if (replay.reached) return true;
+      if (held.passed() && (patience_.passed() || replay.held)) return false;
       std::this_thread::sleep_for(milliseconds(20));
     }
+  }
+
+  struct Replay {
+    bool reached;  ///< a position of the primary
+    bool held;     ///< it is paused or delayed on purpose, and gets no closer
+  };
+  Result<Replay> replay_of(const std::string& lsn) {
+    const auto rows = TRY(
+        standby_.query(fmt::format("SELECT pg_last_wal_replay_lsn() >= {}::pg_lsn AS level, pg_is_wal_replay_paused() "
+                                   "OR coalesce(current_setting('recovery_min_apply_delay', true), '0') <> '0' AS held",
+                                   sql::quote_postgres(lsn)),
+                       deadline_, stop_));
+    return Replay{rows.text("level") == "t", rows.text("held") == "t"};
   }
 
   /// Those of them that are still so. Of a file that is gone: its folder is there, which comes first when a database is

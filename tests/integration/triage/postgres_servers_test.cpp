@@ -367,5 +367,34 @@ TEST(TriagePostgres, TellsOfARemovedFileWhileReplayIsSlow) {
   EXPECT_NE(look.out.find("page-checksum-failures"), std::string::npos) << look.out << look.err;
 }
 
+/// A primary that idles keeps what it logs without a commit (here: hints of a table that is read) for many seconds, so
+/// that no standby gets level with it meanwhile.
+TEST(TriagePostgres, TellsOfARemovedFileWhileThePrimaryHoldsLogBack) {
+  HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
+  LabGuard lab;
+  Patient p(lab, "shop-postgres");
+  ASSERT_TRUE(p.prepare());
+  ASSERT_EQ(::unlink(table_at_rest(p).c_str()), 0);
+  await("it is reported", [&] { return !words_of(p.triage(), "page-checksum-failures").empty(); }, seconds(30));
+  p.sql(0, {"CREATE TABLE fresh (a int)"});
+  // Until its log writer has slept over it; then it stays.
+  const auto holds_back = [&] {
+    return p.sql(0, {"SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()"}) == "t";
+  };
+  await(
+      "log is held back",
+      [&] {
+        p.sql(0, {"INSERT INTO fresh SELECT generate_series(1, 1000)"});
+        p.sql(0, {"CHECKPOINT"});
+        p.sql(0, {"SELECT count(*) FROM fresh"});
+        std::this_thread::sleep_for(std::chrono::seconds(1));
+        return holds_back();
+      },
+      seconds(60));
+  const auto look = lab.holdfast({"triage", "-c", "shop-postgres"});
+  EXPECT_EQ(look.exit_code, 4);
+  EXPECT_NE(look.out.find("page-checksum-failures"), std::string::npos) << look.out << look.err;
+}
+
 }  // namespace
 }  // namespace holdfast::test::postgres
