@@ -121,8 +121,9 @@ class Comparison {
       const uint64_t passed = TRY(position::Lsn::parse(before)).value, on_disk = TRY(checkpoint(own));
       gaps = TRY(that_lack(own, std::move(gaps)));
       if (gaps.empty()) break;
-      // What the primary cuts off on purpose is in its log before it does so, though not always on its disk.
-      if (of_primary && !TRY(replays_all_cuts())) return std::nullopt;
+      // What the primary cuts off on purpose is in its log before it does so, though not always on its disk. What it
+      // lacked at the first look it had cut off by then.
+      if (of_primary && look == 0 && !TRY(replays_all_cuts())) return std::nullopt;
       const Heads heads = TRY(heads_of(other, gaps));
       std::erase_if(gaps, [&](const Gap& g) {
         return std::ranges::none_of(g.looks, [&](uint64_t page) {

@@ -369,12 +369,12 @@ TEST(TriagePostgres, TellsOfARemovedFileWhileReplayIsSlow) {
 
 /// A primary that idles keeps what it logs without a commit (here: hints of a table that is read) for many seconds, so
 /// that no standby gets level with it meanwhile.
-TEST(TriagePostgres, TellsOfARemovedFileWhileThePrimaryHoldsLogBack) {
+TEST(TriagePostgres, TellsOfACutFileWhileThePrimaryHoldsLogBack) {
   HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
   LabGuard lab;
   Patient p(lab, "shop-postgres");
   ASSERT_TRUE(p.prepare());
-  ASSERT_EQ(::unlink(table_at_rest(p).c_str()), 0);
+  ASSERT_EQ(::truncate(table_at_rest(p, 0).c_str(), 8192 * 10), 0);
   await("it is reported", [&] { return !words_of(p.triage(), "page-checksum-failures").empty(); }, seconds(30));
   p.sql(0, {"CREATE TABLE fresh (a int)"});
   // Until its log writer has slept over it; then it stays.
