@@ -44,6 +44,8 @@ std::vector<Finding> undeterminable(const View& view) {
     f.summary =
         "who has all data cannot be determined: transactions without GTIDs on " + names_of(view.authority.blockers);
     f.remedy = "switch gtid_mode on, in steps (holdfast explain gtid-mode-off), then " + view.command("triage");
+    f.members = view.authority.blockers;
+    f.verdict = Verdict::unknown;
   }
   for (size_t i = 0; i < view.histories.size(); ++i)
     if (view.histories[i].read == History::Read::unknown && !view.histories[i].why.empty())
