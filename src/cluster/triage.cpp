@@ -184,6 +184,7 @@ std::string cluster_sentence(const TriageReport& report, size_t writers) {
 /// What is the cause of others, or must be done before them, comes first; what only follows from others, last.
 int order_of(const Diagnosis& d) {
   if (d.id == "agent-gone" || d.id == "agent-hung") return 0;  // without it nothing is done to that member
+  if (d.id == "server-id-duplicate") return 0;                 // why it does not receive; no rebuild is needed
   return d.id == "authority-undeterminable" || d.id == "replica-source-unreachable" ? 2 : 1;
 }
 
