@@ -324,6 +324,8 @@ std::vector<Finding> no_writer(const View& view) {
       if (m.reach == Reach::denied)
         f.remedy = fmt::format("{} serves and refuses this program: holdfast explain access-denied; then {}",
                                m.member.str(), view.command("triage"));
+      else if (const std::string promote = after_lost_primary(view, m); !promote.empty())
+        f.remedy = fmt::format("the data of {} is damaged or gone: {}", m.member.str(), promote);
       f.evidence.push_back(fmt::format("{}: {}", m.member.str(), reach_name(m.reach)));
     } else {
       f.evidence.push_back(fmt::format("{}: {}, read-only {}", m.member.str(), member_role_name(m.role),
