@@ -232,6 +232,9 @@ struct PageCheck {
   std::vector<PageRun> empty;
 };
 
+/// MySQL: without it the data is whole, and the next start makes another server_uuid.
+constexpr std::string_view kServerUuidFile = "auto.cnf";
+
 /// One member, observed once.
 struct MemberFacts {
   MemberName member;
@@ -326,7 +329,8 @@ struct MemberFacts {
     pages.insert(pages.end(), cut_files.begin(), cut_files.end());
     for (const auto& file : missing_files) pages.push_back("all of " + file);
     // Of a server that is down data-damaged says so.
-    for (size_t i = 0; reachable() && i < missing_parts.size(); ++i) pages.push_back("all of " + missing_parts[i]);
+    for (size_t i = 0; reachable() && i < missing_parts.size(); ++i)
+      if (missing_parts[i] != kServerUuidFile) pages.push_back("all of " + missing_parts[i]);
     return pages;
   }
   std::optional<bool> checksums;       ///< page checksums are on

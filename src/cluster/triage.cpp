@@ -175,15 +175,16 @@ std::string cluster_sentence(const TriageReport& report, size_t writers) {
     return fmt::format("{} of {} members healthy{}", healthy, total,
                        warnings ? fmt::format(", {} warning{}", warnings, warnings > 1 ? "s" : "") : "");
   }
-  if (writers == 0)
-    return fmt::format("nobody is seen to take writes; {} of {} members healthy{}", healthy, total, worst);
-  return fmt::format("{}; {} of {} members healthy{}", writes_wait(report) ? "writes wait" : "takes writes", healthy,
-                     total, worst);
+  // No member is at fault, and the cluster is: a count of all of them would sound as if it were well.
+  const std::string count = healthy == total ? "" : fmt::format("; {} of {} members healthy", healthy, total);
+  if (writers == 0) return "nobody is seen to take writes" + count + worst;
+  return fmt::format("{}{}{}", writes_wait(report) ? "writes wait" : "takes writes", count, worst);
 }
 
 /// What is the cause of others, or must be done before them, comes first; what only follows from others, last.
 int order_of(const Diagnosis& d) {
   if (d.id == "agent-gone" || d.id == "agent-hung") return 0;  // without it nothing is done to that member
+  if (d.id == "server-id-duplicate") return 0;                 // why it does not receive; no rebuild is needed
   return d.id == "authority-undeterminable" || d.id == "replica-source-unreachable" ? 2 : 1;
 }
 

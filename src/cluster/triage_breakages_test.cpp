@@ -216,6 +216,12 @@ const Case kCases[] = {
        w[1].missing_parts = {"global/pg_control"};
      },
      "data-damaged", 1, Verdict::broken, Action::reseed},
+    {"the index of its binary logs gone", Engine::mysql,
+     [](World& w) {
+       take_down(w[1]);
+       w[1].missing_parts = {"binlog.index"};
+     },
+     "data-damaged", 1, Verdict::broken, Action::nothing},
     {"part of its directory gone while it serves", Engine::mariadb,
      [](World& w) { w[1].missing_parts = {"ibdata1"}; }, "page-checksum-failures", 1, Verdict::broken, Action::rebuild},
     {"hangs on a full disk", Engine::mariadb,
@@ -382,6 +388,27 @@ const Case kCases[] = {
        w[1].stored->position.clear();
      },
      "galera-state-lost", 1, Verdict::broken, Action::rebuild},
+    {"state file gone", Engine::galera,
+     [](World& w) {
+       take_down(w[1]);
+       w[1].stored->lineage.clear();
+       w[1].stored->seqno.reset();
+       w[1].stored->position.clear();
+       w[1].stored->position_unknown = "grastate.dat is not there";
+     },
+     "galera-state-lost", 1, Verdict::broken, Action::rebuild},
+    {"replication account locked", Engine::mariadb,
+     [](World& w) {
+       w[1].following[0].receiving = false;
+       w[1].following[0].receive_errno = 4151;
+     },
+     "replica-access-denied", 1, Verdict::broken, Action::nothing},
+    {"replication account expired", Engine::mysql,
+     [](World& w) {
+       w[1].following[0].receiving = false;
+       w[1].following[0].receive_errno = 1862;
+     },
+     "replica-access-denied", 1, Verdict::broken, Action::nothing},
     {"a state comes", Engine::galera,
      [](World& w) {
        take_down(w[1], "starting");

@@ -75,6 +75,26 @@ TEST(Triage, WithoutGtidsNothingIsProvableAndTheReasonIsNamed) {
   const auto report = w.report();
   EXPECT_TRUE(report.has("gtid-mode-off"));
   EXPECT_EQ(report.authority.kind, AuthorityKind::undeterminable);
+  EXPECT_EQ(report.sentence.find("3 of 3 members healthy"), std::string::npos) << report.sentence;
+}
+
+TEST(Triage, AReplicaWithoutGtidsIsNotCountedAsHealthy) {
+  World w = healthy(Engine::mysql);
+  w[1].gtid_mode = false;
+  const auto report = w.report();
+  EXPECT_FALSE(report.healthy);
+  EXPECT_EQ(report.members[1].verdict, Verdict::unknown);
+  EXPECT_EQ(report.members[0].verdict, Verdict::healthy);
+  EXPECT_NE(report.sentence.find("2 of 3 members healthy"), std::string::npos) << report.sentence;
+}
+
+TEST(Triage, TheHeadlineNeverCountsAllAsHealthyWhereTheClusterIsNot) {
+  World w = healthy(Engine::galera);
+  for (auto& f : w.facts) f.galera->size = 4;  // an error of the cluster, and no member is at fault
+  const auto report = w.report();
+  ASSERT_FALSE(report.healthy);
+  EXPECT_EQ(report.sentence.find("3 of 3 members healthy"), std::string::npos) << report.sentence;
+  EXPECT_NE(report.sentence.find(report.diagnoses[0].summary), std::string::npos) << report.sentence;
 }
 
 TEST(Triage, MemberWithoutFactsIsUnknownAndNothingIsProvable) {

@@ -9,6 +9,7 @@ namespace {
 
 using test::healthy;
 using test::kUuid;
+using test::take_down;
 using test::World;
 
 const Diagnosis& diagnosis_of(const TriageReport& report, std::string_view id) {
@@ -190,6 +191,53 @@ TEST(TriageWords, AMarkToBootstrapFromIsNoReasonToBootstrapBesideOthers) {
   const auto& said = diagnosis_of(report, "galera-bootstrap-flag");
   EXPECT_FALSE(has(said.remedy, "bootstrap -c")) << said.remedy;
   EXPECT_TRUE(has(said.remedy, "holdfast repair -c shop/orders -i 1")) << said.remedy;
+}
+
+TEST(TriageWords, WhereThePrimarysDataIsLostTheFirstStepIsNoRepair) {
+  for (const Engine engine : {Engine::mariadb, Engine::mysql, Engine::postgres}) {
+    World w = healthy(engine);
+    take_down(w[0]);
+    w[0].missing_parts = {"ibdata1"};
+    w[0].stored->position.clear();
+    w[0].stored->position_unknown = "ibdata1 is missing";
+    const auto report = w.report();
+    ASSERT_TRUE(report.has("no-writer"));
+    for (const char* id : {"no-writer", "data-damaged"}) {
+      const std::string& next = diagnosis_of(report, id).remedy;
+      EXPECT_LT(next.find("holdfast explain leader-not-primary"), next.find("holdfast repair")) << next;
+      EXPECT_NE(next.find("keep its data directory"), std::string::npos) << next;
+    }
+  }
+}
+
+TEST(TriageWords, AServerThatRefusesItsConfigurationIsNotCalledStopped) {
+  World w = healthy(Engine::postgres);
+  take_down(w[1]);
+  w[1].log_tail = "FATAL:  configuration file \"/d/postgresql.conf\" contains errors\n";
+  const auto report = w.report();
+  EXPECT_TRUE(report.has("config-refused"));
+  EXPECT_FALSE(report.has("server-stopped"));
+}
+
+TEST(TriageWords, ACopiedServerUuidComesBeforeTheReceiverThatItStopped) {
+  World w = healthy(Engine::mysql);
+  w[0].server_uuid = w[1].server_uuid = kUuid[0];
+  w[1].following[0].receiving = false;
+  w[1].following[0].receive_errno = 13117;
+  w[1].following[0].receive_error = "source and replica have equal MySQL server UUIDs";
+  const auto report = w.report();
+  ASSERT_TRUE(report.has("replica-not-receiving"));
+  EXPECT_EQ(report.diagnoses[0].id, "server-id-duplicate");
+}
+
+TEST(TriageWords, AServerUuidThatIsOnNoDiskIsAWarningAndNoDamage) {
+  World w = healthy(Engine::mysql);
+  w[1].server_uuid = kUuid[1];
+  w[1].missing_parts = {"auto.cnf"};
+  const auto report = w.report();
+  EXPECT_TRUE(report.healthy);
+  EXPECT_FALSE(report.has("page-checksum-failures"));
+  EXPECT_TRUE(has(diagnosis_of(report, "server-uuid-unsaved").remedy, kUuid[1]));
 }
 
 }  // namespace

@@ -119,7 +119,7 @@ void show_live(Rng& rng, const Scene& scene, size_t i, size_t leader, MemberFact
   if (const auto* set = std::get_if<GtidSet>(&shown.position)) {
     f.lineage = fmt::format("00000000-0000-0000-0000-0000000001{:02}", i);
     f.executed = set->to_string();
-    f.gtid_mode = true;
+    f.gtid_mode = !rng.chance(2);
   } else if (std::holds_alternative<GtidState>(shown.position)) {
     f.executed = scene.logged[i];
     f.received = scene.received[i];
@@ -520,12 +520,15 @@ std::string contradiction(const TriageReport& report, const Result<repair::Propo
         if (const auto* m = report.find(name.str()); m->healthy() && report.leader != name.str())
           return name.str() + " is healthy and has " + d.id;
   }
-  const std::string count = fmt::format("{} of {} members healthy", healthy, report.members.size());
-  if (report.sentence.find(count) == std::string::npos) return "the sentence counts otherwise: " + report.sentence;
-  if (report.healthy != (!grave && healthy == report.members.size())) return "healthy, by another count";
-  if (grave && healthy == report.members.size() && report.sentence == count) return "the sentence sounds healthy";
-  if (grave && healthy == report.members.size() &&
-      report.sentence.find(report.diagnoses[0].summary) == std::string::npos)
+  const size_t total = report.members.size();
+  const std::string count = fmt::format("{} of {} members healthy", healthy, total);
+  if (report.healthy != (!grave && healthy == total)) return "healthy, by another count";
+  const bool counts_all =
+      report.sentence.find(fmt::format("{} of {} members healthy", total, total)) != std::string::npos;
+  if (!report.healthy && counts_all) return "not healthy, and all its members are said to be: " + report.sentence;
+  if ((report.healthy || healthy < total) && report.sentence.find(count) == std::string::npos)
+    return "the sentence counts otherwise: " + report.sentence;
+  if (grave && healthy == total && report.sentence.find(report.diagnoses[0].summary) == std::string::npos)
     return "all members are healthy, and the sentence does not say what is wrong: " + report.sentence;
   if (report.healthy && !answer) return "healthy, and repair refuses: " + answer.error().id;
   if (report.healthy && !answer->plan.steps.empty()) return "healthy, and repair has a plan";

@@ -289,13 +289,18 @@ std::vector<Finding> state_lost(const View& view) {
   if (view.cluster.engine != Engine::galera) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!stands_still(m) || !m.stored || m.stored->data != StoredFacts::Data::present) return {};
-    if (m.stored->lineage != "00000000-0000-0000-0000-000000000000" || !m.stored->aborted_transfer.empty()) return {};
+    if (!m.stored->aborted_transfer.empty()) return {};
+    const bool gone = m.stored->lineage.empty() && m.stored->position.empty() &&
+                      m.stored->position_unknown.find("grastate.dat is not there") != std::string::npos;
+    if (m.stored->lineage != "00000000-0000-0000-0000-000000000000" && !gone) return {};
     return Finding{
         .members = {},
-        .summary = name(m) +
-                   " has data, but its grastate.dat names no history: Galera has marked it as not to be "
-                   "trusted",
-        .evidence = {fmt::format("grastate.dat: uuid {}, seqno {}", m.stored->lineage, m.stored->seqno.value_or(-1))},
+        .summary = name(m) + (gone ? " has data, but no grastate.dat: a start would replace all of it"
+                                   : " has data, but its grastate.dat names no history: Galera has marked it as not "
+                                     "to be trusted"),
+        .evidence = {gone ? m.stored->position_unknown
+                          : fmt::format("grastate.dat: uuid {}, seqno {}", m.stored->lineage,
+                                        m.stored->seqno.value_or(-1))},
         .remedy = view.command("repair", &m),
         .blocks = {"bootstrap from " + name(m)}};
   });

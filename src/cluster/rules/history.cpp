@@ -44,6 +44,8 @@ std::vector<Finding> undeterminable(const View& view) {
     f.summary =
         "who has all data cannot be determined: transactions without GTIDs on " + names_of(view.authority.blockers);
     f.remedy = "switch gtid_mode on, in steps (holdfast explain gtid-mode-off), then " + view.command("triage");
+    f.members = view.authority.blockers;
+    f.verdict = Verdict::unknown;
   }
   for (size_t i = 0; i < view.histories.size(); ++i)
     if (view.histories[i].read == History::Read::unknown && !view.histories[i].why.empty())
@@ -322,6 +324,8 @@ std::vector<Finding> no_writer(const View& view) {
       if (m.reach == Reach::denied)
         f.remedy = fmt::format("{} serves and refuses this program: holdfast explain access-denied; then {}",
                                m.member.str(), view.command("triage"));
+      else if (const std::string promote = after_lost_primary(view, m); !promote.empty())
+        f.remedy = fmt::format("the data of {} is damaged or gone: {}", m.member.str(), promote);
       f.evidence.push_back(fmt::format("{}: {}", m.member.str(), reach_name(m.reach)));
     } else {
       f.evidence.push_back(fmt::format("{}: {}, read-only {}", m.member.str(), member_role_name(m.role),

@@ -69,13 +69,22 @@ Action refill(const View& view) {
   return view.cluster.engine == Engine::postgres ? Action::reseed : Action::rebuild;
 }
 
+bool refuses_its_configuration(const MemberFacts& m) {
+  return !line_of_last_run(m.log_tail, refuses_configuration).empty();
+}
+
+std::string remedy_for_lost(const View& view, const MemberFacts& m) {
+  const std::string promote = after_lost_primary(view, m);
+  return promote.empty() ? view.command("repair", &m) : promote;
+}
+
 std::vector<Finding> data_missing(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || !has_no_data(m)) return {};
     std::string how = m.stored->data == StoredFacts::Data::missing ? "has no data directory"
                       : m.stored->data == StoredFacts::Data::empty ? "has an empty data directory"
                                                                    : "has a half-made data directory";
-    Finding f{.members = {}, .summary = mark(m, how), .remedy = view.command("repair", &m)};
+    Finding f{.members = {}, .summary = mark(m, how), .remedy = remedy_for_lost(view, m)};
     if (!m.stored->why.empty()) f.evidence.push_back(m.stored->why);
     for (auto& line : server_evidence(m)) f.evidence.push_back(std::move(line));
     if (m.stored->data == StoredFacts::Data::incomplete) f.verdict = Verdict::broken;
@@ -98,19 +107,43 @@ std::vector<Finding> data_vanished(const View& view) {
   });
 }
 
+/// The logs are there, and the list of them is not: a start begins another one, and no server finds the old.
+bool lacks_only_index_of_logs(const MemberFacts& m) {
+  return !runs(m) && m.missing_parts.size() == 1 && m.missing_parts[0].ends_with(".index");
+}
+
+Finding index_gone(const View& view, const MemberFacts& m) {
+  const std::string& dir = view.described(m).data_dir;
+  const std::string index = m.missing_parts[0];
+  const std::string logs = index.substr(0, index.rfind('.'));
+  return {.members = {},
+          .summary = mark(m, fmt::format("does not run, and the index of its binary logs is gone ({}): a start would "
+                                         "leave its logs to nobody",
+                                         index)),
+          .evidence = {fmt::format("not there: {}/{}", dir, index)},
+          .remedy = fmt::format("do not start it; as its server's account: cd {} && ls -1 {}.[0-9]* | sed 's|^|./|' > "
+                                "{}; then {}, and {}",
+                                dir.empty() ? "DATADIR" : dir, logs, index, view.command("triage"),
+                                view.command("repair", &m)),
+          .blocks = {"plain start of " + m.member.str()},
+          .action = Action::nothing};
+}
+
 std::vector<Finding> data_damaged(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || has_no_data(m) || !m.outside.empty()) return {};
+    if (lacks_only_index_of_logs(m)) return index_gone(view, m);
     // One that runs, too: it takes no more sessions, and would not start again.
     const bool is_sent_data = m.stored && !m.stored->aborted_transfer.empty();  // galera-receiving-state says more
-    if (!m.missing_parts.empty() && m.server_state != "starting" && !is_sent_data) {
+    if (!m.missing_parts.empty() && m.missing_parts[0] != kServerUuidFile && m.server_state != "starting" &&
+        !is_sent_data) {
       const std::string more =
           m.missing_parts.size() > 1 ? fmt::format(", and {} more", m.missing_parts.size() - 1) : "";
       Finding f{.members = {},
                 .summary = mark(
                     m, fmt::format("{}, and part of its data directory is not there: {}{}",
                                    runs(m) ? "runs and cannot be asked" : "does not run", m.missing_parts[0], more)),
-                .remedy = view.command("repair", &m),
+                .remedy = remedy_for_lost(view, m),
                 .action = refill(view)};
       for (const auto& part : m.missing_parts)
         f.evidence.push_back(fmt::format("not there: {}/{}", view.described(m).data_dir, part));
@@ -123,7 +156,7 @@ std::vector<Finding> data_damaged(const View& view) {
       return Finding{.members = {},
                      .summary = mark(m, "does not run, and part of its data directory is not there"),
                      .evidence = {m.stored->why},
-                     .remedy = view.command("repair", &m),
+                     .remedy = remedy_for_lost(view, m),
                      .action = refill(view)};
     std::string line = line_of_last_run(m.log_tail, tells_of_damage);
     if (line.empty()) line = gave_up_starting(m);
@@ -131,7 +164,7 @@ std::vector<Finding> data_damaged(const View& view) {
     return Finding{.members = {},
                    .summary = mark(m, "does not run, and its log tells of damaged data"),
                    .evidence = {"server log: " + line},
-                   .remedy = view.command("repair", &m),
+                   .remedy = remedy_for_lost(view, m),
                    .action = refill(view)};
   });
 }
@@ -194,6 +227,8 @@ void tell_last_run(const View& view, const MemberFacts& m, Finding& f) {
 std::vector<Finding> server_crashed(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || m.server_state != "failed" || has_no_data(m) || !m.outside.empty()) return {};
+    if (lacks_only_index_of_logs(m)) return {};   // data-damaged says more
+    if (refuses_its_configuration(m)) return {};  // config-refused says more
     Finding f{.members = {},
               .summary = mark(m, m.last_exit.empty() ? "does not run: its server died"
                                                      : "does not run: its server ended with " + m.last_exit),
@@ -207,6 +242,8 @@ std::vector<Finding> server_crashed(const View& view) {
 std::vector<Finding> server_stopped(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || m.server_state != "stopped" || has_no_data(m) || !m.outside.empty()) return {};
+    if (lacks_only_index_of_logs(m)) return {};   // data-damaged says more
+    if (refuses_its_configuration(m)) return {};  // config-refused says more
     Finding f{.members = {},
               .summary = mark(m, "does not run: its server is stopped"),
               .evidence = server_evidence(m),
@@ -390,6 +427,26 @@ std::vector<Finding> isolated(const View& view) {
                    .remedy = "holdfast operations list"};
   });
 }
+
+}  // namespace
+
+std::string after_lost_primary(const View& view, const MemberFacts& m) {
+  const bool led = m.role_wanted == MemberRole::primary && view.cluster.engine != Engine::galera;
+  const bool torn = m.stored && m.stored->torn;
+  const bool parts = !m.missing_parts.empty() && m.missing_parts[0] != kServerUuidFile && !lacks_only_index_of_logs(m);
+  if (!led || !view.writers.empty() || m.reachable() || !m.outside.empty() || view.members.size() < 2 ||
+      !(has_no_data(m) || parts || torn))
+    return "";
+  const auto best = view.authority.member ? view.authority.member : view.authority.reference;
+  const bool another = best && *best != m.member;
+  return fmt::format(
+      "{}promote {} by hand: holdfast explain leader-not-primary; then rebuild {}: {}",
+      has_no_data(m) ? "" : "keep its data directory as it is, it may have what no other member has; then ",
+      another ? best->str() + ", which has the most of the others," : "the member that has the most", m.member.str(),
+      view.command("repair", &m));
+}
+
+namespace {
 
 constexpr Rule kRules[] = {
     {"data-missing", Severity::error, Verdict::empty, Action::rebuild, "a member has no data", data_missing},

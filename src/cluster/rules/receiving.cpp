@@ -167,7 +167,8 @@ std::vector<Finding> refused(const View& view) {
                      .evidence = {fmt::format("receiver [{}] {}", f.receive_errno, first_line(f.receive_error))},
                      .remedy = fmt::format("on {}: ALTER USER of the replication account with {}; then {}", f.upstream,
                                            expired ? "PASSWORD EXPIRE NEVER, or with a new password" : "ACCOUNT UNLOCK",
-                                           view.command("repair", &m))};
+                                           view.command("triage")),
+                     .action = Action::nothing};
     return Finding{
         .summary = fmt::format("{} may not follow {}: its replication account is refused", name(m), f.upstream),
         .evidence = {fmt::format("receiver [{}] {}", f.receive_errno, first_line(f.receive_error))},

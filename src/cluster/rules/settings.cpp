@@ -72,6 +72,21 @@ std::vector<Finding> equal_ids(const View& view) {
   return found;
 }
 
+std::vector<Finding> uuid_unsaved(const View& view) {
+  if (view.cluster.engine != Engine::mysql) return {};
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    const auto is_gone = [&](const std::string& part) { return part == kServerUuidFile; };
+    if (!m.reachable() || m.server_uuid.empty() || std::ranges::none_of(m.missing_parts, is_gone)) return {};
+    const std::string file = fmt::format("{}/{}", view.described(m).data_dir, kServerUuidFile);
+    return Finding{
+        .members = {},
+        .summary = fmt::format("the file of {} with its server_uuid is gone: its next start makes another", name(m)),
+        .evidence = {"not there: " + file, "server_uuid: " + m.server_uuid},
+        .remedy = fmt::format("as its server's account: printf '[auto]\\nserver-uuid={}\\n' > {}; then {}",
+                              m.server_uuid, file, view.command("triage"))};
+  });
+}
+
 std::vector<Finding> gtid_mode(const View& view) {
   if (view.cluster.engine != Engine::mysql || view.members.size() < 2) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
@@ -231,6 +246,8 @@ constexpr Rule kRules[] = {
     {"server-id-duplicate", Severity::error, Verdict::broken, Action::nothing, "two members have one identity",
      equal_ids},
     {"offline-mode", Severity::error, Verdict::broken, Action::nothing, "a server turns clients away", offline_mode},
+    {"server-uuid-unsaved", Severity::warning, Verdict::healthy, Action::nothing,
+     "a MySQL server's next start makes another server_uuid", uuid_unsaved},
     {"gtid-mode-off", Severity::warning, Verdict::healthy, Action::nothing, "transactions have no GTIDs", gtid_mode},
     {"gtid-not-strict", Severity::info, Verdict::healthy, Action::nothing, "transactions may come out of order",
      gtid_strict},

@@ -1,7 +1,9 @@
 #include "engine/stored/parts.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +13,7 @@
 #include <thread>
 
 #include "engine/stored/files.h"
+#include "sys/file.h"
 
 namespace holdfast::engine {
 
@@ -45,10 +48,34 @@ void of_innodb(Engine engine, const std::string& dir, std::set<std::string>& mis
   for (const char* part : {"ibdata1", "mysql"})
     if (absent(dir + "/" + part)) missing.insert(part);
   const bool mysql = engine == Engine::mysql;
-  if (mysql && absent(dir + "/mysql.ibd")) missing.insert("mysql.ibd");
+  // Without its undo logs MySQL starts: what was uncommitted stays in the tables. MariaDB without this file starts
+  // once.
+  for (const char* part : {"mysql.ibd", "undo_001", "undo_002"})
+    if (mysql && absent(dir + "/" + part)) missing.insert(part);
+  if (!mysql && absent(dir + "/aria_log_control")) missing.insert("aria_log_control");
   // MySQL kept its redo log there before 8.0.30.
   if (absent(dir + "/ib_logfile0") && (!mysql || absent(dir + "/#innodb_redo")))
     missing.insert(mysql ? "#innodb_redo" : "ib_logfile0");
+}
+
+/// "binlog.index", where binary logs are there and it is not.
+void indexes_of_logs(const std::string& dir, std::set<std::string>& missing) {
+  constexpr std::string_view kMagic =
+      "\xfe"
+      "bin";
+  std::error_code error;
+  for (fs::directory_iterator it(dir, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    const size_t dot = name.rfind('.');
+    if (dot == 0 || dot == std::string::npos || name.size() < dot + 7 || name.find("relay") != std::string::npos ||
+        name.find_first_not_of("0123456789", dot + 1) != std::string::npos)
+      continue;
+    char begin[4] = {};
+    const auto file = sys::open_file(it->path().string(), O_RDONLY | O_NOFOLLOW);
+    if (!file || ::pread(file->get(), begin, sizeof begin, 0) != sizeof begin) continue;
+    const std::string index = name.substr(0, dot) + ".index";
+    if (std::string_view(begin, sizeof begin) == kMagic && absent(dir + "/" + index)) missing.insert(index);
+  }
 }
 
 /// Not what comes and goes while a server works: temporary and intermediate tables, relay logs.
@@ -90,6 +117,9 @@ std::set<std::string> look(Engine engine, const std::string& dir, pid_t pid) {
     of_postgres(dir, missing);
   else
     of_innodb(engine, dir, missing);
+  if (engine != Engine::postgres && pid <= 0) indexes_of_logs(dir, missing);
+  // A start writes another one: of a stopped server nothing is lost by it that was not lost before.
+  if (engine == Engine::mysql && pid > 0 && there && absent(dir + "/auto.cnf")) missing.insert("auto.cnf");
   if (pid > 0 && engine != Engine::postgres) deleted_and_open(pid, dir, missing);
   return missing;
 }

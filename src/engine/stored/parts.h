@@ -14,7 +14,8 @@ namespace holdfast::engine {
 /// "global/pg_control", "ibdata1": relative to the data directory, at most 16; of a running server (its `pid`, else -1)
 /// also files below it that are deleted and still open. Only what is proven to be gone, and so again 0.3 s later. None
 /// of a directory that is not there at all, or is empty, while no server runs on it. Expects InnoDB's files where an
-/// agent configures them to be. Reads no contents; needs the right to read /proc/PID/fd, and says less without it.
+/// agent configures them to be. Of binary logs reads 4 bytes, else no contents; needs the right to read /proc/PID/fd,
+/// and says less without it.
 std::vector<std::string> missing_parts(cluster::Engine engine, const std::string& data_dir, pid_t pid);
 
 }  // namespace holdfast::engine

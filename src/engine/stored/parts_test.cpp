@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "sys/file.h"
 
@@ -56,20 +57,35 @@ TEST_F(Parts, OfARunningServerWhoseDirectoryIsGone) {
 }
 
 TEST_F(Parts, OfInnodb) {
-  for (const char* file : {"ibdata1", "mysql/user.frm", "ib_logfile0"}) make(file);
-  EXPECT_EQ(missing(Engine::mariadb), List());
+  for (const char* file : {"ibdata1", "mysql/user.frm", "ib_logfile0", "undo_001", "undo_002"}) make(file);
   EXPECT_EQ(missing(Engine::mysql), List({"mysql.ibd"}));
+  EXPECT_EQ(missing(Engine::mariadb), List({"aria_log_control"}));
+  make("aria_log_control");
+  EXPECT_EQ(missing(Engine::mariadb), List());
   remove("ib_logfile0");
   EXPECT_EQ(missing(Engine::galera), List({"ib_logfile0"}));
   make("mysql.ibd");
   EXPECT_EQ(missing(Engine::mysql), List({"#innodb_redo"}));
   make("#innodb_redo/#ib_redo1");
   EXPECT_EQ(missing(Engine::mysql), List());
+  EXPECT_EQ(missing(Engine::mysql, ::getpid()), List({"auto.cnf"}));
+  remove("undo_001");
+  EXPECT_EQ(missing(Engine::mysql), List({"undo_001"}));
+}
+
+TEST_F(Parts, OfBinaryLogs) {
+  for (const char* file : {"ibdata1", "mysql/user.frm", "ib_logfile0", "aria_log_control", "notes.000001"}) make(file);
+  for (const char* file : {"binlog.000001", "binlog.000002", "m-relay-bin.000001"})
+    std::ofstream(dir_.path() + "/" + file) << "\xfe"
+                                               "bin and more";
+  EXPECT_EQ(missing(Engine::mariadb), List({"binlog.index"})) << "notes are no log, and relay logs are not kept";
+  make("binlog.index");
+  EXPECT_EQ(missing(Engine::mariadb), List());
 }
 
 TEST_F(Parts, DeletedAndStillOpen) {
-  for (const char* file :
-       {"ibdata1", "mysql/user.frm", "ib_logfile0", "binlog.index", "#sql-1.ibd", "r-relay-bin.index"})
+  for (const char* file : {"ibdata1", "mysql/user.frm", "ib_logfile0", "aria_log_control", "binlog.index", "#sql-1.ibd",
+                           "r-relay-bin.index"})
     make(file);
   std::vector<sys::Fd> open;
   for (const char* file : {"binlog.index", "#sql-1.ibd", "r-relay-bin.index"}) {
