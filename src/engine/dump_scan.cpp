@@ -40,6 +40,10 @@ const std::string& DumpScanner::position_lines() const {
   return dialect_->position_lines;
 }
 
+const std::set<TableName>& DumpScanner::unknown_options() const {
+  return dialect_->unknown_options;
+}
+
 const std::set<TableName>& DumpScanner::too_large() const {
   return dialect_->too_large;
 }

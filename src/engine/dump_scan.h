@@ -55,6 +55,8 @@ class DumpScanner {
   const std::string& position_lines() const;
   /// Tables with a row that no server takes back: MariaDB and MySQL end at statements of 1 GiB.
   const std::set<TableName>& too_large() const;
+  /// Tables with options that their storage engine does not know: MariaDB writes them as comments.
+  const std::set<TableName>& unknown_options() const;
 
  private:
   const DumpFlavour flavour_;

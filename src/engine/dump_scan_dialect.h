@@ -32,6 +32,8 @@ class DialectScan {
   std::function<void(const StatementSpan&)> on_statement;
   /// Tables with a row that takes a statement larger than any server accepts.
   std::set<TableName> too_large;
+  /// MariaDB: tables with options that their storage engine does not know, which are comments in a dump.
+  std::set<TableName> unknown_options;
 };
 
 std::unique_ptr<DialectScan> mysql_dump_scan();

@@ -97,14 +97,16 @@ class MysqlScan : public DialectScan {
   bool second_ = false;            ///< ... one has just passed
   bool conditional_ = false;       ///< inside /*! ... */
   std::string delimiter_ = ";";
-  bool ended_ = false;           ///< a statement, with the byte that was just taken
-  size_t matched_ = 0;           ///< bytes of the delimiter that have just passed
-  bool line_begins_ = true;      ///< between statements: nothing but the newline came before
-  bool comment_before_ = false;  ///< ... and the line before was a comment: this one may continue its text
-  std::string head_;             ///< of the statement or comment that passes, as far as needed
-  bool comment_only_ = false;    ///< all of the statement so far is a block comment
-  bool insert_ = false;          ///< the statement is an INSERT or REPLACE, its rows are to come
-  int depth_ = 0;                ///< parentheses in the rows
+  bool ended_ = false;             ///< a statement, with the byte that was just taken
+  size_t matched_ = 0;             ///< bytes of the delimiter that have just passed
+  bool line_begins_ = true;        ///< between statements: nothing but the newline came before
+  bool comment_before_ = false;    ///< ... and the line before was a comment: this one may continue its text
+  std::string head_;               ///< of the statement or comment that passes, as far as needed
+  bool comment_only_ = false;      ///< all of the statement so far is a block comment
+  bool comment_begins_ = false;    ///< in a block comment that has "/* " so far
+  bool commented_option_ = false;  ///< the statement has a comment that is an option
+  bool insert_ = false;            ///< the statement is an INSERT or REPLACE, its rows are to come
+  int depth_ = 0;                  ///< parentheses in the rows
   std::string database_;
   std::set<std::string> databases_;
   TableName inserted_;
@@ -218,7 +220,7 @@ void MysqlScan::step(char c) {
 
 void MysqlScan::begin_statement() {
   state_ = State::code;
-  comment_before_ = conditional_ = insert_ = comment_only_ = false;
+  comment_before_ = conditional_ = insert_ = comment_only_ = comment_begins_ = commented_option_ = false;
   matched_ = 0;
 }
 
@@ -252,6 +254,8 @@ void MysqlScan::code(char c) {
       if (c == '\n') state_ = State::code;
       return;
     case State::block_comment:
+      // "/* `name`=value */": so MariaDB shows an option that the storage engine does not know.
+      if (std::exchange(comment_begins_, false) && c == '`') commented_option_ = true;
       if (c == '*') state_ = State::block_star;
       return;
     case State::block_star:
@@ -277,6 +281,7 @@ void MysqlScan::code(char c) {
       } else {
         comment_only_ = head_.size() <= 4 && head_.starts_with("/*");
         state_ = c == '*' ? State::block_star : State::block_comment;
+        comment_begins_ = c == ' ';
       }
       return;
     case State::star:
@@ -389,6 +394,7 @@ void MysqlScan::end_statement() {
     case Kind::table:
       ++counts.tables;
       rows_ = &counts.table_rows[{database_, "", head.name}];
+      if (commented_option_) unknown_options.insert({database_, "", head.name});
       break;
     case Kind::view:
       ++counts.views;

@@ -134,6 +134,13 @@ Result<size_t> MysqlFamilyDump::read(MutableByteSpan into) {
                      "in the backup, but cannot be loaded",
                      table.text())});
   }
+  for (const auto& table : scanner_.unknown_options()) {
+    info_.notes.push_back(
+        {"table.options", table.text(),
+         fmt::format("options of {} that its storage engine does not know (sql_mode IGNORE_BAD_TABLE_OPTIONS) are "
+                     "comments in the dump: a restore leaves them out",
+                     table.text())});
+  }
   if (checksums_) info_.checksums = TRY(checksums_->finish(stop_));
   TRY_VOID(settle());
   done_ = true;

@@ -265,7 +265,10 @@ class PostgresFidelity : public testing::Test {
           "unnest(relacl) a WHERE relnamespace = 'information_schema'::regnamespace UNION ALL SELECT concat_ws('|', "
           "nspname, a) FROM pg_namespace LEFT JOIN unnest(nspacl) a ON true WHERE nspname IN ('information_schema', "
           "'public') UNION ALL SELECT concat_ws('|', lanname, a) FROM pg_language LEFT JOIN unnest(coalesce(lanacl, "
-          "acldefault('l', lanowner))) a ON true) x"));
+          "acldefault('l', lanowner))) a ON true UNION ALL SELECT concat_ws('|', i.type, i.identity, d.description) "
+          "FROM "
+          "pg_description d, LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) i WHERE d.objoid < 16384) "
+          "x"));
       all["database " + name] = {rows->text("f", i)};
       all["content of " + name] = lines(tool({program("pg_dump")}, target, name));
     }
@@ -448,10 +451,27 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
   EXPECT_NE(data["member"].text(), "shop-postgres-0") << "a standby is the source";
   std::string notes;
   for (const auto& note : data["notes"].items()) notes += note["id"].text() + " " + note["text"].text() + "\n";
-  for (const char* note : {"unlogged.empty", "public.unlogged", "sequence.ahead",
-                           "database.no_connections database closed", "server.settings", "columns.order",
-                           "first: public.grown_child\n", "index.invalid", "dup_i", "extension.version", "hstore 1.4",
-                           "trigger.enabled", "object.in_information_schema", "information_schema.lost"})
+  for (const char* note : {"unlogged.empty",
+                           "public.unlogged",
+                           "sequence.ahead",
+                           "database.no_connections database closed",
+                           "server.settings",
+                           "columns.order",
+                           "first: public.grown_child\n",
+                           "index.invalid",
+                           "dup_i",
+                           "extension.version",
+                           "hstore 1.4",
+                           "trigger.enabled",
+                           "object.in_information_schema",
+                           "information_schema.lost",
+                           "extension.member",
+                           "added to extensions of exotic ",
+                           "function public.of_extension(integer) (hstore)",
+                           "schema \"of ext\" (cube), table public.of_extension (hstore)\n",
+                           "column.generated",
+                           "generated columns of exotic ",
+                           "by_function.\"B b\""})
     EXPECT_NE(notes.find(note), notes.npos) << note << " in\n" << notes;
   const auto wide = lab_->holdfast({"get", "backups", "-r", repository_, "-o", "wide"});
   EXPECT_NE(wide.out.find("unlogged.empty"), wide.out.npos) << wide.out;

@@ -70,9 +70,10 @@ Status ExactRows::read_table(const ExactTable& table, std::stop_token stop) {
       fmt::format("\n--\n-- Dumping data for table {}\n--\n\nUSE {};\nSET sql_mode='{}';\n",
                   sql::quote_mysql_name(table.name.table), sql::quote_mysql_name(table.name.database), kLoadingModes);
   if (table.history) text += "SET system_versioning_insert_history=1;\n";
-  bool open = false;
+  bool open = false, any = false;
   size_t inexact = 0;
   const auto on_row = [&](const sql::Row& row) {
+    any = true;
     text += fmt::format("{}\n({})", open ? "," : insert, exact_values(table.columns, row, &inexact));
     open = true;
     if (text.size() < kPiece) return true;
@@ -82,6 +83,9 @@ Status ExactRows::read_table(const ExactTable& table, std::stop_token stop) {
   };
   TRY_VOID(snapshot_.stream(exact_select(table), on_row, Deadline::in(std::chrono::hours(24 * 7)), stop));
   if (open) text += ";\n";
+  // Its rows move the counter: they were written upwards.
+  if (!any && !table.counter.empty())
+    text += fmt::format("ALTER TABLE {} AUTO_INCREMENT={};\n", sql::quote_mysql_name(table.name.table), table.counter);
   if (table.history) text += "SET system_versioning_insert_history=DEFAULT;\n";
   text += table.triggers;
   if (!table.triggers.empty()) text += "SET NAMES utf8mb4;\n";

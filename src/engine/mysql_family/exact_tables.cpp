@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -55,6 +56,10 @@ Result<std::string> triggers_of(const Sources& sources, const TableName& name) {
   return text;
 }
 
+// An ARCHIVE table takes values of such a column upwards only, from AUTO_INCREMENT=N of its CREATE TABLE on.
+constexpr std::string_view kOnlyUpwards =
+    " OR (t.ENGINE = 'ARCHIVE' AND c.EXTRA LIKE '%auto_increment%' AND c.COLUMN_KEY IN ('PRI', 'UNI'))";
+
 // `hex` is the document's text.
 std::optional<std::string> json_text(const std::string& hex, const std::string& types) {
   std::vector<uint8_t> text(hex.size() / 2);
@@ -69,6 +74,19 @@ std::string exact_rows_prologue() {
 }
 std::string exact_rows_epilogue() {
   return std::string(kClose);
+}
+
+std::string take_archive_counter(std::string& create) {
+  // Behind all columns and keys: no comment of theirs is mistaken for it.
+  constexpr std::string_view kOptions = "\n) ENGINE=ARCHIVE AUTO_INCREMENT=";
+  const size_t at = create.rfind(kOptions);
+  if (at == std::string::npos) return "";
+  const size_t number = at + kOptions.size(),
+               end = std::min(create.find_first_not_of("0123456789", number), create.size());
+  std::string counter = create.substr(number, end - number);
+  const size_t option = at + kOptions.find(" AUTO_INCREMENT");
+  create.erase(option, end - option);
+  return counter;
 }
 
 ExactColumn exact_column(const std::string& name, const std::string& type, const std::string& charset, bool mariadb) {
@@ -138,13 +156,15 @@ std::string exact_insert(const ExactTable& table) {
 Status describe(const Sources& sources, ExactTable& table) {
   const bool mariadb = sources.source.is_mariadb();
   auto columns = TRY(sources.ask_source(fmt::format(
-      "SELECT COLUMN_NAME AS c, DATA_TYPE AS t, CHARACTER_SET_NAME AS cs, EXTRA AS e, {} AS g FROM "
+      "SELECT COLUMN_NAME AS c, DATA_TYPE AS t, CHARACTER_SET_NAME AS cs, EXTRA AS e, COLUMN_KEY AS k, {} AS g FROM "
       "information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
       mariadb ? "GENERATION_EXPRESSION" : "''", quote_mysql(table.name.database), quote_mysql(table.name.table))));
-  bool named_period = false;
+  bool named_period = false, upwards = false;
   for (size_t k = 0; k < columns.rows.size(); ++k) {
     const bool period = columns.text("g", k) == "ROW START" || columns.text("g", k) == "ROW END";
     named_period |= period;
+    upwards |= columns.text("e", k).find("auto_increment") != std::string::npos &&
+               (columns.text("k", k) == "PRI" || columns.text("k", k) == "UNI");
     if (period ? !table.history
                : columns.text("e", k).find("STORED GENERATED") != std::string::npos ||
                      columns.text("e", k).find("VIRTUAL GENERATED") != std::string::npos)
@@ -157,6 +177,7 @@ Status describe(const Sources& sources, ExactTable& table) {
   const std::string where =
       fmt::format("{}.{}", quote_mysql_name(table.name.database), quote_mysql_name(table.name.table));
   table.create = TRY(sources.ask_source("SHOW CREATE TABLE " + where)).text("Create Table");
+  if (upwards) table.counter = take_archive_counter(table.create);
   table.schema = TRY(sources.ask_source("SHOW CREATE DATABASE IF NOT EXISTS " + quote_mysql_name(table.name.database)))
                      .text("Create Database");
   // "SCHEMA": the program writes its own CREATE DATABASE, and readers count those.
@@ -178,7 +199,7 @@ Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const 
       "'ARCHIVE','CSV') AND t.TABLE_SCHEMA NOT IN {} AND ((c.EXTRA NOT LIKE '%STORED GENERATED%' AND "
       "c.EXTRA NOT LIKE '%VIRTUAL GENERATED%' AND (c.DATA_TYPE = 'float'{} OR "
       "c.CHARACTER_SET_NAME NOT IN ('utf8','utf8mb3','utf8mb4','latin1','ascii','binary'))){}) ORDER BY 1, 2",
-      kSystemSchemas, mariadb ? "" : " OR c.DATA_TYPE = 'json'",
+      kSystemSchemas, std::string(mariadb ? "" : " OR c.DATA_TYPE = 'json'") + std::string(kOnlyUpwards),
       history.dumped ? " OR (c.GENERATION_EXPRESSION = 'ROW START' AND c.DATA_TYPE = 'bigint')" : "")));
   for (size_t i = 0; i < rows.rows.size(); ++i) {
     ExactTable table;

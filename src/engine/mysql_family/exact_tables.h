@@ -1,5 +1,6 @@
 // Tables whose values a dump program does not write exactly, because it writes text in utf8mb4: FLOAT (six digits),
-// character sets that do not come back the same from Unicode (sjis 5C), JSON with decimals. They are kept out of the
+// character sets that do not come back the same from Unicode (sjis 5C), JSON with decimals. And ARCHIVE tables
+// whose AUTO_INCREMENT refuses their own rows. They are kept out of the
 // program; their structure is made before its output, and their rows, written by us, follow it.
 #pragma once
 
@@ -30,11 +31,14 @@ struct ExactTable {
   TableName name;
   bool history = false;  ///< system-versioned, with its former rows
   std::string create;    ///< SHOW CREATE TABLE
+  std::string counter;   ///< AUTO_INCREMENT of an ARCHIVE table, taken out of `create`
   std::string schema;    ///< CREATE DATABASE of its database
   std::string triggers;  ///< statements
   std::vector<ExactColumn> columns;
 };
 
+/// Takes AUTO_INCREMENT=N out of SHOW CREATE TABLE of an ARCHIVE table; N, or "". Pure.
+std::string take_archive_counter(std::string& create);
 /// The form of a column by its type and character set (information_schema.COLUMNS). Pure.
 ExactColumn exact_column(const std::string& name, const std::string& data_type, const std::string& charset,
                          bool mariadb);

@@ -35,6 +35,16 @@ TEST(ExactColumn, every_type_has_a_form_that_comes_back_the_same) {
   EXPECT_EQ(exact_column("j", "longtext", "utf8mb4", true).form, ValueForm::bytes);
 }
 
+TEST(ExactTable, the_counter_of_an_archive_table_is_its_own_and_no_text_in_a_comment) {
+  std::string create = "CREATE TABLE `t` (\n  `i` int COMMENT ') ENGINE=ARCHIVE AUTO_INCREMENT=3'\n) ENGINE=";
+  const std::string rest = " DEFAULT CHARSET=utf8mb4";
+  std::string archive = create + "ARCHIVE AUTO_INCREMENT=11" + rest, other = create + "InnoDB AUTO_INCREMENT=11" + rest;
+  EXPECT_EQ(take_archive_counter(archive), "11");
+  EXPECT_EQ(archive, create + "ARCHIVE" + rest);
+  EXPECT_EQ(take_archive_counter(other), "");
+  EXPECT_EQ(other, create + "InnoDB AUTO_INCREMENT=11" + rest);
+}
+
 TEST(ExactTable, rows_are_written_in_the_order_of_the_columns) {
   ExactTable table;
   table.name = {"a`b", "", "t"};

@@ -41,6 +41,47 @@ constexpr const char* kOtherColumnOrder =
     "SELECT n.nspname || '.' || k.relname AS name FROM moved JOIN pg_class k ON k.oid = moved.t JOIN pg_namespace n ON "
     "n.oid = k.relnamespace ORDER BY 1";
 
+/// Members that came to an extension later than it and by no script of it: CREATE EXTENSION does not make them. The
+/// rows of pg_depend say which transaction made each, and where the scripts can be read, they must not name it: an
+/// update of the extension, and pg_upgrade, have transactions of their own, too. '%' stands for what reads them.
+constexpr const char* kAddedMembers =
+    "WITH first AS (SELECT refobjid AS e, min(xmin::text::bigint) AS x FROM pg_depend WHERE refclassid = "
+    "'pg_extension'::regclass AND deptype = 'e' GROUP BY 1), later AS (SELECT d.classid, d.objid, e.extname AS e, "
+    "i.type, i.identity, substring(a.object_names[array_upper(a.object_names, 1)] FROM '[^.]+$') AS name FROM "
+    "pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN first f ON f.e = e.oid, LATERAL "
+    "pg_identify_object(d.classid, d.objid, d.objsubid) i, LATERAL pg_identify_object_as_address(d.classid, d.objid, "
+    "d.objsubid) a WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.objid >= 16384 AND "
+    "d.xmin::text::bigint <> f.x AND d.xmin::text <> e.xmin::text AND NOT (d.classid = 'pg_class'::regclass AND EXISTS "
+    "(SELECT FROM pg_depend o WHERE o.classid = d.classid AND o.objid = d.objid AND o.deptype IN ('a', 'i')))), "
+    "scripts AS (%) SELECT l.type || ' ' || l.identity || ' (' || l.e || ')' AS n FROM later l WHERE NOT EXISTS "
+    "(SELECT FROM scripts s WHERE s.e = l.e AND CASE WHEN l.name !~ '^\\w+$' THEN strpos(s.script, l.name) > 0 WHEN "
+    "l.classid = 'pg_class'::regclass THEN s.script ~* ('(table|view|sequence|index|exists)\\s+(\\S+\\.)?\"?' || "
+    "l.name "
+    "|| '\\M') WHEN l.classid = 'pg_proc'::regclass THEN s.script ~* ('(function|procedure|aggregate|exists)\\s+("
+    "\\S+\\.)?\"?' || l.name || '\"?\\s*\\(') ELSE s.script ~* ('\\m' || l.name || '\\M') END) ORDER BY 1";
+constexpr const char* kScripts =
+    "SELECT m.e, encode(pg_read_binary_file(m.file, 0, 1 << 28, true), 'escape') AS script FROM (SELECT DISTINCT l.e, "
+    "d.path || '/' || f AS file FROM later l, (SELECT setting || '/extension' AS path FROM pg_config WHERE name = "
+    "'SHAREDIR') d, pg_ls_dir(d.path, true, false) f WHERE starts_with(f, l.e || '--') AND f LIKE '%.sql') m";
+constexpr const char* kNoScripts = "SELECT NULL::text AS e, NULL::text AS script WHERE false";
+
+Status note_added_members(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
+                          const std::stop_token& stop) {
+  // Files are read by superusers only, and an error would end the transaction that holds the snapshot.
+  auto may = TRY(session.query("SELECT rolsuper AS s FROM pg_roles WHERE rolname = current_user", soon(), stop));
+  std::string query = kAddedMembers;
+  query.replace(query.find('%'), 1, may.text("s") == "t" ? kScripts : kNoScripts);
+  auto added = TRY(session.query(query, soon(), stop));
+  if (!added.empty())
+    info.notes.push_back(
+        {"extension.member", database,
+         fmt::format("objects that were added to extensions of {} (ALTER EXTENSION ... ADD) are not in the dump, nor "
+                     "their rows. Keep them: ALTER EXTENSION ... DROP, then back up again. Or leave out what depends "
+                     "on them (restore --skip, or --continue-on=object-errors): {}",
+                     database, some_of(added, "n"))});
+  return {};
+}
+
 Status note_left_out(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
                      const std::stop_token& stop);
 
@@ -91,7 +132,7 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
   };
   constexpr const char* kNotMember =
       " NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = x.tableoid AND e.objid = x.oid AND e.deptype = 'e')";
-  const std::array<Kind, 6> kinds = {
+  const std::array<Kind, 7> kinds = {
       Kind{"index.invalid",
            "SELECT i.indexrelid::regclass::text AS n FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE NOT "
            "i.indisvalid AND x.relkind = 'i' AND",
@@ -122,6 +163,16 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
            "AND x.tgparentid = 0 AND",
            "foreign keys whose triggers are disabled (ALTER TABLE ... DISABLE TRIGGER ALL) are enforced again after a "
            "restore of {}: {}"},
+      Kind{
+          "column.generated",
+          "SELECT DISTINCT x.adrelid::regclass || '.' || quote_ident(a.attname) AS n FROM pg_attrdef x JOIN "
+          "pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum AND a.attgenerated = 's' JOIN pg_depend d "
+          "ON d.classid = x.tableoid AND d.objid = x.oid AND d.refclassid = 'pg_proc'::regclass JOIN pg_proc p ON "
+          "p.oid = d.refobjid AND p.oid >= 16384 JOIN pg_language l ON l.oid = p.prolang AND l.lanname NOT IN ('c', "
+          "'internal') WHERE",
+          "generated columns of {} that call functions of users are computed again by a restore, and differ where such "
+          "a function gives another result than it gave (--verify=checksums then refuses, --verify=rows does not): "
+          "{}"},
       Kind{"language.handler",
            "SELECT quote_ident(x.lanname) AS n FROM pg_language x WHERE x.oid >= 16384 AND x.lanplcallfoid < 16384 AND",
            "languages of {} whose handler is the server's own or an extension's cannot be restored; leave them out "
@@ -154,6 +205,7 @@ Status note_database(sql::PostgresConnection& session, const std::string& databa
                      "first: {}",
                      database, some_of(moved, "name"))});
   TRY_VOID(note_left_out(session, database, info, stop));
+  TRY_VOID(note_added_members(session, database, info, stop));
   if (!standby) return {};
   auto unlogged =
       TRY(session.query("SELECT n.nspname AS s, c.relname AS r, n.nspname || '.' || c.relname AS name, c.relkind AS k "

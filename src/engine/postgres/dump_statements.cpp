@@ -244,6 +244,25 @@ Result<std::string> removed_objects(sql::PostgresConnection& session, DataFrame&
   return text;
 }
 
+// Comments on what the server itself made, beside those initdb wrote: its transactions came before the first one of
+// users, and the rows of pg_depend that it made, which nothing changes, say where they end.
+Result<std::string> comments_on_the_servers_own(sql::PostgresConnection& session, const std::stop_token& stop) {
+  auto rows = TRY(session.query(
+      "SELECT CASE WHEN i.type IN ('function', 'procedure', 'aggregate') THEN 'ROUTINE ' || i.identity WHEN i.type IN "
+      "('table column', 'view column') THEN 'COLUMN ' || i.identity WHEN i.type = 'domain constraint' THEN 'CONSTRAINT "
+      "' || regexp_replace(i.identity, ' on ', ' ON DOMAIN ') WHEN i.type = 'table constraint' THEN 'CONSTRAINT ' || "
+      "i.identity ELSE upper(i.type) || ' ' || i.identity END AS object, d.description AS c FROM pg_description d, "
+      "LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) i WHERE d.objoid < 16384 AND d.classoid <> "
+      "'pg_largeobject'::regclass AND NOT (d.classoid = 'pg_namespace'::regclass AND i.identity = 'public') AND "
+      "d.xmin::text::bigint > (SELECT max(xmin::text::bigint) FROM pg_depend WHERE objid < 16384 AND refobjid < 16384) "
+      "ORDER BY d.classoid, d.objoid, d.objsubid",
+      soon(), stop));
+  std::string text;
+  for (size_t i = 0; i < rows.rows.size(); ++i)
+    text += fmt::format("COMMENT ON {} IS {};\n", rows.text("object", i), sql::quote_postgres(rows.text("c", i)));
+  return text;
+}
+
 Result<std::string> enabled_event_triggers(sql::PostgresConnection& session, const std::stop_token& stop) {
   auto rows =
       TRY(session.query("SELECT quote_ident(evtname) AS n, evtenabled AS e FROM pg_event_trigger t WHERE evtenabled <> "
@@ -270,6 +289,7 @@ Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token s
   frame.objects = TRY(catalog_functions(session, stop));
   TRY_VOID(checks_of_functions(session, frame, stop));
   const std::string enabled = TRY(enabled_event_triggers(session, stop));
+  frame.objects += TRY(comments_on_the_servers_own(session, stop));
   frame.objects += TRY(removed_objects(session, frame, stop));
   frame.event_triggers = !enabled.empty();
   frame.after += enabled;

@@ -49,10 +49,10 @@ struct DataFrame {
   std::string objects;          ///< right behind \connect: what pg_dump leaves out
 };
 /// Functions that users made in pg_catalog, which pg_dump takes for the server's own. Schema public and plpgsql where
-/// they were dropped; privileges on the information schema and on the language SQL, where they were changed. Event
-/// triggers would act on the statements behind them. CHECK constraints that call functions of users are taken off
-/// before the rows come and validated at the end, when everything such a function may read is there; those functions
-/// then find the names their own sessions find.
+/// they were dropped; privileges on the information schema and on the language SQL, where they were changed.
+/// Comments of users on the server's own objects. Event triggers would act on the statements behind them. CHECK
+/// constraints that call functions of users are taken off before the rows come and validated at the end, when
+/// everything such a function may read is there; those functions then find the names their own sessions find.
 Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token stop);
 
 /// The output of pg_dumpall --globals-only, with tablespaces inside the data directory written as CREATE TABLESPACE
