@@ -313,7 +313,8 @@ void MysqlScan::code(char c) {
     depth_ = 0;
     return;
   }
-  if (c == delimiter_[matched_] || c == delimiter_[matched_ = 0]) {
+  if (c != delimiter_[matched_]) matched_ = 0;
+  if (c == delimiter_[matched_]) {
     if (++matched_ == delimiter_.size()) return end_statement();
   } else if (c == '\'' || c == '"' || c == '`') {
     open_quote(c, State::code);

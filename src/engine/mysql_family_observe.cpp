@@ -331,11 +331,11 @@ void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& 
               "'slave_exec_mode','replica_exec_mode','slave_skip_errors','replica_skip_errors',"
               "'sql_slave_skip_counter','sql_replica_skip_counter','slave_type_conversions',"
               "'replica_type_conversions','replicate_events_marked_for_skip','slave_preserve_commit_order',"
-              "'replica_preserve_commit_order') OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%'"))
+              "'replica_preserve_commit_order') OR Variable_name LIKE 'rpl_semi_sync%'"))
     variables.add(*rows);
   if (auto rows =
           ask("status",
-              "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'wsrep\\_%' OR Variable_name LIKE 'rpl\\_semi\\_sync\\_%' "
+              "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'wsrep_%' OR Variable_name LIKE 'rpl_semi_sync%' "
               "OR Variable_name IN ('Threads_connected','Slaves_connected','Uptime','Ssl_server_not_after')"))
     status.add(*rows);
   take_settings(engine, facts, variables);

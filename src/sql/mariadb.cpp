@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -40,11 +42,23 @@ Status check_bound(const std::string& path) {
               fmt::format("[2002] nobody listens on the socket {}: {}", path, std::strerror(errno)));
 }
 
+/// All but plain SELECT and SHOW: SHOW CREATE prints what sql_mode says, and a literal may have a backslash.
+bool reads_or_writes_quotes(std::string_view statement) {
+  const auto begins = [&](std::string_view words) {
+    return statement.size() >= words.size() &&
+           std::equal(words.begin(), words.end(), statement.begin(),
+                      [](char word, char c) { return word == std::toupper(static_cast<unsigned char>(c)); });
+  };
+  if (statement.find_first_of("\\\"") != std::string_view::npos || begins("SHOW CREATE")) return true;
+  return !begins("SELECT ") && !begins("SHOW ");
+}
+
 }  // namespace
 
 struct MariadbConnection::State {
   MYSQL* mysql = nullptr;
   bool broken = false;
+  bool own_mode = false;  ///< sql_mode is ours
 
   ~State() { close(); }
   void close() {
@@ -79,6 +93,23 @@ struct MariadbConnection::State {
       }
       status = resume(*ready ? status & ~MYSQL_WAIT_TIMEOUT : MYSQL_WAIT_TIMEOUT);
     }
+    return {};
+  }
+
+  /// Hands one statement over. What quotes and backslashes mean is ours to say, not the server's: literals are written
+  /// and definitions read so. A session that only looks is left as it is: triage changes nothing, not even that.
+  Status send(std::string_view statement, Deadline deadline, const std::stop_token& stop) {
+    if (!own_mode && reads_or_writes_quotes(statement)) {
+      own_mode = true;
+      TRY_VOID(hand_over("SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'", deadline, stop));
+    }
+    return hand_over(statement, deadline, stop);
+  }
+  Status hand_over(std::string_view statement, Deadline deadline, const std::stop_token& stop) {
+    int error = 0;
+    const int status = mysql_real_query_start(&error, mysql, statement.data(), statement.size());
+    TRY_VOID(drive(status, [&](int ready) { return mysql_real_query_cont(&error, mysql, ready); }, deadline, stop));
+    if (error) return fail(server_error(false));
     return {};
   }
 
@@ -120,8 +151,6 @@ Result<MariadbConnection> MariadbConnection::connect(const Target& target, Deadl
   mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
   unsigned seconds = static_cast<unsigned>(deadline.left().count() / 1000 + 1);
   mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-  // What quotes and backslashes mean is ours to say, not the server's: literals are written and definitions read so.
-  mysql_options(mysql, MYSQL_INIT_COMMAND, "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'");
   mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", target.app_name.c_str());
   unsigned protocol = target.socket.empty() ? MYSQL_PROTOCOL_TCP : MYSQL_PROTOCOL_SOCKET;
   mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
@@ -166,10 +195,7 @@ Status MariadbConnection::stream(std::string_view statement, const std::function
   Row row;
   State& s = *state_;
   if (s.broken) return fail(ErrorClass::unavailable, "sql.lost", "the connection was lost earlier");
-  int error = 0;
-  int status = mysql_real_query_start(&error, s.mysql, statement.data(), statement.size());
-  TRY_VOID(s.drive(status, [&](int ready) { return mysql_real_query_cont(&error, s.mysql, ready); }, deadline, stop));
-  if (error) return fail(s.server_error(false));
+  TRY_VOID(s.send(statement, deadline, stop));
   MYSQL_RES* result = mysql_use_result(s.mysql);
   if (!result) {
     if (mysql_field_count(s.mysql) != 0) return fail(s.server_error(false));
@@ -178,7 +204,7 @@ Status MariadbConnection::stream(std::string_view statement, const std::function
   Status outcome;
   for (;;) {
     MYSQL_ROW fetched = nullptr;
-    status = mysql_fetch_row_start(&fetched, result);
+    int status = mysql_fetch_row_start(&fetched, result);
     outcome = s.drive(status, [&](int ready) { return mysql_fetch_row_cont(&fetched, result, ready); }, deadline, stop);
     if (!outcome) break;
     if (!fetched) {
@@ -210,10 +236,8 @@ Status MariadbConnection::stream(std::string_view statement, const std::function
 Result<Rows> MariadbConnection::query(std::string_view statement, Deadline deadline, std::stop_token stop) {
   State& s = *state_;
   if (s.broken) return fail(ErrorClass::unavailable, "sql.lost", "the connection was lost earlier");
-  int error = 0;
-  int status = mysql_real_query_start(&error, s.mysql, statement.data(), statement.size());
-  TRY_VOID(s.drive(status, [&](int ready) { return mysql_real_query_cont(&error, s.mysql, ready); }, deadline, stop));
-  if (error) return fail(s.server_error(false));
+  TRY_VOID(s.send(statement, deadline, stop));
+  int error = 0, status = 0;
   Rows rows;
   bool first = true;
   // CALL answers with several results: the first with columns is kept, the others are read to their end.

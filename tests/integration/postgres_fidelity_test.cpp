@@ -88,8 +88,8 @@ const std::vector<std::string> kObjects = {
     "CREATE TABLE \" VALUES\" (a int)", "CREATE TABLE empty ()", "CREATE TABLE no_columns ()",
     "INSERT INTO no_columns DEFAULT VALUES",
     // Bodies that look like the dump's own statements.
-    "CREATE FUNCTION hostile() RETURNS text LANGUAGE plpgsql AS $f$ BEGIN\n/*\nCOPY x FROM stdin;\n1\n\\.\n\\connect "
-    "evil\n*/ RETURN $$\nCOPY y FROM stdin;\n$$; END $f$",
+    std::string("CREATE FUNCTION hostile() RETURNS text LANGUAGE plpgsql AS $f$ BEGIN\n/*\nCOPY x FROM stdin;\n1\n") +
+        "\\.\n\\connect evil\n*/ RETURN $$\nCOPY y FROM stdin;\n$$; END $f$",
     "CREATE FUNCTION standard(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT CASE WHEN a > 0 THEN 1 ELSE 2 END; "
     "SELECT a + 1; END",
     "CREATE VIEW hostile_view AS SELECT '\nCOPY x FROM stdin;\n\\connect y\n'::text AS t",
