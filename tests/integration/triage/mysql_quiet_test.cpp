@@ -75,7 +75,7 @@ std::vector<Fault> quiet_faults() {
        .members = {"0 unknown nothing"},
        .authority = "undeterminable",
        .undo = sql_on(0, {"SET GLOBAL gtid_mode = ON"}),
-       .repair = {"repair.needs_operator"}},
+       .repair = {"repair.target_unknown"}},
       {.name = "quiet: one server described twice",
        .inject = describe_twice,
        .diagnoses = {"same-server-twice 0 1", "authority-undeterminable"},

@@ -119,14 +119,15 @@ std::string counters_of(Patient& p, int i) {
                    "sum(xact_rollback), sum(deadlocks), sum(temp_files), sum(sessions_abandoned), "
                    "sum(sessions_fatal)) FROM pg_stat_database), (SELECT count(*) FROM pg_replication_slots)");
   }
-  // Com_* but those that only look (SET among the others); what went wrong with connections; what was written.
+  // Com_* but those that only look (SET among the others); what went wrong with connections; what was written. No
+  // backslash: this connection would SET its sql_mode.
   std::string text =
       p.table(i,
-              "SHOW GLOBAL STATUS WHERE (Variable_name LIKE 'Com\\_%' AND Variable_name NOT LIKE 'Com\\_show\\_%' AND "
+              "SHOW GLOBAL STATUS WHERE (Variable_name LIKE 'Com_%' AND Variable_name NOT LIKE 'Com_show_%' AND "
               "Variable_name <> 'Com_select') OR Variable_name IN ('Aborted_connects', 'Aborted_clients', "
               "'Access_denied_errors', 'Binlog_bytes_written', 'Innodb_rows_inserted', 'Innodb_rows_updated', "
               "'Innodb_rows_deleted', 'wsrep_last_committed', 'Binlog_commits') OR Variable_name LIKE "
-              "'Connection\\_errors\\_%'");
+              "'Connection_errors_%'");
   return text + p.table(i,
                         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('gtid_binlog_state', 'gtid_slave_pos', "
                         "'gtid_executed')");
