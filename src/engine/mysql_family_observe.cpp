@@ -333,10 +333,9 @@ void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& 
               "'replica_type_conversions','replicate_events_marked_for_skip','slave_preserve_commit_order',"
               "'replica_preserve_commit_order') OR Variable_name LIKE 'rpl_semi_sync%'"))
     variables.add(*rows);
-  if (auto rows =
-          ask("status",
-              "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'wsrep_%' OR Variable_name LIKE 'rpl_semi_sync%' "
-              "OR Variable_name IN ('Threads_connected','Slaves_connected','Uptime','Ssl_server_not_after')"))
+  if (auto rows = ask("status",
+                      "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'wsrep_%' OR Variable_name LIKE 'rpl_semi_sync%' "
+                      "OR Variable_name IN ('Threads_connected','Slaves_connected','Uptime','Ssl_server_not_after')"))
     status.add(*rows);
   take_settings(engine, facts, variables);
   take_status(facts, status);

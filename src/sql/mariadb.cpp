@@ -171,9 +171,10 @@ Result<MariadbConnection> MariadbConnection::connect(const Target& target, Deadl
                   "auth_gssapi_client");
   }
   MYSQL* connected = nullptr;
+  // Not a copy, and a NUL follows it. NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage)
+  const char* password = target.password.reveal().data();
   int status = mysql_real_connect_start(
-      &connected, mysql, target.socket.empty() ? target.host.c_str() : nullptr, target.user.c_str(),
-      target.password.reveal().data(),  // not a copy; a std::string ends with NUL
+      &connected, mysql, target.socket.empty() ? target.host.c_str() : nullptr, target.user.c_str(), password,
       target.database.empty() ? nullptr : target.database.c_str(), static_cast<unsigned>(target.port),
       target.socket.empty() ? nullptr : target.socket.c_str(), CLIENT_MULTI_RESULTS);
   TRY_VOID(state->drive(

@@ -77,6 +77,7 @@ std::vector<std::string> of_the_cluster(const std::string& admin) {
   return all;
 }
 
+// NOLINTBEGIN(bugprone-suspicious-missing-comma): many of them take two lines
 const std::vector<std::string> kObjects = {
     "SET default_transaction_read_only = off", "CREATE SCHEMA " + q(kOdd) + " AUTHORIZATION " + q(kOdd),
     "COMMENT ON SCHEMA public IS 'of users'",
@@ -88,8 +89,8 @@ const std::vector<std::string> kObjects = {
     "CREATE TABLE \" VALUES\" (a int)", "CREATE TABLE empty ()", "CREATE TABLE no_columns ()",
     "INSERT INTO no_columns DEFAULT VALUES",
     // Bodies that look like the dump's own statements.
-    std::string("CREATE FUNCTION hostile() RETURNS text LANGUAGE plpgsql AS $f$ BEGIN\n/*\nCOPY x FROM stdin;\n1\n") +
-        "\\.\n\\connect evil\n*/ RETURN $$\nCOPY y FROM stdin;\n$$; END $f$",
+    "CREATE FUNCTION hostile() RETURNS text LANGUAGE plpgsql AS $f$ BEGIN\n/*\nCOPY x FROM stdin;\n1\n\\.\n\\connect "
+    "evil\n*/ RETURN $$\nCOPY y FROM stdin;\n$$; END $f$",
     "CREATE FUNCTION standard(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT CASE WHEN a > 0 THEN 1 ELSE 2 END; "
     "SELECT a + 1; END",
     "CREATE VIEW hostile_view AS SELECT '\nCOPY x FROM stdin;\n\\connect y\n'::text AS t",
@@ -177,6 +178,7 @@ const std::vector<std::string> kObjects = {
     "ALTER TABLE indexed SET (fillfactor = 70)",
     "ALTER TABLE indexed ALTER a SET STATISTICS 7, ALTER a SET STORAGE PLAIN", "CLUSTER indexed USING by_function",
     "ALTER TABLE parent REPLICA IDENTITY FULL"};
+// NOLINTEND(bugprone-suspicious-missing-comma)
 
 class PostgresFidelity : public testing::Test {
  protected:
