@@ -10,6 +10,7 @@
 //
 //   how_far(before)                      what the interrupted run() has reached
 //   run(before) again                    if it was not everything; it must take up, or clear away, what is half done
+//   still_so(before, result)             of all that was done before the crash, when the rest is done too
 //   undo(before, result or nullptr)      to put back what was found before; also when run() did nothing or half of it
 //
 // Rules for handlers:
@@ -73,6 +74,12 @@ class StepHandler {
   /// What this step did was proven to be whole, and what has failed later does not rest on it: then it is not taken
   /// back because of that. Told from the journal alone. Whoever asks for undo, or interrupts, gets all of it.
   virtual bool stays(StepScope&) { return false; }
+  /// An operation that was cut off and taken up again is about to end: whether what this step proved before the cut is
+  /// still so. It may start again what a power failure took down. An error stops the operation where it stands.
+  virtual Status still_so(StepScope&, const codec::Value& before, const codec::Value& result) {
+    (void)before, (void)result;
+    return {};
+  }
 };
 
 /// Handlers by kind of step.

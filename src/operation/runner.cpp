@@ -107,6 +107,19 @@ Result<Report> Runner::forward() {
       return give_up(*index, Error{ErrorClass::interrupted, "operation.interrupted", "stopped by a signal", "", {}});
     if (auto done = do_step(*index); !done) return give_up(*index, done.error());
   }
+  return confirm_and_end();
+}
+
+Result<Report> Runner::confirm_and_end() {
+  for (size_t i = 0; i < done_before_; ++i) {
+    const StepStatus& status = state_.steps[i];
+    Scope scope(*this, i, options_.stop);
+    auto holds = [&]() -> Status {
+      TRY_VOID(lock_.confirm());
+      return guarded(step(i), [&] { return handler(i).still_so(scope, status.before, *status.result); });
+    }();
+    if (!holds) return fail(stopped(i, holds.error(), "before its end; no longer holds:"));
+  }
   return end(RecordType::done);
 }
 

@@ -1,6 +1,7 @@
 // One operation in progress: the loop over its steps, forward and back. Used by Executor only.
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include "base/result.h"
@@ -14,7 +15,10 @@ namespace holdfast::operation {
 class Runner {
  public:
   Runner(const ExecutorOptions& options, const ClusterLock& lock, Journal journal, OperationState state)
-      : options_(options), lock_(lock), journal_(std::move(journal)), state_(std::move(state)) {}
+      : options_(options), lock_(lock), journal_(std::move(journal)), state_(std::move(state)) {
+    done_before_ =
+        static_cast<size_t>(std::ranges::count_if(state_.steps, [](const auto& s) { return s.result.has_value(); }));
+  }
 
   /// Goes on in the direction the operation has.
   Result<Report> go_on();
@@ -27,6 +31,8 @@ class Runner {
   friend class Scope;
   Result<Report> forward();
   Status do_step(size_t index);
+  /// What an earlier run proved, looked at again before the operation is called done.
+  Result<Report> confirm_and_end();
   /// After a step failed or was stopped: back, or stop where we are.
   Result<Report> give_up(size_t index, const Error& error);
   Result<Report> back();
@@ -46,6 +52,7 @@ class Runner {
   const ClusterLock& lock_;
   Journal journal_;
   OperationState state_;
+  size_t done_before_ = 0;  ///< steps that an earlier run of this operation did
 };
 
 }  // namespace holdfast::operation

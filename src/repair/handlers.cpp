@@ -459,6 +459,14 @@ class ProveMember : public MemberStep {
     }
   }
   Status prove(StepScope&, const Value&, const Value&) override { return {}; }  // run() is the proof
+  Status still_so(StepScope& scope, const Value& before, const Value& result) override {
+    if (!result["healthy"].boolean()) return {};  // it was told then what was not proven
+    const Value now = TRY(run(scope, before));
+    if (now["healthy"].boolean()) return {};
+    return fail(ErrorClass::failed, "repair.not_healthy",
+                fmt::format("{} is not healthy any more: {}", scope.step().member, now["unproven"].text()),
+                fmt::format("holdfast triage -c {}", members_->cluster.full_name()));
+  }
 };
 
 }  // namespace

@@ -174,6 +174,23 @@ TEST_F(Engine, a_resume_minds_only_what_others_changed) {
   EXPECT_TRUE(executor.resume(id));
 }
 
+TEST_F(Engine, a_resume_looks_again_at_what_was_proven_before_the_cut) {
+  for (const char* at : {"unfence-m1 run begins", "step_done unfence-m1"}) {
+    SCOPED_TRACE(at);
+    begin(false);
+    const std::string id = dead_operation(at);
+    std::ofstream(root() + "/world/m1.state") << "stopped";  // a power failure
+    Executor executor(toy_options(root()));
+    const auto report = executor.resume(id);
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().id, "operation.stopped");
+    EXPECT_NE(report.error().message.find("step 6 of 7 (start-m1)"), std::string::npos) << report.error().message;
+    std::ofstream(root() + "/world/m1.state") << "running";
+    EXPECT_TRUE(executor.resume(id));
+    EXPECT_EQ(toy_files(root()), toy_goal(start_));
+  }
+}
+
 TEST_F(Engine, an_unfinished_operation_keeps_others_away) {
   const std::string id = stopped_operation();
   const auto report = Executor(toy_options(root())).execute(toy_plan(root()));

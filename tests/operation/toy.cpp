@@ -122,6 +122,14 @@ class SetFile : public ToyHandler {
     if (look(scope) == wanted(scope)) return {};
     return fail(ErrorClass::verification_failed, "toy.proof", "the file does not say so");
   }
+  Status still_so(StepScope& scope, const Value& before, const Value& result) override {
+    bool written_later = false, later = false;
+    for (const Step& step : scope.plan().steps) {
+      written_later |= later && step.arguments["file"] == scope.step().arguments["file"];
+      later |= step.id == scope.step().id;
+    }
+    return written_later ? Status() : check(scope, before, result);
+  }
   Status restore(StepScope& scope, const Value& before) override {
     if (look(scope) == before) return {};
     if (before.is_null()) return remove(file(scope));
