@@ -11,6 +11,12 @@
 
 namespace holdfast::test {
 
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool kMayPreload = false;  ///< the sanitizer's library must come first
+#else
+inline constexpr bool kMayPreload = true;
+#endif
+
 struct FileOp {
   char kind;  ///< c(reate) t(runcate) w(rite) s(ync file) S(ync all) d(irectory sync) r(ename) l(ink) u(nlink) m(kdir)
   uint64_t inode;

@@ -13,12 +13,6 @@
 namespace holdfast::test {
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 namespace fs = std::filesystem;
 
 /// How many operations a cut lets happen, from none to all of them: a share of those after each kind of operation.
@@ -31,7 +25,7 @@ std::vector<size_t> cuts_of(const std::vector<FileOp>& ops, const std::string& w
 class PowerLoss : public testing::Test {
  protected:
   void SetUp() override {
-    HOLDFAST_NEED("preload", !kSanitized, "a preloaded library must not come before the sanitizer's");
+    HOLDFAST_NEED("preload", kMayPreload, "a preloaded library must not come before the sanitizer's");
   }
 
   /// Runs the verb in a process of its own, from the state in root_; what it did to files.
