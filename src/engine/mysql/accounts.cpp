@@ -209,7 +209,6 @@ CreateUser split_create_user(std::string_view statement) {
     return made;
   }
   const size_t from = role + kRole.size(), end = std::min(find_word(statement, " ", from), statement.size());
-  made.default_role = statement.substr(from, end - from);
   made.rest = std::string(statement.substr(0, role)) + std::string(statement.substr(end));
   return made;
 }

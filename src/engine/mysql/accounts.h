@@ -24,9 +24,8 @@ Result<std::string> account_statements(sql::MariadbConnection& connection, std::
 
 /// "CREATE USER `u`@`h` ... DEFAULT ROLE `r`@`%` REQUIRE ..." in its parts. Pure.
 struct CreateUser {
-  std::string account;       ///< `u`@`h`
-  std::string rest;          ///< behind CREATE USER, without the default roles, which are not there yet
-  std::string default_role;  ///< "`r`@`%`,`s`@`%`" or ""
+  std::string account;  ///< `u`@`h`
+  std::string rest;     ///< behind CREATE USER, without the default roles, which are not there yet
 };
 CreateUser split_create_user(std::string_view statement);
 

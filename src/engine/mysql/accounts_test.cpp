@@ -10,13 +10,11 @@ TEST(MysqlAccounts, the_default_role_is_taken_out_of_the_account) {
       "CREATE USER `x DEFAULT ROLE y`@`%` IDENTIFIED WITH 'caching_sha2_password' AS 0x2441 DEFAULT ROLE "
       "`r one`@`%`,`s``2`@`%` REQUIRE NONE PASSWORD EXPIRE DEFAULT ATTRIBUTE '{\"a\": \" DEFAULT ROLE b\\'c\"}'");
   EXPECT_EQ(made.account, "`x DEFAULT ROLE y`@`%`");
-  EXPECT_EQ(made.default_role, "`r one`@`%`,`s``2`@`%`");
   EXPECT_EQ(made.rest,
             "`x DEFAULT ROLE y`@`%` IDENTIFIED WITH 'caching_sha2_password' AS 0x2441 REQUIRE NONE PASSWORD EXPIRE "
             "DEFAULT ATTRIBUTE '{\"a\": \" DEFAULT ROLE b\\'c\"}'");
   const auto plain = split_create_user("CREATE USER `u`@`h` REQUIRE NONE");
   EXPECT_EQ(plain.rest, "`u`@`h` REQUIRE NONE");
-  EXPECT_EQ(plain.default_role, "");
   EXPECT_EQ(split_create_user("DROP USER `u`").rest, "");
 }
 
