@@ -150,7 +150,7 @@ void read_galera_state(MemberFacts& facts, const MemberConfig& config) {
                                ? "its server runs: grastate.dat says -1 as long as it does"
                                : "it crashed: grastate.dat says -1; holdfast inspect --fence recovers it";
   } else {
-    s.position_unknown = galera.grastate_absent ? "grastate.dat is not there" : galera.grastate.why();
+    s.position_unknown = galera.grastate_absent ? std::string(cluster::kNoStateFile) : galera.grastate.why();
   }
   if (galera.joiner_unfinished) {
     s.aborted_transfer = fmt::format("{}", fmt::join(galera.transfer_files, ", "));

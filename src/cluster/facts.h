@@ -234,6 +234,8 @@ struct PageCheck {
 
 /// MySQL: without it the data is whole, and the next start makes another server_uuid.
 constexpr std::string_view kServerUuidFile = "auto.cnf";
+/// Galera: why a position is unknown (StoredFacts::position_unknown) where the state file is gone.
+constexpr std::string_view kNoStateFile = "grastate.dat is not there";
 
 /// One member, observed once.
 struct MemberFacts {
@@ -322,6 +324,12 @@ struct MemberFacts {
   std::vector<std::string> tables_without_file;  ///< MariaDB, its agent: "crm/documents"; not all need to have one
   /// Its agent: "global/pg_control", "ibdata1": what every data directory has, and its own has not.
   std::vector<std::string> missing_parts;
+  /// missing_parts that hold data.
+  std::vector<std::string> lost_parts() const {
+    std::vector<std::string> lost = missing_parts;
+    std::erase(lost, kServerUuidFile);
+    return lost;
+  }
   std::optional<bool> files_compared;  ///< for cut_files; false: not now, since it is behind. nullopt: not possible
   /// What its disk does not give back as it was written.
   std::vector<std::string> damaged_pages() const {
@@ -329,8 +337,8 @@ struct MemberFacts {
     pages.insert(pages.end(), cut_files.begin(), cut_files.end());
     for (const auto& file : missing_files) pages.push_back("all of " + file);
     // Of a server that is down data-damaged says so.
-    for (size_t i = 0; reachable() && i < missing_parts.size(); ++i)
-      if (missing_parts[i] != kServerUuidFile) pages.push_back("all of " + missing_parts[i]);
+    if (reachable())
+      for (const auto& part : lost_parts()) pages.push_back("all of " + part);
     return pages;
   }
   std::optional<bool> checksums;       ///< page checksums are on

@@ -209,6 +209,19 @@ const Case kCases[] = {
        w[1].missing_parts = {"pg_xact"};
      },
      "data-damaged", 1, Verdict::broken, Action::reseed},
+    {"the file of its server_uuid gone with more, and not started since", Engine::mysql,
+     [](World& w) {
+       take_down(w[1]);
+       w[1].missing_parts = {"auto.cnf", "ibdata1"};
+     },
+     "data-damaged", 1, Verdict::broken, Action::rebuild},
+    {"the file of its server_uuid gone, and no session gets in", Engine::mysql,
+     [](World& w) {
+       w[1].reach = Reach::unreachable;
+       w[1].server_state = "running";
+       w[1].missing_parts = {"auto.cnf"};
+     },
+     "server-unreachable", 1, Verdict::unknown, Action::nothing},
     {"part of its directory gone, and no session gets in", Engine::postgres,
      [](World& w) {
        w[1].reach = Reach::unreachable;
@@ -394,7 +407,7 @@ const Case kCases[] = {
        w[1].stored->lineage.clear();
        w[1].stored->seqno.reset();
        w[1].stored->position.clear();
-       w[1].stored->position_unknown = "grastate.dat is not there";
+       w[1].stored->position_unknown = kNoStateFile;
      },
      "galera-state-lost", 1, Verdict::broken, Action::rebuild},
     {"replication account locked", Engine::mariadb,

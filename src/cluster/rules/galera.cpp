@@ -291,7 +291,7 @@ std::vector<Finding> state_lost(const View& view) {
     if (!stands_still(m) || !m.stored || m.stored->data != StoredFacts::Data::present) return {};
     if (!m.stored->aborted_transfer.empty()) return {};
     const bool gone = m.stored->lineage.empty() && m.stored->position.empty() &&
-                      m.stored->position_unknown.find("grastate.dat is not there") != std::string::npos;
+                      m.stored->position_unknown.find(kNoStateFile) != std::string::npos;
     if (m.stored->lineage != "00000000-0000-0000-0000-000000000000" && !gone) return {};
     return Finding{
         .members = {},

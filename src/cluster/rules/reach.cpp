@@ -114,15 +114,15 @@ bool lacks_only_index_of_logs(const MemberFacts& m) {
 
 Finding index_gone(const View& view, const MemberFacts& m) {
   const std::string& dir = view.described(m).data_dir;
-  const std::string index = m.missing_parts[0];
+  const std::string& index = m.missing_parts[0];
   const std::string logs = index.substr(0, index.rfind('.'));
   return {.members = {},
           .summary = mark(m, fmt::format("does not run, and the index of its binary logs is gone ({}): a start would "
-                                         "leave its logs to nobody",
+                                         "begin another, without these logs",
                                          index)),
           .evidence = {fmt::format("not there: {}/{}", dir, index)},
-          .remedy = fmt::format("do not start it; as its server's account: cd {} && ls -1 {}.[0-9]* | sed 's|^|./|' > "
-                                "{}; then {}, and {}",
+          .remedy = fmt::format("do not start it; as its server's account: cd '{}' && ls -1 {}.[0-9]* | sed 's|^|./|' "
+                                "> {}; then {}, and {}",
                                 dir.empty() ? "DATADIR" : dir, logs, index, view.command("triage"),
                                 view.command("repair", &m)),
           .blocks = {"plain start of " + m.member.str()},
@@ -135,17 +135,15 @@ std::vector<Finding> data_damaged(const View& view) {
     if (lacks_only_index_of_logs(m)) return index_gone(view, m);
     // One that runs, too: it takes no more sessions, and would not start again.
     const bool is_sent_data = m.stored && !m.stored->aborted_transfer.empty();  // galera-receiving-state says more
-    if (!m.missing_parts.empty() && m.missing_parts[0] != kServerUuidFile && m.server_state != "starting" &&
-        !is_sent_data) {
-      const std::string more =
-          m.missing_parts.size() > 1 ? fmt::format(", and {} more", m.missing_parts.size() - 1) : "";
+    const auto lost = m.lost_parts();
+    if (!lost.empty() && m.server_state != "starting" && !is_sent_data) {
+      const std::string more = lost.size() > 1 ? fmt::format(", and {} more", lost.size() - 1) : "";
       Finding f{.members = {},
-                .summary = mark(
-                    m, fmt::format("{}, and part of its data directory is not there: {}{}",
-                                   runs(m) ? "runs and cannot be asked" : "does not run", m.missing_parts[0], more)),
+                .summary = mark(m, fmt::format("{}, and part of its data directory is not there: {}{}",
+                                               runs(m) ? "runs and cannot be asked" : "does not run", lost[0], more)),
                 .remedy = remedy_for_lost(view, m),
                 .action = refill(view)};
-      for (const auto& part : m.missing_parts)
+      for (const auto& part : lost)
         f.evidence.push_back(fmt::format("not there: {}/{}", view.described(m).data_dir, part));
       if (m.stored && !m.stored->why.empty()) f.evidence.push_back(m.stored->why);
       return f;
@@ -340,8 +338,8 @@ std::vector<Finding> connections_exhausted(const View& view) {
 std::vector<Finding> unreachable(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || m.reach == Reach::timeout || m.reach == Reach::denied || !m.same_as.empty()) return {};
-    if (!m.outside.empty()) return {};                   // server-outside-agent says more
-    if (!m.missing_parts.empty() && runs(m)) return {};  // data-damaged says more
+    if (!m.outside.empty()) return {};                  // server-outside-agent says more
+    if (!m.lost_parts().empty() && runs(m)) return {};  // data-damaged says more
     if (m.server_state == "failed" || m.server_state == "stopped" || m.server_state == "starting" || has_no_data(m))
       return {};
     if (contains(m.error, "Too many connections") || contains(m.error, "too many clients") ||
@@ -433,7 +431,7 @@ std::vector<Finding> isolated(const View& view) {
 std::string after_lost_primary(const View& view, const MemberFacts& m) {
   const bool led = m.role_wanted == MemberRole::primary && view.cluster.engine != Engine::galera;
   const bool torn = m.stored && m.stored->torn;
-  const bool parts = !m.missing_parts.empty() && m.missing_parts[0] != kServerUuidFile && !lacks_only_index_of_logs(m);
+  const bool parts = !m.lost_parts().empty() && !lacks_only_index_of_logs(m);
   if (!led || !view.writers.empty() || m.reachable() || !m.outside.empty() || view.members.size() < 2 ||
       !(has_no_data(m) || parts || torn))
     return "";

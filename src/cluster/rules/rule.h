@@ -72,7 +72,7 @@ bool held_up_by_lock(const View& view, const MemberFacts& m);
 /// "its applier waits for the lock of session 12 (app@10.0.0.5, asleep for 30 s), since 2026-11-23 06:20:05 UTC"
 std::string applier_wait_text(const View& view, const StuckCommit& wait);
 
-/// What to do where nobody takes writes because the data of `m`, which did, is damaged or gone; "" where that is not
+/// What to do where there is no primary because the data of `m`, which was it, is damaged or gone; "" where that is not
 /// so. Repair refuses then: what it had is not known, and who is to lead is a person's choice.
 std::string after_lost_primary(const View& view, const MemberFacts& m);
 

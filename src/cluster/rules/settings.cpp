@@ -82,7 +82,7 @@ std::vector<Finding> uuid_unsaved(const View& view) {
         .members = {},
         .summary = fmt::format("the file of {} with its server_uuid is gone: its next start makes another", name(m)),
         .evidence = {"not there: " + file, "server_uuid: " + m.server_uuid},
-        .remedy = fmt::format("as its server's account: printf '[auto]\\nserver-uuid={}\\n' > {}; then {}",
+        .remedy = fmt::format("as its server's account: printf '[auto]\\nserver-uuid={}\\n' > '{}'; then {}",
                               m.server_uuid, file, view.command("triage"))};
   });
 }

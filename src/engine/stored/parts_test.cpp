@@ -94,7 +94,7 @@ TEST_F(Parts, DeletedAndStillOpen) {
   }
   EXPECT_EQ(missing(Engine::mariadb, ::getpid()), List({"binlog.index"}));
   make("binlog.index");
-  EXPECT_EQ(missing(Engine::mariadb, ::getpid()), List()) << "another one has its place: made anew";
+  EXPECT_EQ(missing(Engine::mariadb, ::getpid()), List()) << "another one is in its place";
 }
 
 }  // namespace
