@@ -115,7 +115,7 @@ void read_postgres(MemberFacts& facts, const MemberConfig& config, const engine:
   if (const auto history = stored.histories.find(s.timeline); history != stored.histories.end())
     s.history = history->second.to_string();
   const auto room = engine::postgres::read_wal_room(config.data_dir());
-  auto& told = s.wal_room.emplace();
+  StoredFacts::WalRoom told;
   told.segment_size = room.segment_size;
   told.oldest = engine::postgres::lsn_text(room.oldest);
   told.recovery = engine::postgres::lsn_text(room.recovery);
@@ -128,6 +128,7 @@ void read_postgres(MemberFacts& facts, const MemberConfig& config, const engine:
     if (on_disk.restart) slot.restart_lsn = engine::postgres::lsn_text(on_disk.restart);
     told.slots.push_back(std::move(slot));
   }
+  s.wal_room = std::move(told);
   engine::note(facts, "cluster state", s.cluster_state, "pg_control");
   note_position(facts, "end of WAL", "pg_wal");
 }
