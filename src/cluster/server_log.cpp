@@ -73,6 +73,36 @@ bool begins_run(const std::string& line) {
   return false;
 }
 
+std::string receiver_trouble(const std::string& log) {
+  // What the server tells those who connect to itself stands there as well.
+  constexpr std::string_view kOwnWords[] = {
+      "could not connect to the primary",
+      "could not receive ",
+      "could not send ",
+      "could not start WAL streaming",
+      "database system identifier differs",
+      "highest timeline ",
+      "cannot continue WAL streaming",
+      "terminating walreceiver",
+      "invalid response from primary",
+      "unexpected result",
+      "error reading result",
+      "error while shutting down streaming",
+  };
+  std::string trouble;
+  for (size_t at = 0; at < log.size();) {
+    const size_t end = std::min(log.find('\n', at), log.size());
+    const std::string line = log.substr(at, end - at);
+    if (begins_run(line) || contains(line, "started streaming WAL")) trouble.clear();
+    if (const size_t said = line.find("FATAL:"); said != std::string::npos) {
+      const std::string text = line.substr(std::min(line.find_first_not_of(' ', said + 6), line.size()));
+      if (std::ranges::any_of(kOwnWords, [&](auto words) { return text.starts_with(words); })) trouble = text;
+    }
+    at = end + 1;
+  }
+  return trouble;
+}
+
 std::string line_of_last_run(const std::string& log, bool (*wanted)(const std::string&)) {
   std::string found;
   for (size_t at = 0; at < log.size();) {

@@ -26,6 +26,10 @@ bool met_damage(const std::string& line);
 /// settings and the values they must have.
 std::map<std::string, int64_t> settings_too_small(const std::string& log);
 
+/// PostgreSQL: why the receiver of a standby does not stream, which it tells nobody but the server's log; "" when the
+/// log does not say, or says of something that came after it.
+std::string receiver_trouble(const std::string& log);
+
 /// Of the server's last run, the last line of its log that `wanted` says yes to; "" when there is none.
 std::string line_of_last_run(const std::string& log, bool (*wanted)(const std::string&));
 

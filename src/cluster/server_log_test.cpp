@@ -55,6 +55,33 @@ TEST(ServerLog, ARunningServerMeetsDamage) {
     EXPECT_FALSE(met_damage(line)) << line;
 }
 
+TEST(ServerLog, WhyAReceiverDoesNotStream) {
+  const std::string begin = "2026-11-22 10:00:00 UTC [1] LOG:  starting PostgreSQL 15.4 on x86_64\n";
+  const std::string at = "2026-11-22 10:00:01 UTC [9] FATAL:  ";
+  for (const char* said : {
+           "could not connect to the primary server: connection to server at \"::1\", port 5432 failed: FATAL:  the "
+           "database system is starting up",
+           "could not receive data from WAL stream: ERROR:  requested WAL segment 00000001 has already been removed",
+           "could not start WAL streaming: ERROR:  replication slot \"a\" does not exist",
+           "database system identifier differs between the primary and standby",
+           "highest timeline 1 of the primary is behind recovery timeline 2",
+           "terminating walreceiver due to timeout",
+       })
+    EXPECT_EQ(receiver_trouble(begin + at + said + "\n"), said);
+  // Of those who connected to it.
+  for (const char* said : {
+           "the database system is not yet accepting connections",
+           "no pg_hba.conf entry for replication connection from host \"10.0.0.1\", user \"r\", no encryption",
+           "terminating connection due to administrator command",
+           "remaining connection slots are reserved for non-replication superuser connections",
+       })
+    EXPECT_EQ(receiver_trouble(begin + at + said + "\n"), "") << said;
+  const std::string trouble = at + "could not receive data from WAL stream: server closed the connection\n";
+  EXPECT_EQ(receiver_trouble(begin + trouble + "2026 LOG:  started streaming WAL from primary at 0/3000000\n"), "");
+  EXPECT_EQ(receiver_trouble(trouble + begin), "");
+  EXPECT_EQ(receiver_trouble(at), "");
+}
+
 TEST(ServerLog, SettingsAStandbyNeeds) {
   const std::string last =
       "2026-11-22 10:00:00 UTC [1] LOG:  starting PostgreSQL 15.4 on x86_64\n"

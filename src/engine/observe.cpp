@@ -69,23 +69,29 @@ std::optional<int64_t> Settings::number(const std::string& name) const {
 }
 
 cluster::MemberFacts observe(cluster::Engine engine, const cluster::Member& member, const sql::Target& target,
-                             Deadline deadline, std::stop_token stop) {
+                             Deadline deadline, std::stop_token stop, sql::KeptPostgres* kept) {
   cluster::MemberFacts facts;
   facts.member = member.name;
   facts.address = member.host.empty() ? member.socket : fmt::format("{}:{}", member.host, member.port);
   if (engine == cluster::Engine::postgres)
-    postgres::observe(facts, target, deadline, std::move(stop));
+    postgres::observe(facts, target, deadline, std::move(stop), kept);
   else
     observe_mysql_family(engine, facts, target, deadline, std::move(stop));
   return facts;
 }
 
 void observe_position(cluster::Engine engine, cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline,
-                      std::stop_token stop) {
+                      std::stop_token stop, sql::KeptPostgres* kept) {
   if (engine == cluster::Engine::postgres)
-    postgres::observe_position(facts, target, deadline, std::move(stop));
+    postgres::observe_position(facts, target, deadline, std::move(stop), kept);
   else
     observe_mysql_family_position(engine, facts, target, deadline, std::move(stop));
+}
+
+void observe_size(cluster::Engine engine, cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline,
+                  std::stop_token stop, sql::KeptPostgres* kept) {
+  if (engine == cluster::Engine::postgres)
+    postgres::observe_size(facts, target, deadline, std::move(stop), kept);
 }
 
 }  // namespace holdfast::engine

@@ -8,18 +8,24 @@
 
 #include "base/deadline.h"
 #include "cluster/facts.h"
+#include "sql/kept_postgres.h"
 #include "sql/rows.h"
 
 namespace holdfast::engine {
 
-/// Observes one member of any engine. Never fails: trouble is in the facts. Blocks until `deadline` at most.
+/// Observes one member of any engine. Never fails: trouble is in the facts. Blocks until `deadline` at most. `kept`:
+/// sessions for further looks are taken from there and left there.
 cluster::MemberFacts observe(cluster::Engine engine, const cluster::Member& member, const sql::Target& target,
-                             Deadline deadline, std::stop_token stop = {});
+                             Deadline deadline, std::stop_token stop = {}, sql::KeptPostgres* kept = nullptr);
 
 /// Only what tells how far the member is, into facts that observe() filled: the writer's position is read again after
 /// all others', so that a replica never seems ahead of it only because it was read later.
 void observe_position(cluster::Engine engine, cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline,
-                      std::stop_token stop = {});
+                      std::stop_token stop = {}, sql::KeptPostgres* kept = nullptr);
+
+/// How large the data of a PostgreSQL member is, where no comparison of files has told it; observe() does for others.
+void observe_size(cluster::Engine engine, cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline,
+                  std::stop_token stop = {}, sql::KeptPostgres* kept = nullptr);
 
 /// Puts a connection's failure into the facts (reach and error).
 void note_failure(cluster::MemberFacts& facts, const Error& error);

@@ -11,6 +11,7 @@
 #include "agent/config.h"
 #include "agent/inspect.h"
 #include "cluster/roles.h"
+#include "cluster/server_log.h"
 #include "cluster/server_words.h"
 #include "engine/observe.h"
 #include "provider/errant.h"
@@ -34,10 +35,10 @@ using std::chrono::milliseconds;
 namespace {
 
 void ask_server(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
-                const std::stop_token& stop) {
+                const std::stop_token& stop, sql::KeptPostgres& kept) {
   auto target = target_of(cluster, member);
   if (target) {
-    facts = engine::observe(cluster.engine, member, *target, Deadline::in(limit), stop);
+    facts = engine::observe(cluster.engine, member, *target, Deadline::in(limit), stop, &kept);
     return;
   }
   facts.reach = cluster::Reach::failed;
@@ -93,12 +94,13 @@ bool by_socket(const Member& member) {
   return !member.socket.empty() && ::stat(member.socket.c_str(), &info) == 0;
 }
 
-/// Can a client reach it over the network? Signs in as a client does: a bare connection would count as an error of
-/// this host on the server, which blocks hosts after some.
+/// Can a client reach it over the network? MariaDB, MySQL: signs in as a client does, since a bare connection counts as
+/// an error of this host on the server, which blocks hosts after some. PostgreSQL: until it asks for a password.
 Status ask_by_network(const DatabaseCluster& cluster, const Member& member, milliseconds limit,
                       const std::stop_token& stop) {
   auto target = TRY(target_of(cluster, member));
   target.socket.clear();
+  if (cluster.engine == cluster::Engine::postgres) target.password = Secret();
   // Nobody is asked over a network that must not carry the password: what is not known is not called broken.
   if (!sql::transport_of(target)) return {};
   const Deadline deadline = Deadline::in(limit);
@@ -192,25 +194,6 @@ bool frozen_postmaster(const DatabaseCluster& cluster, const MemberFacts& facts)
          (facts.process_state == "T" || facts.process_state == "t");
 }
 
-/// A standby's receiver tells nobody but the server's log why it does not stream.
-void take_receiver_trouble(MemberFacts& facts) {
-  if (facts.following.empty() || facts.following[0].receiving != false) return;
-  const std::string& log = facts.log_tail;
-  for (size_t at = 0; at < log.size();) {
-    const size_t end = std::min(log.find('\n', at), log.size());
-    const std::string line = log.substr(at, end - at);
-    const size_t said = line.find("FATAL:");
-    const bool begins = line.find("starting PostgreSQL") != std::string::npos;
-    if (begins || line.find("started streaming WAL") != std::string::npos) facts.following[0].receive_error.clear();
-    if (said != std::string::npos &&
-        (line.find("WAL") != std::string::npos || line.find("connect") != std::string::npos ||
-         line.find("replication slot") != std::string::npos || line.find("timeline") != std::string::npos ||
-         line.find("system identifier") != std::string::npos))
-      facts.following[0].receive_error = line.substr(line.find_first_not_of(' ', said + 6));
-    at = end + 1;
-  }
-}
-
 /// A standby that receives nothing may have more in its pg_wal than it has replayed: one that applies later on purpose,
 /// or is paused, by hours. Only its files tell.
 void look_for_wal_end(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
@@ -243,6 +226,19 @@ bool takes_writes(const DatabaseCluster& cluster, const MemberFacts& facts) {
          facts.read_only != true;
 }
 
+/// Of those whose files nobody has compared.
+void look_for_sizes(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, milliseconds limit,
+                    const std::stop_token& stop, sql::KeptPostgres& kept) {
+  std::vector<std::jthread> threads;
+  for (size_t i = 0; i < facts.size(); ++i) {
+    if (cluster.engine != cluster::Engine::postgres || !facts[i].reachable() || facts[i].data_bytes) continue;
+    const auto target = target_of(cluster, cluster.members[i]);
+    if (!target) continue;
+    threads.emplace_back(
+        [&, i, target] { engine::observe_size(cluster.engine, facts[i], *target, Deadline::in(limit), stop, &kept); });
+  }
+}
+
 }  // namespace
 
 std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, milliseconds per_member,
@@ -250,11 +246,12 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
   const size_t count = cluster.members.size();
   std::vector<MemberFacts> facts(count), from_agents(count);
   std::vector<std::optional<Status>> tcp(count);
+  sql::KeptPostgres kept;
   {
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < count; ++i) {
       const Member& member = cluster.members[i];
-      threads.emplace_back([&, i] { ask_server(facts[i], cluster, member, per_member, stop); });
+      threads.emplace_back([&, i] { ask_server(facts[i], cluster, member, per_member, stop, kept); });
       if (!member.agent_socket.empty())
         threads.emplace_back([&, i] { ask_agent(from_agents[i], cluster, member, per_member, stop); });
       if (by_socket(member) && !member.host.empty() && member.port > 0)
@@ -269,7 +266,9 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
       ask_again_if_torn(facts[i], from_agents[i], cluster, member, per_member, stop);
       merge(facts[i], std::move(from_agents[i]));
     }
-    if (cluster.engine == cluster::Engine::postgres) take_receiver_trouble(facts[i]);
+    if (cluster.engine == cluster::Engine::postgres && !facts[i].following.empty() &&
+        facts[i].following[0].receiving == false)
+      facts[i].following[0].receive_error = cluster::receiver_trouble(facts[i].log_tail);
     look_for_unnoted(facts[i], cluster, member, per_member, stop);
     look_for_wal_end(facts[i], cluster, member, per_member, stop);
     look_for_missing_files(facts[i], cluster, member, per_member, stop);
@@ -292,13 +291,14 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     auto target = target_of(cluster, cluster.members[i]);
     if (takes_writes(cluster, facts[i])) {
       look_for_silence(cluster, facts, i, std::string(facts[i].offered), per_member, stop);
-      look_for_cut_files(cluster, facts, i, per_member, stop);
+      look_for_cut_files(cluster, facts, i, per_member, stop, kept);
       look_for_skipped(cluster, facts, i, per_member, stop);
     }
-    if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop);
+    if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop, &kept);
     if (facts[i].reach == cluster::Reach::unreachable && !cluster.members[i].agent_socket.empty())
       ask_agent_again(facts[i], cluster, cluster.members[i], per_member, stop);
   }
+  look_for_sizes(cluster, facts, per_member, stop, kept);
   const int64_t now = engine::reading_clock();
   for (auto& f : facts)
     for (auto& reading : f.readings) reading.age_ms = now - reading.age_ms;

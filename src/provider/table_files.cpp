@@ -22,16 +22,19 @@ engine::postgres::Compared compared(const sql::Target& target, const MemberFacts
   return {target, facts.page_check ? facts.page_check->empty : std::vector<cluster::PageRun>()};
 }
 
-/// What `primary` lacks.
-std::vector<std::string> compare(const sql::Target& target, const MemberFacts& primary, const sql::Target& own,
-                                 MemberFacts& standby, std::chrono::milliseconds limit, const std::stop_token& stop) {
-  auto missing =
-      engine::postgres::missing_pages(compared(target, primary), compared(own, standby), Deadline::in(limit), stop);
+/// What `primary` lacks; its `size` is seen on the way.
+std::vector<std::string> compare(const sql::Target& target, const MemberFacts& primary, std::optional<uint64_t>& size,
+                                 const sql::Target& own, MemberFacts& standby, std::chrono::milliseconds limit,
+                                 const std::stop_token& stop, sql::KeptPostgres& kept) {
+  auto missing = engine::postgres::missing_pages(compared(target, primary), compared(own, standby), Deadline::in(limit),
+                                                 stop, &kept);
   constexpr const char* kName = "missing pages";
   if (!missing) {
     engine::note_unknown(standby, kName, "SQL", missing.error().message);
     return {};
   }
+  size = missing->bytes_of_primary;
+  standby.data_bytes = missing->bytes_of_standby;
   standby.files_compared = missing->of_standby.has_value();
   if (missing->of_standby) {
     engine::note(standby, kName, fmt::format("in {} places", missing->of_standby->size()), "SQL");
@@ -45,13 +48,14 @@ std::vector<std::string> compare(const sql::Target& target, const MemberFacts& p
 }  // namespace
 
 void look_for_cut_files(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, size_t writer,
-                        std::chrono::milliseconds per_member, const std::stop_token& stop) {
+                        std::chrono::milliseconds per_member, const std::stop_token& stop, sql::KeptPostgres& kept) {
   if (cluster.engine != cluster::Engine::postgres) return;
   const auto& w = cluster.members[writer];
   const std::string source = fmt::format("{}:{}", w.host, w.port);
   const auto target = target_of(cluster, w);
   if (!target) return;
   std::vector<std::vector<std::string>> of_writer(facts.size());
+  std::vector<std::optional<uint64_t>> sizes(facts.size());
   {
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < facts.size(); ++i) {
@@ -60,10 +64,13 @@ void look_for_cut_files(const DatabaseCluster& cluster, std::vector<MemberFacts>
       if (i == writer || !own || !f.reachable() || f.lineage != facts[writer].lineage || f.following.size() != 1 ||
           f.following[0].upstream != source)
         continue;
-      threads.emplace_back(
-          [&, i, own] { of_writer[i] = compare(*target, facts[writer], *own, facts[i], per_member, stop); });
+      threads.emplace_back([&, i, own] {
+        of_writer[i] = compare(*target, facts[writer], sizes[i], *own, facts[i], per_member, stop, kept);
+      });
     }
   }
+  for (const auto& size : sizes)
+    if (size) facts[writer].data_bytes = size;
   auto& lacks = facts[writer].cut_files;
   for (auto& found : of_writer) std::ranges::move(found, std::back_inserter(lacks));
   std::ranges::sort(lacks);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cluster/facts.h"
+#include "sql/kept_postgres.h"
 
 namespace holdfast::provider {
 
@@ -13,7 +14,8 @@ namespace holdfast::provider {
 /// one of both lacks for certain into its cut_files; files_compared tells whether it could be done for a standby. Never
 /// for longer than `per_member`.
 void look_for_cut_files(const cluster::DatabaseCluster& cluster, std::vector<cluster::MemberFacts>& facts,
-                        size_t writer, std::chrono::milliseconds per_member, const std::stop_token& stop);
+                        size_t writer, std::chrono::milliseconds per_member, const std::stop_token& stop,
+                        sql::KeptPostgres& kept);
 
 /// MariaDB and Galera: which of tables_without_file should have one, into missing_files. Asks nothing when there are
 /// none, as nearly always.

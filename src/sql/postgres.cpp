@@ -284,6 +284,10 @@ Result<uint64_t> PostgresConnection::copy_in(std::string_view statement,
 int PostgresConnection::server_version() const {
   return state_->conn ? PQserverVersion(state_->conn) : 0;
 }
+bool PostgresConnection::is_lost() const {
+  return !state_ || state_->broken || PQstatus(state_->conn) != CONNECTION_OK;
+}
+
 int PostgresConnection::backend_pid() const {
   return state_->conn ? PQbackendPID(state_->conn) : 0;
 }

@@ -37,6 +37,8 @@ class PostgresConnection {
   /// 150020 for 15.20
   int server_version() const;
   int backend_pid() const;
+  /// Broken, or given up: every call answers "sql.lost".
+  bool is_lost() const;
 
  private:
   struct State;

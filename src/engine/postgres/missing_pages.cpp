@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <future>
 #include <map>
 #include <set>
 #include <thread>
@@ -24,7 +25,7 @@ constexpr milliseconds kUntilLevel(3000), kUntilLevelHeld(500), kBetween(500);
 constexpr size_t kMostFiles = 64;                   ///< looked at in one go, those that lack most first
 constexpr uint64_t kLooks = 4, kLooksOfEmpty = 16;  ///< pages of each
 
-/// Main and init forks. The planner takes the listings for long, and would compile the query for half a second.
+/// All forks. The planner takes the listings for long, and would compile the query for half a second.
 constexpr const char* kFiles = R"(SET jit = off;
 WITH d(d) AS (
   SELECT 'global' UNION ALL
@@ -32,13 +33,13 @@ WITH d(d) AS (
   SELECT 'pg_tblspc/' || t || '/' || v || '/' || b FROM pg_ls_dir('pg_tblspc') t,
     LATERAL pg_ls_dir('pg_tblspc/' || t, true, false) v, LATERAL pg_ls_dir('pg_tblspc/' || t || '/' || v, true, false) b
     WHERE v ~ '^PG_' AND b ~ '^[0-9]+$')
-SELECT d || '/' || f AS file, (pg_stat_file(d || '/' || f, true)).size AS size
-FROM d, LATERAL pg_ls_dir(d, true, false) f WHERE f ~ '^[0-9]+(_init)?(\.[0-9]+)?$')";
+SELECT d || '/' || f AS file, (pg_stat_file(d || '/' || f, true)).size AS size, current_setting('block_size') AS block
+FROM d, LATERAL pg_ls_dir(d, true, false) f WHERE f ~ '^[0-9]+(_[a-z]+)?(\.[0-9]+)?$')";
 
 using Pages = std::map<std::string, uint64_t>;  ///< by file
 
 /// Of main forks. Unlogged tables, which have an init fork as well, are others on a standby.
-Pages pages_of(const sql::Rows& rows, uint64_t block) {
+Pages pages_of(const sql::Rows& rows) {
   constexpr std::string_view kInit = "_init";
   std::set<std::string> unlogged;
   for (size_t i = 0; i < rows.rows.size(); ++i)
@@ -50,7 +51,7 @@ Pages pages_of(const sql::Rows& rows, uint64_t block) {
     const auto size = rows.value("size", i);
     if (size && file.find('_', file.rfind('/')) == std::string::npos &&
         !unlogged.contains(file.substr(0, file.rfind('.'))))
-      pages[file] = std::stoull(*size) / block;
+      pages[file] = std::stoull(*size) / std::stoull(rows.text("block", i));
   }
   return pages;
 }
@@ -86,6 +87,12 @@ std::vector<Gap> gaps_of(const Pages& own, const Pages& other, const std::vector
   return gaps;
 }
 
+uint64_t bytes_of(const sql::Rows& files) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < files.rows.size(); ++i) bytes += std::strtoull(files.text("size", i).c_str(), nullptr, 10);
+  return bytes;
+}
+
 using Heads = std::map<std::pair<std::string, uint64_t>, std::string>;  ///< first 16 bytes in hex, by file and page
 
 class Comparison {
@@ -98,10 +105,15 @@ class Comparison {
     // Half a second is left for the pause between two looks, and some for the looks.
     const auto left = std::max(deadline_.left() - kBetween, milliseconds(0));
     patience_ = deadline_.at_most(std::min(kUntilLevel, left * 3 / 4));
-    block_ = std::stoull(TRY(primary_.query("SELECT current_setting('block_size') AS b", deadline_, stop_)).text("b"));
-    const Pages there = pages_of(TRY(primary_.query(kFiles, deadline_, stop_)), block_);
-    const Pages here = pages_of(TRY(standby_.query(kFiles, deadline_, stop_)), block_);
+    auto listing = std::async(std::launch::async, [&] { return standby_.query(kFiles, deadline_, stop_); });
+    const auto of_primary = primary_.query(kFiles, deadline_, stop_);
+    const auto of_standby = TRY(listing.get());
+    const Pages here = pages_of(of_standby);
+    const Pages there = pages_of(TRY(of_primary));
     MissingPages missing;
+    if (!of_standby.empty()) block_ = std::stoull(of_standby.text("block"));
+    missing.bytes_of_primary = bytes_of(*of_primary);
+    missing.bytes_of_standby = bytes_of(of_standby);
     missing.of_standby = TRY(confirmed(false, gaps_of(here, there, empty_of_standby, true)));
     // Of a database that is being dropped, the primary's files go before its log says so.
     missing.of_primary = TRY(confirmed(true, gaps_of(there, here, empty_of_primary, false)));
@@ -263,10 +275,10 @@ uint64_t detail::lsn_of_page(const std::string& hex) {
 }
 
 Result<MissingPages> missing_pages(const Compared& primary, const Compared& standby, Deadline deadline,
-                                   std::stop_token stop) {
-  auto of_primary = TRY(PostgresConnection::connect(primary.target, deadline, stop));
-  auto of_standby = TRY(PostgresConnection::connect(standby.target, deadline, stop));
-  return Comparison(of_primary, of_standby, deadline, stop).run(primary.empty, standby.empty);
+                                   std::stop_token stop, sql::KeptPostgres* kept) {
+  auto of_primary = TRY(sql::KeptPostgres::lease(kept, primary.target, deadline, stop));
+  auto of_standby = TRY(sql::KeptPostgres::lease(kept, standby.target, deadline, stop));
+  return Comparison(*of_primary, *of_standby, deadline, stop).run(primary.empty, standby.empty);
 }
 
 }  // namespace holdfast::engine::postgres

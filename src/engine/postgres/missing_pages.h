@@ -11,7 +11,7 @@
 #include "base/deadline.h"
 #include "base/result.h"
 #include "cluster/facts.h"
-#include "sql/rows.h"
+#include "sql/kept_postgres.h"
 
 namespace holdfast::engine::postgres {
 
@@ -20,6 +20,7 @@ namespace holdfast::engine::postgres {
 /// tell.
 struct MissingPages {
   std::optional<std::vector<std::string>> of_primary, of_standby;
+  uint64_t bytes_of_primary = 0, bytes_of_standby = 0;  ///< of all files of tables and indexes, seen on the way
 };
 
 /// A server, and the empty pages that its agent has seen.
@@ -37,7 +38,7 @@ struct Compared {
 /// new pages are empty until their server writes them). And so again half a second later, for a file that is being cut
 /// now.
 Result<MissingPages> missing_pages(const Compared& primary, const Compared& standby, Deadline deadline,
-                                   std::stop_token stop = {});
+                                   std::stop_token stop = {}, sql::KeptPostgres* kept = nullptr);
 
 namespace detail {
 /// Of the first 16 bytes of a page in hex: its LSN; 0 where it was never written, or is of no table that is logged.

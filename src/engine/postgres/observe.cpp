@@ -22,16 +22,19 @@ namespace {
 
 using Ask = Asker<sql::PostgresConnection>;
 
-/// 13 and later: pg_control_recovery() tells the timeline of the minimum recovery point.
-constexpr const char* kState =
-    "SELECT pg_is_in_recovery() AS in_recovery, current_setting('server_version') AS version, "
-    "s.system_identifier AS system_id, c.timeline_id AS checkpoint_timeline, "
-    "r.min_recovery_end_timeline AS recovery_timeline, r.min_recovery_end_lsn AS minimum_recovery, "
+/// How far it is. 13 and later: pg_control_recovery() tells the timeline of the minimum recovery point.
+constexpr std::string_view kPosition =
+    "pg_is_in_recovery() AS in_recovery, s.system_identifier AS system_id, c.timeline_id AS checkpoint_timeline, "
+    "r.min_recovery_end_timeline AS recovery_timeline, "
     "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS lsn, "
     "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() END AS received, "
     "CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END AS flushed, "
-    "CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline_hex, "
-    "current_setting('default_transaction_read_only') AS read_only, "
+    "CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline_hex";
+constexpr std::string_view kControl = "pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r";
+
+/// All else that takes no rights of its own, in one go: each question takes a third of a millisecond only to be asked.
+constexpr std::string_view kState =
+    "current_setting('server_version') AS version, current_setting('default_transaction_read_only') AS read_only, "
     "extract(epoch FROM clock_timestamp()) AS now, "
     "current_setting('data_checksums') AS checksums, current_setting('fsync') AS fsync, "
     "current_setting('full_page_writes') AS full_page_writes, "
@@ -45,10 +48,24 @@ constexpr const char* kState =
     "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections, "
     "current_setting('primary_slot_name') AS slot, current_setting('primary_conninfo') <> '' AS has_conninfo, "
     "CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END AS paused, "
-    "(SELECT setting FROM pg_settings WHERE name = 'data_directory') AS folder, pg_postmaster_start_time() AS started, "
+    "current_setting('data_directory') AS folder, pg_postmaster_start_time() AS started, "
     "extract(epoch FROM pg_postmaster_start_time()) AS started_at, current_setting('ssl') AS ssl, "
-    "current_setting('ssl_cert_file') AS certificate "
-    "FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r";
+    "current_setting('ssl_cert_file') AS certificate, "
+    // An idle primary sends nothing: all received and all applied is no lag, however old the last transaction is. What
+    // a receiver has just been started with is rounded down to a segment, below what was replayed from files.
+    "CASE WHEN NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0 "
+    "ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END AS lag, "
+    "extract(epoch FROM current_setting('recovery_min_apply_delay')::interval) AS delay, "
+    "current_setting('restore_command') <> '' AS restores, "
+    "substring(current_setting('primary_conninfo') from 'host=''?([^'' ]+)') AS conninfo_host, "
+    "substring(current_setting('primary_conninfo') from 'port=''?([0-9]+)') AS conninfo_port, "
+    "w.failed_count, w.last_failed_wal, w.last_failed_time, current_setting('archive_mode') <> 'off' AND "
+    "coalesce(w.last_failed_time > coalesce(w.last_archived_time, '-infinity'), false) AS archive_fails, "
+    "a.xid_age, a.multixact_age, f.checksum_failures";
+constexpr std::string_view kTotals =
+    "pg_stat_archiver w, "
+    "(SELECT max(age(datfrozenxid)) AS xid_age, max(mxid_age(datminmxid)) AS multixact_age FROM pg_database) a, "
+    "(SELECT sum(checksum_failures) AS checksum_failures FROM pg_stat_database) f";
 
 bool later(const std::string& a, const std::string& b) {
   unsigned long ah = 0, al = 0, bh = 0, bl = 0;
@@ -121,25 +138,13 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
       streaming_timeline = rows->text("received_tli");
     }
   }
-  // An idle primary sends nothing: all received and all applied is no lag, however old the last transaction is. What a
-  // receiver has just been started with is rounded down to a segment, below what was replayed from files.
-  if (auto rows = ask("lag",
-                      "SELECT CASE WHEN pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0 "
-                      "ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END AS lag"))
-    if (auto lag = rows->value("lag"); lag && f.receiving == true) f.lag_seconds = std::strtod(lag->c_str(), nullptr);
+  if (auto lag = state.value("lag"); lag && f.receiving == true) f.lag_seconds = std::strtod(lag->c_str(), nullptr);
   f.applying = state.text("paused") == "f";
   facts.replay_paused = !*f.applying;
-  if (auto rows = ask(
-          "delay", "SELECT setting::bigint / 1000 AS seconds FROM pg_settings WHERE name = 'recovery_min_apply_delay'"))
-    if (int delay = std::atoi(rows->text("seconds").c_str()); delay > 0) f.delay_seconds = delay;
-  if (auto rows =
-          ask.if_allowed("archive to restore from", "SELECT current_setting('restore_command') <> '' AS archive"))
-    f.from_archive = rows->text("archive") == "t" && !f.conninfo_problem.empty();
-  if (auto rows = ask("conninfo",
-                      "SELECT substring(current_setting('primary_conninfo') from 'host=''?([^'' ]+)') AS host, "
-                      "substring(current_setting('primary_conninfo') from 'port=''?([0-9]+)') AS port");
-      rows && f.upstream.empty() && rows->value("host"))
-    f.upstream = rows->text("host") + ":" + (rows->value("port") ? rows->text("port") : "5432");
+  if (const int delay = std::atoi(state.text("delay").c_str()); delay > 0) f.delay_seconds = delay;
+  f.from_archive = state.text("restores") == "t" && !f.conninfo_problem.empty();
+  if (f.upstream.empty() && state.value("conninfo_host"))
+    f.upstream = state.text("conninfo_host") + ":" + state.value("conninfo_port").value_or("5432");
   take_position(facts, state, streaming_timeline);
   // It has received nothing since its start: what its pg_wal has beyond what is replayed SQL does not tell. All others
   // replay what they have before they ask for more.
@@ -175,21 +180,6 @@ void take_archive_state(MemberFacts& facts, Ask& ask) {
        "SQL pg_stat_archiver, pg_ls_archive_statusdir()");
 }
 
-void take_transactions(MemberFacts& facts, Ask& ask) {
-  auto rows =
-      ask.if_allowed("transactions",
-                     "SELECT gid AS id, true AS prepared, extract(epoch FROM now() - prepared) AS age FROM "
-                     "pg_prepared_xacts UNION ALL SELECT 'of session ' || pid, false, extract(epoch FROM now() - "
-                     "state_change) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND (backend_xmin IS "
-                     "NOT NULL OR backend_xid IS NOT NULL)");
-  if (!rows) return;
-  for (size_t i = 0; i < rows->rows.size(); ++i)
-    facts.open_transactions.push_back(
-        {rows->text("id", i), rows->text("prepared", i) == "t", std::strtod(rows->text("age", i).c_str(), nullptr)});
-  note(facts, "transactions nobody works on", std::to_string(facts.open_transactions.size()),
-       "SQL pg_prepared_xacts, pg_stat_activity");
-}
-
 /// Does a commit get through? Told by those that wait; never tried.
 void note_write_path(MemberFacts& facts) {
   double longest = 0;
@@ -199,6 +189,29 @@ void note_write_path(MemberFacts& facts) {
                                    : fmt::format("{} commits wait for a standby, the longest for {:.0f} s",
                                                  facts.stuck_commits.size(), longest),
        "SQL pg_stat_activity");
+}
+
+/// Commits that wait for a standby, and transactions nobody works on.
+void take_sessions(MemberFacts& facts, Ask& ask) {
+  auto rows =
+      ask.if_allowed("transactions",
+                     "SELECT gid AS id, 'prepared' AS what, extract(epoch FROM now() - prepared) AS age FROM "
+                     "pg_prepared_xacts UNION ALL SELECT pid::text, CASE wait_event WHEN 'SyncRep' THEN 'waits' ELSE "
+                     "'idle' END, extract(epoch FROM now() - state_change) FROM pg_stat_activity WHERE wait_event = "
+                     "'SyncRep' OR (state LIKE 'idle in transaction%' AND (backend_xmin IS NOT NULL OR backend_xid IS "
+                     "NOT NULL))");
+  if (!rows) return;
+  for (size_t i = 0; i < rows->rows.size(); ++i) {
+    const std::string id = rows->text("id", i), what = rows->text("what", i);
+    const double age = std::max(0.0, std::strtod(rows->text("age", i).c_str(), nullptr));
+    if (what == "waits")
+      facts.stuck_commits.push_back({std::strtoull(id.c_str(), nullptr, 10), age, "SyncRep"});
+    else
+      facts.open_transactions.push_back({what == "idle" ? "of session " + id : id, what == "prepared", age});
+  }
+  note_write_path(facts);
+  note(facts, "transactions nobody works on", std::to_string(facts.open_transactions.size()),
+       "SQL pg_prepared_xacts, pg_stat_activity");
 }
 
 /// As its file says, which is what the server will show to new connections once it has read it.
@@ -241,27 +254,13 @@ void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   }
   look_at_slots(facts, ask, "pg_current_wal_lsn()");
   look_for_lost_wal(facts, if_allowed(ask));
-  if (auto rows = ask("archiver",
-                      "SELECT failed_count, last_failed_wal, last_failed_time, "
-                      "coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS failing "
-                      "FROM pg_stat_archiver WHERE current_setting('archive_mode') <> 'off'");
-      rows && rows->text("failing") == "t")
-    facts.archive_problem = fmt::format("{} failures, the last for {} at {}", rows->text("failed_count"),
-                                        rows->text("last_failed_wal"), rows->text("last_failed_time"));
+  if (state.text("archive_fails") == "t")
+    facts.archive_problem = fmt::format("{} failures, the last for {} at {}", state.text("failed_count"),
+                                        state.text("last_failed_wal"), state.text("last_failed_time"));
   take_archive_state(facts, ask);
-  if (auto rows = ask(
-          "id ages", "SELECT max(age(datfrozenxid)) AS xid, max(mxid_age(datminmxid)) AS multixact FROM pg_database")) {
-    facts.xid_age = std::strtoull(rows->text("xid").c_str(), nullptr, 10);
-    facts.multixact_age = std::strtoull(rows->text("multixact").c_str(), nullptr, 10);
-  }
-  if (auto rows = ask("waiting commits",
-                      "SELECT pid, extract(epoch FROM clock_timestamp() - state_change) AS seconds FROM "
-                      "pg_stat_activity WHERE wait_event = 'SyncRep'"))
-    for (size_t i = 0; i < rows->rows.size(); ++i)
-      facts.stuck_commits.push_back({std::strtoull(rows->text("pid", i).c_str(), nullptr, 10),
-                                     std::strtod(rows->text("seconds", i).c_str(), nullptr), "SyncRep"});
-  note_write_path(facts);
-  take_transactions(facts, ask);
+  facts.xid_age = std::strtoull(state.text("xid_age").c_str(), nullptr, 10);
+  facts.multixact_age = std::strtoull(state.text("multixact_age").c_str(), nullptr, 10);
+  take_sessions(facts, ask);
 }
 
 /// A walsender tells it to whoever may replicate; files are read by pg_read_server_files only.
@@ -318,13 +317,14 @@ void take_history(MemberFacts& facts, Ask& ask, const sql::Target& target, Deadl
 
 }  // namespace
 
-void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop) {
+void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop,
+             sql::KeptPostgres* kept) {
   const auto before = std::chrono::system_clock::now();
-  auto connection = sql::PostgresConnection::connect(target, deadline, stop);
-  if (!connection) return note_failure(facts, connection.error());
+  auto session = sql::KeptPostgres::lease(kept, target, deadline, stop);
+  if (!session) return note_failure(facts, session.error());
   facts.reach = cluster::Reach::reachable;
-  Ask ask(facts, *connection, deadline, stop);
-  auto state = ask("state", kState);
+  Ask ask(facts, **session, deadline, stop);
+  auto state = ask("state", fmt::format("SELECT {}, {} FROM {}, {}", kPosition, kState, kControl, kTotals));
   if (!state) return;
   const auto after = std::chrono::system_clock::now();
   if (after - before < std::chrono::seconds(1))
@@ -349,20 +349,27 @@ void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, s
     look_at_primary(facts, *state, ask);
   take_history(facts, ask, target, deadline, stop);
   take_certificate(facts, *state, ask);
-  if (auto rows = ask("checksum failures", "SELECT sum(checksum_failures) AS n FROM pg_stat_database");
-      rows && rows->value("n"))
-    facts.checksum_failures = std::strtoll(rows->text("n").c_str(), nullptr, 10);
+  if (auto n = state->value("checksum_failures")) facts.checksum_failures = std::strtoll(n->c_str(), nullptr, 10);
   look_for_databases(facts, ask);
+}
+
+void observe_size(MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop,
+                  sql::KeptPostgres* kept) {
+  auto session = sql::KeptPostgres::lease(kept, target, deadline, stop);
+  if (!session) return note_failure(facts, session.error());
+  Ask ask(facts, **session, deadline, stop);
   if (auto rows = ask("size", "SELECT sum(pg_database_size(oid)) AS bytes FROM pg_database");
       rows && rows->value("bytes"))
     facts.data_bytes = std::strtoull(rows->text("bytes").c_str(), nullptr, 10);
 }
 
-void observe_position(MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop) {
-  auto connection = sql::PostgresConnection::connect(target, deadline, stop);
-  if (!connection) return note_failure(facts, connection.error());
-  Ask ask(facts, *connection, deadline, stop);
-  if (auto state = ask("state", kState)) take_position(facts, *state, "");
+void observe_position(MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop,
+                      sql::KeptPostgres* kept) {
+  auto session = sql::KeptPostgres::lease(kept, target, deadline, stop);
+  if (!session) return note_failure(facts, session.error());
+  Ask ask(facts, **session, deadline, stop);
+  if (auto state = ask("state", fmt::format("SELECT {} FROM {}", kPosition, kControl)))
+    take_position(facts, *state, "");
 }
 
 }  // namespace holdfast::engine::postgres

@@ -5,7 +5,12 @@
 
 namespace holdfast::engine::postgres {
 
-void observe(cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop);
-void observe_position(cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop);
+void observe(cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop,
+             sql::KeptPostgres* kept);
+void observe_position(cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop,
+                      sql::KeptPostgres* kept);
+/// data_bytes, where nothing else told it: a look at each file.
+void observe_size(cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop,
+                  sql::KeptPostgres* kept);
 
 }  // namespace holdfast::engine::postgres
