@@ -62,6 +62,8 @@ Result<std::string> server_config(const MemberConfig& c, StartMode mode) {
       "max_connections = 100\nshared_buffers = 48MB\nwork_mem = 4MB\nmaintenance_work_mem = 32MB\n"
       "wal_level = replica\nmax_wal_senders = 10\nmax_replication_slots = 10\nwal_keep_size = 64MB\nmax_wal_size = "
       "256MB\n"
+      // Memory under a name in /dev/shm outlives a server that is killed, and is 64 MB in a container.
+      "dynamic_shared_memory_type = mmap\n"
       "min_wal_size = 48MB\nmax_slot_wal_keep_size = 2GB\nwal_log_hints = on\nhot_standby = on\n"
       "password_encryption = 'scram-sha-256'\ncluster_name = {member}\n",
       fmt::arg("listen", mode == StartMode::isolated ? "''" : setting(c.host)), fmt::arg("port", c.port),
