@@ -64,7 +64,7 @@ std::vector<Point> points_of(const std::string& what, const std::vector<std::str
 std::vector<Point> chosen(const std::string& what, const std::vector<Point>& points) {
   std::vector<std::string> kinds;
   for (const auto& point : points) kinds.push_back(point.kind);
-  auto taken = sample(what, kinds, 1.0 / 12);
+  auto taken = sample(what, kinds, 1.0 / 20);
   const auto rank = [&](size_t i) { return sample_hash(what, "death" + std::to_string(i)); };
   std::ranges::sort(taken, {}, rank);
   std::vector<Point> list;
