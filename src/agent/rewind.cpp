@@ -167,7 +167,7 @@ Result<Value> rewind_to_donor(const CopyJob& job) {
   over_network.host = d.host;
   over_network.port = d.port;
   auto passfile = TRY(detail::SecretFile::create(c, c, "rewind.pgpass", engine::postgres_password_file(over_network)));
-  const std::string source = TRY(engine::postgres_conninfo(over_network, passfile.path(), "postgres"));
+  const std::string source = TRY(engine::postgres_conninfo(over_network, passfile.path(), donor.database()));
   auto command = [&](bool dry) {
     auto rewind = detail::base_command(
         c, {tool(c, "pg_rewind"), "-D", c.data_dir(), "--no-ensure-shutdown", "--no-sync", "--source-server", source});

@@ -52,7 +52,7 @@ class Replay : public PostgresReplay {
         watch_(target, std::move(say)) {}
 
   Status open() {
-    TRY_VOID(connect("postgres"));
+    TRY_VOID(connect(""));
     auto rows = TRY(connection_->query("SELECT quote_ident(rolname) AS r, rolname = current_user AS own FROM pg_roles",
                                        soon(), stop_));
     for (size_t i = 0; i < rows.rows.size(); ++i) {
@@ -79,7 +79,7 @@ class Replay : public PostgresReplay {
     ordinal_ = 0;
     in_globals_ = true;
     label_.clear();
-    TRY_VOID(connect("postgres"));
+    TRY_VOID(connect(""));
     return true;
   }
 

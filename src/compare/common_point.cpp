@@ -192,7 +192,7 @@ Result<CommonPoint> meet(cluster::Engine engine, const std::vector<Source>& sour
 }
 
 Result<std::vector<std::string>> databases_of(sql::Target target, Deadline deadline, const std::stop_token& stop) {
-  target.database = "postgres";
+  target.database.clear();
   auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));
   const auto rows = TRY(connection.query(
       "SELECT datname AS d FROM pg_database WHERE datallowconn AND datname <> 'template0' ORDER BY 1", deadline, stop));

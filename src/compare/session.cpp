@@ -94,7 +94,7 @@ Result<std::optional<std::string>> Session::take_mariadb(Deadline deadline, std:
 Result<sql::Rows> Session::query(const std::string& database_name, const std::string& statement, Deadline deadline,
                                  std::stop_token stop) {
   if (mysql_) return mysql_->query(statement, deadline, stop);
-  const auto found = databases_.find(database_name.empty() ? "postgres" : database_name);
+  const auto found = database_name.empty() ? databases_.begin() : databases_.find(database_name);
   if (found == databases_.end())
     return fail(ErrorClass::unavailable, "compare.new_database",
                 "the database " + database_name + " came while it was compared", "run it again");

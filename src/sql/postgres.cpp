@@ -108,6 +108,16 @@ PostgresConnection& PostgresConnection::operator=(PostgresConnection&&) noexcept
 PostgresConnection::~PostgresConnection() = default;
 
 Result<PostgresConnection> PostgresConnection::connect(const Target& target, Deadline deadline, std::stop_token stop) {
+  if (!target.database.empty()) return connect_to(target.database, target, deadline, stop);
+  auto done = connect_to("postgres", target, deadline, stop);
+  // A server can do without it; what all new databases are copied from is always there.
+  if (!done && done.error().message.find("database \"postgres\"") != std::string::npos)
+    return connect_to("template1", target, deadline, stop);
+  return done;
+}
+
+Result<PostgresConnection> PostgresConnection::connect_to(const std::string& database, const Target& target,
+                                                          Deadline deadline, const std::stop_token& stop) {
   const Transport transport = TRY(transport_of(target));
   auto state = std::make_unique<State>();
   // libpq wants the socket's directory and the port in its name: DIR/.s.PGSQL.PORT
@@ -122,7 +132,6 @@ Result<PostgresConnection> PostgresConnection::connect(const Target& target, Dea
       host = target.socket;
     }
   }
-  const std::string database = target.database.empty() ? "postgres" : target.database;
   std::vector<const char*> keys, values;
   auto set = [&](const char* key, const std::string& value) {
     keys.push_back(key);
@@ -284,6 +293,10 @@ Result<uint64_t> PostgresConnection::copy_in(std::string_view statement,
 int PostgresConnection::server_version() const {
   return state_->conn ? PQserverVersion(state_->conn) : 0;
 }
+std::string PostgresConnection::database() const {
+  return PQdb(state_->conn);
+}
+
 bool PostgresConnection::is_lost() const {
   return !state_ || state_->broken || PQstatus(state_->conn) != CONNECTION_OK;
 }

@@ -17,8 +17,8 @@ class PostgresConnection {
   PostgresConnection& operator=(PostgresConnection&&) noexcept;
   ~PostgresConnection();
 
-  /// Connects and signs in; target.database defaults to "postgres". How: sql/transport.h; the
-  /// password is handed over as it is over verified TLS only.
+  /// Connects and signs in; target.database defaults to "postgres", and to "template1" where that is not there. How:
+  /// sql/transport.h; the password is handed over as it is over verified TLS only.
   static Result<PostgresConnection> connect(const Target& target, Deadline deadline, std::stop_token stop = {});
 
   /// Runs one or more statements; the rows of the last one that has any are kept.
@@ -37,12 +37,16 @@ class PostgresConnection {
   /// 150020 for 15.20
   int server_version() const;
   int backend_pid() const;
+  /// The one it is connected to.
+  std::string database() const;
   /// Broken, or given up: every call answers "sql.lost".
   bool is_lost() const;
 
  private:
   struct State;
   explicit PostgresConnection(std::unique_ptr<State> state);
+  static Result<PostgresConnection> connect_to(const std::string& database, const Target& target, Deadline deadline,
+                                               const std::stop_token& stop);
   std::unique_ptr<State> state_;
 };
 

@@ -188,6 +188,42 @@ TEST_F(PostgresLimits, AnIndexThatTakesLongIsWatchedAndEndsOnlyByTheFlag) {
   EXPECT_NE(said.find("the server is active, building index", line), said.npos) << said;
 }
 
+// The database that everybody connects to first is one that can be dropped, or closed.
+TEST_F(PostgresLimits, AServerWithoutTheDatabasePostgres) {
+  const std::string repository = lab_->state_dir() + "/repository";
+  const auto ok = [&](const std::vector<std::string>& args) {
+    const auto done = lab_->holdfast(args);
+    EXPECT_EQ(done.exit_code, 0) << args[0] << ": " << done.out << done.err;
+    return done;
+  };
+  ok({"repo", "init", "-r", repository});
+  ok({"lab", "up", "shop-postgres"});
+  auto shop = target_of(lab_->member("shop-postgres-0"));
+  shop.database = "template1";
+  EXPECT_EQ(ask(Engine::postgres, shop, "CREATE DATABASE shop"), "");
+  EXPECT_EQ(ask(Engine::postgres, shop, "DROP DATABASE postgres WITH (FORCE)"), "");
+  shop.database = "shop";
+  EXPECT_EQ(ask(Engine::postgres, shop, "CREATE TABLE t AS SELECT generate_series(1, 1000) AS a"), "");
+  const auto there = ask(Engine::postgres, shop, "SELECT count(*) FROM pg_database");
+  ok({"triage", "-c", "shop-postgres"});
+  ok({"compare", "-c", "shop-postgres"});
+  const auto backup = ok({"backup", "-c", "shop-postgres", "-i", "1", "-r", repository});
+  EXPECT_NE((backup.out + backup.err).find("has no database postgres"), std::string::npos) << backup.out << backup.err;
+  ok({"restore", "-c", "shop-postgres", "-r", repository, "--into", lab_->state_dir() + "/into"});
+  ok({"restore", "-c", "shop-postgres", "-r", repository, "--accept=replace-data"});
+  for (const char* name : {"shop-postgres-0", "shop-postgres-1"}) {
+    auto target = target_of(lab_->member(name));
+    target.database = "shop";
+    EXPECT_EQ(ask(Engine::postgres, target, "SELECT sum(a) FROM t"), "500500") << name;
+  }
+  EXPECT_EQ(ask(Engine::postgres, shop, "SELECT count(*) FROM pg_database"), std::to_string(std::stoi(there) + 1));
+  // What is stored goes into a server that has none of this name either.
+  shop.database = "template1";
+  EXPECT_EQ(ask(Engine::postgres, shop, "ALTER DATABASE postgres ALLOW_CONNECTIONS false"), "");
+  ok({"triage", "-c", "shop-postgres"});
+  ok({"backup", "-c", "shop-postgres", "-i", "0", "-r", repository});
+}
+
 // Members of one host cannot share a tablespace's folder: each has its own, after a restore and after the next one.
 TEST_F(PostgresLimits, EachMemberHasTablespacesOfItsOwn) {
   const std::string repository = lab_->state_dir() + "/repository";

@@ -87,13 +87,14 @@ class PostgresDump : public DumpStream {
     auto version = TRY(sys::run_ok({.argv = {pg_dump_, "--version"}}, soon(), stop_));
     info_.tool_version = version.out.substr(0, version.out.find('\n'));
     sql::Target target = request_.target;
-    target.database = "postgres";
+    target.database.clear();
     main_ = TRY(open_dump_session(target, stop_));
-    auto facts =
-        TRY(main_->query("SELECT current_setting('server_version') AS v, pg_is_in_recovery() AS r, "
-                         "(SELECT system_identifier FROM pg_control_system()) AS i, (SELECT timeline_id FROM "
-                         "pg_control_checkpoint()) AS t",
-                         soon(), stop_));
+    home_ = main_->database();
+    auto facts = TRY(main_->query(
+        "SELECT current_setting('server_version') AS v, pg_is_in_recovery() AS r, "
+        "(SELECT system_identifier FROM pg_control_system()) AS i, (SELECT timeline_id FROM "
+        "pg_control_checkpoint()) AS t, EXISTS (SELECT FROM pg_database WHERE datname = 'postgres') AS usual",
+        soon(), stop_));
     info_.server_version = facts.text("v");
     info_.lineage = facts.text("i") + "/" + facts.text("t");
     const bool standby = facts.text("r") == "t";
@@ -104,6 +105,9 @@ class PostgresDump : public DumpStream {
                      soon(), stop_));
     for (size_t i = 0; i < databases.rows.size(); ++i) databases_.push_back(databases.text("d", i));
     standby_ = standby;
+    if (facts.text("usual") != "t")
+      info_.notes.push_back(
+          {"database.missing", "postgres", "the server has no database postgres; what is restored has an empty one"});
     TRY_VOID(note_server(*main_, info_, stop_));
     settings_ = TRY(server_settings(*main_, stop_));
     return next_group();
@@ -214,7 +218,7 @@ class PostgresDump : public DumpStream {
     const std::string program = TRY(find_program(request_.engine, "pg_dumpall"));
     sys::Command command;
     command.argv = {program, "--globals-only", "--no-password", "-d",
-                    TRY(postgres_conninfo(request_.target, passfile_.path(), "postgres"))};
+                    TRY(postgres_conninfo(request_.target, passfile_.path(), home_))};
     command.clear_env = true;
     command.env = {{"PGTZ", "UTC"}, {"PGOPTIONS", kDumpOptions}};
     auto output = TRY(Producer::start(std::move(command), request_.stall_limit, stop_));
@@ -304,7 +308,7 @@ class PostgresDump : public DumpStream {
     for (char c : session.database) name += c == '\n' || c == '\r' ? ' ' : c;
     pending_ = fmt::format("--\n-- Databases\n--\n\n--\n-- Database \"{}\" dump\n--\n\n", name);
     // The head of a database's dump sets its encoding, which not every other database can be read in.
-    pending_ += "\\connect postgres\nSET client_encoding = 'UTF8';\n" + after_connect() + "\n";
+    pending_ += fmt::format("\\connect {}\nSET client_encoding = 'UTF8';\n{}", home_, after_connect()) + "\n";
     if (unnameable) pending_ += TRY(create_database(*main_, session.database, stop_));
     if (exists_always || unnameable) {
       pending_ += TRY(database_properties(*main_, session.database, stop_));
@@ -362,6 +366,7 @@ class PostgresDump : public DumpStream {
   const std::stop_token stop_;
   PrivateFile passfile_;
   std::string pg_dump_;
+  std::string home_;  ///< the database main_ is connected to
   std::optional<sql::PostgresConnection> main_;
   std::vector<Session> sessions_;
   size_t next_ = 0;
