@@ -1,6 +1,5 @@
 #include "sql/kept_postgres.h"
 
-#include <algorithm>
 #include <tuple>
 
 namespace holdfast::sql {
@@ -18,12 +17,14 @@ Result<KeptPostgres::Lease> KeptPostgres::lease(KeptPostgres* kept, const Target
                                                 std::stop_token stop) {
   if (kept) {
     const MutexLock lock(kept->mutex_);
-    const auto found =
-        std::ranges::find_if(kept->free_, [&](const auto& entry) { return identity(entry.first) == identity(target); });
-    if (found != kept->free_.end()) {
-      Lease lease(kept, target, std::move(found->second));
-      kept->free_.erase(found);
-      return lease;
+    for (auto entry = kept->free_.begin(); entry != kept->free_.end();) {
+      if (identity(entry->first) != identity(target)) {
+        ++entry;
+        continue;
+      }
+      PostgresConnection connection = std::move(entry->second);
+      entry = kept->free_.erase(entry);
+      if (!connection.is_lost()) return Lease(kept, target, std::move(connection));
     }
   }
   return Lease(kept, target, TRY(PostgresConnection::connect(target, deadline, std::move(stop))));

@@ -111,9 +111,9 @@ Result<PostgresConnection> PostgresConnection::connect(const Target& target, Dea
   if (!target.database.empty()) return connect_to(target.database, target, deadline, stop);
   auto done = connect_to("postgres", target, deadline, stop);
   // A server can do without it; what all new databases are copied from is always there.
-  if (!done && done.error().message.find("database \"postgres\"") != std::string::npos)
-    return connect_to("template1", target, deadline, stop);
-  return done;
+  if (done || done.error().message.find("database \"postgres\"") == std::string::npos) return done;
+  auto other = connect_to("template1", target, deadline, stop);
+  return other ? std::move(other) : std::move(done);
 }
 
 Result<PostgresConnection> PostgresConnection::connect_to(const std::string& database, const Target& target,
@@ -297,8 +297,16 @@ std::string PostgresConnection::database() const {
   return PQdb(state_->conn);
 }
 
-bool PostgresConnection::is_lost() const {
-  return !state_ || state_->broken || PQstatus(state_->conn) != CONNECTION_OK;
+bool PostgresConnection::is_lost() {
+  if (!state_ || state_->broken || !state_->conn) return true;
+  // A server that ends a session says so, and closes it then.
+  for (int look = 0; look < 3 && PQstatus(state_->conn) == CONNECTION_OK; ++look) {
+    const auto come = sys::wait_fd(PQsocket(state_->conn), POLLIN, Deadline::in(std::chrono::milliseconds(0)));
+    if (!come || !*come) break;
+    if (!PQconsumeInput(state_->conn)) break;
+    (void)PQisBusy(state_->conn);  // takes in what it says
+  }
+  return PQstatus(state_->conn) != CONNECTION_OK;
 }
 
 int PostgresConnection::backend_pid() const {

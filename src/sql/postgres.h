@@ -39,8 +39,9 @@ class PostgresConnection {
   int backend_pid() const;
   /// The one it is connected to.
   std::string database() const;
-  /// Broken, or given up: every call answers "sql.lost".
-  bool is_lost() const;
+  /// Broken, given up, or ended by the server while nothing was asked (idle_session_timeout): every call answers
+  /// "sql.lost". Takes what has come, waits for nothing.
+  bool is_lost();
 
  private:
   struct State;

@@ -118,6 +118,7 @@ TEST(Transport, ARoleThatMayNotLogInIsDenied) {
     GreedyPostgres server({std::string("E\0\0\0", 4) + static_cast<char>(fields.size() + 4) + fields});
     Target target = host("127.0.0.1");
     target.port = server.port;
+    target.database = "postgres";
     target.password = Secret("geheim-und-lang");
     const auto connection = PostgresConnection::connect(target, Deadline::in(seconds(5)));
     ASSERT_FALSE(connection);

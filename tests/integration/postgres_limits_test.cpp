@@ -11,7 +11,7 @@
 
 #include "engine/dump.h"
 #include "engine/programs.h"
-#include "sql/postgres.h"
+#include "sql/kept_postgres.h"
 #include "sys/file.h"
 #include "sys/user.h"
 #include "tests/support/lab_guard.h"
@@ -126,6 +126,23 @@ TEST_F(PostgresLimits, GlobalsIdleSessionsAndFewConnections) {
   for (const auto& note : info.notes) notes += note.id + " " + note.text + "\n";
   EXPECT_NE(notes.find("database.later"), notes.npos) << "one point for all takes more connections than there are\n"
                                                       << notes;
+}
+
+// A server may end sessions that idle, also one that was kept for a further look.
+TEST_F(PostgresLimits, AKeptSessionThatTheServerEndedIsNotUsedAgain) {
+  const auto target = server("-c idle_session_timeout=200ms");
+  sql::KeptPostgres kept;
+  const auto ask_for_pid = [&]() -> int {
+    auto session = sql::KeptPostgres::lease(&kept, target, Deadline::in(seconds(10)));
+    EXPECT_TRUE(session) << session.error().to_string();
+    const auto one = (**session).query("SELECT 1", Deadline::in(seconds(10)));
+    EXPECT_TRUE(one) << one.error().to_string();
+    return (**session).backend_pid();
+  };
+  const int first = ask_for_pid();
+  EXPECT_EQ(ask_for_pid(), first) << "it is kept";
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  EXPECT_NE(ask_for_pid(), first);
 }
 
 // A commit that waits for a standby is in the log, and in no snapshot: the log's end is not the dump's exact position.
