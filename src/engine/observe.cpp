@@ -90,8 +90,7 @@ void observe_position(cluster::Engine engine, cluster::MemberFacts& facts, const
 
 void observe_size(cluster::Engine engine, cluster::MemberFacts& facts, const sql::Target& target, Deadline deadline,
                   std::stop_token stop, sql::KeptPostgres* kept) {
-  if (engine == cluster::Engine::postgres)
-    postgres::observe_size(facts, target, deadline, std::move(stop), kept);
+  if (engine == cluster::Engine::postgres) postgres::observe_size(facts, target, deadline, std::move(stop), kept);
 }
 
 }  // namespace holdfast::engine

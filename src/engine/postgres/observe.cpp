@@ -355,12 +355,12 @@ void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, s
 
 void observe_size(MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop,
                   sql::KeptPostgres* kept) {
+  // A server that dies now answered when it was asked for what counts: that stays as it was.
   auto session = sql::KeptPostgres::lease(kept, target, deadline, stop);
-  if (!session) return note_failure(facts, session.error());
-  Ask ask(facts, **session, deadline, stop);
-  if (auto rows = ask("size", "SELECT sum(pg_database_size(oid)) AS bytes FROM pg_database");
-      rows && rows->value("bytes"))
-    facts.data_bytes = std::strtoull(rows->text("bytes").c_str(), nullptr, 10);
+  auto rows = session ? (**session).query("SELECT sum(pg_database_size(oid)) AS bytes FROM pg_database", deadline, stop)
+                      : Result<sql::Rows>(fail(session.error()));
+  if (!rows) return note_unknown(facts, "size", "SQL", rows.error().message);
+  if (rows->value("bytes")) facts.data_bytes = std::strtoull(rows->text("bytes").c_str(), nullptr, 10);
 }
 
 void observe_position(MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop,
