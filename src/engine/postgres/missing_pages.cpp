@@ -71,13 +71,12 @@ Gap gap(std::string file, uint64_t first, uint64_t end, bool empty) {
   return gap;
 }
 
-/// What `own` may lack of `other`: where its files end earlier or, if `whole_files`, are gone, and its empty pages.
-std::vector<Gap> gaps_of(const Pages& own, const Pages& other, const std::vector<cluster::PageRun>& empty,
-                         bool whole_files) {
+/// What `own` may lack of `other`: where its files end earlier or are gone, and its empty pages.
+std::vector<Gap> gaps_of(const Pages& own, const Pages& other, const std::vector<cluster::PageRun>& empty) {
   std::vector<Gap> gaps;
   for (const auto& [file, pages] : other) {
     const auto here = own.find(file);
-    if (here == own.end() ? whole_files && pages > 0 : here->second < pages)
+    if (here == own.end() ? pages > 0 : here->second < pages)
       gaps.push_back(gap(file, here == own.end() ? 0 : here->second, pages, false));
   }
   std::ranges::stable_sort(gaps, std::greater(), [](const Gap& g) { return g.end - g.first; });
@@ -85,6 +84,16 @@ std::vector<Gap> gaps_of(const Pages& own, const Pages& other, const std::vector
   for (const auto& run : empty)
     if (other.contains(run.file)) gaps.push_back(gap(run.file, run.first, run.first + run.pages, true));
   return gaps;
+}
+
+std::vector<std::string> split(const std::string& path) {
+  std::vector<std::string> parts(1);
+  for (const char c : path)
+    if (c == '/')
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  return parts;
 }
 
 uint64_t bytes_of(const sql::Rows& files) {
@@ -97,8 +106,9 @@ using Heads = std::map<std::pair<std::string, uint64_t>, std::string>;  ///< fir
 
 class Comparison {
  public:
-  Comparison(PostgresConnection& primary, PostgresConnection& standby, Deadline deadline, const std::stop_token& stop)
-      : primary_(primary), standby_(standby), deadline_(deadline), stop_(stop) {}
+  Comparison(PostgresConnection& primary, PostgresConnection& standby, const sql::Target& at_primary, Deadline deadline,
+             const std::stop_token& stop)
+      : primary_(primary), standby_(standby), at_primary_(at_primary), deadline_(deadline), stop_(stop) {}
 
   Result<MissingPages> run(const std::vector<cluster::PageRun>& empty_of_primary,
                            const std::vector<cluster::PageRun>& empty_of_standby) {
@@ -114,9 +124,10 @@ class Comparison {
     if (!of_standby.empty()) block_ = std::stoull(of_standby.text("block"));
     missing.bytes_of_primary = bytes_of(*of_primary);
     missing.bytes_of_standby = bytes_of(of_standby);
-    missing.of_standby = TRY(confirmed(false, gaps_of(here, there, empty_of_standby, true)));
-    // Of a database that is being dropped, the primary's files go before its log says so.
-    missing.of_primary = TRY(confirmed(true, gaps_of(there, here, empty_of_primary, false)));
+    missing.of_standby = TRY(confirmed(false, gaps_of(here, there, empty_of_standby)));
+    auto of_primary_gaps = gaps_of(there, here, empty_of_primary);
+    TRY_VOID(leave_what_was_dropped(of_primary_gaps, there));
+    missing.of_primary = TRY(confirmed(true, std::move(of_primary_gaps)));
     return missing;
   }
 
@@ -148,6 +159,42 @@ class Comparison {
     std::vector<std::string> told;
     for (const Gap& g : gaps) told.push_back(fmt::format("page {} of {}", g.first, g.file));
     return told;
+  }
+
+  /// Of files that the primary lacks as a whole, those stay that a relation of its catalogue has. The others it has
+  /// dropped and the standby has not yet, or a crash has left them on the standby. Of a database that is being dropped
+  /// or moved, files go before the log says so.
+  Status leave_what_was_dropped(std::vector<Gap>& gaps, const Pages& own) {
+    std::map<std::string, std::string> files_by_database;  ///< by OID, for SQL; "" = shared by all
+    for (const Gap& g : gaps) {
+      if (g.empty || own.contains(g.file)) continue;
+      const auto parts = split(g.file);
+      const std::string node = parts.back().substr(0, parts.back().find('.'));
+      const std::string space = parts[0] == "global" ? "1664" : parts[0] == "base" ? "1663" : parts[1];
+      std::string& files = files_by_database[parts[0] == "global" ? "" : parts[parts.size() - 2]];
+      files += fmt::format("{}({}, {}, {})", files.empty() ? "" : ", ", sql::quote_postgres(g.file), space, node);
+    }
+    if (files_by_database.empty()) return {};
+    const auto databases = TRY(primary_.query(
+        "SELECT d.oid AS id, d.datname AS name FROM pg_database d WHERE datallowconn AND datconnlimit <> -2 AND NOT "
+        "EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'object' AND l.classid = 'pg_database'::regclass AND "
+        "l.objid "
+        "= d.oid AND l.mode = 'AccessExclusiveLock')",
+        deadline_, stop_));
+    std::set<std::string> known;
+    for (const auto& [id, files] : files_by_database) {
+      sql::Target target = at_primary_;
+      for (size_t i = 0; i < databases.rows.size() && !id.empty(); ++i)
+        if (databases.text("id", i) == id) target.database = databases.text("name", i);
+      if (!id.empty() && target.database.empty()) continue;
+      auto connection = TRY(PostgresConnection::connect(target, deadline_, stop_));
+      const auto rows = TRY(connection.query(
+          fmt::format("SELECT f FROM (VALUES {}) v(f, t, n) WHERE pg_filenode_relation(t, n) IS NOT NULL", files),
+          deadline_, stop_));
+      for (size_t i = 0; i < rows.rows.size(); ++i) known.insert(rows.text("f", i));
+    }
+    std::erase_if(gaps, [&](const Gap& g) { return !g.empty && !own.contains(g.file) && !known.contains(g.file); });
+    return {};
   }
 
   /// Of the primary: what is on its disk ("flush"), or all ("insert").
@@ -258,6 +305,7 @@ class Comparison {
 
   PostgresConnection& primary_;
   PostgresConnection& standby_;
+  const sql::Target& at_primary_;
   const Deadline deadline_;
   const std::stop_token& stop_;
   Deadline patience_ = Deadline::never();
@@ -278,7 +326,7 @@ Result<MissingPages> missing_pages(const Compared& primary, const Compared& stan
                                    std::stop_token stop, sql::KeptPostgres* kept) {
   auto of_primary = TRY(sql::KeptPostgres::lease(kept, primary.target, deadline, stop));
   auto of_standby = TRY(sql::KeptPostgres::lease(kept, standby.target, deadline, stop));
-  return Comparison(*of_primary, *of_standby, deadline, stop).run(primary.empty, standby.empty);
+  return Comparison(*of_primary, *of_standby, primary.target, deadline, stop).run(primary.empty, standby.empty);
 }
 
 }  // namespace holdfast::engine::postgres

@@ -1,9 +1,11 @@
 // Triage of a PostgreSQL cluster: servers that are down or frozen, and damaged data.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <thread>
 
 #include "engine/programs.h"
@@ -369,6 +371,29 @@ TEST(TriagePostgres, TellsOfARemovedFileWhileReplayIsSlow) {
 
 /// A primary that idles keeps what it logs without a commit (here: hints of a table that is read) for many seconds, so
 /// that no standby gets level with it meanwhile.
+TEST(TriagePostgres, TellsOfATableFileThatIsGoneFromThePrimary) {
+  HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
+  LabGuard lab;
+  Patient p(lab, "shop-postgres");
+  ASSERT_TRUE(p.prepare());
+  const std::filesystem::path file = table_at_rest(p, 0);
+  // Left over from a crash, on the standby alone; and tables that come and go.
+  const std::filesystem::path at_standby = p.data(1) + "/" + p.sql(1, {"SELECT pg_relation_filepath('cut')"});
+  std::filesystem::copy_file(at_standby, at_standby.parent_path() / "999999");
+  for (int i = 0; i < 10; ++i) {
+    p.sql(0, {fmt::format("CREATE TABLE passing_{} AS SELECT g, repeat('z', 900) FROM generate_series(1, 3000) g", i),
+              i > 0 ? fmt::format("DROP TABLE passing_{}", i - 1) : "SELECT 1", "CREATE DATABASE going",
+              "DROP DATABASE going"});
+    const auto look = lab.holdfast({"triage", "-c", "shop-postgres"});
+    EXPECT_EQ(look.out.find("page-checksum-failures"), std::string::npos) << look.out;
+  }
+  std::filesystem::remove(file);
+  await(
+      "it is reported",
+      [&] { return words_of(p.triage(), "page-checksum-failures").find("shop-postgres-0") != std::string::npos; },
+      seconds(30));
+}
+
 TEST(TriagePostgres, TellsOfACutFileWhileThePrimaryHoldsLogBack) {
   HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
   LabGuard lab;
