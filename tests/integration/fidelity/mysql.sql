@@ -56,3 +56,5 @@ CREATE UNDO TABLESPACE undo_own ADD DATAFILE 'undo_own.ibu';
 SET restrict_fk_on_non_standard_key=OFF; CREATE TABLE many_keys (a INT, KEY (a)); INSERT INTO many_keys VALUES (1), (1); CREATE TABLE refers_many (a INT, FOREIGN KEY (a) REFERENCES many_keys (a)); INSERT INTO refers_many VALUES (1); SET restrict_fk_on_non_standard_key=ON;
 UPDATE sys.sys_config SET value = '99' WHERE variable = 'statement_truncate_len'; CREATE VIEW sys.own AS SELECT 1 AS a;
 CREATE TABLE zoo.archived (i INT NOT NULL AUTO_INCREMENT PRIMARY KEY, t VARCHAR(10)) ENGINE=ARCHIVE; INSERT INTO zoo.archived VALUES (3, 'three'), (7, 'seven'); INSERT INTO zoo.archived (t) VALUES ('eight'); CREATE TABLE zoo.archived_none (i INT NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE=ARCHIVE AUTO_INCREMENT=50; CREATE TABLE zoo.archived_many (i INT NOT NULL AUTO_INCREMENT, KEY (i)) ENGINE=ARCHIVE AUTO_INCREMENT=20; INSERT INTO zoo.archived_many VALUES (4), (4);
+SET NAMES sjis; CREATE PROCEDURE zoo.in_sjis() SELECT 'a'; SET NAMES utf8mb4;
+CREATE ROLE must_have; SET GLOBAL mandatory_roles = 'must_have'; SET DEFAULT ROLE must_have TO odd_expired;
