@@ -10,8 +10,8 @@ TEST(ServerLog, ARefusedConfigurationIsNoDamage) {
   for (const char* line : {
            "2026-11-22T10:00:00.000000Z 0 [ERROR] [MY-000067] [Server] unknown variable 'innodb_bufer_pool_size=1G'.",
            "2026-11-22 10:00:00 0 [ERROR] /usr/sbin/mariadbd: unknown variable 'frobnicate=1'",
-           "2026-11-22T10:00:00Z 0 [ERROR] [MY-013178] [Server] Persistent configuration file is corrupted. Please "
-           "ensure mysqld-auto.cnf file is valid JSON.",
+           ("2026-11-22T10:00:00Z 0 [ERROR] [MY-013178] [Server] Persistent configuration file is corrupted. Please "
+            "ensure mysqld-auto.cnf file is valid JSON."),
            "mysqld: [ERROR] Found option without preceding group in config file /etc/my.cnf at line 1.",
            "2026-11-22 UTC [12] LOG:  syntax error in file \"/srv/postgresql.auto.conf\" line 3, near token \"x\"",
            "2026-11-22 10:00:00.000 UTC [12] FATAL:  configuration file \"/srv/postgresql.conf\" contains errors",
@@ -59,8 +59,8 @@ TEST(ServerLog, WhyAReceiverDoesNotStream) {
   const std::string begin = "2026-11-22 10:00:00 UTC [1] LOG:  starting PostgreSQL 15.4 on x86_64\n";
   const std::string at = "2026-11-22 10:00:01 UTC [9] FATAL:  ";
   for (const char* said : {
-           "could not connect to the primary server: connection to server at \"::1\", port 5432 failed: FATAL:  the "
-           "database system is starting up",
+           ("could not connect to the primary server: connection to server at \"::1\", port 5432 failed: FATAL:  the "
+            "database system is starting up"),
            "could not receive data from WAL stream: ERROR:  requested WAL segment 00000001 has already been removed",
            "could not start WAL streaming: ERROR:  replication slot \"a\" does not exist",
            "database system identifier differs between the primary and standby",

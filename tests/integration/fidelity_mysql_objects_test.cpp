@@ -42,8 +42,8 @@ const std::vector<std::string> kBoth = {
     "SELECT Server_name, Host, Db, Username, Password, Port, Socket, Wrapper, Owner FROM mysql.servers",
     "SELECT * FROM mysql.plugin ORDER BY 1",
     "SELECT * FROM mysql.func",
-    "SELECT ROUTINE_NAME, ROUTINE_TYPE, HEX(ROUTINE_COMMENT), SQL_MODE FROM information_schema.ROUTINES WHERE "
-    "ROUTINE_SCHEMA = 'zoo' ORDER BY 1, 2",
+    ("SELECT ROUTINE_NAME, ROUTINE_TYPE, HEX(ROUTINE_COMMENT), SQL_MODE FROM information_schema.ROUTINES WHERE "
+     "ROUTINE_SCHEMA = 'zoo' ORDER BY 1, 2"),
     "SELECT TRIGGER_NAME, ACTION_ORDER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'zoo' ORDER BY 1",
     "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, HEX(ACTION_STATEMENT), SQL_MODE, DEFINER FROM information_schema.TRIGGERS "
     "WHERE "
@@ -57,8 +57,8 @@ const std::vector<std::string> kMysql = {
     "SELECT NAME, SPACE_TYPE FROM information_schema.INNODB_TABLESPACES WHERE NAME LIKE '%own%' ORDER BY 1",
     "SELECT * FROM information_schema.RESOURCE_GROUPS ORDER BY 1",
     "SELECT component_urn FROM mysql.component ORDER BY 1",
-    "SELECT SCHEMA_NAME, TABLE_NAME, COLUMN_NAME, JSON_REMOVE(HISTOGRAM, '$.\"last-updated\"') FROM "
-    "information_schema.COLUMN_STATISTICS ORDER BY 1, 2, 3",
+    ("SELECT SCHEMA_NAME, TABLE_NAME, COLUMN_NAME, JSON_REMOVE(HISTOGRAM, '$.\"last-updated\"') FROM "
+     "information_schema.COLUMN_STATISTICS ORDER BY 1, 2, 3"),
     "SELECT * FROM information_schema.SCHEMATA_EXTENSIONS WHERE OPTIONS <> ''",
     "SELECT cost_name, cost_value, comment FROM mysql.server_cost WHERE cost_value IS NOT NULL",
     "SELECT engine_name, cost_name, cost_value FROM mysql.engine_cost WHERE cost_value IS NOT NULL",
@@ -71,8 +71,9 @@ const std::vector<std::string> kMariadb = {
     "SELECT i, t, row_start, row_end FROM zoo.history FOR SYSTEM_TIME ALL ORDER BY 1, 3",
     "SELECT * FROM zoo.history_named FOR SYSTEM_TIME ALL ORDER BY 1, 2",
     "SELECT i, f+0, row_start, row_end FROM zoo.float_history FOR SYSTEM_TIME ALL ORDER BY 1, 3",
-    "SELECT NEXT_NOT_CACHED_VALUE, MINIMUM_VALUE, MAXIMUM_VALUE, START_VALUE, INCREMENT, CACHE_SIZE, CYCLE_OPTION FROM "
-    "zoo.zs",
+    ("SELECT NEXT_NOT_CACHED_VALUE, MINIMUM_VALUE, MAXIMUM_VALUE, START_VALUE, INCREMENT, CACHE_SIZE, CYCLE_OPTION "
+     "FROM "
+     "zoo.zs"),
     "SELECT COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE COLUMN_DEFAULT LIKE '%nextval%'",
     "SELECT db_name, table_name, column_name, min_value, max_value, HEX(histogram) FROM mysql.column_stats ORDER BY "
     "1, 2, "
