@@ -34,20 +34,20 @@ const char* const kColumns =
     "ORDER BY ORDINAL_POSITION";
 
 const std::vector<std::string> kBoth = {
-    "SELECT EVENT_SCHEMA, EVENT_NAME, STATUS, DEFINER, TIME_ZONE, SQL_MODE, INTERVAL_VALUE, INTERVAL_FIELD, STARTS, "
-    "ENDS, "
-    "EXECUTE_AT, ON_COMPLETION, EVENT_COMMENT, HEX(EVENT_DEFINITION), CREATED FROM information_schema.EVENTS ORDER "
-    "BY 1, "
-    "2",
+    ("SELECT EVENT_SCHEMA, EVENT_NAME, STATUS, DEFINER, TIME_ZONE, SQL_MODE, INTERVAL_VALUE, INTERVAL_FIELD, STARTS, "
+     "ENDS, "
+     "EXECUTE_AT, ON_COMPLETION, EVENT_COMMENT, HEX(EVENT_DEFINITION), CREATED FROM information_schema.EVENTS ORDER "
+     "BY 1, "
+     "2"),
     "SELECT Server_name, Host, Db, Username, Password, Port, Socket, Wrapper, Owner FROM mysql.servers",
     "SELECT * FROM mysql.plugin ORDER BY 1",
     "SELECT * FROM mysql.func",
     ("SELECT ROUTINE_NAME, ROUTINE_TYPE, HEX(ROUTINE_COMMENT), SQL_MODE FROM information_schema.ROUTINES WHERE "
      "ROUTINE_SCHEMA = 'zoo' ORDER BY 1, 2"),
     "SELECT TRIGGER_NAME, ACTION_ORDER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'zoo' ORDER BY 1",
-    "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, HEX(ACTION_STATEMENT), SQL_MODE, DEFINER FROM information_schema.TRIGGERS "
-    "WHERE "
-    "TRIGGER_SCHEMA <> 'sys' ORDER BY 1, 2",
+    ("SELECT TRIGGER_SCHEMA, TRIGGER_NAME, HEX(ACTION_STATEMENT), SQL_MODE, DEFINER FROM information_schema.TRIGGERS "
+     "WHERE "
+     "TRIGGER_SCHEMA <> 'sys' ORDER BY 1, 2"),
 };
 const std::vector<std::string> kMysql = {
     "SELECT LIBRARY_NAME, LIBRARY_DEFINITION, LANGUAGE, LIBRARY_COMMENT FROM information_schema.LIBRARIES ORDER BY 1",
@@ -62,9 +62,9 @@ const std::vector<std::string> kMysql = {
     "SELECT * FROM information_schema.SCHEMATA_EXTENSIONS WHERE OPTIONS <> ''",
     "SELECT cost_name, cost_value, comment FROM mysql.server_cost WHERE cost_value IS NOT NULL",
     "SELECT engine_name, cost_name, cost_value FROM mysql.engine_cost WHERE cost_value IS NOT NULL",
-    "SELECT i, JSON_TYPE(j), JSON_STORAGE_SIZE(j), JSON_TYPE(JSON_EXTRACT(j, '$.a')), JSON_TYPE(JSON_EXTRACT(j, "
-    "'$[1]')) "
-    "FROM zoo.json_values ORDER BY 1",
+    ("SELECT i, JSON_TYPE(j), JSON_STORAGE_SIZE(j), JSON_TYPE(JSON_EXTRACT(j, '$.a')), JSON_TYPE(JSON_EXTRACT(j, "
+     "'$[1]')) "
+     "FROM zoo.json_values ORDER BY 1"),
 };
 const std::vector<std::string> kMariadb = {
     "SELECT SCHEMA_NAME, SCHEMA_COMMENT FROM information_schema.SCHEMATA ORDER BY 1",
@@ -75,11 +75,12 @@ const std::vector<std::string> kMariadb = {
      "FROM "
      "zoo.zs"),
     "SELECT COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE COLUMN_DEFAULT LIKE '%nextval%'",
-    "SELECT db_name, table_name, column_name, min_value, max_value, HEX(histogram) FROM mysql.column_stats ORDER BY "
-    "1, 2, "
-    "3",
-    "SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, HEX(ROUTINE_DEFINITION) FROM information_schema.ROUTINES WHERE "
-    "ROUTINE_SCHEMA = 'zoo' ORDER BY 1, 2, 3",
+    ("SELECT db_name, table_name, column_name, min_value, max_value, HEX(histogram) FROM mysql.column_stats ORDER BY "
+     "1, 2, "
+     "3"),
+    ("SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, HEX(ROUTINE_DEFINITION) FROM information_schema.ROUTINES "
+     "WHERE "
+     "ROUTINE_SCHEMA = 'zoo' ORDER BY 1, 2, 3"),
 };
 
 std::string rows_text(const sql::Rows& rows) {
