@@ -48,7 +48,10 @@ class PostgresLimits : public testing::Test {
                         : std::vector<std::string>{"/bin/su", as, "-s", "/bin/sh", "-c", command};
     };
     if (!as.empty()) {
-      fs::permissions(lab_->state_dir(), fs::perms(0755));
+      using fs::perms;
+      fs::permissions(lab_->state_dir(),
+                      perms::group_read | perms::group_exec | perms::others_read | perms::others_exec,
+                      fs::perm_options::add);
       EXPECT_EQ(run_program({"/bin/chown", as, dir}).exit_code, 0);
     }
     const auto made = run_program(in_shell(program("initdb") + " -D " + dir + "/data -U admin -A trust -N" + quiet));
@@ -73,6 +76,11 @@ class PostgresLimits : public testing::Test {
                         Deadline::in(seconds(60)));
     EXPECT_TRUE(up && *up);
     return target;
+  }
+  RunResult ok(const std::vector<std::string>& args) {
+    auto done = lab_->holdfast(args);
+    EXPECT_EQ(done.exit_code, 0) << args[0] << ": " << done.out << done.err;
+    return done;
   }
   void TearDown() override {
     if (process_) (void)process_->signal_group(SIGKILL);
@@ -208,11 +216,6 @@ TEST_F(PostgresLimits, AnIndexThatTakesLongIsWatchedAndEndsOnlyByTheFlag) {
 // The database that everybody connects to first is one that can be dropped, or closed.
 TEST_F(PostgresLimits, AServerWithoutTheDatabasePostgres) {
   const std::string repository = lab_->state_dir() + "/repository";
-  const auto ok = [&](const std::vector<std::string>& args) {
-    const auto done = lab_->holdfast(args);
-    EXPECT_EQ(done.exit_code, 0) << args[0] << ": " << done.out << done.err;
-    return done;
-  };
   ok({"repo", "init", "-r", repository});
   ok({"lab", "up", "shop-postgres"});
   auto shop = target_of(lab_->member("shop-postgres-0"));
@@ -244,11 +247,6 @@ TEST_F(PostgresLimits, AServerWithoutTheDatabasePostgres) {
 // Members of one host cannot share a tablespace's folder: each has its own, after a restore and after the next one.
 TEST_F(PostgresLimits, EachMemberHasTablespacesOfItsOwn) {
   const std::string repository = lab_->state_dir() + "/repository";
-  const auto ok = [&](const std::vector<std::string>& args) {
-    const auto done = lab_->holdfast(args);
-    EXPECT_EQ(done.exit_code, 0) << args[0] << ": " << done.out << done.err;
-    return done;
-  };
   ok({"repo", "init", "-r", repository});
   ok({"lab", "up", "shop-postgres"});
   RunOptions input;
