@@ -229,9 +229,10 @@ bool takes_writes(const DatabaseCluster& cluster, const MemberFacts& facts) {
 /// Of those whose files nobody has compared.
 void look_for_sizes(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, milliseconds limit,
                     const std::stop_token& stop, sql::KeptPostgres& kept) {
+  if (cluster.engine != cluster::Engine::postgres) return;  // the others' first look has them
   std::vector<std::jthread> threads;
   for (size_t i = 0; i < facts.size(); ++i) {
-    if (cluster.engine != cluster::Engine::postgres || !facts[i].reachable() || facts[i].data_bytes) continue;
+    if (!facts[i].reachable() || facts[i].data_bytes) continue;
     const auto target = target_of(cluster, cluster.members[i]);
     if (!target) continue;
     threads.emplace_back(

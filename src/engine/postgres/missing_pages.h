@@ -30,8 +30,8 @@ struct Compared {
 };
 
 /// Asks both servers for the sizes of all table files, some microseconds each; reads only. A file that is gone
-/// from the primary as a whole is told where its catalogue has a relation for it. Errors: "sql.error" where the account
-/// may not look at files (pg_ls_dir, pg_stat_file, pg_read_binary_file).
+/// from the primary as a whole is reported where its catalogue has a relation for it. Errors: "sql.error" where the
+/// account may not look at files (pg_ls_dir, pg_stat_file, pg_read_binary_file).
 ///
 /// For certain: the page of the other member is written, of a table that is logged, and was changed last at a place in
 /// the log that both have passed; of empty pages, one that was on the disk by then (a checkpoint lies between, since

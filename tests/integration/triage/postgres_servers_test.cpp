@@ -369,8 +369,6 @@ TEST(TriagePostgres, TellsOfARemovedFileWhileReplayIsSlow) {
   EXPECT_NE(look.out.find("page-checksum-failures"), std::string::npos) << look.out << look.err;
 }
 
-/// A primary that idles keeps what it logs without a commit (here: hints of a table that is read) for many seconds, so
-/// that no standby gets level with it meanwhile.
 TEST(TriagePostgres, TellsOfATableFileThatIsGoneFromThePrimary) {
   HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
   LabGuard lab;
@@ -394,6 +392,8 @@ TEST(TriagePostgres, TellsOfATableFileThatIsGoneFromThePrimary) {
       seconds(30));
 }
 
+/// A primary that idles keeps what it logs without a commit for many seconds, so
+/// that no standby gets level with it meanwhile.
 TEST(TriagePostgres, TellsOfACutFileWhileThePrimaryHoldsLogBack) {
   HOLDFAST_NEED("postgres", engine::find_program(cluster::Engine::postgres, "postgres").has_value(), "no postgres");
   LabGuard lab;

@@ -276,7 +276,6 @@ TEST(TriageReadsOnly, Postgres) {
   audit("shop-postgres");
 }
 
-/// The figures are printed; the bars are generous, for a machine that does other things too.
 /// The whole program, on each engine's own cluster. Printed, since a shared machine is no judge of milliseconds.
 TEST(TriageSpeed, WarmOnEachEngine) {
   for (const auto& [engine, program, name] : {std::tuple(cluster::Engine::mariadb, "mariadbd", "shop-mariadb"),
@@ -297,6 +296,7 @@ TEST(TriageSpeed, WarmOnEachEngine) {
   }
 }
 
+/// The figures are printed; the bars are generous, for a machine that does other things too.
 TEST(TriageSpeed, OneSecondWarmAndAHungMemberCostsItsOwnTimeoutOnce) {
   HOLDFAST_NEED("mariadb", engine::find_program(cluster::Engine::mariadb, "mariadbd").has_value(), "no mariadbd");
   LabGuard lab;
