@@ -27,7 +27,7 @@ test:             ## unit, session, conformance, integration; of long sweeps a p
 	@tools/setup build demo test || [ $$? -eq 3 ]
 	@$(MAKE) --no-print-directory configure
 	@ninja -C $(BUILD) -j$(JOBS)
-	@tools/run_tests $(BUILD) -j$(TEST_JOBS) --timeout 600 $(CTEST_ARGS)
+	@tools/run_tests $(BUILD) --sampled tests/sampled.txt -j$(TEST_JOBS) --timeout 600 $(CTEST_ARGS)
 
 test-all:         ## every point of every sweep, sanitizers, fuzzing, speed of triage: hours
 	@tools/setup build demo test lint || [ $$? -eq 3 ]

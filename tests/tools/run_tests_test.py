@@ -17,8 +17,8 @@ SKIPS = "exit 77"
 
 
 class RunTests(unittest.TestCase):
-    def run_toy(self, tests, *arguments, **environment):
-        """tests: (name, label, script). Gives the exit code and what was printed."""
+    def run_toy(self, tests, *arguments, sampled=None, **environment):
+        """tests: (name, label, script); sampled: lines of the file. Gives the exit code and what was printed."""
         with tempfile.TemporaryDirectory(prefix="holdfast-run-tests-") as folder:
             with open(os.path.join(folder, "CTestTestfile.cmake"), "w") as listing:
                 for number, (name, label, script) in enumerate(tests):
@@ -27,6 +27,10 @@ class RunTests(unittest.TestCase):
                         file.write(script + "\n")
                     listing.write(f'add_test([==[{name}]==] "sh" "{path}")\n'
                                   f'set_tests_properties([==[{name}]==] PROPERTIES LABELS "{label}" SKIP_RETURN_CODE 77)\n')
+            if sampled is not None:
+                with open(os.path.join(folder, "sampled.txt"), "w") as file:
+                    file.write(sampled)
+                arguments = ("--sampled", file.name, *arguments)
             clean = {key: value for key, value in os.environ.items() if not key.startswith("HOLDFAST_")}
             done = subprocess.run([sys.executable, TOOL, folder, *arguments], text=True, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, env={**clean, **environment})
@@ -119,6 +123,37 @@ class RunTests(unittest.TestCase):
         seeds = set(re.findall(r"seed (\d+)", printed)) | set(re.findall(r"HOLDFAST_SEED=(\d+)", printed))
         self.assertEqual(len(seeds), 1, printed)
         self.assertIn("HOLDFAST_SEED=7;", self.run_toy([("a", "unit", PASSES)], HOLDFAST_SEED="7")[1])
+
+    ENGINES = [(f"World.{does}/{engine}", "integration", PASSES) for does in ("Falls", "Rises") for engine in "abc"]
+    ONE_OF_EACH = "# a comment\n\n3 ^World\\.(\\w+)/\n"
+
+    def ran(self, printed):
+        return set(re.findall(r"(World\.\w+/\w+) \.+ +Passed", printed))
+
+    def test_of_each_set_one_is_taken_and_in_time_all(self):
+        met = set()
+        for seed in range(1, 12):
+            code, printed = self.run_toy(self.ENGINES, sampled=self.ONE_OF_EACH, HOLDFAST_SEED=str(seed))
+            self.assertEqual(code, 0, printed)
+            self.assertIn("4 of 6 tests are left to other seeds", printed)
+            ran = self.ran(printed)
+            self.assertEqual(sorted(name[:11] for name in ran), ["World.Falls", "World.Rises"], printed)
+            self.assertTrue(self.summary(printed).startswith("100% tests passed, 0 tests failed out of 2\n"), printed)
+            met |= ran
+        self.assertEqual(len(met), 6)
+        again = [self.ran(self.run_toy(self.ENGINES, sampled=self.ONE_OF_EACH, HOLDFAST_SEED="5")[1]) for _ in range(2)]
+        self.assertEqual(again[0], again[1])
+
+    def test_nothing_is_left_out_where_tests_are_chosen_or_all_are_wanted(self):
+        for arguments, environment in ((["-R", "World"], {}), ([], {"HOLDFAST_ALL_OPERATIONS": "1"})):
+            printed = self.run_toy(self.ENGINES, *arguments, sampled=self.ONE_OF_EACH, **environment)[1]
+            self.assertEqual(len(self.ran(printed)), 6, printed)
+
+    def test_a_line_that_names_no_test_or_one_twice_is_an_error(self):
+        for lines in ("2 ^Gone", "2 Falls\n2 World"):
+            code, printed = self.run_toy(self.ENGINES, sampled=lines)
+            self.assertNotEqual(code, 0)
+            self.assertIn("sampled.txt: ", printed)
 
 
 if __name__ == "__main__":
