@@ -22,18 +22,20 @@ engine::postgres::Compared compared(const sql::Target& target, const MemberFacts
   return {target, facts.page_check ? facts.page_check->empty : std::vector<cluster::PageRun>()};
 }
 
-/// What `primary` lacks; its `size` is seen on the way.
-std::vector<std::string> compare(const sql::Target& target, const MemberFacts& primary, std::optional<uint64_t>& size,
-                                 const sql::Target& own, MemberFacts& standby, std::chrono::milliseconds limit,
-                                 const std::stop_token& stop, sql::KeptPostgres& kept) {
-  auto missing = engine::postgres::missing_pages(compared(target, primary), compared(own, standby), Deadline::in(limit),
-                                                 stop, &kept);
+/// What a comparison shows of the primary.
+struct OfPrimary {
+  std::vector<std::string> lacks;
+  std::optional<uint64_t> bytes;
+};
+
+OfPrimary compare(const engine::postgres::Compared& primary, const sql::Target& own, MemberFacts& standby,
+                  Deadline deadline, const std::stop_token& stop, sql::KeptPostgres& kept) {
+  auto missing = engine::postgres::missing_pages(primary, compared(own, standby), deadline, stop, &kept);
   constexpr const char* kName = "missing pages";
   if (!missing) {
     engine::note_unknown(standby, kName, "SQL", missing.error().message);
     return {};
   }
-  size = missing->bytes_of_primary;
   standby.data_bytes = missing->bytes_of_standby;
   standby.files_compared = missing->of_standby.has_value();
   if (missing->of_standby) {
@@ -42,7 +44,7 @@ std::vector<std::string> compare(const sql::Target& target, const MemberFacts& p
   } else {
     engine::note_unknown(standby, kName, "SQL", "it has not replayed what its primary has");
   }
-  return std::move(missing->of_primary).value_or(std::vector<std::string>());
+  return {std::move(missing->of_primary).value_or(std::vector<std::string>()), missing->bytes_of_primary};
 }
 
 }  // namespace
@@ -54,8 +56,8 @@ void look_for_cut_files(const DatabaseCluster& cluster, std::vector<MemberFacts>
   const std::string source = fmt::format("{}:{}", w.host, w.port);
   const auto target = target_of(cluster, w);
   if (!target) return;
-  std::vector<std::vector<std::string>> of_writer(facts.size());
-  std::vector<std::optional<uint64_t>> sizes(facts.size());
+  const auto primary = compared(*target, facts[writer]);
+  std::vector<OfPrimary> seen(facts.size());
   {
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < facts.size(); ++i) {
@@ -64,15 +66,15 @@ void look_for_cut_files(const DatabaseCluster& cluster, std::vector<MemberFacts>
       if (i == writer || !own || !f.reachable() || f.lineage != facts[writer].lineage || f.following.size() != 1 ||
           f.following[0].upstream != source)
         continue;
-      threads.emplace_back([&, i, own] {
-        of_writer[i] = compare(*target, facts[writer], sizes[i], *own, facts[i], per_member, stop, kept);
-      });
+      threads.emplace_back(
+          [&, i, own] { seen[i] = compare(primary, *own, facts[i], Deadline::in(per_member), stop, kept); });
     }
   }
-  for (const auto& size : sizes)
-    if (size) facts[writer].data_bytes = size;
   auto& lacks = facts[writer].cut_files;
-  for (auto& found : of_writer) std::ranges::move(found, std::back_inserter(lacks));
+  for (auto& [found, bytes] : seen) {
+    if (bytes) facts[writer].data_bytes = bytes;
+    std::ranges::move(found, std::back_inserter(lacks));
+  }
   std::ranges::sort(lacks);
   lacks.erase(std::ranges::unique(lacks).begin(), lacks.end());
 }
