@@ -58,6 +58,17 @@ std::vector<Fault> faults() {
        .authority = "undeterminable",
        .also = {"server-stopped"},
        .repair = {"operation.not_accepted", "ACCEPT: healed"}},
+      {.name = "one whose grastate.dat is gone",
+       .inject =
+           [](Patient& p) {
+             p.stop(2);
+             std::filesystem::remove(grastate(p, 2));
+           },
+       .diagnoses = {"galera-state-lost 2", "authority-undeterminable"},
+       .members = {"2 broken rebuild"},
+       .authority = "undeterminable",
+       .also = {"server-stopped"},
+       .repair = {"operation.not_accepted", "ACCEPT: healed"}},
       {.name = "one whose state transfer was cut off",
        .inject =
            [](Patient& p) {

@@ -198,6 +198,16 @@ std::vector<Fault> faults() {
        .members = {"0 broken nothing"},
        .authority = "provable 0",
        .repair = {"repair.target_is_primary"}},
+      {.name = "aria_log_control gone, and not started since",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             std::filesystem::remove(p.data(1) + "/aria_log_control");
+           },
+       .diagnoses = {"data-damaged 1", "server-stopped 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
       {.name = "redo log gone, and not started since",
        .inject =
            [](Patient& p) {

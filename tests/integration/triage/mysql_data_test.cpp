@@ -124,6 +124,39 @@ std::vector<Fault> data_faults() {
        .members = {"1 broken rebuild"},
        .authority = "provable 0",
        .repair = {"healed"}},
+      {.name = "an undo tablespace gone, and not started since",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             std::filesystem::remove(p.data(1) + "/undo_001");
+           },
+       .diagnoses = {"data-damaged 1", "server-stopped 1"},
+       .members = {"1 broken rebuild"},
+       .authority = "provable 0",
+       .repair = {"healed"}},
+      {.name = "the index of the binary logs gone, and not started since",
+       .inject =
+           [](Patient& p) {
+             p.stop(1);
+             std::filesystem::rename(p.data(1) + "/binlog.index", p.dir(1) + "/binlog.index");
+           },
+       .diagnoses = {"data-damaged 1", "authority-undeterminable"},
+       .members = {"1 broken nothing"},
+       .authority = "undeterminable",
+       .undo =
+           [](Patient& p) {
+             std::filesystem::rename(p.dir(1) + "/binlog.index", p.data(1) + "/binlog.index");
+             p.start(1);
+           },
+       .repair = {"repair.needs_operator"}},
+      {.name = "auto.cnf gone while the server runs",
+       .inject = [](Patient& p) { std::filesystem::rename(p.data(1) + "/auto.cnf", p.dir(1) + "/auto.cnf"); },
+       .diagnoses = {"server-uuid-unsaved 1"},
+       .members = {},
+       .authority = "provable 0",
+       .undo = [](Patient& p) { std::filesystem::rename(p.dir(1) + "/auto.cnf", p.data(1) + "/auto.cnf"); },
+       .exit_code = 0,
+       .repair = {"nothing"}},
       {.name = "a binary log gone",
        .inject =
            [](Patient& p) {
