@@ -86,10 +86,10 @@ std::vector<engine::Channel> noted_channels(const MemberConfig& config) {
 }
 
 Status note_channels(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
-  if (config.engine != Engine::mariadb && config.engine != Engine::mysql) return {};
+  if (config.engine == Engine::postgres) return {};
   auto channels =
       TRY(engine::read_channels(config.engine, TRY(detail::admin_target(config)), deadline, std::move(stop)));
-  if (config.engine == Engine::mariadb) fill_in_passwords(config, channels);
+  if (config.engine != Engine::mysql) fill_in_passwords(config, channels);
   const auto known = noted_channels(config);
   for (auto& channel : channels) keep_origins(channel, known);
   if (channels.empty()) {

@@ -13,6 +13,7 @@
 #include "cli/repository_session.h"
 #include "cli/snapshot_view.h"
 #include "cli/verbs.h"
+#include "cluster/roles.h"
 #include "operation/lock.h"
 #include "provider/epoch.h"
 #include "provider/member_agent.h"
@@ -36,6 +37,22 @@ Result<operation::ClusterLock> keep_others_away(Context& context, const cluster:
   TRY_VOID(provider::fence_members(cluster, lock.epoch(), kPatience, context.stop));
   epoch = lock.epoch();
   return lock;
+}
+
+/// The replication connections from servers that are no members: the restored data has no position of theirs, and what
+/// they brought since the backup is not in it.
+std::vector<std::string> feeds_from_outside(const cluster::DatabaseCluster& cluster,
+                                            const std::vector<std::unique_ptr<engine::MemberControl>>& members) {
+  std::vector<std::string> feeds;
+  for (const auto& member : members) {
+    for (const auto& channel : member->noted_channels()) {
+      const std::string source = fmt::format("{}:{}", channel.host, channel.port);
+      if (cluster::member_at(cluster, source)) continue;
+      feeds.push_back(fmt::format("{} replicates{} from {}, which is no member", member->setup().name,
+                                  channel.name.empty() ? "" : fmt::format(" (connection '{}')", channel.name), source));
+    }
+  }
+  return feeds;
 }
 
 codec::Value failed_value(const std::vector<backup::FailedObject>& objects) {
@@ -112,7 +129,8 @@ Exit left_out(const backup::RestoreReport& report) {
 }
 
 void show(Context& context, const backup::RestoreRequest& request, const backup::RestoreReport& report,
-          const std::string& target, std::chrono::duration<double> elapsed) {
+          const std::string& target, const std::vector<std::string>& lost_feeds,
+          std::chrono::duration<double> elapsed) {
   const auto& counts = report.replayed.counts;
   const auto notes = backup::notes_of(request.sidecar);
   context.out.set_data(codec::Value::object({
@@ -128,6 +146,7 @@ void show(Context& context, const backup::RestoreRequest& request, const backup:
       {"failed", failed_value(report.replayed.failed)},
       {"skipped", codec::Value::list_of(report.replayed.skipped)},
       {"notes", backup::notes_value(notes)},
+      {"replicationNotMade", codec::Value::list_of(lost_feeds)},
   }));
   context.out.line(fmt::format("restored {} from snapshot {} in {} ({})", target,
                                request.choice.snapshot.id.short_hex(), human_span(elapsed),
@@ -184,6 +203,9 @@ Exit restore_cluster(Context& context) {
                                        local_time(request.choice.snapshot.time),
                                        request.choice.path.substr(1, request.choice.path.rfind('/') - 1));
   for (const auto& note : backup::notes_of(request.sidecar)) context.out.note(fmt::format("note: {}", note.text));
+  const auto lost_feeds = cluster ? feeds_from_outside(*cluster, members) : std::vector<std::string>();
+  for (const auto& feed : lost_feeds)
+    context.out.note(fmt::format("note: {}; the restore removes this connection and does not make it again", feed));
   if (cluster && !accepted(options, "replace-data", cluster->name.str())) {
     return fail(
         ErrorClass::refused, "restore.replace_data",
@@ -195,7 +217,9 @@ Exit restore_cluster(Context& context) {
   if (options.flag("dry-run")) {
     context.out.line(fmt::format("would restore {} {}", what,
                                  cluster ? "into " + cluster->full_name() : "as a stand-alone server in " + into));
-    context.out.set_data(codec::Value::object({{"snapshot", request.choice.snapshot.id.hex()}, {"dryRun", true}}));
+    context.out.set_data(codec::Value::object({{"snapshot", request.choice.snapshot.id.hex()},
+                                               {"dryRun", true},
+                                               {"replicationNotMade", codec::Value::list_of(lost_feeds)}}));
     return {};
   }
   std::optional<operation::ClusterLock> lock;
@@ -211,12 +235,12 @@ Exit restore_cluster(Context& context) {
   if (cluster) {
     auto report = TRY(backup::restore_cluster(repository, request, members, context.stop)
                           .context("restoring " + cluster->full_name()));
-    show(context, request, report, cluster->full_name(), std::chrono::steady_clock::now() - start);
+    show(context, request, report, cluster->full_name(), lost_feeds, std::chrono::steady_clock::now() - start);
     return left_out(report);
   }
   auto server = TRY(provider::control_folder(into, request.engine, selector.cluster, context.stop));
   auto report = TRY(backup::restore_into(repository, request, *server, context.stop).context("restoring into " + into));
-  show(context, request, report, into, std::chrono::steady_clock::now() - start);
+  show(context, request, report, into, lost_feeds, std::chrono::steady_clock::now() - start);
   context.out.note(fmt::format("  data directory {}, administrator {} with the password in {}/admin.password",
                                server->setup().data_dir, server->setup().socket.user, into));
   return left_out(report);

@@ -36,7 +36,7 @@ class MemberControl {
  public:
   virtual ~MemberControl() = default;
   virtual const MemberSetup& setup() const = 0;
-  /// MariaDB, MySQL: its replication connections as they were when its supervisor last saw them, with their passwords;
+  /// MariaDB, MySQL, Galera: its replication connections as they were when its supervisor last saw them, with their passwords;
   /// empty where none were seen.
   virtual std::vector<Channel> noted_channels() { return {}; }
   /// Any server: also one that somebody started beside its supervisor.

@@ -143,6 +143,15 @@ TEST(Topology, MysqlARebuiltReplicaReplicatesAsItDid) {
   t.is_noted(1, "not here");
   t.world.expect_healthy();
 
+  // A restore into the cluster says beforehand that the other cluster's connection goes with the old data.
+  const auto kept = t.world.run("backup", {"-r", t.world.repository});
+  EXPECT_EQ(kept.exit_code, 0) << kept.out << kept.err;
+  const auto would = t.world.run("restore", {"-r", t.world.repository, "--accept=replace-data", "--dry-run"});
+  EXPECT_EQ(would.exit_code, 0) << would.out << would.err;
+  EXPECT_EQ(codec::to_json(RepairWorld::data(would)["replicationNotMade"]),
+            fmt::format("[\"{} replicates (connection 'feed') from 127.0.0.1:{}, which is no member\"]",
+                        t.world.name(1), t.port_elsewhere()));
+
   t.world.break_member("delete-data", 1);
   t.world.expect_repaired(1);
   EXPECT_EQ(t.world.ask(1, settings), before);
