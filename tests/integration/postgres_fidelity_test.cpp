@@ -58,6 +58,7 @@ std::vector<std::string> of_the_cluster(const std::string& admin) {
       // The administrator's own sessions and those of a database begin read-only, and with other forms of text.
       "ALTER ROLE " + q(admin) + " SET default_transaction_read_only = on", "SET default_transaction_read_only = off",
       "ALTER ROLE " + q(admin) + " SET array_nulls = off",
+      "ALTER ROLE " + q(admin) + " NOCREATEDB CONNECTION LIMIT 90 VALID UNTIL '2044-01-01'",
       "ALTER ROLE " + q(admin) + " SET idle_in_transaction_session_timeout = '1ms'",
       "COMMENT ON DATABASE postgres IS 'ours'", "ALTER DATABASE postgres CONNECTION LIMIT 55",
       "ALTER DATABASE postgres SET work_mem = '5MB'", "REVOKE ALL ON DATABASE postgres FROM PUBLIC",
@@ -251,13 +252,17 @@ class PostgresFidelity : public testing::Test {
         Deadline::in(seconds(10)));
     EXPECT_TRUE(rows) << rows.error().to_string();
     if (!rows) return all;
-    all["settings of all roles, tablespaces"] = lines(
-        ask(Engine::postgres, there,
-            "SELECT string_agg(l, E'\\n' ORDER BY l) FROM (SELECT unnest(setconfig) AS l FROM pg_db_role_setting WHERE "
-            "setdatabase = 0 AND setrole = 0 UNION ALL SELECT concat_ws('|', spcname, spcowner::regrole, (SELECT "
-            "string_agg(a::text, ',' ORDER BY a::text) FROM unnest(spcacl) a), "
-            "spcoptions, "
-            "shobj_description(oid, 'pg_tablespace')) FROM pg_tablespace) x"));
+    all["settings of all roles, tablespaces"] = lines(ask(
+        Engine::postgres, there,
+        "SELECT string_agg(l, E'\\n' ORDER BY l) FROM (SELECT unnest(setconfig) AS l FROM pg_db_role_setting WHERE "
+        "setdatabase = 0 AND setrole = 0 UNION ALL SELECT concat_ws('|', rolname, rolsuper, rolinherit, rolcreaterole, "
+        "rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit, rolvaliduntil, shobj_description(oid, "
+        "'pg_authid')) FROM pg_authid UNION ALL SELECT concat_ws('|', shobj_description(d.oid, 'pg_database'), "
+        "setconfig) FROM pg_database d JOIN pg_db_role_setting s ON s.setdatabase = d.oid WHERE datname = 'template0' "
+        "UNION ALL SELECT concat_ws('|', spcname, spcowner::regrole, (SELECT "
+        "string_agg(a::text, ',' ORDER BY a::text) FROM unnest(spcacl) a), "
+        "spcoptions, "
+        "shobj_description(oid, 'pg_tablespace')) FROM pg_tablespace) x"));
     for (size_t i = 0; i < rows->rows.size(); ++i) {
       const std::string name = rows->text("n", i);
       there.database = name;
