@@ -440,11 +440,15 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
   (void)tool({program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
               std::string(HOLDFAST_SOURCE_DIR) + "/tests/integration/fidelity/postgres.sql"},
              primary, "postgres");
+  (void)tool({program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
+              std::string(HOLDFAST_SOURCE_DIR) + "/tests/integration/fidelity/postgres_around.sql"},
+             primary, "postgres");
   run(primary, "template1",
       {"SET default_transaction_read_only = off", "CREATE EXTENSION citext",
        "CREATE TABLE public.of_template (a citext)"});
   run(primary, "shop.db", {"SET default_transaction_read_only = off", "INSERT INTO unlogged VALUES (4711)"});
-  run(target_of(member(1)), "postgres", {"ALTER SYSTEM SET work_mem = '6MB'"});
+  run(target_of(member(1)), "postgres",
+      {"ALTER SYSTEM SET work_mem = '6MB'", "ALTER SYSTEM SET search_path = public, \"A b\""});
   auto expected = fingerprint(primary);
   // What a standby does not have, by name.
   std::erase(expected["content of shop.db"], "4711\t1");
@@ -502,6 +506,9 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
     EXPECT_EQ(ask(Engine::postgres, fresh,
                   "SELECT setting FROM pg_file_settings WHERE name = 'work_mem' AND sourcefile LIKE '%auto.conf'"),
               "6MB");
+    EXPECT_EQ(ask(Engine::postgres, fresh,
+                  "SELECT setting FROM pg_file_settings WHERE name = 'search_path' AND sourcefile LIKE '%auto.conf'"),
+              "public, \"A b\"");
     // Accounts are the cluster's: only the administrator got a password of its own.
     const std::string verifiers =
         "SELECT string_agg(rolname || ' ' || rolpassword, ' ' ORDER BY rolname) FROM pg_authid "

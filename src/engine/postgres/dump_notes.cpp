@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/postgres/dump_statements.h"
+
 namespace holdfast::engine {
 namespace {
 
@@ -19,10 +21,6 @@ std::string some_of(const sql::Rows& rows, const char* column) {
   for (size_t i = 0; i < std::min(rows.rows.size(), kMost); ++i) text += (i == 0 ? "" : ", ") + rows.text(column, i);
   if (rows.rows.size() > kMost) text += fmt::format(" and {} more", rows.rows.size() - kMost);
   return text;
-}
-
-std::string pattern(const std::string& schema, const std::string& name) {
-  return sql::quote_postgres_name(schema) + "." + sql::quote_postgres_name(name);
 }
 
 /// Tables that inherit and whose columns CREATE TABLE ... INHERITS, which is all a dump has, puts into another order: a
@@ -188,7 +186,7 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
 }  // namespace
 
 Status note_database(sql::PostgresConnection& session, const std::string& database, bool standby, DumpInfo& info,
-                     std::vector<std::string>& left_out, std::stop_token stop) {
+                     std::stop_token stop) {
   auto subscriptions =
       TRY(session.query("SELECT subname AS s FROM pg_subscription WHERE subenabled AND subdbid = (SELECT "
                         "oid FROM pg_database WHERE datname = current_database())",
@@ -208,15 +206,10 @@ Status note_database(sql::PostgresConnection& session, const std::string& databa
   TRY_VOID(note_added_members(session, database, info, stop));
   if (!standby) return {};
   auto unlogged =
-      TRY(session.query("SELECT n.nspname AS s, c.relname AS r, n.nspname || '.' || c.relname AS name, c.relkind AS k "
-                        "FROM pg_class c JOIN "
+      TRY(session.query("SELECT n.nspname || '.' || c.relname AS name FROM pg_class c JOIN "
                         "pg_namespace n ON n.oid = c.relnamespace WHERE c.relpersistence = 'u' AND c.relkind IN ('r', "
-                        "'m', 'S') ORDER BY 1, "
-                        "2",
+                        "'m', 'S') ORDER BY 1",
                         soon(), stop));
-  for (size_t i = 0; i < unlogged.rows.size(); ++i) {
-    if (unlogged.text("k", i) == "S") left_out.push_back(pattern(unlogged.text("s", i), unlogged.text("r", i)));
-  }
   if (!unlogged.empty())
     info.notes.push_back(
         {"unlogged.empty", database,
@@ -234,6 +227,18 @@ Status note_database(sql::PostgresConnection& session, const std::string& databa
   return {};
 }
 
+Result<std::vector<std::string>> unlogged_sequences(sql::PostgresConnection& session, std::stop_token stop) {
+  auto found =
+      TRY(session.query("SELECT n.nspname AS s, c.relname AS r FROM pg_class c JOIN pg_namespace n ON n.oid = "
+                        "c.relnamespace WHERE c.relpersistence = 'u' AND c.relkind = 'S' ORDER BY 1, 2",
+                        soon(), stop));
+  std::vector<std::string> patterns;
+  for (size_t i = 0; i < found.rows.size(); ++i)
+    patterns.push_back(sql::quote_postgres_name(found.text("s", i)) + "." +
+                       sql::quote_postgres_name(found.text("r", i)));
+  return patterns;
+}
+
 Result<std::string> server_settings(sql::PostgresConnection& session, std::stop_token stop) {
   auto rows = session.query(
       "SELECT name AS n, setting AS s FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf' AND name "
@@ -248,8 +253,7 @@ Result<std::string> server_settings(sql::PostgresConnection& session, std::stop_
   if (!rows && rows.error().id != "sql.error") return fail(std::move(rows).error());
   if (!rows) return text;  // not for everybody to read
   for (size_t i = 0; i < rows->rows.size(); ++i)
-    text += fmt::format("ALTER SYSTEM SET {} TO {};\n", sql::quote_postgres_name(rows->text("n", i)),
-                        sql::quote_postgres(rows->text("s", i)));
+    text += "ALTER SYSTEM" + set_clause(rows->text("n", i), rows->text("s", i));
   return text;
 }
 

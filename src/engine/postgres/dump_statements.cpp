@@ -25,9 +25,17 @@ bool is_list_setting(std::string_view name) {
 
 std::string setting_statement(const std::string& of, const std::string& setting) {
   const size_t equals = setting.find('=');
-  const std::string name = setting.substr(0, equals), value = setting.substr(equals + 1);
-  return fmt::format("ALTER {} SET {} TO {};\n", of, sql::quote_postgres_name(name),
-                     is_list_setting(name) && !value.empty() ? value : sql::quote_postgres(value));
+  return "ALTER " + of + set_clause(setting.substr(0, equals), setting.substr(equals + 1));
+}
+
+/// Another version of an extension may lack a member.
+constexpr std::string_view kNotThere =
+    "undefined_function OR undefined_table OR undefined_column OR undefined_object OR invalid_schema_name";
+
+/// The statement as one that passes over this condition.
+std::string tolerant(const std::string& statement, std::string_view condition) {
+  return "DO " + sql::quote_postgres(fmt::format("BEGIN {}EXCEPTION WHEN {} THEN NULL; END", statement, condition)) +
+         ";\n";
 }
 
 /// The privileges on `object`, whatever it had before: those of the row with acl and owner that `of` selects.
@@ -54,8 +62,15 @@ Result<std::string> privileges(sql::PostgresConnection& session, const std::stri
 
 }  // namespace
 
+std::string set_clause(const std::string& name, const std::string& value) {
+  return fmt::format(" SET {} TO {};\n", sql::quote_postgres_name(name),
+                     is_list_setting(name) && !value.empty() ? value : sql::quote_postgres(value));
+}
+
 Result<sql::PostgresConnection> open_dump_session(const sql::Target& target, std::stop_token stop) {
   auto connection = TRY(sql::PostgresConnection::connect(target, soon(), stop));
+  // What users have made under the name of a function or operator of the server's own is not meant.
+  TRY(connection.query("SET search_path = ''", soon(), stop));
   TRY(
       connection.query("SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', "
                        "'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', "
@@ -66,8 +81,8 @@ Result<sql::PostgresConnection> open_dump_session(const sql::Target& target, std
 }
 
 Result<std::string> speak_own_encoding(sql::PostgresConnection& session, std::stop_token stop) {
-  auto set =
-      TRY(session.query("SELECT set_config('client_encoding', getdatabaseencoding(), false) AS e", soon(), stop));
+  auto set = TRY(session.query(
+      "SELECT pg_catalog.set_config('client_encoding', pg_catalog.getdatabaseencoding(), false) AS e", soon(), stop));
   return set.text("e");
 }
 
@@ -301,36 +316,51 @@ namespace {
 Status checks_of_functions(sql::PostgresConnection& session, DataFrame& frame, const std::stop_token& stop) {
   // Functions in SQL or a procedural language, made by users: others read nothing.
   const std::string functions =
-      "pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384 AND l.lanname NOT IN ('c', 'internal')";
+      "SELECT p.oid FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384 AND l.lanname NOT IN "
+      "('c', 'internal')";
   auto used =
-      TRY(session.query("SELECT current_setting('search_path') AS path, EXISTS (SELECT FROM pg_depend d WHERE "
-                        "d.refclassid = 'pg_proc'::regclass AND d.refobjid IN (SELECT p.oid FROM " +
-                            functions +
-                            ") AND d.classid IN ('pg_class'::regclass, 'pg_constraint'::regclass, "
-                            "'pg_attrdef'::regclass, 'pg_rewrite'::regclass)) AS used",
+      TRY(session.query("SELECT (SELECT reset_val FROM pg_settings WHERE name = 'search_path') AS path, EXISTS (" +
+                            functions + ") AS used",
                         soon(), stop));
   if (used.text("used") != "t") return {};
+  // Names in the dump's own statements mean the server's objects first, also where sessions look there last.
+  const std::string path = used.text("path");
   frame.before = fmt::format("\nSELECT pg_catalog.set_config('search_path', {}, false);\n",
-                             sql::quote_postgres(used.text("path")));
-  TRY(session.query("SET LOCAL search_path = ''", soon(), stop));
+                             sql::quote_postgres(path.find("pg_catalog") == path.npos ? path : "pg_catalog, " + path));
   auto checks = TRY(session.query(
-      "SELECT c.conrelid::regclass::text AS t, quote_ident(c.conname) AS n, pg_get_constraintdef(c.oid) AS def FROM "
-      "pg_constraint c WHERE c.contype = 'c' AND c.conrelid <> 0 AND c.convalidated AND c.conislocal AND NOT EXISTS "
+      "SELECT c.conrelid::regclass::text AS t, quote_ident(c.conname) AS n, pg_get_constraintdef(c.oid) AS def, "
+      "c.coninhcount > 0 AS inherited, c.conislocal AS local, t.relispartition AS partition, obj_description(c.oid, "
+      "'pg_constraint') AS comment FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid WHERE c.contype = 'c' "
+      "AND c.convalidated AND (c.conislocal OR t.relispartition) AND NOT EXISTS "
       "(SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.conrelid AND e.deptype = 'e') "
-      "AND "
-      "EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_constraint'::regclass AND d.objid = c.oid AND "
-      "d.refclassid "
-      "= 'pg_proc'::regclass AND d.refobjid IN (SELECT p.oid FROM " +
-          functions + ")) ORDER BY c.coninhcount, c.oid",
+      "AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_constraint'::regclass AND d.objid = c.oid AND "
+      "(d.refclassid = 'pg_proc'::regclass AND d.refobjid IN (" +
+          functions +
+          ") OR d.refclassid = 'pg_operator'::regclass AND d.refobjid IN (SELECT oid FROM pg_operator WHERE oprcode IN "
+          "(" +
+          functions + ")))) ORDER BY c.coninhcount, c.oid",
       soon(), stop));
   for (size_t i = 0; i < checks.rows.size(); ++i) {
     const std::string table = checks.text("t", i), name = checks.text("n", i);
-    frame.before += fmt::format("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {};\n", table, name);
-    // pg_dump itself adds it late where the function takes the table's own rows.
-    frame.after += fmt::format(
-        "\nALTER TABLE {0} DROP CONSTRAINT IF EXISTS {1};\nALTER TABLE {0} ADD CONSTRAINT {1} {2} "
-        "NOT VALID;\n",
-        table, name, checks.text("def", i));
+    const std::string drop = fmt::format("ALTER TABLE IF EXISTS {} DROP CONSTRAINT IF EXISTS {};\n", table, name);
+    frame.before_attach = frame.before_attach || checks.text("partition", i) == "t";
+    if (checks.text("local", i) != "t") {  // of a partition, which a dump makes as a table by itself first
+      frame.before += tolerant(drop, "others");
+      continue;
+    }
+    const std::string add =
+        fmt::format("ALTER TABLE {} ADD CONSTRAINT {} {} NOT VALID;\n", table, name, checks.text("def", i));
+    if (checks.text("inherited", i) == "t") {
+      // The parent's own statements may have taken it off already, or made it again.
+      frame.before += tolerant(drop, "others");
+      frame.after += "\n" + tolerant(add, "duplicate_object");
+    } else {
+      frame.before += drop;
+      // pg_dump itself adds it late where the function takes the table's own rows.
+      frame.after += "\n" + drop + add;
+    }
+    if (const auto comment = checks.value("comment", i))
+      frame.after += fmt::format("COMMENT ON CONSTRAINT {} ON {} IS {};\n", name, table, sql::quote_postgres(*comment));
     // Rows may break a check that other rows have made false since: the source has them all the same.
     std::string body = fmt::format(
         "BEGIN ALTER TABLE {0} VALIDATE CONSTRAINT {1}; EXCEPTION WHEN OTHERS THEN RAISE "
@@ -386,6 +416,10 @@ void DumpInserter::take(const ScriptPiece& piece, std::string& out) {
     case ScriptUnit::comment:
       unit_ += piece.text;
       if (!piece.last) return;
+      if (frame_.before_attach && !in_data_ && unit_.find("; Type: TABLE ATTACH; ") != std::string::npos) {
+        in_data_ = true;
+        out += frame_.before + "\n";
+      }
       if ((in_data_ || event_triggers_) && !frame_.after.empty() && unit_.starts_with(kEndMarker))
         out += frame_.after + "\n";
       out += std::exchange(unit_, {});
@@ -398,7 +432,7 @@ void DumpInserter::take(const ScriptPiece& piece, std::string& out) {
         if (!piece.last && unit_.size() < kHead) return;
         headed_ = true;
         if (unit_.starts_with("CREATE ") && !unit_.starts_with("CREATE DATABASE ")) connects_ = false;
-        if (unit_.starts_with("COPY ") && !in_data_) {
+        if ((unit_.starts_with("COPY ") || unit_.starts_with("REFRESH MATERIALIZED VIEW ")) && !in_data_) {
           in_data_ = true;
           connects_ = false;
           out += frame_.before;

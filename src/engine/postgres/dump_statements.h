@@ -2,6 +2,7 @@
 // into a server whose databases or roles have settings that would end it. Plain SQL, so that psql loads it too.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -13,7 +14,8 @@
 
 namespace holdfast::engine {
 
-/// A session without the time limits that the server, its role or its database may set.
+/// A session without the time limits that the server, its role or its database may set, in which only the server's own
+/// objects are found without their schema.
 Result<sql::PostgresConnection> open_dump_session(const sql::Target& target, std::stop_token stop);
 
 /// Makes the session read and write the database's own encoding, in which a dump has its names and rows. That encoding.
@@ -23,6 +25,9 @@ Result<std::string> speak_own_encoding(sql::PostgresConnection& session, std::st
 inline constexpr const char* kDumpOptions =
     "-c role=none -c lc_monetary=C -c standard_conforming_strings=on -c transform_null_equals=off -c array_nulls=on "
     "-c default_transaction_isolation=repeatable\\ read";
+
+/// " SET name TO value;" as ALTER ROLE, ALTER DATABASE and ALTER SYSTEM take it: `value` in the form it is stored in.
+std::string set_clause(const std::string& name, const std::string& value);
 
 /// Belongs right behind every \connect.
 std::string after_connect();
@@ -43,10 +48,12 @@ Result<std::string> create_database(sql::PostgresConnection& session, const std:
 
 /// What one database needs around its rows, by its catalogue.
 struct DataFrame {
-  std::string before;           ///< in front of the first rows
-  std::string after;            ///< behind all else
-  bool event_triggers = false;  ///< disabled as they are made; `after` enables them
-  std::string objects;          ///< right behind \connect: what pg_dump leaves out
+  std::string before;                                    ///< in front of the first rows
+  std::string after;                                     ///< behind all else
+  bool event_triggers = false;                           ///< disabled as they are made; `after` enables them
+  std::string objects;                                   ///< right behind \connect: what pg_dump leaves out
+  std::map<std::string, std::string> behind_extensions;  ///< right behind CREATE EXTENSION, by its name
+  bool before_attach = false;                            ///< `before` is needed where the first partition is attached
 };
 /// Functions that users made in pg_catalog, which pg_dump takes for the server's own. Schema public and plpgsql where
 /// they were dropped; privileges on the information schema and on the language SQL, where they were changed.
