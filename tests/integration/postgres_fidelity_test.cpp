@@ -181,6 +181,31 @@ const std::vector<std::string> kObjects = {
     "ALTER TABLE parent REPLICA IDENTITY FULL"};
 // NOLINTEND(bugprone-suspicious-missing-comma)
 
+// What pg_dump's text says nothing of, of databases whose name starts with "around".
+constexpr const char* kAround = R"(
+SELECT string_agg(l, E'\n' ORDER BY l) FROM (
+SELECT concat_ws('|', 'routine', p.oid::regprocedure, proowner::regrole, provolatile, proconfig,
+  (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(coalesce(proacl, acldefault('f', proowner))) a))
+  FROM pg_proc p WHERE p.oid >= 16384 AND proowner::regrole::text <> 'fd' AND NOT EXISTS (SELECT FROM pg_depend d
+  JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'cube' WHERE d.objid = p.oid AND d.deptype = 'e')
+UNION ALL SELECT concat_ws('|', 'relation', c.oid::regclass, relowner::regrole,
+  (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(coalesce(relacl, acldefault('r', relowner))) a))
+  FROM pg_class c WHERE relkind IN ('r', 'v', 'm', 'p')
+UNION ALL SELECT concat_ws('|', 'column', attrelid::regclass, attname, attacl) FROM pg_attribute WHERE attacl IS NOT NULL
+UNION ALL SELECT concat_ws('|', 'type', t.oid::regtype, (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM
+  unnest(coalesce(typacl, acldefault('T', typowner))) a)) FROM pg_type t WHERE typacl IS NOT NULL
+UNION ALL SELECT concat_ws('|', 'comment', i.type, i.identity, d.description) FROM pg_description d,
+  LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) i
+UNION ALL SELECT concat_ws('|', 'constraint', conrelid::regclass, conname, convalidated, conislocal, coninhcount)
+  FROM pg_constraint WHERE conrelid >= 16384
+UNION ALL SELECT concat_ws('|', 'operator of a family', amopfamily::text::int >= 16384, amopopr::regoperator, amopstrategy)
+  FROM pg_amop WHERE oid >= 16384
+UNION ALL SELECT concat_ws('|', 'function of a family', amproc::regprocedure, amprocnum) FROM pg_amproc WHERE oid >= 16384
+UNION ALL SELECT concat_ws('|', 'mapping', mapcfg::regconfig, maptokentype, mapseqno, mapdict::regdictionary)
+  FROM pg_ts_config_map WHERE mapcfg < 16384
+UNION ALL SELECT concat_ws('|', 'dictionary', oid::regdictionary, dictinitoption) FROM pg_ts_dict WHERE oid < 16384
+UNION ALL SELECT concat_ws('|', 'schema', nspname) FROM pg_namespace WHERE nspname !~ '^pg_') x (l))";
+
 class PostgresFidelity : public testing::Test {
  protected:
   void SetUp() override {
@@ -277,7 +302,13 @@ class PostgresFidelity : public testing::Test {
           "pg_description d, LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) i WHERE d.objoid < 16384) "
           "x"));
       all["database " + name] = {rows->text("f", i)};
-      all["content of " + name] = lines(tool({program("pg_dump")}, target, name));
+      auto& content = all["content of " + name] = lines(tool({program("pg_dump")}, target, name));
+      if (!name.starts_with("around")) continue;
+      // Of privileges the text has what is new since CREATE EXTENSION.
+      std::erase_if(content, [](const std::string& line) {
+        return line.empty() || line == "--" || line.starts_with("GRANT ") || line.starts_with("REVOKE ");
+      });
+      all["around pg_dump in " + name] = lines(ask(Engine::postgres, there, kAround));
     }
     return all;
   }
@@ -482,7 +513,20 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
                            "schema \"of ext\" (cube), table public.of_extension (hstore)\n",
                            "column.generated",
                            "generated columns of exotic ",
-                           "by_function.\"B b\""})
+                           "by_function.\"B b\"",
+                           "unlogged.empty",
+                           "replication.origin",
+                           "own_origin",
+                           "object.in_pg_catalog",
+                           "own_dictionary",
+                           "view.filled",
+                           "around_bare are filled again by a restore",
+                           "public.without_tables",
+                           "constraint.function",
+                           "public.a_child.c, public.a_parent.c",
+                           "extension.changed",
+                           "cube (of fd), index public.own_index, trigger "
+                           "own_trigger on table public.unit_units\n"})
     EXPECT_NE(notes.find(note), notes.npos) << note << " in\n" << notes;
   const auto wide = lab_->holdfast({"get", "backups", "-r", repository_, "-o", "wide"});
   EXPECT_NE(wide.out.find("unlogged.empty"), wide.out.npos) << wide.out;

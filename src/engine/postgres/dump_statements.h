@@ -55,11 +55,13 @@ struct DataFrame {
   std::map<std::string, std::string> behind_extensions;  ///< right behind CREATE EXTENSION, by its name
   bool before_attach = false;                            ///< `before` is needed where the first partition is attached
 };
-/// Functions that users made in pg_catalog, which pg_dump takes for the server's own. Schema public and plpgsql where
-/// they were dropped; privileges on the information schema and on the language SQL, where they were changed.
-/// Comments of users on the server's own objects. Event triggers would act on the statements behind them. CHECK
-/// constraints that call functions of users are taken off before the rows come and validated at the end, when
-/// everything such a function may read is there; those functions then find the names their own sessions find.
+/// Functions that users made in pg_catalog, which pg_dump takes for the server's own. The schemas public and
+/// information_schema, and plpgsql, where they were dropped; privileges and owners in the information schema and of the
+/// language SQL, the server's text search and operator families, where they were changed. Functions of extensions that
+/// were altered, privileges that their members had from the start. Comments that pg_dump passes over. Event triggers
+/// would act on the statements behind them. CHECK constraints that call functions of users are taken off before the
+/// rows come and validated at the end, when everything such a function may read is there; those functions then find the
+/// names their own sessions find.
 Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token stop);
 
 /// The output of pg_dumpall --globals-only, with tablespaces inside the data directory written as CREATE TABLESPACE
@@ -83,6 +85,7 @@ class DumpInserter {
   bool headed_ = false;
   bool connects_ = true;  ///< \connect may still come
   bool in_data_ = false;
+  bool extension_ = false;       ///< the statement that passes makes one; it is kept in unit_
   bool event_trigger_ = false;   ///< the statement that passes makes or changes one; it is kept in unit_
   bool event_triggers_ = false;  ///< one has passed
   bool passing_ = false;         ///< nothing is left to insert
