@@ -142,6 +142,17 @@ Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_t
                                 "ALLOW_CONNECTIONS true)"});
     }
   }
+  // A new server has them already, as initdb makes them for a restore.
+  auto others = TRY(session.query(
+      "SELECT datname AS d, concat_ws(', ', pg_encoding_to_char(encoding), datcollate, datctype, CASE WHEN "
+      "to_jsonb(b)->>'datlocprovider' = 'i' THEN 'icu' END) AS l FROM pg_database b WHERE datname IN ('postgres', "
+      "'template1') AND (pg_encoding_to_char(encoding) <> 'UTF8' OR lower(datcollate) NOT IN ('c.utf-8', 'c.utf8') OR "
+      "lower(datctype) NOT IN ('c.utf-8', 'c.utf8') OR to_jsonb(b)->>'datlocprovider' = 'i') ORDER BY 1",
+      soon(), stop));
+  for (size_t i = 0; i < others.rows.size(); ++i)
+    info.notes.push_back({"database.locale", others.text("d", i),
+                          fmt::format("database {} has encoding and locale {}; a restore has it in UTF8 and C.UTF-8",
+                                      others.text("d", i), others.text("l", i))});
   auto spaces =
       TRY(session.query("SELECT spcname AS s, pg_tablespace_location(oid) AS l FROM pg_tablespace WHERE "
                         "pg_tablespace_location(oid) LIKE '/%'",
