@@ -219,8 +219,10 @@ class Replay : public PostgresReplay {
       // With the names the database's own sessions find: functions written for them fail without.
       if (!settings) TRY(connection_->query("RESET search_path", soon(), stop_));
     }
-    if (in_globals_ && is_unwanted_role_statement(text, roles_, own_role_)) return {};
+    if (in_globals_ && is_unwanted_role_statement(text, roles_)) return {};
     if (in_globals_) {
+      if (const auto own = own_role_statement(text, own_role_)) text = TRY(of_own_role(*own));
+      if (text.empty()) return {};
       if (const auto space = tablespace_statement(text)) text = TRY(placed(*space));
     }
     if (copies) {
@@ -232,6 +234,14 @@ class Replay : public PostgresReplay {
     auto done = connection_->query(text, limit(), stop_);
     watch_.idle();
     return done ? Status{} : settled(fail(std::move(done).error()));
+  }
+
+  // A password that was valid until a time that has passed is refused.
+  Result<std::string> of_own_role(const OwnRoleStatement& own) {
+    if (own.text.empty() || own.valid_until.empty()) return own.text;
+    auto later = TRY(connection_->query(
+        fmt::format("SELECT {}::pg_catalog.timestamptz > pg_catalog.now() AS l", own.valid_until), soon(), stop_));
+    return own.text + (later.text("l") == "t" ? " VALID UNTIL " + own.valid_until : "");
   }
 
   engine::TableName table_of(std::string_view text) const {
@@ -304,13 +314,33 @@ class Replay : public PostgresReplay {
 
 }  // namespace
 
-bool is_unwanted_role_statement(std::string_view statement, const std::set<std::string>& existing,
-                                const std::string& own) {
-  if (statement.starts_with("ALTER ROLE " + own + " WITH ")) return true;
+bool is_unwanted_role_statement(std::string_view statement, const std::set<std::string>& existing) {
   if (!statement.starts_with("CREATE ROLE ") || !statement.ends_with(';')) return false;
   statement.remove_prefix(12);
   statement.remove_suffix(1);
   return existing.contains(std::string(statement));
+}
+
+std::optional<OwnRoleStatement> own_role_statement(std::string_view statement, const std::string& own) {
+  const std::string start = "ALTER ROLE " + own + " WITH";
+  if (!statement.starts_with(start + " ") || !statement.ends_with(';')) return std::nullopt;
+  statement.remove_prefix(start.size());
+  statement.remove_suffix(1);
+  OwnRoleStatement found;
+  constexpr std::string_view kUntil = " VALID UNTIL ";
+  if (const size_t at = statement.rfind(kUntil); at != statement.npos) {
+    found.valid_until = statement.substr(at + kUntil.size());
+    statement = statement.substr(0, at);
+  }
+  statement = statement.substr(0, statement.find(" PASSWORD "));
+  while (!statement.empty()) {
+    const size_t end = std::min(statement.find(' ', 1), statement.size());
+    const auto word = statement.substr(0, end);
+    if (!word.ends_with("SUPERUSER") && !word.ends_with("LOGIN")) found.text += word;
+    statement.remove_prefix(end);
+  }
+  if (!found.text.empty()) found.text = start + found.text;
+  return found;
 }
 
 std::string object_label(std::string_view comment) {

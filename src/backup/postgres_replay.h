@@ -34,11 +34,17 @@ class PostgresReplay {
 
 // Pure parts.
 
-/// Whether a statement of the dump's head is to be left out: CREATE ROLE of a role that exists (the ALTER ROLE behind
-/// it says everything), and ALTER ROLE ... WITH of the role we work as: it brings the password of the backup's time,
-/// and the next connection would be refused. Names are quoted as quote_ident() quotes them.
-bool is_unwanted_role_statement(std::string_view statement, const std::set<std::string>& existing,
-                                const std::string& own);
+/// Whether a statement of the dump's head is to be left out: CREATE ROLE of a role that exists; the ALTER ROLE behind
+/// it says everything. Names are quoted as quote_ident() quotes them.
+bool is_unwanted_role_statement(std::string_view statement, const std::set<std::string>& existing);
+
+/// ALTER ROLE ... WITH of the role we work as, without what could keep out the next connection: it stays a superuser
+/// that may log in, and its password is not the one of the backup's time.
+struct OwnRoleStatement {
+  std::string text;         ///< without the semicolon; "" when nothing is left of it
+  std::string valid_until;  ///< a literal
+};
+std::optional<OwnRoleStatement> own_role_statement(std::string_view statement, const std::string& own);
 
 /// "INDEX public.orders_idx" of "-- Name: orders_idx; Type: INDEX; Schema: public; Owner: shop"; "" for other comments.
 std::string object_label(std::string_view comment);

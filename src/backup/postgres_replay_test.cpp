@@ -7,14 +7,27 @@ namespace {
 
 TEST(RoleStatements, only_what_stands_in_the_way_is_left_out) {
   const std::set<std::string> existing = {"admin", "\"Odd one\"", "\"a\nb\"", "pg_monitor"};
-  for (const char* statement : {"CREATE ROLE admin;", "CREATE ROLE \"Odd one\";", "CREATE ROLE \"a\nb\";",
-                                "ALTER ROLE admin WITH SUPERUSER PASSWORD 'old';"}) {
-    EXPECT_TRUE(is_unwanted_role_statement(statement, existing, "admin")) << statement;
+  for (const char* statement : {"CREATE ROLE admin;", "CREATE ROLE \"Odd one\";", "CREATE ROLE \"a\nb\";"}) {
+    EXPECT_TRUE(is_unwanted_role_statement(statement, existing)) << statement;
   }
   for (const char* statement : {"CREATE ROLE app;", "CREATE ROLE \"admin\";", "ALTER ROLE \"Odd one\" WITH LOGIN;",
                                 "ALTER ROLE admin SET a TO 'b';", "GRANT admin TO app;"}) {
-    EXPECT_FALSE(is_unwanted_role_statement(statement, existing, "admin")) << statement;
+    EXPECT_FALSE(is_unwanted_role_statement(statement, existing)) << statement;
   }
+}
+
+TEST(RoleStatements, what_could_keep_us_out_is_no_part_of_our_own) {
+  const auto whole = own_role_statement(
+      "ALTER ROLE admin WITH NOSUPERUSER INHERIT CREATEROLE NOLOGIN NOBYPASSRLS CONNECTION LIMIT 9 PASSWORD 'x "
+      "SUPERUSER "
+      "VALID UNTIL y' VALID UNTIL '2040-01-01 00:00:00+00';",
+      "admin");
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(whole->text, "ALTER ROLE admin WITH INHERIT CREATEROLE NOBYPASSRLS CONNECTION LIMIT 9");
+  EXPECT_EQ(whole->valid_until, "'2040-01-01 00:00:00+00'");
+  EXPECT_EQ(own_role_statement("ALTER ROLE admin WITH SUPERUSER LOGIN PASSWORD 'x';", "admin")->text, "");
+  EXPECT_FALSE(own_role_statement("ALTER ROLE admin SET a TO 'b';", "admin"));
+  EXPECT_FALSE(own_role_statement("ALTER ROLE app WITH LOGIN;", "admin"));
 }
 
 TEST(ObjectLabel, as_pg_dump_comments_it) {

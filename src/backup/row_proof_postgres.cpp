@@ -18,9 +18,9 @@ Status count_postgres_rows(const sql::Target& target, const std::vector<engine::
       sql::Target there = target;
       there.database = connected = name.database;
       connection.emplace(TRY(sql::PostgresConnection::connect(there, Deadline::in(std::chrono::seconds(30)), stop)));
-      TRY(engine::speak_own_encoding(*connection, stop));
-      TRY(connection->query("SET statement_timeout = 0; SET row_security = off; SET role = none",
+      TRY(connection->query("SET search_path = ''; SET statement_timeout = 0; SET row_security = off; SET role = none",
                             Deadline::in(std::chrono::seconds(30)), stop));
+      TRY(engine::speak_own_encoding(*connection, stop));
     }
     // Of a table that an extension owns the dump has the rows its condition names; CREATE EXTENSION made the others.
     auto facts = TRY(connection->query(

@@ -242,6 +242,14 @@ TEST_F(PostgresLimits, AServerWithoutTheDatabasePostgres) {
   EXPECT_EQ(ask(Engine::postgres, shop, "ALTER DATABASE postgres ALLOW_CONNECTIONS false"), "");
   ok({"triage", "-c", "shop-postgres"});
   ok({"backup", "-c", "shop-postgres", "-i", "0", "-r", repository});
+  // One in another encoding is restored into the one that every new server has.
+  EXPECT_EQ(ask(Engine::postgres, shop, "DROP DATABASE postgres WITH (FORCE)"), "");
+  EXPECT_EQ(ask(Engine::postgres, shop, "CREATE DATABASE postgres TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"),
+            "");
+  const auto other = ok({"backup", "-c", "shop-postgres", "-i", "0", "-r", repository});
+  EXPECT_NE((other.out + other.err).find("database postgres has encoding and locale SQL_ASCII, C, C;"),
+            std::string::npos)
+      << other.out << other.err;
 }
 
 // Members of one host cannot share a tablespace's folder: each has its own, after a restore and after the next one.

@@ -173,6 +173,19 @@ class PostgresDump : public DumpStream {
     return {};
   }
 
+  // What pg_dump leaves out, and what is to be told. That is text in UTF-8, but for names that are bytes of any
+  // encoding.
+  Status look_at(Session& session) {
+    auto& connection = *session.connection;
+    session.encoding = TRY(speak_own_encoding(connection, stop_));
+    if (session.encoding != "SQL_ASCII") TRY(connection.query("SET client_encoding = 'UTF8'", soon(), stop_));
+    TRY_VOID(note_database(connection, session.database, standby_, info_, stop_));
+    TRY(speak_own_encoding(connection, stop_));
+    if (standby_) session.left_out = TRY(unlogged_sequences(connection, stop_));
+    session.frame = TRY(data_frame(connection, stop_));
+    return {};
+  }
+
   // Sessions for the databases that are next, as many as the server has places for, and their snapshots at one point.
   Status next_group() {
     const size_t first = begun_;
@@ -204,10 +217,7 @@ class PostgresDump : public DumpStream {
                                          sessions_.size(), databases_[first], info_.position_to)});
     }
     for (auto& session : sessions_) {
-      TRY_VOID(note_database(*session.connection, session.database, standby_, info_, session.left_out, stop_)
-                   .context("database " + session.database));
-      session.encoding = TRY(speak_own_encoding(*session.connection, stop_));
-      session.frame = TRY(data_frame(*session.connection, stop_).context("database " + session.database));
+      TRY_VOID(look_at(session).context("database " + session.database));
       if (!session.frame.objects.empty())
         session.frame.objects = fmt::format("SET client_encoding = '{}';\n{}", session.encoding, session.frame.objects);
     }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/postgres/dump_statements.h"
+
 namespace holdfast::engine {
 namespace {
 
@@ -19,10 +21,6 @@ std::string some_of(const sql::Rows& rows, const char* column) {
   for (size_t i = 0; i < std::min(rows.rows.size(), kMost); ++i) text += (i == 0 ? "" : ", ") + rows.text(column, i);
   if (rows.rows.size() > kMost) text += fmt::format(" and {} more", rows.rows.size() - kMost);
   return text;
-}
-
-std::string pattern(const std::string& schema, const std::string& name) {
-  return sql::quote_postgres_name(schema) + "." + sql::quote_postgres_name(name);
 }
 
 /// Tables that inherit and whose columns CREATE TABLE ... INHERITS, which is all a dump has, puts into another order: a
@@ -82,6 +80,46 @@ Status note_added_members(sql::PostgresConnection& session, const std::string& d
   return {};
 }
 
+/// What users did to extensions and their members that no dump has. What came later than the extension and by no script
+/// of it has another transaction than its members, and a higher number.
+constexpr const char* kChangedExtensions =
+    "WITH m AS (SELECT refobjid AS e, classid, objid, xmin AS x, max(objid) OVER (PARTITION BY refobjid) AS last FROM "
+    "pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND refobjid >= 16384) SELECT format('%I "
+    "(of %s)', e.extname, e.extowner::regrole) AS n FROM pg_extension e WHERE e.extowner <> 10 UNION ALL SELECT "
+    "format('%s (of %s)', pg_describe_object(d.classid, d.objid, 0), o.owner::regrole) FROM pg_depend d JOIN "
+    "pg_extension e ON e.oid = d.refobjid, LATERAL (SELECT CASE d.classid WHEN 'pg_proc'::regclass THEN (SELECT "
+    "proowner FROM pg_proc WHERE oid = d.objid AND prokind NOT IN ('f', 'w')) WHEN 'pg_class'::regclass THEN (SELECT "
+    "relowner FROM pg_class WHERE oid = d.objid) WHEN 'pg_type'::regclass THEN (SELECT typowner FROM pg_type WHERE "
+    "oid = d.objid AND typrelid = 0 AND typelem = 0) WHEN 'pg_language'::regclass THEN (SELECT lanowner FROM "
+    "pg_language WHERE oid = d.objid) WHEN 'pg_namespace'::regclass THEN (SELECT nspowner FROM pg_namespace WHERE oid "
+    "= d.objid) END AS owner) o WHERE d.refclassid = e.tableoid AND d.deptype = 'e' AND o.owner NOT IN (10, "
+    "e.extowner) UNION SELECT pg_describe_object(d.classid, d.objid, 0) FROM m JOIN pg_depend d ON d.refclassid = "
+    "m.classid AND d.refobjid = m.objid AND d.deptype <> 'e' WHERE m.classid = 'pg_class'::regclass AND d.objid > "
+    "m.last AND NOT EXISTS (SELECT FROM m s WHERE s.e = m.e AND s.x = d.xmin) AND (EXISTS (SELECT FROM pg_class c "
+    "WHERE c.tableoid = d.classid AND c.oid = d.objid AND c.relkind = 'i') OR EXISTS (SELECT FROM pg_trigger t WHERE "
+    "t.tableoid = d.classid AND t.oid = d.objid AND NOT t.tgisinternal AND t.tgrelid = m.objid) OR EXISTS (SELECT "
+    "FROM pg_rewrite r WHERE r.tableoid = d.classid AND r.oid = d.objid AND r.ev_type <> '1' AND r.ev_class = "
+    "m.objid) OR EXISTS (SELECT FROM pg_constraint c WHERE c.tableoid = d.classid AND c.oid = d.objid AND c.conrelid "
+    "= m.objid) OR d.classid IN ('pg_statistic_ext'::regclass, 'pg_policy'::regclass, "
+    "'pg_publication_rel'::regclass)) UNION SELECT pg_describe_object(m.classid, m.objid, a.attnum) FROM m JOIN "
+    "pg_attribute a ON m.classid = 'pg_class'::regclass AND a.attrelid = m.objid AND a.attnum > (SELECT max(b.attnum) "
+    "FROM pg_attribute b JOIN m s ON s.e = m.e AND s.x = b.xmin WHERE b.attrelid = m.objid) AND NOT a.attisdropped "
+    "UNION ALL SELECT format('function %s', p.oid::regprocedure) FROM m JOIN pg_proc p ON m.classid = p.tableoid AND "
+    "m.objid = p.oid JOIN pg_extension e ON e.oid = m.e WHERE e.extrelocatable AND p.pronamespace <> e.extnamespace";
+
+Status note_changed_extensions(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
+                               const std::stop_token& stop) {
+  auto changed = TRY(session.query(std::string(kChangedExtensions) + " ORDER BY 1", soon(), stop));
+  if (!changed.empty())
+    info.notes.push_back(
+        {"extension.changed", database,
+         fmt::format("CREATE EXTENSION makes extensions of {} as they were: with its own owner, and without what was "
+                     "done to their members since. What depends on that may need restore --skip or "
+                     "--continue-on=object-errors: {}",
+                     database, some_of(changed, "n"))});
+  return {};
+}
+
 Status note_left_out(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
                      const std::stop_token& stop);
 
@@ -104,6 +142,17 @@ Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_t
                                 "ALLOW_CONNECTIONS true)"});
     }
   }
+  // A new server has them already, as initdb makes them for a restore.
+  auto others = TRY(session.query(
+      "SELECT datname AS d, concat_ws(', ', pg_encoding_to_char(encoding), datcollate, datctype, CASE WHEN "
+      "to_jsonb(b)->>'datlocprovider' = 'i' THEN 'icu' END) AS l FROM pg_database b WHERE datname IN ('postgres', "
+      "'template1') AND (pg_encoding_to_char(encoding) <> 'UTF8' OR lower(datcollate) NOT IN ('c.utf-8', 'c.utf8') OR "
+      "lower(datctype) NOT IN ('c.utf-8', 'c.utf8') OR to_jsonb(b)->>'datlocprovider' = 'i') ORDER BY 1",
+      soon(), stop));
+  for (size_t i = 0; i < others.rows.size(); ++i)
+    info.notes.push_back({"database.locale", others.text("d", i),
+                          fmt::format("database {} has encoding and locale {}; a restore has it in UTF8 and C.UTF-8",
+                                      others.text("d", i), others.text("l", i))});
   auto spaces =
       TRY(session.query("SELECT spcname AS s, pg_tablespace_location(oid) AS l FROM pg_tablespace WHERE "
                         "pg_tablespace_location(oid) LIKE '/%'",
@@ -117,6 +166,12 @@ Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_t
   if (!prepared.empty())
     info.notes.push_back(
         {"transaction.prepared", "", "prepared transactions are not in the dump: " + some_of(prepared, "g")});
+  auto origins = TRY(session.query(
+      "SELECT roname AS n FROM pg_replication_origin WHERE roname !~ '^pg_[0-9_]+$' ORDER BY 1", soon(), stop));
+  if (!origins.empty())
+    info.notes.push_back(
+        {"replication.origin", "",
+         "replication origins and how far they have come are not in the dump: " + some_of(origins, "n")});
   return {};
 }
 
@@ -132,7 +187,7 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
   };
   constexpr const char* kNotMember =
       " NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = x.tableoid AND e.objid = x.oid AND e.deptype = 'e')";
-  const std::array<Kind, 7> kinds = {
+  const std::array<Kind, 9> kinds = {
       Kind{"index.invalid",
            "SELECT i.indexrelid::regclass::text AS n FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE NOT "
            "i.indisvalid AND x.relkind = 'i' AND",
@@ -147,16 +202,22 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
            "'pg_catalog'::regnamespace AND typelem = 0 AND typtype NOT IN ('p') UNION ALL SELECT tableoid, oid, "
            "oid::regoperator::text FROM pg_operator WHERE oprnamespace = 'pg_catalog'::regnamespace UNION ALL SELECT "
            "tableoid, oid, oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND "
-           "prokind = 'a' UNION ALL SELECT tableoid, oid, oid::regclass::text FROM pg_class WHERE relnamespace = "
+           "prokind = 'a' UNION ALL SELECT tableoid, oid, oid::regcollation::text FROM pg_collation WHERE "
+           "collnamespace = "
+           "'pg_catalog'::regnamespace AND collprovider <> 'c' UNION ALL SELECT tableoid, oid, oid::regconfig::text "
+           "FROM pg_ts_config WHERE cfgnamespace = 'pg_catalog'::regnamespace UNION ALL SELECT tableoid, oid, "
+           "oid::regdictionary::text FROM pg_ts_dict WHERE dictnamespace = 'pg_catalog'::regnamespace UNION ALL SELECT "
+           "tableoid, oid, oid::regclass::text FROM pg_class WHERE relnamespace = "
            "'pg_catalog'::regnamespace AND relkind IN ('r', 'v', 'm', 'S')) x WHERE x.oid >= 16384 AND",
            "objects that users made in pg_catalog of {} are not in the dump: {}"},
-      Kind{"object.in_information_schema",
-           "SELECT x.n FROM (SELECT c.tableoid, c.oid, c.oid::regclass::text AS n FROM pg_class c WHERE c.relnamespace "
-           "= 'information_schema'::regnamespace AND c.relkind NOT IN ('i', 'I', 'c') UNION ALL SELECT t.tableoid, "
-           "t.oid, t.oid::regtype::text FROM pg_type t WHERE t.typnamespace = 'information_schema'::regnamespace AND "
-           "t.typrelid = 0 AND t.typelem = 0 UNION ALL SELECT p.tableoid, p.oid, p.oid::regprocedure::text FROM "
-           "pg_proc p WHERE p.pronamespace = 'information_schema'::regnamespace) x WHERE x.oid >= 16384 AND",
-           "objects that users made in information_schema of {} are not in the dump, nor their rows: {}"},
+      Kind{
+          "object.in_information_schema",
+          "SELECT x.n FROM (SELECT c.tableoid, c.oid, c.oid::regclass::text AS n FROM pg_class c WHERE c.relnamespace "
+          "= to_regnamespace('information_schema') AND c.relkind NOT IN ('i', 'I', 'c') UNION ALL SELECT t.tableoid, "
+          "t.oid, t.oid::regtype::text FROM pg_type t WHERE t.typnamespace = to_regnamespace('information_schema') AND "
+          "t.typrelid = 0 AND t.typelem = 0 UNION ALL SELECT p.tableoid, p.oid, p.oid::regprocedure::text FROM "
+          "pg_proc p WHERE p.pronamespace = to_regnamespace('information_schema')) x WHERE x.oid >= 16384 AND",
+          "objects that users made in information_schema of {} are not in the dump, nor their rows: {}"},
       Kind{"trigger.enabled",
            "SELECT DISTINCT x.tgrelid::regclass::text AS n FROM pg_trigger x WHERE x.tgisinternal AND x.tgenabled <> "
            "'O' "
@@ -173,6 +234,19 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
           "generated columns of {} that call functions of users are computed again by a restore, and differ where such "
           "a function gives another result than it gave (--verify=checksums then refuses, --verify=rows does not): "
           "{}"},
+      Kind{
+          "constraint.function",
+          "SELECT DISTINCT x.conrelid::regclass || '.' || quote_ident(x.conname) AS n FROM pg_constraint x JOIN "
+          "pg_depend d ON d.classid = x.tableoid AND d.objid = x.oid AND d.refclassid = 'pg_proc'::regclass JOIN "
+          "pg_proc p ON p.oid = d.refobjid AND p.oid >= 16384 JOIN pg_language l ON l.oid = p.prolang AND l.lanname "
+          "NOT IN "
+          "('c', 'internal') WHERE x.contype = 'c' AND x.conrelid <> 0 AND x.convalidated AND x.conislocal AND",
+          "constraints of {} that call functions of users are tried by a restore once all rows are there, and stay NOT "
+          "VALID where one breaks them by then: {}"},
+      Kind{"view.filled",
+           "SELECT x.oid::regclass::text AS n FROM pg_class x WHERE x.relkind = 'm' AND x.relispopulated AND",
+           "materialized views of {} are filled again by a restore, with what their queries find then, or stay empty "
+           "where they read an empty one: {}"},
       Kind{"language.handler",
            "SELECT quote_ident(x.lanname) AS n FROM pg_language x WHERE x.oid >= 16384 AND x.lanplcallfoid < 16384 AND",
            "languages of {} whose handler is the server's own or an extension's cannot be restored; leave them out "
@@ -188,7 +262,7 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
 }  // namespace
 
 Status note_database(sql::PostgresConnection& session, const std::string& database, bool standby, DumpInfo& info,
-                     std::vector<std::string>& left_out, std::stop_token stop) {
+                     std::stop_token stop) {
   auto subscriptions =
       TRY(session.query("SELECT subname AS s FROM pg_subscription WHERE subenabled AND subdbid = (SELECT "
                         "oid FROM pg_database WHERE datname = current_database())",
@@ -206,17 +280,13 @@ Status note_database(sql::PostgresConnection& session, const std::string& databa
                      database, some_of(moved, "name"))});
   TRY_VOID(note_left_out(session, database, info, stop));
   TRY_VOID(note_added_members(session, database, info, stop));
+  TRY_VOID(note_changed_extensions(session, database, info, stop));
   if (!standby) return {};
   auto unlogged =
-      TRY(session.query("SELECT n.nspname AS s, c.relname AS r, n.nspname || '.' || c.relname AS name, c.relkind AS k "
-                        "FROM pg_class c JOIN "
+      TRY(session.query("SELECT n.nspname || '.' || c.relname AS name FROM pg_class c JOIN "
                         "pg_namespace n ON n.oid = c.relnamespace WHERE c.relpersistence = 'u' AND c.relkind IN ('r', "
-                        "'m', 'S') ORDER BY 1, "
-                        "2",
+                        "'m', 'S') ORDER BY 1",
                         soon(), stop));
-  for (size_t i = 0; i < unlogged.rows.size(); ++i) {
-    if (unlogged.text("k", i) == "S") left_out.push_back(pattern(unlogged.text("s", i), unlogged.text("r", i)));
-  }
   if (!unlogged.empty())
     info.notes.push_back(
         {"unlogged.empty", database,
@@ -234,6 +304,18 @@ Status note_database(sql::PostgresConnection& session, const std::string& databa
   return {};
 }
 
+Result<std::vector<std::string>> unlogged_sequences(sql::PostgresConnection& session, std::stop_token stop) {
+  auto found =
+      TRY(session.query("SELECT n.nspname AS s, c.relname AS r FROM pg_class c JOIN pg_namespace n ON n.oid = "
+                        "c.relnamespace WHERE c.relpersistence = 'u' AND c.relkind = 'S' ORDER BY 1, 2",
+                        soon(), stop));
+  std::vector<std::string> patterns;
+  for (size_t i = 0; i < found.rows.size(); ++i)
+    patterns.push_back(sql::quote_postgres_name(found.text("s", i)) + "." +
+                       sql::quote_postgres_name(found.text("r", i)));
+  return patterns;
+}
+
 Result<std::string> server_settings(sql::PostgresConnection& session, std::stop_token stop) {
   auto rows = session.query(
       "SELECT name AS n, setting AS s FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf' AND name "
@@ -248,8 +330,7 @@ Result<std::string> server_settings(sql::PostgresConnection& session, std::stop_
   if (!rows && rows.error().id != "sql.error") return fail(std::move(rows).error());
   if (!rows) return text;  // not for everybody to read
   for (size_t i = 0; i < rows->rows.size(); ++i)
-    text += fmt::format("ALTER SYSTEM SET {} TO {};\n", sql::quote_postgres_name(rows->text("n", i)),
-                        sql::quote_postgres(rows->text("s", i)));
+    text += "ALTER SYSTEM" + set_clause(rows->text("n", i), rows->text("s", i));
   return text;
 }
 

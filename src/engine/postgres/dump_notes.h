@@ -12,9 +12,11 @@ namespace holdfast::engine {
 
 /// Of the whole server: databases that cannot be read, tablespaces with a place, prepared transactions.
 Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_token stop);
-/// Of one database, in its snapshot. `left_out` gets patterns for pg_dump --exclude-table-data.
+/// Of one database, in its snapshot.
 Status note_database(sql::PostgresConnection& session, const std::string& database, bool standby, DumpInfo& info,
-                     std::vector<std::string>& left_out, std::stop_token stop);
+                     std::stop_token stop);
+/// Sequences that a standby cannot read, as patterns of pg_dump --exclude-table-data in the session's encoding.
+Result<std::vector<std::string>> unlogged_sequences(sql::PostgresConnection& session, std::stop_token stop);
 /// ALTER SYSTEM statements for what postgresql.auto.conf sets; without what belongs to the member, not to the data.
 Result<std::string> server_settings(sql::PostgresConnection& session, std::stop_token stop);
 

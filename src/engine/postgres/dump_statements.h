@@ -2,6 +2,7 @@
 // into a server whose databases or roles have settings that would end it. Plain SQL, so that psql loads it too.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -13,7 +14,8 @@
 
 namespace holdfast::engine {
 
-/// A session without the time limits that the server, its role or its database may set.
+/// A session without the time limits that the server, its role or its database may set, in which only the server's own
+/// objects are found without their schema.
 Result<sql::PostgresConnection> open_dump_session(const sql::Target& target, std::stop_token stop);
 
 /// Makes the session read and write the database's own encoding, in which a dump has its names and rows. That encoding.
@@ -23,6 +25,9 @@ Result<std::string> speak_own_encoding(sql::PostgresConnection& session, std::st
 inline constexpr const char* kDumpOptions =
     "-c role=none -c lc_monetary=C -c standard_conforming_strings=on -c transform_null_equals=off -c array_nulls=on "
     "-c default_transaction_isolation=repeatable\\ read";
+
+/// " SET name TO value;" as ALTER ROLE, ALTER DATABASE and ALTER SYSTEM take it: `value` in the form it is stored in.
+std::string set_clause(const std::string& name, const std::string& value);
 
 /// Belongs right behind every \connect.
 std::string after_connect();
@@ -43,16 +48,20 @@ Result<std::string> create_database(sql::PostgresConnection& session, const std:
 
 /// What one database needs around its rows, by its catalogue.
 struct DataFrame {
-  std::string before;           ///< in front of the first rows
-  std::string after;            ///< behind all else
-  bool event_triggers = false;  ///< disabled as they are made; `after` enables them
-  std::string objects;          ///< right behind \connect: what pg_dump leaves out
+  std::string before;                                    ///< in front of the first rows
+  std::string after;                                     ///< behind all else
+  bool event_triggers = false;                           ///< disabled as they are made; `after` enables them
+  std::string objects;                                   ///< right behind \connect: what pg_dump leaves out
+  std::map<std::string, std::string> behind_extensions;  ///< right behind CREATE EXTENSION, by its name
+  bool before_attach = false;                            ///< `before` is needed where the first partition is attached
 };
-/// Functions that users made in pg_catalog, which pg_dump takes for the server's own. Schema public and plpgsql where
-/// they were dropped; privileges on the information schema and on the language SQL, where they were changed.
-/// Comments of users on the server's own objects. Event triggers would act on the statements behind them. CHECK
-/// constraints that call functions of users are taken off before the rows come and validated at the end, when
-/// everything such a function may read is there; those functions then find the names their own sessions find.
+/// Functions that users made in pg_catalog, which pg_dump takes for the server's own. The schemas public and
+/// information_schema, and plpgsql, where they were dropped; privileges and owners in the information schema and of the
+/// language SQL, the server's text search and operator families, where they were changed. Functions of extensions that
+/// were altered, privileges that their members had from the start. Comments that pg_dump passes over. Event triggers
+/// would act on the statements behind them. CHECK constraints that call functions of users are taken off before the
+/// rows come and validated at the end, when everything such a function may read is there; those functions then find the
+/// names their own sessions find.
 Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token stop);
 
 /// The output of pg_dumpall --globals-only, with tablespaces inside the data directory written as CREATE TABLESPACE
@@ -76,6 +85,7 @@ class DumpInserter {
   bool headed_ = false;
   bool connects_ = true;  ///< \connect may still come
   bool in_data_ = false;
+  bool extension_ = false;       ///< the statement that passes makes one; it is kept in unit_
   bool event_trigger_ = false;   ///< the statement that passes makes or changes one; it is kept in unit_
   bool event_triggers_ = false;  ///< one has passed
   bool passing_ = false;         ///< nothing is left to insert
