@@ -52,3 +52,5 @@ DELIMITER ;
 SET check_constraint_checks=0; CREATE TABLE unchecked (a INT CHECK (a > 5)); INSERT INTO unchecked VALUES (1); SET check_constraint_checks=1;
 SET NAMES sjis; CREATE PROCEDURE zoo.in_sjis() SELECT 'a'; SET NAMES utf8mb4;
 INSTALL SONAME 'ha_archive'; CREATE TABLE zoo.archived (i INT NOT NULL AUTO_INCREMENT PRIMARY KEY, t VARCHAR(10)) ENGINE=ARCHIVE; INSERT INTO zoo.archived VALUES (3, 'three'), (7, 'seven'), (NULL, 'eight'); CREATE TABLE zoo.archived_none (i INT NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE=ARCHIVE AUTO_INCREMENT=50; CREATE TABLE zoo.archived_many (i INT NOT NULL AUTO_INCREMENT, KEY (i)) ENGINE=ARCHIVE AUTO_INCREMENT=20; INSERT INTO zoo.archived_many VALUES (4), (4);
+-- Its last row fills a statement: what follows it is still there. -0 is not 0.
+CREATE TABLE zoo.a_large_last (i INT PRIMARY KEY, f FLOAT, b LONGBLOB); INSERT INTO zoo.a_large_last VALUES (1, -0e0, 'x'), (2, 0, REPEAT('x', 700000));

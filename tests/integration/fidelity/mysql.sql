@@ -58,3 +58,5 @@ UPDATE sys.sys_config SET value = '99' WHERE variable = 'statement_truncate_len'
 CREATE TABLE zoo.archived (i INT NOT NULL AUTO_INCREMENT PRIMARY KEY, t VARCHAR(10)) ENGINE=ARCHIVE; INSERT INTO zoo.archived VALUES (3, 'three'), (7, 'seven'), (NULL, 'eight'); CREATE TABLE zoo.archived_none (i INT NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE=ARCHIVE AUTO_INCREMENT=50; CREATE TABLE zoo.archived_many (i INT NOT NULL AUTO_INCREMENT, KEY (i)) ENGINE=ARCHIVE AUTO_INCREMENT=20; INSERT INTO zoo.archived_many VALUES (4), (4);
 SET NAMES sjis; CREATE PROCEDURE zoo.in_sjis() SELECT 'a'; SET NAMES utf8mb4;
 CREATE ROLE must_have; SET GLOBAL mandatory_roles = 'must_have'; SET DEFAULT ROLE must_have TO odd_expired;
+-- Its last row fills a statement: what follows it is still there. -0 is not 0.
+CREATE TABLE zoo.a_large_last (i INT PRIMARY KEY, f FLOAT, b LONGBLOB); INSERT INTO zoo.a_large_last VALUES (1, -0e0, 'x'), (2, 0, REPEAT('x', 700000));
