@@ -68,6 +68,7 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   Peers peers = connect_peers(request, stop);
   const Sources sources{connection, peers.primary, peers.nodes, request.is_replica, peers.all_nodes, stop};
   TRY_VOID(note_directories(sources, info.notes));
+  own.before += TRY(definers_of_views(connection, stop));
   own.before += TRY(mysql_objects_before(sources, info.notes));
   own.after += TRY(routine_comments(sources));
   TRY_VOID(note_character_sets(sources, info.notes));
