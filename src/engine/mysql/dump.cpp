@@ -8,6 +8,7 @@
 #include "engine/mysql_family/events.h"
 #include "engine/mysql_family/exact_dump.h"
 #include "engine/mysql_family/routines.h"
+#include "engine/mysql_family/statements.h"
 #include "engine/mysql_family_dump.h"
 #include "engine/programs.h"
 
@@ -64,7 +65,8 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   std::erase(info.position_from, '\n');
 
   // A foreign key may refer to a key that is not unique, where the server was older or allows it.
-  OwnStatements own{"/*!80400 SET SESSION restrict_fk_on_non_standard_key = OFF */;\n", ""};
+  OwnStatements own{std::string(kAsTheyWereMade) + "/*!80400 SET SESSION restrict_fk_on_non_standard_key = OFF */;\n",
+                    ""};
   Peers peers = connect_peers(request, stop);
   const Sources sources{connection, peers.primary, peers.nodes, request.is_replica, peers.all_nodes, stop};
   TRY_VOID(note_directories(sources, info.notes));

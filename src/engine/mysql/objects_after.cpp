@@ -8,6 +8,7 @@
 #include <set>
 
 #include "engine/mysql/objects.h"
+#include "engine/mysql_family/sys_schema.h"
 #include "engine/mysql_family/system_rows.h"
 
 namespace holdfast::engine {
@@ -61,30 +62,6 @@ Result<std::string> read_only_schemas(const Sources& sources) {
     if (!there.empty()) text += fmt::format("ALTER DATABASE {} READ ONLY = 1;\n", quote_mysql_name(rows.text("s", i)));
   }
   return text;
-}
-
-// The dump program leaves the schema sys out: the server makes it.
-Result<std::string> sys_schema(const Sources& sources, std::vector<DumpNote>& notes) {
-  auto own = TRY(sources.ask_source(
-      "SELECT TABLE_NAME AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'sys' AND TABLE_TYPE = 'BASE TABLE' "
-      "AND TABLE_NAME <> 'sys_config' UNION ALL SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = "
-      "'sys' AND DEFINER <> 'mysql.sys@localhost' UNION ALL SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE "
-      "ROUTINE_SCHEMA = 'sys' AND DEFINER <> 'mysql.sys@localhost' UNION ALL SELECT TRIGGER_NAME FROM "
-      "information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'sys' AND DEFINER <> 'mysql.sys@localhost' ORDER BY 1"));
-  std::string names;
-  for (size_t i = 0; i < own.rows.size(); ++i) names += (i == 0 ? "" : ", ") + own.text("n", i);
-  if (!names.empty())
-    notes.push_back({"schema.sys", "", "what users made in the schema sys is not in the dump, nor its rows: " + names});
-  auto rows = sources.ask_source(
-      "SELECT variable AS v, value AS x, set_by AS u FROM sys.sys_config WHERE set_by IS NOT "
-      "NULL");
-  if (!rows && rows.error().id != "sql.error" && rows.error().id != "sql.denied") return fail(std::move(rows).error());
-  std::string text;
-  for (size_t i = 0; rows && i < rows->rows.size(); ++i)
-    text += fmt::format("REPLACE INTO sys.sys_config (variable, value, set_by) VALUES ({}, {}, {});\n",
-                        quote_mysql(rows->text("v", i)), rows->value("x", i) ? quote_mysql(rows->text("x", i)) : "NULL",
-                        quote_mysql(rows->text("u", i)));
-  return text.empty() ? text : "SET @sys.ignore_sys_config_triggers = true;\n" + text;
 }
 
 // A number stays one: numeric settings take no text.
