@@ -85,6 +85,7 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   leave_out(exact.tables, command);
   TRY_VOID(look_at_tables(connection, info, own, command, stop));
   for (const auto& table : account_tables()) command.argv.push_back("--ignore-table=mysql." + table);
+  for (const char* table : kLoadedTables) command.argv.push_back(std::string("--ignore-table=mysql.") + table);
   own.after += TRY(account_statements(connection, info.notes, stop));
   if (facts.text("m") == "ON") command.argv.push_back("--set-gtid-purged=COMMENTED");
   if (facts.text("b") == "1") command.argv.push_back("--source-data=2");

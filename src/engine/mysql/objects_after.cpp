@@ -77,8 +77,9 @@ std::string literal(const std::string& value) {
 Result<std::string> mysql_objects_after(const Sources& sources, std::vector<DumpNote>& notes) {
   std::string text = TRY(histograms(sources));
   // As rows: what cannot be loaded on another host is then a warning of the server's next start, not a failed restore.
-  for (const char* table : {"servers", "component", "plugin", "func"})
-    text += TRY(system_rows(sources.truth(), table, "1", sources.stop));
+  // Those that were loaded above have rows of other numbers.
+  for (const char* table : kLoadedTables)
+    text += fmt::format("DELETE FROM mysql.{};\n", table) + TRY(system_rows(sources.truth(), table, "1", sources.stop));
   text += TRY(resource_groups(sources));
   text += TRY(sys_schema(sources, notes));
   text += TRY(read_only_schemas(sources));
