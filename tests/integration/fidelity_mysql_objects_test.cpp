@@ -254,9 +254,11 @@ class FidelityObjects : public testing::TestWithParam<Engine> {
 
 std::vector<std::string> on_each_server(bool mysql) {
   if (!mysql)
-    return {"INSTALL SONAME 'ha_archive'", "SET GLOBAL innodb_strict_mode = OFF", "STOP SLAVE", "START SLAVE"};
+    return {"INSTALL SONAME 'ha_archive'", "SET GLOBAL innodb_strict_mode = OFF", "SET GLOBAL time_zone = '+05:00'",
+            "STOP SLAVE", "START SLAVE"};
   return {"SET GLOBAL mandatory_roles = 'must_have'",
           "SET GLOBAL innodb_strict_mode = OFF",
+          "SET GLOBAL time_zone = '+05:00'",
           "SET GLOBAL super_read_only = OFF",
           "INSTALL PLUGIN mysql_no_login SONAME 'mysql_no_login.so'",
           "INSTALL PLUGIN rewriter SONAME 'rewriter.so'",

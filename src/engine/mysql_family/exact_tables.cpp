@@ -250,6 +250,8 @@ Status describe(const Sources& sources, ExactTable& table) {
 }
 
 Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const HistoryPlan& history) {
+  // SHOW CREATE TABLE prints defaults of TIMESTAMP in the session's zone, and they are read in this one.
+  TRY(sources.ask_source("SET time_zone = '+00:00'"));
   std::vector<ExactTable> tables;
   const Chosen chosen = TRY(choose(sources, history));
   for (const auto& [name, versioned] : chosen) {

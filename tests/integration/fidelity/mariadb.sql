@@ -65,3 +65,4 @@ CREATE ROLE odd_definer; CREATE DEFINER=odd_definer TRIGGER zoo.by_role BEFORE U
 CREATE DATABASE Zoo CHARACTER SET latin1; CREATE TABLE zoo.`Case` (i INT PRIMARY KEY, f FLOAT); CREATE TABLE zoo.`case` (i INT PRIMARY KEY); CREATE TABLE Zoo.`case` (i INT PRIMARY KEY, t VARCHAR(5)); INSERT INTO zoo.`Case` VALUES (1, 0.1); INSERT INTO zoo.`case` VALUES (1), (2); INSERT INTO Zoo.`case` VALUES (9, 'x');
 -- The schema sys, which the program leaves out.
 UPDATE sys.sys_config SET value = '99' WHERE variable = 'statement_truncate_len'; CREATE VIEW sys.own AS SELECT 1 AS a;
+CREATE TABLE zoo.at_a_time (i INT PRIMARY KEY, f FLOAT, t TIMESTAMP NOT NULL DEFAULT '2020-06-01 12:00:00'); INSERT INTO zoo.at_a_time (i) VALUES (1);

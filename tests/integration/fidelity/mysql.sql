@@ -75,3 +75,4 @@ INSTALL PLUGIN simple_parser SONAME 'mypluglib.so'; CREATE TABLE zoo.parsed (i I
 GRANT SKIP_QUERY_REWRITE, BACKUP_ADMIN ON *.* TO odd_column WITH GRANT OPTION; GRANT CLONE_ADMIN ON *.* TO odd_no_login; ALTER USER odd_column IDENTIFIED BY 'y' PASSWORD HISTORY 3;
 -- A view on a view of an account that comes last.
 CREATE USER odd_definer IDENTIFIED BY 'x'; GRANT SELECT ON zoo.numbers TO odd_definer; CREATE DEFINER=odd_definer VIEW zoo.inner_view AS SELECT i FROM zoo.numbers; CREATE VIEW zoo.outer_view AS SELECT i FROM zoo.inner_view;
+CREATE TABLE zoo.at_a_time (i INT PRIMARY KEY, f FLOAT, t TIMESTAMP NOT NULL DEFAULT '2020-06-01 12:00:00'); INSERT INTO zoo.at_a_time (i) VALUES (1);
