@@ -26,7 +26,8 @@ namespace fs = std::filesystem;
 using Shown = std::map<std::string, std::string>;  // by query
 
 const char* const kTables =
-    "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ('zoo','azoo','frozen') AND "
+    "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA IN "
+    "('zoo','azoo','frozen','zoo.a','Zoo','azoo2') AND "
     "TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY 1, 2";
 // Whatever its value, a column is shown as the bytes the server keeps.
 const char* const kColumns =
@@ -45,13 +46,21 @@ const std::vector<std::string> kBoth = {
     ("SELECT ROUTINE_NAME, ROUTINE_TYPE, HEX(ROUTINE_COMMENT), SQL_MODE FROM information_schema.ROUTINES WHERE "
      "ROUTINE_SCHEMA = 'zoo' ORDER BY 1, 2"),
     "SELECT TRIGGER_NAME, ACTION_ORDER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'zoo' ORDER BY 1",
-    ("SELECT TRIGGER_SCHEMA, TRIGGER_NAME, HEX(ACTION_STATEMENT), SQL_MODE, DEFINER FROM information_schema.TRIGGERS "
+    ("SELECT TRIGGER_SCHEMA, TRIGGER_NAME, HEX(ACTION_STATEMENT), SQL_MODE, DEFINER, DATABASE_COLLATION FROM "
+     "information_schema.TRIGGERS "
      "WHERE "
      "TRIGGER_SCHEMA <> 'sys' ORDER BY 1, 2"),
+    "SELECT TABLE_SCHEMA, TABLE_NAME, DEFINER FROM information_schema.VIEWS WHERE TABLE_SCHEMA = 'zoo' ORDER BY 1, 2",
+    "SELECT variable, value FROM sys.sys_config ORDER BY 1",
 };
 const std::vector<std::string> kMysql = {
     "SELECT LIBRARY_NAME, LIBRARY_DEFINITION, LANGUAGE, LIBRARY_COMMENT FROM information_schema.LIBRARIES ORDER BY 1",
     "SELECT * FROM mysql.default_roles ORDER BY 1, 2, 3, 4",
+    "SELECT * FROM mysql.global_grants WHERE USER LIKE 'odd%' ORDER BY 1, 2, 3",
+    "SELECT Host, User, HEX(Password), Password_timestamp FROM mysql.password_history ORDER BY 1, 2, 3",
+    "SELECT Host, Db, User, Table_name, Column_name FROM mysql.columns_priv WHERE Column_name <> 'gone' ORDER BY 1, 2, "
+    "3",
+    "SELECT User, Host, plugin, x509_subject FROM mysql.user WHERE User LIKE 'odd%' ORDER BY 1",
     "SELECT User, password_expired, password_lifetime FROM mysql.user WHERE User LIKE 'odd%'",
     "SELECT * FROM information_schema.ST_SPATIAL_REFERENCE_SYSTEMS WHERE SRS_ID = 990001",
     "SELECT NAME, SPACE_TYPE FROM information_schema.INNODB_TABLESPACES WHERE NAME LIKE '%own%' ORDER BY 1",
@@ -67,7 +76,9 @@ const std::vector<std::string> kMysql = {
      "FROM zoo.json_values ORDER BY 1"),
 };
 const std::vector<std::string> kMariadb = {
-    "SELECT SCHEMA_NAME, SCHEMA_COMMENT FROM information_schema.SCHEMATA ORDER BY 1",
+    "SELECT SCHEMA_NAME, SCHEMA_COMMENT, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME <> "
+    "'mysql' ORDER BY BINARY "
+    "SCHEMA_NAME",
     "SELECT i, t, row_start, row_end FROM zoo.history FOR SYSTEM_TIME ALL ORDER BY 1, 3",
     "SELECT * FROM zoo.history_named FOR SYSTEM_TIME ALL ORDER BY 1, 2",
     "SELECT i, f+0, row_start, row_end FROM zoo.float_history FOR SYSTEM_TIME ALL ORDER BY 1, 3",
@@ -127,11 +138,11 @@ class Server {
         if (*row[1] == "history_trx" && *column[0] != "i") continue;  // numbers of transactions of this very server
         const std::string quoted = sql::quote_mysql_name(*column[0]);
         const std::string& type = *column[1];
-        select +=
-            (select.empty() ? "" : ",") +
-            (type == "float" || type == "double" || type == "enum" || type == "set" || type == "bit" ? quoted + "+0"
-             : type == "json" || type == "date" || type == "datetime"                                ? quoted
-                                                                      : "HEX(" + quoted + ")");
+        select += (select.empty() ? "" : ",") + (type == "float" || type == "double" ? "CAST(" + quoted + " AS DOUBLE)"
+                                                 : type == "enum" || type == "set" || type == "bit" ? quoted + "+0"
+                                                 : type == "json" || type == "date" || type == "datetime"
+                                                     ? quoted
+                                                     : "HEX(" + quoted + ")");
       }
       shown["rows of " + name] = run("SELECT " + select + " FROM " + name + " ORDER BY 1");
     }
@@ -241,11 +252,29 @@ class FidelityObjects : public testing::TestWithParam<Engine> {
   std::string repository_;
 };
 
+std::vector<std::string> on_each_server(bool mysql) {
+  if (!mysql)
+    return {"INSTALL SONAME 'ha_archive'", "SET GLOBAL innodb_strict_mode = OFF", "SET GLOBAL time_zone = '+05:00'",
+            "STOP SLAVE", "START SLAVE"};
+  return {"SET GLOBAL mandatory_roles = 'must_have'",
+          "SET GLOBAL innodb_strict_mode = OFF",
+          "SET GLOBAL time_zone = '+05:00'",
+          "SET GLOBAL super_read_only = OFF",
+          "INSTALL PLUGIN mysql_no_login SONAME 'mysql_no_login.so'",
+          "INSTALL PLUGIN rewriter SONAME 'rewriter.so'",
+          "INSTALL PLUGIN simple_parser SONAME 'mypluglib.so'",
+          "INSTALL COMPONENT 'file://component_query_attributes'",
+          "SET GLOBAL super_read_only = ON",
+          "STOP REPLICA",
+          "START REPLICA"};
+}
+
 TEST_P(FidelityObjects, ComeBackAsTheyWere) {
   const std::string zoo = std::string(HOLDFAST_SOURCE_DIR) + "/tests/integration/fidelity/" +
                           std::string(cluster::engine_name(GetParam())) + ".sql";
-  // A role that is an account's because it is everybody's; a storage engine: on each server by its own statement.
-  Server(member(1)).run(mysql() ? "SET GLOBAL mandatory_roles = 'must_have'" : "INSTALL SONAME 'ha_archive'");
+  // A role that is an account's because it is everybody's; libraries; what is taken: on each server by its own
+  // statement.
+  for (const auto& statement : on_each_server(mysql())) Server(member(1)).run(statement);
   const auto loaded = load(member(0), zoo);
   ASSERT_EQ(loaded.exit_code, 0) << loaded.err;
   Server(member(0)).run("CREATE DATABASE marker");
@@ -276,6 +305,7 @@ TEST_P(FidelityObjects, ComeBackAsTheyWere) {
     EXPECT_NE(was.at(kMysql[1]).find("must_have"), std::string::npos) << was.at(kMysql[1]);
   } else {
     EXPECT_NE(backup.out.find("zoo.history_trx"), std::string::npos) << "its history is lost";
+    EXPECT_NE(backup.out.find("schema.sys"), std::string::npos) << "sys.own is lost";
   }
 
   Server(member(0)).run("DROP DATABASE marker");

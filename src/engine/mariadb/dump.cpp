@@ -12,6 +12,7 @@
 #include "engine/mysql_family/exact_dump.h"
 #include "engine/mysql_family/memory_tables.h"
 #include "engine/mysql_family/routines.h"
+#include "engine/mysql_family/statements.h"
 #include "engine/mysql_family_dump.h"
 #include "engine/programs.h"
 
@@ -110,12 +111,15 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
 
   auto engines_used = TRY(storage_engines(connection, stop));
   // Rows that were written while nobody checked them, or before the server changed its mind, come back as well.
-  OwnStatements own{"/*M!100201 SET SESSION check_constraint_checks = 0 */;\n" + engines_used.before, ""};
+  OwnStatements own{
+      std::string(kAsTheyWereMade) + "/*M!100201 SET SESSION check_constraint_checks = 0 */;\n" + engines_used.before,
+      ""};
   info.notes = std::move(engines_used.notes);
   Peers peers = connect_peers(request, stop);
   const Sources sources{connection, peers.primary, peers.nodes, request.is_replica, peers.all_nodes, stop};
   TRY_VOID(note_directories(sources, info.notes));
   if (request.engine == Engine::galera) TRY_VOID(note_memory_tables(sources, request.member, info.notes));
+  own.before += TRY(mariadb_roles(sources));
   const MariadbSequences sequences = TRY(mariadb_sequences(sources));
   own.before += sequences.before;
   own.after += TRY(routine_comments(sources));

@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "engine/mysql_family/sys_schema.h"
 #include "engine/mysql_family/system_rows.h"
 
 namespace holdfast::engine {
@@ -42,7 +43,8 @@ Result<MariadbSequences> mariadb_sequences(const Sources& sources) {
   auto rows = TRY(sources.ask_source(
       "SELECT t.TABLE_SCHEMA AS s, t.TABLE_NAME AS n, d.DEFAULT_CHARACTER_SET_NAME AS cs, d.DEFAULT_COLLATION_NAME "
       "AS co, d.SCHEMA_COMMENT AS cm "
-      "FROM information_schema.TABLES t JOIN information_schema.SCHEMATA d ON d.SCHEMA_NAME = t.TABLE_SCHEMA WHERE "
+      "FROM information_schema.TABLES t JOIN information_schema.SCHEMATA d ON CAST(d.SCHEMA_NAME AS BINARY) = "
+      "CAST(t.TABLE_SCHEMA AS BINARY) WHERE "
       "t.TABLE_TYPE = 'SEQUENCE' ORDER BY 1, 2"));
   std::string schema;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
@@ -65,6 +67,16 @@ Result<MariadbSequences> mariadb_sequences(const Sources& sources) {
   return found;
 }
 
+Result<std::string> mariadb_roles(const Sources& sources) {
+  auto rows = TRY(sources.ask_source("SELECT User AS u, is_role AS r FROM mysql.user ORDER BY 1"));
+  std::string text;
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    if (rows.text("r", i) == "Y" && rows.text("u", i) != "PUBLIC")
+      text += fmt::format("CREATE ROLE IF NOT EXISTS {};\n", quote_mysql_name(rows.text("u", i)));
+  }
+  return text;
+}
+
 Result<std::string> mariadb_objects_after(const Sources& sources, std::vector<DumpNote>& notes) {
   std::string text;
   for (const char* table : {"servers", "plugin"}) text += TRY(system_rows(sources.truth(), table, "1", sources.stop));
@@ -72,6 +84,7 @@ Result<std::string> mariadb_objects_after(const Sources& sources, std::vector<Du
   // behind them takes its own away.
   for (const char* table : {"table_stats", "column_stats", "index_stats"})
     text += TRY(system_rows(sources.source, table, "1", sources.stop));
+  text += TRY(sys_schema(sources, notes));
   if (sources.primary_unknown()) {
     notes.push_back({"primary.unknown", "",
                      "servers and plug-ins are those of the replica: the primary did not answer, and they are not "

@@ -15,6 +15,9 @@ struct MariadbSequences {
 };
 Result<MariadbSequences> mariadb_sequences(const Sources& sources);
 
+/// Roles by themselves: a definer that is not there as a role is taken for an account, and the accounts come as rows.
+Result<std::string> mariadb_roles(const Sources& sources);
+
 /// Rows of the primary's own that replication does not carry (servers, plug-ins), and statistics of tables.
 Result<std::string> mariadb_objects_after(const Sources& sources, std::vector<DumpNote>& notes);
 

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <optional>
+#include <set>
 
 #include "engine/mysql_family/statements.h"
 
@@ -53,11 +56,26 @@ std::string take_name(std::string_view& text) {
   return name;
 }
 
+/// Of "`a`, `b`" those that are there; the others are added to `gone`.
+std::string columns_there(std::string_view list, const std::set<std::string>& there, std::set<std::string>& gone) {
+  std::string kept;
+  while (list.starts_with('`')) {
+    const std::string name = take_name(list);
+    if (there.contains(name))
+      kept += (kept.empty() ? "" : ", ") + sql::quote_mysql_name(name);
+    else
+      gone.insert(name);
+    if (list.starts_with(", ")) list.remove_prefix(2);
+  }
+  return kept;
+}
+
 struct Account {
   std::string user, host, name;           ///< name: `user`@`host`
   std::string changed;                    ///< when its password was
   std::string lifetime;                   ///< days; SHOW CREATE USER of an expired account leaves it out
   std::optional<std::string> attributes;  ///< where they hold a second password
+  std::string subject, issuer;            ///< of its certificate
 };
 
 std::string where(const Account& account) {
@@ -70,6 +88,27 @@ std::string create(const Account& account, const std::string& rest) {
   const std::string there = fmt::format("(SELECT COUNT(*) FROM mysql.user WHERE {})", where(account));
   return executed(fmt::format("IF({}, {}, {})", there, sql::quote_mysql(alterable ? "ALTER USER " + rest : "DO 0"),
                               sql::quote_mysql("CREATE USER " + rest)));
+}
+
+// The server also keeps what was granted on a column that was dropped. "" where that was all.
+Result<std::string> on_columns_that_are_there(sql::MariadbConnection& connection, const Account& account,
+                                              const std::string& statement, const GrantObject& object,
+                                              std::vector<DumpNote>& notes, std::stop_token stop) {
+  if (statement.find(" (`") == std::string::npos) return statement;
+  const auto rows = TRY(connection.query(
+      fmt::format("SELECT COLUMN_NAME AS c FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+                  sql::quote_mysql(object.database), sql::quote_mysql(object.name)),
+      soon(), stop));
+  std::set<std::string> there;
+  for (size_t i = 0; i < rows.rows.size(); ++i) there.insert(rows.text("c", i));
+  std::set<std::string> gone;
+  std::string rest = without_columns(statement, there, gone);
+  for (const auto& column : gone)
+    notes.push_back({"grant.without_object", account.name,
+                     fmt::format("{} has a grant on the column {} of {}.{}, which does not exist: the grant is not in "
+                                 "the backup",
+                                 account.name, column, object.database, object.name)});
+  return rest;
 }
 
 Result<std::string> grant(sql::MariadbConnection& connection, const Account& account, const std::string& statement,
@@ -89,13 +128,17 @@ Result<std::string> grant(sql::MariadbConnection& connection, const Account& acc
                                  account.name, object.database, object.name)});
     return "";
   }
-  return executed(fmt::format("IF({}, {}, 'DO 0')", there, sql::quote_mysql(statement)));
+  const std::string now_granted =
+      table ? TRY(on_columns_that_are_there(connection, account, statement, object, notes, stop)) : statement;
+  if (now_granted.empty()) return "";
+  return executed(fmt::format("IF({}, {}, 'DO 0')", there, sql::quote_mysql(now_granted)));
 }
 
 Result<std::vector<Account>> list_accounts(sql::MariadbConnection& connection, std::vector<DumpNote>& notes,
                                            std::stop_token stop) {
   const auto rows = TRY(connection.query(
       "SELECT u.User AS u, u.Host AS h, u.plugin AS p, u.password_last_changed AS c, u.password_lifetime AS l, "
+      "u.x509_subject AS xs, u.x509_issuer AS xi, "
       "IF(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), u.User_attributes, NULL) AS a, "
       "(SELECT COUNT(*) FROM information_schema.plugins p WHERE p.plugin_name = u.plugin AND p.plugin_status = "
       "'ACTIVE') "
@@ -103,7 +146,8 @@ Result<std::vector<Account>> list_accounts(sql::MariadbConnection& connection, s
       soon(), stop));
   std::vector<Account> accounts;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
-    Account account{rows.text("u", i), rows.text("h", i), "", rows.text("c", i), rows.text("l", i), rows.value("a", i)};
+    Account account{rows.text("u", i),  rows.text("h", i), "", rows.text("c", i), rows.text("l", i), rows.value("a", i),
+                    rows.text("xs", i), rows.text("xi", i)};
     account.name = sql::quote_mysql_name(account.user) + "@" + sql::quote_mysql_name(account.host);
     if (rows.text("k", i) == "0") {
       notes.push_back(
@@ -128,6 +172,11 @@ Result<std::string> plugins(sql::MariadbConnection& connection, std::stop_token 
   std::string out;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
     const std::string name = rows.text("n", i);
+    // Its row is there already, for the server's next start: INSTALL wants to write it itself.
+    out += fmt::format(
+        "DELETE FROM mysql.plugin WHERE name = {0} AND NOT EXISTS (SELECT 1 FROM information_schema.plugins WHERE "
+        "plugin_name = {0});\n",
+        sql::quote_mysql(name));
     out += executed(fmt::format(
         "IF((SELECT COUNT(*) FROM information_schema.plugins WHERE plugin_name = {}), 'DO 0', {})",
         sql::quote_mysql(name),
@@ -164,6 +213,23 @@ Result<std::string> remembered(sql::MariadbConnection& connection, const std::ve
         "{});\n",
         roles.text("h", i), roles.text("u", i), roles.text("rh", i), roles.text("r", i));
   }
+  // As rows: a component that is loaded with the next start only makes some of them known.
+  const auto rights = TRY(connection.query(
+      "SELECT QUOTE(g.USER) AS u, QUOTE(g.HOST) AS h, QUOTE(g.PRIV) AS p, QUOTE(g.WITH_GRANT_OPTION) AS w, g.USER AS "
+      "un, g.HOST AS hn FROM mysql.global_grants g ORDER BY 1, 2, 3",
+      soon(), stop));
+  for (size_t i = 0; i < rights.rows.size(); ++i) {
+    const auto is_its = [&](const Account& a) {
+      return a.user == rights.text("un", i) && a.host == rights.text("hn", i);
+    };
+    if (std::ranges::none_of(accounts, is_its)) continue;
+    out +=
+        fmt::format("REPLACE INTO mysql.global_grants (USER, HOST, PRIV, WITH_GRANT_OPTION) VALUES ({}, {}, {}, {});\n",
+                    rights.text("u", i), rights.text("h", i), rights.text("p", i), rights.text("w", i));
+  }
+  // Each account has just been given its password, which is no second use of it.
+  for (const auto& account : accounts)
+    out += fmt::format("DELETE FROM mysql.password_history WHERE {};\n", where(account));
   const auto history =
       TRY(connection.query("SELECT QUOTE(Host) AS h, QUOTE(User) AS u, Password_timestamp AS t, HEX(Password) AS p "
                            "FROM mysql.password_history "
@@ -188,7 +254,44 @@ Result<std::string> remembered(sql::MariadbConnection& connection, const std::ve
   return out;
 }
 
+// Accounts that views run as, without those of the server.
+Result<std::vector<Account>> list_definers(sql::MariadbConnection& connection, std::stop_token stop) {
+  const auto views = TRY(connection.query(
+      "SELECT DISTINCT DEFINER AS d FROM information_schema.VIEWS WHERE TABLE_SCHEMA NOT IN ('mysql', 'sys')", soon(),
+      stop));
+  std::set<std::string> names;
+  for (size_t i = 0; i < views.rows.size(); ++i) names.insert(views.text("d", i));
+  std::vector<Account> definers;
+  if (names.empty()) return definers;
+  const auto users = TRY(connection.query("SELECT User AS u, Host AS h FROM mysql.user ORDER BY 1, 2", soon(), stop));
+  for (size_t i = 0; i < users.rows.size(); ++i) {
+    const std::string user = users.text("u", i), host = users.text("h", i);
+    if (user.starts_with("mysql.") || !names.contains(user + "@" + host)) continue;
+    definers.push_back(
+        {.user = user, .host = host, .name = sql::quote_mysql_name(user) + "@" + sql::quote_mysql_name(host)});
+  }
+  return definers;
+}
+
+// Once for the account that was not there before the load.
+std::string for_new_definer(size_t i, const std::string& statement) {
+  return executed(fmt::format("IF(@holdfast_definer_{}, 'DO 0', {})", i, sql::quote_mysql(statement)));
+}
+
 }  // namespace
+
+Result<std::string> definers_of_views(sql::MariadbConnection& connection, std::stop_token stop) {
+  const auto definers = TRY(list_definers(connection, stop));
+  std::string out;
+  for (size_t i = 0; i < definers.size(); ++i) {
+    out +=
+        fmt::format("SET @holdfast_definer_{} = (SELECT COUNT(*) FROM mysql.user WHERE {});\n", i, where(definers[i]));
+    out += for_new_definer(i, fmt::format("CREATE USER {} ACCOUNT LOCK", definers[i].name));
+    out += for_new_definer(
+        i, fmt::format("GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, SHOW VIEW ON *.* TO {}", definers[i].name));
+  }
+  return out.empty() ? out : "--\n-- Accounts that views run as, until the accounts follow\n--\n\n" + out + "\n";
+}
 
 const std::vector<std::string>& account_tables() {
   static const std::vector<std::string> names = {
@@ -211,6 +314,44 @@ CreateUser split_create_user(std::string_view statement) {
   const size_t from = role + kRole.size(), end = std::min(find_word(statement, " ", from), statement.size());
   made.rest = std::string(statement.substr(0, role)) + std::string(statement.substr(end));
   return made;
+}
+
+std::string quote_certificate(std::string text, const std::string& subject, const std::string& issuer) {
+  const auto quote = [&](std::string_view word, const std::string& value) {
+    const std::string shown = fmt::format(" {} '{}'", word, value);
+    const size_t at = text.find(shown);
+    if (!value.empty() && at != std::string::npos)
+      text.replace(at, shown.size(), fmt::format(" {} {}", word, sql::quote_mysql(value)));
+  };
+  quote("SUBJECT", subject);
+  quote("ISSUER", issuer);
+  return text;
+}
+
+std::string without_columns(std::string_view statement, const std::set<std::string>& there,
+                            std::set<std::string>& gone) {
+  constexpr std::string_view kGrant = "GRANT ";
+  const size_t on = find_word(statement, " ON ");
+  if (!statement.starts_with(kGrant) || on == std::string_view::npos) return std::string(statement);
+  std::string rights;
+  std::string_view rest = statement.substr(kGrant.size(), on - kGrant.size());
+  while (!rest.empty()) {
+    const size_t end = std::min(find_word(rest, ", "), rest.size()), open = rest.substr(0, end).find(" (");
+    std::string right(rest.substr(0, std::min(open, end)));
+    if (open < end) {
+      const std::string kept = columns_there(rest.substr(open + 2, end - open - 3), there, gone);
+      right = kept.empty() ? "" : fmt::format("{} ({})", right, kept);
+    }
+    if (!right.empty()) rights += (rights.empty() ? "" : ", ") + right;
+    rest.remove_prefix(std::min(end + 2, rest.size()));
+  }
+  return rights.empty() ? "" : fmt::format("GRANT {}{}", rights, statement.substr(on));
+}
+
+bool is_dynamic_grant(std::string_view statement) {
+  const size_t on = find_word(statement, " ON *.* TO ");
+  return on != std::string_view::npos && statement.starts_with("GRANT ") &&
+         statement.substr(0, on).find('_') != std::string_view::npos;
 }
 
 GrantObject grant_object(std::string_view statement) {
@@ -243,17 +384,19 @@ Result<std::string> account_statements(sql::MariadbConnection& connection, std::
     const auto shown = TRY(connection.query("SHOW CREATE USER " + account.name, soon(), stop));
     if (shown.empty() || !shown.rows[0][0]) continue;
     const auto made = split_create_user(*shown.rows[0][0]);
-    creates += create(account, made.rest);
+    creates += create(account, quote_certificate(made.rest, account.subject, account.issuer));
     const auto granted = TRY(connection.query("SHOW GRANTS FOR " + account.name, soon(), stop));
     for (const auto& row : granted.rows) {
       const std::string statement = row[0].value_or("");
       revokes = revokes || statement.starts_with("REVOKE ");
-      if (!statement.empty() && !statement.starts_with("GRANT PROXY "))
+      if (!statement.empty() && !statement.starts_with("GRANT PROXY ") && !is_dynamic_grant(statement))
         grants += TRY(grant(connection, account, statement, notes, stop));
     }
   }
-  std::string out = "\n--\n-- Accounts\n--\n\n" + own_settings() + "SET SESSION sql_log_bin = 0;\n" +
-                    TRY(plugins(connection, stop)) + creates;
+  std::string out = "\n--\n-- Accounts\n--\n\n" + own_settings() + "SET SESSION sql_log_bin = 0;\n";
+  const auto definers = TRY(list_definers(connection, stop));
+  for (size_t i = 0; i < definers.size(); ++i) out += for_new_definer(i, "DROP USER " + definers[i].name);
+  out += TRY(plugins(connection, stop)) + creates;
   if (revokes) out += "SET GLOBAL partial_revokes = ON;\n";
   out += grants + TRY(remembered(connection, accounts, stop)) + "FLUSH PRIVILEGES;\n\n";
   return out;

@@ -3,6 +3,7 @@
 // of whoever loads it.
 #pragma once
 
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -15,6 +16,10 @@ namespace holdfast::engine {
 
 /// Tables of the schema mysql that the dump program leaves out because of them.
 const std::vector<std::string>& account_tables();
+
+/// Accounts that views run as are made before the views, locked and with rights on everything: a view on another view
+/// is refused where that one's definer is unknown or may not read. account_statements() takes them away first.
+Result<std::string> definers_of_views(sql::MariadbConnection& connection, std::stop_token stop);
 
 /// The statements; what they cannot carry is added to `notes`. Accounts of the server itself (mysql.sys and its like)
 /// are left out: every server has them. An account that is there already gets the password and the grants of the
@@ -35,5 +40,15 @@ struct GrantObject {
   std::string database, name;
 };
 GrantObject grant_object(std::string_view statement);
+
+/// Whether it grants rights by their names in mysql.global_grants ("BACKUP_ADMIN"): the others have no underscore.
+/// Pure.
+bool is_dynamic_grant(std::string_view statement);
+
+/// The account's statement with what a certificate must say in quotes: SHOW CREATE USER writes it as it is. Pure.
+std::string quote_certificate(std::string statement, const std::string& subject, const std::string& issuer);
+/// A GRANT on a table without columns other than those in `there`; "" where nothing else was granted. Pure.
+std::string without_columns(std::string_view statement, const std::set<std::string>& there,
+                            std::set<std::string>& gone);
 
 }  // namespace holdfast::engine

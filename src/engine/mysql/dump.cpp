@@ -8,6 +8,7 @@
 #include "engine/mysql_family/events.h"
 #include "engine/mysql_family/exact_dump.h"
 #include "engine/mysql_family/routines.h"
+#include "engine/mysql_family/statements.h"
 #include "engine/mysql_family_dump.h"
 #include "engine/programs.h"
 
@@ -64,10 +65,12 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   std::erase(info.position_from, '\n');
 
   // A foreign key may refer to a key that is not unique, where the server was older or allows it.
-  OwnStatements own{"/*!80400 SET SESSION restrict_fk_on_non_standard_key = OFF */;\n", ""};
+  OwnStatements own{std::string(kAsTheyWereMade) + "/*!80400 SET SESSION restrict_fk_on_non_standard_key = OFF */;\n",
+                    ""};
   Peers peers = connect_peers(request, stop);
   const Sources sources{connection, peers.primary, peers.nodes, request.is_replica, peers.all_nodes, stop};
   TRY_VOID(note_directories(sources, info.notes));
+  own.before += TRY(definers_of_views(connection, stop));
   own.before += TRY(mysql_objects_before(sources, info.notes));
   own.after += TRY(routine_comments(sources));
   TRY_VOID(note_character_sets(sources, info.notes));
@@ -82,6 +85,7 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   leave_out(exact.tables, command);
   TRY_VOID(look_at_tables(connection, info, own, command, stop));
   for (const auto& table : account_tables()) command.argv.push_back("--ignore-table=mysql." + table);
+  for (const char* table : kLoadedTables) command.argv.push_back(std::string("--ignore-table=mysql.") + table);
   own.after += TRY(account_statements(connection, info.notes, stop));
   if (facts.text("m") == "ON") command.argv.push_back("--set-gtid-purged=COMMENTED");
   if (facts.text("b") == "1") command.argv.push_back("--source-data=2");

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "engine/mysql/objects.h"
+#include "engine/mysql_family/sys_schema.h"
 #include "engine/mysql_family/system_rows.h"
 
 namespace holdfast::engine {
@@ -63,30 +64,6 @@ Result<std::string> read_only_schemas(const Sources& sources) {
   return text;
 }
 
-// The dump program leaves the schema sys out: the server makes it.
-Result<std::string> sys_schema(const Sources& sources, std::vector<DumpNote>& notes) {
-  auto own = TRY(sources.ask_source(
-      "SELECT TABLE_NAME AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'sys' AND TABLE_TYPE = 'BASE TABLE' "
-      "AND TABLE_NAME <> 'sys_config' UNION ALL SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = "
-      "'sys' AND DEFINER <> 'mysql.sys@localhost' UNION ALL SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE "
-      "ROUTINE_SCHEMA = 'sys' AND DEFINER <> 'mysql.sys@localhost' UNION ALL SELECT TRIGGER_NAME FROM "
-      "information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'sys' AND DEFINER <> 'mysql.sys@localhost' ORDER BY 1"));
-  std::string names;
-  for (size_t i = 0; i < own.rows.size(); ++i) names += (i == 0 ? "" : ", ") + own.text("n", i);
-  if (!names.empty())
-    notes.push_back({"schema.sys", "", "what users made in the schema sys is not in the dump, nor its rows: " + names});
-  auto rows = sources.ask_source(
-      "SELECT variable AS v, value AS x, set_by AS u FROM sys.sys_config WHERE set_by IS NOT "
-      "NULL");
-  if (!rows && rows.error().id != "sql.error" && rows.error().id != "sql.denied") return fail(std::move(rows).error());
-  std::string text;
-  for (size_t i = 0; rows && i < rows->rows.size(); ++i)
-    text += fmt::format("REPLACE INTO sys.sys_config (variable, value, set_by) VALUES ({}, {}, {});\n",
-                        quote_mysql(rows->text("v", i)), rows->value("x", i) ? quote_mysql(rows->text("x", i)) : "NULL",
-                        quote_mysql(rows->text("u", i)));
-  return text.empty() ? text : "SET @sys.ignore_sys_config_triggers = true;\n" + text;
-}
-
 // A number stays one: numeric settings take no text.
 std::string literal(const std::string& value) {
   const bool number = !value.empty() && value.find_first_not_of("0123456789.-") == std::string::npos &&
@@ -100,8 +77,9 @@ std::string literal(const std::string& value) {
 Result<std::string> mysql_objects_after(const Sources& sources, std::vector<DumpNote>& notes) {
   std::string text = TRY(histograms(sources));
   // As rows: what cannot be loaded on another host is then a warning of the server's next start, not a failed restore.
-  for (const char* table : {"servers", "component", "plugin", "func"})
-    text += TRY(system_rows(sources.truth(), table, "1", sources.stop));
+  // Those that were loaded above have rows of other numbers.
+  for (const char* table : kLoadedTables)
+    text += fmt::format("DELETE FROM mysql.{};\n", table) + TRY(system_rows(sources.truth(), table, "1", sources.stop));
   text += TRY(resource_groups(sources));
   text += TRY(sys_schema(sources, notes));
   text += TRY(read_only_schemas(sources));

@@ -1,4 +1,5 @@
-// Spatial reference systems, tablespaces and libraries.
+// What the rest of a dump asks for: full-text parsers, loadable functions, spatial reference systems, tablespaces and
+// libraries.
 #include <fmt/format.h>
 
 #include "engine/mysql/objects.h"
@@ -87,14 +88,48 @@ Result<std::string> libraries(const Sources& sources) {
   return text;
 }
 
+std::string returned_type(const std::string& code) {
+  return code == "1" ? "REAL" : code == "2" ? "INTEGER" : code == "4" ? "DECIMAL" : "STRING";
+}
+
+// An index names its parser, a view the functions it calls, and neither can be made without. Where a library is missing
+// the restore goes on: what needs it says so. A component that only checks what is done here is no help.
+Result<std::string> loaded(const Sources& sources) {
+  std::string list;
+  const auto parsers = TRY(sources.ask_source(
+      "SELECT PLUGIN_NAME AS n, PLUGIN_LIBRARY AS l FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'FTPARSER' AND "
+      "PLUGIN_STATUS = 'ACTIVE' AND PLUGIN_LIBRARY IS NOT NULL ORDER BY 1"));
+  for (size_t i = 0; i < parsers.rows.size(); ++i)
+    list += fmt::format("INSTALL PLUGIN {} SONAME {}; ", quote_mysql_name(parsers.text("n", i)),
+                        quote_mysql(parsers.text("l", i)));
+  const auto functions =
+      TRY(sources.ask_source("SELECT name AS n, ret AS r, dl AS l, type AS t FROM mysql.func ORDER BY 1"));
+  for (size_t i = 0; i < functions.rows.size(); ++i)
+    list +=
+        fmt::format("CREATE {}FUNCTION {} RETURNS {} SONAME {}; ",
+                    functions.text("t", i) == "aggregate" ? "AGGREGATE " : "", quote_mysql_name(functions.text("n", i)),
+                    returned_type(functions.text("r", i)), quote_mysql(functions.text("l", i)));
+  const auto components = TRY(sources.ask_source(
+      "SELECT component_urn AS u FROM mysql.component WHERE component_urn NOT LIKE '%validate_password%' AND "
+      "component_urn NOT LIKE '%connection_control%' ORDER BY component_id"));
+  for (size_t i = 0; i < components.rows.size(); ++i)
+    list += fmt::format("INSTALL COMPONENT {}; ", quote_mysql(components.text("u", i)));
+  if (list.empty()) return list;
+  return "DROP PROCEDURE IF EXISTS mysql.holdfast_load;\nDELIMITER ;;\nCREATE PROCEDURE mysql.holdfast_load() BEGIN "
+         "DECLARE CONTINUE HANDLER FOR "
+         "SQLEXCEPTION BEGIN END; " +
+         list + "END ;;\nDELIMITER ;\nCALL mysql.holdfast_load();\nDROP PROCEDURE mysql.holdfast_load;\n";
+}
+
 }  // namespace
 
 Result<std::string> mysql_objects_before(const Sources& sources, std::vector<DumpNote>& notes) {
-  std::string text = TRY(spatial_reference_systems(sources));
+  std::string text = TRY(loaded(sources));
+  text += TRY(spatial_reference_systems(sources));
   text += TRY(tablespaces(sources, false, notes));
   text += TRY(tablespaces(sources, true, notes));
   text += TRY(libraries(sources));
-  return text.empty() ? text : "--\n-- Spatial reference systems, tablespaces and libraries\n--\n\n" + text + "\n";
+  return text.empty() ? text : "--\n-- What the rest asks for\n--\n\n" + text + "\n";
 }
 
 }  // namespace holdfast::engine

@@ -7,7 +7,7 @@ namespace holdfast::engine {
 Result<ExactDump> prepare_exact(const Sources& sources, const sql::Target& target, const HistoryPlan& history,
                                 bool checksums, std::vector<DumpNote>& notes) {
   ExactDump exact;
-  exact.tables = TRY(plan_exact_tables(sources, history, notes));
+  exact.tables = TRY(plan_exact_tables(sources, history));
   exact.history = history;
   const size_t snapshots = (exact.tables.empty() ? 0 : 1) + (checksums ? 1 : 0);
   if (snapshots == 0) return exact;

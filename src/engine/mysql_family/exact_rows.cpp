@@ -47,6 +47,7 @@ Result<std::string> ExactRows::next(std::stop_token stop) {
 }
 
 bool ExactRows::put(std::string text, const std::stop_token& stop) {
+  if (text.empty()) return !stop.stop_requested();  // nothing: next() says by it that all tables have passed
   MutexLock lock(mutex_);
   const auto space = [&]() REQUIRES(mutex_) { return ready_.size() < kReady; };
   while (!lock.wait_for(changed_, std::chrono::milliseconds(200), space)) {

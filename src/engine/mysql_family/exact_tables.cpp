@@ -8,6 +8,7 @@
 
 #include "codec/hex.h"
 #include "engine/mysql_family/json_exact.h"
+#include "engine/mysql_family/namesakes.h"
 #include "engine/mysql_family/program_head.h"
 
 namespace holdfast::engine {
@@ -32,10 +33,12 @@ constexpr std::string_view kClose =
 
 Result<std::string> triggers_of(const Sources& sources, const TableName& name) {
   auto rows = TRY(sources.ask_source(
-      fmt::format("SELECT TRIGGER_NAME AS n, SQL_MODE AS m, CHARACTER_SET_CLIENT AS cs, COLLATION_CONNECTION AS co "
-                  "FROM "
-                  "information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = {} AND EVENT_OBJECT_TABLE = {} ORDER BY "
-                  "EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER",
+      fmt::format("SELECT t.TRIGGER_NAME AS n, t.SQL_MODE AS m, t.CHARACTER_SET_CLIENT AS cs, t.COLLATION_CONNECTION "
+                  "AS co, t.DATABASE_COLLATION AS dc, s.DEFAULT_COLLATION_NAME AS sc FROM "
+                  "information_schema.TRIGGERS t JOIN information_schema.SCHEMATA s ON CAST(s.SCHEMA_NAME AS "
+                  "BINARY) = CAST(t.TRIGGER_SCHEMA AS BINARY) WHERE t.EVENT_OBJECT_SCHEMA = {} AND "
+                  "t.EVENT_OBJECT_TABLE = {} ORDER BY "
+                  "t.EVENT_MANIPULATION, t.ACTION_TIMING, t.ACTION_ORDER",
                   quote_mysql(name.database), quote_mysql(name.table))));
   std::string text;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
@@ -47,11 +50,19 @@ Result<std::string> triggers_of(const Sources& sources, const TableName& name) {
     const std::string create = definition->text("SQL Original Statement");
     std::string delimiter = ";;";
     while (create.find(delimiter) != std::string::npos) delimiter += ';';
+    const std::string was = rows.text("dc", i), is = rows.text("sc", i);
+    const auto collate = [&](const std::string& to) {
+      return was.empty() || was == is
+                 ? std::string()
+                 : fmt::format("ALTER DATABASE {} COLLATE {};\n", quote_mysql_name(name.database), to);
+    };
+    text += collate(was);
     text += fmt::format(
         "SET character_set_client={0}, character_set_results={0}, collation_connection={1}, sql_mode={2};\n"
         "DELIMITER {3}\n/*!50003 CREATE*/ /*!50003 {4} */ {3}\nDELIMITER ;\n",
         rows.text("cs", i), rows.text("co", i), quote_mysql(rows.text("m", i)), delimiter,
         create.starts_with("CREATE ") ? create.substr(7) : create);
+    text += collate(is);
   }
   return text;
 }
@@ -60,11 +71,61 @@ Result<std::string> triggers_of(const Sources& sources, const TableName& name) {
 constexpr std::string_view kOnlyUpwards =
     " OR (t.ENGINE = 'ARCHIVE' AND c.EXTRA LIKE '%auto_increment%' AND c.COLUMN_KEY IN ('PRI', 'UNI'))";
 
+bool is_negative_zero(std::string_view number) {
+  return number.starts_with("-0") && number.find_first_not_of("0.", 1) == std::string_view::npos;
+}
+
 // `hex` is the document's text.
 std::optional<std::string> json_text(const std::string& hex, const std::string& types) {
   std::vector<uint8_t> text(hex.size() / 2);
   if (!codec::from_hex(hex, text)) return std::nullopt;
   return json_expression(as_text(text), types);
+}
+
+/// Tables to be written by us, and whether they are system-versioned.
+using Chosen = std::map<TableName, bool>;
+
+// Text gives the member of an ENUM or SET: where one is empty, it is also that of no member.
+constexpr std::string_view kEmptyMember =
+    " OR (c.DATA_TYPE IN ('enum', 'set') AND (c.COLUMN_TYPE LIKE '%(\'\'%' OR c.COLUMN_TYPE LIKE '%,\'\'%'))";
+
+Status choose_by_columns(const Sources& sources, const HistoryPlan& history, Chosen& chosen) {
+  const bool mariadb = sources.source.is_mariadb();
+  // Latin-1 and ASCII come back from Unicode as they were; of the others not every code does.
+  auto rows = TRY(sources.ask_source(fmt::format(
+      "SELECT DISTINCT t.TABLE_SCHEMA AS s, t.TABLE_NAME AS n, t.TABLE_TYPE AS k FROM information_schema.COLUMNS c "
+      "JOIN "
+      "information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME WHERE "
+      "t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND t.ENGINE IN ('InnoDB','MyISAM','Aria','MEMORY','ROCKSDB',"
+      "'ARCHIVE','CSV') AND t.TABLE_SCHEMA NOT IN {} AND ((c.EXTRA NOT LIKE '%STORED GENERATED%' AND "
+      "c.EXTRA NOT LIKE '%VIRTUAL GENERATED%' AND (c.DATA_TYPE = 'float'{}{} OR "
+      "c.CHARACTER_SET_NAME NOT IN ('utf8','utf8mb3','utf8mb4','latin1','ascii','binary'))){}) ORDER BY 1, 2",
+      kSystemSchemas, kEmptyMember, std::string(mariadb ? "" : " OR c.DATA_TYPE = 'json'") + std::string(kOnlyUpwards),
+      history.dumped ? " OR (c.GENERATION_EXPRESSION = 'ROW START' AND c.DATA_TYPE = 'bigint')" : "")));
+  for (size_t i = 0; i < rows.rows.size(); ++i)
+    chosen[{rows.text("s", i), "", rows.text("n", i)}] = rows.text("k", i) == "SYSTEM VERSIONED";
+  return {};
+}
+
+// mysqldump writes "VALUES ),));" for rows without a column of their own.
+Status choose_generated_only(const Sources& sources, Chosen& chosen) {
+  if (sources.source.is_mariadb()) return {};
+  auto rows = TRY(sources.ask_source(
+      fmt::format("SELECT TABLE_SCHEMA AS s, TABLE_NAME AS n FROM information_schema.COLUMNS WHERE TABLE_SCHEMA NOT IN "
+                  "{} GROUP BY 1, 2 HAVING SUM(EXTRA NOT LIKE '%STORED GENERATED%' AND EXTRA NOT LIKE '%VIRTUAL "
+                  "GENERATED%') = 0",
+                  kSystemSchemas)));
+  for (size_t i = 0; i < rows.rows.size(); ++i) chosen[{rows.text("s", i), "", rows.text("n", i)}] = false;
+  return {};
+}
+
+Result<Chosen> choose(const Sources& sources, const HistoryPlan& history) {
+  Chosen chosen;
+  TRY_VOID(choose_by_columns(sources, history, chosen));
+  TRY_VOID(choose_generated_only(sources, chosen));
+  const auto same = TRY(find_namesakes(sources.source, sources.stop));
+  for (const auto& name : same.tables) chosen[name] = same.versioned.contains(name);
+  return chosen;
 }
 
 }  // namespace
@@ -131,6 +192,7 @@ std::string exact_values(const std::vector<ExactColumn>& columns, const sql::Row
       text += "NULL";
     } else if (columns[i].form == ValueForm::number) {
       text += *value;
+      if (is_negative_zero(*value)) text += "e0";  // as an integer it is 0
     } else if (columns[i].form == ValueForm::text) {
       text += quote_mysql(*value);
     } else {
@@ -143,6 +205,7 @@ std::string exact_values(const std::vector<ExactColumn>& columns, const sql::Row
 std::string exact_select(const ExactTable& table) {
   std::string text = "SELECT ";
   for (const auto& column : table.columns) text += (text.size() > 7 ? "," : "") + column.expression;
+  if (table.columns.empty()) text += "NULL";  // a row for each of its rows
   return fmt::format("{} FROM {}.{}{}", text, quote_mysql_name(table.name.database), quote_mysql_name(table.name.table),
                      table.history ? " FOR SYSTEM_TIME ALL" : "");
 }
@@ -186,33 +249,15 @@ Status describe(const Sources& sources, ExactTable& table) {
   return {};
 }
 
-Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const HistoryPlan& history,
-                                                  std::vector<DumpNote>& notes) {
-  const bool mariadb = sources.source.is_mariadb();
+Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const HistoryPlan& history) {
+  // SHOW CREATE TABLE prints defaults of TIMESTAMP in the session's zone, and they are read in this one.
+  TRY(sources.ask_source("SET time_zone = '+00:00'"));
   std::vector<ExactTable> tables;
-  // Latin-1 and ASCII come back from Unicode as they were; of the others not every code does.
-  auto rows = TRY(sources.ask_source(fmt::format(
-      "SELECT DISTINCT t.TABLE_SCHEMA AS s, t.TABLE_NAME AS n, t.TABLE_TYPE AS k FROM information_schema.COLUMNS c "
-      "JOIN "
-      "information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME WHERE "
-      "t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND t.ENGINE IN ('InnoDB','MyISAM','Aria','MEMORY','ROCKSDB',"
-      "'ARCHIVE','CSV') AND t.TABLE_SCHEMA NOT IN {} AND ((c.EXTRA NOT LIKE '%STORED GENERATED%' AND "
-      "c.EXTRA NOT LIKE '%VIRTUAL GENERATED%' AND (c.DATA_TYPE = 'float'{} OR "
-      "c.CHARACTER_SET_NAME NOT IN ('utf8','utf8mb3','utf8mb4','latin1','ascii','binary'))){}) ORDER BY 1, 2",
-      kSystemSchemas, std::string(mariadb ? "" : " OR c.DATA_TYPE = 'json'") + std::string(kOnlyUpwards),
-      history.dumped ? " OR (c.GENERATION_EXPRESSION = 'ROW START' AND c.DATA_TYPE = 'bigint')" : "")));
-  for (size_t i = 0; i < rows.rows.size(); ++i) {
+  const Chosen chosen = TRY(choose(sources, history));
+  for (const auto& [name, versioned] : chosen) {
     ExactTable table;
-    table.name = {rows.text("s", i), "", rows.text("n", i)};
-    table.history =
-        history.dumped && rows.text("k", i) == "SYSTEM VERSIONED" && !history.by_transaction.contains(table.name);
-    if (table.name.database.find('.') != std::string::npos && !history.by_transaction.contains(table.name)) {
-      notes.push_back({"values.rounded", table.name.database + "." + table.name.table,
-                       fmt::format("FLOAT, JSON and values of other character sets in {}.{} are dumped as the server "
-                                   "prints them: the dump program cannot name a table of that database",
-                                   table.name.database, table.name.table)});
-      continue;
-    }
+    table.name = name;
+    table.history = history.dumped && versioned && !history.by_transaction.contains(name);
     TRY_VOID(describe(sources, table));
     tables.push_back(std::move(table));
   }

@@ -1,7 +1,7 @@
 // Tables whose values a dump program does not write exactly, because it writes text in utf8mb4: FLOAT (six digits),
-// character sets that do not come back the same from Unicode (sjis 5C), JSON with decimals. And ARCHIVE tables
-// whose AUTO_INCREMENT refuses their own rows. They are kept out of the
-// program; their structure is made before its output, and their rows, written by us, follow it.
+// character sets that do not come back the same from Unicode (sjis 5C), JSON with decimals, ENUM and SET with an empty
+// member. ARCHIVE tables whose AUTO_INCREMENT refuses their own rows. And namesakes (namesakes.h). They are kept out of
+// the program; their structure is made before its output, and their rows, written by us, follow it.
 #pragma once
 
 #include <set>
@@ -55,10 +55,9 @@ struct HistoryPlan {
   std::set<TableName> by_transaction;  ///< but not of these: the dump program refuses them
 };
 
-/// The tables of the source that need it, with all that is asked of the catalogue. One that cannot be kept out of the
-/// program is noted instead.
-Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const HistoryPlan& history,
-                                                  std::vector<DumpNote>& notes);
+/// The tables of the source that need it, with all that is asked of the catalogue, and those that the program would
+/// take for one of them.
+Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const HistoryPlan& history);
 /// Fills everything but name and history from the catalogue.
 Status describe(const Sources& sources, ExactTable& table);
 /// Their structures, without rows. Pure.

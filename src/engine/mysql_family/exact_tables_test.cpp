@@ -79,5 +79,18 @@ TEST(ExactStructures, stand_in_a_session_of_their_own) {
   EXPECT_NE(text.find("ALLOW_INVALID_DATES"), std::string::npos);
 }
 
+TEST(ExactTable, minus_zero_is_no_integer_and_a_row_may_have_no_column_of_its_own) {
+  size_t inexact = 0;
+  const std::vector<ExactColumn> numbers = {exact_column("d", "double", "", false),
+                                            exact_column("e", "double", "", false),
+                                            exact_column("f", "double", "", false)};
+  EXPECT_EQ(exact_values(numbers, {"-0", "-0.00", "-0.5"}, &inexact), "-0e0,-0.00e0,-0.5");
+  ExactTable generated;
+  generated.name = {"a", "", "t"};
+  EXPECT_EQ(exact_select(generated), "SELECT NULL FROM `a`.`t`");
+  EXPECT_EQ(exact_insert(generated), "INSERT INTO `t` () VALUES");
+  EXPECT_EQ(exact_values(generated.columns, {std::nullopt}, &inexact), "");
+}
+
 }  // namespace
 }  // namespace holdfast::engine

@@ -8,6 +8,9 @@ namespace holdfast::engine {
 
 /// What every text of ours begins with: the session settings it is written for. It may be said more than once.
 std::string own_settings();
+/// Of a whole load: a table that a less strict server took, with a row format it did not heed or too many columns for a
+/// page, is taken again.
+inline constexpr std::string_view kAsTheyWereMade = "SET SESSION innodb_strict_mode = OFF;\n";
 /// Comment lines with any text in them, ended by a newline.
 std::string comment_lines(std::string_view text);
 /// MariaDB: runs the statement, and goes on when the server refuses it.

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "engine/mysql_family/namesakes.h"
 #include "engine/mysql_family/statements.h"
 
 namespace holdfast::engine {
@@ -51,6 +52,16 @@ Status keep_view(sql::MariadbConnection& connection, const std::string& name, co
   return {};
 }
 
+// The program leaves it out with the table or view whose name it takes for this one's.
+Status keep_namesake(sql::MariadbConnection& connection, const std::string& name, Unreadable& found,
+                     std::stop_token stop) {
+  const auto shown = TRY(connection.query("SHOW CREATE VIEW " + name, Deadline::in(seconds(60)), stop));
+  if (shown.empty()) return {};
+  found.after += fmt::format("SET collation_connection = {};\n{};\n", shown.text("collation_connection"),
+                             shown.text("Create View"));
+  return {};
+}
+
 }  // namespace
 
 Result<Unreadable> find_unreadable(sql::MariadbConnection& connection, std::stop_token stop) {
@@ -60,6 +71,7 @@ Result<Unreadable> find_unreadable(sql::MariadbConnection& connection, std::stop
       "(table_type = 'VIEW' OR engine = 'MRG_MYISAM') AND table_schema NOT IN "
       "('information_schema','performance_schema')",
       Deadline::in(std::chrono::minutes(10)), stop));
+  const auto same = TRY(find_namesakes(connection, stop));
   for (size_t i = 0; i < tables.rows.size(); ++i) {
     const std::string name =
         sql::quote_mysql_name(tables.text("d", i)) + "." + sql::quote_mysql_name(tables.text("t", i));
@@ -67,6 +79,10 @@ Result<Unreadable> find_unreadable(sql::MariadbConnection& connection, std::stop
     // The dump programs ask both. Of some views the server cannot read what it wrote itself: a literal in SJIS.
     auto problem = view ? TRY(refused(connection, "SHOW FIELDS FROM " + name, stop)) : std::nullopt;
     if (!problem) problem = TRY(refused(connection, "SHOW CREATE TABLE " + name, stop));
+    if (!problem && same.views.contains({tables.text("d", i), "", tables.text("t", i)})) {
+      found.ignore.push_back(tables.text("d", i) + "." + tables.text("t", i));
+      TRY_VOID(keep_namesake(connection, name, found, stop));
+    }
     if (!problem || problem->code == "1146") continue;  // 1146: dropped since
     found.ignore.push_back(tables.text("d", i) + "." + tables.text("t", i));
     if (view) {

@@ -52,3 +52,17 @@ DELIMITER ;
 SET check_constraint_checks=0; CREATE TABLE unchecked (a INT CHECK (a > 5)); INSERT INTO unchecked VALUES (1); SET check_constraint_checks=1;
 SET NAMES sjis; CREATE PROCEDURE zoo.in_sjis() SELECT 'a'; SET NAMES utf8mb4;
 INSTALL SONAME 'ha_archive'; CREATE TABLE zoo.archived (i INT NOT NULL AUTO_INCREMENT PRIMARY KEY, t VARCHAR(10)) ENGINE=ARCHIVE; INSERT INTO zoo.archived VALUES (3, 'three'), (7, 'seven'), (NULL, 'eight'); CREATE TABLE zoo.archived_none (i INT NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE=ARCHIVE AUTO_INCREMENT=50; CREATE TABLE zoo.archived_many (i INT NOT NULL AUTO_INCREMENT, KEY (i)) ENGINE=ARCHIVE AUTO_INCREMENT=20; INSERT INTO zoo.archived_many VALUES (4), (4);
+-- Its last row fills a statement: what follows it is still there. -0 is not 0.
+CREATE TABLE zoo.a_large_last (i INT PRIMARY KEY, f FLOAT, b LONGBLOB); INSERT INTO zoo.a_large_last VALUES (1, -0e0, 'x'), (2, 0, REPEAT('x', 700000));
+-- An empty member of ENUM and SET, and no member. Names that are one to a dump program. What a stricter server refuses.
+SET sql_mode=''; CREATE TABLE zoo.empty_members (i INT PRIMARY KEY, e ENUM('a','','z'), s SET('','b','c')); INSERT INTO zoo.empty_members VALUES (1,'a',''),(2,'',1),(3,'nope',0),(4,0,'b'),(5,NULL,3); SET sql_mode=DEFAULT;
+CREATE DATABASE `zoo.a`; CREATE TABLE zoo.`a.b` (i INT PRIMARY KEY, f FLOAT); INSERT INTO zoo.`a.b` VALUES (1, 16777216); CREATE TABLE `zoo.a`.b (i INT PRIMARY KEY); INSERT INTO `zoo.a`.b VALUES (1), (2); CREATE TABLE `zoo.a`.c (i INT PRIMARY KEY, f FLOAT); INSERT INTO `zoo.a`.c VALUES (1, 16777216);
+SET innodb_strict_mode=OFF; CREATE TABLE zoo.loose (i INT PRIMARY KEY) ENGINE=InnoDB ROW_FORMAT=FIXED KEY_BLOCK_SIZE=3; SET innodb_strict_mode=DEFAULT;
+-- The collation of the database was another one; the definer is a role.
+CREATE DATABASE azoo2 CHARACTER SET latin1; CREATE TABLE azoo2.f (f FLOAT); CREATE TRIGGER azoo2.collated BEFORE INSERT ON azoo2.f FOR EACH ROW SET @a = 'a'; ALTER DATABASE azoo2 CHARACTER SET utf8mb3 COLLATE utf8mb3_czech_ci;
+CREATE ROLE odd_definer; CREATE DEFINER=odd_definer TRIGGER zoo.by_role BEFORE UPDATE ON zoo.ordered FOR EACH ROW SET @a = 1; CREATE DEFINER=odd_definer VIEW zoo.by_role AS SELECT 1 AS a; CREATE DEFINER=odd_definer EVENT zoo.by_role ON SCHEDULE EVERY 1 DAY DISABLE DO SET @a = 1;
+-- A database whose name differs in case alone.
+CREATE DATABASE Zoo CHARACTER SET latin1; CREATE TABLE zoo.`Case` (i INT PRIMARY KEY, f FLOAT); CREATE TABLE zoo.`case` (i INT PRIMARY KEY); CREATE TABLE Zoo.`case` (i INT PRIMARY KEY, t VARCHAR(5)); INSERT INTO zoo.`Case` VALUES (1, 0.1); INSERT INTO zoo.`case` VALUES (1), (2); INSERT INTO Zoo.`case` VALUES (9, 'x');
+-- The schema sys, which the program leaves out.
+UPDATE sys.sys_config SET value = '99' WHERE variable = 'statement_truncate_len'; CREATE VIEW sys.own AS SELECT 1 AS a;
+CREATE TABLE zoo.at_a_time (i INT PRIMARY KEY, f FLOAT, t TIMESTAMP NOT NULL DEFAULT '2020-06-01 12:00:00'); INSERT INTO zoo.at_a_time (i) VALUES (1);

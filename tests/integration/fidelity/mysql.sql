@@ -58,3 +58,21 @@ UPDATE sys.sys_config SET value = '99' WHERE variable = 'statement_truncate_len'
 CREATE TABLE zoo.archived (i INT NOT NULL AUTO_INCREMENT PRIMARY KEY, t VARCHAR(10)) ENGINE=ARCHIVE; INSERT INTO zoo.archived VALUES (3, 'three'), (7, 'seven'), (NULL, 'eight'); CREATE TABLE zoo.archived_none (i INT NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE=ARCHIVE AUTO_INCREMENT=50; CREATE TABLE zoo.archived_many (i INT NOT NULL AUTO_INCREMENT, KEY (i)) ENGINE=ARCHIVE AUTO_INCREMENT=20; INSERT INTO zoo.archived_many VALUES (4), (4);
 SET NAMES sjis; CREATE PROCEDURE zoo.in_sjis() SELECT 'a'; SET NAMES utf8mb4;
 CREATE ROLE must_have; SET GLOBAL mandatory_roles = 'must_have'; SET DEFAULT ROLE must_have TO odd_expired;
+-- Its last row fills a statement: what follows it is still there. -0 is not 0.
+CREATE TABLE zoo.a_large_last (i INT PRIMARY KEY, f FLOAT, b LONGBLOB); INSERT INTO zoo.a_large_last VALUES (1, -0e0, 'x'), (2, 0, REPEAT('x', 700000));
+-- An empty member of ENUM and SET, and no member. Names that are one to a dump program. What a stricter server refuses.
+SET sql_mode=''; CREATE TABLE zoo.empty_members (i INT PRIMARY KEY, e ENUM('a','','z'), s SET('','b','c')); INSERT INTO zoo.empty_members VALUES (1,'a',''),(2,'',1),(3,'nope',0),(4,0,'b'),(5,NULL,3); SET sql_mode=DEFAULT;
+CREATE DATABASE `zoo.a`; CREATE TABLE zoo.`a.b` (i INT PRIMARY KEY, f FLOAT); INSERT INTO zoo.`a.b` VALUES (1, 16777216); CREATE TABLE `zoo.a`.b (i INT PRIMARY KEY); INSERT INTO `zoo.a`.b VALUES (1), (2); CREATE TABLE `zoo.a`.c (i INT PRIMARY KEY, f FLOAT); INSERT INTO `zoo.a`.c VALUES (1, 16777216);
+CREATE DATABASE Zoo; CREATE TABLE zoo.`Case` (i INT PRIMARY KEY, f FLOAT); CREATE TABLE zoo.`case` (i INT PRIMARY KEY); CREATE TABLE Zoo.`case` (i INT PRIMARY KEY); CREATE VIEW zoo.`CASE` AS SELECT 1 AS a; INSERT INTO zoo.`Case` VALUES (1, 0.1); INSERT INTO zoo.`case` VALUES (1), (2); INSERT INTO Zoo.`case` VALUES (9);
+SET group_concat_max_len = 1000000; SELECT CONCAT('CREATE TABLE zoo.loose (', GROUP_CONCAT('c', n, ' VARCHAR(255)'), ') ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET latin1') INTO @loose FROM (WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 250) SELECT n FROM r) q; PREPARE loose FROM @loose; SET innodb_strict_mode=OFF; EXECUTE loose; SET innodb_strict_mode=DEFAULT;
+CREATE TABLE zoo.generated (a INT AS (1) VIRTUAL, b INT AS (2) STORED); INSERT INTO zoo.generated () VALUES (), ();
+-- The collation of the database was another one.
+CREATE DATABASE azoo2 CHARACTER SET latin1; CREATE TABLE azoo2.f (f FLOAT); CREATE TRIGGER azoo2.collated BEFORE INSERT ON azoo2.f FOR EACH ROW SET @a = 'a'; ALTER DATABASE azoo2 CHARACTER SET utf8mb4 COLLATE utf8mb4_cs_0900_ai_ci;
+-- Accounts of a plug-in, with a quote in what the certificate must say, and with a grant on a column that is gone.
+INSTALL PLUGIN mysql_no_login SONAME 'mysql_no_login.so'; CREATE USER odd_no_login IDENTIFIED WITH mysql_no_login; CREATE USER odd_column IDENTIFIED BY 'x'; CREATE TABLE zoo.columns (a INT, gone INT); GRANT SELECT (a, gone), UPDATE (gone) ON zoo.columns TO odd_column; ALTER TABLE zoo.columns DROP COLUMN gone;
+-- What a library of the server gives: an index and views cannot be made without it.
+INSTALL PLUGIN simple_parser SONAME 'mypluglib.so'; CREATE TABLE zoo.parsed (i INT PRIMARY KEY, t TEXT, FULLTEXT KEY (t) WITH PARSER simple_parser); INSERT INTO zoo.parsed VALUES (1, 'a b'); CREATE VIEW zoo.calls AS SELECT service_get_read_locks('a', 'b', 0) AS x; CREATE VIEW zoo.asks AS SELECT mysql_query_attribute_string('n') AS x;
+GRANT SKIP_QUERY_REWRITE, BACKUP_ADMIN ON *.* TO odd_column WITH GRANT OPTION; GRANT CLONE_ADMIN ON *.* TO odd_no_login; ALTER USER odd_column IDENTIFIED BY 'y' PASSWORD HISTORY 3;
+-- A view on a view of an account that comes last.
+CREATE USER odd_definer IDENTIFIED BY 'x'; GRANT SELECT ON zoo.numbers TO odd_definer; CREATE DEFINER=odd_definer VIEW zoo.inner_view AS SELECT i FROM zoo.numbers; CREATE VIEW zoo.outer_view AS SELECT i FROM zoo.inner_view;
+CREATE TABLE zoo.at_a_time (i INT PRIMARY KEY, f FLOAT, t TIMESTAMP NOT NULL DEFAULT '2020-06-01 12:00:00'); INSERT INTO zoo.at_a_time (i) VALUES (1);
