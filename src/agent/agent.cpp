@@ -347,6 +347,10 @@ Status Agent::run() {
   channels_.start();
   log(LogLevel::info, "agent of {} listens", server_.config().member);
   bool committed = false;
+  const std::stop_callback on_stop(options_.stop, [this] {
+    ending_ = true;
+    wake();
+  });
   while (!ending_) {
     pollfd fds[3] = {{listener_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
     if (::poll(fds, 3, -1) < 0 && errno != EINTR) return fail(sys::errno_error(errno, "poll"));
@@ -389,6 +393,8 @@ Status Agent::run() {
 }  // namespace
 
 Status run_agent(const AgentOptions& options) {
+  // `lab up` has done so when it started this; who starts it by hand gets the same.
+  if (options.leashed) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   auto config = TRY(read_config(options.dir));
   Agent agent(options, std::move(config));
   return agent.run();

@@ -72,6 +72,7 @@
 // by SIGKILL. SIGTERM and SIGINT end the agent as `shutdown` does.
 #pragma once
 
+#include <stop_token>
 #include <string>
 
 #include "base/result.h"
@@ -82,6 +83,7 @@ struct AgentOptions {
   std::string dir;  ///< the member's directory, with agent.json
   /// The agent is killed with the process that started it until it gets `commit`.
   bool leashed = false;
+  std::stop_token stop;  ///< ends it as SIGTERM does, which another thread of the process may be given
 };
 
 /// Runs the agent until it is told to end. "agent.locked" (conflict) when the member has one already.

@@ -18,7 +18,8 @@ Exit run_agent(Context& context) {
     return {};
   }
   set_log_level(LogLevel::info);
-  return agent::run_agent({.dir = context.options.text("dir"), .leashed = context.options.flag("leashed")});
+  return agent::run_agent(
+      {.dir = context.options.text("dir"), .leashed = context.options.flag("leashed"), .stop = context.stop});
 }
 
 }  // namespace holdfast::cli

@@ -35,6 +35,8 @@ void keep_latest(std::vector<repo::Snapshot>& snapshots, size_t count) {
 }  // namespace
 
 Exit run_get_snapshots(Context& context) {
+  if (context.options.integer("latest") == 0)
+    return fail(ErrorClass::usage, "cli.value", "--latest 0 would list nothing", "leave it out to list all");
   RepositorySession session = TRY(open_repository(context, LockNeed::shared));
   std::vector<repo::Snapshot> snapshots;
   const std::string type = context.options.text("type");

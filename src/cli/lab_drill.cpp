@@ -52,6 +52,7 @@ Exit run_lab_load(Context& context) {
   const auto options = lab_options(context);
   const int64_t span = context.options.integer("seconds").value_or(10);
   if (context.options.flag("background")) {
+    TRY_VOID(lab::can_write(options, cluster));
     sys::Command command;
     command.argv = {
         "/proc/self/exe", "lab",     "load",      "-c",

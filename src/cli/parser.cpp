@@ -180,7 +180,13 @@ class Parser {
     try {
       app.parse(args);
     } catch (const CLI::ArgumentMismatch& error) {
-      return usage("cli.flag_value", fmt::format("{}: {}", command_.path, error.what()));
+      // "--include: 1 required TEXT missing"
+      const std::string said = error.what();
+      if (said.ends_with("missing"))
+        return usage("cli.flag_value",
+                     fmt::format("{}: {} needs a value", command_.path, said.substr(0, said.find(':'))),
+                     fmt::format("holdfast help {}", command_.path));
+      return usage("cli.flag_value", fmt::format("{}: {}", command_.path, said));
     } catch (const CLI::ParseError& error) {
       return usage("cli.parse", fmt::format("{}: {}", command_.path, error.what()));
     }

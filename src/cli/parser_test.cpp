@@ -162,15 +162,15 @@ TEST(Password, file_and_command) {
   auto folder = sys::TempDir::create("password").value();
   const std::string file = folder.path() + "/p";
   ASSERT_TRUE(sys::publish_file(file, as_bytes(std::string_view("\xEF\xBB\xBF two words\r\n\n")), 0600).has_value());
-  PasswordSource source{PasswordSource::Kind::file, {}, file, {}};
+  PasswordSource source{PasswordSource::Kind::file, {}, file, {}, {}};
   EXPECT_EQ(resolve_password(source, "", false, {}).value().reveal(), "two words");
-  source = {PasswordSource::Kind::command, {}, {}, "printf 'two words\\n'"};
+  source = {PasswordSource::Kind::command, {}, {}, "printf 'two words\\n'", {}};
   EXPECT_EQ(resolve_password(source, "", false, {}).value().reveal(), "two words");
   source.command = "false";
   EXPECT_EQ(resolve_password(source, "", false, {}).error().id, "cli.password_command");
   source.command = "/no/such/program";
   EXPECT_EQ(resolve_password(source, "", false, {}).error().id, "cli.password_command");
-  source = {PasswordSource::Kind::file, {}, folder.path() + "/none", {}};
+  source = {PasswordSource::Kind::file, {}, folder.path() + "/none", {}, {}};
   EXPECT_EQ(resolve_password(source, "", false, {}).error().error_class, ErrorClass::usage);
 }
 

@@ -145,13 +145,13 @@ Result<Secret> ask(int terminal, const std::string& prompt, std::stop_token stop
   return Secret(line);
 }
 
-Result<Secret> from_prompt(const std::string& prompt, bool confirm, std::stop_token stop) {
+Result<Secret> from_prompt(const std::string& ways, const std::string& prompt, bool confirm, std::stop_token stop) {
   // Only a person at this terminal is asked: with standard input taken by a pipe, the terminal is still /dev/tty, but a
   // job without any person (cron, CI) has none.
   sys::Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
   if (!terminal || (::isatty(STDIN_FILENO) != 1 && ::isatty(STDERR_FILENO) != 1)) {
     return usage("cli.no_password", "no password is given, and there is no terminal to ask on",
-                 "set RESTIC_PASSWORD_FILE or RESTIC_PASSWORD_COMMAND, or give --password-file");
+                 ways.empty() ? "set RESTIC_PASSWORD_FILE or RESTIC_PASSWORD_COMMAND, or give --password-file" : ways);
   }
   Secret first = TRY(ask(terminal.get(), prompt, stop));
   if (first.empty()) return usage("cli.no_password", "an empty password is not a password");
@@ -174,7 +174,7 @@ Result<Secret> resolve_password(const PasswordSource& source, const std::string&
     case PasswordSource::Kind::command:
       return from_command(source.command, stop);
     case PasswordSource::Kind::prompt:
-      return from_prompt(prompt, confirm, stop);
+      return from_prompt(source.ways, prompt, confirm, stop);
   }
   return usage("cli.no_password", "no password is given");
 }

@@ -34,6 +34,11 @@ Exit run_repo_repair_index(Context& context) {
   context.out.line(fmt::format("{} packs: {} {} the index, {} missing ones {} it; {} headers read", report.packs,
                                report.packs_added, dry_run ? "would join" : "joined", report.packs_missing,
                                dry_run ? "would leave" : "left", report.headers_read));
+  if (report.packs_missing > 0)
+    context.out.warning("repo.repair.missing",
+                        fmt::format("{} packs of the index are not in the repository: what no other pack holds is lost "
+                                    "unless they come back; holdfast check names the snapshots' damage",
+                                    report.packs_missing));
   if (report.unreadable.empty()) return {};
   return fail(
       ErrorClass::verification_failed, "repo.repair.unreadable",

@@ -40,6 +40,8 @@ Result<std::string> winner(const Options& options, std::initializer_list<const c
 Result<std::string> location_of(const Options& options, const char* direct, const char* file, const std::string& hint) {
   const std::string name = TRY(winner(options, {direct, file}, "the repository"));
   if (name.empty()) return usage("cli.no_repository", "no repository is named", hint);
+  if (name == direct && options.text(direct).empty())
+    return usage("cli.no_repository", options.origin(direct) + " names no repository", hint);
   if (name == direct) return options.text(direct);
   auto text = sys::read_file(options.text(file));
   if (!text) {
@@ -86,11 +88,11 @@ Result<RepositoryAccess> repository_access(Context& context) {
   const std::string from =
       TRY(winner(options, {"password-file", "password-command", "restic-password"}, "the password"));
   if (from == "password-file") {
-    access.password = {PasswordSource::Kind::file, {}, options.text(from), {}};
+    access.password = {PasswordSource::Kind::file, {}, options.text(from), {}, {}};
   } else if (from == "password-command") {
-    access.password = {PasswordSource::Kind::command, {}, {}, options.text(from)};
+    access.password = {PasswordSource::Kind::command, {}, {}, options.text(from), {}};
   } else if (from == "restic-password") {
-    access.password = {PasswordSource::Kind::literal, Secret(options.text(from)), {}, {}};
+    access.password = {PasswordSource::Kind::literal, Secret(options.text(from)), {}, {}, {}};
     if (options.source(from) == OptionSource::command_line) {
       context.out.warning("cli.password_in_arguments",
                           "the password on the command line can be seen by others on this machine; use --password-file "
@@ -105,27 +107,35 @@ Result<RepositoryAccess> repository_access(Context& context) {
 Result<RepositoryAccess> source_repository_access(Context& context) {
   const Options& options = context.options;
   RepositoryAccess access;
+  access.source = true;
   access.location =
       TRY(location_of(options, "from-repo", "from-repository-file", "name the source with --from-repo LOCATION"));
   const std::string from =
       TRY(winner(options, {"from-password-file", "from-password-command"}, "the source's password"));
   if (from == "from-password-file") {
-    access.password = {PasswordSource::Kind::file, {}, options.text(from), {}};
+    access.password = {PasswordSource::Kind::file, {}, options.text(from), {}, {}};
   } else if (from == "from-password-command") {
-    access.password = {PasswordSource::Kind::command, {}, {}, options.text(from)};
+    access.password = {PasswordSource::Kind::command, {}, {}, options.text(from), {}};
   } else if (auto text = context.env.get("RESTIC_FROM_PASSWORD")) {
-    access.password = {PasswordSource::Kind::literal, Secret(*text), {}, {}};
+    access.password = {PasswordSource::Kind::literal, Secret(*text), {}, {}, {}};
   }
+  access.password.ways = "the source has a password of its own: --from-password-file or --from-password-command";
   access.key_hint = options.text("from-key-hint");
   TRY_VOID(set_common(context, access));
   return access;
 }
 
 PasswordSource new_password_source(const Context& context) {
-  if (auto file = context.options.maybe("new-password-file")) return {PasswordSource::Kind::file, {}, *file, {}};
-  if (auto command = context.options.maybe("new-password-command"))
-    return {PasswordSource::Kind::command, {}, {}, *command};
-  return {};
+  PasswordSource source;
+  source.ways = "give the new password with --new-password-file or --new-password-command";
+  if (auto file = context.options.maybe("new-password-file")) {
+    source.kind = PasswordSource::Kind::file;
+    source.file = *file;
+  } else if (auto command = context.options.maybe("new-password-command")) {
+    source.kind = PasswordSource::Kind::command;
+    source.command = *command;
+  }
+  return source;
 }
 
 Result<std::vector<std::string>> split_words(std::string_view text) {

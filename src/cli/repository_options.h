@@ -19,9 +19,11 @@ struct PasswordSource {
   Secret literal;       ///< kind literal
   std::string file;     ///< kind file
   std::string command;  ///< kind command: words split as a shell splits them, run without a shell
+  std::string ways;     ///< how to give it, for the hint where there is none; "" = a repository's
 };
 
 struct RepositoryAccess {
+  bool source = false;   ///< what is copied from: it has flags and variables of its own
   std::string location;  ///< "/srv/repo", "s3:https://host/bucket/prefix", "rest:https://host/"; may hold credentials
   PasswordSource password;
   std::string key_hint;

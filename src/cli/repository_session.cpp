@@ -19,6 +19,20 @@ Result<std::shared_ptr<store::ObjectStore>> open_store(Context& context, const R
   return std::shared_ptr<store::ObjectStore>(TRY(store::open_store(access.location, options)));
 }
 
+namespace {
+
+// What opens the repository to copy from has other names, and nobody copies from a new one.
+Error of_the_source(Error error) {
+  if (error.id == "repo.key.wrong_password")
+    error.hint =
+        "check --from-password-file or --from-password-command (RESTIC_FROM_PASSWORD_FILE, "
+        "RESTIC_FROM_PASSWORD_COMMAND, RESTIC_FROM_PASSWORD), and --from-key-hint";
+  if (error.id == "repo.not_found") error.hint = "check --from-repo or --from-repository-file";
+  return error;
+}
+
+}  // namespace
+
 Result<RepositorySession> open_repository(Context& context, const RepositoryAccess& access, LockNeed need) {
   if ((need == LockNeed::publish || need == LockNeed::exclusive) && access.no_lock) {
     return fail(ErrorClass::usage, "cli.no_lock",
@@ -30,7 +44,9 @@ Result<RepositorySession> open_repository(Context& context, const RepositoryAcce
   const Secret password =
       TRY(resolve_password(access.password, "password for " + store->location(), false, context.stop));
   RepositorySession session;
-  session.repository = TRY(repo::Repository::open(std::move(store), password, access.key_hint, context.stop));
+  auto opened = repo::Repository::open(std::move(store), password, access.key_hint, context.stop);
+  if (!opened) return fail(access.source ? of_the_source(std::move(opened).error()) : std::move(opened).error());
+  session.repository = std::move(*opened);
   if (session.repository->store().is_remote() && !access.no_cache) {
     std::string directory = access.cache_dir;
     if (directory.empty()) {

@@ -50,6 +50,9 @@ Exit restore_files(Context& context) {
       TRY(repo::restore_tree(repository, snapshot, target, restore_options(options), counted, context.stop));
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   for (const auto& problem : result.problems) context.out.warning("restore.problem", problem);
+  if (options.given("include") && result.files + result.others + result.skipped + result.damaged.size() == 0)
+    context.out.warning("restore.nothing",
+                        fmt::format("no file of snapshot {} fits --include", snapshot.id.short_hex()));
   for (const auto& path : result.damaged) {
     context.out.add_error({ErrorClass::verification_failed,
                            "restore.damaged",

@@ -108,13 +108,15 @@ Result<Secret> cluster_password(const DatabaseCluster& cluster, const Environmen
   if (!from.env.empty()) {
     if (auto value = env(from.env)) return Secret(std::move(*value));
     return fail(ErrorClass::usage, "config.credentials",
-                fmt::format("the password of {} is not in ${}", cluster.full_name(), from.env));
+                fmt::format("the password of {} is not in ${}", cluster.full_name(), from.env),
+                "set it, or name another one in spec.credentials of the cluster's file");
   }
   if (from.file.empty()) return Secret();
   auto password = sys::read_password_file(from.file);
   if (!password) {
     return fail(ErrorClass::usage, "config.credentials",
-                fmt::format("the password file of {}: {}", cluster.full_name(), password.error().message));
+                fmt::format("the password file of {}: {}", cluster.full_name(), password.error().message),
+                "make it readable, or correct spec.credentials.passwordFile in the cluster's file");
   }
   return std::move(*password);
 }
@@ -174,6 +176,9 @@ std::string replica_filters(const sql::Rows& status) {
 
 Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& password, const std::string& wanted,
                                  Deadline deadline, std::stop_token stop) {
+  if (!wanted.empty() && std::ranges::none_of(cluster.members, [&](const Member& m) { return is_called(m, wanted); }))
+    return fail(ErrorClass::usage, "engine.no_member", fmt::format("{} has no member {}", cluster.full_name(), wanted),
+                "holdfast get status -c " + cluster.full_name());
   std::vector<MemberView> views(cluster.members.size());
   {
     std::vector<std::jthread> threads;
@@ -196,9 +201,6 @@ Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& p
                                   : view.is_replica != best->is_replica ? view.is_replica
                                                                         : view.lag_seconds < best->lag_seconds);
     if (better) best = &view;
-  }
-  if (!wanted.empty() && !best && problems.empty()) {
-    return fail(ErrorClass::usage, "engine.no_member", fmt::format("{} has no member {}", cluster.full_name(), wanted));
   }
   if (!best) {
     TRY_VOID(some_may_be_asked(cluster, password, wanted));

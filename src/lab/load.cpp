@@ -256,6 +256,11 @@ Result<int64_t> last_id(const std::string& path) {
 
 }  // namespace
 
+Status can_write(const Options& options, const std::string& cluster) {
+  TRY(find_primary(Layout(options.state_dir), cluster));
+  return {};
+}
+
 Result<WriteResult> write_rows(const Options& options, const WriteOptions& write, std::stop_token stop) {
   const Layout layout(options.state_dir);
   Primary primary = TRY(find_primary(layout, write.cluster));

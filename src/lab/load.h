@@ -36,6 +36,9 @@ struct WriteResult {
   std::string journal;         ///< <state>/lab/<cluster>/acknowledged.journal: one "id unix-milliseconds" line per row
 };
 
+/// Whether there is a primary to write to: "lab.not_up" (unavailable), "lab.no_cluster" (usage).
+Status can_write(const Options& options, const std::string& cluster);
+
 /// Inserts rows into shop.ledger (PostgreSQL: database shop) one by one, a commit each, for `span` or until stopped.
 /// A row is in the journal only after the server said it is committed. Ids go on from the end of the journal. A server
 /// that goes away is tried again; the ids of lost answers are not used again.

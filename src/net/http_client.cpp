@@ -339,8 +339,13 @@ class CurlClient final : public HttpClient {
                      fmt::format("{} {}: {}", request.method, request.url, why),
                      "--tls-client-cert names a PEM file with the certificate and its key, which has no password",
                      {}};
-      case CURLE_PEER_FAILED_VERIFICATION:
       case CURLE_SSL_CACERT_BADFILE:
+        return Error{ErrorClass::refused,
+                     "net.tls",
+                     fmt::format("{} {}: {}", request.method, request.url, why),
+                     "--cacert or RESTIC_CACERT names a PEM file with the certificates of the authorities to trust",
+                     {}};
+      case CURLE_PEER_FAILED_VERIFICATION:
       case CURLE_SSL_CIPHER:
       case CURLE_SSL_ENGINE_INITFAILED:
         return Error{ErrorClass::refused,
@@ -350,12 +355,19 @@ class CurlClient final : public HttpClient {
                      {}};
       case CURLE_URL_MALFORMAT:
       case CURLE_UNSUPPORTED_PROTOCOL:
-        return Error{ErrorClass::usage, "net.url", fmt::format("{}: {}", request.url, why), "", {}};
+        return Error{ErrorClass::usage,
+                     "net.url",
+                     fmt::format("{}: {}", request.url, why),
+                     "check scheme, host and port: does a server for repositories answer there?",
+                     {}};
       case CURLE_OUT_OF_MEMORY:
         throw std::bad_alloc();
       default:
-        return Error{
-            ErrorClass::failed, "net.protocol", fmt::format("{} {}: {}", request.method, request.url, why), "", {}};
+        return Error{ErrorClass::failed,
+                     "net.protocol",
+                     fmt::format("{} {}: {}", request.method, request.url, why),
+                     "check host and port, and any proxy between: does a server for repositories answer there?",
+                     {}};
     }
   }
 

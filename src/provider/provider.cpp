@@ -66,7 +66,8 @@ Result<std::vector<DatabaseCluster>> load_clusters(const std::vector<std::string
     for (size_t k = 0; k < i; ++k)
       if (clusters[i].full_name() == clusters[k].full_name())
         return fail(ErrorClass::usage, "config.duplicate",
-                    "the cluster " + clusters[i].full_name() + " is described twice");
+                    "the cluster " + clusters[i].full_name() + " is described twice",
+                    "of the files that --config and $HOLDFAST_CONFIG name, leave one out");
   const std::string lab = state_dir + "/clusters";
   std::vector<DatabaseCluster> own;
   if (fs::is_directory(lab, error)) TRY_VOID(load_path(lab, own));

@@ -248,7 +248,9 @@ class Repack {
     return worker.raw.span(blob.offset - fetch.offset, blob.length);
   }
   static std::unexpected<Error> broken(const Fetch& fetch, const PackedBlob& blob, const std::string& why) {
-    return cannot_read(damaged(fmt::format("blob {} in pack {}: {}", blob.id.hex(), fetch.pack.hex(), why)).error());
+    return fail(ErrorClass::verification_failed, "repo.prune.damaged",
+                fmt::format("blob {} in pack {}: {}; nothing was removed", blob.id.hex(), fetch.pack.hex(), why),
+                "holdfast check --read-data names what is damaged");
   }
 
   Repository& repository_;

@@ -140,8 +140,14 @@ Result<std::vector<Id>> Repository::read_indexes(unsigned threads) {
   TRY_VOID(parallel_for(
       objects.size(), threads, [&] { return Codec(master_key_); },
       [&](size_t i, Codec& codec) -> Status {
-        const Buffer text = TRY(load(ObjectType::index, objects[i].id, codec).context("reading the index"));
-        return parse_index(as_text(text), [&](PackContents&& pack) { index_->load_pack(pack.id, pack.blobs); });
+        auto text = load(ObjectType::index, objects[i].id, codec);
+        if (!text) {
+          Error error = std::move(text).error().with_context("reading the index");
+          if (error.error_class == ErrorClass::verification_failed)
+            error.hint = "holdfast repo repair-index -r " + store_->location() + " writes it anew from the packs";
+          return std::unexpected(std::move(error));
+        }
+        return parse_index(as_text(*text), [&](PackContents&& pack) { index_->load_pack(pack.id, pack.blobs); });
       }));
   index_->finish_loading();
   forget_cached_packs();

@@ -110,8 +110,9 @@ Result<KeyFile> Repository::load_key_file(const Id& id) {
 Status Repository::open_key(const Secret& password, const std::string& key_hint, const std::stop_token& stop) {
   std::vector<ObjectRef> keys = TRY(list(ObjectType::key));
   if (keys.empty()) {
-    return fail(ErrorClass::refused, "repo.not_found", fmt::format("there is no repository at {}", store_->location()),
-                fmt::format("holdfast repo init -r {}", store_->location()));
+    return fail(
+        ErrorClass::refused, "repo.not_found", fmt::format("there is no repository at {}", store_->location()),
+        fmt::format("correct the location; a new repository is made by holdfast repo init -r {}", store_->location()));
   }
   std::stable_partition(keys.begin(), keys.end(),
                         [&](const ObjectRef& key) { return !key_hint.empty() && key.id.hex().starts_with(key_hint); });

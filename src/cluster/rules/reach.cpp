@@ -345,11 +345,13 @@ std::vector<Finding> unreachable(const View& view) {
     if (contains(m.error, "Too many connections") || contains(m.error, "too many clients") ||
         contains(m.error, "remaining connection slots"))
       return {};
-    Finding f{.members = {},
-              .summary = mark(m, m.reach == Reach::failed ? "cannot be asked: " + first_line(m.error)
-                                                          : "is not reachable: " + first_line(m.error)),
-              .evidence = server_evidence(m),
-              .remedy = "see that its host and server run, then " + view.command("triage")};
+    Finding f{
+        .members = {},
+        .summary = mark(m, m.reach == Reach::failed ? "cannot be asked: " + first_line(m.error)
+                                                    : "is not reachable: " + first_line(m.error)),
+        .evidence = server_evidence(m),
+        .remedy = (m.reach == Reach::failed ? "put that right, then " : "see that its host and server run, then ") +
+                  view.command("triage")};
     // Nobody serves there (a server dies with its agent), and its data was seen: a stopped server, not an unknown one.
     const bool read = m.stored && m.stored->data == StoredFacts::Data::present;
     if (m.reach == Reach::unreachable && read && m.server_pid <= 0 && m.agent == false) {
