@@ -13,6 +13,7 @@
 #include "cli/repository_session.h"
 #include "cli/verbs.h"
 #include "codec/gzip.h"
+#include "engine/dump_scan.h"
 #include "repo/dump.h"
 #include "repo/tree_access.h"
 #include "sys/file.h"
@@ -94,15 +95,26 @@ Exit run_export(Context& context) {
   std::optional<codec::GzipWriter> gzip;
   const auto to_file = [&](ByteSpan bytes) { return sys::write_all(target.fd(), bytes); };
   if (file.ends_with(".gz")) gzip.emplace(to_file);
+  engine::DumpScanner scanner(choice.path.ends_with("/pgdumpall.sql") ? engine::DumpFlavour::postgres
+                                                                      : engine::DumpFlavour::mysql);
   Progress progress(context.out, "exporting " + choice.path);
   progress.set_total(node->size);
   TRY_VOID(repo::dump_blobs(
       repository, node->content,
       [&](ByteSpan bytes) -> Status {
         progress.add_bytes(bytes.size());
+        scanner.feed(bytes);
         return gzip ? gzip->write(bytes) : to_file(bytes);
       },
       {}, context.stop));
+  if (!scanner.complete())
+    return fail(ErrorClass::verification_failed, "restore.incomplete_dump",
+                fmt::format("the dump in snapshot {} ends before its end marker: part of it is missing, and {} is not "
+                            "written",
+                            choice.snapshot.id.short_hex(), file),
+                fmt::format("holdfast get backups -c {} lists the others; what there is of this one: holdfast dump "
+                            "{} {}",
+                            selector.cluster, choice.snapshot.id.short_hex(), choice.path));
   if (gzip) TRY_VOID(gzip->finish());
   TRY_VOID(target.publish());
   std::error_code ignored;

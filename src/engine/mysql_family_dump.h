@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/dump.h"
+#include "engine/mysql_family/completeness.h"
 #include "engine/mysql_family/exact_dump.h"
 #include "engine/mysql_family/framed_output.h"
 #include "engine/private_files.h"
@@ -52,6 +53,8 @@ class MysqlFamilyDump : public DumpStream {
   /// In the session that holds the dump's snapshot, beside the program.
   void start_checksums(sql::MariadbConnection session, HistoryPlan history);
   std::unexpected<Error> incomplete() const;
+  /// At its end: every table that was there from the snapshot on is in the dump.
+  Status check_tables();
 
   PrivateFile options_;
   Producer producer_;
@@ -64,6 +67,7 @@ class MysqlFamilyDump : public DumpStream {
   std::unique_ptr<BackgroundChecksums> checksums_;
   std::stop_token stop_;
   DumpScanner scanner_{DumpFlavour::mysql};
+  ListedTables listed_;  ///< once the program had its snapshot
   bool done_ = false;
 };
 

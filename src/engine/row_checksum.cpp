@@ -58,7 +58,12 @@ std::string session_settings(Engine engine) {
            "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; "
            "SET default_transaction_read_only = off; SET row_security = off";
   }
-  return "SET SESSION time_zone = '+00:00', sql_mode = '', group_concat_max_len = 1048576, wait_timeout = 31536000";
+  std::string settings =
+      "SET SESSION time_zone = '+00:00', sql_mode = '', group_concat_max_len = 1048576, wait_timeout = 31536000, "
+      "sql_select_limit = 18446744073709551615";
+  // Not every server shows the primary keys that it generated.
+  if (engine == Engine::mysql) settings += " /*!80030 , show_gipk_in_create_table_and_information_schema = ON */";
+  return settings;
 }
 
 std::string row_digest(Engine engine, const std::vector<ColumnShape>& columns) {

@@ -259,6 +259,7 @@ std::vector<std::string> on_each_server(bool mysql) {
   return {"SET GLOBAL mandatory_roles = 'must_have'",
           "SET GLOBAL innodb_strict_mode = OFF",
           "SET GLOBAL time_zone = '+05:00'",
+          "SET GLOBAL show_gipk_in_create_table_and_information_schema = OFF",
           "SET GLOBAL super_read_only = OFF",
           "INSTALL PLUGIN mysql_no_login SONAME 'mysql_no_login.so'",
           "INSTALL PLUGIN rewriter SONAME 'rewriter.so'",
@@ -294,6 +295,13 @@ TEST_P(FidelityObjects, ComeBackAsTheyWere) {
   const Shown was = Server(member(0)).show(GetParam());
   EXPECT_NE(was.at(kBoth[4]).find("433A5C6E6577"), std::string::npos) << was.at(kBoth[4]);
   ASSERT_NE(was.at(kBoth[0]).find("ENABLED"), std::string::npos) << was.at(kBoth[0]);
+
+  // With it every session, the dump program's as well, gets so many rows of a table and no error.
+  Server(member(1)).run("SET GLOBAL sql_select_limit = 3");
+  const auto limited = lab_->holdfast({"backup", "-c", cluster(), "-r", repository_, "-i", "1", "-o", "json"});
+  EXPECT_EQ(limited.exit_code, 3) << limited.out << limited.err;
+  EXPECT_NE(limited.out.find("engine.select_limit"), std::string::npos) << limited.out;
+  Server(member(1)).run("SET GLOBAL sql_select_limit = 18446744073709551615");
 
   const auto backup = lab_->holdfast({"backup", "-c", cluster(), "-r", repository_, "-i", "1", "-o", "json"});
   ASSERT_EQ(backup.exit_code, 0) << backup.out << backup.err;

@@ -7,6 +7,7 @@
 
 #include "engine/mariadb/objects.h"
 #include "engine/mariadb/storage_engines.h"
+#include "engine/mysql_family/completeness.h"
 #include "engine/mysql_family/directories.h"
 #include "engine/mysql_family/events.h"
 #include "engine/mysql_family/exact_dump.h"
@@ -73,6 +74,7 @@ class MariadbDump : public MysqlFamilyDump {
 Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request, std::stop_token stop) {
   const std::string program = TRY(find_program(request.engine, "mariadb-dump"));
   auto connection = TRY(sql::MariadbConnection::connect(request.target, Deadline::in(seconds(20)), stop));
+  TRY_VOID(check_select_limit(connection, request.member, stop));
   DumpInfo info;
   info.server_version = connection.server_version();
   info.tool_version = TRY(dump_tool_version(program, stop));

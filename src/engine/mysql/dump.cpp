@@ -4,6 +4,7 @@
 
 #include "engine/mysql/accounts.h"
 #include "engine/mysql/objects.h"
+#include "engine/mysql_family/completeness.h"
 #include "engine/mysql_family/directories.h"
 #include "engine/mysql_family/events.h"
 #include "engine/mysql_family/exact_dump.h"
@@ -54,6 +55,7 @@ class MysqlDump : public MysqlFamilyDump {
 Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, std::stop_token stop) {
   const std::string program = TRY(find_program(request.engine, "mysqldump"));
   auto connection = TRY(sql::MariadbConnection::connect(request.target, Deadline::in(seconds(20)), stop));
+  TRY_VOID(check_select_limit(connection, request.member, stop));
   DumpInfo info;
   info.server_version = connection.server_version();
   info.tool_version = TRY(dump_tool_version(program, stop));

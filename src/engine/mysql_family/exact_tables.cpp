@@ -119,8 +119,25 @@ Status choose_generated_only(const Sources& sources, Chosen& chosen) {
   return {};
 }
 
+// A server may keep the primary keys that it generated from the dump program: they show in a session that asks for
+// them.
+Status choose_hidden_keys(const Sources& sources, Chosen& chosen) {
+  if (sources.source.is_mariadb()) return {};
+  const std::string setting = "show_gipk_in_create_table_and_information_schema";
+  const auto shown = TRY(sources.ask_source("SHOW GLOBAL VARIABLES LIKE " + quote_mysql(setting)));
+  if (shown.empty() || shown.text("Value") == "ON") return {};
+  TRY(sources.ask_source(fmt::format("SET SESSION {} = ON", setting)));
+  const auto rows = TRY(sources.ask_source(
+      fmt::format("SELECT TABLE_SCHEMA AS s, TABLE_NAME AS n FROM information_schema.COLUMNS WHERE COLUMN_NAME = "
+                  "'my_row_id' AND COLUMN_KEY = 'PRI' AND EXTRA LIKE '%INVISIBLE%' AND TABLE_SCHEMA NOT IN {}",
+                  kSystemSchemas)));
+  for (size_t i = 0; i < rows.rows.size(); ++i) chosen[{rows.text("s", i), "", rows.text("n", i)}] = false;
+  return {};
+}
+
 Result<Chosen> choose(const Sources& sources, const HistoryPlan& history) {
   Chosen chosen;
+  TRY_VOID(choose_hidden_keys(sources, chosen));
   TRY_VOID(choose_by_columns(sources, history, chosen));
   TRY_VOID(choose_generated_only(sources, chosen));
   const auto same = TRY(find_namesakes(sources.source, sources.stop));

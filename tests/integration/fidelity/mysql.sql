@@ -21,7 +21,7 @@ CREATE LIBRARY lib COMMENT 'it''s' LANGUAGE JAVASCRIPT AS 'export function f(x) 
 CREATE USER odd_expired IDENTIFIED BY 'p' PASSWORD EXPIRE INTERVAL 7 DAY; ALTER USER odd_expired PASSWORD EXPIRE;
 CREATE TABLE indexes (a INT, b VARCHAR(30), j JSON, KEY f1 ((a + 1)), KEY f2 ((LOWER(b)) DESC), KEY mv ((CAST(j->'$.tags' AS UNSIGNED ARRAY))), KEY inv (b) INVISIBLE, UNIQUE KEY u ((CONCAT(b, '\''))), CONSTRAINT `w ``x` CHECK (a > 0) NOT ENFORCED);
 INSERT INTO indexes VALUES (-1, 'X', '{"tags": [1, 2]}');
-SET sql_generate_invisible_primary_key=ON; CREATE TABLE gipk (a INT, b INT INVISIBLE DEFAULT (a + 1)); INSERT INTO gipk (a) VALUES (5), (6); SET sql_generate_invisible_primary_key=OFF;
+SET sql_generate_invisible_primary_key=ON; CREATE TABLE gipk (a INT, b INT INVISIBLE DEFAULT (a + 1)); INSERT INTO gipk (a) VALUES (5), (6); DELETE FROM gipk WHERE a = 5; SET sql_generate_invisible_primary_key=OFF;
 CREATE TABLE memory_rows (i INT PRIMARY KEY, t VARCHAR(20)) ENGINE=MEMORY;
 INSERT INTO memory_rows VALUES (1,'one'),(2,'two');
 CREATE TABLE vectors (i INT PRIMARY KEY, v VECTOR(3));
