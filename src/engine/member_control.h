@@ -36,8 +36,8 @@ class MemberControl {
  public:
   virtual ~MemberControl() = default;
   virtual const MemberSetup& setup() const = 0;
-  /// MariaDB, MySQL, Galera: its replication connections as they were when its supervisor last saw them, with their passwords;
-  /// empty where none were seen.
+  /// MariaDB, MySQL, Galera: its replication connections as they were when its supervisor last saw them, with their
+  /// passwords; empty where none were seen.
   virtual std::vector<Channel> noted_channels() { return {}; }
   /// Any server: also one that somebody started beside its supervisor.
   virtual Result<bool> is_running(Deadline deadline) = 0;

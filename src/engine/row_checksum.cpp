@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "engine/mysql_family/statements.h"
 #include "sql/rows.h"
 
 namespace holdfast::engine {
@@ -59,8 +60,8 @@ std::string session_settings(Engine engine) {
            "SET default_transaction_read_only = off; SET row_security = off";
   }
   std::string settings =
-      "SET SESSION time_zone = '+00:00', sql_mode = '', group_concat_max_len = 1048576, wait_timeout = 31536000, "
-      "sql_select_limit = 18446744073709551615";
+      without_limits(engine != Engine::mysql) +
+      ", time_zone = '+00:00', sql_mode = '', group_concat_max_len = 1048576, wait_timeout = 31536000";
   // Not every server shows the primary keys that it generated.
   if (engine == Engine::mysql) settings += " /*!80030 , show_gipk_in_create_table_and_information_schema = ON */";
   return settings;

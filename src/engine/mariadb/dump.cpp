@@ -75,6 +75,7 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   const std::string program = TRY(find_program(request.engine, "mariadb-dump"));
   auto connection = TRY(sql::MariadbConnection::connect(request.target, Deadline::in(seconds(20)), stop));
   TRY_VOID(check_select_limit(connection, request.member, stop));
+  TRY(connection.query(without_limits(true), Deadline::in(seconds(20)), stop));
   DumpInfo info;
   info.server_version = connection.server_version();
   info.tool_version = TRY(dump_tool_version(program, stop));

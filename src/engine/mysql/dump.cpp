@@ -56,6 +56,7 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   const std::string program = TRY(find_program(request.engine, "mysqldump"));
   auto connection = TRY(sql::MariadbConnection::connect(request.target, Deadline::in(seconds(20)), stop));
   TRY_VOID(check_select_limit(connection, request.member, stop));
+  TRY(connection.query(without_limits(false), Deadline::in(seconds(20)), stop));
   DumpInfo info;
   info.server_version = connection.server_version();
   info.tool_version = TRY(dump_tool_version(program, stop));
@@ -82,6 +83,8 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   info.settings = TRY(mysql_persisted_settings(sources));
   auto options = TRY(PrivateFile::create("client.cnf", TRY(mysql_option_file(request.engine, request.target))));
   sys::Command command = dump_everything(program, options);
+  // Loose: older programs do not know it.
+  command.argv.push_back("--loose-init-command=" + without_limits(false));
   auto exact = TRY(prepare_exact(sources, request.target, {}, request.checksums, info.notes));
   own.before += exact_structures(exact.tables);
   leave_out(exact.tables, command);

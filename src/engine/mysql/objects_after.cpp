@@ -64,6 +64,22 @@ Result<std::string> read_only_schemas(const Sources& sources) {
   return text;
 }
 
+// Which other sources a channel may turn to belongs to a cluster and its hosts; a restore makes replication anew.
+Status note_other_sources(const Sources& sources, std::vector<DumpNote>& notes) {
+  auto rows = sources.ask_truth(
+      "SELECT DISTINCT Channel_name AS c FROM mysql.replication_asynchronous_connection_failover ORDER BY 1");
+  if (!rows && rows.error().id != "sql.error" && rows.error().id != "sql.denied") return fail(std::move(rows).error());
+  std::string names;
+  for (size_t i = 0; rows && i < rows->rows.size(); ++i)
+    names += fmt::format("{}'{}'", i == 0 ? "" : ", ", rows->text("c", i));
+  if (!names.empty())
+    notes.push_back({"replication.other_sources", "",
+                     "which other sources these channels may turn to is not in the dump "
+                     "(asynchronous_connection_failover_add_source): " +
+                         names});
+  return {};
+}
+
 // A number stays one: numeric settings take no text.
 std::string literal(const std::string& value) {
   const bool number = !value.empty() && value.find_first_not_of("0123456789.-") == std::string::npos &&
@@ -83,6 +99,7 @@ Result<std::string> mysql_objects_after(const Sources& sources, std::vector<Dump
   text += TRY(resource_groups(sources));
   text += TRY(sys_schema(sources, notes));
   text += TRY(read_only_schemas(sources));
+  TRY_VOID(note_other_sources(sources, notes));
   if (sources.primary_unknown()) {
     notes.push_back({"primary.unknown", "",
                      "servers, components, plug-ins, resource groups, histograms and read-only databases are those of "

@@ -1,5 +1,7 @@
 #include "engine/mysql_family/snapshot_twin.h"
 
+#include "engine/mysql_family/statements.h"
+
 namespace holdfast::engine {
 
 Result<SnapshotTwin> SnapshotTwin::open(const sql::Target& target, size_t snapshots, std::stop_token stop) {
@@ -7,10 +9,11 @@ Result<SnapshotTwin> SnapshotTwin::open(const sql::Target& target, size_t snapsh
   std::vector<sql::MariadbConnection> readers;
   for (size_t i = 0; i < snapshots; ++i) {
     auto& reader = readers.emplace_back(TRY(sql::MariadbConnection::connect(target, deadline, stop)));
-    for (const char* setting :
-         {"SET SESSION wait_timeout = 31536000, net_write_timeout = 31536000", "SET time_zone = '+00:00'",
-          "SET SESSION group_concat_max_len = 1073741824", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"})
-      TRY(reader.query(setting, deadline, stop));
+    TRY(reader.query(without_limits(reader.is_mariadb()) +
+                         ", wait_timeout = 31536000, net_write_timeout = 31536000, time_zone = '+00:00', "
+                         "group_concat_max_len = 1073741824",
+                     deadline, stop));
+    TRY(reader.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", deadline, stop));
   }
   auto lock = TRY(sql::MariadbConnection::connect(target, deadline, stop));
   TRY(lock.query("SET SESSION lock_wait_timeout = 10", deadline, stop));

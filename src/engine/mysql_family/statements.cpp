@@ -11,6 +11,11 @@ std::string own_settings() {
          "SET SESSION time_zone = '+00:00';\n";
 }
 
+std::string without_limits(bool mariadb) {
+  return fmt::format("SET SESSION {} = 0, sql_big_selects = 1, sql_select_limit = 18446744073709551615",
+                     mariadb ? "max_statement_time" : "max_execution_time");
+}
+
 std::string comment_lines(std::string_view text) {
   std::string out = "-- ";
   for (const char c : text) {

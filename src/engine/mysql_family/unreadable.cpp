@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "engine/mysql_family/namesakes.h"
+#include "engine/mysql_family/sources.h"
 #include "engine/mysql_family/statements.h"
 
 namespace holdfast::engine {
@@ -52,6 +53,46 @@ Status keep_view(sql::MariadbConnection& connection, const std::string& name, co
   return {};
 }
 
+/// Whether any table's file was discarded; no, where the account may not see it.
+Result<bool> has_discarded(sql::MariadbConnection& connection, std::stop_token stop) {
+  const auto rows = connection.query(
+      connection.is_mariadb()
+          ? "SELECT 1 AS x FROM information_schema.INNODB_SYS_TABLES t LEFT JOIN "
+            "information_schema.INNODB_SYS_TABLESPACES s ON s.SPACE = t.SPACE WHERE t.SPACE <> 0 AND s.SPACE IS NULL "
+            "LIMIT 1"
+          : "SELECT 1 AS x FROM information_schema.INNODB_TABLESPACES WHERE STATE = 'discarded' LIMIT 1",
+      Deadline::in(std::chrono::minutes(10)), stop);
+  if (rows) return !rows->empty();
+  if (rows.error().id != "sql.error" && rows.error().id != "sql.denied") return fail(rows.error());
+  return false;
+}
+
+// ALTER TABLE ... DISCARD TABLESPACE: the server has its definition, and the dump programs end at it.
+Status keep_discarded(sql::MariadbConnection& connection, Unreadable& found, std::stop_token stop) {
+  if (!TRY(has_discarded(connection, stop))) return {};
+  const auto tables = TRY(connection.query(
+      fmt::format(
+          "SELECT TABLE_SCHEMA AS d, TABLE_NAME AS t FROM information_schema.TABLES WHERE ENGINE = 'InnoDB' AND "
+          "TABLE_SCHEMA NOT IN {}",
+          kSystemSchemas),
+      Deadline::in(std::chrono::minutes(10)), stop));
+  for (size_t i = 0; i < tables.rows.size(); ++i) {
+    const std::string database = sql::quote_mysql_name(tables.text("d", i)),
+                      name = database + "." + sql::quote_mysql_name(tables.text("t", i));
+    const auto problem = TRY(refused(connection, "SELECT 1 FROM " + name + " LIMIT 1", stop));
+    constexpr std::string_view kDiscarded = "1814";
+    if (!problem || problem->code != kDiscarded) continue;
+    const auto shown = TRY(connection.query("SHOW CREATE TABLE " + name, Deadline::in(seconds(60)), stop));
+    found.ignore.push_back(tables.text("d", i) + "." + tables.text("t", i));
+    found.after += fmt::format("SET foreign_key_checks = 0;\nUSE {};\n{};\n", database, shown.text("Create Table"));
+    found.notes.push_back({"table.discarded", name,
+                           fmt::format("table {} has no file (ALTER TABLE ... DISCARD TABLESPACE): it is restored "
+                                       "without rows",
+                                       name)});
+  }
+  return {};
+}
+
 // The program leaves it out with the table or view whose name it takes for this one's.
 Status keep_namesake(sql::MariadbConnection& connection, const std::string& name, Unreadable& found,
                      std::stop_token stop) {
@@ -95,6 +136,7 @@ Result<Unreadable> find_unreadable(sql::MariadbConnection& connection, std::stop
                        name, problem->message)});
     }
   }
+  TRY_VOID(keep_discarded(connection, found, stop));
   if (!found.after.empty()) found.after = own_settings() + found.after;
   return found;
 }

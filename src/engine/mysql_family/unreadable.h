@@ -1,5 +1,5 @@
-// Views and MERGE tables that their own server cannot open: a dump program ends at the first of them, so they are left
-// out of its work, and their definitions are kept by statements of our own.
+// Views, MERGE tables and tables with a discarded tablespace, which their own server cannot open: a dump program ends
+// at the first of them, so they are left out of its work, and their definitions are kept by statements of our own.
 #pragma once
 
 #include <stop_token>
@@ -17,7 +17,8 @@ struct Unreadable {
   std::vector<DumpNote> notes;
 };
 
-/// Opens every view and every MERGE table once, as the dump program will.
+/// Opens every view and every MERGE table once, as the dump program will; every InnoDB table only where one of them was
+/// discarded.
 Result<Unreadable> find_unreadable(sql::MariadbConnection& connection, std::stop_token stop);
 
 }  // namespace holdfast::engine
