@@ -72,6 +72,8 @@ Result<net::RetryPolicy> retry_of(const StoreOptions& options) {
   return policy;
 }
 
+constexpr char kThisMachine[] = "localhost,127.0.0.0/8,::1";  // as curl reads its list of exceptions
+
 Result<std::shared_ptr<net::HttpClient>> http_of(const StoreOptions& options, const std::string& scheme) {
   const auto either_case = [&](const char* lower, const char* upper) {
     return options.env(lower).value_or(options.env(upper).value_or(""));
@@ -83,7 +85,9 @@ Result<std::shared_ptr<net::HttpClient>> http_of(const StoreOptions& options, co
   http.insecure_tls = options.insecure_tls;
   // HTTP_PROXY in capitals is ignored, as everywhere: a CGI server would let a stranger set it.
   http.proxy = scheme == "https" ? either_case("https_proxy", "HTTPS_PROXY") : options.env("http_proxy").value_or("");
+  // This machine itself is never asked for through a proxy, as restic has it.
   http.no_proxy = either_case("no_proxy", "NO_PROXY");
+  if (http.no_proxy != "*") http.no_proxy += std::string(http.no_proxy.empty() ? "" : ",") + kThisMachine;
   TRY_VOID(seconds_from(options, "HOLDFAST_CONNECT_TIMEOUT", http.connect_timeout));
   TRY_VOID(seconds_from(options, "HOLDFAST_STALL_TIMEOUT", http.stall_timeout));
   if (http.connect_timeout.count() == 0 || http.stall_timeout.count() == 0) {

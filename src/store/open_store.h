@@ -19,7 +19,7 @@ struct StoreOptions {
   /// AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE, HOME, RESTIC_REST_USERNAME, RESTIC_REST_PASSWORD, RESTIC_CACERT,
   /// RESTIC_TLS_CLIENT_CERT,
   /// HOLDFAST_RETRY_BUDGET, HOLDFAST_CONNECT_TIMEOUT, HOLDFAST_STALL_TIMEOUT (seconds), HTTP(S)_PROXY, NO_PROXY (either
-  /// case).
+  /// case; loopback addresses are never asked through a proxy).
   std::function<std::optional<std::string>(const std::string&)> env = [](const std::string&) { return std::nullopt; };
   std::string ca_file;        ///< --cacert; wins over RESTIC_CACERT
   std::string client_cert;    ///< --tls-client-cert; wins over RESTIC_TLS_CLIENT_CERT
