@@ -146,7 +146,7 @@ void show(Context& context, const backup::RestoreRequest& request, const backup:
       {"failed", failed_value(report.replayed.failed)},
       {"skipped", codec::Value::list_of(report.replayed.skipped)},
       {"notes", backup::notes_value(notes)},
-      {"replicationNotMade", codec::Value::list_of(lost_feeds)},
+      {"replicationNotRestored", codec::Value::list_of(lost_feeds)},
   }));
   context.out.line(fmt::format("restored {} from snapshot {} in {} ({})", target,
                                request.choice.snapshot.id.short_hex(), human_span(elapsed),
@@ -205,7 +205,7 @@ Exit restore_cluster(Context& context) {
   for (const auto& note : backup::notes_of(request.sidecar)) context.out.note(fmt::format("note: {}", note.text));
   const auto lost_feeds = cluster ? feeds_from_outside(*cluster, members) : std::vector<std::string>();
   for (const auto& feed : lost_feeds)
-    context.out.note(fmt::format("note: {}; the restore removes this connection and does not make it again", feed));
+    context.out.note(fmt::format("note: {}; a restore removes this connection and does not restore it", feed));
   if (cluster && !accepted(options, "replace-data", cluster->name.str())) {
     return fail(
         ErrorClass::refused, "restore.replace_data",
@@ -219,7 +219,7 @@ Exit restore_cluster(Context& context) {
                                  cluster ? "into " + cluster->full_name() : "as a stand-alone server in " + into));
     context.out.set_data(codec::Value::object({{"snapshot", request.choice.snapshot.id.hex()},
                                                {"dryRun", true},
-                                               {"replicationNotMade", codec::Value::list_of(lost_feeds)}}));
+                                               {"replicationNotRestored", codec::Value::list_of(lost_feeds)}}));
     return {};
   }
   std::optional<operation::ClusterLock> lock;

@@ -82,7 +82,8 @@ Exit run_triage(Context& context) {
   auto cluster = TRY(selected_cluster(context));
   const std::string dir = context.options.text("export-divergence");
   if (context.options.given("export-divergence") && dir.empty())
-    return fail(ErrorClass::usage, "triage.export", "--export-divergence needs the name of a folder");
+    return fail(ErrorClass::usage, "triage.export", "--export-divergence needs the name of a folder",
+                "--export-divergence DIR, a folder that is empty or not there");
   if (!dir.empty()) TRY_VOID(provider::check_export_folder(dir));
   if (context.options.flag("watch")) {
     if (!dir.empty())

@@ -305,8 +305,21 @@ TEST_P(FidelityObjects, ComeBackAsTheyWere) {
   EXPECT_NE(limited.out.find("engine.select_limit"), std::string::npos) << limited.out;
   Server(member(1)).run("SET GLOBAL sql_select_limit = 18446744073709551615");
 
+  if (mysql()) Server(member(1)).run("SET GLOBAL log_output = 'TABLE', GLOBAL general_log = ON");
   const auto backup = lab_->holdfast({"backup", "-c", cluster(), "-r", repository_, "-i", "1", "-o", "json"});
   ASSERT_EQ(backup.exit_code, 0) << backup.out << backup.err;
+  if (mysql()) {
+    // Each session that reads a table has set first that the server's limit of time is not for it.
+    EXPECT_EQ(Server(member(1)).run("SELECT COUNT(DISTINCT thread_id) > 1 FROM mysql.general_log WHERE argument LIKE "
+                                    "'SELECT /*!40001 SQL_NO_CACHE%' OR argument LIKE 'SELECT%FROM `zoo`.`numbers`'"),
+              "1 | \n");
+    EXPECT_EQ(Server(member(1)).run("SELECT argument FROM mysql.general_log WHERE (argument LIKE 'SELECT /*!40001 "
+                                    "SQL_NO_CACHE%' OR argument LIKE 'SELECT%FROM `zoo`.`numbers`') AND thread_id NOT "
+                                    "IN (SELECT thread_id FROM mysql.general_log WHERE argument LIKE "
+                                    "'SET SESSION max_execution_time = 0%') LIMIT 1"),
+              "");
+    Server(member(1)).run("SET GLOBAL general_log = OFF");
+  }
   const Value report = codec::parse_value(backup.out).value()["data"];
   EXPECT_NE(report["member"].text(), cluster() + "-0");
   EXPECT_TRUE(report["positionExact"].boolean());

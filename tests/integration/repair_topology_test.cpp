@@ -148,7 +148,7 @@ TEST(Topology, MysqlARebuiltReplicaReplicatesAsItDid) {
   EXPECT_EQ(kept.exit_code, 0) << kept.out << kept.err;
   const auto would = t.world.run("restore", {"-r", t.world.repository, "--accept=replace-data", "--dry-run"});
   EXPECT_EQ(would.exit_code, 0) << would.out << would.err;
-  EXPECT_EQ(codec::to_json(RepairWorld::data(would)["replicationNotMade"]),
+  EXPECT_EQ(codec::to_json(RepairWorld::data(would)["replicationNotRestored"]),
             fmt::format("[\"{} replicates (connection 'feed') from 127.0.0.1:{}, which is no member\"]",
                         t.world.name(1), t.port_elsewhere()));
 

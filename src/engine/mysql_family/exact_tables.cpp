@@ -10,6 +10,7 @@
 #include "engine/mysql_family/json_exact.h"
 #include "engine/mysql_family/namesakes.h"
 #include "engine/mysql_family/program_head.h"
+#include "engine/mysql_family/unreadable.h"
 
 namespace holdfast::engine {
 namespace {
@@ -96,11 +97,12 @@ Status choose_by_columns(const Sources& sources, const HistoryPlan& history, Cho
       "SELECT DISTINCT t.TABLE_SCHEMA AS s, t.TABLE_NAME AS n, t.TABLE_TYPE AS k FROM information_schema.COLUMNS c "
       "JOIN "
       "information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME WHERE "
-      "t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND t.ENGINE IN ('InnoDB','MyISAM','Aria','MEMORY','ROCKSDB',"
-      "'ARCHIVE','CSV') AND t.TABLE_SCHEMA NOT IN {} AND ((c.EXTRA NOT LIKE '%STORED GENERATED%' AND "
+      "t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND t.ENGINE IN {} AND t.TABLE_SCHEMA NOT IN {} AND "
+      "((c.EXTRA NOT LIKE '%STORED GENERATED%' AND "
       "c.EXTRA NOT LIKE '%VIRTUAL GENERATED%' AND (c.DATA_TYPE = 'float'{}{} OR "
       "c.CHARACTER_SET_NAME NOT IN ('utf8','utf8mb3','utf8mb4','latin1','ascii','binary'))){}) ORDER BY 1, 2",
-      kSystemSchemas, kEmptyMember, std::string(mariadb ? "" : " OR c.DATA_TYPE = 'json'") + std::string(kOnlyUpwards),
+      kEnginesWithRows, kSystemSchemas, kEmptyMember,
+      std::string(mariadb ? "" : " OR c.DATA_TYPE = 'json'") + std::string(kOnlyUpwards),
       history.dumped ? " OR (c.GENERATION_EXPRESSION = 'ROW START' AND c.DATA_TYPE = 'bigint')" : "")));
   for (size_t i = 0; i < rows.rows.size(); ++i)
     chosen[{rows.text("s", i), "", rows.text("n", i)}] = rows.text("k", i) == "SYSTEM VERSIONED";
@@ -142,6 +144,7 @@ Result<Chosen> choose(const Sources& sources, const HistoryPlan& history) {
   TRY_VOID(choose_generated_only(sources, chosen));
   const auto same = TRY(find_namesakes(sources.source, sources.stop));
   for (const auto& name : same.tables) chosen[name] = same.versioned.contains(name);
+  for (const auto& name : TRY(discarded_tables(sources.source, sources.stop))) chosen.erase(name);
   return chosen;
 }
 

@@ -43,5 +43,7 @@ Peers connect_peers(const DumpRequest& request, std::stop_token stop);
 
 /// Schemas that belong to the server, for "... NOT IN " of the catalogue's queries.
 inline constexpr std::string_view kSystemSchemas = "('mysql','information_schema','performance_schema','sys')";
+/// Storage engines whose tables hold rows of their own, for "... IN ".
+inline constexpr std::string_view kEnginesWithRows = "('InnoDB','MyISAM','Aria','MEMORY','ROCKSDB','ARCHIVE','CSV')";
 
 }  // namespace holdfast::engine

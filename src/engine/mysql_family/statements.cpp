@@ -12,8 +12,8 @@ std::string own_settings() {
 }
 
 std::string without_limits(bool mariadb) {
-  return fmt::format("SET SESSION {} = 0, sql_big_selects = 1, sql_select_limit = 18446744073709551615",
-                     mariadb ? "max_statement_time" : "max_execution_time");
+  return fmt::format("SET SESSION {} = 0, sql_big_selects = 1, sql_select_limit = {}",
+                     mariadb ? "max_statement_time" : "max_execution_time", kNoSelectLimit);
 }
 
 std::string comment_lines(std::string_view text) {

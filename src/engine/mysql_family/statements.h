@@ -12,6 +12,8 @@ std::string own_settings();
 /// Of a whole load: a table that a less strict server took, with a row format it did not heed or too many columns for a
 /// page, is taken again.
 inline constexpr std::string_view kAsTheyWereMade = "SET SESSION innodb_strict_mode = OFF;\n";
+/// sql_select_limit of a session that gets every row.
+inline constexpr std::string_view kNoSelectLimit = "18446744073709551615";
 /// For a session that reads whole tables: the server's limits of time and of rows are not for it.
 std::string without_limits(bool mariadb);
 /// Comment lines with any text in them, ended by a newline.

@@ -67,23 +67,13 @@ Result<bool> has_discarded(sql::MariadbConnection& connection, std::stop_token s
   return false;
 }
 
-// ALTER TABLE ... DISCARD TABLESPACE: the server has its definition, and the dump programs end at it.
+// The server has its definition, and the dump programs end at it.
 Status keep_discarded(sql::MariadbConnection& connection, Unreadable& found, std::stop_token stop) {
-  if (!TRY(has_discarded(connection, stop))) return {};
-  const auto tables = TRY(connection.query(
-      fmt::format(
-          "SELECT TABLE_SCHEMA AS d, TABLE_NAME AS t FROM information_schema.TABLES WHERE ENGINE = 'InnoDB' AND "
-          "TABLE_SCHEMA NOT IN {}",
-          kSystemSchemas),
-      Deadline::in(std::chrono::minutes(10)), stop));
-  for (size_t i = 0; i < tables.rows.size(); ++i) {
-    const std::string database = sql::quote_mysql_name(tables.text("d", i)),
-                      name = database + "." + sql::quote_mysql_name(tables.text("t", i));
-    const auto problem = TRY(refused(connection, "SELECT 1 FROM " + name + " LIMIT 1", stop));
-    constexpr std::string_view kDiscarded = "1814";
-    if (!problem || problem->code != kDiscarded) continue;
+  for (const auto& table : TRY(discarded_tables(connection, stop))) {
+    const std::string database = sql::quote_mysql_name(table.database),
+                      name = database + "." + sql::quote_mysql_name(table.table);
     const auto shown = TRY(connection.query("SHOW CREATE TABLE " + name, Deadline::in(seconds(60)), stop));
-    found.ignore.push_back(tables.text("d", i) + "." + tables.text("t", i));
+    found.ignore.push_back(table.text());
     found.after += fmt::format("SET foreign_key_checks = 0;\nUSE {};\n{};\n", database, shown.text("Create Table"));
     found.notes.push_back({"table.discarded", name,
                            fmt::format("table {} has no file (ALTER TABLE ... DISCARD TABLESPACE): it is restored "
@@ -104,6 +94,27 @@ Status keep_namesake(sql::MariadbConnection& connection, const std::string& name
 }
 
 }  // namespace
+
+Result<std::set<TableName>> discarded_tables(sql::MariadbConnection& connection, std::stop_token stop) {
+  std::set<TableName> found;
+  if (!TRY(has_discarded(connection, stop))) return found;
+  const auto tables = TRY(connection.query(
+      fmt::format(
+          "SELECT TABLE_SCHEMA AS d, TABLE_NAME AS t FROM information_schema.TABLES WHERE ENGINE = 'InnoDB' AND "
+          "TABLE_SCHEMA NOT IN {}",
+          kSystemSchemas),
+      Deadline::in(std::chrono::minutes(10)), stop));
+  for (size_t i = 0; i < tables.rows.size(); ++i) {
+    const TableName table{tables.text("d", i), "", tables.text("t", i)};
+    const auto problem = TRY(refused(connection,
+                                     fmt::format("SELECT 1 FROM {}.{} LIMIT 1", sql::quote_mysql_name(table.database),
+                                                 sql::quote_mysql_name(table.table)),
+                                     stop));
+    constexpr std::string_view kDiscarded = "1814";
+    if (problem && problem->code == kDiscarded) found.insert(table);
+  }
+  return found;
+}
 
 Result<Unreadable> find_unreadable(sql::MariadbConnection& connection, std::stop_token stop) {
   Unreadable found;

@@ -2,6 +2,7 @@
 // at the first of them, so they are left out of its work, and their definitions are kept by statements of our own.
 #pragma once
 
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -17,8 +18,10 @@ struct Unreadable {
   std::vector<DumpNote> notes;
 };
 
-/// Opens every view and every MERGE table once, as the dump program will; every InnoDB table only where one of them was
-/// discarded.
+/// Tables without a file, by ALTER TABLE ... DISCARD TABLESPACE. InnoDB's tables are opened only where there is one.
+Result<std::set<TableName>> discarded_tables(sql::MariadbConnection& connection, std::stop_token stop);
+
+/// Opens every view and every MERGE table once, as the dump program will.
 Result<Unreadable> find_unreadable(sql::MariadbConnection& connection, std::stop_token stop);
 
 }  // namespace holdfast::engine

@@ -20,6 +20,19 @@ std::string tolerant(const std::string& statement, std::string_view condition) {
          ";\n";
 }
 
+/// The statements in column s, each by itself.
+std::string each_tolerant(const sql::Rows& statements, std::string_view condition) {
+  std::string text;
+  for (size_t i = 0; i < statements.rows.size(); ++i)
+    text += "\n" + tolerant(statements.text("s", i) + ";\n", condition);
+  return text;
+}
+
+std::string comment_on(const sql::Rows& comments, size_t row) {
+  return fmt::format("COMMENT ON {} IS {};\n", comments.text("object", row),
+                     sql::quote_postgres(comments.text("c", row)));
+}
+
 Result<std::string> catalog_functions(sql::PostgresConnection& session, const std::stop_token& stop) {
   auto rows = TRY(session.query(
       "SELECT pg_get_functiondef(p.oid) AS def, p.prokind = 'p' AS procedure, p.oid::regprocedure AS name, "
@@ -206,9 +219,7 @@ Result<std::string> added_to_families(sql::PostgresConnection& session, const st
       "d.classid = x.tableoid AND d.objid = x.oid AND d.xmin = s.xmin WHERE s.refclassid = e.refclassid AND s.refobjid "
       "= e.refobjid AND s.deptype = 'e'))) ORDER BY 1",
       soon(), stop));
-  std::string text;
-  for (size_t i = 0; i < added.rows.size(); ++i) text += tolerant(added.text("s", i) + ";\n", "duplicate_object");
-  return text;
+  return each_tolerant(added, "duplicate_object");
 }
 
 // A foreign key of a partition may have another name than the one that all have of the first table, which is in a dump.
@@ -219,10 +230,7 @@ Result<std::string> names_of_inherited_keys(sql::PostgresConnection& session, co
       "pg_constraint c ON c.conparentid = k.oid) SELECT format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', "
       "conrelid::regclass, first, conname) AS s FROM k WHERE conrelid <> of AND conname <> first ORDER BY 1",
       soon(), stop));
-  std::string text;
-  for (size_t i = 0; i < keys.rows.size(); ++i)
-    text += "\n" + tolerant(keys.text("s", i) + ";\n", "undefined_object OR duplicate_object");
-  return text;
+  return each_tolerant(keys, "undefined_object OR duplicate_object");
 }
 
 // What COMMENT ON calls the object that pg_identify_object() has as i.
@@ -258,10 +266,7 @@ Result<std::string> comments_passed_over(sql::PostgresConnection& session, const
           "d.objoid, d.objsubid",
       soon(), stop));
   std::string text;
-  for (size_t i = 0; i < rows.rows.size(); ++i)
-    text += "\n" + tolerant(fmt::format("COMMENT ON {} IS {};\n", rows.text("object", i),
-                                        sql::quote_postgres(rows.text("c", i))),
-                            kNotThere);
+  for (size_t i = 0; i < rows.rows.size(); ++i) text += "\n" + tolerant(comment_on(rows, i), kNotThere);
   return text;
 }
 
@@ -275,8 +280,7 @@ Result<std::string> comments_on_the_servers_own(sql::PostgresConnection& session
           std::string(kInitdbsEnd) + " ORDER BY d.classoid, d.objoid, d.objsubid",
       soon(), stop));
   std::string text;
-  for (size_t i = 0; i < rows.rows.size(); ++i)
-    text += fmt::format("COMMENT ON {} IS {};\n", rows.text("object", i), sql::quote_postgres(rows.text("c", i)));
+  for (size_t i = 0; i < rows.rows.size(); ++i) text += comment_on(rows, i);
   return text;
 }
 

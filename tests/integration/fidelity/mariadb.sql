@@ -1,6 +1,6 @@
 -- Objects a dump of MariaDB does not carry by itself, and values it does not write exactly.
 CREATE DATABASE azoo; CREATE DATABASE zoo COMMENT 'it''s a \\ zoo'; USE zoo;
-CREATE TABLE discarded (a INT PRIMARY KEY, b INT); INSERT INTO discarded VALUES (1, 2); ALTER TABLE discarded DISCARD TABLESPACE;
+CREATE TABLE discarded (a INT PRIMARY KEY, b FLOAT); INSERT INTO discarded VALUES (1, 2); ALTER TABLE discarded DISCARD TABLESPACE;
 CREATE SEQUENCE zs START WITH 5 INCREMENT BY 3 MINVALUE 2 MAXVALUE 1000 CACHE 10 CYCLE;
 DO NEXTVAL(zs); DO NEXTVAL(zs);
 CREATE SEQUENCE plain; 
