@@ -148,6 +148,13 @@ struct GaleraFacts {
   std::map<std::string, std::string> provider_options;  ///< "pc.weight" -> "1"
 };
 
+/// Its part in MySQL's Group Replication.
+struct GroupMembership {
+  std::string group;  ///< group_replication_group_name
+  std::string state;  ///< ONLINE, RECOVERING, OFFLINE, ERROR, UNREACHABLE; "" = not known
+  std::string role;   ///< PRIMARY, SECONDARY; "" = none now
+};
+
 /// What the data directory of a member says, whether its server runs or not.
 struct StoredFacts {
   enum class Data {
@@ -290,10 +297,11 @@ struct MemberFacts {
   std::vector<Follower> follower_list;
   SemiSync semi_sync;
   std::optional<GaleraFacts> galera;
-  std::optional<std::vector<Slot>> slots;  ///< PostgreSQL
-  std::optional<bool> default_read_only;   ///< PostgreSQL: sessions begin read-only, and may switch it off
-  std::string synchronous_standby_names;   ///< PostgreSQL
-  std::optional<bool> replay_paused;       ///< PostgreSQL
+  std::optional<GroupMembership> replication_group;  ///< MySQL, where one is configured
+  std::optional<std::vector<Slot>> slots;            ///< PostgreSQL
+  std::optional<bool> default_read_only;             ///< PostgreSQL: sessions begin read-only, and may switch it off
+  std::string synchronous_standby_names;             ///< PostgreSQL
+  std::optional<bool> replay_paused;                 ///< PostgreSQL
   std::map<std::string, int64_t>
       standby_limits;  ///< PostgreSQL: settings a standby may not have lower than its primary
   std::vector<StuckCommit> stuck_commits;

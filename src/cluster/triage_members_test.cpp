@@ -192,5 +192,27 @@ TEST(TriageGalera, AChannelFromOutsideIsShown) {
   }
 }
 
+/// A group of MySQL's own chooses its primaries: whom it lets write is no split brain, and none of it is repaired here.
+TEST(TriageMembers, AReplicationGroupIsNeitherJudgedNorRepaired) {
+  World w = healthy(Engine::mysql);
+  for (int i = 0; i < 3; ++i) {
+    w[i].following.clear();
+    w[i].role = MemberRole::primary;
+    w[i].read_only = w[i].super_read_only = false;
+    w[i].replication_group = {"aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", "ONLINE", "PRIMARY"};
+  }
+  const auto report = w.report();
+  EXPECT_FALSE(report.healthy);
+  EXPECT_TRUE(report.has("group-replication"));
+  EXPECT_FALSE(report.has("several-writers"));
+  for (const auto& m : report.members) {
+    EXPECT_EQ(m.verdict, Verdict::unknown) << m.sentence;
+    EXPECT_EQ(m.action, Action::nothing);
+  }
+  // One that left its group writes by itself.
+  w[1].replication_group->state = "OFFLINE";
+  EXPECT_TRUE(w.report().has("several-writers"));
+}
+
 }  // namespace
 }  // namespace holdfast::cluster

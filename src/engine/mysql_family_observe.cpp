@@ -271,6 +271,21 @@ void take_processes(MemberFacts& facts, const sql::Rows& rows) {
   facts.followers = followers;
 }
 
+/// MySQL: its part in a replication group. Configured is enough: what left its group is still of it.
+void look_at_group(MemberFacts& facts, const Settings& variables, Ask& ask) {
+  cluster::GroupMembership membership{.group = variables.text("group_replication_group_name")};
+  if (membership.group.empty()) return;
+  if (auto rows = ask.if_allowed("replication group",
+                                 "SELECT MEMBER_STATE AS state, MEMBER_ROLE AS role FROM "
+                                 "performance_schema.replication_group_members WHERE MEMBER_ID = @@server_uuid");
+      rows && !rows->empty()) {
+    membership.state = rows->text("state");
+    membership.role = rows->text("role");
+  }
+  facts.role = membership.role == "PRIMARY" ? MemberRole::primary : MemberRole::replica;
+  facts.replication_group = std::move(membership);
+}
+
 /// What waits and who is in its way, and what nobody works on. False where the account lacks PROCESS: then it was shown
 /// its own sessions only.
 bool look_at_transactions(MemberFacts& facts, const sql::Rows& processes, Ask& ask, const mysql_family::Ask& quietly) {
@@ -331,7 +346,7 @@ void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& 
               "'slave_exec_mode','replica_exec_mode','slave_skip_errors','replica_skip_errors',"
               "'sql_slave_skip_counter','sql_replica_skip_counter','slave_type_conversions',"
               "'replica_type_conversions','replicate_events_marked_for_skip','slave_preserve_commit_order',"
-              "'replica_preserve_commit_order') OR Variable_name LIKE 'rpl_semi_sync%'"))
+              "'replica_preserve_commit_order','group_replication_group_name') OR Variable_name LIKE 'rpl_semi_sync%'"))
     variables.add(*rows);
   if (auto rows = ask("status",
                       "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'wsrep_%' OR Variable_name LIKE 'rpl_semi_sync%' "
@@ -384,6 +399,7 @@ void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& 
     note(facts, "replication", rows->empty() ? "follows nobody" : facts.following[0].upstream,
          "SQL replication status");
   }
+  if (engine == Engine::mysql) look_at_group(facts, variables, ask);
   if (unready) return;
   if (engine != Engine::galera && facts.log_bin == true) {
     take_log_filters(engine, facts, ask);

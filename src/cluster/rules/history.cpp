@@ -292,6 +292,13 @@ std::vector<Finding> foreign(const View& view) {
 
 std::vector<Finding> several_writers(const View& view) {
   if (!may_write(view.cluster.engine) || view.writers.size() < 2) return {};
+  // Members of one group may all take writes: it orders them.
+  const auto& group = view.writers[0]->replication_group;
+  if (group && std::ranges::all_of(view.writers, [&](const MemberFacts* m) {
+        return m->replication_group && m->replication_group->group == group->group &&
+               m->replication_group->state == "ONLINE";
+      }))
+    return {};
   Finding f{.members = {},
             .summary = fmt::format("{} members take writes: split brain", view.writers.size()),
             .remedy = "stop writes on all but one at once; " + view.command("triage") + " --export-divergence DIR",

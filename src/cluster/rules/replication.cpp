@@ -207,7 +207,7 @@ std::vector<Finding> filters(const View& view) {
 std::vector<Finding> writable(const View& view) {
   if (!is_mysql_family(view)) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.role != MemberRole::replica) return {};
+    if (!m.reachable() || m.role != MemberRole::replica || m.replication_group) return {};
     const bool open = m.read_only == false;
     if (!open && m.super_read_only != false) return {};
     return Finding{.members = {},

@@ -176,6 +176,21 @@ Finding beside_replica(const View& view, const MemberFacts& m, const Following& 
   return f;
 }
 
+/// Its group chooses its primary and brings members back by itself; nothing here knows how to take part in that.
+std::vector<Finding> replication_group(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.replication_group) return {};
+    const auto& group = *m.replication_group;
+    return Finding{
+        .members = {},
+        .summary = name(m) + " is of a Group Replication group, which is neither judged nor repaired",
+        .evidence = {fmt::format("group {}: {}{}", group.group, group.state.empty() ? "state not known" : group.state,
+                                 group.role.empty() ? "" : ", " + group.role)},
+        .remedy = "SELECT * FROM performance_schema.replication_group_members on " + name(m),
+        .blocks = {"repair of " + name(m)}};
+  });
+}
+
 std::vector<Finding> side_channels(const View& view) {
   std::vector<Finding> found;
   for (const auto& m : view.members)
@@ -194,6 +209,8 @@ constexpr Rule kRules[] = {
      chained},
     {"side-channel", Severity::warning, Verdict::healthy, Action::nothing,
      "a member has a replication connection beside its own", side_channels},
+    {"group-replication", Severity::error, Verdict::unknown, Action::nothing,
+     "a member is of a Group Replication group", replication_group},
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "engine/programs.h"
 #include "tests/integration/triage/mysql.h"
 #include "tests/integration/triage/network.h"
+#include "tests/support/program.h"
 #include "tests/support/require.h"
 
 namespace holdfast::test::mysql {
@@ -39,6 +40,23 @@ int replica_port(Patient& p) {
       return std::stoi(line.substr(line.rfind(':', dump) + 1));
   ADD_FAILURE() << "no replica is connected";
   return 0;
+}
+
+/// MySQL's own group instead of a source and its replica.
+void form_group(Patient& p) {
+  idle(p);
+  p.sql(1, {"STOP REPLICA", "RESET REPLICA ALL", "SET GLOBAL super_read_only = OFF"});
+  const int ports[] = {free_port(), free_port()};
+  std::string password = text_of(p.dir(0) + "/../replication.password");
+  std::erase(password, '\n');
+  for (int i : {0, 1})
+    p.sql(i, {"INSTALL PLUGIN group_replication SONAME 'group_replication.so'",
+              "SET GLOBAL group_replication_group_name = 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa'",
+              fmt::format("SET GLOBAL group_replication_local_address = '127.0.0.1:{}'", ports[i]),
+              fmt::format("SET GLOBAL group_replication_group_seeds = '127.0.0.1:{}'", ports[0]),
+              "SET GLOBAL group_replication_recovery_get_public_key = ON",
+              fmt::format("SET GLOBAL group_replication_bootstrap_group = {}", i == 0 ? "ON" : "OFF"),
+              fmt::format("START GROUP_REPLICATION USER = 'replicator', PASSWORD = '{}'", password)});
 }
 
 std::vector<Fault> quiet_faults() {
@@ -82,6 +100,12 @@ std::vector<Fault> quiet_faults() {
        .members = {"1 unknown nothing"},
        .authority = "undeterminable",
        .repair = {"repair.target_unknown", "-i 0: repair.target_is_primary"}},
+      {.name = "quiet: a replication group",
+       .inject = form_group,
+       .diagnoses = {"group-replication 0 1"},
+       .members = {"0 unknown nothing", "1 unknown nothing"},
+       .authority = "provable *",
+       .repair = {"repair.target_unknown", "-i 1: repair.target_unknown"}},
       {.name = "quiet: semi-sync on the primary only, cluster idle",
        .inject =
            [](Patient& p) {
