@@ -27,6 +27,18 @@ struct Case {
 };
 
 const Case kCases[] = {
+    {"its applier waits for a receipt for ever", Engine::mariadb,
+     [](World& w) {
+       w[1].stuck_commits = {{7, 5, "Waiting for semi-sync ACK from slave"}};
+       w[1].semi_sync.timeout_ms = 3'600'000;
+     },
+     "commits-stuck", 1, Verdict::broken, Action::nothing},
+    {"its applier waits for a receipt for a while", Engine::mysql,
+     [](World& w) {
+       w[1].stuck_commits = {{7, 5, "Waiting for semi-sync ACK from replica"}};
+       w[1].semi_sync.timeout_ms = 10'000;
+     },
+     "commits-stuck", 1, Verdict::catching_up, Action::nothing},
     {"applier stopped", Engine::mariadb, [](World& w) { w[1].following[0].applying = false; }, "replica-thread-stopped",
      1, Verdict::stopped, Action::resume},
     {"receiver stopped", Engine::mysql,

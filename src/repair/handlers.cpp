@@ -239,7 +239,12 @@ class FollowSource : public StreamStep {
       return fail(ErrorClass::refused, "repair.target_is_authority",
                   fmt::format("{} has what {} lacks by now: {}", scope.step().member, source->setup().name, own),
                   fmt::format("holdfast triage -c {} -v", members_->cluster.full_name()));
-    return StreamStep::look_before(scope);
+    Value before = TRY(StreamStep::look_before(scope));
+    if (!before["follows"].boolean() && engine() != Engine::postgres) {
+      const auto waits = engine::semi_sync_on(control->setup().socket, true, soon(), scope.stop());
+      before.set("semiSyncSource", waits.value_or(false));  // without the plug-in it does not
+    }
+    return before;
   }
   Result<Value> run(StepScope& scope, const Value& before) override {
     auto* control = TRY(member(scope));
@@ -247,8 +252,20 @@ class FollowSource : public StreamStep {
     source.renew = scope.step().arguments["renew"].boolean();
     source.demote = !before["follows"].boolean();
     TRY_VOID(ready_for_sql(scope));
+    // Its applier would wait, too, for replicas that have left it: for as long as the timeout, which may be for ever.
+    if (before["semiSyncSource"].boolean()) TRY_VOID(wait_for_receipts(*control, false, scope.stop()));
     TRY_VOID(follow_as_before(*members_, *control, source, scope.stop()));
     return Value::object();
+  }
+  Status undo(StepScope& scope, const Value& before, const Value* result) override {
+    TRY_VOID(StreamStep::undo(scope, before, result));
+    return before["semiSyncSource"].boolean() ? wait_for_receipts(*TRY(member(scope)), true, {}) : Status();
+  }
+
+ private:
+  Status wait_for_receipts(engine::MemberControl& control, bool on, std::stop_token stop) const {
+    return engine::set_semi_sync(engine(), control.setup().socket, true, on, "", Deadline::in(seconds(60)),
+                                 std::move(stop));
   }
 };
 

@@ -28,7 +28,7 @@ using std::chrono::seconds;
 /// A cluster of the lab, and another one that is no part of it.
 class Topology {
  public:
-  Topology(Engine engine, std::string cluster) : world(engine, cluster), engine_(engine), cluster_(cluster) {}
+  Topology(Engine engine, const std::string& cluster) : world(engine, cluster), engine_(engine), cluster_(cluster) {}
 
   void run(int i, const std::vector<std::string>& statements) {
     for (const auto& statement : statements) EXPECT_EQ(world.ask(i, statement), "") << statement;

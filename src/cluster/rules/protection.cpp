@@ -62,6 +62,8 @@ std::vector<Finding> after_commit(const View& view) {
   });
 }
 
+constexpr int64_t kEndsByItself = 60'000;  ///< ms: a timeout that one may wait for
+
 std::vector<Finding> stuck_commits(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     double longest = 0;
@@ -76,6 +78,20 @@ std::vector<Finding> stuck_commits(const View& view) {
       }
     }
     if (!count) return {};
+    if (m.upstream() && state.starts_with("Waiting for semi-sync ACK"))
+      return Finding{
+          .members = {},
+          .summary =
+              fmt::format("{} waits for a receipt of what it applies itself, for {:.0f} s so far", name(m), longest),
+          .evidence = {fmt::format("semi-sync waits on it as on a source, for up to {} ms",
+                                   m.semi_sync.timeout_ms.value_or(0))},
+          .remedy = fmt::format(
+              "SET GLOBAL {}=OFF on {}",
+              view.cluster.engine == Engine::mysql ? "rpl_semi_sync_source_enabled" : "rpl_semi_sync_master_enabled",
+              name(m)),
+          .severity = Severity::error,
+          .verdict = m.semi_sync.timeout_ms.value_or(kEndsByItself + 1) <= kEndsByItself ? Verdict::catching_up
+                                                                                         : Verdict::broken};
     return Finding{
         .members = {},
         .summary =

@@ -297,6 +297,8 @@ std::vector<Fault> faults() {
        .inject =
            [](Patient& p) {
              end_writing(p);
+             // Its replicas leave it: what waits for them as a follower waits for ever.
+             p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 3600000"});
              p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF",
                        "SET GLOBAL rpl_semi_sync_master_enabled = ON"});
              p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
@@ -309,6 +311,7 @@ std::vector<Fault> faults() {
        .repair = {"-i 0: partial", "healed"},
        .tidy =
            [](Patient& p) {
+             p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 10000"});
              EXPECT_EQ(p.agent(1, "status")["role"].text(), "primary") << "its next start would make it a replica";
              EXPECT_EQ(p.agent(0, "status")["role"].text(), "replica");
              put_back(p);
