@@ -92,10 +92,12 @@ Status note_channels(const MemberConfig& config, Deadline deadline, std::stop_to
   if (config.engine != Engine::mysql) fill_in_passwords(config, channels);
   const auto known = noted_channels(config);
   for (auto& channel : channels) keep_origins(channel, known);
-  if (channels.empty()) {
-    channels = known;
-    std::erase_if(channels, [&](const engine::Channel& c) { return !from_a_member(config, c); });
-  }
+  // One that is gone may have been taken away by mistake: it is needed to follow a member as before.
+  const auto of_a_member = [&](const engine::Channel& c) { return from_a_member(config, c); };
+  if (std::ranges::none_of(channels, of_a_member))
+    for (const auto& before : known)
+      if (of_a_member(before) && std::ranges::find(channels, before.name, &engine::Channel::name) == channels.end())
+        channels.push_back(before);
   Value list{Value::List()};
   for (const auto& channel : channels) list.push(engine::channel_value(channel));
   Secret body(codec::to_json(Value::object({{"channels", list}})) + "\n");

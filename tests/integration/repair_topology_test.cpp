@@ -159,9 +159,15 @@ TEST(Topology, MysqlARebuiltReplicaReplicatesAsItDid) {
   EXPECT_NE(runs.find("Channel_Name=feed Replicate_Ignore_DB=not here Replica_IO_Running=Yes"), std::string::npos)
       << runs;
 
-  // Detached: it follows with the settings it had.
-  t.run(1, {"STOP REPLICA FOR CHANNEL ''", "RESET REPLICA ALL FOR CHANNEL ''"});
+  // Detached: it follows with the settings it had, though its agent has noted by then what is left.
+  t.run(1, {"STOP REPLICA FOR CHANNEL ''", "RESET REPLICA ALL FOR CHANNEL ''", "STOP REPLICA FOR CHANNEL 'feed'",
+            "CHANGE REPLICATION SOURCE TO SOURCE_CONNECT_RETRY = 11 FOR CHANNEL 'feed'",
+            "START REPLICA FOR CHANNEL 'feed'"});
+  t.is_noted(1, R"("SOURCE_CONNECT_RETRY":"11")");
   t.world.expect_repaired(1);
+  t.run(1,
+        {"STOP REPLICA FOR CHANNEL 'feed'", "CHANGE REPLICATION SOURCE TO SOURCE_CONNECT_RETRY = 9 FOR CHANNEL 'feed'",
+         "START REPLICA FOR CHANNEL 'feed'"});
   EXPECT_EQ(t.world.ask(1, settings), before);
 }
 
