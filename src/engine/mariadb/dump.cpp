@@ -134,6 +134,8 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   own.after += "FLUSH PRIVILEGES;\n";
   auto options = TRY(PrivateFile::create("client.cnf", TRY(mysql_option_file(request.engine, request.target))));
   sys::Command command = dump_everything(program, options);
+  TRY_VOID(look_at_tables(connection, info, own, command, stop));
+  for (const auto& name : engines_used.ignore) command.argv.push_back("--ignore-table=" + name);
   HistoryPlan history = TRY(mariadb_history(sources, info.tool_version, info.notes));
   auto exact = TRY(prepare_exact(sources, request.target, history, request.checksums, info.notes));
   if (exact.tables.empty() && !history.by_transaction.empty()) {
@@ -146,8 +148,6 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   leave_out(exact.tables, command);
   // A table that asks a sequence cannot be filled while only it is locked.
   if (sequences.used()) command.argv.push_back("--skip-add-locks");
-  TRY_VOID(look_at_tables(connection, info, own, command, stop));
-  for (const auto& name : engines_used.ignore) command.argv.push_back("--ignore-table=" + name);
   if (log_bin) {
     command.argv.push_back("--master-data=2");
     command.argv.push_back("--gtid");

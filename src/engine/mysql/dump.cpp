@@ -85,15 +85,15 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   sys::Command command = dump_everything(program, options);
   // Loose: older programs do not know it.
   command.argv.push_back("--loose-init-command=" + without_limits(false));
-  auto exact = TRY(prepare_exact(sources, request.target, {}, request.checksums, info.notes));
-  own.before += exact_structures(exact.tables);
-  leave_out(exact.tables, command);
   TRY_VOID(look_at_tables(connection, info, own, command, stop));
   for (const auto& table : account_tables()) command.argv.push_back("--ignore-table=mysql." + table);
   for (const char* table : kLoadedTables) command.argv.push_back(std::string("--ignore-table=mysql.") + table);
   own.after += TRY(account_statements(connection, info.notes, stop));
   if (facts.text("m") == "ON") command.argv.push_back("--set-gtid-purged=COMMENTED");
   if (facts.text("b") == "1") command.argv.push_back("--source-data=2");
+  auto exact = TRY(prepare_exact(sources, request.target, {}, request.checksums, info.notes));
+  own.before += exact_structures(exact.tables);
+  leave_out(exact.tables, command);
   auto producer = TRY(Producer::start(std::move(command), request.stall_limit, stop));
   auto dump = std::make_unique<MysqlDump>(request, std::move(connection), std::move(options), std::move(producer),
                                           std::move(info), std::move(own));
