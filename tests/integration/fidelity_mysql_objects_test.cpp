@@ -84,6 +84,7 @@ const std::vector<std::string> kMariadb = {
     ("SELECT NEXT_NOT_CACHED_VALUE, MINIMUM_VALUE, MAXIMUM_VALUE, START_VALUE, INCREMENT, CACHE_SIZE, CYCLE_OPTION "
      "FROM "
      "zoo.zs"),
+    "SELECT * FROM zoo.rounds UNION ALL SELECT * FROM zoo.`down'`",
     "SELECT COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE COLUMN_DEFAULT LIKE '%nextval%'",
     ("SELECT db_name, table_name, column_name, min_value, max_value, HEX(histogram) FROM mysql.column_stats ORDER BY "
      "1, 2, "

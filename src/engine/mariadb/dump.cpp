@@ -130,6 +130,7 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   TRY_VOID(note_filters(sources, info.notes));
   own.after += event_statements(TRY(read_events(sources, info.notes)));
   own.after += TRY(mariadb_objects_after(sources, info.notes));
+  own.after += sequences.after;
   // The accounts came as rows; a plain client's server would know them after its next start only.
   own.after += "FLUSH PRIVILEGES;\n";
   auto options = TRY(PrivateFile::create("client.cnf", TRY(mysql_option_file(request.engine, request.target))));

@@ -67,3 +67,5 @@ CREATE DATABASE Zoo CHARACTER SET latin1; CREATE TABLE zoo.`Case` (i INT PRIMARY
 -- The schema sys, which the program leaves out.
 UPDATE sys.sys_config SET value = '99' WHERE variable = 'statement_truncate_len'; CREATE VIEW sys.own AS SELECT 1 AS a;
 CREATE TABLE zoo.at_a_time (i INT PRIMARY KEY, f FLOAT, t TIMESTAMP NOT NULL DEFAULT '2020-06-01 12:00:00'); INSERT INTO zoo.at_a_time (i) VALUES (1);
+-- A sequence that has begun again.
+CREATE SEQUENCE zoo.rounds MINVALUE 1 MAXVALUE 3 CYCLE NOCACHE; SELECT NEXTVAL(zoo.rounds), NEXTVAL(zoo.rounds), NEXTVAL(zoo.rounds), NEXTVAL(zoo.rounds), NEXTVAL(zoo.rounds); CREATE SEQUENCE zoo.`down'` INCREMENT -1 MINVALUE -3 MAXVALUE -1 CYCLE NOCACHE; SELECT NEXTVAL(zoo.`down'`), NEXTVAL(zoo.`down'`), NEXTVAL(zoo.`down'`), NEXTVAL(zoo.`down'`);
