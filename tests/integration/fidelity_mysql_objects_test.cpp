@@ -52,6 +52,7 @@ const std::vector<std::string> kBoth = {
      "TRIGGER_SCHEMA <> 'sys' ORDER BY 1, 2"),
     "SELECT TABLE_SCHEMA, TABLE_NAME, DEFINER FROM information_schema.VIEWS WHERE TABLE_SCHEMA = 'zoo' ORDER BY 1, 2",
     "SELECT variable, value FROM sys.sys_config ORDER BY 1",
+    "SELECT INDEX_NAME, COMMENT FROM information_schema.STATISTICS WHERE TABLE_NAME = 'disabled_keys' ORDER BY 1",
     "SELECT i, CAST(f AS DOUBLE), d FROM mysql.own_numbers ORDER BY 1",
 };
 const std::vector<std::string> kMysql = {

@@ -9,6 +9,7 @@
 #include "engine/mariadb/storage_engines.h"
 #include "engine/mysql_family/completeness.h"
 #include "engine/mysql_family/directories.h"
+#include "engine/mysql_family/disabled_keys.h"
 #include "engine/mysql_family/events.h"
 #include "engine/mysql_family/exact_dump.h"
 #include "engine/mysql_family/memory_tables.h"
@@ -126,6 +127,7 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   const MariadbSequences sequences = TRY(mariadb_sequences(sources));
   own.before += sequences.before;
   own.after += TRY(routine_comments(sources));
+  own.after += TRY(disabled_keys(sources));
   TRY_VOID(note_character_sets(sources, info.notes));
   TRY_VOID(note_filters(sources, info.notes));
   own.after += event_statements(TRY(read_events(sources, info.notes)));

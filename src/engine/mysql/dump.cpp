@@ -6,6 +6,7 @@
 #include "engine/mysql/objects.h"
 #include "engine/mysql_family/completeness.h"
 #include "engine/mysql_family/directories.h"
+#include "engine/mysql_family/disabled_keys.h"
 #include "engine/mysql_family/events.h"
 #include "engine/mysql_family/exact_dump.h"
 #include "engine/mysql_family/routines.h"
@@ -76,6 +77,7 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   own.before += TRY(definers_of_views(connection, stop));
   own.before += TRY(mysql_objects_before(sources, info.notes));
   own.after += TRY(routine_comments(sources));
+  own.after += TRY(disabled_keys(sources));
   TRY_VOID(note_character_sets(sources, info.notes));
   TRY_VOID(note_filters(sources, info.notes));
   own.after += event_statements(TRY(read_events(sources, info.notes)));

@@ -76,3 +76,4 @@ SET sql_mode='NO_UNSIGNED_SUBTRACTION'; CREATE TABLE zoo.differences (a INT UNSI
 CREATE TABLE zoo.byte_members (i INT PRIMARY KEY, e ENUM('a', 0xFFFE) CHARACTER SET binary, s SET(0x80, 'b') CHARACTER SET binary); INSERT INTO zoo.byte_members VALUES (1, 2, 3), (2, 1, 2), (3, NULL, 0);
 -- Former rows that end when they began: no statement loads them, and they end no restore.
 CREATE TABLE zoo.momentary (i INT PRIMARY KEY, t VARCHAR(5)) WITH SYSTEM VERSIONING; SET timestamp=1600000000.5; REPLACE INTO zoo.momentary VALUES (1, 'a'), (1, 'b'); SET timestamp=1600000001.5; REPLACE INTO zoo.momentary VALUES (1, 'c'); SET timestamp=DEFAULT;
+CREATE TABLE zoo.disabled_keys (i INT, j INT, KEY (i), UNIQUE KEY (j)) ENGINE=MyISAM; INSERT INTO zoo.disabled_keys VALUES (1, 1), (1, 2); ALTER TABLE zoo.disabled_keys DISABLE KEYS;
