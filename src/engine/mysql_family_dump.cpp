@@ -95,7 +95,7 @@ Status MysqlFamilyDump::start(ExactDump exact, std::stop_token stop) {
     head_ += as_text({block.data(), got});
   }
   head_ = with_loading_modes(std::move(head_));
-  listed_ = TRY(list_tables(connection_, stop_));
+  listed_ = std::move(exact.listed);
   if (!exact.twin) return {};
   TRY_VOID(exact.twin->release());
   if (exact.checksums) start_checksums(exact.twin->take(), exact.history);

@@ -67,7 +67,7 @@ class MysqlFamilyDump : public DumpStream {
   std::unique_ptr<BackgroundChecksums> checksums_;
   std::stop_token stop_;
   DumpScanner scanner_{DumpFlavour::mysql};
-  ListedTables listed_;  ///< once the program had its snapshot
+  ListedTables listed_;  ///< shortly before the snapshot
   bool done_ = false;
 };
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
-#include <set>
 
+#include "engine/mysql_family/exact_tables.h"
 #include "engine/row_checksum.h"
 
 namespace holdfast::engine {
@@ -57,14 +57,15 @@ Result<std::vector<ChecksumShape>> mysql_checksum_shapes(Engine engine, const As
                                                          const std::function<bool(const TableName&)>& history,
                                                          std::stop_token stop) {
   Columns columns;
-  std::set<std::pair<std::string, std::string>> named_period;
+  std::map<std::pair<std::string, std::string>, std::pair<std::string, std::string>> named_period;
   auto found = TRY(ask(kMysqlColumns, stop));
   const auto tables = TRY(ask(kMysqlTables, stop));
   for (size_t i = 0; i < found.rows.size(); ++i) {
     const std::pair key{found.text("d", i), found.text("t", i)};
     const std::string generated = found.text("g", i);
     const bool period = generated == "ROW START" || generated == "ROW END";
-    if (period) named_period.insert(key);
+    if (generated == "ROW START") named_period[key].first = found.text("c", i);
+    if (generated == "ROW END") named_period[key].second = found.text("c", i);
     if (period ? !history({key.first, "", key.second}) : found.text("x", i).find("VIRTUAL") != std::string::npos)
       continue;
     columns[key].push_back({found.text("c", i), found.text("y", i)});
@@ -79,11 +80,14 @@ Result<std::vector<ChecksumShape>> mysql_checksum_shapes(Engine engine, const As
     if (shape.history && !named_period.contains(key)) {
       for (const char* name : {"row_start", "row_end"}) its_columns.push_back({name, "timestamp"});
     }
+    const auto named = named_period.find(key);
+    const auto [start, end] =
+        named == named_period.end() ? std::pair<std::string, std::string>("row_start", "row_end") : named->second;
     if (is_in_snapshot(storage)) {
       shape.statement =
           statement_of(engine, its_columns,
                        fmt::format("{}.{}{}", sql::quote_mysql_name(key.first), sql::quote_mysql_name(key.second),
-                                   shape.history ? " FOR SYSTEM_TIME ALL" : ""));
+                                   shape.history ? " FOR SYSTEM_TIME ALL WHERE " + loadable_history(start, end) : ""));
     } else {
       shape.why_not = storage.empty() ? "damaged or invalid" : storage + ": its rows are in no snapshot";
     }

@@ -52,6 +52,8 @@ const std::vector<std::string> kBoth = {
      "TRIGGER_SCHEMA <> 'sys' ORDER BY 1, 2"),
     "SELECT TABLE_SCHEMA, TABLE_NAME, DEFINER FROM information_schema.VIEWS WHERE TABLE_SCHEMA = 'zoo' ORDER BY 1, 2",
     "SELECT variable, value FROM sys.sys_config ORDER BY 1",
+    "SELECT INDEX_NAME, COMMENT FROM information_schema.STATISTICS WHERE TABLE_NAME = 'disabled_keys' ORDER BY 1",
+    "SELECT i, CAST(f AS DOUBLE), d FROM mysql.own_numbers ORDER BY 1",
 };
 const std::vector<std::string> kMysql = {
     "SELECT LIBRARY_NAME, LIBRARY_DEFINITION, LANGUAGE, LIBRARY_COMMENT FROM information_schema.LIBRARIES ORDER BY 1",
@@ -79,11 +81,13 @@ const std::vector<std::string> kMariadb = {
     ("SELECT SCHEMA_NAME, SCHEMA_COMMENT, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME <> "
      "'mysql' ORDER BY BINARY SCHEMA_NAME"),
     "SELECT i, t, row_start, row_end FROM zoo.history FOR SYSTEM_TIME ALL ORDER BY 1, 3",
+    "SELECT i, t, row_start, row_end FROM zoo.momentary FOR SYSTEM_TIME ALL WHERE row_start < row_end ORDER BY 3",
     "SELECT * FROM zoo.history_named FOR SYSTEM_TIME ALL ORDER BY 1, 2",
     "SELECT i, f+0, row_start, row_end FROM zoo.float_history FOR SYSTEM_TIME ALL ORDER BY 1, 3",
     ("SELECT NEXT_NOT_CACHED_VALUE, MINIMUM_VALUE, MAXIMUM_VALUE, START_VALUE, INCREMENT, CACHE_SIZE, CYCLE_OPTION "
      "FROM "
      "zoo.zs"),
+    "SELECT * FROM zoo.rounds UNION ALL SELECT * FROM zoo.`down'`",
     "SELECT COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE COLUMN_DEFAULT LIKE '%nextval%'",
     ("SELECT db_name, table_name, column_name, min_value, max_value, HEX(histogram) FROM mysql.column_stats ORDER BY "
      "1, 2, "
@@ -331,6 +335,8 @@ TEST_P(FidelityObjects, ComeBackAsTheyWere) {
   } else {
     EXPECT_NE(backup.out.find("zoo.history_trx"), std::string::npos) << "its history is lost";
     EXPECT_NE(backup.out.find("schema.sys"), std::string::npos) << "sys.own is lost";
+    EXPECT_NE(backup.out.find("history.rows"), std::string::npos) << "of zoo.momentary";
+    EXPECT_NE(backup.out.find("enum.members"), std::string::npos) << "of zoo.byte_members";
   }
 
   Server(member(0)).run("DROP DATABASE marker");

@@ -9,6 +9,7 @@
 #include "engine/mariadb/storage_engines.h"
 #include "engine/mysql_family/completeness.h"
 #include "engine/mysql_family/directories.h"
+#include "engine/mysql_family/disabled_keys.h"
 #include "engine/mysql_family/events.h"
 #include "engine/mysql_family/exact_dump.h"
 #include "engine/mysql_family/memory_tables.h"
@@ -126,14 +127,18 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   const MariadbSequences sequences = TRY(mariadb_sequences(sources));
   own.before += sequences.before;
   own.after += TRY(routine_comments(sources));
+  own.after += TRY(disabled_keys(sources));
   TRY_VOID(note_character_sets(sources, info.notes));
   TRY_VOID(note_filters(sources, info.notes));
   own.after += event_statements(TRY(read_events(sources, info.notes)));
   own.after += TRY(mariadb_objects_after(sources, info.notes));
+  own.after += sequences.after;
   // The accounts came as rows; a plain client's server would know them after its next start only.
   own.after += "FLUSH PRIVILEGES;\n";
   auto options = TRY(PrivateFile::create("client.cnf", TRY(mysql_option_file(request.engine, request.target))));
   sys::Command command = dump_everything(program, options);
+  TRY_VOID(look_at_tables(connection, info, own, command, stop));
+  for (const auto& name : engines_used.ignore) command.argv.push_back("--ignore-table=" + name);
   HistoryPlan history = TRY(mariadb_history(sources, info.tool_version, info.notes));
   auto exact = TRY(prepare_exact(sources, request.target, history, request.checksums, info.notes));
   if (exact.tables.empty() && !history.by_transaction.empty()) {
@@ -146,8 +151,6 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   leave_out(exact.tables, command);
   // A table that asks a sequence cannot be filled while only it is locked.
   if (sequences.used()) command.argv.push_back("--skip-add-locks");
-  TRY_VOID(look_at_tables(connection, info, own, command, stop));
-  for (const auto& name : engines_used.ignore) command.argv.push_back("--ignore-table=" + name);
   if (log_bin) {
     command.argv.push_back("--master-data=2");
     command.argv.push_back("--gtid");

@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "engine/mysql_family/statements.h"
 #include "engine/mysql_family/sys_schema.h"
 #include "engine/mysql_family/system_rows.h"
 
@@ -31,10 +32,29 @@ int program_version(const std::string& text) {
   return 0;
 }
 
+Result<std::string> rounds_of_sequences(const Sources& sources) {
+  const auto rows = TRY(
+      sources.ask_source("SELECT TABLE_SCHEMA AS s, TABLE_NAME AS n FROM information_schema.TABLES WHERE TABLE_TYPE "
+                         "= 'SEQUENCE' ORDER BY 1, 2"));
+  std::string text;
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    const std::string name = quote_mysql_name(rows.text("s", i)) + "." + quote_mysql_name(rows.text("n", i));
+    const auto state = sources.ask_source("SELECT cycle_count AS c FROM " + name);
+    if (!state && state.error().id != "sql.error") return fail(state.error());
+    if (!state || state->text("c") == "0") continue;
+    // At the value that was loaded, which may be a later one than ours.
+    text += executed(fmt::format("CONCAT({}, (SELECT next_not_cached_value FROM {}), {})",
+                                 sql::quote_mysql(fmt::format("DO SETVAL({}, ", name)), name,
+                                 sql::quote_mysql(fmt::format(", 0, {})", state->text("c")))));
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<MariadbSequences> mariadb_sequences(const Sources& sources) {
   MariadbSequences found;
+  found.after = TRY(rounds_of_sequences(sources));
   auto used = TRY(sources.ask_source(fmt::format(
       "SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA NOT IN {} AND (COLUMN_DEFAULT LIKE '%nextval(%' OR "
       "COLUMN_DEFAULT LIKE '%lastval(%' OR COLUMN_DEFAULT LIKE '%setval(%') LIMIT 1",

@@ -7,10 +7,11 @@
 
 namespace holdfast::engine {
 
-/// Sequences that a column's default asks, with their databases: mariadb-dump goes by database, and a table may come
-/// before the sequence it needs.
+/// Sequences, with their databases where a column's default asks one: mariadb-dump goes by database, and a table may
+/// come before the sequence it needs.
 struct MariadbSequences {
   std::string before;  ///< statements; "" when no default asks a sequence
+  std::string after;   ///< how often each has begun again: the dump program has it begin with 0
   bool used() const { return !before.empty(); }
 };
 Result<MariadbSequences> mariadb_sequences(const Sources& sources);

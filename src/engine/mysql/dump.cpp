@@ -6,6 +6,7 @@
 #include "engine/mysql/objects.h"
 #include "engine/mysql_family/completeness.h"
 #include "engine/mysql_family/directories.h"
+#include "engine/mysql_family/disabled_keys.h"
 #include "engine/mysql_family/events.h"
 #include "engine/mysql_family/exact_dump.h"
 #include "engine/mysql_family/routines.h"
@@ -76,6 +77,7 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   own.before += TRY(definers_of_views(connection, stop));
   own.before += TRY(mysql_objects_before(sources, info.notes));
   own.after += TRY(routine_comments(sources));
+  own.after += TRY(disabled_keys(sources));
   TRY_VOID(note_character_sets(sources, info.notes));
   TRY_VOID(note_filters(sources, info.notes));
   own.after += event_statements(TRY(read_events(sources, info.notes)));
@@ -85,15 +87,15 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   sys::Command command = dump_everything(program, options);
   // Loose: older programs do not know it.
   command.argv.push_back("--loose-init-command=" + without_limits(false));
-  auto exact = TRY(prepare_exact(sources, request.target, {}, request.checksums, info.notes));
-  own.before += exact_structures(exact.tables);
-  leave_out(exact.tables, command);
   TRY_VOID(look_at_tables(connection, info, own, command, stop));
   for (const auto& table : account_tables()) command.argv.push_back("--ignore-table=mysql." + table);
   for (const char* table : kLoadedTables) command.argv.push_back(std::string("--ignore-table=mysql.") + table);
   own.after += TRY(account_statements(connection, info.notes, stop));
   if (facts.text("m") == "ON") command.argv.push_back("--set-gtid-purged=COMMENTED");
   if (facts.text("b") == "1") command.argv.push_back("--source-data=2");
+  auto exact = TRY(prepare_exact(sources, request.target, {}, request.checksums, info.notes));
+  own.before += exact_structures(exact.tables);
+  leave_out(exact.tables, command);
   auto producer = TRY(Producer::start(std::move(command), request.stall_limit, stop));
   auto dump = std::make_unique<MysqlDump>(request, std::move(connection), std::move(options), std::move(producer),
                                           std::move(info), std::move(own));

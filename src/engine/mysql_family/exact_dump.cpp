@@ -7,8 +7,9 @@ namespace holdfast::engine {
 Result<ExactDump> prepare_exact(const Sources& sources, const sql::Target& target, const HistoryPlan& history,
                                 bool checksums, std::vector<DumpNote>& notes) {
   ExactDump exact;
-  exact.tables = TRY(plan_exact_tables(sources, history));
+  exact.tables = TRY(plan_exact_tables(sources, history, notes));
   exact.history = history;
+  exact.listed = TRY(list_tables(sources.source, sources.stop));
   const size_t snapshots = (exact.tables.empty() ? 0 : 1) + (checksums ? 1 : 0);
   if (snapshots == 0) return exact;
   auto twin = SnapshotTwin::open(target, snapshots, sources.stop);
@@ -25,8 +26,8 @@ Result<ExactDump> prepare_exact(const Sources& sources, const sql::Target& targe
   for (const auto& table : exact.tables) {
     const std::string name = table.name.database + "." + table.name.table;
     notes.push_back({"values.rounded", name,
-                     fmt::format("FLOAT, JSON and values of other character sets in {} are dumped as the server prints "
-                                 "them: no second snapshot could be taken ({})",
+                     fmt::format("FLOAT, DOUBLE, JSON and values of other character sets in {} are dumped as the "
+                                 "server prints them: no second snapshot could be taken ({})",
                                  name, twin.error().message)});
   }
   exact.tables.clear();

@@ -65,11 +65,32 @@ Status ExactRows::read(std::stop_token stop) {
   return {};
 }
 
+Status ExactRows::note_lost_history(const ExactTable& table, std::stop_token stop) {
+  const std::string name = table.name.text();
+  const auto rows = TRY(
+      snapshot_.query(fmt::format("SELECT COUNT(*) AS n FROM {}.{} FOR SYSTEM_TIME ALL WHERE NOT ({})",
+                                  sql::quote_mysql_name(table.name.database), sql::quote_mysql_name(table.name.table),
+                                  loadable_history(table.start, table.end)),
+                      Deadline::in(std::chrono::hours(24)), stop));
+  if (rows.text("n") != "0")
+    notes_.push_back(
+        {"history.rows", name,
+         fmt::format("{} former rows of table {} are not in the dump: they end when they begin, or before, "
+                     "and no statement can load that",
+                     rows.text("n"), name)});
+  return {};
+}
+
 Status ExactRows::read_table(const ExactTable& table, std::stop_token stop) {
   const std::string insert = exact_insert(table);
-  std::string text =
-      fmt::format("\n--\n-- Dumping data for table {}\n--\n\nUSE {};\nSET sql_mode='{}';\n",
-                  sql::quote_mysql_name(table.name.table), sql::quote_mysql_name(table.name.database), kLoadingModes);
+  std::string text = fmt::format("\n--\n-- Dumping data for table {0}\n--\n\nUSE {1};\nSET sql_mode='{2}{3}{4}';\n",
+                                 sql::quote_mysql_name(table.name.table), sql::quote_mysql_name(table.name.database),
+                                 kLoadingModes, table.modes, table.plain_literals ? ",NO_BACKSLASH_ESCAPES" : "");
+  // An open table keeps its expressions as they are in the modes it was opened in.
+  const std::string reopen = table.modes.empty() && !table.plain_literals
+                                 ? ""
+                                 : fmt::format("FLUSH LOCAL TABLES {};\n", sql::quote_mysql_name(table.name.table));
+  text += reopen;
   if (table.history) text += "SET system_versioning_insert_history=1;\n";
   bool open = false, any = false;
   size_t inexact = 0;
@@ -82,8 +103,10 @@ Status ExactRows::read_table(const ExactTable& table, std::stop_token stop) {
     open = false;
     return put(std::exchange(text, {}), stop);
   };
+  if (table.history) TRY_VOID(note_lost_history(table, stop));
   TRY_VOID(snapshot_.stream(exact_select(table), on_row, Deadline::in(std::chrono::hours(24 * 7)), stop));
   if (open) text += ";\n";
+  text += reopen;
   // Its rows move the counter: they were written upwards.
   if (!any && !table.counter.empty())
     text += fmt::format("ALTER TABLE {} AUTO_INCREMENT={};\n", sql::quote_mysql_name(table.name.table), table.counter);

@@ -28,6 +28,7 @@ class ExactRows {
 
  private:
   Status read(std::stop_token stop);
+  Status note_lost_history(const ExactTable& table, std::stop_token stop);
   Status read_table(const ExactTable& table, std::stop_token stop);
   bool put(std::string text, const std::stop_token& stop);
 

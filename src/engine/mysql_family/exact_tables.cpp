@@ -7,6 +7,7 @@
 #include <set>
 
 #include "codec/hex.h"
+#include "engine/mysql_family/expression_modes.h"
 #include "engine/mysql_family/json_exact.h"
 #include "engine/mysql_family/namesakes.h"
 #include "engine/mysql_family/program_head.h"
@@ -86,9 +87,11 @@ std::optional<std::string> json_text(const std::string& hex, const std::string& 
 /// Tables to be written by us, and whether they are system-versioned.
 using Chosen = std::map<TableName, bool>;
 
-// Text gives the member of an ENUM or SET: where one is empty, it is also that of no member.
+// Text gives the member of an ENUM or SET: where one is empty, it is also that of no member. One of bytes is in no
+// text.
 constexpr std::string_view kEmptyMember =
-    " OR (c.DATA_TYPE IN ('enum', 'set') AND (c.COLUMN_TYPE LIKE '%(\'\'%' OR c.COLUMN_TYPE LIKE '%,\'\'%'))";
+    " OR (c.DATA_TYPE IN ('enum', 'set') AND (c.COLUMN_TYPE LIKE '%(\'\'%' OR c.COLUMN_TYPE LIKE '%,\'\'%' OR "
+    "c.CHARACTER_SET_NAME = 'binary'))";
 
 Status choose_by_columns(const Sources& sources, const HistoryPlan& history, Chosen& chosen) {
   const bool mariadb = sources.source.is_mariadb();
@@ -99,13 +102,25 @@ Status choose_by_columns(const Sources& sources, const HistoryPlan& history, Cho
       "information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME WHERE "
       "t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND t.ENGINE IN {} AND t.TABLE_SCHEMA NOT IN {} AND "
       "((c.EXTRA NOT LIKE '%STORED GENERATED%' AND "
-      "c.EXTRA NOT LIKE '%VIRTUAL GENERATED%' AND (c.DATA_TYPE = 'float'{}{} OR "
+      "c.EXTRA NOT LIKE '%VIRTUAL GENERATED%' AND (c.DATA_TYPE IN ('float','double'){}{} OR "
       "c.CHARACTER_SET_NAME NOT IN ('utf8','utf8mb3','utf8mb4','latin1','ascii','binary'))){}) ORDER BY 1, 2",
       kEnginesWithRows, kSystemSchemas, kEmptyMember,
       std::string(mariadb ? "" : " OR c.DATA_TYPE = 'json'") + std::string(kOnlyUpwards),
-      history.dumped ? " OR (c.GENERATION_EXPRESSION = 'ROW START' AND c.DATA_TYPE = 'bigint')" : "")));
+      history.dumped ? " OR t.TABLE_TYPE = 'SYSTEM VERSIONED'" : "")));
   for (size_t i = 0; i < rows.rows.size(); ++i)
     chosen[{rows.text("s", i), "", rows.text("n", i)}] = rows.text("k", i) == "SYSTEM VERSIONED";
+  return {};
+}
+
+// Users have tables beside the server's own, which hold no such values, but for two that hold settings.
+Status choose_beside_system_tables(const Sources& sources, Chosen& chosen) {
+  auto rows = TRY(sources.ask_source(fmt::format(
+      "SELECT DISTINCT t.TABLE_NAME AS n FROM information_schema.COLUMNS c JOIN information_schema.TABLES t ON "
+      "t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME WHERE t.TABLE_SCHEMA = 'mysql' AND t.TABLE_TYPE "
+      "= 'BASE TABLE' AND t.ENGINE IN {} AND t.TABLE_NAME NOT IN ('engine_cost','server_cost') AND c.EXTRA NOT LIKE "
+      "'%GENERATED%' AND c.DATA_TYPE IN ('float','double')",
+      kEnginesWithRows)));
+  for (size_t i = 0; i < rows.rows.size(); ++i) chosen[{"mysql", "", rows.text("n", i)}] = false;
   return {};
 }
 
@@ -137,10 +152,27 @@ Status choose_hidden_keys(const Sources& sources, Chosen& chosen) {
   return {};
 }
 
+// The server shows them as question marks, in all that it says of the table.
+Status note_members_of_bytes(const Sources& sources, std::vector<DumpNote>& notes) {
+  if (!sources.source.is_mariadb()) return {};
+  const auto rows = TRY(sources.ask_source(fmt::format(
+      "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS n, COLUMN_NAME AS c FROM information_schema.COLUMNS WHERE DATA_TYPE IN "
+      "('enum', 'set') AND CHARACTER_SET_NAME = 'binary' AND COLUMN_TYPE LIKE '%?%' AND TABLE_SCHEMA NOT IN {} ORDER "
+      "BY 1, 2",
+      kSystemSchemas)));
+  for (size_t i = 0; i < rows.rows.size(); ++i)
+    notes.push_back({"enum.members", rows.text("s", i) + "." + rows.text("n", i),
+                     fmt::format("members of column {} of table {}.{} hold bytes that the server shows as question "
+                                 "marks: a restore gives them these names",
+                                 rows.text("c", i), rows.text("s", i), rows.text("n", i))});
+  return {};
+}
+
 Result<Chosen> choose(const Sources& sources, const HistoryPlan& history) {
   Chosen chosen;
   TRY_VOID(choose_hidden_keys(sources, chosen));
   TRY_VOID(choose_by_columns(sources, history, chosen));
+  TRY_VOID(choose_beside_system_tables(sources, chosen));
   TRY_VOID(choose_generated_only(sources, chosen));
   const auto same = TRY(find_namesakes(sources.source, sources.stop));
   for (const auto& name : same.tables) chosen[name] = same.versioned.contains(name);
@@ -227,7 +259,11 @@ std::string exact_select(const ExactTable& table) {
   for (const auto& column : table.columns) text += (text.size() > 7 ? "," : "") + column.expression;
   if (table.columns.empty()) text += "NULL";  // a row for each of its rows
   return fmt::format("{} FROM {}.{}{}", text, quote_mysql_name(table.name.database), quote_mysql_name(table.name.table),
-                     table.history ? " FOR SYSTEM_TIME ALL" : "");
+                     table.history ? " FOR SYSTEM_TIME ALL WHERE " + loadable_history(table.start, table.end) : "");
+}
+
+std::string loadable_history(const std::string& start, const std::string& end) {
+  return fmt::format("{} < {}", quote_mysql_name(start), quote_mysql_name(end));
 }
 
 std::string exact_insert(const ExactTable& table) {
@@ -246,6 +282,7 @@ Status describe(const Sources& sources, ExactTable& table) {
   for (size_t k = 0; k < columns.rows.size(); ++k) {
     const bool period = columns.text("g", k) == "ROW START" || columns.text("g", k) == "ROW END";
     named_period |= period;
+    if (period) (columns.text("g", k) == "ROW START" ? table.start : table.end) = columns.text("c", k);
     upwards |= columns.text("e", k).find("auto_increment") != std::string::npos &&
                (columns.text("k", k) == "PRI" || columns.text("k", k) == "UNI");
     if (period ? !table.history
@@ -269,16 +306,27 @@ Status describe(const Sources& sources, ExactTable& table) {
   return {};
 }
 
-Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const HistoryPlan& history) {
+Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const HistoryPlan& history,
+                                                  std::vector<DumpNote>& notes) {
   // SHOW CREATE TABLE prints defaults of TIMESTAMP in the session's zone, and they are read in this one.
   TRY(sources.ask_source("SET time_zone = '+00:00'"));
   std::vector<ExactTable> tables;
-  const Chosen chosen = TRY(choose(sources, history));
+  Chosen chosen = TRY(choose(sources, history));
+  TRY_VOID(note_members_of_bytes(sources, notes));
+  const auto modes = TRY(expression_modes(sources, notes));
+  for (const auto& [name, needed] : modes) chosen.try_emplace(name, needed.versioned);
   for (const auto& [name, versioned] : chosen) {
     ExactTable table;
     table.name = name;
     table.history = history.dumped && versioned && !history.by_transaction.contains(name);
     TRY_VOID(describe(sources, table));
+    if (const auto needed = modes.find(name); needed != modes.end()) {
+      table.modes = needed->second.modes;
+      // What stands for a value of JSON has backslashes.
+      const bool json = std::ranges::any_of(table.columns, [](const auto& c) { return c.form == ValueForm::json; });
+      table.plain_literals = needed->second.plain_literals && !json;
+      if (needed->second.plain_literals && json) notes.push_back(generated_differs(name));
+    }
     tables.push_back(std::move(table));
   }
   return tables;
@@ -286,14 +334,16 @@ Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const 
 
 std::string exact_structures(const std::vector<ExactTable>& tables) {
   if (tables.empty()) return "";
-  std::string text =
-      fmt::format("--\n-- Tables whose rows follow at the end\n--\n\n{}SET sql_mode='{}';\n", kOpen, kLoadingModes);
+  const auto modes = [](const std::string& more) { return fmt::format("SET sql_mode='{}{}';\n", kLoadingModes, more); };
+  std::string text = fmt::format("--\n-- Tables whose rows follow at the end\n--\n\n{}{}", kOpen, modes(""));
   std::string schema;
   for (const auto& table : tables) {
     if (table.schema != schema)
       text += fmt::format("{};\nUSE {};\n", table.schema, quote_mysql_name(table.name.database));
     schema = table.schema;
+    if (!table.modes.empty()) text += modes(table.modes);
     text += fmt::format("DROP TABLE IF EXISTS {};\n{};\n", quote_mysql_name(table.name.table), table.create);
+    if (!table.modes.empty()) text += modes("");
   }
   return text + std::string(kClose) + "\n";
 }

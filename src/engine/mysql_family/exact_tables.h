@@ -1,7 +1,9 @@
 // Tables whose values a dump program does not write exactly, because it writes text in utf8mb4: FLOAT (six digits),
-// character sets that do not come back the same from Unicode (sjis 5C), JSON with decimals, ENUM and SET with an empty
-// member. ARCHIVE tables whose AUTO_INCREMENT refuses their own rows. And namesakes (namesakes.h). They are kept out of
-// the program; their structure is made before its output, and their rows, written by us, follow it.
+// DOUBLE (-0), character sets that do not come back the same from Unicode (sjis 5C), JSON with decimals, ENUM and SET
+// with an empty member. Tables whose history may hold rows that cannot be loaded. ARCHIVE tables whose AUTO_INCREMENT
+// refuses their own rows. Generated columns that are other values in another mode of SQL. And namesakes (namesakes.h).
+// They are kept out of the program; their structure is made before its output, and their rows, written by us, follow
+// it.
 #pragma once
 
 #include <set>
@@ -29,11 +31,14 @@ struct ExactColumn {
 
 struct ExactTable {
   TableName name;
-  bool history = false;  ///< system-versioned, with its former rows
-  std::string create;    ///< SHOW CREATE TABLE
-  std::string counter;   ///< AUTO_INCREMENT of an ARCHIVE table, taken out of `create`
-  std::string schema;    ///< CREATE DATABASE of its database
-  std::string triggers;  ///< statements
+  bool history = false;                              ///< system-versioned, with its former rows
+  std::string start = "row_start", end = "row_end";  ///< of the period, where there is history
+  std::string create;                                ///< SHOW CREATE TABLE
+  std::string counter;                               ///< AUTO_INCREMENT of an ARCHIVE table, taken out of `create`
+  std::string schema;                                ///< CREATE DATABASE of its database
+  std::string triggers;                              ///< statements
+  std::string modes;                                 ///< ",A,B": more modes of SQL its expressions were written for
+  bool plain_literals = false;                       ///< and its rows under NO_BACKSLASH_ESCAPES
   std::vector<ExactColumn> columns;
 };
 
@@ -48,6 +53,9 @@ std::string exact_values(const std::vector<ExactColumn>& columns, const sql::Row
 /// "SELECT ... FROM `a`.`b`" and "INSERT INTO `b` (...) VALUES". Pure.
 std::string exact_select(const ExactTable& table);
 std::string exact_insert(const ExactTable& table);
+/// "`row_start` < `row_end`": no statement loads other rows, which a clock that was set back or changes within one
+/// microsecond made. Pure.
+std::string loadable_history(const std::string& start, const std::string& end);
 
 /// What of system-versioned tables' history the dump has.
 struct HistoryPlan {
@@ -57,7 +65,8 @@ struct HistoryPlan {
 
 /// The tables of the source that need it, with all that is asked of the catalogue, and those that the program would
 /// take for one of them.
-Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const HistoryPlan& history);
+Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const HistoryPlan& history,
+                                                  std::vector<DumpNote>& notes);
 /// Fills everything but name and history from the catalogue.
 Status describe(const Sources& sources, ExactTable& table);
 /// Their structures, without rows. Pure.

@@ -54,7 +54,7 @@ TEST(ExactTable, rows_are_written_in_the_order_of_the_columns) {
   EXPECT_EQ(exact_insert(table), "INSERT INTO `t` (`f`, `j`, `d`, `s`) VALUES");
   EXPECT_TRUE(
       exact_select(table).ends_with(",`d`,HEX(`s`) FROM `a``b`.`t` FOR SYSTEM_TIME "
-                                    "ALL"))
+                                    "ALL WHERE `row_start` < `row_end`"))
       << exact_select(table);
   size_t inexact = 0;
   EXPECT_EQ(exact_values(table.columns, {"0.1", "312E35", std::nullopt, "2023-02-30", "5C"}, &inexact),
@@ -77,6 +77,11 @@ TEST(ExactStructures, stand_in_a_session_of_their_own) {
   EXPECT_EQ(text.find("CREATE SCHEMA `a`;\nUSE `a`;\nDROP TABLE IF EXISTS `t`;\nCREATE TABLE `t` (f FLOAT);\n"),
             text.rfind("CREATE SCHEMA `a`"));
   EXPECT_NE(text.find("ALLOW_INVALID_DATES"), std::string::npos);
+  EXPECT_EQ(text.find("NO_UNSIGNED_SUBTRACTION"), std::string::npos);
+  table.modes = ",NO_UNSIGNED_SUBTRACTION";
+  const std::string other = exact_structures({table});
+  EXPECT_LT(other.find("NO_UNSIGNED_SUBTRACTION';\nDROP"), other.find("CREATE TABLE"));
+  EXPECT_GT(other.rfind("NO_DIR_IN_CREATE';\n"), other.find("CREATE TABLE"));
 }
 
 TEST(ExactTable, minus_zero_is_no_integer_and_a_row_may_have_no_column_of_its_own) {

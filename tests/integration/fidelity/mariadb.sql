@@ -67,3 +67,13 @@ CREATE DATABASE Zoo CHARACTER SET latin1; CREATE TABLE zoo.`Case` (i INT PRIMARY
 -- The schema sys, which the program leaves out.
 UPDATE sys.sys_config SET value = '99' WHERE variable = 'statement_truncate_len'; CREATE VIEW sys.own AS SELECT 1 AS a;
 CREATE TABLE zoo.at_a_time (i INT PRIMARY KEY, f FLOAT, t TIMESTAMP NOT NULL DEFAULT '2020-06-01 12:00:00'); INSERT INTO zoo.at_a_time (i) VALUES (1);
+-- A sequence that has begun again.
+CREATE SEQUENCE zoo.rounds MINVALUE 1 MAXVALUE 3 CYCLE NOCACHE; SELECT NEXTVAL(zoo.rounds), NEXTVAL(zoo.rounds), NEXTVAL(zoo.rounds), NEXTVAL(zoo.rounds), NEXTVAL(zoo.rounds); CREATE SEQUENCE zoo.`down'` INCREMENT -1 MINVALUE -3 MAXVALUE -1 CYCLE NOCACHE; SELECT NEXTVAL(zoo.`down'`), NEXTVAL(zoo.`down'`), NEXTVAL(zoo.`down'`), NEXTVAL(zoo.`down'`);
+-- DOUBLE alone in its table; a user's table beside the server's own; columns of another mode of SQL.
+CREATE TABLE zoo.signs (i INT PRIMARY KEY, d DOUBLE, e DOUBLE(10,3)); INSERT INTO zoo.signs VALUES (1, -0e0, -0e0), (2, 0, 0), (3, 1e308, -1.5); CREATE TABLE mysql.own_numbers (i INT PRIMARY KEY, f FLOAT, d DOUBLE); INSERT INTO mysql.own_numbers VALUES (1, 16777216, -0e0), (2, 0.1, 0.1);
+SET sql_mode='NO_UNSIGNED_SUBTRACTION'; CREATE TABLE zoo.differences (a INT UNSIGNED, b BIGINT AS (a - 5) STORED, t TEXT); INSERT INTO zoo.differences (a) VALUES (1), (10); CREATE TABLE zoo.no_differences (a INT UNSIGNED, b BIGINT AS (a - 5) STORED); INSERT INTO zoo.no_differences (a) VALUES (10); SET sql_mode=DEFAULT;
+-- Members that are bytes.
+CREATE TABLE zoo.byte_members (i INT PRIMARY KEY, e ENUM('a', 0xFFFE) CHARACTER SET binary, s SET(0x80, 'b') CHARACTER SET binary); INSERT INTO zoo.byte_members VALUES (1, 2, 3), (2, 1, 2), (3, NULL, 0);
+-- Former rows that end when they began: no statement loads them, and they end no restore.
+CREATE TABLE zoo.momentary (i INT PRIMARY KEY, t VARCHAR(5)) WITH SYSTEM VERSIONING; SET timestamp=1600000000.5; REPLACE INTO zoo.momentary VALUES (1, 'a'), (1, 'b'); SET timestamp=1600000001.5; REPLACE INTO zoo.momentary VALUES (1, 'c'); SET timestamp=DEFAULT;
+CREATE TABLE zoo.disabled_keys (i INT, j INT, KEY (i), UNIQUE KEY (j)) ENGINE=MyISAM; INSERT INTO zoo.disabled_keys VALUES (1, 1), (1, 2); ALTER TABLE zoo.disabled_keys DISABLE KEYS;
