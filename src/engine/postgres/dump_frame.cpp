@@ -2,6 +2,7 @@
 
 #include "engine/postgres/dump_parts.h"
 #include "engine/postgres/dump_statements.h"
+#include "engine/postgres/loadable.h"
 
 namespace holdfast::engine {
 namespace {
@@ -42,7 +43,7 @@ Result<std::string> catalog_functions(sql::PostgresConnection& session, const st
       soon(), stop));
   std::string text = rows.empty() ? "" : "SET check_function_bodies = false;\n";
   for (size_t i = 0; i < rows.rows.size(); ++i)
-    text += fmt::format("{};\nALTER {} {} OWNER TO {};\n", rows.text("def", i),
+    text += fmt::format("{};\nALTER {} {} OWNER TO {};\n", loadable(rows.text("def", i)),
                         rows.text("procedure", i) == "t" ? "PROCEDURE" : "FUNCTION", rows.text("name", i),
                         rows.text("owner", i));
   return text;
