@@ -110,7 +110,7 @@ class PostgresDump : public DumpStream {
     if (facts.text("usual") != "t")
       info_.notes.push_back(
           {"database.missing", "postgres", "the server has no database postgres; what is restored has an empty one"});
-    TRY_VOID(note_server(*main_, info_, stop_));
+    TRY_VOID(note_server(*main_, standby, request_.primary, info_, stop_));
     settings_ = TRY(server_settings(*main_, stop_));
     return next_group();
   }

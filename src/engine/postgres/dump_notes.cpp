@@ -125,7 +125,8 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
 
 }  // namespace
 
-Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_token stop) {
+Status note_server(sql::PostgresConnection& session, bool standby, const std::optional<sql::Target>& primary,
+                   DumpInfo& info, std::stop_token stop) {
   auto closed =
       TRY(session.query("SELECT datname AS d, datconnlimit = -2 AS invalid FROM pg_database WHERE (NOT "
                         "datallowconn OR datconnlimit = -2) AND datname <> 'template0'",
@@ -162,10 +163,7 @@ Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_t
                           fmt::format("tablespace {} is in {}: a restore puts it beside its data directory, or where "
                                       "--tablespace-map {}=NEW says",
                                       spaces.text("s", i), spaces.text("l", i), spaces.text("l", i))});
-  auto prepared = TRY(session.query("SELECT gid AS g FROM pg_prepared_xacts", soon(), stop));
-  if (!prepared.empty())
-    info.notes.push_back(
-        {"transaction.prepared", "", "prepared transactions are not in the dump: " + some_of(prepared, "g")});
+  TRY_VOID(note_prepared(session, standby, primary, info, stop));
   auto origins = TRY(session.query(
       "SELECT roname AS n FROM pg_replication_origin WHERE roname !~ '^pg_[0-9_]+$' ORDER BY 1", soon(), stop));
   if (!origins.empty())
@@ -225,6 +223,36 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
            "foreign keys whose triggers are disabled (ALTER TABLE ... DISABLE TRIGGER ALL) are enforced again after a "
            "restore of {}: {}"},
       Kind{
+// A standby does not show them. It allows as many as its primary does, or does not start.
+Status note_prepared(sql::PostgresConnection& session, bool standby, const std::optional<sql::Target>& primary,
+                     DumpInfo& info, const std::stop_token& stop) {
+  constexpr const char* kPrepared = "SELECT gid AS g FROM pg_prepared_xacts ORDER BY prepared";
+  Result<sql::Rows> prepared = sql::Rows{};
+  if (!standby) {
+    prepared = TRY(session.query(kPrepared, soon(), stop));
+  } else {
+    auto allowed = TRY(session.query("SELECT current_setting('max_prepared_transactions') AS n", soon(), stop));
+    if (allowed.text("n") == "0") return {};
+    if (!primary) {
+      prepared = fail(ErrorClass::unavailable, "engine.no_primary", "it is not known which member that is");
+    } else if (auto asked = open_dump_session(*primary, stop)) {
+      prepared = asked->query(kPrepared, soon(), stop);
+    } else {
+      prepared = fail(std::move(asked).error());
+    }
+  }
+  if (!prepared) {
+    info.notes.push_back({"transaction.prepared", "",
+                          "prepared transactions are not in the dump; whether there are any is not known, because a "
+                          "standby does not show them and the primary could not be asked: " +
+                              prepared.error().message});
+  } else if (!prepared->empty()) {
+    info.notes.push_back(
+        {"transaction.prepared", "", "prepared transactions are not in the dump: " + some_of(*prepared, "g")});
+  }
+  return {};
+}
+
           "column.generated",
           "SELECT DISTINCT x.adrelid::regclass || '.' || quote_ident(a.attname) AS n FROM pg_attrdef x JOIN "
           "pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum AND a.attgenerated = 's' JOIN pg_depend d "
