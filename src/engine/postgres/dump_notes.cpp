@@ -236,7 +236,7 @@ Status note_prepared(sql::PostgresConnection& session, bool standby, const std::
     auto allowed = TRY(session.query("SELECT current_setting('max_prepared_transactions') AS n", soon(), stop));
     if (allowed.text("n") == "0") return {};
     if (!primary) {
-      prepared = fail(ErrorClass::unavailable, "engine.no_primary", "it is not known which member that is");
+      prepared = fail(ErrorClass::unavailable, "sql.unreachable", "it is not known which member that is");
     } else if (auto asked = open_dump_session(*primary, stop)) {
       prepared = asked->query(kPrepared, soon(), stop);
     } else {
