@@ -119,7 +119,6 @@ Result<PostgresConnection> PostgresConnection::connect(const Target& target, Dea
 Result<PostgresConnection> PostgresConnection::connect_to(const std::string& database, const Target& target,
                                                           Deadline deadline, const std::stop_token& stop) {
   const Transport transport = TRY(transport_of(target));
-  auto state = std::make_unique<State>();
   // libpq wants the socket's directory and the port in its name: DIR/.s.PGSQL.PORT
   std::string host = target.host, port = std::to_string(target.port);
   if (!target.socket.empty()) {
@@ -132,49 +131,57 @@ Result<PostgresConnection> PostgresConnection::connect_to(const std::string& dat
       host = target.socket;
     }
   }
-  std::vector<const char*> keys, values;
-  auto set = [&](const char* key, const std::string& value) {
-    keys.push_back(key);
-    values.push_back(value.c_str());
+  const auto opened = [&](bool utf8) -> Result<std::unique_ptr<State>> {
+    auto state = std::make_unique<State>();
+    std::vector<const char*> keys, values;
+    auto set = [&](const char* key, const std::string& value) {
+      keys.push_back(key);
+      values.push_back(value.c_str());
+    };
+    const std::string encoding = "UTF8", none = "/nonexistent", yes = "true";
+    const auto settings = postgres_transport(target, transport);
+    set("host", host);
+    set("port", port);
+    set("user", target.user);
+    keys.push_back("password");
+    values.push_back(target.password.reveal().data());  // not a copy; a std::string ends with NUL
+    set("dbname", database);
+    set("application_name", target.app_name);
+    if (utf8) set("client_encoding", encoding);
+    if (target.replication) set("replication", yes);
+    set("passfile", none);
+    for (const auto& [key, value] : settings) set(key, value);
+    const std::string methods = "scram-sha-256,md5,gss,sspi,none";
+    if (transport != Transport::verified_tls && PQlibVersion() >= 160000) set("require_auth", methods);
+    keys.push_back(nullptr);
+    values.push_back(nullptr);
+    state->conn = PQconnectStartParams(keys.data(), values.data(), 0);
+    if (!state->conn) return fail(ErrorClass::bug, "sql.init", "libpq gave no connection object");
+    if (PQstatus(state->conn) == CONNECTION_BAD) return fail(state->connect_error());
+    auto want = PGRES_POLLING_WRITING;
+    for (;;) {
+      if (want == PGRES_POLLING_OK) break;
+      if (want == PGRES_POLLING_FAILED) return fail(state->connect_error());
+      short events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+      auto ready = sys::wait_fd(PQsocket(state->conn), events, deadline, stop);
+      if (!ready) return fail(state->lost(std::move(ready).error()));
+      if (!*ready) return fail(state->timeout());
+      if (transport != Transport::verified_tls && asks_for_password(PQsocket(state->conn)))
+        return fail(
+            state->lost(Error{ErrorClass::refused,
+                              "sql.denied",
+                              "the server asks for the password in clear text",
+                              "let its pg_hba.conf ask by scram-sha-256, or spec.tls of the cluster's resource be "
+                              "{required: true, ca: FILE}",
+                              {}}));
+      want = PQconnectPoll(state->conn);
+    }
+    return state;
   };
-  const std::string utf8 = "UTF8", none = "/nonexistent", yes = "true";
-  const auto settings = postgres_transport(target, transport);
-  set("host", host);
-  set("port", port);
-  set("user", target.user);
-  keys.push_back("password");
-  values.push_back(target.password.reveal().data());  // not a copy; a std::string ends with NUL
-  set("dbname", database);
-  set("application_name", target.app_name);
-  set("client_encoding", utf8);
-  if (target.replication) set("replication", yes);
-  set("passfile", none);
-  for (const auto& [key, value] : settings) set(key, value);
-  const std::string methods = "scram-sha-256,md5,gss,sspi,none";
-  if (transport != Transport::verified_tls && PQlibVersion() >= 160000) set("require_auth", methods);
-  keys.push_back(nullptr);
-  values.push_back(nullptr);
-  state->conn = PQconnectStartParams(keys.data(), values.data(), 0);
-  if (!state->conn) return fail(ErrorClass::bug, "sql.init", "libpq gave no connection object");
-  if (PQstatus(state->conn) == CONNECTION_BAD) return fail(state->connect_error());
-  auto want = PGRES_POLLING_WRITING;
-  for (;;) {
-    if (want == PGRES_POLLING_OK) break;
-    if (want == PGRES_POLLING_FAILED) return fail(state->connect_error());
-    short events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-    auto ready = sys::wait_fd(PQsocket(state->conn), events, deadline, stop);
-    if (!ready) return fail(state->lost(std::move(ready).error()));
-    if (!*ready) return fail(state->timeout());
-    if (transport != Transport::verified_tls && asks_for_password(PQsocket(state->conn)))
-      return fail(
-          state->lost(Error{ErrorClass::refused,
-                            "sql.denied",
-                            "the server asks for the password in clear text",
-                            "let its pg_hba.conf ask by scram-sha-256, or spec.tls of the cluster's resource be "
-                            "{required: true, ca: FILE}",
-                            {}}));
-    want = PQconnectPoll(state->conn);
-  }
+  auto done = opened(true);
+  // An encoding with no conversion to UTF-8: its own is spoken.
+  if (!done && done.error().message.find("MULE_INTERNAL") != std::string::npos) done = opened(false);
+  auto state = TRY(std::move(done));
   PQsetnonblocking(state->conn, 1);
   PQsetNoticeProcessor(state->conn, [](void*, const char*) {}, nullptr);
   // The standby refuses every statement where server, database or role make "serializable" the default.

@@ -8,6 +8,7 @@
 #include <future>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "engine/dump.h"
 #include "engine/programs.h"
@@ -38,35 +39,50 @@ class PostgresLimits : public testing::Test {
   }
   static std::string program(const char* name) { return engine::find_program(Engine::postgres, name).value(); }
 
+  static std::string as() { return ::geteuid() == 0 ? kServerUser : ""; }
+  static std::vector<std::string> in_shell(const std::string& command) {
+    return as().empty() ? std::vector<std::string>{"/bin/sh", "-c", command}
+                        : std::vector<std::string>{"/bin/su", as(), "-s", "/bin/sh", "-c", command};
+  }
   /// A server of the test's own, with a superuser admin who needs no password.
   sql::Target server(const std::string& options) {
-    const std::string dir = lab_->state_dir() + "/own", as = ::geteuid() == 0 ? kServerUser : "";
+    const std::string dir = folder("own");
+    const auto made =
+        run_program(in_shell(program("initdb") + " -D " + dir + "/data -U admin -A trust -N >" + dir + "/log 2>&1"));
+    EXPECT_EQ(made.exit_code, 0) << made.err;
+    return started(dir, options);
+  }
+  sql::Target standby_of(const sql::Target& primary, const std::string& options) {
+    const std::string dir = folder("standby"), host = fs::path(primary.socket).parent_path().string();
+    const auto made = run_program(in_shell(program("pg_basebackup") + " -R -c fast -U admin -h " + host + " -D " + dir +
+                                           "/data >" + dir + "/log 2>&1"));
+    EXPECT_EQ(made.exit_code, 0) << log_of(dir);
+    return started(dir, options);
+  }
+  std::string folder(const std::string& name) {
+    std::string dir = lab_->state_dir() + "/" + name;
     fs::create_directories(dir);
-    const std::string quiet = " >" + dir + "/log 2>&1";
-    const auto in_shell = [&](const std::string& command) {
-      return as.empty() ? std::vector<std::string>{"/bin/sh", "-c", command}
-                        : std::vector<std::string>{"/bin/su", as, "-s", "/bin/sh", "-c", command};
-    };
-    if (!as.empty()) {
+    if (!as().empty()) {
       using fs::perms;
       fs::permissions(lab_->state_dir(),
                       perms::group_read | perms::group_exec | perms::others_read | perms::others_exec,
                       fs::perm_options::add);
-      EXPECT_EQ(run_program({"/bin/chown", as, dir}).exit_code, 0);
+      EXPECT_EQ(run_program({"/bin/chown", as(), dir}).exit_code, 0);
     }
-    const auto made = run_program(in_shell(program("initdb") + " -D " + dir + "/data -U admin -A trust -N" + quiet));
-    EXPECT_EQ(made.exit_code, 0) << made.err;
+    return dir;
+  }
+  sql::Target started(const std::string& dir, const std::string& options) {
     sys::Command command;
     command.argv =
         in_shell(fmt::format("exec {} -D {}/data -c listen_addresses= -c unix_socket_directories={} -c "
-                             "fsync=off {}{}",
-                             program("postgres"), dir, dir, options, quiet));
+                             "fsync=off {} >{}/log 2>&1",
+                             program("postgres"), dir, dir, options, dir));
     command.out = command.err = sys::Stdio::null();
     command.new_session = true;
     command.die_with_parent = SIGKILL;
     auto process = sys::spawn(command);
     EXPECT_TRUE(process) << process.error().to_string();
-    if (process) process_.emplace(std::move(*process));
+    if (process) processes_.push_back(std::move(*process));
     sql::Target target;
     target.socket = dir + "/.s.PGSQL.5432";
     target.port = 5432;
@@ -74,8 +90,12 @@ class PostgresLimits : public testing::Test {
     const auto up =
         sys::wait_until([&] { return sql::PostgresConnection::connect(target, Deadline::in(seconds(2))).has_value(); },
                         Deadline::in(seconds(60)));
-    EXPECT_TRUE(up && *up);
+    EXPECT_TRUE(up && *up) << log_of(dir);
     return target;
+  }
+  static std::string log_of(const std::string& dir) {
+    const auto log = sys::read_file(dir + "/log");
+    return log ? std::string(as_text(log->span())) : log.error().to_string();
   }
   RunResult ok(const std::vector<std::string>& args) {
     auto done = lab_->holdfast(args);
@@ -83,11 +103,11 @@ class PostgresLimits : public testing::Test {
     return done;
   }
   void TearDown() override {
-    if (process_) (void)process_->signal_group(SIGKILL);
+    for (auto& process : processes_) (void)process.signal_group(SIGKILL);
   }
 
   std::optional<LabGuard> lab_;
-  std::optional<sys::Process> process_;
+  std::vector<sys::Process> processes_;
 };
 
 TEST_F(PostgresLimits, GlobalsIdleSessionsAndFewConnections) {
@@ -179,6 +199,33 @@ TEST_F(PostgresLimits, ACommitThatWaitsMakesThePositionABound) {
       "t");
   commit.wait();
   EXPECT_TRUE(exact());
+}
+
+// A standby does not show them.
+TEST_F(PostgresLimits, PreparedTransactionsAreReportedFromAStandbyToo) {
+  const auto primary = server("-c max_prepared_transactions=5");
+  EXPECT_EQ(ask(Engine::postgres, primary, "CREATE TABLE t (a int)"), "");
+  EXPECT_EQ(ask(Engine::postgres, primary, "BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'waits'"), "");
+  const auto standby = standby_of(primary, "-c max_prepared_transactions=5");
+  const auto notes = [&](const std::optional<sql::Target>& asked) {
+    engine::DumpRequest request;
+    request.engine = Engine::postgres;
+    request.member = "standby";
+    request.target = standby;
+    request.primary = asked;
+    const auto dump = engine::open_dump(request, {});
+    EXPECT_TRUE(dump) << dump.error().to_string();
+    std::string text;
+    if (dump)
+      for (const auto& note : (*dump)->info().notes) text += note.id + " " + note.text + "\n";
+    return text;
+  };
+  EXPECT_NE(notes(primary).find("transaction.prepared prepared transactions are not in the dump: waits\n"),
+            std::string::npos);
+  auto gone = primary;
+  gone.socket = lab_->state_dir() + "/gone/.s.PGSQL.5432";
+  for (const auto& unknown : {std::optional<sql::Target>(gone), std::optional<sql::Target>()})
+    EXPECT_NE(notes(unknown).find("whether there are any is not known"), std::string::npos);
 }
 
 TEST_F(PostgresLimits, AnIndexThatTakesLongIsWatchedAndEndsOnlyByTheFlag) {

@@ -29,6 +29,8 @@ namespace {
 using std::chrono::seconds;
 
 constexpr int kAttempts = 50;
+/// The one encoding of databases that no other is converted to.
+constexpr std::string_view kUnconverted = "MULE_INTERNAL";
 
 struct Session {
   std::string database;
@@ -108,7 +110,7 @@ class PostgresDump : public DumpStream {
     if (facts.text("usual") != "t")
       info_.notes.push_back(
           {"database.missing", "postgres", "the server has no database postgres; what is restored has an empty one"});
-    TRY_VOID(note_server(*main_, info_, stop_));
+    TRY_VOID(note_server(*main_, standby, request_.primary, info_, stop_));
     settings_ = TRY(server_settings(*main_, stop_));
     return next_group();
   }
@@ -178,7 +180,8 @@ class PostgresDump : public DumpStream {
   Status look_at(Session& session) {
     auto& connection = *session.connection;
     session.encoding = TRY(speak_own_encoding(connection, stop_));
-    if (session.encoding != "SQL_ASCII") TRY(connection.query("SET client_encoding = 'UTF8'", soon(), stop_));
+    if (session.encoding != "SQL_ASCII" && session.encoding != kUnconverted)
+      TRY(connection.query("SET client_encoding = 'UTF8'", soon(), stop_));
     TRY_VOID(note_database(connection, session.database, standby_, info_, stop_));
     TRY(speak_own_encoding(connection, stop_));
     if (standby_) session.left_out = TRY(unlogged_sequences(connection, stop_));
@@ -313,21 +316,22 @@ class PostgresDump : public DumpStream {
   Status start_database() {
     const Session& session = sessions_[next_];
     const bool exists_always = session.database == "template1" || session.database == "postgres";
-    const bool unnameable = session.database.find_first_of("\n\r") != std::string::npos;
+    // pg_dump cannot name it, or sets its encoding before it connects to it.
+    const bool by_us = session.database.find_first_of("\n\r") != std::string::npos || session.encoding == kUnconverted;
     std::string name;
     for (char c : session.database) name += c == '\n' || c == '\r' ? ' ' : c;
     pending_ = fmt::format("--\n-- Databases\n--\n\n--\n-- Database \"{}\" dump\n--\n\n", name);
     // The head of a database's dump sets its encoding, which not every other database can be read in.
     pending_ += fmt::format("\\connect {}\nSET client_encoding = 'UTF8';\n{}", home_, after_connect()) + "\n";
-    if (unnameable) pending_ += TRY(create_database(*main_, session.database, stop_));
-    if (exists_always || unnameable) {
+    if (by_us) pending_ += TRY(create_database(*main_, session.database, stop_));
+    if (exists_always || by_us) {
       pending_ += TRY(database_properties(*main_, session.database, stop_));
-      pending_ += unnameable ? connect_command(session.database) : fmt::format("\\connect {}\n", session.database);
+      pending_ += by_us ? connect_command(session.database) : fmt::format("\\connect {}\n", session.database);
       pending_ += after_connect() + session.frame.objects + "\n";
     }
     sys::Command command;
     command.argv = {pg_dump_, "--no-password", "--snapshot=" + session.snapshot, "--encoding=" + session.encoding};
-    if (!exists_always && !unnameable) command.argv.push_back("--create");
+    if (!exists_always && !by_us) command.argv.push_back("--create");
     for (const auto& pattern : session.left_out) command.argv.push_back("--exclude-table-data=" + pattern);
     command.argv.push_back("-d");
     command.argv.push_back(TRY(postgres_conninfo(request_.target, passfile_.path(), session.database)));

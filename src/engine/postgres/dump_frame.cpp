@@ -2,6 +2,7 @@
 
 #include "engine/postgres/dump_parts.h"
 #include "engine/postgres/dump_statements.h"
+#include "engine/postgres/loadable.h"
 
 namespace holdfast::engine {
 namespace {
@@ -42,7 +43,7 @@ Result<std::string> catalog_functions(sql::PostgresConnection& session, const st
       soon(), stop));
   std::string text = rows.empty() ? "" : "SET check_function_bodies = false;\n";
   for (size_t i = 0; i < rows.rows.size(); ++i)
-    text += fmt::format("{};\nALTER {} {} OWNER TO {};\n", rows.text("def", i),
+    text += fmt::format("{};\nALTER {} {} OWNER TO {};\n", loadable(rows.text("def", i)),
                         rows.text("procedure", i) == "t" ? "PROCEDURE" : "FUNCTION", rows.text("name", i),
                         rows.text("owner", i));
   return text;
@@ -135,6 +136,57 @@ Result<std::map<std::string, std::string>> functions_of_extensions(sql::Postgres
     of[rows.text("e", i)] +=
         tolerant(rows.text("s", i) + " ", "dependent_objects_still_exist OR " + std::string(kNotThere));
   return of;
+}
+
+// Functions of extensions whose definition is not a script's any more, for the same version of the extension.
+Status replaced_functions(sql::PostgresConnection& session, std::map<std::string, std::string>& of,
+                          const std::stop_token& stop) {
+  auto rows = TRY(session.query(
+      "WITH m AS (SELECT refobjid AS e, classid, objid, xmin AS x FROM pg_depend WHERE refclassid = "
+      "'pg_extension'::regclass AND deptype = 'e'), f AS (SELECT DISTINCT ON (e) e, count(*) AS n FROM m GROUP BY e, x "
+      "ORDER BY e, x::text::bigint) SELECT e.extname AS e, e.extversion AS v, pg_get_functiondef(p.oid) AS def FROM "
+      "pg_proc p JOIN m ON m.classid = p.tableoid AND m.objid = p.oid JOIN f ON f.e = m.e AND f.n > 1 JOIN "
+      "pg_extension e ON e.oid = m.e WHERE e.oid >= 16384 AND p.prokind IN ('f', 'p', 'w') AND p.xmin::text <> "
+      "e.xmin::text AND NOT EXISTS (SELECT FROM m s WHERE s.e = m.e AND s.x = p.xmin) ORDER BY p.oid",
+      soon(), stop));
+  for (size_t i = 0; i < rows.rows.size(); ++i)
+    of[rows.text("e", i)] +=
+        tolerant(fmt::format("IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = {} AND extversion = {}) "
+                             "THEN EXECUTE {}; END IF; ",
+                             sql::quote_postgres(rows.text("e", i)), sql::quote_postgres(rows.text("v", i)),
+                             sql::quote_postgres(loadable(rows.text("def", i)))),
+                 "invalid_function_definition OR undefined_file OR " + std::string(kNotThere));
+  return {};
+}
+
+// Event triggers of extensions act on what comes behind them, too, and the rows that a script filled its tables with
+// stand where the dump has rows of its own.
+Status quiet_extensions(sql::PostgresConnection& session, DataFrame& frame, const std::stop_token& stop) {
+  auto triggers = TRY(session.query(
+      "SELECT e.extname AS e, quote_ident(t.evtname) AS n, t.evtenabled AS s FROM pg_event_trigger t JOIN pg_depend d "
+      "ON d.classid = t.tableoid AND d.objid = t.oid AND d.deptype = 'e' JOIN pg_extension e ON e.oid = d.refobjid "
+      "ORDER BY 2",
+      soon(), stop));
+  for (size_t i = 0; i < triggers.rows.size(); ++i) {
+    const std::string trigger = "ALTER EVENT TRIGGER " + triggers.text("n", i), state = triggers.text("s", i);
+    frame.behind_extensions[triggers.text("e", i)] += tolerant(trigger + " DISABLE; ", kNotThere);
+    if (state != "D")
+      frame.after += "\n" + tolerant(trigger + (state == "A"   ? " ENABLE ALWAYS; "
+                                                : state == "R" ? " ENABLE REPLICA; "
+                                                               : " ENABLE; "),
+                                     kNotThere);
+  }
+  frame.event_triggers = frame.event_triggers || !triggers.empty();
+  auto tables = TRY(session.query(
+      "SELECT format('DELETE FROM ONLY %s %s', c.oid::regclass, x.condition) AS s FROM pg_extension e, "
+      "unnest(e.extconfig, e.extcondition) x(config, condition) JOIN pg_class c ON c.oid = x.config AND c.relkind = "
+      "'r' ORDER BY c.oid",
+      soon(), stop));
+  if (tables.empty()) return {};
+  // Whatever triggers and foreign keys such a table has.
+  frame.before += "\nSET session_replication_role = replica;\n" + each_tolerant(tables, kNotThere) +
+                  "RESET session_replication_role;\n";
+  return {};
 }
 
 // Privileges that members of extensions had from the start: pg_dump leaves them to CREATE EXTENSION, which gives them
@@ -370,10 +422,12 @@ Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token s
   frame.after += TRY(names_of_inherited_keys(session, stop)) + TRY(privileges_passed_over(session, stop)) +
                  TRY(comments_passed_over(session, stop));
   const std::string enabled = TRY(enabled_event_triggers(session, stop));
+  TRY_VOID(replaced_functions(session, frame.behind_extensions, stop));
   frame.objects += TRY(comments_on_the_servers_own(session, stop));
   frame.objects += TRY(removed_objects(session, frame, stop));
   frame.event_triggers = !enabled.empty();
   frame.after += enabled;
+  TRY_VOID(quiet_extensions(session, frame, stop));
   return frame;
 }
 

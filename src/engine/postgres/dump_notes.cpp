@@ -63,13 +63,16 @@ constexpr const char* kScripts =
     "'SHAREDIR') d, pg_ls_dir(d.path, true, false) f WHERE starts_with(f, l.e || '--') AND f LIKE '%.sql') m";
 constexpr const char* kNoScripts = "SELECT NULL::text AS e, NULL::text AS script WHERE false";
 
-Status note_added_members(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
-                          const std::stop_token& stop) {
+Result<std::string> with_scripts(sql::PostgresConnection& session, std::string query, const std::stop_token& stop) {
   // Files are read by superusers only, and an error would end the transaction that holds the snapshot.
   auto may = TRY(session.query("SELECT rolsuper AS s FROM pg_roles WHERE rolname = current_user", soon(), stop));
-  std::string query = kAddedMembers;
   query.replace(query.find('%'), 1, may.text("s") == "t" ? kScripts : kNoScripts);
-  auto added = TRY(session.query(query, soon(), stop));
+  return query;
+}
+
+Status note_added_members(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
+                          const std::stop_token& stop) {
+  auto added = TRY(session.query(TRY(with_scripts(session, kAddedMembers, stop)), soon(), stop));
   if (!added.empty())
     info.notes.push_back(
         {"extension.member", database,
@@ -107,6 +110,70 @@ constexpr const char* kChangedExtensions =
     "UNION ALL SELECT format('function %s', p.oid::regprocedure) FROM m JOIN pg_proc p ON m.classid = p.tableoid AND "
     "m.objid = p.oid JOIN pg_extension e ON e.oid = m.e WHERE e.extrelocatable AND p.pronamespace <> e.extnamespace";
 
+/// Members that were altered since by nothing of the above, and objects of the server that were: a row that no script
+/// of the extension wrote, nor initdb. Privileges change rows, too, and are in the dump. '%' stands for what reads the
+/// scripts. Where each member has a transaction of its own, pg_upgrade wrote them all, and nothing is known.
+constexpr const char* kAlteredMembers =
+    "WITH m AS (SELECT refobjid AS e, classid, objid, xmin AS x FROM pg_depend WHERE refclassid = "
+    "'pg_extension'::regclass AND deptype = 'e' AND refobjid >= 16384), known AS (SELECT DISTINCT ON (e) e, "
+    "count(*) > 1 OR (SELECT count(*) FROM m s WHERE s.e = m.e) = 1 AS is FROM m GROUP BY e, x ORDER BY e, "
+    "x::text::bigint), ours AS (SELECT m.*, n.extname FROM m JOIN pg_extension n ON n.oid = m.e JOIN known k "
+    "ON k.e = m.e AND k.is), tx AS (SELECT e, x FROM ours UNION SELECT e, n.xmin FROM ours JOIN pg_extension n "
+    "ON n.oid = e), rows AS (SELECT tableoid AS c, oid AS o, xmin AS x, typacl IS NOT NULL AS granted, typname "
+    "AS name FROM pg_type UNION ALL SELECT tableoid, oid, xmin, false, NULL FROM pg_operator UNION ALL SELECT "
+    "tableoid, oid, xmin, false, opcname FROM pg_opclass UNION ALL SELECT tableoid, oid, xmin, false, opfname "
+    "FROM pg_opfamily UNION ALL SELECT tableoid, oid, xmin, false, dictname FROM pg_ts_dict UNION ALL SELECT "
+    "tableoid, oid, xmin, false, cfgname FROM pg_ts_config UNION ALL SELECT tableoid, oid, xmin, false, "
+    "prsname FROM pg_ts_parser UNION ALL SELECT tableoid, oid, xmin, false, tmplname FROM pg_ts_template UNION "
+    "ALL SELECT tableoid, oid, xmin, false, collname FROM pg_collation UNION ALL SELECT tableoid, oid, xmin, "
+    "false, conname FROM pg_conversion UNION ALL SELECT tableoid, oid, xmin, lanacl IS NOT NULL, lanname FROM "
+    "pg_language UNION ALL SELECT tableoid, oid, xmin, nspacl IS NOT NULL, nspname FROM pg_namespace UNION ALL "
+    "SELECT tableoid, oid, xmin, fdwacl IS NOT NULL, fdwname FROM pg_foreign_data_wrapper UNION ALL SELECT "
+    "tableoid, oid, xmin, srvacl IS NOT NULL, srvname FROM pg_foreign_server UNION ALL SELECT tableoid, oid, "
+    "xmin, prokind NOT IN ('a', 'p') OR proacl IS NOT NULL, proname FROM pg_proc), found AS (SELECT r.*, "
+    "o.extname AS e FROM ours o JOIN rows r ON r.c = o.classid AND r.o = o.objid WHERE NOT EXISTS (SELECT FROM "
+    "tx WHERE tx.e = o.e AND tx.x = r.x)), later AS (SELECT * FROM found WHERE granted), scripts AS (%) SELECT "
+    "e, pg_describe_object(c, o, 0) AS n FROM found WHERE NOT granted UNION SELECT l.e, "
+    "pg_describe_object(l.c, l.o, 0) FROM later l WHERE EXISTS (SELECT FROM scripts s WHERE s.e = l.e) AND NOT "
+    "EXISTS (SELECT FROM scripts s WHERE s.e = l.e AND strpos(s.script, l.name) > 0) UNION SELECT o.extname, "
+    "pg_describe_object(o.classid, o.objid, 0) FROM ours o JOIN pg_class c ON o.classid = c.tableoid AND "
+    "o.objid = c.oid WHERE EXISTS (SELECT FROM pg_type t WHERE t.oid = c.reltype AND t.typacl IS NULL AND NOT "
+    "EXISTS (SELECT FROM tx WHERE tx.e = o.e AND tx.x = t.xmin)) OR EXISTS (SELECT FROM pg_rewrite r WHERE "
+    "r.ev_class = c.oid AND r.ev_type = '1' AND NOT EXISTS (SELECT FROM tx WHERE tx.e = o.e AND tx.x = "
+    "r.xmin)) OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attacl IS "
+    "NULL AND NOT EXISTS (SELECT FROM tx WHERE tx.e = o.e AND tx.x = a.xmin)) OR ((c.reloptions IS NOT NULL OR "
+    "c.relrowsecurity OR c.relreplident NOT IN ('d', 'n')) AND NOT EXISTS (SELECT FROM tx WHERE tx.e = o.e AND "
+    "tx.x = c.xmin)) ORDER BY 2";
+
+/// Objects of the server itself that were altered or dropped. Those that it makes in one go have successive numbers.
+constexpr const char* kAlteredServer =
+    "WITH e AS (SELECT max(xmin::text::bigint) AS x FROM pg_depend WHERE objid < 16384 AND refobjid < 16384 AND "
+    "classid IN ('pg_rewrite'::regclass, 'pg_language'::regclass)), rows AS (SELECT tableoid AS c, oid AS o, xmin AS "
+    "x, typacl IS NOT NULL AS granted FROM pg_type UNION ALL SELECT tableoid, oid, xmin, proacl IS NOT NULL FROM "
+    "pg_proc UNION ALL SELECT tableoid, oid, xmin, false FROM pg_operator UNION ALL SELECT tableoid, oid, xmin, false "
+    "FROM pg_opclass UNION ALL SELECT tableoid, oid, xmin, false FROM pg_opfamily UNION ALL SELECT tableoid, oid, "
+    "xmin, false FROM pg_collation UNION ALL SELECT tableoid, oid, xmin, false FROM pg_conversion UNION ALL SELECT "
+    "tableoid, oid, xmin, false FROM pg_ts_config UNION ALL SELECT tableoid, oid, xmin, dictinitoption IS NOT NULL "
+    "FROM pg_ts_dict UNION ALL SELECT tableoid, oid, xmin, lanacl IS NOT NULL FROM pg_language), made AS (SELECT "
+    "'text search configurations or dictionaries' AS k, oid FROM pg_ts_dict UNION ALL SELECT 'text search "
+    "configurations or dictionaries', oid FROM pg_ts_config UNION ALL SELECT 'collations', oid FROM pg_collation) "
+    "SELECT pg_describe_object(c, o, 0) AS n FROM rows, e WHERE o < 16384 AND NOT granted AND rows.x::text::bigint > "
+    "e.x UNION ALL SELECT format('%s %s that were dropped', max(oid::bigint) - min(oid::bigint) + 1 - count(*), k) "
+    "FROM made WHERE oid BETWEEN 12000 AND 16383 GROUP BY k HAVING max(oid::bigint) - min(oid::bigint) + 1 > count(*) "
+    "ORDER BY 1";
+
+/// Tables of extensions, with the condition for rows that the dump has, and the transactions of the scripts.
+constexpr const char* kTablesOfExtensions =
+    "WITH m AS (SELECT refobjid AS e, classid, objid, xmin AS x FROM pg_depend WHERE refclassid = "
+    "'pg_extension'::regclass AND deptype = 'e'), known AS (SELECT DISTINCT ON (e) e, count(*) > 1 OR (SELECT count(*) "
+    "FROM m s WHERE s.e = m.e) = 1 AS is FROM m GROUP BY e, x ORDER BY e, x::text::bigint) SELECT c.oid::regclass AS "
+    "t, n.extcondition[array_position(n.extconfig, c.oid)] AS condition, (SELECT string_agg(DISTINCT quote_literal(s.x)"
+    ", ', ') FROM (SELECT x FROM m WHERE m.e = n.oid UNION SELECT n.xmin) s(x)) AS tx FROM m JOIN known k ON k.e = m.e "
+    "AND k.is JOIN pg_extension n ON n.oid = m.e JOIN pg_class c ON c.tableoid = m.classid AND c.oid = m.objid WHERE "
+    "c.relkind = 'r' AND c.relpersistence = 'p' AND (n.extconfig IS NULL OR c.oid <> ALL (n.extconfig) OR "
+    "n.extcondition[array_position(n.extconfig, c.oid)] <> '') AND pg_relation_size(c.oid) BETWEEN 1 AND 1 << 28 AND "
+    "has_table_privilege(c.oid, 'SELECT') ORDER BY 1";
+
 Status note_changed_extensions(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
                                const std::stop_token& stop) {
   auto changed = TRY(session.query(std::string(kChangedExtensions) + " ORDER BY 1", soon(), stop));
@@ -120,12 +187,78 @@ Status note_changed_extensions(sql::PostgresConnection& session, const std::stri
   return {};
 }
 
+Status note_altered(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
+                    const std::stop_token& stop) {
+  auto members = TRY(session.query(TRY(with_scripts(session, kAlteredMembers, stop)), soon(), stop));
+  if (!members.empty())
+    info.notes.push_back(
+        {"extension.altered", database,
+         fmt::format("members of extensions of {} that were renamed or altered are restored as CREATE EXTENSION makes "
+                     "them. What depends on the change may need restore --skip or --continue-on=object-errors: {}",
+                     database, some_of(members, "n"))});
+  auto server = TRY(session.query(kAlteredServer, soon(), stop));
+  if (!server.empty())
+    info.notes.push_back({"server.altered", database,
+                          fmt::format("objects of the server itself that were altered or dropped in {} are restored as "
+                                      "a new server has them: {}",
+                                      database, some_of(server, "n"))});
+  auto tables = TRY(session.query(kTablesOfExtensions, soon(), stop));
+  std::string changed;
+  for (size_t i = 0; i < tables.rows.size(); ++i) {
+    std::string in_dump = tables.text("condition", i);
+    if (!in_dump.empty()) in_dump = " EXCEPT SELECT ctid FROM ONLY " + tables.text("t", i) + " " + in_dump;
+    auto found = TRY(session.query(
+        fmt::format("SELECT FROM (SELECT ctid FROM ONLY {0}{1}) r(c) JOIN ONLY {0} t ON t.ctid = r.c WHERE t.xmin NOT "
+                    "IN ({2}) LIMIT 1",
+                    tables.text("t", i), in_dump, tables.text("tx", i)),
+        soon(), stop));
+    if (!found.empty()) changed += (changed.empty() ? "" : ", ") + tables.text("t", i);
+  }
+  if (!changed.empty())
+    info.notes.push_back({"extension.rows", database,
+                          fmt::format("rows that were added or changed in tables of extensions of {}, and that the "
+                                      "extension does not mark as its users', are not in the dump: {}",
+                                      database, changed)});
+  return {};
+}
+
 Status note_left_out(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
                      const std::stop_token& stop);
 
+// A standby does not show them. It allows as many as its primary does, or does not start.
+Status note_prepared(sql::PostgresConnection& session, bool standby, const std::optional<sql::Target>& primary,
+                     DumpInfo& info, const std::stop_token& stop) {
+  constexpr const char* kPrepared = "SELECT gid AS g FROM pg_prepared_xacts ORDER BY prepared";
+  Result<sql::Rows> prepared = sql::Rows{};
+  if (!standby) {
+    prepared = TRY(session.query(kPrepared, soon(), stop));
+  } else {
+    auto allowed = TRY(session.query("SELECT current_setting('max_prepared_transactions') AS n", soon(), stop));
+    if (allowed.text("n") == "0") return {};
+    if (!primary) {
+      prepared = fail(ErrorClass::unavailable, "sql.unreachable", "it is not known which member that is");
+    } else if (auto asked = open_dump_session(*primary, stop)) {
+      prepared = asked->query(kPrepared, soon(), stop);
+    } else {
+      prepared = fail(std::move(asked).error());
+    }
+  }
+  if (!prepared) {
+    info.notes.push_back({"transaction.prepared", "",
+                          "prepared transactions are not in the dump; whether there are any is not known, because a "
+                          "standby does not show them and the primary could not be asked: " +
+                              prepared.error().message});
+  } else if (!prepared->empty()) {
+    info.notes.push_back(
+        {"transaction.prepared", "", "prepared transactions are not in the dump: " + some_of(*prepared, "g")});
+  }
+  return {};
+}
+
 }  // namespace
 
-Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_token stop) {
+Status note_server(sql::PostgresConnection& session, bool standby, const std::optional<sql::Target>& primary,
+                   DumpInfo& info, std::stop_token stop) {
   auto closed =
       TRY(session.query("SELECT datname AS d, datconnlimit = -2 AS invalid FROM pg_database WHERE (NOT "
                         "datallowconn OR datconnlimit = -2) AND datname <> 'template0'",
@@ -162,10 +295,7 @@ Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_t
                           fmt::format("tablespace {} is in {}: a restore puts it beside its data directory, or where "
                                       "--tablespace-map {}=NEW says",
                                       spaces.text("s", i), spaces.text("l", i), spaces.text("l", i))});
-  auto prepared = TRY(session.query("SELECT gid AS g FROM pg_prepared_xacts", soon(), stop));
-  if (!prepared.empty())
-    info.notes.push_back(
-        {"transaction.prepared", "", "prepared transactions are not in the dump: " + some_of(prepared, "g")});
+  TRY_VOID(note_prepared(session, standby, primary, info, stop));
   auto origins = TRY(session.query(
       "SELECT roname AS n FROM pg_replication_origin WHERE roname !~ '^pg_[0-9_]+$' ORDER BY 1", soon(), stop));
   if (!origins.empty())
@@ -187,7 +317,7 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
   };
   constexpr const char* kNotMember =
       " NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = x.tableoid AND e.objid = x.oid AND e.deptype = 'e')";
-  const std::array<Kind, 9> kinds = {
+  const std::array<Kind, 10> kinds = {
       Kind{"index.invalid",
            "SELECT i.indexrelid::regclass::text AS n FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE NOT "
            "i.indisvalid AND x.relkind = 'i' AND",
@@ -220,8 +350,7 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
           "objects that users made in information_schema of {} are not in the dump, nor their rows: {}"},
       Kind{"trigger.enabled",
            "SELECT DISTINCT x.tgrelid::regclass::text AS n FROM pg_trigger x WHERE x.tgisinternal AND x.tgenabled <> "
-           "'O' "
-           "AND x.tgparentid = 0 AND",
+           "'O' AND",
            "foreign keys whose triggers are disabled (ALTER TABLE ... DISABLE TRIGGER ALL) are enforced again after a "
            "restore of {}: {}"},
       Kind{
@@ -247,6 +376,17 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
            "SELECT x.oid::regclass::text AS n FROM pg_class x WHERE x.relkind = 'm' AND x.relispopulated AND",
            "materialized views of {} are filled again by a restore, with what their queries find then, or stay empty "
            "where they read an empty one: {}"},
+      Kind{"column.regclass",
+           "WITH RECURSIVE t(oid) AS (SELECT 'regclass'::regtype::oid UNION SELECT u.oid FROM t JOIN (SELECT typelem "
+           "AS of, oid FROM pg_type WHERE typcategory = 'A' UNION ALL SELECT typbasetype, oid FROM pg_type WHERE "
+           "typtype = 'd' UNION ALL SELECT rngsubtype, rngtypid FROM pg_range UNION ALL SELECT a.atttypid, c.reltype "
+           "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.reltype <> 0) u ON u.of = t.oid) SELECT "
+           "format('%s.%I', a.attrelid::regclass, a.attname) AS n FROM pg_attribute a JOIN t ON t.oid = a.atttypid "
+           "JOIN pg_class x ON x.oid = a.attrelid WHERE x.relkind = 'r' AND x.oid >= 16384 AND a.attnum > 0 AND NOT "
+           "a.attisdropped AND",
+           "columns of {} that name relations (regclass): psql refuses the rows of such a table when it loads an "
+           "export and one of them names an index, because indexes are created after the rows; restore loads "
+           "them: {}"},
       Kind{"language.handler",
            "SELECT quote_ident(x.lanname) AS n FROM pg_language x WHERE x.oid >= 16384 AND x.lanplcallfoid < 16384 AND",
            "languages of {} whose handler is the server's own or an extension's cannot be restored; leave them out "
@@ -281,6 +421,7 @@ Status note_database(sql::PostgresConnection& session, const std::string& databa
   TRY_VOID(note_left_out(session, database, info, stop));
   TRY_VOID(note_added_members(session, database, info, stop));
   TRY_VOID(note_changed_extensions(session, database, info, stop));
+  TRY_VOID(note_altered(session, database, info, stop));
   if (!standby) return {};
   auto unlogged =
       TRY(session.query("SELECT n.nspname || '.' || c.relname AS name FROM pg_class c JOIN "

@@ -1,6 +1,7 @@
 // What a dump of PostgreSQL does not carry, or not exactly, by the catalogue of the source.
 #pragma once
 
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -10,8 +11,10 @@
 
 namespace holdfast::engine {
 
-/// Of the whole server: databases that cannot be read, tablespaces with a place, prepared transactions.
-Status note_server(sql::PostgresConnection& session, DumpInfo& info, std::stop_token stop);
+/// Of the whole server: databases that cannot be read, tablespaces with a place, prepared transactions. `standby`:
+/// those are asked of `primary`.
+Status note_server(sql::PostgresConnection& session, bool standby, const std::optional<sql::Target>& primary,
+                   DumpInfo& info, std::stop_token stop);
 /// Of one database, in its snapshot.
 Status note_database(sql::PostgresConnection& session, const std::string& database, bool standby, DumpInfo& info,
                      std::stop_token stop);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/postgres/dump_parts.h"
+#include "engine/postgres/loadable.h"
 
 namespace holdfast::engine {
 namespace {
@@ -234,11 +235,8 @@ std::string with_in_place_tablespaces(std::string_view globals) {
 }
 
 std::string DumpInserter::feed(std::string_view bytes) {
-  if (passing_) return std::string(bytes);
   std::string out;
   lexer_.feed(bytes, [&](const ScriptPiece& piece) { take(piece, out); });
-  passing_ = !connects_ && frame_.before.empty() && frame_.after.empty() && frame_.behind_extensions.empty() &&
-             unit_.empty() && lexer_.holds_nothing();
   return out;
 }
 
@@ -258,8 +256,10 @@ void DumpInserter::take(const ScriptPiece& piece, std::string& out) {
         in_data_ = true;
         out += frame_.before + "\n";
       }
-      if ((in_data_ || event_triggers_) && !frame_.after.empty() && unit_.starts_with(kEndMarker))
-        out += frame_.after + "\n";
+      if (unit_.starts_with(kEndMarker)) {
+        if (!in_data_ && !frame_.before.empty()) out += frame_.before + "\n";  // a database without a table
+        if (!frame_.after.empty()) out += frame_.after + "\n";
+      }
       out += std::exchange(unit_, {});
       return;
     case ScriptUnit::statement: {
@@ -269,22 +269,24 @@ void DumpInserter::take(const ScriptPiece& piece, std::string& out) {
         unit_ += piece.text;
         if (!piece.last && unit_.size() < kHead) return;
         headed_ = true;
-        if (unit_.starts_with("CREATE ") && !unit_.starts_with("CREATE DATABASE ")) connects_ = false;
         if ((unit_.starts_with("COPY ") || unit_.starts_with("REFRESH MATERIALIZED VIEW ")) && !in_data_) {
           in_data_ = true;
-          connects_ = false;
           out += frame_.before;
         }
         extension_ = !frame_.behind_extensions.empty() && unit_.starts_with(kCreateExtension);
         event_trigger_ = frame_.event_triggers &&
                          (unit_.starts_with("CREATE EVENT TRIGGER ") || unit_.starts_with("ALTER EVENT TRIGGER "));
-        out += event_trigger_ || extension_ ? unit_ : std::exchange(unit_, {});
+        whole_ = may_need_loadable(unit_);
+        if (!whole_) out += event_trigger_ || extension_ ? unit_ : std::exchange(unit_, {});
+      } else if (whole_) {
+        unit_ += piece.text;
       } else {
         if (event_trigger_ || extension_) unit_ += piece.text;
         out += piece.text;
       }
       if (!piece.last) break;
       headed_ = false;
+      if (std::exchange(whole_, false)) out += loadable(std::exchange(unit_, {}));
       if (std::exchange(extension_, false)) {
         size_t end = 0;
         const auto of = frame_.behind_extensions.find(script_name(unit_.substr(kCreateExtension.size()), &end));
@@ -296,7 +298,6 @@ void DumpInserter::take(const ScriptPiece& piece, std::string& out) {
         size_t end = 0;
         (void)script_name(name, &end);
         out += fmt::format("\nALTER EVENT TRIGGER {} DISABLE;\n", name.substr(0, end));
-        event_triggers_ = true;
         unit_.clear();
       }
       break;

@@ -68,7 +68,7 @@ Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token s
 /// takes them; pg_dumpall of 15 names their place.
 std::string with_in_place_tablespaces(std::string_view globals);
 
-/// Puts the statements into the output of pg_dump as it passes by.
+/// Puts the statements into the output of pg_dump as it passes by, and gives some of its own a form that is read back.
 class DumpInserter {
  public:
   DumpInserter(std::string after_connect, DataFrame frame)
@@ -83,12 +83,10 @@ class DumpInserter {
   ScriptLexer lexer_;
   std::string unit_;  ///< head of a statement, or a command or comment that is not whole yet
   bool headed_ = false;
-  bool connects_ = true;  ///< \connect may still come
   bool in_data_ = false;
-  bool extension_ = false;       ///< the statement that passes makes one; it is kept in unit_
-  bool event_trigger_ = false;   ///< the statement that passes makes or changes one; it is kept in unit_
-  bool event_triggers_ = false;  ///< one has passed
-  bool passing_ = false;         ///< nothing is left to insert
+  bool extension_ = false;      ///< the statement that passes makes one; it is kept in unit_
+  bool event_trigger_ = false;  ///< the statement that passes makes or changes one; it is kept in unit_
+  bool whole_ = false;          ///< the statement that passes is written when it has ended
 };
 
 }  // namespace holdfast::engine

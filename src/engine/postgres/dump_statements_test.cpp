@@ -41,6 +41,34 @@ TEST(DumpInserter, puts_each_statement_at_its_place_in_pieces_of_every_size) {
   }
 }
 
+TEST(DumpInserter, frames_a_database_without_rows) {
+  DumpInserter inserter("SET c;\n", {"BEFORE;\n", "AFTER;\n"});
+  EXPECT_EQ(inserter.feed("CREATE SCHEMA s;\n--\n-- PostgreSQL database dump complete\n--\n\n"),
+            "CREATE SCHEMA s;\n--\nBEFORE;\n\nAFTER;\n\n-- PostgreSQL database dump complete\n--\n\n");
+}
+
+TEST(DumpInserter, writes_what_psql_and_the_server_read_back) {
+  const std::string dump =
+      "CREATE FUNCTION public.begin() RETURNS text\n    LANGUAGE sql\n    BEGIN ATOMIC\n SELECT 'begin' AS begin, "
+      "t.\"begin\" FROM t;\nEND;\nCREATE FUNCTION f() AS $$ begin $$ LANGUAGE plpgsql;\nCREATE VIEW v AS\n WITH "
+      "RECURSIVE t AS (SELECT 1 AS a) SEARCH BREADTH FIRST BY a SET o CYCLE a SET \"C\" TO 'it''s :: '::character "
+      "varying(3) DEFAULT NULL::text USING p\n SELECT 'x'::text;\nCREATE MATERIALIZED VIEW v AS WITH RECURSIVE t "
+      "CYCLE a SET c USING p, u CYCLE a SET c TO '1 day'::interval hour DEFAULT 1 USING p SELECT 1;\nALTER TABLE t "
+      "DISABLE TRIGGER \"RI_ConstraintTrigger_c_1\";\nALTER TABLE t DISABLE TRIGGER t;\n";
+  const std::string expected = with(dump, {{"public.begin", "public.\"begin\""},
+                                           {"AS begin,", "AS \"begin\","},
+                                           {"'it''s :: '::character varying(3)", "character varying(3) 'it''s :: '"},
+                                           {"NULL::text", "NULL"},
+                                           {"'1 day'::interval hour", "interval '1 day' hour"},
+                                           {"ALTER TABLE t DISABLE TRIGGER \"RI_ConstraintTrigger_c_1\";", ""}});
+  for (size_t piece = 1; piece <= dump.size(); ++piece) {
+    DumpInserter inserter("SET c;\n", {});
+    std::string found;
+    for (size_t at = 0; at < dump.size(); at += piece) found += inserter.feed(std::string_view(dump).substr(at, piece));
+    ASSERT_EQ(found, expected) << piece;
+  }
+}
+
 TEST(InPlaceTablespaces, have_no_place) {
   EXPECT_EQ(with_in_place_tablespaces("CREATE ROLE x;\nCREATE TABLESPACE a OWNER x LOCATION 'pg_tblspc/16389';\n"
                                       "CREATE TABLESPACE b OWNER x LOCATION '/srv/pg_tblspc/1';\n"),

@@ -196,7 +196,9 @@ void ScriptLexer::end_of_word() {
   const bool routine = create_.starts_with("cf") || create_.starts_with("cp") || create_.starts_with("corf") ||
                        create_.starts_with("corp");
   if (routine && parentheses_ == 0) {
-    if (word_ == "begin" || (word_ == "case" && begins_ > 0)) ++begins_;
+    // Unlike psql, which takes each "begin" for one: a name may be that.
+    const bool body = word_ == "atomic" && last_word_ == "begin" && begins_ == 0;
+    if (body || (word_ == "case" && begins_ > 0)) ++begins_;
     if (word_ == "end" && begins_ > 0) --begins_;
   }
   if (word_ == "stdin" && last_word_ == "from" && first_word_ == "copy" && parentheses_ == 0) copies_in_ = true;
@@ -227,6 +229,7 @@ bool ScriptLexer::plain_character(char c) {
     return false;
   }
   reopens_ = Reopens::no;
+  last_word_.clear();
   switch (c) {
     case '"':
       within_ = Within::name;

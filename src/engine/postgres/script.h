@@ -35,8 +35,6 @@ class ScriptLexer {
   void feed(std::string_view text, const Take& take);
   /// False inside a statement, a comment, a backslash command or COPY data.
   bool between_units() const { return state_ == State::between && !copy_next_ && held_.empty(); }
-  /// Every byte that was fed has been handed on.
-  bool holds_nothing() const { return held_.empty(); }
   /// A backslash stood inside a statement, outside of quotes: psql would have taken it for a command.
   bool stray_backslash() const { return stray_backslash_; }
 

@@ -67,6 +67,9 @@ TEST(ScriptLexer, statements_end_only_where_they_end) {
         "CREATE RULE r AS ON INSERT TO t DO ( INSERT INTO a VALUES (1); DELETE FROM b; );",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 2 END; END;",
         "CREATE OR REPLACE PROCEDURE f() BEGIN ATOMIC SELECT 1; END;",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1 AS begin; SELECT b.begin FROM b begin; "
+        "END;",
+        "CREATE FUNCTION public.begin() RETURNS begin.atomic AS $$;$$;",
         "CREATE TABLE \"begin\" (x int);",
         "CREATE FUNCTION f() RETURNS void AS $$\nCOPY x FROM stdin;\n\\connect y\n\\.\n$$;",
         "CREATE VIEW v AS SELECT '\nCOPY x FROM stdin;\n';",
