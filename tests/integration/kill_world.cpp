@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -170,6 +171,19 @@ std::vector<std::string> KillWorld::unfinished() {
   const Value list = data(listed);
   for (const auto& operation : list["operations"].items()) ids.push_back(operation["id"].text());
   return ids;
+}
+
+std::string KillWorld::where_it_stands(const std::string& id) {
+  constexpr size_t kTail = 4000;
+  std::string text = lab.holdfast({"operations", "show", id}).out;
+  for (int i = 0; ::access(dir(i).c_str(), F_OK) == 0; ++i)
+    for (const char* log : {"/agent.log", "/log/server.log"})
+      if (auto all = sys::read_file(dir(i) + log)) {
+        const std::string_view lines = as_text(all->span());
+        text += "\n" + name(i) + log + ":\n";
+        text += lines.substr(lines.size() - std::min(lines.size(), kTail));
+      }
+  return text;
 }
 
 RunResult KillWorld::resume(const std::string& id, std::vector<std::string> args) {

@@ -58,6 +58,8 @@ class KillWorld {
 
   /// Ids of operations that are not over.
   std::vector<std::string> unfinished();
+  /// For a command that did not end: what the operation says, and the ends of the logs of all members.
+  std::string where_it_stands(const std::string& id);
   RunResult resume(const std::string& id, std::vector<std::string> args = {});
   RunResult undo(const std::string& id, std::vector<std::string> args = {});
   /// Steps of the plan that `VERB ARGS --dry-run` shows; its losses as --accept flags.

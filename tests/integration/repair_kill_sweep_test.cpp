@@ -152,6 +152,7 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
     }
     std::string how;
     const RunResult ended = end_operation(world, id, ending, again, how);
+    EXPECT_NE(ended.exit_code, 128 + SIGKILL) << "it does not end\n" << world.where_it_stands(id);
     EXPECT_EQ(ended.exit_code, 0) << codec::to_json(KillWorld::envelope(ended)["errors"]) << killed.out << ended.err;
     if (how.starts_with("undone")) {
       ++undone;
