@@ -290,6 +290,30 @@ Status come_back(MariadbConnection& connection, const std::string& name, Deadlin
   return {};
 }
 
+/// Looks again and again until it is so. A session that is lost on the way is followed by another one: its server may
+/// have been started anew. `state`: why a look failed.
+template <class Connection, class Look>
+Result<bool> look_until(const Look& look, const sql::Target& server, std::string& state, Deadline deadline,
+                        const std::stop_token& stop) {
+  std::optional<Connection> connection(TRY(Connection::connect(server, deadline, stop)));
+  const auto failed = [&](const Error& error) {
+    state = error.message;
+    connection.reset();
+    return false;
+  };
+  return sys::wait_until(
+      [&] {
+        if (!connection) {
+          auto again = Connection::connect(server, deadline, stop);
+          if (!again) return failed(again.error());
+          connection.emplace(std::move(*again));
+        }
+        const auto so = look(*connection);
+        return so ? *so : failed(so.error());
+      },
+      deadline, stop);
+}
+
 }  // namespace
 
 Result<bool> semi_sync_on(const sql::Target& server, bool source, Deadline deadline, std::stop_token stop) {
@@ -319,34 +343,32 @@ Status set_semi_sync(Engine engine, const sql::Target& server, bool source, bool
 
 Status wait_for_replication(Engine engine, const sql::Target& replica, const Which& which, bool level,
                             Deadline deadline, std::stop_token stop) {
-  std::string state = "nothing was told";
+  std::string state = "it has not answered";
   std::optional<std::chrono::steady_clock::time_point> refused_since;
   std::optional<Error> broken;
-  auto look_postgres = [&](PostgresConnection& connection) -> bool {
-    auto rows = connection.query(
+  auto look_postgres = [&](PostgresConnection& connection) -> Result<bool> {
+    auto rows = TRY(connection.query(
         "SELECT pg_is_wal_replay_paused() AS paused, (SELECT status FROM pg_stat_wal_receiver) AS receiver, "
         "pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AS level",
-        deadline, stop);
-    if (!rows) return false;
-    state =
-        fmt::format("receiver {}, replay {}", rows->text("receiver"), rows->text("paused") == "t" ? "paused" : "on");
-    return rows->text("paused") == "f" && rows->text("receiver") == "streaming" &&
-           (!level || rows->text("level") == "t");
+        deadline, stop));
+    state = fmt::format("receiver {}, replay {}{}", rows.text("receiver"), rows.text("paused") == "t" ? "paused" : "on",
+                        rows.text("level") == "t" ? "" : ", not level");
+    return rows.text("paused") == "f" && rows.text("receiver") == "streaming" && (!level || rows.text("level") == "t");
   };
   const Dialect& words = dialect(engine);
-  auto look_mysql = [&](MariadbConnection& connection) -> bool {
-    auto rows = connection.query(words.status, deadline, stop);
-    if (!rows || rows->empty() || (which && !row_of(words, *rows, *which))) {
-      state = rows ? "it has no source configured" : rows.error().message;
+  auto look_mysql = [&](MariadbConnection& connection) -> Result<bool> {
+    const auto rows = TRY(connection.query(words.status, deadline, stop));
+    if (rows.empty() || (which && !row_of(words, rows, *which))) {
+      state = "it has no source configured";
       return false;
     }
     bool all = true;
-    for (size_t i = 0; i < rows->rows.size(); ++i) {
-      if (which && rows->text(words.name, i) != *which) continue;
-      const std::string receiving = rows->text(words.receiving, i), applying = rows->text(words.applying, i);
-      const int io = std::atoi(rows->text("Last_IO_Errno", i).c_str()),
-                sql = std::atoi(rows->text("Last_SQL_Errno", i).c_str());
-      const std::string error = rows->text(sql ? "Last_SQL_Error" : "Last_IO_Error", i);
+    for (size_t i = 0; i < rows.rows.size(); ++i) {
+      if (which && rows.text(words.name, i) != *which) continue;
+      const std::string receiving = rows.text(words.receiving, i), applying = rows.text(words.applying, i);
+      const int io = std::atoi(rows.text("Last_IO_Errno", i).c_str()),
+                sql = std::atoi(rows.text("Last_SQL_Errno", i).c_str());
+      const std::string error = rows.text(sql ? "Last_SQL_Error" : "Last_IO_Error", i);
       state = fmt::format("receiver {}, applier {}{}", receiving, applying, error.empty() ? "" : ": " + error);
       if ((applying != "Yes" && sql != 0) || (receiving == "No" && !transient(io)))
         broken =
@@ -359,18 +381,13 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, const Whi
         refused_since = now;
       else if (now - *refused_since > std::chrono::seconds(5))
         broken = Error{ErrorClass::failed, "replication.stopped", fmt::format("[{}] {}", io, error), {}, {}};
-      all = all && receiving == "Yes" && applying == "Yes" && (!level || up_to_date(words, *rows, i));
+      all = all && receiving == "Yes" && applying == "Yes" && (!level || up_to_date(words, rows, i));
     }
-    return all;
+    return all || broken;
   };
-  bool done = false;
-  if (engine == Engine::postgres) {
-    auto connection = TRY(PostgresConnection::connect(replica, deadline, stop));
-    done = TRY(sys::wait_until([&] { return look_postgres(connection); }, deadline, stop));
-  } else {
-    auto connection = TRY(MariadbConnection::connect(replica, deadline, stop));
-    done = TRY(sys::wait_until([&] { return look_mysql(connection) || broken; }, deadline, stop));
-  }
+  const bool done = engine == Engine::postgres
+                        ? TRY(look_until<PostgresConnection>(look_postgres, replica, state, deadline, stop))
+                        : TRY(look_until<MariadbConnection>(look_mysql, replica, state, deadline, stop));
   if (broken) return fail(std::move(*broken));
   if (!done) return fail(ErrorClass::unavailable, "replication.waiting", "it does not follow in time: " + state);
   return {};

@@ -12,6 +12,7 @@
 
 #include "engine/dump.h"
 #include "engine/programs.h"
+#include "engine/replication.h"
 #include "sql/kept_postgres.h"
 #include "sys/file.h"
 #include "sys/user.h"
@@ -226,6 +227,26 @@ TEST_F(PostgresLimits, PreparedTransactionsAreReportedFromAStandbyToo) {
   gone.socket = lab_->state_dir() + "/gone/.s.PGSQL.5432";
   for (const auto& unknown : {std::optional<sql::Target>(gone), std::optional<sql::Target>()})
     EXPECT_NE(notes(unknown).find("whether there are any is not known"), std::string::npos);
+}
+
+// Whoever waits for a standby goes on when its session is ended: the server may have been started anew.
+TEST_F(PostgresLimits, AWaitForAStandbyOutlivesItsSession) {
+  const auto primary = server("");
+  const auto standby = standby_of(primary, "");
+  EXPECT_EQ(ask(Engine::postgres, standby, "SELECT pg_wal_replay_pause()"), "");
+  auto waits = std::async(std::launch::async, [&] {
+    return engine::wait_for_replication(Engine::postgres, standby, std::nullopt, true, Deadline::in(seconds(60)));
+  });
+  const auto ended = [&] {
+    return ask(Engine::postgres, standby,
+               "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+               "AND pid <> pg_backend_pid()") != "0";
+  };
+  EXPECT_TRUE(*sys::wait_until(ended, Deadline::in(seconds(20))));
+  EXPECT_EQ(waits.wait_for(seconds(1)), std::future_status::timeout) << "it waits, for replay is paused";
+  EXPECT_EQ(ask(Engine::postgres, standby, "SELECT pg_wal_replay_resume()"), "");
+  const auto done = waits.get();
+  EXPECT_TRUE(done) << done.error().to_string();
 }
 
 TEST_F(PostgresLimits, AnIndexThatTakesLongIsWatchedAndEndsOnlyByTheFlag) {
