@@ -74,7 +74,7 @@ Status look_postgres(const sql::Target& target, Deadline deadline, std::stop_tok
   auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));
   auto rows = TRY(connection.query(
       "SELECT pg_is_in_recovery() AS r, (SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming') AS s, "
-      "CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0 "
+      "CASE WHEN pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0 "
       "ELSE COALESCE(EXTRACT(EPOCH FROM now() - pg_last_xact_replay_timestamp()), 0) END AS l",
       deadline, stop));
   view.known = true;

@@ -348,8 +348,10 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, const Whi
   std::optional<Error> broken;
   auto look_postgres = [&](PostgresConnection& connection) -> Result<bool> {
     auto rows = TRY(connection.query(
-        "SELECT pg_is_wal_replay_paused() AS paused, (SELECT status FROM pg_stat_wal_receiver) AS receiver, "
-        "pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AS level",
+        // Of an idle primary nothing new comes: what was received then counts from the segment's start on.
+        "SELECT pg_is_wal_replay_paused() AS paused, status AS receiver, CASE WHEN latest_end_lsn IS NULL THEN "
+        "pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() ELSE pg_last_wal_replay_lsn() >= latest_end_lsn END AS "
+        "level FROM (SELECT) x LEFT JOIN pg_stat_wal_receiver ON true",
         deadline, stop));
     state = fmt::format("receiver {}, replay {}{}", rows.text("receiver"), rows.text("paused") == "t" ? "paused" : "on",
                         rows.text("level") == "t" ? "" : ", not level");

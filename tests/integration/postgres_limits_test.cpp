@@ -249,6 +249,24 @@ TEST_F(PostgresLimits, AWaitForAStandbyOutlivesItsSession) {
   EXPECT_TRUE(done) << done.error().to_string();
 }
 
+// The server counts what such a standby received from the start of the segment on, until something new comes.
+TEST_F(PostgresLimits, AStandbyThatWasStartedAnewBesideAnIdlePrimaryIsLevel) {
+  const auto primary = server("-c autovacuum=off");
+  auto standby = standby_of(primary, "");
+  EXPECT_EQ(ask(Engine::postgres, primary, "CREATE TABLE t (a int)"), "");
+  const auto level = [&] {  // within less than the 15 s after which a primary notes its running transactions
+    const auto done =
+        engine::wait_for_replication(Engine::postgres, standby, std::nullopt, true, Deadline::in(seconds(9)));
+    EXPECT_TRUE(done) << done.error().to_string();
+  };
+  level();
+  (void)processes_.back().signal(SIGINT);
+  EXPECT_TRUE(processes_.back().wait(Deadline::in(seconds(20))));
+  processes_.pop_back();
+  standby = started(fs::path(standby.socket).parent_path().string(), "");
+  level();
+}
+
 TEST_F(PostgresLimits, AnIndexThatTakesLongIsWatchedAndEndsOnlyByTheFlag) {
   const std::string repository = lab_->state_dir() + "/repository";
   ASSERT_EQ(lab_->holdfast({"repo", "init", "-r", repository}).exit_code, 0);
