@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -153,6 +154,8 @@ struct GroupMembership {
   std::string group;  ///< group_replication_group_name
   std::string state;  ///< ONLINE, RECOVERING, OFFLINE, ERROR, UNREACHABLE; "" = not known
   std::string role;   ///< PRIMARY, SECONDARY; "" = none now
+  /// Server uuids of the members that it sees ONLINE: groups of one name may be several, each with a view of its own.
+  std::set<std::string> online;
 };
 
 /// What the data directory of a member says, whether its server runs or not.

@@ -223,6 +223,21 @@ AnyPosition without(const AnyPosition& position, const std::set<std::string>& or
   return position;
 }
 
+/// Where another described member is ONLINE in a group of the same name that is not this member's: both groups give
+/// their transactions the same GTIDs.
+Status group_is_its_own(const std::vector<MemberFacts>& facts, const MemberFacts& f) {
+  if (!f.replication_group || f.replication_group->state != "ONLINE") return {};
+  for (const auto& other : facts) {
+    const auto& group = other.replication_group;
+    if (&other == &f || !group || group->state != "ONLINE" || group->group != f.replication_group->group) continue;
+    if (!group->online.contains(f.server_uuid) && !f.replication_group->online.contains(other.server_uuid))
+      return fail(ErrorClass::failed, "position.unknown",
+                  fmt::format("{} is ONLINE in another group of the same name: one GTID may be two transactions",
+                              other.member.str()));
+  }
+  return {};
+}
+
 std::string why_unknown(const MemberFacts& f) {
   std::string why{reach_name(f.reach)};
   if (!f.error.empty()) why += ": " + f.error.substr(0, f.error.find('\n'));
@@ -287,7 +302,8 @@ std::vector<History> histories(const DatabaseCluster& cluster, const std::vector
     }
     Status read = fail(ErrorClass::unavailable, "position.unknown", why_unknown(f));
     if (f.reachable()) {
-      read = read_live(cluster.engine, f, foreign, h);
+      read = group_is_its_own(facts, f);
+      if (read) read = read_live(cluster.engine, f, foreign, h);
     } else if (f.stored && stands_still(f)) {
       switch (f.stored->data) {
         case StoredFacts::Data::missing:

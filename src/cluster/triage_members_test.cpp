@@ -199,7 +199,8 @@ TEST(TriageMembers, AReplicationGroupIsNeitherJudgedNorRepaired) {
     w[i].following.clear();
     w[i].role = MemberRole::primary;
     w[i].read_only = w[i].super_read_only = false;
-    w[i].replication_group = {"aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", "ONLINE", "PRIMARY"};
+    w[i].replication_group = {"aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", "ONLINE", "PRIMARY", {}};
+    for (int other = 0; other < 3; ++other) w[i].replication_group->online.insert(w[other].server_uuid);
   }
   const auto report = w.report();
   EXPECT_FALSE(report.healthy);
@@ -209,9 +210,17 @@ TEST(TriageMembers, AReplicationGroupIsNeitherJudgedNorRepaired) {
     EXPECT_EQ(m.verdict, Verdict::unknown) << m.sentence;
     EXPECT_EQ(m.action, Action::nothing);
   }
-  // One that left its group writes by itself.
+  // One that left its group writes by itself, and so does one that bootstrapped another group of the same name.
+  w[1].replication_group->online = {w[1].server_uuid};
+  EXPECT_TRUE(w.report().has("several-writers"));
+  EXPECT_NE(w.report().authority.kind, AuthorityKind::undeterminable);
+  // Both groups give the same GTIDs: who has all data is then not for positions to say.
+  for (int i : {0, 2}) w[i].replication_group->online.erase(w[1].server_uuid);
+  EXPECT_TRUE(w.report().has("several-writers"));
+  EXPECT_EQ(w.report().authority.kind, AuthorityKind::undeterminable);
   w[1].replication_group->state = "OFFLINE";
   EXPECT_TRUE(w.report().has("several-writers"));
+  EXPECT_NE(w.report().authority.kind, AuthorityKind::undeterminable);
 }
 
 }  // namespace

@@ -276,12 +276,14 @@ void look_at_group(MemberFacts& facts, const Settings& variables, Ask& ask) {
   cluster::GroupMembership membership{.group = variables.text("group_replication_group_name")};
   if (membership.group.empty()) return;
   if (auto rows = ask.if_allowed("replication group",
-                                 "SELECT MEMBER_STATE AS state, MEMBER_ROLE AS role FROM "
-                                 "performance_schema.replication_group_members WHERE MEMBER_ID = @@server_uuid");
-      rows && !rows->empty()) {
-    membership.state = rows->text("state");
-    membership.role = rows->text("role");
-  }
+                                 "SELECT MEMBER_ID AS id, MEMBER_STATE AS state, MEMBER_ROLE AS role, MEMBER_ID = "
+                                 "@@server_uuid AS own FROM performance_schema.replication_group_members"))
+    for (size_t i = 0; i < rows->rows.size(); ++i) {
+      if (rows->text("state", i) == "ONLINE") membership.online.insert(rows->text("id", i));
+      if (rows->text("own", i) != "1") continue;
+      membership.state = rows->text("state", i);
+      membership.role = rows->text("role", i);
+    }
   facts.role = membership.role == "PRIMARY" ? MemberRole::primary : MemberRole::replica;
   facts.replication_group = std::move(membership);
 }

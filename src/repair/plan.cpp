@@ -135,19 +135,20 @@ int rank(const TriageReport& report, const MemberReport& member) {
 }  // namespace
 
 Status Planner::check_cluster() const {
-  if (request_.ordinal) return {};
+  // Members of a Group Replication group are refused one by one: none of them can be named as the one to discard.
+  if (request_.ordinal || report_.has("group-replication")) return {};
   // Replicas that wrote something themselves beside a primary that writes on: that one stays, and each asks by itself.
   const bool has_one_primary = report_.cluster.engine == Engine::mariadb || report_.cluster.engine == Engine::mysql;
   const bool only_errant = has_one_primary && !report_.leader.empty() && report_.has("errant-transactions") &&
                            !report_.has("histories-diverged") && !report_.has("leader-not-primary");
   if (report_.has("several-writers") || report_.has("galera-two-components") ||
       (report_.authority.kind == AuthorityKind::diverged && !only_errant))
-    return fail(
-        ErrorClass::refused, "repair.split_brain",
-        fmt::format("the members of {} have diverged; choose which members to keep", report_.cluster.full_name()),
-        fmt::format("holdfast triage -c {0} -v shows what each has; then name the one to discard: "
-                    "holdfast repair -c {0} -i N",
-                    report_.cluster.full_name()));
+    return fail(ErrorClass::refused, "repair.split_brain",
+                fmt::format("the members of {} {}; choose which members to keep", report_.cluster.full_name(),
+                            report_.authority.kind == AuthorityKind::diverged ? "have diverged" : "may have diverged"),
+                fmt::format("holdfast triage -c {0} -v shows what each has; then name the one to discard: "
+                            "holdfast repair -c {0} -i N",
+                            report_.cluster.full_name()));
   return {};
 }
 

@@ -290,15 +290,21 @@ std::vector<Finding> foreign(const View& view) {
   return found;
 }
 
+/// Group Replication orders the writes of all that are ONLINE in one view. Two groups may have one name, so each must
+/// see all the others.
+bool in_one_group(const std::vector<const MemberFacts*>& writers) {
+  const auto sees = [](const MemberFacts* m, const MemberFacts* other) {
+    return m->replication_group && m->replication_group->group == other->replication_group->group &&
+           m->replication_group->online.contains(other->server_uuid);
+  };
+  return std::ranges::all_of(writers, [&](const MemberFacts* other) {
+    return other->replication_group && !other->server_uuid.empty() &&
+           std::ranges::all_of(writers, [&](const MemberFacts* m) { return sees(m, other); });
+  });
+}
+
 std::vector<Finding> several_writers(const View& view) {
-  if (!may_write(view.cluster.engine) || view.writers.size() < 2) return {};
-  // Members of one group may all take writes: it orders them.
-  const auto& group = view.writers[0]->replication_group;
-  if (group && std::ranges::all_of(view.writers, [&](const MemberFacts* m) {
-        return m->replication_group && m->replication_group->group == group->group &&
-               m->replication_group->state == "ONLINE";
-      }))
-    return {};
+  if (!may_write(view.cluster.engine) || view.writers.size() < 2 || in_one_group(view.writers)) return {};
   Finding f{.members = {},
             .summary = fmt::format("{} members take writes: split brain", view.writers.size()),
             .remedy = "stop writes on all but one at once; " + view.command("triage") + " --export-divergence DIR",

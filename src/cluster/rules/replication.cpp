@@ -168,7 +168,7 @@ std::vector<Finding> role_unknown(const View& view) {
 std::vector<Finding> detached(const View& view) {
   if (view.cluster.engine == Engine::galera) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || !m.following.empty()) return {};
+    if (!m.reachable() || !m.following.empty() || m.replication_group) return {};
     // A replica whose only connections come from elsewhere has none of this cluster either.
     if (m.role != MemberRole::primary && m.side_channels.empty()) return {};
     const bool should_follow =

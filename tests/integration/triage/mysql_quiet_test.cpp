@@ -42,8 +42,8 @@ int replica_port(Patient& p) {
   return 0;
 }
 
-/// MySQL's own group instead of a source and its replica.
-void form_group(Patient& p) {
+/// MySQL's own group instead of a source and its replica, or one of the same name on each.
+void form_groups(Patient& p, int groups) {
   idle(p);
   p.sql(1, {"STOP REPLICA", "RESET REPLICA ALL", "SET GLOBAL super_read_only = OFF"});
   const int ports[] = {free_port(), free_port()};
@@ -53,9 +53,9 @@ void form_group(Patient& p) {
     p.sql(i, {"INSTALL PLUGIN group_replication SONAME 'group_replication.so'",
               "SET GLOBAL group_replication_group_name = 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa'",
               fmt::format("SET GLOBAL group_replication_local_address = '127.0.0.1:{}'", ports[i]),
-              fmt::format("SET GLOBAL group_replication_group_seeds = '127.0.0.1:{}'", ports[0]),
+              fmt::format("SET GLOBAL group_replication_group_seeds = '127.0.0.1:{}'", ports[groups == 2 ? i : 0]),
               "SET GLOBAL group_replication_recovery_get_public_key = ON",
-              fmt::format("SET GLOBAL group_replication_bootstrap_group = {}", i == 0 ? "ON" : "OFF"),
+              fmt::format("SET GLOBAL group_replication_bootstrap_group = {}", i < groups ? "ON" : "OFF"),
               fmt::format("START GROUP_REPLICATION USER = 'replicator', PASSWORD = '{}'", password)});
 }
 
@@ -101,10 +101,16 @@ std::vector<Fault> quiet_faults() {
        .authority = "undeterminable",
        .repair = {"repair.target_unknown", "-i 0: repair.target_is_primary"}},
       {.name = "quiet: a replication group",
-       .inject = form_group,
+       .inject = [](Patient& p) { form_groups(p, 1); },
        .diagnoses = {"group-replication 0 1"},
        .members = {"0 unknown nothing", "1 unknown nothing"},
        .authority = "provable *",
+       .repair = {"repair.target_unknown", "-i 1: repair.target_unknown"}},
+      {.name = "quiet: two replication groups of one name",
+       .inject = [](Patient& p) { form_groups(p, 2); },
+       .diagnoses = {"group-replication 0 1", "several-writers 0 1", "authority-undeterminable"},
+       .members = {"0 unknown nothing", "1 unknown nothing"},
+       .authority = "undeterminable",
        .repair = {"repair.target_unknown", "-i 1: repair.target_unknown"}},
       {.name = "quiet: semi-sync on the primary only, cluster idle",
        .inject =
