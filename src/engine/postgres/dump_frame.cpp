@@ -104,23 +104,29 @@ Result<std::string> removed_objects(sql::PostgresConnection& session, DataFrame&
 Result<std::map<std::string, std::string>> functions_of_extensions(sql::PostgresConnection& session,
                                                                    const std::stop_token& stop) {
   auto rows = TRY(session.query(
-      "WITH m AS (SELECT refobjid AS e, classid, objid, xmin AS x FROM pg_depend WHERE refclassid = "
-      "'pg_extension'::regclass AND deptype = 'e') SELECT e.extname AS e, format('ALTER FUNCTION %s %s %s %sLEAKPROOF "
-      "SECURITY %s PARALLEL %s COST %s%s;%s', p.oid::regprocedure, CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN "
-      "'s' THEN 'STABLE' ELSE 'VOLATILE' END, CASE WHEN p.proisstrict THEN 'STRICT' ELSE 'CALLED ON NULL INPUT' END, "
-      "CASE "
-      "WHEN NOT p.proleakproof THEN 'NOT ' END, CASE WHEN p.prosecdef THEN 'DEFINER' ELSE 'INVOKER' END, CASE "
-      "p.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' ELSE 'UNSAFE' END, p.procost, CASE WHEN "
-      "p.proretset THEN ' ROWS ' || p.prorows::text END, CASE WHEN p.proowner NOT IN (10, e.extowner) THEN format(' "
-      "ALTER FUNCTION "
-      "%s OWNER TO %s;', p.oid::regprocedure, p.proowner::regrole) END) AS s FROM pg_proc p JOIN m ON m.classid "
-      "= p.tableoid AND m.objid = p.oid JOIN pg_extension e ON e.oid = m.e WHERE p.prokind IN ('f', 'w') AND NOT "
-      "EXISTS "
-      "(SELECT FROM m s WHERE s.e = m.e AND s.x = p.xmin) UNION ALL SELECT e.extname, format('ALTER EXTENSION %I DROP "
-      "FUNCTION %s; DROP FUNCTION %s;', e.extname, p.oid::regprocedure, p.oid::regprocedure) FROM pg_proc p, "
-      "pg_extension e WHERE p.oid >= 16384 AND p.prokind IN ('f', 'w') AND EXISTS (SELECT FROM m WHERE m.e = e.oid AND "
-      "m.x = p.xmin) AND p.oid BETWEEN e.oid AND (SELECT max(objid) FROM m WHERE m.e = e.oid AND m.x = p.xmin) AND NOT "
-      "EXISTS (SELECT FROM m WHERE m.classid = p.tableoid AND m.objid = p.oid) ORDER BY 1, 2",
+      std::string(kExtensionMembers) +
+          " SELECT e.extname AS e, format('ALTER FUNCTION %s %s %s %sLEAKPROOF "
+          "SECURITY %s PARALLEL %s COST %s%s;%s', p.oid::regprocedure, CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' "
+          "WHEN "
+          "'s' THEN 'STABLE' ELSE 'VOLATILE' END, CASE WHEN p.proisstrict THEN 'STRICT' ELSE 'CALLED ON NULL INPUT' "
+          "END, "
+          "CASE "
+          "WHEN NOT p.proleakproof THEN 'NOT ' END, CASE WHEN p.prosecdef THEN 'DEFINER' ELSE 'INVOKER' END, CASE "
+          "p.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' ELSE 'UNSAFE' END, p.procost, CASE WHEN "
+          "p.proretset THEN ' ROWS ' || p.prorows::text END, CASE WHEN p.proowner NOT IN (10, e.extowner) THEN "
+          "format(' "
+          "ALTER FUNCTION "
+          "%s OWNER TO %s;', p.oid::regprocedure, p.proowner::regrole) END) AS s FROM pg_proc p JOIN m ON m.classid "
+          "= p.tableoid AND m.objid = p.oid JOIN pg_extension e ON e.oid = m.e WHERE p.prokind IN ('f', 'w') AND NOT "
+          "EXISTS "
+          "(SELECT FROM m s WHERE s.e = m.e AND s.x = p.xmin) UNION ALL SELECT e.extname, format('ALTER EXTENSION %I "
+          "DROP "
+          "FUNCTION %s; DROP FUNCTION %s;', e.extname, p.oid::regprocedure, p.oid::regprocedure) FROM pg_proc p, "
+          "pg_extension e WHERE p.oid >= 16384 AND p.prokind IN ('f', 'w') AND EXISTS (SELECT FROM m WHERE m.e = e.oid "
+          "AND "
+          "m.x = p.xmin) AND p.oid BETWEEN e.oid AND (SELECT max(objid) FROM m WHERE m.e = e.oid AND m.x = p.xmin) AND "
+          "NOT "
+          "EXISTS (SELECT FROM m WHERE m.classid = p.tableoid AND m.objid = p.oid) ORDER BY 1, 2",
       soon(), stop));
   auto settings = TRY(session.query(
       "SELECT e.extname AS e, p.oid::regprocedure AS f, unnest(p.proconfig) AS c FROM pg_proc p JOIN pg_depend d ON "
@@ -142,12 +148,11 @@ Result<std::map<std::string, std::string>> functions_of_extensions(sql::Postgres
 Status replaced_functions(sql::PostgresConnection& session, std::map<std::string, std::string>& of,
                           const std::stop_token& stop) {
   auto rows = TRY(session.query(
-      "WITH m AS (SELECT refobjid AS e, classid, objid, xmin AS x FROM pg_depend WHERE refclassid = "
-      "'pg_extension'::regclass AND deptype = 'e'), f AS (SELECT DISTINCT ON (e) e, count(*) AS n FROM m GROUP BY e, x "
-      "ORDER BY e, x::text::bigint) SELECT e.extname AS e, e.extversion AS v, pg_get_functiondef(p.oid) AS def FROM "
-      "pg_proc p JOIN m ON m.classid = p.tableoid AND m.objid = p.oid JOIN f ON f.e = m.e AND f.n > 1 JOIN "
-      "pg_extension e ON e.oid = m.e WHERE e.oid >= 16384 AND p.prokind IN ('f', 'p', 'w') AND p.xmin::text <> "
-      "e.xmin::text AND NOT EXISTS (SELECT FROM m s WHERE s.e = m.e AND s.x = p.xmin) ORDER BY p.oid",
+      std::string(kExtensionMembers) +
+          " SELECT e.extname AS e, e.extversion AS v, pg_get_functiondef(p.oid) AS def FROM "
+          "pg_proc p JOIN m ON m.classid = p.tableoid AND m.objid = p.oid JOIN known k ON k.e = m.e AND k.is JOIN "
+          "pg_extension e ON e.oid = m.e WHERE e.oid >= 16384 AND p.prokind IN ('f', 'p', 'w') AND p.xmin::text <> "
+          "e.xmin::text AND NOT EXISTS (SELECT FROM m s WHERE s.e = m.e AND s.x = p.xmin) ORDER BY p.oid",
       soon(), stop));
   for (size_t i = 0; i < rows.rows.size(); ++i)
     of[rows.text("e", i)] +=

@@ -14,13 +14,18 @@ Deadline soon() {
   return Deadline::in(std::chrono::seconds(60));
 }
 
-/// "a, b, c and 7 more"
-std::string some_of(const sql::Rows& rows, const char* column) {
+/// "a, b, c and 7 more": the column n.
+std::string some_of(const sql::Rows& rows) {
   constexpr size_t kMost = 20;
   std::string text;
-  for (size_t i = 0; i < std::min(rows.rows.size(), kMost); ++i) text += (i == 0 ? "" : ", ") + rows.text(column, i);
+  for (size_t i = 0; i < std::min(rows.rows.size(), kMost); ++i) text += (i == 0 ? "" : ", ") + rows.text("n", i);
   if (rows.rows.size() > kMost) text += fmt::format(" and {} more", rows.rows.size() - kMost);
   return text;
+}
+
+/// `text` with the database and what was found, if anything was.
+void note_found(DumpInfo& info, const char* id, const std::string& database, const sql::Rows& rows, const char* text) {
+  if (!rows.empty()) info.notes.push_back({id, database, fmt::format(fmt::runtime(text), database, some_of(rows))});
 }
 
 /// Tables that inherit and whose columns CREATE TABLE ... INHERITS, which is all a dump has, puts into another order: a
@@ -36,7 +41,7 @@ constexpr const char* kOtherColumnOrder =
     "c.attnum) <> string_agg(quote_ident(c.attname), ',' ORDER BY h.child IS NULL, h.place, c.attnum) "
     "UNION SELECT i.inhrelid FROM moved JOIN pg_inherits i ON i.inhparent = moved.t JOIN pg_class k ON k.oid = "
     "i.inhrelid WHERE NOT k.relispartition) "
-    "SELECT n.nspname || '.' || k.relname AS name FROM moved JOIN pg_class k ON k.oid = moved.t JOIN pg_namespace n ON "
+    "SELECT n.nspname || '.' || k.relname AS n FROM moved JOIN pg_class k ON k.oid = moved.t JOIN pg_namespace n ON "
     "n.oid = k.relnamespace ORDER BY 1";
 
 /// Members that came to an extension later than it and by no script of it: CREATE EXTENSION does not make them. The
@@ -73,21 +78,17 @@ Result<std::string> with_scripts(sql::PostgresConnection& session, std::string q
 Status note_added_members(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
                           const std::stop_token& stop) {
   auto added = TRY(session.query(TRY(with_scripts(session, kAddedMembers, stop)), soon(), stop));
-  if (!added.empty())
-    info.notes.push_back(
-        {"extension.member", database,
-         fmt::format("objects that were added to extensions of {} (ALTER EXTENSION ... ADD) are not in the dump, nor "
-                     "their rows. Keep them: ALTER EXTENSION ... DROP, then back up again. Or leave out what depends "
-                     "on them (restore --skip, or --continue-on=object-errors): {}",
-                     database, some_of(added, "n"))});
+  note_found(info, "extension.member", database, added,
+             "objects that were added to extensions of {} (ALTER EXTENSION ... ADD) are not in the dump, nor their "
+             "rows. Keep them: ALTER EXTENSION ... DROP, then back up again. Or leave out what depends on them "
+             "(restore --skip, or --continue-on=object-errors): {}");
   return {};
 }
 
 /// What users did to extensions and their members that no dump has. What came later than the extension and by no script
 /// of it has another transaction than its members, and a higher number.
 constexpr const char* kChangedExtensions =
-    "WITH m AS (SELECT refobjid AS e, classid, objid, xmin AS x, max(objid) OVER (PARTITION BY refobjid) AS last FROM "
-    "pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND refobjid >= 16384) SELECT format('%I "
+    " SELECT format('%I "
     "(of %s)', e.extname, e.extowner::regrole) AS n FROM pg_extension e WHERE e.extowner <> 10 UNION ALL SELECT "
     "format('%s (of %s)', pg_describe_object(d.classid, d.objid, 0), o.owner::regrole) FROM pg_depend d JOIN "
     "pg_extension e ON e.oid = d.refobjid, LATERAL (SELECT CASE d.classid WHEN 'pg_proc'::regclass THEN (SELECT "
@@ -98,7 +99,8 @@ constexpr const char* kChangedExtensions =
     "= d.objid) END AS owner) o WHERE d.refclassid = e.tableoid AND d.deptype = 'e' AND o.owner NOT IN (10, "
     "e.extowner) UNION SELECT pg_describe_object(d.classid, d.objid, 0) FROM m JOIN pg_depend d ON d.refclassid = "
     "m.classid AND d.refobjid = m.objid AND d.deptype <> 'e' WHERE m.classid = 'pg_class'::regclass AND d.objid > "
-    "m.last AND NOT EXISTS (SELECT FROM m s WHERE s.e = m.e AND s.x = d.xmin) AND (EXISTS (SELECT FROM pg_class c "
+    "(SELECT max(objid) FROM m s WHERE s.e = m.e) AND NOT EXISTS (SELECT FROM m s WHERE s.e = m.e AND s.x = d.xmin) "
+    "AND (EXISTS (SELECT FROM pg_class c "
     "WHERE c.tableoid = d.classid AND c.oid = d.objid AND c.relkind = 'i') OR EXISTS (SELECT FROM pg_trigger t WHERE "
     "t.tableoid = d.classid AND t.oid = d.objid AND NOT t.tgisinternal AND t.tgrelid = m.objid) OR EXISTS (SELECT "
     "FROM pg_rewrite r WHERE r.tableoid = d.classid AND r.oid = d.objid AND r.ev_type <> '1' AND r.ev_class = "
@@ -112,12 +114,9 @@ constexpr const char* kChangedExtensions =
 
 /// Members that were altered since by nothing of the above, and objects of the server that were: a row that no script
 /// of the extension wrote, nor initdb. Privileges change rows, too, and are in the dump. '%' stands for what reads the
-/// scripts. Where each member has a transaction of its own, pg_upgrade wrote them all, and nothing is known.
+/// scripts.
 constexpr const char* kAlteredMembers =
-    "WITH m AS (SELECT refobjid AS e, classid, objid, xmin AS x FROM pg_depend WHERE refclassid = "
-    "'pg_extension'::regclass AND deptype = 'e' AND refobjid >= 16384), known AS (SELECT DISTINCT ON (e) e, "
-    "count(*) > 1 OR (SELECT count(*) FROM m s WHERE s.e = m.e) = 1 AS is FROM m GROUP BY e, x ORDER BY e, "
-    "x::text::bigint), ours AS (SELECT m.*, n.extname FROM m JOIN pg_extension n ON n.oid = m.e JOIN known k "
+    ", ours AS (SELECT m.*, n.extname FROM m JOIN pg_extension n ON n.oid = m.e AND n.oid >= 16384 JOIN known k "
     "ON k.e = m.e AND k.is), tx AS (SELECT e, x FROM ours UNION SELECT e, n.xmin FROM ours JOIN pg_extension n "
     "ON n.oid = e), rows AS (SELECT tableoid AS c, oid AS o, xmin AS x, typacl IS NOT NULL AS granted, typname "
     "AS name FROM pg_type UNION ALL SELECT tableoid, oid, xmin, false, NULL FROM pg_operator UNION ALL SELECT "
@@ -164,9 +163,7 @@ constexpr const char* kAlteredServer =
 
 /// Tables of extensions, with the condition for rows that the dump has, and the transactions of the scripts.
 constexpr const char* kTablesOfExtensions =
-    "WITH m AS (SELECT refobjid AS e, classid, objid, xmin AS x FROM pg_depend WHERE refclassid = "
-    "'pg_extension'::regclass AND deptype = 'e'), known AS (SELECT DISTINCT ON (e) e, count(*) > 1 OR (SELECT count(*) "
-    "FROM m s WHERE s.e = m.e) = 1 AS is FROM m GROUP BY e, x ORDER BY e, x::text::bigint) SELECT c.oid::regclass AS "
+    " SELECT c.oid::regclass AS "
     "t, n.extcondition[array_position(n.extconfig, c.oid)] AS condition, (SELECT string_agg(DISTINCT quote_literal(s.x)"
     ", ', ') FROM (SELECT x FROM m WHERE m.e = n.oid UNION SELECT n.xmin) s(x)) AS tx FROM m JOIN known k ON k.e = m.e "
     "AND k.is JOIN pg_extension n ON n.oid = m.e JOIN pg_class c ON c.tableoid = m.classid AND c.oid = m.objid WHERE "
@@ -176,33 +173,25 @@ constexpr const char* kTablesOfExtensions =
 
 Status note_changed_extensions(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
                                const std::stop_token& stop) {
-  auto changed = TRY(session.query(std::string(kChangedExtensions) + " ORDER BY 1", soon(), stop));
-  if (!changed.empty())
-    info.notes.push_back(
-        {"extension.changed", database,
-         fmt::format("CREATE EXTENSION makes extensions of {} as they were: with its own owner, and without what was "
-                     "done to their members since. What depends on that may need restore --skip or "
-                     "--continue-on=object-errors: {}",
-                     database, some_of(changed, "n"))});
+  auto changed = TRY(session.query(std::string(kExtensionMembers) + kChangedExtensions + " ORDER BY 1", soon(), stop));
+  note_found(info, "extension.changed", database, changed,
+             "CREATE EXTENSION makes extensions of {} as they were: with its own owner, and without what was done to "
+             "their members since. What depends on that may need restore --skip or --continue-on=object-errors: {}");
   return {};
 }
 
 Status note_altered(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
                     const std::stop_token& stop) {
-  auto members = TRY(session.query(TRY(with_scripts(session, kAlteredMembers, stop)), soon(), stop));
-  if (!members.empty())
-    info.notes.push_back(
-        {"extension.altered", database,
-         fmt::format("members of extensions of {} that were renamed or altered are restored as CREATE EXTENSION makes "
-                     "them. What depends on the change may need restore --skip or --continue-on=object-errors: {}",
-                     database, some_of(members, "n"))});
+  auto members = TRY(
+      session.query(TRY(with_scripts(session, std::string(kExtensionMembers) + kAlteredMembers, stop)), soon(), stop));
+  note_found(info, "extension.altered", database, members,
+             "members of extensions of {} that were renamed or altered are restored as CREATE EXTENSION makes them. "
+             "What depends on the change may need restore --skip or --continue-on=object-errors: {}");
   auto server = TRY(session.query(kAlteredServer, soon(), stop));
-  if (!server.empty())
-    info.notes.push_back({"server.altered", database,
-                          fmt::format("objects of the server itself that were altered or dropped in {} are restored as "
-                                      "a new server has them: {}",
-                                      database, some_of(server, "n"))});
-  auto tables = TRY(session.query(kTablesOfExtensions, soon(), stop));
+  note_found(info, "server.altered", database, server,
+             "objects of the server itself that were altered or dropped in {} are restored as a new server has them: "
+             "{}");
+  auto tables = TRY(session.query(std::string(kExtensionMembers) + kTablesOfExtensions, soon(), stop));
   std::string changed;
   for (size_t i = 0; i < tables.rows.size(); ++i) {
     std::string in_dump = tables.text("condition", i);
@@ -228,7 +217,7 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
 // A standby does not show them. It allows as many as its primary does, or does not start.
 Status note_prepared(sql::PostgresConnection& session, bool standby, const std::optional<sql::Target>& primary,
                      DumpInfo& info, const std::stop_token& stop) {
-  constexpr const char* kPrepared = "SELECT gid AS g FROM pg_prepared_xacts ORDER BY prepared";
+  constexpr const char* kPrepared = "SELECT gid AS n FROM pg_prepared_xacts ORDER BY prepared";
   Result<sql::Rows> prepared = sql::Rows{};
   if (!standby) {
     prepared = TRY(session.query(kPrepared, soon(), stop));
@@ -250,7 +239,7 @@ Status note_prepared(sql::PostgresConnection& session, bool standby, const std::
                               prepared.error().message});
   } else if (!prepared->empty()) {
     info.notes.push_back(
-        {"transaction.prepared", "", "prepared transactions are not in the dump: " + some_of(*prepared, "g")});
+        {"transaction.prepared", "", "prepared transactions are not in the dump: " + some_of(*prepared)});
   }
   return {};
 }
@@ -299,9 +288,8 @@ Status note_server(sql::PostgresConnection& session, bool standby, const std::op
   auto origins = TRY(session.query(
       "SELECT roname AS n FROM pg_replication_origin WHERE roname !~ '^pg_[0-9_]+$' ORDER BY 1", soon(), stop));
   if (!origins.empty())
-    info.notes.push_back(
-        {"replication.origin", "",
-         "replication origins and how far they have come are not in the dump: " + some_of(origins, "n")});
+    info.notes.push_back({"replication.origin", "",
+                          "replication origins and how far they have come are not in the dump: " + some_of(origins)});
   return {};
 }
 
@@ -393,8 +381,7 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
            "(restore --skip, or --continue-on=object-errors): {}"}};
   for (const auto& kind : kinds) {
     auto found = TRY(session.query(std::string(kind.query) + kNotMember + " ORDER BY 1", soon(), stop));
-    if (!found.empty())
-      info.notes.push_back({kind.id, database, fmt::format(fmt::runtime(kind.text), database, some_of(found, "n"))});
+    note_found(info, kind.id, database, found, kind.text);
   }
   return {};
 }
@@ -404,36 +391,28 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
 Status note_database(sql::PostgresConnection& session, const std::string& database, bool standby, DumpInfo& info,
                      std::stop_token stop) {
   auto subscriptions =
-      TRY(session.query("SELECT subname AS s FROM pg_subscription WHERE subenabled AND subdbid = (SELECT "
+      TRY(session.query("SELECT subname AS n FROM pg_subscription WHERE subenabled AND subdbid = (SELECT "
                         "oid FROM pg_database WHERE datname = current_database())",
                         soon(), stop));
-  if (!subscriptions.empty())
-    info.notes.push_back(
-        {"subscription.disabled", database,
-         fmt::format("subscriptions of {} are restored disabled: {}", database, some_of(subscriptions, "s"))});
+  note_found(info, "subscription.disabled", database, subscriptions, "subscriptions of {} are restored disabled: {}");
   auto moved = TRY(session.query(kOtherColumnOrder, soon(), stop));
-  if (!moved.empty())
-    info.notes.push_back(
-        {"columns.order", database,
-         fmt::format("tables of {} that inherit are restored with their columns in another order, those of the parents "
-                     "first: {}",
-                     database, some_of(moved, "name"))});
+  note_found(info, "columns.order", database, moved,
+             "tables of {} that inherit are restored with their columns in another order, those of the parents first: "
+             "{}");
   TRY_VOID(note_left_out(session, database, info, stop));
   TRY_VOID(note_added_members(session, database, info, stop));
   TRY_VOID(note_changed_extensions(session, database, info, stop));
   TRY_VOID(note_altered(session, database, info, stop));
   if (!standby) return {};
   auto unlogged =
-      TRY(session.query("SELECT n.nspname || '.' || c.relname AS name FROM pg_class c JOIN "
+      TRY(session.query("SELECT n.nspname || '.' || c.relname AS n FROM pg_class c JOIN "
                         "pg_namespace n ON n.oid = c.relnamespace WHERE c.relpersistence = 'u' AND c.relkind IN ('r', "
                         "'m', 'S') ORDER BY 1",
                         soon(), stop));
-  if (!unlogged.empty())
-    info.notes.push_back(
-        {"unlogged.empty", database,
-         fmt::format("unlogged tables and sequences of {} have no content on a standby and are restored "
-                     "empty (name the primary with -i to have it): {}",
-                     database, some_of(unlogged, "name"))});
+  note_found(
+      info, "unlogged.empty", database, unlogged,
+      "unlogged tables and sequences of {} have no content on a standby and are restored empty (name the primary "
+      "with -i to have it): {}");
   auto sequences =
       TRY(session.query("SELECT count(*) AS n FROM pg_class WHERE relkind = 'S' AND relpersistence = 'p' AND "
                         "oid >= 16384",
