@@ -242,6 +242,7 @@ class FollowSource : public StreamStep {
     Value before = TRY(StreamStep::look_before(scope));
     if (!before["follows"].boolean() && engine() != Engine::postgres) {
       const auto waits = engine::semi_sync_on(control->setup().socket, true, soon(), scope.stop());
+      if (!waits && waits.error().id != "replication.no_semi_sync") return fail(waits.error());
       before.set("semiSyncSource", waits.value_or(false));  // without the plug-in it does not
     }
     return before;
