@@ -239,8 +239,8 @@ TEST_F(PostgresLimits, AWaitForAStandbyOutlivesItsSession) {
   });
   const auto ended = [&] {
     return ask(Engine::postgres, standby,
-               "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'client backend' "
-               "AND pid <> pg_backend_pid()") != "0";
+               "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE "
+               "'SELECT pg_is_wal_replay_paused%'") != "0";
   };
   EXPECT_TRUE(*sys::wait_until(ended, Deadline::in(seconds(20))));
   EXPECT_EQ(waits.wait_for(seconds(1)), std::future_status::timeout) << "it waits, for replay is paused";
