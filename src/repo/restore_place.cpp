@@ -50,8 +50,13 @@ int RestorePlace::parent(Near& near, const std::string& path) const {
   const auto slash = path.rfind('/');
   if (slash == std::string::npos) return root_.get();
   if (near.fd && path.compare(0, slash, near.path) == 0) return near.fd.get();
+  // From the one used last where that is above it: a walk from the top to each of a deep tree takes minutes.
+  const size_t above = near.path.size();
+  const bool below = near.fd && slash > above && path[above] == '/' && path.compare(0, above, near.path) == 0;
+  const size_t from = below ? above + 1 : 0;
+  near.fd =
+      sys::open_beneath(below ? near.fd.get() : root_.get(), path.substr(from, slash - from), O_PATH | O_DIRECTORY);
   near.path = path.substr(0, slash);
-  near.fd = sys::open_beneath(root_.get(), near.path, O_PATH | O_DIRECTORY);
   return near.fd.get();
 }
 

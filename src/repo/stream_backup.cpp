@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <climits>
 
 #include "crypto/sha256.h"
 #include "repo/environment.h"
@@ -49,6 +50,11 @@ Result<StoredStream> StreamBackup::add(const std::string& path, ByteSource& sour
     return fail(ErrorClass::usage, "backup.path", fmt::format("\"{}\" is no path for a stream", path),
                 "name it like --path ns/app/dump.sql");
   }
+  if (path.size() >= PATH_MAX)
+    return fail(
+        ErrorClass::usage, "backup.path",
+        fmt::format("the path of the stream has {} bytes; at most {} can be restored", path.size(), PATH_MAX - 1),
+        "name it like --path ns/app/dump.sql");
   for (const File& file : files_) {
     const size_t shared = std::min(file.path.size(), parts.size());
     if (std::equal(parts.begin(), parts.begin() + static_cast<ptrdiff_t>(shared), file.path.begin())) {

@@ -14,6 +14,8 @@
 #include "crypto/sha256.h"
 #include "repo/tree_access.h"
 #include "repo/tree_backup.h"
+#include "repo/tree_restore.h"
+#include "sys/beneath.h"
 #include "tests/support/require.h"
 #include "tests/support/small_repository.h"
 
@@ -24,6 +26,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSecret = "what only root may read";
 constexpr uid_t kStranger = 61234;
+constexpr int kDeep = 8000;
 
 void put(const std::string& path, const std::string& text) {
   std::ofstream(path) << text;
@@ -121,24 +124,93 @@ TEST_F(AttackedTree, ALinkAboveATargetIsFollowedOnlyIfItIsRootsOrOurs) {
   EXPECT_EQ(count(around->snapshot.tree, "link"), 1u);
 }
 
+/// What the process may have, until the end of the block.
+class Limit {
+ public:
+  Limit(__rlimit_resource of, rlim_t value) : of_(of) {
+    EXPECT_EQ(::getrlimit(of_, &before_), 0);
+    rlimit now = before_;
+    now.rlim_cur = value;
+    EXPECT_EQ(::setrlimit(of_, &now), 0);
+  }
+  ~Limit() { EXPECT_EQ(::setrlimit(of_, &before_), 0); }
+  Limit(Limit&&) = delete;
+
+ private:
+  __rlimit_resource of_;
+  rlimit before_{};
+};
+
+/// A directory in which another one is, and so on, further than one path can name.
+class DeepTree {
+ public:
+  DeepTree(const std::string& path, int levels) : path_(path) {
+    fs::create_directory(path);
+    sys::Fd at = top();
+    for (int i = 0; i < levels && at; ++i) {
+      if (::mkdirat(at.get(), "d", 0700) != 0) break;
+      at = sys::open_at(at.get(), "d", O_PATH | O_DIRECTORY);
+    }
+    bottom_ = std::move(at);
+  }
+  ~DeepTree() {  // what removes trees holds all their directories open
+    sys::Fd at = bottom();
+    struct stat here{};
+    struct stat end{};
+    while (at && ::stat(path_.c_str(), &end) == 0 && ::fstat(at.get(), &here) == 0 && here.st_ino != end.st_ino) {
+      at = sys::Fd(::openat(at.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      (void)sys::remove_tree_at(at.get(), "d");
+    }
+  }
+  DeepTree(DeepTree&&) = delete;
+  const std::string& path() const { return path_; }
+  sys::Fd top() const { return sys::Fd(::open(path_.c_str(), O_PATH | O_DIRECTORY)); }
+  /// Goes there name by name.
+  sys::Fd bottom(int* levels = nullptr) const {
+    sys::Fd at = top();
+    for (int depth = 0;; ++depth) {
+      if (levels) *levels = depth;
+      sys::Fd next = sys::open_at(at.get(), "d", O_PATH | O_DIRECTORY);
+      if (!next) return at;
+      at = std::move(next);
+    }
+  }
+  sys::Fd bottom_;
+
+ private:
+  std::string path_;
+};
+
 TEST_F(AttackedTree, ATreeMayBeDeeperThanAProcessMayHoldOpen) {
-  const std::string deep = dir_.path() + "/deep";
-  std::string path = deep;
-  for (int i = 0; i < 900; ++i) path += "/d";
-  fs::create_directories(path);
-  put(path + "/bottom", "the last one");
-  put(deep + "/d/z beside", "after the long way back");
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  rlimit few = before;
-  few.rlim_cur = 400;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
-  const auto made = back_up(deep);
-  EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  const DeepTree deep(dir_.path() + "/deep", kDeep);
+  ASSERT_TRUE(deep.bottom_);
+  const sys::Fd file = sys::open_at(deep.bottom_.get(), "bottom", O_WRONLY | O_CREAT, 0600);
+  ASSERT_EQ(::write(file.get(), "the last one", 12), 12);
+  put(dir_.path() + "/deep/d/z beside", "after the long way back");
+  std::optional<Limit> few(std::in_place, RLIMIT_NOFILE, 400);
+  const auto made = back_up(dir_.path() + "/deep");
+  few.reset();
   ASSERT_TRUE(made) << made.error().to_string();
   EXPECT_TRUE(made->problems.empty()) << made->problems[0];
-  EXPECT_EQ(count(made->snapshot.tree, "bottom"), 1u);
-  EXPECT_EQ(count(made->snapshot.tree, "z beside"), 1u);
+  EXPECT_EQ(made->snapshot.summary->dirs_new, kDeep + 1u);
+  EXPECT_EQ(made->snapshot.summary->total_files_processed, 2u);
+  // A second one takes over from the first, just as deep.
+  const auto again = back_up(dir_.path() + "/deep");
+  ASSERT_TRUE(again) << again.error().to_string();
+  EXPECT_EQ(again->snapshot.tree, made->snapshot.tree);
+
+  const DeepTree target(dir_.path() + "/restored", 0);
+  RestoreProgress progress;
+  const Limit stack(RLIMIT_STACK, 1 << 20);  // a deeper tree would take longer
+  const auto restored = restore_tree(*repository_, made->snapshot, dir_.path() + "/target", {}, progress, {});
+  ASSERT_TRUE(restored) << restored.error().to_string();
+  EXPECT_TRUE(restored->problems.empty()) << restored->problems[0];
+  EXPECT_EQ(restored->files, 2u);
+  fs::rename(dir_.path() + "/target" + dir_.path() + "/deep", target.path());
+  int levels = 0;
+  const sys::Fd bottom = target.bottom(&levels);
+  EXPECT_EQ(levels, kDeep);
+  EXPECT_EQ(::faccessat(bottom.get(), "bottom", R_OK, 0), 0);
 }
 
 }  // namespace

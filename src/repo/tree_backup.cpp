@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
+#include <list>
 #include <mutex>
 #include <thread>
 
@@ -25,13 +27,24 @@ constexpr size_t kHeldOpen = 256;         // directories above the one that is w
 // A directory in the making. Its tree is stored once the walk has left it and all its files and directories are stored;
 // whoever finishes last does that.
 struct Directory {
-  std::shared_ptr<Directory> parent;
+  Directory* parent = nullptr;  // not finished before this one is
+  std::list<Directory>::iterator self;
   size_t place = 0;  // index of this directory's node in parent->nodes
   std::vector<Node> nodes;
   std::vector<char> kept;  // per node: 1 if it is part of the tree
   const Tree* old = nullptr;
   std::atomic<size_t> unfinished{1};
   std::optional<Id> old_id;
+};
+
+// A directory that the walk is in. How deep a tree is its owner decides, so nothing here calls itself.
+struct Level {
+  SourceDirectory source;
+  Directory* directory;
+  dev_t device;
+  std::vector<std::string> names;
+  size_t next = 0;  // of `names`
+  Tree old;
 };
 
 class TreeBackup {
@@ -68,21 +81,18 @@ class TreeBackup {
   size_t stored_targets() const { return stored_targets_; }
 
  private:
-  using DirectoryRef = std::shared_ptr<Directory>;
-
-  Status walk_planned(const PlannedName& planned, const DirectoryRef& directory);
-  Status walk_directory(SourceDirectory& source, const DirectoryRef& directory, dev_t device, size_t depth);
-  Status add_entry(SourceDirectory& source, const std::string& name, const DirectoryRef& directory, dev_t device,
-                   size_t depth);
-  Status add_directory(SourceDirectory& source, struct stat info, const std::string& name,
-                       const DirectoryRef& directory, size_t depth);
-  Status add_file(const SourceDirectory& source, struct stat info, const std::string& name,
-                  const DirectoryRef& directory);
-  Status add_small_file(sys::Fd fd, const std::string& path, size_t place, const DirectoryRef& directory);
-  static DirectoryRef enter(const DirectoryRef& directory, size_t place, const Node* old);
-  Status finish_one(const DirectoryRef& directory, BlobSaver::Worker* worker);
-  Status finish_directory(const DirectoryRef& directory, const Id& id, BlobSaver::Worker* worker);
-  std::string encode(Directory& directory) const;
+  Status walk_planned(const PlannedName& planned, Directory& directory);
+  Status walk_target(SourceDirectory& above, const std::string& name, Directory& directory);
+  Status add_entry(SourceDirectory& source, const std::string& name, Directory& directory, dev_t device);
+  Status enter(SourceDirectory& source, struct stat info, const std::string& name, Directory& directory);
+  Status leave();
+  Status add_file(const SourceDirectory& source, struct stat info, const std::string& name, Directory& directory);
+  Status add_small_file(sys::Fd fd, const std::string& path, size_t place, Directory& directory);
+  Directory& make_directory(Directory* parent, size_t place, const Node* old);
+  Tree old_tree(const Directory& directory);
+  Status finish_one(Directory* directory, BlobSaver::Worker* worker);
+  Directory* stored(Directory& directory, const Id& id);
+  static std::string encode(const Directory& directory);
 
   static size_t reserve_node(Directory& directory, Node node) {
     directory.nodes.push_back(std::move(node));
@@ -112,12 +122,16 @@ class TreeBackup {
   Id root_id_;
 
   // The walk's own; used by the walking thread only.
+  std::deque<Level> levels_;  // does not move them: their `old` is referred to
   NameCache names_;
   SnapshotSummary counts_;
   size_t stored_targets_ = 0;
 
   std::mutex problems_mutex_;
   std::vector<std::string> problems_;  // guarded by problems_mutex_
+
+  std::mutex directories_mutex_;
+  std::list<Directory> directories_;  // those in the making; guarded by directories_mutex_
 
   BlobSaver saver_;
   const Chunker chunker_;
@@ -139,7 +153,7 @@ bool TreeBackup::unchanged(const Node& now, const Node& old) const {
                      [&](const Id& id) { return repository_.index().contains(BlobType::data, id); });
 }
 
-std::string TreeBackup::encode(Directory& directory) const {
+std::string TreeBackup::encode(const Directory& directory) {
   std::vector<const Node*> sorted;
   for (size_t i = 0; i < directory.nodes.size(); ++i) {
     if (directory.kept[i]) sorted.push_back(&directory.nodes[i]);
@@ -153,67 +167,70 @@ std::string TreeBackup::encode(Directory& directory) const {
   return tree_text(entries);
 }
 
-Status TreeBackup::finish_one(const DirectoryRef& directory, BlobSaver::Worker* worker) {
-  if (directory->unfinished.fetch_sub(1) != 1) return {};
-  auto text = std::make_shared<std::string>(encode(*directory));
-  if (worker) return finish_directory(directory, TRY(worker->save_now(BlobType::tree, as_bytes(*text))), worker);
-  auto id = std::make_shared<Id>();
-  BlobSaver::Task task;
-  task.type = BlobType::tree;
-  task.plain = as_bytes(*text);
-  task.keep = text;
-  task.id = id.get();
-  task.done = [this, directory, id](BlobSaver::Worker& on) { return finish_directory(directory, *id, &on); };
-  return saver_.submit(std::move(task));
+// The directory whose node stands at `place` of `parent`.
+Directory& TreeBackup::make_directory(Directory* parent, size_t place, const Node* old) {
+  std::lock_guard lock(directories_mutex_);
+  const auto self = directories_.emplace(directories_.end());
+  self->self = self;
+  self->parent = parent;
+  self->place = place;
+  if (old && old->subtree) self->old_id = old->subtree;
+  if (parent) ++parent->unfinished;
+  return *self;
 }
 
-Status TreeBackup::finish_directory(const DirectoryRef& directory, const Id& id, BlobSaver::Worker* worker) {
-  std::vector<Node>().swap(directory->nodes);
-  if (!directory->parent) {
-    root_id_ = id;
-    return {};
-  }
-  directory->parent->nodes[directory->place].subtree = id;
-  return finish_one(directory->parent, worker);
+// What the parent snapshot has of it. One that cannot be read costs speed, not correctness.
+Tree TreeBackup::old_tree(const Directory& directory) {
+  if (!directory.old_id) return {};
+  auto tree = load_tree(repository_, *directory.old_id, codec_);
+  return tree ? std::move(*tree) : Tree();
 }
 
-// The child directory whose node stands at `place`.
-TreeBackup::DirectoryRef TreeBackup::enter(const DirectoryRef& directory, size_t place, const Node* old) {
-  auto child = std::make_shared<Directory>();
-  child->parent = directory;
-  child->place = place;
-  if (old && old->subtree) child->old_id = old->subtree;
-  ++directory->unfinished;
-  return child;
+// Whoever calls it does not touch the directory any more. The last one stores it, and those above it of which it was
+// the last one.
+Status TreeBackup::finish_one(Directory* directory, BlobSaver::Worker* worker) {
+  while (directory && directory->unfinished.fetch_sub(1) == 1) {
+    auto text = std::make_shared<std::string>(encode(*directory));
+    if (!worker) {
+      auto id = std::make_shared<Id>();
+      BlobSaver::Task task;
+      task.type = BlobType::tree;
+      task.plain = as_bytes(*text);
+      task.keep = text;
+      task.id = id.get();
+      task.done = [this, directory, id](BlobSaver::Worker& on) { return finish_one(stored(*directory, *id), &on); };
+      return saver_.submit(std::move(task));
+    }
+    directory = stored(*directory, TRY(worker->save_now(BlobType::tree, as_bytes(*text))));
+  }
+  return {};
 }
 
-Status TreeBackup::walk_directory(SourceDirectory& source, const DirectoryRef& directory, dev_t device, size_t depth) {
-  const auto names = source.names();
-  if (!names) {
-    problem(names.error().message);
-    return finish_one(directory, nullptr);
-  }
-  Tree old;
-  if (directory->old_id) {
-    // A parent that cannot be read costs speed, not correctness.
-    if (auto tree = load_tree(repository_, *directory->old_id, codec_)) old = std::move(*tree);
-    directory->old = &old;
-  }
-  // Room for all: workers write into nodes while the walk goes on, so they must not move.
-  directory->nodes.reserve(names->size());
-  directory->kept.reserve(names->size());
-  for (const std::string& name : *names) {
+// Ends a directory whose tree is stored: the one above it, of which it was a part that was not finished.
+Directory* TreeBackup::stored(Directory& directory, const Id& id) {
+  Directory* parent = directory.parent;
+  (parent ? parent->nodes[directory.place].subtree.emplace() : root_id_) = id;
+  std::lock_guard lock(directories_mutex_);
+  directories_.erase(directory.self);
+  return parent;
+}
+
+// A target, and all below it.
+Status TreeBackup::walk_target(SourceDirectory& above, const std::string& name, Directory& directory) {
+  TRY_VOID(add_entry(above, name, directory, 0));
+  while (!levels_.empty()) {
     if (stop_.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped");
-    TRY_VOID(add_entry(source, name, directory, device, depth));
+    Level& here = levels_.back();
+    TRY_VOID(here.next == here.names.size()
+                 ? leave()
+                 : add_entry(here.source, here.names[here.next++], *here.directory, here.device));
   }
-  directory->old = nullptr;
-  return finish_one(directory, nullptr);
+  return {};
 }
 
-// Depth 0: a target.
-Status TreeBackup::add_entry(SourceDirectory& source, const std::string& name, const DirectoryRef& directory,
-                             dev_t device, size_t depth) {
-  if (depth > 0 && !filter_.empty()) {
+Status TreeBackup::add_entry(SourceDirectory& source, const std::string& name, Directory& directory, dev_t device) {
+  const bool target = levels_.empty();
+  if (!target && !filter_.empty()) {
     std::string absolute = source.path_of(name);
     if (!absolute.starts_with('/')) absolute.insert(0, "/");
     if (filter_.matches(absolute)) return {};
@@ -223,10 +240,10 @@ Status TreeBackup::add_entry(SourceDirectory& source, const std::string& name, c
     problem(info.error().message);
     return {};
   }
-  if (depth > 0 && options_.one_file_system && info->st_dev != device && S_ISDIR(info->st_mode)) return {};
+  if (!target && options_.one_file_system && info->st_dev != device && S_ISDIR(info->st_mode)) return {};
   if (S_ISSOCK(info->st_mode)) return {};  // means nothing without its process; restic leaves sockets out as well
   if (S_ISREG(info->st_mode)) return add_file(source, *info, name, directory);
-  if (S_ISDIR(info->st_mode)) return add_directory(source, *info, name, directory, depth);
+  if (S_ISDIR(info->st_mode)) return enter(source, *info, name, directory);
 
   Node node = node_from_stat(*info, name, names_);
   node.xattrs = source.xattrs(name);
@@ -238,33 +255,44 @@ Status TreeBackup::add_entry(SourceDirectory& source, const std::string& name, c
     }
     node.link_target = std::move(*target);
   }
-  reserve_node(*directory, std::move(node));
+  reserve_node(directory, std::move(node));
   return {};
 }
 
-Status TreeBackup::add_directory(SourceDirectory& source, struct stat info, const std::string& name,
-                                 const DirectoryRef& directory, size_t depth) {
+Status TreeBackup::enter(SourceDirectory& source, struct stat info, const std::string& name, Directory& directory) {
   auto inside = source.enter(name, info);
   Node node = node_from_stat(info, name, names_);
   node.xattrs = inside ? inside->xattrs() : source.xattrs(name);
-  const Node* old = old_node(*directory, name);
+  const Node* old = old_node(directory, name);
   (old && old->type == NodeType::dir ? counts_.dirs_unmodified : counts_.dirs_new) += 1;
-  const DirectoryRef child = enter(directory, reserve_node(*directory, std::move(node)), old);
-  if (!inside) {
-    problem(inside.error().message);
-    return finish_one(child, nullptr);
+  Directory& child = make_directory(&directory, reserve_node(directory, std::move(node)), old);
+  auto names = inside ? inside->names() : fail(inside.error());
+  if (!names) {
+    problem(names.error().message);
+    return finish_one(&child, nullptr);
   }
-  const bool deep = depth >= kHeldOpen;
-  if (deep) source.let_go();
-  TRY_VOID(walk_directory(*inside, child, info.st_dev, depth + 1));
-  if (!deep) return {};
-  if (auto back = source.take_back(*inside); !back) problem(back.error().message);
+  if (levels_.size() >= kHeldOpen) source.let_go();
+  // Room for all: workers write into nodes while the walk goes on, so they must not move.
+  child.nodes.reserve(names->size());
+  child.kept.reserve(names->size());
+  Level& level = levels_.emplace_back(std::move(*inside), &child, info.st_dev, std::move(*names));
+  level.old = old_tree(child);
+  child.old = &level.old;
   return {};
 }
 
+Status TreeBackup::leave() {
+  const Level left = std::move(levels_.back());
+  levels_.pop_back();
+  if (levels_.size() >= kHeldOpen)
+    if (auto back = levels_.back().source.take_back(left.source); !back) problem(back.error().message);
+  left.directory->old = nullptr;
+  return finish_one(left.directory, nullptr);
+}
+
 Status TreeBackup::add_file(const SourceDirectory& source, struct stat info, const std::string& name,
-                            const DirectoryRef& directory) {
-  const Node* old = old_node(*directory, name);
+                            Directory& directory) {
+  const Node* old = old_node(directory, name);
   Node node = node_from_stat(info, name, names_);
   ++counts_.total_files_processed;
   if (old && unchanged(node, *old)) {
@@ -274,7 +302,7 @@ Status TreeBackup::add_file(const SourceDirectory& source, struct stat info, con
     counts_.total_bytes_processed += node.size;
     progress_.bytes += node.size;
     progress_.files += 1;
-    reserve_node(*directory, std::move(node));
+    reserve_node(directory, std::move(node));
     return {};
   }
   auto fd = source.open_file(name, info);
@@ -288,38 +316,38 @@ Status TreeBackup::add_file(const SourceDirectory& source, struct stat info, con
   (old ? counts_.files_changed : counts_.files_new) += 1;
   progress_.files += 1;
   const uint64_t size = node.size;
-  const size_t place = reserve_node(*directory, std::move(node));
+  const size_t place = reserve_node(directory, std::move(node));
   if (size < kWholeFile) return add_small_file(std::move(*fd), path, place, directory);
 
-  ++directory->unfinished;
+  ++directory.unfinished;
   const auto bytes = read_descriptor(fd->get());
   const std::vector<Id> hint = old && old->type == NodeType::file ? old->content : std::vector<Id>{};
   uint64_t before = progress_.bytes;
   auto queued = queue_stream(repository_, saver_, *bytes, hint, &progress_.bytes,
-                             [this, directory, place, path](Result<StoredStream>&& stored, BlobSaver::Worker* worker) {
+                             [this, &directory, place, path](Result<StoredStream>&& stored, BlobSaver::Worker* worker) {
                                if (stored) {
-                                 directory->nodes[place].content = std::move(stored->content);
-                                 directory->nodes[place].size = stored->size;
+                                 directory.nodes[place].content = std::move(stored->content);
+                                 directory.nodes[place].size = stored->size;
                                } else {
                                  problem(fmt::format("{}: {}", path, stored.error().message));
-                                 directory->kept[place] = 0;
+                                 directory.kept[place] = 0;
                                }
-                               return finish_one(directory, worker);
+                               return finish_one(&directory, worker);
                              });
   counts_.total_bytes_processed += progress_.bytes - before;
   return queued;
 }
 
 // Reads a file in one piece and queues its chunks.
-Status TreeBackup::add_small_file(sys::Fd fd, const std::string& path, size_t place, const DirectoryRef& directory) {
+Status TreeBackup::add_small_file(sys::Fd fd, const std::string& path, size_t place, Directory& directory) {
   auto bytes = std::make_shared<Buffer>();
-  Node& node = directory->nodes[place];
+  Node& node = directory.nodes[place];
   bytes->resize(node.size + 1);  // one byte more than known tells a file that grew
   for (size_t have = 0;;) {
     auto got = sys::read_full(fd.get(), {bytes->data() + have, bytes->size() - have});
     if (!got) {
       problem(fmt::format("{}: {}", path, got.error().message));
-      directory->kept[place] = 0;
+      directory.kept[place] = 0;
       return {};
     }
     have += *got;
@@ -343,26 +371,23 @@ Status TreeBackup::add_small_file(sys::Fd fd, const std::string& path, size_t pl
   }
   node.content.resize(chunks.size());
   for (size_t i = 0; i < chunks.size(); ++i) {
-    ++directory->unfinished;
+    ++directory.unfinished;
     BlobSaver::Task task;
     task.plain = chunks[i];
     task.keep = bytes;
     task.id = &node.content[i];
-    task.done = [this, directory](BlobSaver::Worker& worker) { return finish_one(directory, &worker); };
+    task.done = [this, &directory](BlobSaver::Worker& worker) { return finish_one(&directory, &worker); };
     TRY_VOID(saver_.submit(std::move(task)));
   }
   return {};
 }
 
-Status TreeBackup::walk_planned(const PlannedName& planned, const DirectoryRef& directory) {
-  Tree old;
-  if (directory->old_id) {
-    if (auto tree = load_tree(repository_, *directory->old_id, codec_)) old = std::move(*tree);
-    directory->old = &old;
-  }
-  const auto& below = directory->parent ? planned.below : plan_.roots;
-  directory->nodes.reserve(below.size());
-  directory->kept.reserve(below.size());
+Status TreeBackup::walk_planned(const PlannedName& planned, Directory& directory) {
+  const Tree old = old_tree(directory);
+  directory.old = &old;
+  const auto& below = directory.parent ? planned.below : plan_.roots;
+  directory.nodes.reserve(below.size());
+  directory.kept.reserve(below.size());
   for (const auto& [name, next] : below) {
     struct stat info{};
     if (next.target) {
@@ -371,9 +396,9 @@ Status TreeBackup::walk_planned(const PlannedName& planned, const DirectoryRef& 
         problem(source.error().message);
         continue;
       }
-      const size_t before = directory->nodes.size();
-      TRY_VOID(add_entry(*source, name, directory, 0, 0));
-      stored_targets_ += directory->nodes.size() - before;
+      const size_t before = directory.nodes.size();
+      TRY_VOID(walk_target(*source, name, directory));
+      stored_targets_ += directory.nodes.size() - before;
       continue;
     }
     auto source = SourceDirectory::open(next.path, info);
@@ -383,16 +408,16 @@ Status TreeBackup::walk_planned(const PlannedName& planned, const DirectoryRef& 
     }
     Node node = node_from_stat(info, name, names_);
     node.xattrs = source->xattrs();
-    const Node* old_child = old_node(*directory, name);
-    TRY_VOID(walk_planned(next, enter(directory, reserve_node(*directory, std::move(node)), old_child)));
+    const Node* old_child = old_node(directory, name);
+    TRY_VOID(walk_planned(next, make_directory(&directory, reserve_node(directory, std::move(node)), old_child)));
   }
-  directory->old = nullptr;
-  return finish_one(directory, nullptr);
+  directory.old = nullptr;
+  return finish_one(&directory, nullptr);
 }
 
 Result<Id> TreeBackup::run() {
-  auto root = std::make_shared<Directory>();
-  root->old_id = parent_tree_;
+  Directory& root = make_directory(nullptr, 0, nullptr);
+  root.old_id = parent_tree_;
   const PlannedName top;
   Status walked;
   std::thread([&] {

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <deque>
+#include <ranges>
 
 #include "repo/file_metadata.h"
 #include "repo/restore_files.h"
@@ -18,9 +20,11 @@ namespace {
 // A directory of the snapshot and its place. It is made, with those above it, when the first thing is put into it.
 struct Level {
   Level* up = nullptr;
-  std::string path;     // below the place
+  std::string path;     // below the place, and below the top of the snapshot
   bool wanted = false;  // its own metadata is restored, and what stands in its way is replaced
   enum class State { unknown, fresh, existing, blocked } state = State::unknown;
+  Tree tree{};
+  size_t next = 0;  // of the tree's nodes
 };
 
 class Restore {
@@ -37,8 +41,7 @@ class Restore {
         files_(repository, place, options.sparse, progress, result_, stop) {}
 
   Result<RestoreResult> run(const Snapshot& snapshot) {
-    Level top{.state = Level::State::existing};
-    TRY_VOID(walk(snapshot.tree, top, ""));
+    TRY_VOID(walk(snapshot.tree));
     if (options_.dry_run) return std::move(result_);
     TRY_VOID(files_.write());
     for (auto it = directories_.rbegin(); it != directories_.rend(); ++it) finish_directory(it->first, it->second);
@@ -47,10 +50,11 @@ class Restore {
   }
 
  private:
-  Status walk(const Id& tree_id, Level& here, const std::string& inside);
-  Status add_directory(const Node& node, Level& below, const std::string& inside);
+  Status walk(const Id& tree);
+  Status enter(const Node& node, Level&& below);
   Status add_entry(Node&& node, Level& here, const std::string& path);
   Status prepare(Level& level, const Node* node);
+  Status prepare_one(Level& level, const Node* node);
   void finish_directory(const std::string& path, const Node& node);
   bool keep_existing(const struct stat& now, const Node& node) const;
 
@@ -61,32 +65,38 @@ class Restore {
   const std::stop_token stop_;
   Codec codec_;
   RestorePlace::Near near_;
+  std::deque<Level> levels_;                               // that the walk is in; does not move them
   std::vector<std::pair<std::string, Node>> directories_;  // parents before children
   RestoreResult result_;
   RestoreFiles files_;
 };
 
-Status Restore::walk(const Id& tree_id, Level& here, const std::string& inside) {
-  Tree tree = TRY(load_tree(repository_, tree_id, codec_).context("directory /" + inside));
-  for (Node& node : tree.nodes) {
+// Calls itself nowhere: a snapshot may be deeper than a stack.
+Status Restore::walk(const Id& tree) {
+  levels_.push_back({.state = Level::State::existing});
+  levels_.back().tree = TRY(load_tree(repository_, tree, codec_).context("directory /"));
+  while (!levels_.empty()) {
     if (stop_.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped");
+    Level& here = levels_.back();
+    if (here.next == here.tree.nodes.size() || here.state == Level::State::blocked) {
+      levels_.pop_back();
+      continue;
+    }
+    Node& node = here.tree.nodes[here.next++];
     const std::string path = here.path.empty() ? node.name : here.path + "/" + node.name;
-    const std::string name = inside + "/" + node.name;
-    if (!excludes_.empty() && excludes_.matches(name)) continue;
-    const bool wanted = here.wanted || includes_.empty() || includes_.matches(name);
+    if (!excludes_.empty() && excludes_.matches("/" + path)) continue;
+    const bool wanted = here.wanted || includes_.empty() || includes_.matches("/" + path);
     if (node.type == NodeType::dir) {
-      if (!node.subtree) return damaged("directory " + name + " has no tree");
-      Level below{&here, path, wanted, Level::State::unknown};
-      TRY_VOID(add_directory(node, below, name));
+      TRY_VOID(enter(node, {.up = &here, .path = path, .wanted = wanted}));
     } else if (wanted) {
       TRY_VOID(add_entry(std::move(node), here, path));
     }
-    if (here.state == Level::State::blocked) return {};
   }
   return {};
 }
 
-Status Restore::add_directory(const Node& node, Level& below, const std::string& inside) {
+Status Restore::enter(const Node& node, Level&& below) {
+  if (!node.subtree) return damaged("directory /" + below.path + " has no tree");
   if (below.wanted) {
     TRY_VOID(prepare(below, &node));
     if (below.state == Level::State::blocked) return {};
@@ -98,13 +108,20 @@ Status Restore::add_directory(const Node& node, Level& below, const std::string&
       directories_.emplace_back(below.path, std::move(metadata));
     }
   }
-  return walk(*node.subtree, below, inside);
+  below.tree = TRY(load_tree(repository_, *node.subtree, codec_).context("directory /" + below.path));
+  levels_.push_back(std::move(below));
+  return {};
+}
+
+Status Restore::prepare(Level& level, const Node* node) {
+  std::vector<Level*> unknown;
+  for (Level* at = &level; at->state == Level::State::unknown; at = at->up) unknown.push_back(at);
+  for (Level* at : unknown | std::views::reverse) TRY_VOID(prepare_one(*at, at == &level ? node : nullptr));
+  return {};
 }
 
 // Makes the directory, or finds it. Only what is selected itself (`node`) may replace something else in its place.
-Status Restore::prepare(Level& level, const Node* node) {
-  if (level.state != Level::State::unknown) return {};
-  TRY_VOID(prepare(*level.up, nullptr));
+Status Restore::prepare_one(Level& level, const Node* node) {
   if (level.up->state == Level::State::blocked) {
     level.state = Level::State::blocked;
     return {};

@@ -72,9 +72,12 @@ Fd walk_beneath(int directory, const std::string& path, int flags, unsigned mode
   return {};
 }
 
-Fd open_beneath(int directory, const std::string& path, int flags, unsigned mode) {
+namespace {
+
+/// A path that the kernel takes in one piece.
+Fd open_short(int directory, const std::string& path, int flags, unsigned mode) {
   static std::atomic<bool> missing{false};  // no openat2 in this kernel, or a filter forbids it
-  if (!missing.load(std::memory_order_relaxed) && path.size() < PATH_MAX) {
+  if (!missing.load(std::memory_order_relaxed)) {
     open_how how{};
     how.flags = static_cast<uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
     how.mode = flags & O_CREAT ? mode : 0;
@@ -89,6 +92,29 @@ Fd open_beneath(int directory, const std::string& path, int flags, unsigned mode
     if (errno == ENOSYS) missing = true;
   }
   return walk_beneath(directory, path, flags, mode);
+}
+
+}  // namespace
+
+Fd open_beneath(int directory, const std::string& path, int flags, unsigned mode) {
+  if (path.size() < PATH_MAX) return open_short(directory, path, flags, mode);
+  Fd above;
+  int at = directory;
+  size_t from = 0;
+  while (path.size() - from >= PATH_MAX) {
+    const size_t cut = path.rfind('/', from + PATH_MAX - 1);
+    if (cut == path.npos || cut <= from) {
+      errno = ENAMETOOLONG;
+      return {};
+    }
+    Fd next = open_short(at, path.substr(from, cut - from), O_PATH | O_DIRECTORY, 0);
+    if (!next) return next;
+    above = std::move(next);
+    at = above.get();
+    from = path.find_first_not_of('/', cut);
+    if (from == path.npos) from = path.size();
+  }
+  return open_short(at, path.substr(from), flags, mode);
 }
 
 Result<Fd> open_directory(const std::string& path, bool make, unsigned mode) {

@@ -19,9 +19,10 @@ namespace holdfast::sys {
 /// the descriptor, or -1 with errno set.
 Fd open_at(int directory, const std::string& name, int flags, unsigned mode = 0);
 /// The same of a relative `path`, without "." and ".."; empty or "." is the directory itself. A symbolic link anywhere
-/// in it is ELOOP or ENOTDIR. openat2(2) where the kernel has it, else a walk that opens one name after the other.
+/// in it is ELOOP or ENOTDIR. Any length of path: openat2(2) piece by piece where the kernel has it, else a walk that
+/// opens one name after the other.
 Fd open_beneath(int directory, const std::string& path, int flags, unsigned mode = 0);
-/// The walk, for any length of path; what open_beneath() uses where openat2(2) is missing or the path is too long.
+/// The walk: what open_beneath() uses where openat2(2) is missing.
 Fd walk_beneath(int directory, const std::string& path, int flags, unsigned mode = 0);
 
 /// Opens the directory `path` (O_PATH) name by name; `make` creates what is missing with `mode`. A symbolic link on the
