@@ -76,6 +76,7 @@ const std::vector<std::string> kMysql = {
     ("SELECT i, JSON_TYPE(j), JSON_STORAGE_SIZE(j), JSON_TYPE(JSON_EXTRACT(j, '$.a')), JSON_TYPE(JSON_EXTRACT(j, "
      "'$[1]')) "
      "FROM zoo.json_values ORDER BY 1"),
+    "SELECT i, JSON_TYPE(j->'$.a'), j FROM mysql.own_documents",
 };
 const std::vector<std::string> kMariadb = {
     ("SELECT SCHEMA_NAME, SCHEMA_COMMENT, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME <> "
@@ -337,6 +338,7 @@ TEST_P(FidelityObjects, ComeBackAsTheyWere) {
     EXPECT_NE(backup.out.find("schema.sys"), std::string::npos) << "sys.own is lost";
     EXPECT_NE(backup.out.find("history.rows"), std::string::npos) << "of zoo.momentary";
     EXPECT_NE(backup.out.find("enum.members"), std::string::npos) << "of zoo.byte_members";
+    EXPECT_NE(backup.out.find("column.auto_increment"), std::string::npos) << "of told.numbered";
   }
 
   Server(member(0)).run("DROP DATABASE marker");

@@ -112,13 +112,14 @@ Status choose_by_columns(const Sources& sources, const HistoryPlan& history, Cho
   return {};
 }
 
-// Users have tables beside the server's own, which hold no such values, but for two that hold settings.
+// Users have tables beside the server's own, which hold no such values, but for those that hold settings and accounts.
 Status choose_beside_system_tables(const Sources& sources, Chosen& chosen) {
   auto rows = TRY(sources.ask_source(fmt::format(
       "SELECT DISTINCT t.TABLE_NAME AS n FROM information_schema.COLUMNS c JOIN information_schema.TABLES t ON "
       "t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME WHERE t.TABLE_SCHEMA = 'mysql' AND t.TABLE_TYPE "
-      "= 'BASE TABLE' AND t.ENGINE IN {} AND t.TABLE_NAME NOT IN ('engine_cost','server_cost') AND c.EXTRA NOT LIKE "
-      "'%GENERATED%' AND c.DATA_TYPE IN ('float','double')",
+      "= 'BASE TABLE' AND t.ENGINE IN {} AND t.TABLE_NAME NOT IN ('engine_cost','server_cost','user',"
+      "'replication_asynchronous_connection_failover_managed') AND c.EXTRA NOT LIKE '%GENERATED%' AND c.DATA_TYPE IN "
+      "('float','double','json')",
       kEnginesWithRows)));
   for (size_t i = 0; i < rows.rows.size(); ++i) chosen[{"mysql", "", rows.text("n", i)}] = false;
   return {};
@@ -164,6 +165,21 @@ Status note_members_of_bytes(const Sources& sources, std::vector<DumpNote>& note
     notes.push_back({"enum.members", rows.text("s", i) + "." + rows.text("n", i),
                      fmt::format("members of column {} of table {}.{} hold bytes that the server shows as question "
                                  "marks: a restore gives them these names",
+                                 rows.text("c", i), rows.text("s", i), rows.text("n", i))});
+  return {};
+}
+
+// ALTER TABLE of a table with history makes such a column, and SHOW CREATE TABLE does not say so.
+Status note_numbers_that_are_null(const Sources& sources, std::vector<DumpNote>& notes) {
+  if (!sources.source.is_mariadb()) return {};
+  const auto rows = TRY(sources.ask_source(
+      fmt::format("SELECT TABLE_SCHEMA AS s, TABLE_NAME AS n, COLUMN_NAME AS c FROM information_schema.COLUMNS WHERE "
+                  "EXTRA LIKE '%auto_increment%' AND IS_NULLABLE = 'YES' AND TABLE_SCHEMA NOT IN {} ORDER BY 1, 2",
+                  kSystemSchemas)));
+  for (size_t i = 0; i < rows.rows.size(); ++i)
+    notes.push_back({"column.auto_increment", rows.text("s", i) + "." + rows.text("n", i),
+                     fmt::format("column {} of table {}.{} may be NULL, which its definition does not say: a restore "
+                                 "makes it NOT NULL, and NULLs become numbers",
                                  rows.text("c", i), rows.text("s", i), rows.text("n", i))});
   return {};
 }
@@ -313,6 +329,7 @@ Result<std::vector<ExactTable>> plan_exact_tables(const Sources& sources, const 
   std::vector<ExactTable> tables;
   Chosen chosen = TRY(choose(sources, history));
   TRY_VOID(note_members_of_bytes(sources, notes));
+  TRY_VOID(note_numbers_that_are_null(sources, notes));
   const auto modes = TRY(expression_modes(sources, notes));
   for (const auto& [name, needed] : modes) chosen.try_emplace(name, needed.versioned);
   for (const auto& [name, versioned] : chosen) {
