@@ -254,8 +254,9 @@ void MysqlScan::code(char c) {
       if (c == '\n') state_ = State::code;
       return;
     case State::block_comment:
-      // "/* `name`=value */": so MariaDB shows an option that the storage engine does not know.
-      if (std::exchange(comment_begins_, false) && c == '`') commented_option_ = true;
+      // "/* `name`=value */", "/* TRANSACTIONAL=1 */": so MariaDB shows an option that the storage engine does not
+      // know.
+      if (std::exchange(comment_begins_, false) && (c == '`' || (c >= 'A' && c <= 'Z'))) commented_option_ = true;
       if (c == '*') state_ = State::block_star;
       return;
     case State::block_star:

@@ -142,12 +142,14 @@ TEST(DumpScanner, options_in_comments_are_found_and_texts_like_them_are_not) {
   const std::string text =
       "USE `d`;\nCREATE TABLE `column` (\n  `a` int /* `X`='3' */\n) ENGINE=InnoDB;\nCREATE TABLE `table` (\n  `a` "
       "int\n) "
-      "ENGINE=InnoDB /* `NO_SUCH`='y' */;\nCREATE TABLE `none` (\n  `a` int COMMENT '/* `X`=3 */',\n  `/* ` int\n) "
+      "ENGINE=InnoDB /* `NO_SUCH`='y' */;\nCREATE TABLE `own` (\n  `a` int\n) ENGINE=MyISAM /* TRANSACTIONAL=1 "
+      "*/;\nCREATE TABLE `none` (\n  `a` int COMMENT '/* `X`=3 */',\n  `/* ` int\n) "
       "ENGINE=InnoDB /*!50100 PARTITION BY HASH (`a`) */ /* 3 */;\nINSERT INTO `none` VALUES ('/* `X`');\n";
   for (const size_t piece : {size_t{1}, text.size()}) {
     DumpScanner scanner(DumpFlavour::mysql);
     for (size_t at = 0; at < text.size(); at += piece) scanner.feed(as_bytes(std::string_view(text).substr(at, piece)));
-    EXPECT_EQ(scanner.unknown_options(), (std::set<TableName>{{"d", "", "column"}, {"d", "", "table"}}));
+    EXPECT_EQ(scanner.unknown_options(),
+              (std::set<TableName>{{"d", "", "column"}, {"d", "", "own"}, {"d", "", "table"}}));
   }
 }
 
