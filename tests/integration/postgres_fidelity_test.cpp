@@ -489,6 +489,7 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
     (void)tool({program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
                 std::string(HOLDFAST_SOURCE_DIR) + "/tests/integration/fidelity/" + file},
                primary, "postgres");
+  ASSERT_FALSE(HasFailure()) << "the rest would say nothing";
   run(primary, "template1",
       {"SET default_transaction_read_only = off", "CREATE EXTENSION citext",
        "CREATE TABLE public.of_template (a citext)"});

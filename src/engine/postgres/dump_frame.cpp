@@ -99,35 +99,39 @@ Result<std::string> removed_objects(sql::PostgresConnection& session, DataFrame&
   return text;
 }
 
-// Functions of extensions that were altered since, or dropped from the extension, by its name. Those of its scripts
-// have the transactions of its members.
-Result<std::map<std::string, std::string>> functions_of_extensions(sql::PostgresConnection& session,
-                                                                   const std::stop_token& stop) {
-  auto rows = TRY(session.query(
-      std::string(kExtensionMembers) +
-          " SELECT e.extname AS e, format('ALTER FUNCTION %s %s %s %sLEAKPROOF "
-          "SECURITY %s PARALLEL %s COST %s%s;%s', p.oid::regprocedure, CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' "
-          "WHEN "
-          "'s' THEN 'STABLE' ELSE 'VOLATILE' END, CASE WHEN p.proisstrict THEN 'STRICT' ELSE 'CALLED ON NULL INPUT' "
-          "END, "
-          "CASE "
-          "WHEN NOT p.proleakproof THEN 'NOT ' END, CASE WHEN p.prosecdef THEN 'DEFINER' ELSE 'INVOKER' END, CASE "
-          "p.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' ELSE 'UNSAFE' END, p.procost, CASE WHEN "
-          "p.proretset THEN ' ROWS ' || p.prorows::text END, CASE WHEN p.proowner NOT IN (10, e.extowner) THEN "
-          "format(' "
-          "ALTER FUNCTION "
-          "%s OWNER TO %s;', p.oid::regprocedure, p.proowner::regrole) END) AS s FROM pg_proc p JOIN m ON m.classid "
-          "= p.tableoid AND m.objid = p.oid JOIN pg_extension e ON e.oid = m.e WHERE p.prokind IN ('f', 'w') AND NOT "
-          "EXISTS "
-          "(SELECT FROM m s WHERE s.e = m.e AND s.x = p.xmin) UNION ALL SELECT e.extname, format('ALTER EXTENSION %I "
-          "DROP "
-          "FUNCTION %s; DROP FUNCTION %s;', e.extname, p.oid::regprocedure, p.oid::regprocedure) FROM pg_proc p, "
-          "pg_extension e WHERE p.oid >= 16384 AND p.prokind IN ('f', 'w') AND EXISTS (SELECT FROM m WHERE m.e = e.oid "
-          "AND "
-          "m.x = p.xmin) AND p.oid BETWEEN e.oid AND (SELECT max(objid) FROM m WHERE m.e = e.oid AND m.x = p.xmin) AND "
-          "NOT "
-          "EXISTS (SELECT FROM m WHERE m.classid = p.tableoid AND m.objid = p.oid) ORDER BY 1, 2",
-      soon(), stop));
+// Functions of extensions that were altered since, by the extension's name, and what was dropped from the extension.
+// What scripts made has the transactions of its members.
+Result<std::map<std::string, std::string>> altered_members(sql::PostgresConnection& session,
+                                                           const std::stop_token& stop) {
+  auto rows = TRY(session.query(std::string(kExtensionMembers) + R"(
+    SELECT e.extname AS e, format('ALTER FUNCTION %s %s %s %sLEAKPROOF SECURITY %s PARALLEL %s COST %s%s;%s',
+        p.oid::regprocedure,
+        CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END,
+        CASE WHEN p.proisstrict THEN 'STRICT' ELSE 'CALLED ON NULL INPUT' END,
+        CASE WHEN NOT p.proleakproof THEN 'NOT ' END,
+        CASE WHEN p.prosecdef THEN 'DEFINER' ELSE 'INVOKER' END,
+        CASE p.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' ELSE 'UNSAFE' END,
+        p.procost, CASE WHEN p.proretset THEN ' ROWS ' || p.prorows::text END,
+        CASE WHEN p.proowner NOT IN (10, e.extowner) THEN
+          format(' ALTER FUNCTION %s OWNER TO %s;', p.oid::regprocedure, p.proowner::regrole) END) AS s, p.oid AS o
+      FROM pg_proc p JOIN m ON m.classid = p.tableoid AND m.objid = p.oid JOIN pg_extension e ON e.oid = m.e
+      WHERE p.prokind IN ('f', 'w') AND NOT EXISTS (SELECT FROM m s WHERE s.e = m.e AND s.x = p.xmin)
+    UNION ALL
+    SELECT e.extname, format('ALTER EXTENSION %1$I DROP %2$s %3$s; DROP %2$s %3$s;', e.extname, i.type, i.identity), r.o
+      FROM (SELECT tableoid, oid, xmin FROM pg_proc UNION ALL SELECT tableoid, oid, xmin FROM pg_class
+        UNION ALL SELECT tableoid, oid, xmin FROM pg_type UNION ALL SELECT tableoid, oid, xmin FROM pg_operator
+        UNION ALL SELECT tableoid, oid, xmin FROM pg_opclass UNION ALL SELECT tableoid, oid, xmin FROM pg_opfamily
+        UNION ALL SELECT tableoid, oid, xmin FROM pg_cast UNION ALL SELECT tableoid, oid, xmin FROM pg_collation
+        UNION ALL SELECT tableoid, oid, xmin FROM pg_conversion UNION ALL SELECT tableoid, oid, xmin FROM pg_language
+        UNION ALL SELECT tableoid, oid, xmin FROM pg_ts_config UNION ALL SELECT tableoid, oid, xmin FROM pg_ts_dict
+        UNION ALL SELECT tableoid, oid, xmin FROM pg_ts_parser UNION ALL SELECT tableoid, oid, xmin FROM pg_ts_template
+        UNION ALL SELECT tableoid, oid, xmin FROM pg_foreign_data_wrapper) r(c, o, x)
+      JOIN spans s ON s.x = r.x AND r.o BETWEEN s.low AND s.high JOIN pg_extension e ON e.oid = s.e,
+      pg_identify_object(r.c, r.o, 0) i
+      WHERE r.o >= 16384 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = r.c AND d.objid = r.o AND
+        (d.deptype IN ('e', 'i') OR d.deptype = 'a' AND d.refclassid = 'pg_class'::regclass))
+      ORDER BY 1, o DESC)",
+                                soon(), stop));
   auto settings = TRY(session.query(
       "SELECT e.extname AS e, p.oid::regprocedure AS f, unnest(p.proconfig) AS c FROM pg_proc p JOIN pg_depend d ON "
       "d.classid = p.tableoid AND d.objid = p.oid AND d.deptype = 'e' JOIN pg_extension e ON e.oid = d.refobjid WHERE "
@@ -421,7 +425,7 @@ Status checks_of_functions(sql::PostgresConnection& session, DataFrame& frame, c
 Result<DataFrame> data_frame(sql::PostgresConnection& session, std::stop_token stop) {
   DataFrame frame;
   frame.objects = TRY(catalog_functions(session, stop));
-  frame.behind_extensions = TRY(functions_of_extensions(session, stop));
+  frame.behind_extensions = TRY(altered_members(session, stop));
   TRY_VOID(checks_of_functions(session, frame, stop));
   frame.before += TRY(changed_text_search(session, stop)) + TRY(added_to_families(session, stop));
   frame.after += TRY(names_of_inherited_keys(session, stop)) + TRY(privileges_passed_over(session, stop)) +

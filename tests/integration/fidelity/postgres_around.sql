@@ -11,7 +11,7 @@ CREATE EXTENSION dblink; CREATE EXTENSION pg_stat_statements; CREATE EXTENSION c
 ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC; ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM fa; ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO PUBLIC;
 CREATE EXTENSION unaccent; ALTER FUNCTION unaccent(text) IMMUTABLE; COMMENT ON FUNCTION unaccent(text) IS 'own'; CREATE TABLE words (t text, u text GENERATED ALWAYS AS (unaccent(t)) STORED); INSERT INTO words VALUES ('é'); CREATE INDEX ON words (unaccent(t));
 CREATE EXTENSION lo; ALTER FUNCTION lo_oid(lo) OWNER TO fb; ALTER FUNCTION lo_manage() SET search_path = public, "x y";
-CREATE EXTENSION hstore; ALTER EXTENSION hstore DROP FUNCTION hstore_to_json_loose(hstore); COMMENT ON FUNCTION hstore_to_json_loose(hstore) IS 'free';
+CREATE EXTENSION hstore; ALTER EXTENSION hstore DROP FUNCTION hstore_to_json_loose(hstore); COMMENT ON FUNCTION hstore_to_json_loose(hstore) IS 'free'; CREATE EXTENSION intagg; ALTER EXTENSION intagg DROP AGGREGATE int_array_aggregate(int4); CREATE EXTENSION ltree; ALTER EXTENSION ltree DROP OPERATOR CLASS gist_ltree_ops USING gist; ALTER EXTENSION pg_stat_statements DROP VIEW pg_stat_statements_info; ALTER EXTENSION citext DROP CAST (citext AS bpchar);
 CREATE EXTENSION btree_gist; SET ROLE fd; CREATE EXTENSION cube; RESET ROLE;
 CREATE EXTENSION unit; CREATE INDEX own_index ON unit_units (unit); CREATE FUNCTION trf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER own_trigger BEFORE INSERT ON unit_units FOR EACH ROW EXECUTE FUNCTION trf();
 -- the server's own text search, operator families, catalogue and information schema
