@@ -26,11 +26,15 @@ constexpr const char* kMysqlColumns =
 
 // Of a table that an extension owns the dump has the rows its condition names.
 constexpr const char* kPostgresTables =
-    "SELECT n.nspname AS s, c.relname AS t, c.relkind AS k, c.relpersistence = 'u' AND pg_is_in_recovery() AS gone, "
-    "e.extname AS extension, e.extcondition[array_position(e.extconfig, c.oid)] AS condition FROM pg_class c JOIN "
-    "pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = "
-    "c.oid AND d.deptype = 'e' LEFT JOIN pg_extension e ON e.oid = d.refobjid WHERE c.relkind IN ('r', 'm') AND "
-    "c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')";
+    R"sql(
+    SELECT n.nspname AS s, c.relname AS t, c.relkind AS k, c.relpersistence = 'u' AND pg_is_in_recovery() AS gone,
+      e.extname AS extension, e.extcondition[array_position(e.extconfig, c.oid)] AS condition
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+    LEFT JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema',
+      'pg_toast'))sql";
 constexpr const char* kPostgresColumns =
     "SELECT n.nspname AS s, c.relname AS t, a.attname AS c FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
     "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind = 'r' AND "

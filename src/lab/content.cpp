@@ -82,14 +82,19 @@ Result<Content> postgres_content(sql::Target target) {
           "SELECT count(*) AS n, COALESCE(sum(hashtextextended(x::text, 0)::numeric), 0) AS h FROM ONLY {} x", table)));
       content[database + "." + table] = sum.text("n") + ":" + sum.text("h");
     }
-    auto names =
-        TRY(query("SELECT c.relkind::text || ' ' || n.nspname || '.' || c.relname AS x FROM pg_class c JOIN "
-                  "pg_namespace n ON n.oid = c.relnamespace "
-                  "WHERE n.nspname NOT IN ('pg_catalog','information_schema','pg_toast') UNION ALL "
-                  "SELECT 'f ' || n.nspname || '.' || p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = "
-                  "p.pronamespace "
-                  "WHERE n.nspname NOT IN ('pg_catalog','information_schema') UNION ALL "
-                  "SELECT 't ' || tgname::text FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1"));
+    auto names = TRY(query(R"sql(
+        SELECT c.relkind::text || ' ' || n.nspname || '.' || c.relname AS x
+        FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname NOT IN ('pg_catalog','information_schema','pg_toast')
+        UNION ALL SELECT 'f ' || n.nspname || '.' || p.proname::text
+        FROM pg_proc p
+        JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname NOT IN ('pg_catalog','information_schema')
+        UNION ALL SELECT 't ' || tgname::text
+        FROM pg_trigger
+        WHERE NOT tgisinternal
+        ORDER BY 1)sql"));
     for (const auto& row : names.rows) content[database + " objects"] += row[0].value_or("") + ";";
   }
   return content;

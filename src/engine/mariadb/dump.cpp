@@ -102,11 +102,12 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
     info.position_from = info.lineage + ":" + seqno;
   }
   auto engines = TRY(connection.query(
-      "SELECT CONCAT(table_schema,'.',table_name) AS t, engine AS e FROM "
-      "information_schema.tables WHERE table_type='BASE TABLE' AND "
-      "engine NOT IN ('InnoDB','ROCKSDB','MEMORY','BLACKHOLE','MRG_MYISAM','FEDERATED','CONNECT','SPIDER') AND "
-      "table_schema NOT IN "
-      "('mysql','information_schema','performance_schema','sys') LIMIT 20",
+      R"sql(
+      SELECT CONCAT(table_schema,'.',table_name) AS t, engine AS e
+      FROM information_schema.tables
+      WHERE table_type='BASE TABLE' AND engine NOT IN
+        ('InnoDB','ROCKSDB','MEMORY','BLACKHOLE','MRG_MYISAM','FEDERATED','CONNECT','SPIDER')
+        AND table_schema NOT IN ('mysql','information_schema','performance_schema','sys') LIMIT 20)sql",
       Deadline::in(seconds(60)), stop));
   for (size_t i = 0; i < engines.rows.size(); ++i) {
     info.remarks.push_back(fmt::format("table {} is {}: it is not part of the consistent point", engines.text("t", i),

@@ -61,11 +61,13 @@ Result<MariadbSequences> mariadb_sequences(const Sources& sources) {
       kSystemSchemas)));
   if (used.empty()) return found;
   auto rows = TRY(sources.ask_source(
-      "SELECT t.TABLE_SCHEMA AS s, t.TABLE_NAME AS n, d.DEFAULT_CHARACTER_SET_NAME AS cs, d.DEFAULT_COLLATION_NAME "
-      "AS co, d.SCHEMA_COMMENT AS cm "
-      "FROM information_schema.TABLES t JOIN information_schema.SCHEMATA d ON CAST(d.SCHEMA_NAME AS BINARY) = "
-      "CAST(t.TABLE_SCHEMA AS BINARY) WHERE "
-      "t.TABLE_TYPE = 'SEQUENCE' ORDER BY 1, 2"));
+      R"sql(
+      SELECT t.TABLE_SCHEMA AS s, t.TABLE_NAME AS n, d.DEFAULT_CHARACTER_SET_NAME AS cs, d.DEFAULT_COLLATION_NAME AS co,
+        d.SCHEMA_COMMENT AS cm
+      FROM information_schema.TABLES t
+      JOIN information_schema.SCHEMATA d ON CAST(d.SCHEMA_NAME AS BINARY) = CAST(t.TABLE_SCHEMA AS BINARY)
+      WHERE t.TABLE_TYPE = 'SEQUENCE'
+      ORDER BY 1, 2)sql"));
   std::string schema;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
     const std::string here = quote_mysql_name(rows.text("s", i));

@@ -137,12 +137,14 @@ Result<std::string> grant(sql::MariadbConnection& connection, const Account& acc
 Result<std::vector<Account>> list_accounts(sql::MariadbConnection& connection, std::vector<DumpNote>& notes,
                                            std::stop_token stop) {
   const auto rows = TRY(connection.query(
-      "SELECT u.User AS u, u.Host AS h, u.plugin AS p, u.password_last_changed AS c, u.password_lifetime AS l, "
-      "u.x509_subject AS xs, u.x509_issuer AS xi, "
-      "IF(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), u.User_attributes, NULL) AS a, "
-      "(SELECT COUNT(*) FROM information_schema.plugins p WHERE p.plugin_name = u.plugin AND p.plugin_status = "
-      "'ACTIVE') "
-      "AS k FROM mysql.user u WHERE u.User NOT IN ('mysql.sys', 'mysql.session', 'mysql.infoschema') ORDER BY 1, 2",
+      R"sql(
+      SELECT u.User AS u, u.Host AS h, u.plugin AS p, u.password_last_changed AS c, u.password_lifetime AS l,
+        u.x509_subject AS xs, u.x509_issuer AS xi, IF(JSON_CONTAINS_PATH(u.User_attributes, 'one',
+        '$.additional_password'), u.User_attributes, NULL) AS a, (SELECT COUNT(*) FROM information_schema.plugins p
+          WHERE p.plugin_name = u.plugin AND p.plugin_status = 'ACTIVE') AS k
+      FROM mysql.user u
+      WHERE u.User NOT IN ('mysql.sys', 'mysql.session', 'mysql.infoschema')
+      ORDER BY 1, 2)sql",
       soon(), stop));
   std::vector<Account> accounts;
   for (size_t i = 0; i < rows.rows.size(); ++i) {

@@ -13,11 +13,13 @@ using sql::quote_mysql_name;
 Result<std::string> spatial_reference_systems(const Sources& sources) {
   // Those the server brings are of EPSG, under its numbers. What is there already is left as it is.
   auto rows = sources.ask_source(
-      "SELECT SRS_ID AS i, SRS_NAME AS n, ORGANIZATION AS o, ORGANIZATION_COORDSYS_ID AS c, DEFINITION AS d, "
-      "DESCRIPTION "
-      "AS t FROM information_schema.ST_SPATIAL_REFERENCE_SYSTEMS WHERE SRS_ID > 0 AND (ORGANIZATION IS NULL OR "
-      "ORGANIZATION <> 'EPSG' OR ORGANIZATION_COORDSYS_ID <> SRS_ID OR DESCRIPTION IS NOT NULL OR (SRS_ID > 32767 AND "
-      "SRS_ID NOT BETWEEN 60000000 AND 69999999)) ORDER BY 1");
+      R"sql(
+      SELECT SRS_ID AS i, SRS_NAME AS n, ORGANIZATION AS o, ORGANIZATION_COORDSYS_ID AS c, DEFINITION AS d, DESCRIPTION
+        AS t
+      FROM information_schema.ST_SPATIAL_REFERENCE_SYSTEMS
+      WHERE SRS_ID > 0 AND (ORGANIZATION IS NULL OR ORGANIZATION <> 'EPSG' OR ORGANIZATION_COORDSYS_ID <> SRS_ID OR
+          DESCRIPTION IS NOT NULL OR (SRS_ID > 32767 AND SRS_ID NOT BETWEEN 60000000 AND 69999999))
+      ORDER BY 1)sql");
   if (!rows) return fail(std::move(rows).error());
   std::string text;
   for (size_t i = 0; i < rows->rows.size(); ++i) {

@@ -127,12 +127,14 @@ Result<std::vector<ServerEvent>> read_events(const Sources& sources, std::vector
   std::vector<ServerEvent> events;
   // As bytes: to MariaDB's catalogue names that differ in case are one.
   auto rows = TRY(sources.ask_source(
-      "SELECT e.EVENT_SCHEMA AS s, e.EVENT_NAME AS n, e.STATUS AS st, e.SQL_MODE AS m, e.TIME_ZONE AS z, "
-      "e.CHARACTER_SET_CLIENT AS cs, e.COLLATION_CONNECTION AS co, e.DATABASE_COLLATION AS dc, "
-      "s.DEFAULT_COLLATION_NAME AS sc, FLOOR(UNIX_TIMESTAMP(e.CREATED)) AS c FROM information_schema.EVENTS e "
-      "JOIN information_schema.SCHEMATA s ON CAST(s.SCHEMA_NAME AS BINARY) = CAST(e.EVENT_SCHEMA AS BINARY) WHERE "
-      "e.EVENT_SCHEMA NOT IN "
-      "('performance_schema','information_schema') ORDER BY 1, 2"));
+      R"sql(
+      SELECT e.EVENT_SCHEMA AS s, e.EVENT_NAME AS n, e.STATUS AS st, e.SQL_MODE AS m, e.TIME_ZONE AS z,
+        e.CHARACTER_SET_CLIENT AS cs, e.COLLATION_CONNECTION AS co, e.DATABASE_COLLATION AS dc, s.DEFAULT_COLLATION_NAME
+        AS sc, FLOOR(UNIX_TIMESTAMP(e.CREATED)) AS c
+      FROM information_schema.EVENTS e
+      JOIN information_schema.SCHEMATA s ON CAST(s.SCHEMA_NAME AS BINARY) = CAST(e.EVENT_SCHEMA AS BINARY)
+      WHERE e.EVENT_SCHEMA NOT IN ('performance_schema','information_schema')
+      ORDER BY 1, 2)sql"));
   if (rows.empty()) return events;
   // A member where an event was not replicated to says what it is.
   std::map<std::pair<std::string, std::string>, std::string> elsewhere;

@@ -34,14 +34,14 @@ constexpr std::string_view kClose =
     "time_zone=@holdfast_zone;\n";
 
 Result<std::string> triggers_of(const Sources& sources, const TableName& name) {
-  auto rows = TRY(sources.ask_source(
-      fmt::format("SELECT t.TRIGGER_NAME AS n, t.SQL_MODE AS m, t.CHARACTER_SET_CLIENT AS cs, t.COLLATION_CONNECTION "
-                  "AS co, t.DATABASE_COLLATION AS dc, s.DEFAULT_COLLATION_NAME AS sc FROM "
-                  "information_schema.TRIGGERS t JOIN information_schema.SCHEMATA s ON CAST(s.SCHEMA_NAME AS "
-                  "BINARY) = CAST(t.TRIGGER_SCHEMA AS BINARY) WHERE t.EVENT_OBJECT_SCHEMA = {} AND "
-                  "t.EVENT_OBJECT_TABLE = {} ORDER BY "
-                  "t.EVENT_MANIPULATION, t.ACTION_TIMING, t.ACTION_ORDER",
-                  quote_mysql(name.database), quote_mysql(name.table))));
+  auto rows = TRY(sources.ask_source(fmt::format(R"sql(
+      SELECT t.TRIGGER_NAME AS n, t.SQL_MODE AS m, t.CHARACTER_SET_CLIENT AS cs, t.COLLATION_CONNECTION AS co,
+        t.DATABASE_COLLATION AS dc, s.DEFAULT_COLLATION_NAME AS sc
+      FROM information_schema.TRIGGERS t
+      JOIN information_schema.SCHEMATA s ON CAST(s.SCHEMA_NAME AS BINARY) = CAST(t.TRIGGER_SCHEMA AS BINARY)
+      WHERE t.EVENT_OBJECT_SCHEMA = {} AND t.EVENT_OBJECT_TABLE = {}
+      ORDER BY t.EVENT_MANIPULATION, t.ACTION_TIMING, t.ACTION_ORDER)sql",
+                                                 quote_mysql(name.database), quote_mysql(name.table))));
   std::string text;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
     TRY(sources.ask_source("SET character_set_results = NULL"));
@@ -97,13 +97,15 @@ Status choose_by_columns(const Sources& sources, const HistoryPlan& history, Cho
   const bool mariadb = sources.source.is_mariadb();
   // Latin-1 and ASCII come back from Unicode as they were; of the others not every code does.
   auto rows = TRY(sources.ask_source(fmt::format(
-      "SELECT DISTINCT t.TABLE_SCHEMA AS s, t.TABLE_NAME AS n, t.TABLE_TYPE AS k FROM information_schema.COLUMNS c "
-      "JOIN "
-      "information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME WHERE "
-      "t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND t.ENGINE IN {} AND t.TABLE_SCHEMA NOT IN {} AND "
-      "((c.EXTRA NOT LIKE '%STORED GENERATED%' AND "
-      "c.EXTRA NOT LIKE '%VIRTUAL GENERATED%' AND (c.DATA_TYPE IN ('float','double'){}{} OR "
-      "c.CHARACTER_SET_NAME NOT IN ('utf8','utf8mb3','utf8mb4','latin1','ascii','binary'))){}) ORDER BY 1, 2",
+      R"sql(
+      SELECT DISTINCT t.TABLE_SCHEMA AS s, t.TABLE_NAME AS n, t.TABLE_TYPE AS k
+      FROM information_schema.COLUMNS c
+      JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME
+      WHERE t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND t.ENGINE IN {} AND t.TABLE_SCHEMA NOT IN {}
+        AND ((c.EXTRA NOT LIKE '%STORED GENERATED%' AND c.EXTRA NOT LIKE '%VIRTUAL GENERATED%' AND (c.DATA_TYPE IN
+              ('float','double'){}{} OR c.CHARACTER_SET_NAME NOT IN
+              ('utf8','utf8mb3','utf8mb4','latin1','ascii','binary'))){})
+      ORDER BY 1, 2)sql",
       kEnginesWithRows, kSystemSchemas, kEmptyMember,
       std::string(mariadb ? "" : " OR c.DATA_TYPE = 'json'") + std::string(kOnlyUpwards),
       history.dumped ? " OR t.TABLE_TYPE = 'SYSTEM VERSIONED'" : "")));
@@ -115,11 +117,14 @@ Status choose_by_columns(const Sources& sources, const HistoryPlan& history, Cho
 // Users have tables beside the server's own, which hold no such values, but for those that hold settings and accounts.
 Status choose_beside_system_tables(const Sources& sources, Chosen& chosen) {
   auto rows = TRY(sources.ask_source(fmt::format(
-      "SELECT DISTINCT t.TABLE_NAME AS n FROM information_schema.COLUMNS c JOIN information_schema.TABLES t ON "
-      "t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME WHERE t.TABLE_SCHEMA = 'mysql' AND t.TABLE_TYPE "
-      "= 'BASE TABLE' AND t.ENGINE IN {} AND t.TABLE_NAME NOT IN ('engine_cost','server_cost','user',"
-      "'replication_asynchronous_connection_failover_managed') AND c.EXTRA NOT LIKE '%GENERATED%' AND c.DATA_TYPE IN "
-      "('float','double','json')",
+      R"sql(
+      SELECT DISTINCT t.TABLE_NAME AS n
+      FROM information_schema.COLUMNS c
+      JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME
+      WHERE t.TABLE_SCHEMA = 'mysql' AND t.TABLE_TYPE = 'BASE TABLE' AND t.ENGINE IN {}
+        AND t.TABLE_NAME NOT IN
+        ('engine_cost','server_cost','user','replication_asynchronous_connection_failover_managed')
+        AND c.EXTRA NOT LIKE '%GENERATED%' AND c.DATA_TYPE IN ('float','double','json'))sql",
       kEnginesWithRows)));
   for (size_t i = 0; i < rows.rows.size(); ++i) chosen[{"mysql", "", rows.text("n", i)}] = false;
   return {};

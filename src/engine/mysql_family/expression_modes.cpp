@@ -26,13 +26,16 @@ Result<std::map<TableName, Expressions>> suspicious(const Sources& sources) {
       mariadb ? "" : " OR LOCATE('\\\\', c.GENERATION_EXPRESSION) > 0", kSystemSchemas);
   if (!mariadb)
     statement += fmt::format(
-        " UNION ALL SELECT TABLE_SCHEMA, TABLE_NAME, '', '', EXPRESSION, 0 FROM information_schema.STATISTICS WHERE "
-        "EXPRESSION LIKE '% - %' AND EXPRESSION NOT LIKE '%as %array%' AND TABLE_SCHEMA NOT IN {0} UNION ALL SELECT "
-        "t.TABLE_SCHEMA, t.TABLE_NAME, '', '', k.CHECK_CLAUSE, 0 FROM information_schema.TABLE_CONSTRAINTS t JOIN "
-        "information_schema.CHECK_CONSTRAINTS k ON k.CONSTRAINT_SCHEMA = t.CONSTRAINT_SCHEMA AND k.CONSTRAINT_NAME = "
-        "t.CONSTRAINT_NAME WHERE t.CONSTRAINT_TYPE = 'CHECK' AND t.ENFORCED = 'YES' AND k.CHECK_CLAUSE LIKE '% - %' "
-        "AND "
-        "t.TABLE_SCHEMA NOT IN {0}",
+        R"sql(
+        UNION ALL SELECT TABLE_SCHEMA, TABLE_NAME, '', '', EXPRESSION, 0
+        FROM information_schema.STATISTICS
+        WHERE EXPRESSION LIKE '% - %' AND EXPRESSION NOT LIKE '%as %array%' AND TABLE_SCHEMA NOT IN {0}
+        UNION ALL SELECT t.TABLE_SCHEMA, t.TABLE_NAME, '', '', k.CHECK_CLAUSE, 0
+        FROM information_schema.TABLE_CONSTRAINTS t
+        JOIN information_schema.CHECK_CONSTRAINTS k ON k.CONSTRAINT_SCHEMA = t.CONSTRAINT_SCHEMA
+          AND k.CONSTRAINT_NAME = t.CONSTRAINT_NAME
+        WHERE t.CONSTRAINT_TYPE = 'CHECK' AND t.ENFORCED = 'YES' AND k.CHECK_CLAUSE LIKE '% - %'
+          AND t.TABLE_SCHEMA NOT IN {0})sql",
         kSystemSchemas);
   const auto rows = TRY(sources.ask_source(statement));
   std::map<TableName, Expressions> found;

@@ -174,14 +174,16 @@ void Waits::learn_times() {
 void Waits::learn() {
   learn_times();
   // Locks of tables and of the server; of those that many share in passing (INTENTION_EXCLUSIVE) none is in the way.
-  learn_pairs(quietly_(
-      "holders of locks",
-      "SELECT w.PROCESSLIST_ID AS waiter, h.PROCESSLIST_ID AS holder FROM performance_schema.metadata_locks p JOIN "
-      "performance_schema.metadata_locks g ON g.OBJECT_TYPE = p.OBJECT_TYPE AND g.OBJECT_SCHEMA <=> p.OBJECT_SCHEMA "
-      "AND g.OBJECT_NAME <=> p.OBJECT_NAME AND g.LOCK_STATUS = 'GRANTED' AND g.OWNER_THREAD_ID <> p.OWNER_THREAD_ID "
-      "AND NOT (g.LOCK_TYPE = 'INTENTION_EXCLUSIVE' AND p.LOCK_TYPE = 'INTENTION_EXCLUSIVE') JOIN "
-      "performance_schema.threads w ON w.THREAD_ID = p.OWNER_THREAD_ID JOIN performance_schema.threads h ON "
-      "h.THREAD_ID = g.OWNER_THREAD_ID WHERE p.LOCK_STATUS = 'PENDING'"));
+  learn_pairs(quietly_("holders of locks",
+                       R"sql(
+      SELECT w.PROCESSLIST_ID AS waiter, h.PROCESSLIST_ID AS holder
+      FROM performance_schema.metadata_locks p
+      JOIN performance_schema.metadata_locks g ON g.OBJECT_TYPE = p.OBJECT_TYPE AND g.OBJECT_SCHEMA <=> p.OBJECT_SCHEMA
+        AND g.OBJECT_NAME <=> p.OBJECT_NAME AND g.LOCK_STATUS = 'GRANTED' AND g.OWNER_THREAD_ID <> p.OWNER_THREAD_ID
+        AND NOT (g.LOCK_TYPE = 'INTENTION_EXCLUSIVE' AND p.LOCK_TYPE = 'INTENTION_EXCLUSIVE')
+      JOIN performance_schema.threads w ON w.THREAD_ID = p.OWNER_THREAD_ID
+      JOIN performance_schema.threads h ON h.THREAD_ID = g.OWNER_THREAD_ID
+      WHERE p.LOCK_STATUS = 'PENDING')sql"));
   learn_from_plugin(quietly_("holders of locks",
                              "SELECT THREAD_ID, LOCK_MODE, LOCK_TYPE, TABLE_SCHEMA, TABLE_NAME FROM "
                              "information_schema.METADATA_LOCK_INFO"));

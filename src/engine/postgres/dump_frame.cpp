@@ -63,25 +63,37 @@ Result<std::string> removed_objects(sql::PostgresConnection& session, DataFrame&
   if (there.text("plpgsql") != "t")
     (frame.before.empty() && frame.after.empty() ? text : frame.after) += "DROP EXTENSION IF EXISTS plpgsql;\n";
   auto changed = TRY(session.query(
-      "WITH o AS (SELECT oid, quote_ident(nspname) AS name, 'SCHEMA' AS kind, nspacl AS acl, nspowner AS owner, "
-      "acldefault('n', nspowner) AS usual, acldefault('n', nspowner) || makeaclitem(0, nspowner, 'USAGE', false) AS "
-      "first FROM pg_namespace WHERE nspname = 'information_schema' UNION ALL SELECT oid, oid::regclass::text, "
-      "'TABLE', relacl, relowner, acldefault('r', relowner), CASE WHEN relname LIKE '\\_%' OR relname IN "
-      "('transforms', "
-      "'sql_parts') THEN acldefault('r', relowner) ELSE acldefault('r', relowner) || makeaclitem(0, relowner, "
-      "'SELECT', false) END FROM pg_class WHERE relnamespace = to_regnamespace('information_schema') AND relkind IN "
-      "('r', 'v') "
-      "AND oid < 16384 UNION ALL SELECT oid, oid::regprocedure::text, 'FUNCTION', proacl, proowner, acldefault('f', "
-      "proowner), acldefault('f', proowner) FROM pg_proc WHERE pronamespace = to_regnamespace('information_schema') "
-      "AND oid < 16384 UNION ALL SELECT oid, oid::regtype::text, 'TYPE', typacl, typowner, acldefault('T', typowner), "
-      "acldefault('T', typowner) FROM pg_type WHERE typnamespace = to_regnamespace('information_schema') AND typtype = "
-      "'d' AND oid < 16384 UNION ALL SELECT oid, lanname, 'LANGUAGE', lanacl, lanowner, acldefault('l', lanowner), "
-      "acldefault('l', lanowner) FROM pg_language WHERE lanname = 'sql') SELECT o.name AS n, o.kind AS k, "
-      "quote_ident(r.rolname) AS owner, o.owner <> 10 AS given, format('SELECT %L::aclitem[] AS acl, %s::oid AS "
-      "owner', coalesce(o.acl, o.usual), o.owner) AS of FROM o JOIN pg_roles r ON r.oid = o.owner WHERE o.owner <> 10 "
-      "OR "
-      "(SELECT array_agg(a::text ORDER BY a::text) FROM unnest(coalesce(o.acl, o.usual)) a) IS DISTINCT FROM (SELECT "
-      "array_agg(a::text ORDER BY a::text) FROM unnest(o.first) a) ORDER BY 2, 1",
+      R"sql(
+      WITH o AS (SELECT oid, quote_ident(nspname) AS name, 'SCHEMA' AS kind, nspacl AS acl, nspowner AS owner,
+          acldefault('n', nspowner) AS usual, acldefault('n', nspowner) || makeaclitem(0, nspowner, 'USAGE', false) AS
+          first
+        FROM pg_namespace
+        WHERE nspname = 'information_schema'
+        UNION ALL SELECT oid, oid::regclass::text, 'TABLE', relacl, relowner, acldefault('r', relowner), CASE
+          WHEN relname LIKE '\_%' OR relname IN ('transforms', 'sql_parts') THEN acldefault('r', relowner)
+          ELSE acldefault('r', relowner) || makeaclitem(0, relowner, 'SELECT', false) END
+        FROM pg_class
+        WHERE relnamespace = to_regnamespace('information_schema') AND relkind IN ('r', 'v')
+          AND oid < 16384
+        UNION ALL SELECT oid, oid::regprocedure::text, 'FUNCTION', proacl, proowner, acldefault('f', proowner),
+          acldefault('f', proowner)
+        FROM pg_proc
+        WHERE pronamespace = to_regnamespace('information_schema') AND oid < 16384
+        UNION ALL SELECT oid, oid::regtype::text, 'TYPE', typacl, typowner, acldefault('T', typowner), acldefault('T',
+            typowner)
+        FROM pg_type
+        WHERE typnamespace = to_regnamespace('information_schema') AND typtype = 'd' AND oid < 16384
+        UNION ALL SELECT oid, lanname, 'LANGUAGE', lanacl, lanowner, acldefault('l', lanowner), acldefault('l',
+            lanowner)
+        FROM pg_language
+        WHERE lanname = 'sql')
+      SELECT o.name AS n, o.kind AS k, quote_ident(r.rolname) AS owner, o.owner <> 10 AS given,
+        format('SELECT %L::aclitem[] AS acl, %s::oid AS owner', coalesce(o.acl, o.usual), o.owner) AS of
+      FROM o
+      JOIN pg_roles r ON r.oid = o.owner
+      WHERE o.owner <> 10 OR (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(coalesce(o.acl, o.usual)) a) IS
+        DISTINCT FROM (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(o.first) a)
+      ORDER BY 2, 1)sql",
       soon(), stop));
   for (size_t i = 0; i < changed.rows.size(); ++i) {
     const std::string object = changed.text("k", i) + " " + changed.text("n", i), owner = changed.text("owner", i);
@@ -89,11 +101,15 @@ Result<std::string> removed_objects(sql::PostgresConnection& session, DataFrame&
     text += TRY(privileges(session, object, owner, changed.text("of", i), stop));
   }
   auto columns = TRY(session.query(
-      "SELECT format('GRANT %s (%I) ON %s TO %s%s', x.privilege_type, a.attname, a.attrelid::regclass, CASE WHEN "
-      "x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END, CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' "
-      "END) AS s FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relnamespace = "
-      "to_regnamespace('information_schema') AND c.oid < 16384, aclexplode(a.attacl) x LEFT JOIN pg_roles r ON r.oid = "
-      "x.grantee ORDER BY 1",
+      R"sql(
+      SELECT format('GRANT %s (%I) ON %s TO %s%s', x.privilege_type, a.attname, a.attrelid::regclass, CASE
+          WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END, CASE
+          WHEN x.is_grantable THEN ' WITH GRANT OPTION' END) AS s
+      FROM pg_attribute a
+      JOIN pg_class c ON c.oid = a.attrelid AND c.relnamespace = to_regnamespace('information_schema')
+        AND c.oid < 16384, aclexplode(a.attacl) x
+      LEFT JOIN pg_roles r ON r.oid = x.grantee
+      ORDER BY 1)sql",
       soon(), stop));
   for (size_t i = 0; i < columns.rows.size(); ++i) text += columns.text("s", i) + ";\n";
   return text;
@@ -203,19 +219,23 @@ Status quiet_extensions(sql::PostgresConnection& session, DataFrame& frame, cons
 // which pg_dump passes over.
 Result<std::string> privileges_passed_over(sql::PostgresConnection& session, const std::stop_token& stop) {
   auto members = TRY(session.query(
-      "SELECT x.k, x.n, x.of, quote_ident(r.rolname) AS owner FROM (SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' "
-      "ELSE 'TABLE' END AS k, c.oid::regclass::text AS n, relacl AS acl, relowner "
-      "AS owner, c.tableoid, c.oid, format('SELECT relacl AS acl, relowner AS owner FROM pg_class WHERE oid = %s', "
-      "c.oid) AS of FROM pg_class c UNION ALL SELECT 'ROUTINE', p.oid::regprocedure::text, proacl, proowner, "
-      "p.tableoid, p.oid, format('SELECT proacl AS acl, proowner AS owner FROM pg_proc WHERE oid = %s', p.oid) FROM "
-      "pg_proc p UNION ALL SELECT 'TYPE', t.oid::regtype::text, typacl, typowner, t.tableoid, t.oid, format('SELECT "
-      "typacl AS acl, typowner AS owner FROM pg_type WHERE oid = %s', t.oid) FROM pg_type t UNION ALL SELECT "
-      "'SCHEMA', quote_ident(nspname), nspacl, nspowner, n.tableoid, n.oid, format('SELECT nspacl AS acl, nspowner "
-      "AS owner FROM pg_namespace WHERE oid = %s', n.oid) FROM pg_namespace n) x JOIN pg_roles r ON r.oid = x.owner "
-      "WHERE x.acl IS NOT NULL AND (EXISTS (SELECT FROM pg_init_privs i WHERE i.classoid = x.tableoid AND i.objoid = "
-      "x.oid AND i.objsubid = 0 AND i.privtype = 'e') OR (x.k = 'TYPE' AND EXISTS (SELECT FROM pg_type t LEFT JOIN "
-      "pg_class c ON c.oid = t.typrelid WHERE t.oid = x.oid AND (t.typtype = 'm' OR c.relkind <> 'c')))) ORDER BY x.k, "
-      "x.n",
+      R"sql(
+      SELECT x.k, x.n, x.of, quote_ident(r.rolname) AS owner
+      FROM (SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS k, c.oid::regclass::text AS n, relacl AS
+          acl, relowner AS owner, c.tableoid, c.oid,
+          format('SELECT relacl AS acl, relowner AS owner FROM pg_class WHERE oid = %s', c.oid) AS of FROM pg_class c
+          UNION ALL SELECT 'ROUTINE', p.oid::regprocedure::text, proacl, proowner, p.tableoid, p.oid,
+          format('SELECT proacl AS acl, proowner AS owner FROM pg_proc WHERE oid = %s', p.oid) FROM pg_proc p UNION ALL
+          SELECT 'TYPE', t.oid::regtype::text, typacl, typowner, t.tableoid, t.oid,
+          format('SELECT typacl AS acl, typowner AS owner FROM pg_type WHERE oid = %s', t.oid) FROM pg_type t UNION ALL
+          SELECT 'SCHEMA', quote_ident(nspname), nspacl, nspowner, n.tableoid, n.oid,
+          format('SELECT nspacl AS acl, nspowner AS owner FROM pg_namespace WHERE oid = %s', n.oid) FROM pg_namespace n)
+        x
+      JOIN pg_roles r ON r.oid = x.owner
+      WHERE x.acl IS NOT NULL AND (EXISTS (SELECT FROM pg_init_privs i WHERE i.classoid = x.tableoid AND i.objoid =
+            x.oid AND i.objsubid = 0 AND i.privtype = 'e') OR (x.k = 'TYPE' AND EXISTS (SELECT FROM pg_type t LEFT JOIN
+              pg_class c ON c.oid = t.typrelid WHERE t.oid = x.oid AND (t.typtype = 'm' OR c.relkind <> 'c'))))
+      ORDER BY x.k, x.n)sql",
       soon(), stop));
   std::string text;
   for (size_t i = 0; i < members.rows.size(); ++i) {
@@ -244,15 +264,15 @@ Result<std::string> changed_text_search(sql::PostgresConnection& session, const 
   for (size_t i = 0; i < dictionaries.rows.size(); ++i)
     text += fmt::format("ALTER TEXT SEARCH DICTIONARY pg_catalog.{} ({});\n", dictionaries.text("n", i),
                         dictionaries.text("o", i));
-  auto mappings = TRY(session.query(
-      fmt::format("SELECT c.oid::regconfig AS n, k.alias AS kind, (SELECT string_agg(m.mapdict::regdictionary::text, "
-                  "', ' ORDER BY m.mapseqno) FROM pg_ts_config_map m WHERE m.mapcfg = c.oid AND m.maptokentype = "
-                  "k.tokid) AS to FROM pg_ts_config c, ts_token_type(c.cfgparser) k WHERE c.oid < 16384 AND ((SELECT "
-                  "count(DISTINCT maptokentype) FROM pg_ts_config_map m WHERE m.mapcfg = c.oid) <> 19 OR EXISTS "
-                  "(SELECT FROM pg_ts_config_map m WHERE m.mapcfg = c.oid AND m.xmin::text::bigint > {})) ORDER BY 1, "
-                  "k.tokid",
-                  kInitdbsEnd),
-      soon(), stop));
+  auto mappings = TRY(session.query(fmt::format(R"sql(
+      SELECT c.oid::regconfig AS n, k.alias AS kind, (SELECT string_agg(m.mapdict::regdictionary::text, ', ' ORDER BY
+            m.mapseqno) FROM pg_ts_config_map m WHERE m.mapcfg = c.oid AND m.maptokentype = k.tokid) AS to
+      FROM pg_ts_config c, ts_token_type(c.cfgparser) k
+      WHERE c.oid < 16384 AND ((SELECT count(DISTINCT maptokentype) FROM pg_ts_config_map m WHERE m.mapcfg = c.oid) <>
+          19 OR EXISTS (SELECT FROM pg_ts_config_map m WHERE m.mapcfg = c.oid AND m.xmin::text::bigint > {}))
+      ORDER BY 1, k.tokid)sql",
+                                                kInitdbsEnd),
+                                    soon(), stop));
   for (size_t i = 0; i < mappings.rows.size(); ++i) {
     const std::string config = "ALTER TEXT SEARCH CONFIGURATION pg_catalog." + mappings.text("n", i),
                       kind = mappings.text("kind", i);
@@ -267,18 +287,22 @@ Result<std::string> changed_text_search(sql::PostgresConnection& session, const 
 // Extensions may have done so, too, and do it again.
 Result<std::string> added_to_families(sql::PostgresConnection& session, const std::stop_token& stop) {
   auto added = TRY(session.query(
-      "SELECT format('ALTER OPERATOR FAMILY %I.%I USING %I ADD ', n.nspname, f.opfname, a.amname) || x.what AS s FROM "
-      "(SELECT o.tableoid, o.oid, amopfamily AS family, format('OPERATOR %s %s', amopstrategy, "
-      "amopopr::regoperator) || coalesce((SELECT format(' FOR ORDER BY %I.%I', sn.nspname, sf.opfname) FROM "
-      "pg_opfamily sf JOIN pg_namespace sn ON sn.oid = sf.opfnamespace WHERE sf.oid = amopsortfamily), '') AS what "
-      "FROM pg_amop o UNION ALL SELECT p.tableoid, p.oid, amprocfamily, format('FUNCTION %s (%s, %s) %s', amprocnum, "
-      "amproclefttype::regtype, amprocrighttype::regtype, amproc::regprocedure) FROM pg_amproc p) x JOIN pg_opfamily f "
-      "ON f.oid = x.family JOIN pg_am a ON a.oid = f.opfmethod JOIN pg_namespace n ON n.oid = f.opfnamespace WHERE "
-      "x.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = x.tableoid AND d.objid = x.oid AND "
-      "d.refclassid = 'pg_opclass'::regclass) AND (f.oid < 16384 OR EXISTS (SELECT FROM pg_depend e WHERE e.classid = "
-      "f.tableoid AND e.objid = f.oid AND e.deptype = 'e' AND NOT EXISTS (SELECT FROM pg_depend s JOIN pg_depend d ON "
-      "d.classid = x.tableoid AND d.objid = x.oid AND d.xmin = s.xmin WHERE s.refclassid = e.refclassid AND s.refobjid "
-      "= e.refobjid AND s.deptype = 'e'))) ORDER BY 1",
+      R"sql(
+      SELECT format('ALTER OPERATOR FAMILY %I.%I USING %I ADD ', n.nspname, f.opfname, a.amname) || x.what AS s
+      FROM (SELECT o.tableoid, o.oid, amopfamily AS family, format('OPERATOR %s %s', amopstrategy, amopopr::regoperator)
+          || coalesce((SELECT format(' FOR ORDER BY %I.%I', sn.nspname, sf.opfname) FROM pg_opfamily sf JOIN
+              pg_namespace sn ON sn.oid = sf.opfnamespace WHERE sf.oid = amopsortfamily), '') AS what FROM pg_amop o
+          UNION ALL SELECT p.tableoid, p.oid, amprocfamily, format('FUNCTION %s (%s, %s) %s', amprocnum,
+            amproclefttype::regtype, amprocrighttype::regtype, amproc::regprocedure) FROM pg_amproc p) x
+      JOIN pg_opfamily f ON f.oid = x.family
+      JOIN pg_am a ON a.oid = f.opfmethod
+      JOIN pg_namespace n ON n.oid = f.opfnamespace
+      WHERE x.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = x.tableoid AND d.objid = x.oid AND
+          d.refclassid = 'pg_opclass'::regclass) AND (f.oid < 16384 OR EXISTS (SELECT FROM pg_depend e WHERE e.classid =
+            f.tableoid AND e.objid = f.oid AND e.deptype = 'e' AND NOT EXISTS (SELECT FROM pg_depend s JOIN pg_depend d
+              ON d.classid = x.tableoid AND d.objid = x.oid AND d.xmin = s.xmin WHERE s.refclassid = e.refclassid AND
+              s.refobjid = e.refobjid AND s.deptype = 'e')))
+      ORDER BY 1)sql",
       soon(), stop));
   return each_tolerant(added, "duplicate_object");
 }
@@ -306,26 +330,24 @@ constexpr const char* kCommented =
 // with another object: types of rows and of multiranges, inherited checks and foreign keys, the rules that make views,
 // triggers of partitions. Those that a script of the extension made have its transaction.
 Result<std::string> comments_passed_over(sql::PostgresConnection& session, const std::stop_token& stop) {
-  auto rows = TRY(session.query(
-      fmt::format("SELECT {} AS object, d.description AS c FROM pg_description d, ", kCommented) +
-          "LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) i WHERE "
-          "d.objoid >= 16384 AND d.classoid <> 'pg_largeobject'::regclass AND (EXISTS (SELECT FROM pg_depend e WHERE "
-          "e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e' AND NOT EXISTS (SELECT FROM pg_depend s "
-          "WHERE "
-          "s.refclassid = e.refclassid AND s.refobjid = e.refobjid AND s.deptype = 'e' AND s.xmin = d.xmin)) OR "
-          "(d.classoid = 'pg_proc'::regclass AND EXISTS (SELECT FROM pg_proc p WHERE p.oid = d.objoid AND "
-          "p.pronamespace = "
-          "'pg_catalog'::regnamespace)) OR (d.classoid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type t LEFT "
-          "JOIN "
-          "pg_class c ON c.oid = t.typrelid WHERE t.oid = d.objoid AND (t.typtype = 'm' OR c.relkind <> 'c'))) OR "
-          "(d.classoid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint k WHERE k.oid = d.objoid AND "
-          "(k.contype = 'c' AND k.conrelid <> 0 AND NOT k.conislocal OR k.contype = 'f' AND k.conparentid <> 0))) OR "
-          "(d.classoid = 'pg_rewrite'::regclass AND EXISTS "
-          "(SELECT FROM pg_rewrite r WHERE r.oid = d.objoid AND r.ev_type = '1')) OR (d.classoid = "
-          "'pg_trigger'::regclass "
-          "AND EXISTS (SELECT FROM pg_trigger g WHERE g.oid = d.objoid AND g.tgparentid <> 0))) ORDER BY d.classoid, "
-          "d.objoid, d.objsubid",
-      soon(), stop));
+  auto rows =
+      TRY(session.query(fmt::format("SELECT {} AS object, d.description AS c FROM pg_description d, ", kCommented) +
+                            R"sql(
+          LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) i
+          WHERE d.objoid >= 16384 AND d.classoid <> 'pg_largeobject'::regclass AND (EXISTS (SELECT FROM pg_depend e
+                WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e' AND NOT EXISTS (SELECT FROM
+                  pg_depend s WHERE s.refclassid = e.refclassid AND s.refobjid = e.refobjid AND s.deptype = 'e' AND
+                  s.xmin = d.xmin)) OR (d.classoid = 'pg_proc'::regclass AND EXISTS (SELECT FROM pg_proc p WHERE p.oid =
+                  d.objoid AND p.pronamespace = 'pg_catalog'::regnamespace)) OR (d.classoid = 'pg_type'::regclass AND
+                EXISTS (SELECT FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid WHERE t.oid = d.objoid AND
+                  (t.typtype = 'm' OR c.relkind <> 'c'))) OR (d.classoid = 'pg_constraint'::regclass AND EXISTS (SELECT
+                  FROM pg_constraint k WHERE k.oid = d.objoid AND (k.contype = 'c' AND k.conrelid <> 0 AND NOT
+                    k.conislocal OR k.contype = 'f' AND k.conparentid <> 0))) OR (d.classoid = 'pg_rewrite'::regclass
+                AND EXISTS (SELECT FROM pg_rewrite r WHERE r.oid = d.objoid AND r.ev_type = '1')) OR (d.classoid =
+                'pg_trigger'::regclass AND EXISTS (SELECT FROM pg_trigger g WHERE g.oid = d.objoid AND g.tgparentid <>
+                  0)))
+          ORDER BY d.classoid, d.objoid, d.objsubid)sql",
+                        soon(), stop));
   std::string text;
   for (size_t i = 0; i < rows.rows.size(); ++i) text += "\n" + tolerant(comment_on(rows, i), kNotThere);
   return text;
@@ -346,13 +368,13 @@ Result<std::string> comments_on_the_servers_own(sql::PostgresConnection& session
 }
 
 Result<std::string> enabled_event_triggers(sql::PostgresConnection& session, const std::stop_token& stop) {
-  auto rows =
-      TRY(session.query("SELECT quote_ident(evtname) AS n, evtenabled AS e FROM pg_event_trigger t WHERE evtenabled <> "
-                        "'D' AND NOT EXISTS "
-                        "(SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid "
-                        "AND d.deptype = 'e') "
-                        "ORDER BY evtname",
-                        soon(), stop));
+  auto rows = TRY(session.query(R"sql(
+      SELECT quote_ident(evtname) AS n, evtenabled AS e
+      FROM pg_event_trigger t
+      WHERE evtenabled <> 'D' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass AND
+          d.objid = t.oid AND d.deptype = 'e')
+      ORDER BY evtname)sql",
+                                soon(), stop));
   std::string text;
   for (size_t i = 0; i < rows.rows.size(); ++i)
     text += fmt::format("\nALTER EVENT TRIGGER {} ENABLE{};\n", rows.text("n", i),
@@ -377,13 +399,16 @@ Status checks_of_functions(sql::PostgresConnection& session, DataFrame& frame, c
   frame.before = fmt::format("\nSELECT pg_catalog.set_config('search_path', {}, false);\n",
                              sql::quote_postgres(path.find("pg_catalog") == path.npos ? path : "pg_catalog, " + path));
   auto checks = TRY(session.query(
-      "SELECT c.conrelid::regclass::text AS t, quote_ident(c.conname) AS n, pg_get_constraintdef(c.oid) AS def, "
-      "c.coninhcount > 0 AS inherited, c.conislocal AS local, t.relispartition AS partition, obj_description(c.oid, "
-      "'pg_constraint') AS comment FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid WHERE c.contype = 'c' "
-      "AND c.convalidated AND (c.conislocal OR t.relispartition) AND NOT EXISTS "
-      "(SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.conrelid AND e.deptype = 'e') "
-      "AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_constraint'::regclass AND d.objid = c.oid AND "
-      "(d.refclassid = 'pg_proc'::regclass AND d.refobjid IN (" +
+      R"sql(
+      SELECT c.conrelid::regclass::text AS t, quote_ident(c.conname) AS n, pg_get_constraintdef(c.oid) AS def,
+        c.coninhcount > 0 AS inherited, c.conislocal AS local, t.relispartition AS partition, obj_description(c.oid,
+        'pg_constraint') AS comment
+      FROM pg_constraint c
+      JOIN pg_class t ON t.oid = c.conrelid
+      WHERE c.contype = 'c' AND c.convalidated AND (c.conislocal OR t.relispartition) AND NOT EXISTS (SELECT FROM
+          pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.conrelid AND e.deptype = 'e')
+        AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_constraint'::regclass AND d.objid = c.oid AND
+          (d.refclassid = 'pg_proc'::regclass AND d.refobjid IN ()sql" +
           functions +
           ") OR d.refclassid = 'pg_operator'::regclass AND d.refobjid IN (SELECT oid FROM pg_operator WHERE oprcode IN "
           "(" +

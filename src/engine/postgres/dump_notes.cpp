@@ -31,37 +31,63 @@ void note_found(DumpInfo& info, const char* id, const std::string& database, con
 /// Tables that inherit and whose columns CREATE TABLE ... INHERITS, which is all a dump has, puts into another order: a
 /// column that was added to a parent later stands with the parent's then. What inherits from such a table goes with it.
 constexpr const char* kOtherColumnOrder =
-    "WITH RECURSIVE c AS (SELECT attrelid, attname, attnum FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped), "
-    "inherited AS (SELECT i.inhrelid AS child, c.attname, min(ARRAY[i.inhseqno::int, c.attnum::int]) AS place "
-    "FROM pg_inherits i JOIN c ON c.attrelid = i.inhparent JOIN pg_class t ON t.oid = i.inhrelid "
-    "WHERE NOT t.relispartition AND t.relkind IN ('r', 'f') GROUP BY 1, 2), "
-    "moved(t) AS (SELECT c.attrelid FROM c LEFT JOIN inherited h ON h.child = c.attrelid AND h.attname = c.attname "
-    "WHERE c.attrelid IN (SELECT child FROM inherited) GROUP BY 1 HAVING string_agg(quote_ident(c.attname), ',' ORDER "
-    "BY "
-    "c.attnum) <> string_agg(quote_ident(c.attname), ',' ORDER BY h.child IS NULL, h.place, c.attnum) "
-    "UNION SELECT i.inhrelid FROM moved JOIN pg_inherits i ON i.inhparent = moved.t JOIN pg_class k ON k.oid = "
-    "i.inhrelid WHERE NOT k.relispartition) "
-    "SELECT n.nspname || '.' || k.relname AS n FROM moved JOIN pg_class k ON k.oid = moved.t JOIN pg_namespace n ON "
-    "n.oid = k.relnamespace ORDER BY 1";
+    R"sql(
+    WITH RECURSIVE c AS (SELECT attrelid, attname, attnum
+      FROM pg_attribute
+      WHERE attnum > 0 AND NOT attisdropped),
+    inherited AS (SELECT i.inhrelid AS child, c.attname, min(ARRAY[i.inhseqno::int, c.attnum::int]) AS place
+      FROM pg_inherits i
+      JOIN c ON c.attrelid = i.inhparent
+      JOIN pg_class t ON t.oid = i.inhrelid
+      WHERE NOT t.relispartition AND t.relkind IN ('r', 'f')
+      GROUP BY 1, 2),
+    moved(t) AS (SELECT c.attrelid
+      FROM c
+      LEFT JOIN inherited h ON h.child = c.attrelid AND h.attname = c.attname
+      WHERE c.attrelid IN (SELECT child FROM inherited)
+      GROUP BY 1
+      HAVING string_agg(quote_ident(c.attname), ',' ORDER BY c.attnum) <> string_agg(quote_ident(c.attname), ',' ORDER
+          BY h.child IS NULL, h.place, c.attnum)
+      UNION SELECT i.inhrelid
+      FROM moved
+      JOIN pg_inherits i ON i.inhparent = moved.t
+      JOIN pg_class k ON k.oid = i.inhrelid
+      WHERE NOT k.relispartition)
+    SELECT n.nspname || '.' || k.relname AS n
+    FROM moved
+    JOIN pg_class k ON k.oid = moved.t
+    JOIN pg_namespace n ON n.oid = k.relnamespace
+    ORDER BY 1)sql";
 
 /// Members that came to an extension later than it and by no script of it: CREATE EXTENSION does not make them. The
 /// rows of pg_depend say which transaction made each, and where the scripts can be read, they must not name it: an
 /// update of the extension, and pg_upgrade, have transactions of their own, too. '%' stands for what reads them.
 constexpr const char* kAddedMembers =
-    "WITH first AS (SELECT refobjid AS e, min(xmin::text::bigint) AS x FROM pg_depend WHERE refclassid = "
-    "'pg_extension'::regclass AND deptype = 'e' GROUP BY 1), later AS (SELECT d.classid, d.objid, e.extname AS e, "
-    "i.type, i.identity, substring(a.object_names[array_upper(a.object_names, 1)] FROM '[^.]+$') AS name FROM "
-    "pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN first f ON f.e = e.oid, LATERAL "
-    "pg_identify_object(d.classid, d.objid, d.objsubid) i, LATERAL pg_identify_object_as_address(d.classid, d.objid, "
-    "d.objsubid) a WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.objid >= 16384 AND "
-    "d.xmin::text::bigint <> f.x AND d.xmin::text <> e.xmin::text AND NOT (d.classid = 'pg_class'::regclass AND EXISTS "
-    "(SELECT FROM pg_depend o WHERE o.classid = d.classid AND o.objid = d.objid AND o.deptype IN ('a', 'i')))), "
-    "scripts AS (%) SELECT l.type || ' ' || l.identity || ' (' || l.e || ')' AS n FROM later l WHERE NOT EXISTS "
-    "(SELECT FROM scripts s WHERE s.e = l.e AND CASE WHEN l.name !~ '^\\w+$' THEN strpos(s.script, l.name) > 0 WHEN "
-    "l.classid = 'pg_class'::regclass THEN s.script ~* ('(table|view|sequence|index|exists)\\s+(\\S+\\.)?\"?' || "
-    "l.name "
-    "|| '\\M') WHEN l.classid = 'pg_proc'::regclass THEN s.script ~* ('(function|procedure|aggregate|exists)\\s+("
-    "\\S+\\.)?\"?' || l.name || '\"?\\s*\\(') ELSE s.script ~* ('\\m' || l.name || '\\M') END) ORDER BY 1";
+    R"sql(
+    WITH first AS (SELECT refobjid AS e, min(xmin::text::bigint) AS x
+      FROM pg_depend
+      WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
+      GROUP BY 1),
+    later AS (SELECT d.classid, d.objid, e.extname AS e, i.type, i.identity,
+        substring(a.object_names[array_upper(a.object_names, 1)] FROM '[^.]+$') AS name
+      FROM pg_depend d
+      JOIN pg_extension e ON e.oid = d.refobjid
+      JOIN first f ON f.e = e.oid,
+      LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) i,
+      LATERAL pg_identify_object_as_address(d.classid, d.objid, d.objsubid) a
+      WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.objid >= 16384
+        AND d.xmin::text::bigint <> f.x AND d.xmin::text <> e.xmin::text AND NOT (d.classid = 'pg_class'::regclass AND
+          EXISTS (SELECT FROM pg_depend o WHERE o.classid = d.classid AND o.objid = d.objid AND o.deptype IN ('a',
+            'i')))),
+    scripts AS (%)
+    SELECT l.type || ' ' || l.identity || ' (' || l.e || ')' AS n
+    FROM later l
+    WHERE NOT EXISTS (SELECT FROM scripts s WHERE s.e = l.e AND CASE WHEN l.name !~ '^\w+$' THEN strpos(s.script,
+          l.name) > 0 WHEN l.classid = 'pg_class'::regclass THEN s.script ~*
+        ('(table|view|sequence|index|exists)\s+(\S+\.)?"?' || l.name || '\M')
+        WHEN l.classid = 'pg_proc'::regclass THEN s.script ~* ('(function|procedure|aggregate|exists)\s+(\S+\.)?"?' ||
+          l.name || '"?\s*\(') ELSE s.script ~* ('\m' || l.name || '\M') END)
+    ORDER BY 1)sql";
 constexpr const char* kScripts =
     "SELECT m.e, encode(pg_read_binary_file(m.file, 0, 1 << 28, true), 'escape') AS script FROM (SELECT DISTINCT l.e, "
     "d.path || '/' || f AS file FROM later l, (SELECT setting || '/extension' AS path FROM pg_config WHERE name = "
@@ -88,88 +114,167 @@ Status note_added_members(sql::PostgresConnection& session, const std::string& d
 /// What users did to extensions and their members that no dump has. What came later than the extension and by no script
 /// of it has another transaction than its members, and a higher number.
 constexpr const char* kChangedExtensions =
-    " SELECT format('%I "
-    "(of %s)', e.extname, e.extowner::regrole) AS n FROM pg_extension e WHERE e.extowner <> 10 UNION ALL SELECT "
-    "format('%s (of %s)', pg_describe_object(d.classid, d.objid, 0), o.owner::regrole) FROM pg_depend d JOIN "
-    "pg_extension e ON e.oid = d.refobjid, LATERAL (SELECT CASE d.classid WHEN 'pg_proc'::regclass THEN (SELECT "
-    "proowner FROM pg_proc WHERE oid = d.objid AND prokind NOT IN ('f', 'w')) WHEN 'pg_class'::regclass THEN (SELECT "
-    "relowner FROM pg_class WHERE oid = d.objid) WHEN 'pg_type'::regclass THEN (SELECT typowner FROM pg_type WHERE "
-    "oid = d.objid AND typrelid = 0 AND typelem = 0) WHEN 'pg_language'::regclass THEN (SELECT lanowner FROM "
-    "pg_language WHERE oid = d.objid) WHEN 'pg_namespace'::regclass THEN (SELECT nspowner FROM pg_namespace WHERE oid "
-    "= d.objid) END AS owner) o WHERE d.refclassid = e.tableoid AND d.deptype = 'e' AND o.owner NOT IN (10, "
-    "e.extowner) UNION SELECT pg_describe_object(d.classid, d.objid, 0) FROM m JOIN pg_depend d ON d.refclassid = "
-    "m.classid AND d.refobjid = m.objid AND d.deptype <> 'e' WHERE m.classid = 'pg_class'::regclass AND d.objid > "
-    "(SELECT max(objid) FROM m s WHERE s.e = m.e) AND NOT EXISTS (SELECT FROM m s WHERE s.e = m.e AND s.x = d.xmin) "
-    "AND (EXISTS (SELECT FROM pg_class c "
-    "WHERE c.tableoid = d.classid AND c.oid = d.objid AND c.relkind = 'i') OR EXISTS (SELECT FROM pg_trigger t WHERE "
-    "t.tableoid = d.classid AND t.oid = d.objid AND NOT t.tgisinternal AND t.tgrelid = m.objid) OR EXISTS (SELECT "
-    "FROM pg_rewrite r WHERE r.tableoid = d.classid AND r.oid = d.objid AND r.ev_type <> '1' AND r.ev_class = "
-    "m.objid) OR EXISTS (SELECT FROM pg_constraint c WHERE c.tableoid = d.classid AND c.oid = d.objid AND c.conrelid "
-    "= m.objid) OR d.classid IN ('pg_statistic_ext'::regclass, 'pg_policy'::regclass, "
-    "'pg_publication_rel'::regclass)) UNION SELECT pg_describe_object(m.classid, m.objid, a.attnum) FROM m JOIN "
-    "pg_attribute a ON m.classid = 'pg_class'::regclass AND a.attrelid = m.objid AND a.attnum > (SELECT max(b.attnum) "
-    "FROM pg_attribute b JOIN m s ON s.e = m.e AND s.x = b.xmin WHERE b.attrelid = m.objid) AND NOT a.attisdropped "
-    "UNION ALL SELECT format('function %s', p.oid::regprocedure) FROM m JOIN pg_proc p ON m.classid = p.tableoid AND "
-    "m.objid = p.oid JOIN pg_extension e ON e.oid = m.e WHERE e.extrelocatable AND p.pronamespace <> e.extnamespace";
+    R"sql(
+    SELECT format('%I (of %s)', e.extname, e.extowner::regrole) AS n
+    FROM pg_extension e
+    WHERE e.extowner <> 10
+    UNION ALL SELECT format('%s (of %s)', pg_describe_object(d.classid, d.objid, 0), o.owner::regrole)
+    FROM pg_depend d
+    JOIN pg_extension e ON e.oid = d.refobjid,
+    LATERAL (SELECT CASE d.classid WHEN 'pg_proc'::regclass THEN (SELECT proowner FROM pg_proc WHERE oid = d.objid AND
+          prokind NOT IN ('f', 'w')) WHEN 'pg_class'::regclass THEN (SELECT relowner FROM pg_class WHERE oid = d.objid)
+        WHEN 'pg_type'::regclass THEN (SELECT typowner FROM pg_type WHERE oid = d.objid AND typrelid = 0 AND typelem =
+          0) WHEN 'pg_language'::regclass THEN (SELECT lanowner FROM pg_language WHERE oid = d.objid)
+        WHEN 'pg_namespace'::regclass THEN (SELECT nspowner FROM pg_namespace WHERE oid = d.objid) END AS owner) o
+    WHERE d.refclassid = e.tableoid AND d.deptype = 'e' AND o.owner NOT IN (10, e.extowner)
+    UNION SELECT pg_describe_object(d.classid, d.objid, 0)
+    FROM m
+    JOIN pg_depend d ON d.refclassid = m.classid AND d.refobjid = m.objid AND d.deptype <> 'e'
+    WHERE m.classid = 'pg_class'::regclass AND d.objid > (SELECT max(objid) FROM m s WHERE s.e = m.e)
+      AND NOT EXISTS (SELECT FROM m s WHERE s.e = m.e AND s.x = d.xmin) AND (EXISTS (SELECT FROM pg_class c WHERE
+          c.tableoid = d.classid AND c.oid = d.objid AND c.relkind = 'i') OR EXISTS (SELECT FROM pg_trigger t WHERE
+          t.tableoid = d.classid AND t.oid = d.objid AND NOT t.tgisinternal AND t.tgrelid = m.objid) OR EXISTS (SELECT
+          FROM pg_rewrite r WHERE r.tableoid = d.classid AND r.oid = d.objid AND r.ev_type <> '1' AND r.ev_class =
+          m.objid) OR EXISTS (SELECT FROM pg_constraint c WHERE c.tableoid = d.classid AND c.oid = d.objid AND
+          c.conrelid = m.objid) OR d.classid IN ('pg_statistic_ext'::regclass, 'pg_policy'::regclass,
+        'pg_publication_rel'::regclass))
+    UNION SELECT pg_describe_object(m.classid, m.objid, a.attnum)
+    FROM m
+    JOIN pg_attribute a ON m.classid = 'pg_class'::regclass AND a.attrelid = m.objid AND a.attnum > (SELECT
+        max(b.attnum) FROM pg_attribute b JOIN m s ON s.e = m.e AND s.x = b.xmin WHERE b.attrelid = m.objid)
+      AND NOT a.attisdropped
+    UNION ALL SELECT format('function %s', p.oid::regprocedure)
+    FROM m
+    JOIN pg_proc p ON m.classid = p.tableoid AND m.objid = p.oid
+    JOIN pg_extension e ON e.oid = m.e
+    WHERE e.extrelocatable AND p.pronamespace <> e.extnamespace)sql";
 
 /// Members that were altered since by nothing of the above, and objects of the server that were: a row that no script
 /// of the extension wrote, nor initdb. Privileges change rows, too, and are in the dump. '%' stands for what reads the
 /// scripts.
 constexpr const char* kAlteredMembers =
-    ", ours AS (SELECT m.*, n.extname FROM m JOIN pg_extension n ON n.oid = m.e AND n.oid >= 16384 JOIN known k "
-    "ON k.e = m.e AND k.is), tx AS (SELECT e, x FROM ours UNION SELECT e, n.xmin FROM ours JOIN pg_extension n "
-    "ON n.oid = e), rows AS (SELECT tableoid AS c, oid AS o, xmin AS x, typacl IS NOT NULL AS granted, typname "
-    "AS name FROM pg_type UNION ALL SELECT tableoid, oid, xmin, false, NULL FROM pg_operator UNION ALL SELECT "
-    "tableoid, oid, xmin, false, opcname FROM pg_opclass UNION ALL SELECT tableoid, oid, xmin, false, opfname "
-    "FROM pg_opfamily UNION ALL SELECT tableoid, oid, xmin, false, dictname FROM pg_ts_dict UNION ALL SELECT "
-    "tableoid, oid, xmin, false, cfgname FROM pg_ts_config UNION ALL SELECT tableoid, oid, xmin, false, "
-    "prsname FROM pg_ts_parser UNION ALL SELECT tableoid, oid, xmin, false, tmplname FROM pg_ts_template UNION "
-    "ALL SELECT tableoid, oid, xmin, false, collname FROM pg_collation UNION ALL SELECT tableoid, oid, xmin, "
-    "false, conname FROM pg_conversion UNION ALL SELECT tableoid, oid, xmin, lanacl IS NOT NULL, lanname FROM "
-    "pg_language UNION ALL SELECT tableoid, oid, xmin, nspacl IS NOT NULL, nspname FROM pg_namespace UNION ALL "
-    "SELECT tableoid, oid, xmin, fdwacl IS NOT NULL, fdwname FROM pg_foreign_data_wrapper UNION ALL SELECT "
-    "tableoid, oid, xmin, srvacl IS NOT NULL, srvname FROM pg_foreign_server UNION ALL SELECT tableoid, oid, "
-    "xmin, prokind NOT IN ('a', 'p') OR proacl IS NOT NULL, proname FROM pg_proc), found AS (SELECT r.*, "
-    "o.extname AS e FROM ours o JOIN rows r ON r.c = o.classid AND r.o = o.objid WHERE NOT EXISTS (SELECT FROM "
-    "tx WHERE tx.e = o.e AND tx.x = r.x)), later AS (SELECT * FROM found WHERE granted), scripts AS (%) SELECT "
-    "e, pg_describe_object(c, o, 0) AS n FROM found WHERE NOT granted UNION SELECT l.e, "
-    "pg_describe_object(l.c, l.o, 0) FROM later l WHERE EXISTS (SELECT FROM scripts s WHERE s.e = l.e) AND NOT "
-    "EXISTS (SELECT FROM scripts s WHERE s.e = l.e AND strpos(s.script, l.name) > 0) UNION SELECT o.extname, "
-    "pg_describe_object(o.classid, o.objid, 0) FROM ours o JOIN pg_class c ON o.classid = c.tableoid AND "
-    "o.objid = c.oid WHERE EXISTS (SELECT FROM pg_type t WHERE t.oid = c.reltype AND t.typacl IS NULL AND NOT "
-    "EXISTS (SELECT FROM tx WHERE tx.e = o.e AND tx.x = t.xmin)) OR EXISTS (SELECT FROM pg_rewrite r WHERE "
-    "r.ev_class = c.oid AND r.ev_type = '1' AND NOT EXISTS (SELECT FROM tx WHERE tx.e = o.e AND tx.x = "
-    "r.xmin)) OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attacl IS "
-    "NULL AND NOT EXISTS (SELECT FROM tx WHERE tx.e = o.e AND tx.x = a.xmin)) OR ((c.reloptions IS NOT NULL OR "
-    "c.relrowsecurity OR c.relreplident NOT IN ('d', 'n')) AND NOT EXISTS (SELECT FROM tx WHERE tx.e = o.e AND "
-    "tx.x = c.xmin)) ORDER BY 2";
+    R"sql(
+    , ours AS (SELECT m.*, n.extname
+      FROM m
+      JOIN pg_extension n ON n.oid = m.e AND n.oid >= 16384
+      JOIN known k ON k.e = m.e AND k.is),
+    tx AS (SELECT e, x
+      FROM ours
+      UNION SELECT e, n.xmin
+      FROM ours
+      JOIN pg_extension n ON n.oid = e),
+    rows AS (SELECT tableoid AS c, oid AS o, xmin AS x, typacl IS NOT NULL AS granted, typname AS name
+      FROM pg_type
+      UNION ALL SELECT tableoid, oid, xmin, false, NULL
+      FROM pg_operator
+      UNION ALL SELECT tableoid, oid, xmin, false, opcname
+      FROM pg_opclass
+      UNION ALL SELECT tableoid, oid, xmin, false, opfname
+      FROM pg_opfamily
+      UNION ALL SELECT tableoid, oid, xmin, false, dictname
+      FROM pg_ts_dict
+      UNION ALL SELECT tableoid, oid, xmin, false, cfgname
+      FROM pg_ts_config
+      UNION ALL SELECT tableoid, oid, xmin, false, prsname
+      FROM pg_ts_parser
+      UNION ALL SELECT tableoid, oid, xmin, false, tmplname
+      FROM pg_ts_template
+      UNION ALL SELECT tableoid, oid, xmin, false, collname
+      FROM pg_collation
+      UNION ALL SELECT tableoid, oid, xmin, false, conname
+      FROM pg_conversion
+      UNION ALL SELECT tableoid, oid, xmin, lanacl IS NOT NULL, lanname
+      FROM pg_language
+      UNION ALL SELECT tableoid, oid, xmin, nspacl IS NOT NULL, nspname
+      FROM pg_namespace
+      UNION ALL SELECT tableoid, oid, xmin, fdwacl IS NOT NULL, fdwname
+      FROM pg_foreign_data_wrapper
+      UNION ALL SELECT tableoid, oid, xmin, srvacl IS NOT NULL, srvname
+      FROM pg_foreign_server
+      UNION ALL SELECT tableoid, oid, xmin, prokind NOT IN ('a', 'p') OR proacl IS NOT NULL, proname
+      FROM pg_proc),
+    found AS (SELECT r.*, o.extname AS e
+      FROM ours o
+      JOIN rows r ON r.c = o.classid AND r.o = o.objid
+      WHERE NOT EXISTS (SELECT FROM tx WHERE tx.e = o.e AND tx.x = r.x)),
+    later AS (SELECT *
+      FROM found
+      WHERE granted),
+    scripts AS (%)
+    SELECT e, pg_describe_object(c, o, 0) AS n
+    FROM found
+    WHERE NOT granted
+    UNION SELECT l.e, pg_describe_object(l.c, l.o, 0)
+    FROM later l
+    WHERE EXISTS (SELECT FROM scripts s WHERE s.e = l.e) AND NOT EXISTS (SELECT FROM scripts s WHERE s.e = l.e AND
+        strpos(s.script, l.name) > 0)
+    UNION SELECT o.extname, pg_describe_object(o.classid, o.objid, 0)
+    FROM ours o
+    JOIN pg_class c ON o.classid = c.tableoid AND o.objid = c.oid
+    WHERE EXISTS (SELECT FROM pg_type t WHERE t.oid = c.reltype AND t.typacl IS NULL AND NOT EXISTS (SELECT FROM tx
+          WHERE tx.e = o.e AND tx.x = t.xmin)) OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND
+        r.ev_type = '1' AND NOT EXISTS (SELECT FROM tx WHERE tx.e = o.e AND tx.x = r.xmin))
+      OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attacl IS NULL AND NOT
+        EXISTS (SELECT FROM tx WHERE tx.e = o.e AND tx.x = a.xmin)) OR ((c.reloptions IS NOT NULL OR c.relrowsecurity OR
+          c.relreplident NOT IN ('d', 'n')) AND NOT EXISTS (SELECT FROM tx WHERE tx.e = o.e AND tx.x = c.xmin))
+    ORDER BY 2)sql";
 
 /// Objects of the server itself that were altered or dropped. Those that it makes in one go have successive numbers.
 constexpr const char* kAlteredServer =
-    "WITH e AS (SELECT max(xmin::text::bigint) AS x FROM pg_depend WHERE objid < 16384 AND refobjid < 16384 AND "
-    "classid IN ('pg_rewrite'::regclass, 'pg_language'::regclass)), rows AS (SELECT tableoid AS c, oid AS o, xmin AS "
-    "x, typacl IS NOT NULL AS granted FROM pg_type UNION ALL SELECT tableoid, oid, xmin, proacl IS NOT NULL FROM "
-    "pg_proc UNION ALL SELECT tableoid, oid, xmin, false FROM pg_operator UNION ALL SELECT tableoid, oid, xmin, false "
-    "FROM pg_opclass UNION ALL SELECT tableoid, oid, xmin, false FROM pg_opfamily UNION ALL SELECT tableoid, oid, "
-    "xmin, false FROM pg_collation UNION ALL SELECT tableoid, oid, xmin, false FROM pg_conversion UNION ALL SELECT "
-    "tableoid, oid, xmin, false FROM pg_ts_config UNION ALL SELECT tableoid, oid, xmin, dictinitoption IS NOT NULL "
-    "FROM pg_ts_dict UNION ALL SELECT tableoid, oid, xmin, lanacl IS NOT NULL FROM pg_language), made AS (SELECT "
-    "'text search configurations or dictionaries' AS k, oid FROM pg_ts_dict UNION ALL SELECT 'text search "
-    "configurations or dictionaries', oid FROM pg_ts_config UNION ALL SELECT 'collations', oid FROM pg_collation) "
-    "SELECT pg_describe_object(c, o, 0) AS n FROM rows, e WHERE o < 16384 AND NOT granted AND rows.x::text::bigint > "
-    "e.x UNION ALL SELECT format('%s %s that were dropped', max(oid::bigint) - min(oid::bigint) + 1 - count(*), k) "
-    "FROM made WHERE oid BETWEEN 12000 AND 16383 GROUP BY k HAVING max(oid::bigint) - min(oid::bigint) + 1 > count(*) "
-    "ORDER BY 1";
+    R"sql(
+    WITH e AS (SELECT max(xmin::text::bigint) AS x
+      FROM pg_depend
+      WHERE objid < 16384 AND refobjid < 16384 AND classid IN ('pg_rewrite'::regclass, 'pg_language'::regclass)),
+    rows AS (SELECT tableoid AS c, oid AS o, xmin AS x, typacl IS NOT NULL AS granted
+      FROM pg_type
+      UNION ALL SELECT tableoid, oid, xmin, proacl IS NOT NULL
+      FROM pg_proc
+      UNION ALL SELECT tableoid, oid, xmin, false
+      FROM pg_operator
+      UNION ALL SELECT tableoid, oid, xmin, false
+      FROM pg_opclass
+      UNION ALL SELECT tableoid, oid, xmin, false
+      FROM pg_opfamily
+      UNION ALL SELECT tableoid, oid, xmin, false
+      FROM pg_collation
+      UNION ALL SELECT tableoid, oid, xmin, false
+      FROM pg_conversion
+      UNION ALL SELECT tableoid, oid, xmin, false
+      FROM pg_ts_config
+      UNION ALL SELECT tableoid, oid, xmin, dictinitoption IS NOT NULL
+      FROM pg_ts_dict
+      UNION ALL SELECT tableoid, oid, xmin, lanacl IS NOT NULL
+      FROM pg_language),
+    made AS (SELECT 'text search configurations or dictionaries' AS k, oid
+      FROM pg_ts_dict
+      UNION ALL SELECT 'text search configurations or dictionaries', oid
+      FROM pg_ts_config
+      UNION ALL SELECT 'collations', oid
+      FROM pg_collation)
+    SELECT pg_describe_object(c, o, 0) AS n
+    FROM rows, e
+    WHERE o < 16384 AND NOT granted AND rows.x::text::bigint > e.x
+    UNION ALL SELECT format('%s %s that were dropped', max(oid::bigint) - min(oid::bigint) + 1 - count(*), k)
+    FROM made
+    WHERE oid BETWEEN 12000 AND 16383
+    GROUP BY k
+    HAVING max(oid::bigint) - min(oid::bigint) + 1 > count(*)
+    ORDER BY 1)sql";
 
 /// Tables of extensions, with the condition for rows that the dump has, and the transactions of the scripts.
 constexpr const char* kTablesOfExtensions =
-    " SELECT c.oid::regclass AS "
-    "t, n.extcondition[array_position(n.extconfig, c.oid)] AS condition, (SELECT string_agg(DISTINCT quote_literal(s.x)"
-    ", ', ') FROM (SELECT x FROM m WHERE m.e = n.oid UNION SELECT n.xmin) s(x)) AS tx FROM m JOIN known k ON k.e = m.e "
-    "AND k.is JOIN pg_extension n ON n.oid = m.e JOIN pg_class c ON c.tableoid = m.classid AND c.oid = m.objid WHERE "
-    "c.relkind = 'r' AND c.relpersistence = 'p' AND (n.extconfig IS NULL OR c.oid <> ALL (n.extconfig) OR "
-    "n.extcondition[array_position(n.extconfig, c.oid)] <> '') AND pg_relation_size(c.oid) BETWEEN 1 AND 1 << 28 AND "
-    "has_table_privilege(c.oid, 'SELECT') ORDER BY 1";
+    R"sql(
+    SELECT c.oid::regclass AS t, n.extcondition[array_position(n.extconfig, c.oid)] AS condition, (SELECT
+        string_agg(DISTINCT quote_literal(s.x), ', ') FROM (SELECT x FROM m WHERE m.e = n.oid UNION SELECT n.xmin) s(x))
+      AS tx
+    FROM m
+    JOIN known k ON k.e = m.e AND k.is
+    JOIN pg_extension n ON n.oid = m.e
+    JOIN pg_class c ON c.tableoid = m.classid AND c.oid = m.objid
+    WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND (n.extconfig IS NULL OR c.oid <> ALL (n.extconfig) OR
+        n.extcondition[array_position(n.extconfig, c.oid)] <> '') AND pg_relation_size(c.oid) BETWEEN 1
+      AND 1 << 28 AND has_table_privilege(c.oid, 'SELECT')
+    ORDER BY 1)sql";
 
 Status note_changed_extensions(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
                                const std::stop_token& stop) {
@@ -316,26 +421,30 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
           "x.extname WHERE a.default_version <> x.extversion AND",
           "extensions of {} are restored in the version that the server has as its default, which is another one: {}"},
       Kind{"object.in_pg_catalog",
-           "SELECT x.n FROM (SELECT tableoid, oid, typname::text AS n FROM pg_type WHERE typnamespace = "
-           "'pg_catalog'::regnamespace AND typelem = 0 AND typtype NOT IN ('p') UNION ALL SELECT tableoid, oid, "
-           "oid::regoperator::text FROM pg_operator WHERE oprnamespace = 'pg_catalog'::regnamespace UNION ALL SELECT "
-           "tableoid, oid, oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND "
-           "prokind = 'a' UNION ALL SELECT tableoid, oid, oid::regcollation::text FROM pg_collation WHERE "
-           "collnamespace = "
-           "'pg_catalog'::regnamespace AND collprovider <> 'c' UNION ALL SELECT tableoid, oid, oid::regconfig::text "
-           "FROM pg_ts_config WHERE cfgnamespace = 'pg_catalog'::regnamespace UNION ALL SELECT tableoid, oid, "
-           "oid::regdictionary::text FROM pg_ts_dict WHERE dictnamespace = 'pg_catalog'::regnamespace UNION ALL SELECT "
-           "tableoid, oid, oid::regclass::text FROM pg_class WHERE relnamespace = "
-           "'pg_catalog'::regnamespace AND relkind IN ('r', 'v', 'm', 'S')) x WHERE x.oid >= 16384 AND",
+           R"sql(
+           SELECT x.n
+           FROM (SELECT tableoid, oid, typname::text AS n FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace
+               AND typelem = 0 AND typtype NOT IN ('p') UNION ALL SELECT tableoid, oid, oid::regoperator::text FROM
+               pg_operator WHERE oprnamespace = 'pg_catalog'::regnamespace UNION ALL SELECT tableoid, oid,
+               oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND prokind = 'a'
+               UNION ALL SELECT tableoid, oid, oid::regcollation::text FROM pg_collation WHERE collnamespace =
+               'pg_catalog'::regnamespace AND collprovider <> 'c' UNION ALL SELECT tableoid, oid, oid::regconfig::text
+               FROM pg_ts_config WHERE cfgnamespace = 'pg_catalog'::regnamespace UNION ALL SELECT tableoid, oid,
+               oid::regdictionary::text FROM pg_ts_dict WHERE dictnamespace = 'pg_catalog'::regnamespace UNION ALL
+               SELECT tableoid, oid, oid::regclass::text FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace
+               AND relkind IN ('r', 'v', 'm', 'S')) x
+           WHERE x.oid >= 16384 AND)sql",
            "objects that users made in pg_catalog of {} are not in the dump: {}"},
-      Kind{
-          "object.in_information_schema",
-          "SELECT x.n FROM (SELECT c.tableoid, c.oid, c.oid::regclass::text AS n FROM pg_class c WHERE c.relnamespace "
-          "= to_regnamespace('information_schema') AND c.relkind NOT IN ('i', 'I', 'c') UNION ALL SELECT t.tableoid, "
-          "t.oid, t.oid::regtype::text FROM pg_type t WHERE t.typnamespace = to_regnamespace('information_schema') AND "
-          "t.typrelid = 0 AND t.typelem = 0 UNION ALL SELECT p.tableoid, p.oid, p.oid::regprocedure::text FROM "
-          "pg_proc p WHERE p.pronamespace = to_regnamespace('information_schema')) x WHERE x.oid >= 16384 AND",
-          "objects that users made in information_schema of {} are not in the dump, nor their rows: {}"},
+      Kind{"object.in_information_schema",
+           R"sql(
+          SELECT x.n
+          FROM (SELECT c.tableoid, c.oid, c.oid::regclass::text AS n FROM pg_class c WHERE c.relnamespace =
+              to_regnamespace('information_schema') AND c.relkind NOT IN ('i', 'I', 'c') UNION ALL SELECT t.tableoid,
+              t.oid, t.oid::regtype::text FROM pg_type t WHERE t.typnamespace = to_regnamespace('information_schema')
+              AND t.typrelid = 0 AND t.typelem = 0 UNION ALL SELECT p.tableoid, p.oid, p.oid::regprocedure::text FROM
+              pg_proc p WHERE p.pronamespace = to_regnamespace('information_schema')) x
+          WHERE x.oid >= 16384 AND)sql",
+           "objects that users made in information_schema of {} are not in the dump, nor their rows: {}"},
       Kind{"trigger.enabled",
            "SELECT DISTINCT x.tgrelid::regclass::text AS n FROM pg_trigger x WHERE x.tgisinternal AND x.tgenabled <> "
            "'O' AND",
@@ -343,21 +452,27 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
            "restore of {}: {}"},
       Kind{
           "column.generated",
-          "SELECT DISTINCT x.adrelid::regclass || '.' || quote_ident(a.attname) AS n FROM pg_attrdef x JOIN "
-          "pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum AND a.attgenerated = 's' JOIN pg_depend d "
-          "ON d.classid = x.tableoid AND d.objid = x.oid AND d.refclassid = 'pg_proc'::regclass JOIN pg_proc p ON "
-          "p.oid = d.refobjid AND p.oid >= 16384 JOIN pg_language l ON l.oid = p.prolang AND l.lanname NOT IN ('c', "
-          "'internal') WHERE",
+          R"sql(
+          SELECT DISTINCT x.adrelid::regclass || '.' || quote_ident(a.attname) AS n
+          FROM pg_attrdef x
+          JOIN pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum AND a.attgenerated = 's'
+          JOIN pg_depend d ON d.classid = x.tableoid AND d.objid = x.oid AND d.refclassid = 'pg_proc'::regclass
+          JOIN pg_proc p ON p.oid = d.refobjid AND p.oid >= 16384
+          JOIN pg_language l ON l.oid = p.prolang AND l.lanname NOT IN ('c', 'internal')
+          WHERE)sql",
           "generated columns of {} that call functions of users are computed again by a restore, and differ where such "
           "a function gives another result than it gave (--verify=checksums then refuses, --verify=rows does not): "
           "{}"},
       Kind{
           "constraint.function",
-          "SELECT DISTINCT x.conrelid::regclass || '.' || quote_ident(x.conname) AS n FROM pg_constraint x JOIN "
-          "pg_depend d ON d.classid = x.tableoid AND d.objid = x.oid AND d.refclassid = 'pg_proc'::regclass JOIN "
-          "pg_proc p ON p.oid = d.refobjid AND p.oid >= 16384 JOIN pg_language l ON l.oid = p.prolang AND l.lanname "
-          "NOT IN "
-          "('c', 'internal') WHERE x.contype = 'c' AND x.conrelid <> 0 AND x.convalidated AND x.conislocal AND",
+          R"sql(
+          SELECT DISTINCT x.conrelid::regclass || '.' || quote_ident(x.conname) AS n
+          FROM pg_constraint x
+          JOIN pg_depend d ON d.classid = x.tableoid AND d.objid = x.oid AND d.refclassid = 'pg_proc'::regclass
+          JOIN pg_proc p ON p.oid = d.refobjid AND p.oid >= 16384
+          JOIN pg_language l ON l.oid = p.prolang AND l.lanname NOT IN ('c', 'internal')
+          WHERE x.contype = 'c' AND x.conrelid <> 0 AND x.convalidated AND x.conislocal
+            AND)sql",
           "constraints of {} that call functions of users are tried by a restore once all rows are there, and stay NOT "
           "VALID where one breaks them by then: {}"},
       Kind{"view.filled",
@@ -365,13 +480,20 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
            "materialized views of {} are filled again by a restore, with what their queries find then, or stay empty "
            "where they read an empty one: {}"},
       Kind{"column.regclass",
-           "WITH RECURSIVE t(oid) AS (SELECT 'regclass'::regtype::oid UNION SELECT u.oid FROM t JOIN (SELECT typelem "
-           "AS of, oid FROM pg_type WHERE typcategory = 'A' UNION ALL SELECT typbasetype, oid FROM pg_type WHERE "
-           "typtype = 'd' UNION ALL SELECT rngsubtype, rngtypid FROM pg_range UNION ALL SELECT a.atttypid, c.reltype "
-           "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.reltype <> 0) u ON u.of = t.oid) SELECT "
-           "format('%s.%I', a.attrelid::regclass, a.attname) AS n FROM pg_attribute a JOIN t ON t.oid = a.atttypid "
-           "JOIN pg_class x ON x.oid = a.attrelid WHERE x.relkind = 'r' AND x.oid >= 16384 AND a.attnum > 0 AND NOT "
-           "a.attisdropped AND",
+           R"sql(
+           WITH RECURSIVE t(oid) AS (SELECT 'regclass'::regtype::oid
+             UNION SELECT u.oid
+             FROM t
+             JOIN (SELECT typelem AS of, oid FROM pg_type WHERE typcategory = 'A' UNION ALL SELECT typbasetype, oid FROM
+                 pg_type WHERE typtype = 'd' UNION ALL SELECT rngsubtype, rngtypid FROM pg_range UNION ALL SELECT
+                 a.atttypid, c.reltype FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.reltype <> 0) u
+               ON u.of = t.oid)
+           SELECT format('%s.%I', a.attrelid::regclass, a.attname) AS n
+           FROM pg_attribute a
+           JOIN t ON t.oid = a.atttypid
+           JOIN pg_class x ON x.oid = a.attrelid
+           WHERE x.relkind = 'r' AND x.oid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+             AND)sql",
            "columns of {} that name relations (regclass): psql refuses the rows of such a table when it loads an "
            "export and one of them names an index, because indexes are created after the rows; restore loads "
            "them: {}"},
@@ -438,13 +560,13 @@ Result<std::vector<std::string>> unlogged_sequences(sql::PostgresConnection& ses
 
 Result<std::string> server_settings(sql::PostgresConnection& session, std::stop_token stop) {
   auto rows = session.query(
-      "SELECT name AS n, setting AS s FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf' AND name "
-      "NOT IN "
-      "('primary_conninfo', 'primary_slot_name', 'restore_command', 'promote_trigger_file', 'listen_addresses', "
-      "'port', "
-      "'data_directory', 'hba_file', 'ident_file', 'config_file', 'cluster_name', 'unix_socket_directories') AND name "
-      "NOT "
-      "LIKE 'recovery\\_%' ORDER BY seqno",
+      R"sql(
+      SELECT name AS n, setting AS s
+      FROM pg_file_settings
+      WHERE sourcefile LIKE '%/postgresql.auto.conf' AND name NOT IN ('primary_conninfo', 'primary_slot_name',
+        'restore_command', 'promote_trigger_file', 'listen_addresses', 'port', 'data_directory', 'hba_file',
+        'ident_file', 'config_file', 'cluster_name', 'unix_socket_directories') AND name NOT LIKE 'recovery\_%'
+      ORDER BY seqno)sql",
       soon(), stop);
   std::string text;
   if (!rows && rows.error().id != "sql.error") return fail(std::move(rows).error());

@@ -111,14 +111,13 @@ std::string connect_command(const std::string& database) {
 Result<std::string> database_properties(sql::PostgresConnection& session, const std::string& database,
                                         std::stop_token stop) {
   const std::string name = sql::quote_postgres_name(database), literal = sql::quote_postgres(database);
-  auto facts =
-      TRY(session.query("SELECT d.oid, r.rolname AS owner, d.datdba = 10 AS bootstrap, d.datconnlimit AS lim, "
-                        "d.datistemplate AS template, "
-                        "d.datacl IS NOT NULL AS acl, shobj_description(d.oid, 'pg_database') AS comment FROM "
-                        "pg_database d JOIN pg_roles "
-                        "r ON r.oid = d.datdba WHERE d.datname = " +
-                            literal,
-                        soon(), stop));
+  auto facts = TRY(session.query(R"sql(
+      SELECT d.oid, r.rolname AS owner, d.datdba = 10 AS bootstrap, d.datconnlimit AS lim, d.datistemplate AS template,
+        d.datacl IS NOT NULL AS acl, shobj_description(d.oid, 'pg_database') AS comment
+      FROM pg_database d
+      JOIN pg_roles r ON r.oid = d.datdba
+      WHERE d.datname = )sql" + literal,
+                                 soon(), stop));
   if (facts.empty()) return std::string();
   const std::string oid = facts.text("oid"), owner = sql::quote_postgres_name(facts.text("owner"));
   std::string out;

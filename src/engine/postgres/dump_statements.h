@@ -31,12 +31,18 @@ inline constexpr const char* kDumpOptions =
 /// pg_upgrade wrote them all, and nothing is known); `spans`, the numbers of what each script made: what the same
 /// transaction made beside it has smaller or greater ones.
 inline constexpr const char* kExtensionMembers =
-    "WITH m AS (SELECT refobjid AS e, classid, objid, xmin AS x FROM pg_depend WHERE refclassid = "
-    "'pg_extension'::regclass AND deptype = 'e'), known AS (SELECT DISTINCT ON (e) e, count(*) > 1 OR (SELECT count(*) "
-    "FROM m s WHERE s.e = m.e) = 1 AS is FROM m GROUP BY e, x ORDER BY e, x::text::bigint), spans AS (SELECT e, x, "
-    "CASE "
-    "WHEN min(objid) = (SELECT min(objid) FROM m s WHERE s.e = m.e) THEN e ELSE min(objid) END AS low, max(objid) AS "
-    "high FROM m GROUP BY e, x)";
+    R"sql(
+    WITH m AS (SELECT refobjid AS e, classid, objid, xmin AS x
+      FROM pg_depend
+      WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'),
+    known AS (SELECT DISTINCT ON (e) e, count(*) > 1 OR (SELECT count(*) FROM m s WHERE s.e = m.e) = 1 AS is
+      FROM m
+      GROUP BY e, x
+      ORDER BY e, x::text::bigint),
+    spans AS (SELECT e, x, CASE WHEN min(objid) = (SELECT min(objid) FROM m s WHERE s.e = m.e) THEN e
+        ELSE min(objid) END AS low, max(objid) AS high
+      FROM m
+      GROUP BY e, x))sql";
 
 /// " SET name TO value;" as ALTER ROLE, ALTER DATABASE and ALTER SYSTEM take it: `value` in the form it is stored in.
 std::string set_clause(const std::string& name, const std::string& value);

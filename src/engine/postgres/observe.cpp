@@ -34,23 +34,20 @@ constexpr std::string_view kControl = "pg_control_system() s, pg_control_checkpo
 
 /// All else that takes no rights of its own, in one go: each question takes a third of a millisecond only to be asked.
 constexpr std::string_view kState =
-    "current_setting('server_version') AS version, current_setting('default_transaction_read_only') AS read_only, "
-    "extract(epoch FROM clock_timestamp()) AS now, "
-    "current_setting('data_checksums') AS checksums, current_setting('fsync') AS fsync, "
-    "current_setting('full_page_writes') AS full_page_writes, "
-    "current_setting('synchronous_commit') AS synchronous_commit, "
-    "current_setting('synchronous_standby_names') AS standby_names, "
-    "current_setting('max_connections') AS max_connections, "
-    "current_setting('max_worker_processes') AS max_worker_processes, "
-    "current_setting('max_wal_senders') AS max_wal_senders, "
-    "current_setting('max_prepared_transactions') AS max_prepared_transactions, "
-    "current_setting('max_locks_per_transaction') AS max_locks_per_transaction, "
-    "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections, "
-    "current_setting('primary_slot_name') AS slot, current_setting('primary_conninfo') <> '' AS has_conninfo, "
-    "CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END AS paused, "
-    "current_setting('data_directory') AS folder, pg_postmaster_start_time() AS started, "
-    "extract(epoch FROM pg_postmaster_start_time()) AS started_at, current_setting('ssl') AS ssl, "
-    "current_setting('ssl_cert_file') AS certificate, "
+    R"sql(
+    current_setting('server_version') AS version, current_setting('default_transaction_read_only') AS read_only,
+      extract(epoch FROM clock_timestamp()) AS now, current_setting('data_checksums') AS checksums,
+      current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
+      current_setting('synchronous_commit') AS synchronous_commit, current_setting('synchronous_standby_names') AS
+      standby_names, current_setting('max_connections') AS max_connections, current_setting('max_worker_processes') AS
+      max_worker_processes, current_setting('max_wal_senders') AS max_wal_senders,
+      current_setting('max_prepared_transactions') AS max_prepared_transactions,
+      current_setting('max_locks_per_transaction') AS max_locks_per_transaction, (SELECT count(*) FROM pg_stat_activity
+        WHERE backend_type = 'client backend') AS connections, current_setting('primary_slot_name') AS slot,
+      current_setting('primary_conninfo') <> '' AS has_conninfo, CASE WHEN pg_is_in_recovery() THEN
+      pg_is_wal_replay_paused() END AS paused, current_setting('data_directory') AS folder, pg_postmaster_start_time()
+      AS started, extract(epoch FROM pg_postmaster_start_time()) AS started_at, current_setting('ssl') AS ssl,
+      current_setting('ssl_cert_file') AS certificate, )sql"
     // An idle primary sends nothing: all received and all applied is no lag, however old the last transaction is. What
     // a receiver has just been started with is rounded down to a segment, below what was replayed from files.
     "CASE WHEN NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0 "
@@ -159,13 +156,13 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
 
 /// An archiver that hangs fails never: what tells is that segments wait and none goes.
 void take_archive_state(MemberFacts& facts, Ask& ask) {
-  auto rows = ask.if_allowed(
-      "archive",
-      "SELECT current_setting('archive_mode') AS mode, current_setting('archive_command', true) AS command, "
-      "(SELECT extract(epoch FROM now() - last_archived_time) FROM pg_stat_archiver) AS ago, r.n AS "
-      "waiting, least(extract(epoch FROM now() - r.oldest), "
-      "extract(epoch FROM now() - pg_postmaster_start_time())) AS waits FROM (SELECT count(*) AS n, "
-      "min(modification) AS oldest FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') r");
+  auto rows = ask.if_allowed("archive",
+                             R"sql(
+      SELECT current_setting('archive_mode') AS mode, current_setting('archive_command', true) AS command, (SELECT
+          extract(epoch FROM now() - last_archived_time) FROM pg_stat_archiver) AS ago, r.n AS waiting,
+        least(extract(epoch FROM now() - r.oldest), extract(epoch FROM now() - pg_postmaster_start_time())) AS waits
+      FROM (SELECT count(*) AS n, min(modification) AS oldest FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready')
+        r)sql");
   if (!rows) return;
   facts.archives = rows->text("mode") != "off";
   if (!*facts.archives) return note(facts, "archive", "archive_mode is off", "SQL settings");
@@ -193,13 +190,15 @@ void note_write_path(MemberFacts& facts) {
 
 /// Commits that wait for a standby, and transactions nobody works on.
 void take_sessions(MemberFacts& facts, Ask& ask) {
-  auto rows =
-      ask.if_allowed("transactions",
-                     "SELECT gid AS id, 'prepared' AS what, extract(epoch FROM now() - prepared) AS age FROM "
-                     "pg_prepared_xacts UNION ALL SELECT pid::text, CASE wait_event WHEN 'SyncRep' THEN 'waits' ELSE "
-                     "'idle' END, extract(epoch FROM now() - state_change) FROM pg_stat_activity WHERE wait_event = "
-                     "'SyncRep' OR (state LIKE 'idle in transaction%' AND (backend_xmin IS NOT NULL OR backend_xid IS "
-                     "NOT NULL))");
+  auto rows = ask.if_allowed("transactions",
+                             R"sql(
+                     SELECT gid AS id, 'prepared' AS what, extract(epoch FROM now() - prepared) AS age
+                     FROM pg_prepared_xacts
+                     UNION ALL SELECT pid::text, CASE wait_event WHEN 'SyncRep' THEN 'waits'
+                       ELSE 'idle' END, extract(epoch FROM now() - state_change)
+                     FROM pg_stat_activity
+                     WHERE wait_event = 'SyncRep' OR (state LIKE 'idle in transaction%' AND (backend_xmin IS NOT NULL OR
+                           backend_xid IS NOT NULL)))sql");
   if (!rows) return;
   for (size_t i = 0; i < rows->rows.size(); ++i) {
     const std::string id = rows->text("id", i), what = rows->text("what", i);
@@ -278,14 +277,17 @@ void look_for_databases(MemberFacts& facts, Ask& ask) {
   std::set<std::string> missing;
   for (int look = 0; look < 2 && (look == 0 || !missing.empty()); ++look) {
     if (look > 0) std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    const auto rows = ask.if_allowed(
-        "folders of databases",
-        "SELECT 'base/' || d.oid AS folder FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE "
-        "d.datconnlimit <> -2 AND t.spcname = 'pg_default' AND (pg_stat_file('base/' || d.oid, true)).isdir IS NULL "
-        "UNION ALL SELECT 'pg_tblspc/' || t.oid || '/*/' || d.oid FROM pg_database d JOIN pg_tablespace t ON t.oid = "
-        "d.dattablespace WHERE d.datconnlimit <> -2 AND t.spcname <> 'pg_default' AND NOT EXISTS (SELECT FROM "
-        "pg_ls_dir('pg_tblspc/' || t.oid, true, false) v WHERE (pg_stat_file('pg_tblspc/' || t.oid || '/' || v || '/' "
-        "|| d.oid, true)).isdir)");
+    const auto rows = ask.if_allowed("folders of databases",
+                                     R"sql(
+        SELECT 'base/' || d.oid AS folder
+        FROM pg_database d
+        JOIN pg_tablespace t ON t.oid = d.dattablespace
+        WHERE d.datconnlimit <> -2 AND t.spcname = 'pg_default' AND (pg_stat_file('base/' || d.oid, true)).isdir IS NULL
+        UNION ALL SELECT 'pg_tblspc/' || t.oid || '/*/' || d.oid
+        FROM pg_database d
+        JOIN pg_tablespace t ON t.oid = d.dattablespace
+        WHERE d.datconnlimit <> -2 AND t.spcname <> 'pg_default' AND NOT EXISTS (SELECT FROM pg_ls_dir('pg_tblspc/' ||
+              t.oid, true, false) v WHERE (pg_stat_file('pg_tblspc/' || t.oid || '/' || v || '/' || d.oid, true)).isdir))sql");
     if (!rows) return;
     std::set<std::string> now;
     for (size_t i = 0; i < rows->rows.size(); ++i)

@@ -13,13 +13,18 @@ constexpr long long kLongest = 60'000;  ///< milliseconds: who allows more waits
 /// The sessions that can be in the way of `what` replay waits for, the oldest first.
 const char* holders_of(bool of_lock) {
   return of_lock
-             ? "SELECT DISTINCT a.pid, a.usename, a.client_addr, a.state, a.xact_start, "
-               "extract(epoch FROM now() - a.xact_start) AS age FROM pg_locks w JOIN pg_locks h ON h.granted AND "
-               "h.pid <> w.pid AND h.locktype = w.locktype AND h.database IS NOT DISTINCT FROM w.database AND "
-               "h.relation IS NOT DISTINCT FROM w.relation AND h.transactionid IS NOT DISTINCT FROM w.transactionid "
-               "AND h.classid IS NOT DISTINCT FROM w.classid AND h.objid IS NOT DISTINCT FROM w.objid JOIN "
-               "pg_stat_activity a ON a.pid = h.pid JOIN pg_stat_activity s ON s.pid = w.pid AND s.backend_type = "
-               "'startup' WHERE NOT w.granted ORDER BY a.xact_start"
+             ? R"sql(
+             SELECT DISTINCT a.pid, a.usename, a.client_addr, a.state, a.xact_start, extract(epoch FROM now() -
+                 a.xact_start) AS age
+             FROM pg_locks w
+             JOIN pg_locks h ON h.granted AND h.pid <> w.pid AND h.locktype = w.locktype
+               AND h.database IS NOT DISTINCT FROM w.database AND h.relation IS NOT DISTINCT FROM w.relation
+               AND h.transactionid IS NOT DISTINCT FROM w.transactionid AND h.classid IS NOT DISTINCT FROM w.classid
+               AND h.objid IS NOT DISTINCT FROM w.objid
+             JOIN pg_stat_activity a ON a.pid = h.pid
+             JOIN pg_stat_activity s ON s.pid = w.pid AND s.backend_type = 'startup'
+             WHERE NOT w.granted
+             ORDER BY a.xact_start)sql"
              : "SELECT pid, usename, client_addr, state, xact_start, extract(epoch FROM now() - xact_start) AS age "
                "FROM "
                "pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND xact_start IS "
@@ -37,15 +42,17 @@ std::string words_of(const sql::Rows& rows, size_t i) {
 
 void look_at_replay_waits(cluster::MemberFacts& facts, const AskIfAllowed& if_allowed) {
   // Not all versions say when a wait for a lock began; what comes next of its primary replay has waited for since.
-  const auto waits = if_allowed(
-      "waits of replay",
-      "SELECT a.pid, a.wait_event_type AS type, a.wait_event AS event, (SELECT setting::bigint FROM "
-      "pg_settings WHERE name = 'max_standby_streaming_delay') AS delay, to_char(b.began AT TIME ZONE 'UTC', "
-      "'YYYY-MM-DD HH24:MI:SS \"UTC\"') AS since, extract(epoch FROM now() - b.began) AS seconds FROM pg_stat_activity "
-      "a LEFT JOIN LATERAL (SELECT min((to_jsonb(l) ->> 'waitstart')::timestamptz) AS waitstart FROM pg_locks l WHERE "
-      "l.pid = a.pid AND NOT l.granted) w ON true CROSS JOIN LATERAL (SELECT coalesce(w.waitstart, "
-      "pg_last_xact_replay_timestamp(), now()) AS began) b WHERE a.backend_type = 'startup' AND (a.wait_event_type = "
-      "'Lock' OR a.wait_event LIKE 'RecoveryConflict%' OR a.wait_event_type = 'BufferPin')");
+  const auto waits = if_allowed("waits of replay",
+                                R"sql(
+      SELECT a.pid, a.wait_event_type AS type, a.wait_event AS event, (SELECT setting::bigint FROM pg_settings WHERE
+          name = 'max_standby_streaming_delay') AS delay, to_char(b.began AT TIME ZONE 'UTC',
+          'YYYY-MM-DD HH24:MI:SS "UTC"') AS since, extract(epoch FROM now() - b.began) AS seconds
+      FROM pg_stat_activity a
+      LEFT JOIN LATERAL (SELECT min((to_jsonb(l) ->> 'waitstart')::timestamptz) AS waitstart FROM pg_locks l WHERE l.pid
+          = a.pid AND NOT l.granted) w ON true CROSS JOIN LATERAL (SELECT coalesce(w.waitstart,
+            pg_last_xact_replay_timestamp(), now()) AS began) b
+      WHERE a.backend_type = 'startup' AND (a.wait_event_type = 'Lock' OR a.wait_event LIKE 'RecoveryConflict%' OR
+          a.wait_event_type = 'BufferPin'))sql");
   if (!waits || waits->empty()) return;
   const bool of_lock = waits->text("type") == "Lock";
   const long long delay = std::atoll(waits->text("delay").c_str());  // milliseconds; -1 = for ever
@@ -66,20 +73,28 @@ void look_at_replay_waits(cluster::MemberFacts& facts, const AskIfAllowed& if_al
 void look_for_lost_wal(cluster::MemberFacts& facts, const AskIfAllowed& if_allowed) {
   // Segments by their number alone: those before a switch of timelines have another first part. The last may not have
   // been made yet.
-  const auto rows = if_allowed(
-      "WAL that is needed",
-      "WITH size AS (SELECT pg_size_bytes(current_setting('wal_segment_size')) AS bytes), needed AS (SELECT "
-      "restart_lsn AS lsn, false AS crash FROM pg_replication_slots WHERE restart_lsn IS NOT NULL AND wal_status IS "
-      "DISTINCT FROM 'lost' UNION ALL SELECT redo_lsn, true FROM pg_control_checkpoint()), numbers AS (SELECT "
-      "(min(lsn) - '0/0')::bigint / bytes AS first, (min(lsn) FILTER (WHERE crash) - '0/0')::bigint / bytes AS crash, "
-      "(pg_current_wal_insert_lsn() - '0/0')::bigint / bytes AS last, bytes FROM needed, size GROUP BY bytes), there "
-      "AS "
-      "(SELECT DISTINCT substr(name, 9) AS name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$') SELECT "
-      "substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) || n.name AS name, n.number >= numbers.crash AS "
-      "crash "
-      "FROM numbers CROSS JOIN LATERAL (SELECT number, upper(lpad(to_hex(number / (4294967296 / bytes)), 8, '0') || "
-      "lpad(to_hex(number % (4294967296 / bytes)), 8, '0')) AS name FROM generate_series(first, last - 1) AS number) n "
-      "WHERE n.name NOT IN (SELECT name FROM there) ORDER BY n.number LIMIT 10");
+  const auto rows = if_allowed("WAL that is needed",
+                               R"sql(
+      WITH size AS (SELECT pg_size_bytes(current_setting('wal_segment_size')) AS bytes),
+      needed AS (SELECT restart_lsn AS lsn, false AS crash
+        FROM pg_replication_slots
+        WHERE restart_lsn IS NOT NULL AND wal_status IS DISTINCT FROM 'lost'
+        UNION ALL SELECT redo_lsn, true
+        FROM pg_control_checkpoint()),
+      numbers AS (SELECT (min(lsn) - '0/0')::bigint / bytes AS first, (min(lsn) FILTER (WHERE crash) - '0/0')::bigint /
+          bytes AS crash, (pg_current_wal_insert_lsn() - '0/0')::bigint / bytes AS last, bytes
+        FROM needed, size
+        GROUP BY bytes),
+      there AS (SELECT DISTINCT substr(name, 9) AS name
+        FROM pg_ls_waldir()
+        WHERE name ~ '^[0-9A-F]{24}$')
+      SELECT substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) || n.name AS name, n.number >= numbers.crash AS
+        crash
+      FROM numbers CROSS JOIN LATERAL (SELECT number, upper(lpad(to_hex(number / (4294967296 / bytes)), 8, '0') ||
+            lpad(to_hex(number % (4294967296 / bytes)), 8, '0')) AS name FROM generate_series(first, last - 1) AS
+          number) n
+      WHERE n.name NOT IN (SELECT name FROM there)
+      ORDER BY n.number LIMIT 10)sql");
   for (size_t i = 0; rows && i < rows->rows.size(); ++i) {
     facts.lost_logs.push_back(rows->text("name", i));
     facts.lost_for_recovery = facts.lost_for_recovery || rows->text("crash", i) == "t";
