@@ -137,7 +137,7 @@ struct Lock::State {
   Id id;                    // guarded by mutex once threads run
   milliseconds renewed{0};  // guarded by mutex: boot_time() before the lock was written last
   std::stop_source lost;
-  std::atomic<bool> looked{false};  // the second look found no conflict
+  std::atomic<bool> looked{false};  // the second look found no conflict: the index is watched
   std::mutex mutex;
   std::condition_variable_any wake;
   std::optional<Status> settled;  // guarded by mutex
@@ -165,6 +165,7 @@ struct Lock::State {
     // From here on nobody removes anything. What an earlier prune removed while this lock was on its way is not in the
     // index any more: an index that was read before may name it.
     if (verdict) {
+      repository.watch_index();
       looked = true;
       if (repository.index_loaded()) verdict = repository.check_loaded_index();
     }
@@ -216,9 +217,6 @@ struct Lock::State {
 };
 
 Lock::Lock(std::unique_ptr<State> state) : state_(std::move(state)) {
-  // An index that is loaded before the second look is checked by that look.
-  state_->repository.guard_index(
-      [state = state_.get()]() -> Status { return state->looked ? state->repository.check_loaded_index() : Status(); });
   state_->refresher = std::jthread([state = state_.get()](std::stop_token stop) { state->refresh(std::move(stop)); });
 }
 
@@ -247,9 +245,9 @@ Status Lock::check_age() {
 }
 
 Lock::~Lock() {
-  state_->repository.guard_index(nullptr);
   state_->settler.request_stop();
   if (state_->settler.joinable()) state_->settler.join();
+  if (state_->looked) state_->repository.unwatch_index();
   state_->refresher.request_stop();
   state_->refresher.join();
   auto removed = state_->repository.remove(ObjectType::lock, state_->id);

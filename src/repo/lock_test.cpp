@@ -246,6 +246,8 @@ TEST_F(Pruned, an_index_that_is_read_while_the_look_passes_is_read_again) {
     prune();
     second_look_ = true;
     EXPECT_TRUE((*lock)->confirm());
+    const auto another = acquire(LockKind::shared);  // its end is not the end of the first one
+    EXPECT_TRUE(another) << another.error().to_string();
   };
   ASSERT_TRUE(repository_->load_index());
   EXPECT_TRUE(read_);

@@ -1,6 +1,8 @@
 // Prune, copy, repair and check against small repositories: what they must leave alone, and what they must refuse.
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "crypto/sha256.h"
 #include "repo/check.h"
 #include "repo/copy.h"
@@ -182,7 +184,7 @@ TEST_F(Maintenance, what_rustic_has_marked_stays_for_rustics_own_time) {
 }
 
 TEST_F(Maintenance, removals_end_when_the_lock_is_too_old) {
-  size_t asked = 0;
+  std::atomic<size_t> asked = 0;  // by several threads
   PruneHooks hooks;
   hooks.may_remove = [&]() -> Status {
     if (++asked == 1) return {};

@@ -168,7 +168,7 @@ Status Repository::load_index(unsigned threads) {
       MutexLock lock(mutex_);
       loaded_indexes_ = std::move(*ids);
     }
-    Status current = index_guard_ ? index_guard_() : Status();
+    Status current = index_watchers_ > 0 ? check_loaded_index() : Status();
     if (current || current.error().id != "repo.index_changed" || tries == kTries) return current;
   }
 }

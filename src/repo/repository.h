@@ -1,6 +1,7 @@
 // An open repository: its store, its keys, its index, and how objects are read and written.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -86,8 +87,8 @@ class Repository {
   Result<Id> save(ObjectType type, std::string_view text, Codec& codec);
   Status remove(ObjectType type, const Id& id);
 
-  /// Reads every index object, `threads` at a time, before blobs are looked up. A second call changes nothing. Where a
-  /// guard is set and finds that objects were removed meanwhile, all is read again.
+  /// Reads every index object, `threads` at a time, before blobs are looked up. A second call changes nothing. While
+  /// the index is watched, all is read again if objects were removed meanwhile.
   Status load_index(unsigned threads = 0);
   /// Reads it again: what this process has written since is in index objects now.
   Status reload_index(unsigned threads = 0);
@@ -96,8 +97,10 @@ class Repository {
   /// Looks whether each index object that was loaded is still listed: without it, the packs it names may be gone.
   /// "repo.index_changed" (conflict). Thread-safe.
   Status check_loaded_index();
-  /// Asked at the end of each load_index(): "repo.index_changed" makes it read again.
-  void guard_index(std::function<Status()> guard) { index_guard_ = std::move(guard); }
+  /// From here to as many calls of unwatch_index(), each load_index() ends with check_loaded_index(): for the holder of
+  /// a lock under which nobody removes anything any more. Thread-safe.
+  void watch_index() { ++index_watchers_; }
+  void unwatch_index() { --index_watchers_; }
 
   /// Every snapshot, oldest first. Objects that vanish between listing and reading are left out (forgotten meanwhile).
   Result<std::vector<Snapshot>> load_snapshots(unsigned threads = 0);
@@ -138,7 +141,7 @@ class Repository {
   std::optional<Cache> cache_;
   Config config_;
   std::unique_ptr<BlobIndex> index_ = std::make_unique<BlobIndex>();
-  std::function<Status()> index_guard_;
+  std::atomic<int> index_watchers_{0};
 
   mutable Mutex mutex_;
   std::optional<std::vector<Id>> loaded_indexes_ GUARDED_BY(mutex_);  // sorted
