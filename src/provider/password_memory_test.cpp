@@ -42,23 +42,24 @@ class Wanted {
 /// The places in this process's writable memory where it stands.
 __attribute__((no_sanitize("address"))) size_t copies_of(const Wanted& wanted) {
   struct Region {
-    uintptr_t begin, end;
+    void *begin, *end;
+    size_t size() const { return static_cast<size_t>(static_cast<char*>(end) - static_cast<char*>(begin)); }
   };
-  constexpr uintptr_t kOfSanitizer = uintptr_t{1} << 32;  // its shadow takes terabytes of addresses, and holds no bytes
+  constexpr size_t kOfSanitizer = size_t{1} << 32;  // its shadow takes terabytes of addresses, and holds no bytes
   std::vector<Region> regions;
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
     Region region{};
     char rights[5];
-    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &region.begin, &region.end, rights) == 3 &&
-        std::string_view(rights) == "rw-p" && line.find("[v") == line.npos && region.end - region.begin < kOfSanitizer)
+    if (std::sscanf(line.c_str(), "%p-%p %4s", &region.begin, &region.end, rights) == 3 &&
+        std::string_view(rights) == "rw-p" && line.find("[v") == line.npos && region.size() < kOfSanitizer)
       regions.push_back(region);
   }
   size_t found = 0;
   const char first = wanted.at(0);
-  for (const auto& [begin, end] : regions) {
-    const char* last = reinterpret_cast<const char*>(end - wanted.size());
-    for (const char* p = reinterpret_cast<const char*>(begin); p <= last; ++p) {
+  for (const Region& region : regions) {
+    const char* last = static_cast<const char*>(region.end) - wanted.size();
+    for (const char* p = static_cast<const char*>(region.begin); p <= last; ++p) {
       if (*p != first) continue;
       size_t same = 1;
       while (same < wanted.size() && p[same] == wanted.at(same)) ++same;
