@@ -9,7 +9,6 @@ namespace {
 
 using test::expect_next_commands;
 using test::healthy;
-using test::kUuid;
 using test::stream;
 using test::take_down;
 using test::World;

@@ -509,53 +509,54 @@ TEST_F(PostgresFidelity, EverythingComesBackByEveryWay) {
   EXPECT_NE(data["member"].text(), "shop-postgres-0") << "a standby is the source";
   std::string notes;
   for (const auto& note : data["notes"].items()) notes += note["id"].text() + " " + note["text"].text() + "\n";
-  for (const char* note : {"unlogged.empty",
-                           "public.unlogged",
-                           "sequence.ahead",
-                           "database.no_connections database closed",
-                           "server.settings",
-                           "columns.order",
-                           "first: public.grown_child\n",
-                           "index.invalid",
-                           "dup_i",
-                           "extension.version",
-                           "hstore 1.4",
-                           "trigger.enabled",
-                           "object.in_information_schema",
-                           "information_schema.lost",
-                           "extension.member",
-                           "added to extensions of exotic ",
-                           "function public.of_extension(integer) (hstore)",
-                           "schema \"of ext\" (cube), table public.of_extension (hstore)\n",
-                           "column.generated",
-                           "generated columns of exotic ",
-                           "by_function.\"B b\"",
-                           "unlogged.empty",
-                           "replication.origin",
-                           "own_origin",
-                           "object.in_pg_catalog",
-                           "own_dictionary",
-                           "view.filled",
-                           "around_bare are filled again by a restore",
-                           "public.without_tables",
-                           "constraint.function",
-                           "public.a_child.c, public.a_parent.c",
-                           "extension.changed",
-                           "cube (of fd), index public.own_index, trigger "
-                           "own_trigger on table public.unit_units\n",
-                           "after a restore of altered: public.keys_of_1\n",
-                           "columns of altered that name relations",
-                           "public.of_relations.r\n",
-                           "members of extensions of altered that were renamed or altered",
-                           "function public.hstore_renamed(text,text), ",
-                           "operator class public.gin_renamed for access method gin, operator "
-                           "public.<(public.isbn,public.isbn), table public.unit_units, text search dictionary "
-                           "public.unaccent_renamed, type public.ltree_renamed, view "
-                           "public.pg_stat_statements_info\n",
-                           "1 text search configurations or dictionaries that were dropped, collation german, operator "
-                           "=(integer,integer), text search configuration french_renamed\n",
-                           "extension.rows rows that were added or changed in tables of extensions of altered",
-                           "are not in the dump: public.unit_prefixes\n"})
+  for (const char* note :
+       {"unlogged.empty",
+        "public.unlogged",
+        "sequence.ahead",
+        "database.no_connections database closed",
+        "server.settings",
+        "columns.order",
+        "first: public.grown_child\n",
+        "index.invalid",
+        "dup_i",
+        "extension.version",
+        "hstore 1.4",
+        "trigger.enabled",
+        "object.in_information_schema",
+        "information_schema.lost",
+        "extension.member",
+        "added to extensions of exotic ",
+        "function public.of_extension(integer) (hstore)",
+        "schema \"of ext\" (cube), table public.of_extension (hstore)\n",
+        "column.generated",
+        "generated columns of exotic ",
+        "by_function.\"B b\"",
+        "unlogged.empty",
+        "replication.origin",
+        "own_origin",
+        "object.in_pg_catalog",
+        "own_dictionary",
+        "view.filled",
+        "around_bare are filled again by a restore",
+        "public.without_tables",
+        "constraint.function",
+        "public.a_child.c, public.a_parent.c",
+        "extension.changed",
+        ("cube (of fd), index public.own_index, trigger "
+         "own_trigger on table public.unit_units\n"),
+        "after a restore of altered: public.keys_of_1\n",
+        "columns of altered that name relations",
+        "public.of_relations.r\n",
+        "members of extensions of altered that were renamed or altered",
+        "function public.hstore_renamed(text,text), ",
+        ("operator class public.gin_renamed for access method gin, operator "
+         "public.<(public.isbn,public.isbn), table public.unit_units, text search dictionary "
+         "public.unaccent_renamed, type public.ltree_renamed, view "
+         "public.pg_stat_statements_info\n"),
+        ("1 text search configurations or dictionaries that were dropped, collation german, operator "
+         "=(integer,integer), text search configuration french_renamed\n"),
+        "extension.rows rows that were added or changed in tables of extensions of altered",
+        "are not in the dump: public.unit_prefixes\n"})
     EXPECT_NE(notes.find(note), notes.npos) << note << " in\n" << notes;
   const auto wide = lab_->holdfast({"get", "backups", "-r", repository_, "-o", "wide"});
   EXPECT_NE(wide.out.find("unlogged.empty"), wide.out.npos) << wide.out;
