@@ -30,7 +30,7 @@ codec::Value peers_value(const std::vector<Peer>& peers) {
   codec::Value list{codec::Value::List()};
   for (const auto& peer : peers)
     list.push(codec::Value::object(
-        {{"name", peer.name}, {"host", peer.host}, {"port", peer.port}, {"groupPort", peer.group_port}}));
+        {{"name", peer.name}, {"host", peer.host}, {"port", peer.port}, {"groupPort", peer.group_port}, {"agent", peer.agent}}));
   return list;
 }
 
@@ -38,7 +38,7 @@ std::vector<Peer> peers_from(const codec::Value& list) {
   std::vector<Peer> peers;
   for (const auto& peer : list.items())
     peers.push_back(Peer{peer["name"].text(), peer["host"].text(), static_cast<int>(peer["port"].integer()),
-                         static_cast<int>(peer["groupPort"].integer())});
+                         static_cast<int>(peer["groupPort"].integer()), peer["agent"].text()});
   return peers;
 }
 
@@ -78,6 +78,10 @@ Result<MemberConfig> read_config(const std::string& dir) {
   c.replication_user = text_of("replicationUser");
   c.replication_password_file = text_of("replicationPasswordFile");
   c.server_program = text_of("serverProgram");
+  c.listen = text_of("listen");
+  c.tls_ca = text_of("tlsCa");
+  c.tls_certificate = text_of("tlsCertificate");
+  c.tls_key = text_of("tlsKey");
   c.upstream = text_of("upstream");
   c.peers = peers_from(json["peers"]);
   return c;
@@ -105,6 +109,10 @@ Status write_config(const MemberConfig& c) {
                                             {"replicationUser", c.replication_user},
                                             {"replicationPasswordFile", c.replication_password_file},
                                             {"serverProgram", c.server_program},
+                                            {"listen", c.listen},
+                                            {"tlsCa", c.tls_ca},
+                                            {"tlsCertificate", c.tls_certificate},
+                                            {"tlsKey", c.tls_key},
                                             {"upstream", c.upstream},
                                             {"peers", peers_value(c.peers)}});
   return sys::publish_file(c.dir + "/agent.json", as_bytes(codec::to_json(json, 2) + "\n"), 0600);

@@ -34,6 +34,7 @@ struct Peer {
   std::string name, host;
   int port = 0;
   int group_port = 0;  ///< Galera group communication
+  std::string agent;   ///< "host:port" of its agent; "" = on this machine, in a folder beside ours
 };
 
 codec::Value peers_value(const std::vector<Peer>& peers);
@@ -56,6 +57,8 @@ struct MemberConfig {
   std::string admin_user, admin_password_file;
   std::string replication_user, replication_password_file;
   std::string server_program;  ///< mariadbd, mysqld or postgres, full path
+  std::string listen;          ///< "host:port" where the agent answers with TLS; "" = its unix socket only
+  std::string tls_ca, tls_certificate, tls_key;  ///< PEM files of that
   std::vector<Peer> peers;     ///< all members, this one too
   std::string upstream;        ///< name of the peer a replica follows
 

@@ -123,7 +123,7 @@ Member Reader::read_member(const Value& value, const std::string& path, int inde
     problem(path, "must be a mapping with name and host (or socket)");
     return member;
   }
-  check_keys(value, path, {"name", "ordinal", "host", "port", "socket", "dataDir", "agentSocket"});
+  check_keys(value, path, {"name", "ordinal", "host", "port", "socket", "dataDir", "agentSocket", "agent"});
   member.name = MemberName(name(value, path, "name", false));
   if (member.name.empty()) member.name = MemberName(fmt::format("{}-{}", cluster.name.str(), index));
   member.ordinal = integer(value, path, "ordinal", index, 0, 9999);
@@ -133,8 +133,11 @@ Member Reader::read_member(const Value& value, const std::string& path, int inde
   member.port = integer(value, path, "port", default_port(cluster.engine), 1, 65535);
   member.data_dir = text(value, path, "dataDir");
   member.agent_socket = text(value, path, "agentSocket");
-  if (cluster.provider == Provider::host && member.agent_socket.empty())
-    problem(path + ".agentSocket", "is missing (provider host)");
+  member.agent_address = text(value, path, "agent");
+  if (!member.agent_address.empty() && member.agent_address.find(':') == std::string::npos)
+    problem(path + ".agent", fmt::format("'{}' must be host:port", member.agent_address));
+  if (cluster.provider == Provider::host && !member.has_agent())
+    problem(path, "needs agent (host:port), or agentSocket (provider host)");
   return member;
 }
 
@@ -184,6 +187,11 @@ void Reader::read_spec(const Value& spec, DatabaseCluster& cluster) {
   if (cluster.tls.required && cluster.tls.plain_text)
     problem("spec.tls", "asks for TLS and allows plain text: one of them");
 
+  const Value& agents = object(spec, "spec.agents", "agents", {"ca", "certificate", "key"});
+  cluster.agent_tls.ca = file(agents, "spec.agents", "ca");
+  cluster.agent_tls.certificate = file(agents, "spec.agents", "certificate");
+  cluster.agent_tls.key = file(agents, "spec.agents", "key");
+
   cluster.lineage = text(spec, "spec", "lineage");
 
   const Value& members = spec["members"];
@@ -200,6 +208,9 @@ void Reader::read_spec(const Value& spec, DatabaseCluster& cluster) {
       problem(path + ".name", fmt::format("'{}' comes twice", member.name.str()));
     if (!ordinals.insert(member.ordinal).second)
       problem(path + ".ordinal", fmt::format("{} comes twice", member.ordinal));
+    const bool remote = !member.agent_address.empty();
+    if (remote && (cluster.agent_tls.ca.empty() || cluster.agent_tls.certificate.empty() || cluster.agent_tls.key.empty()))
+      problem(path + ".agent", "is reached with TLS: spec.agents needs ca, certificate and key");
     cluster.members.push_back(std::move(member));
   }
   std::sort(cluster.members.begin(), cluster.members.end(),
@@ -220,7 +231,7 @@ DatabaseCluster Reader::read(const Value& document) {
     return cluster;
   }
   check_keys(document["spec"], "spec",
-             {"engine", "provider", "replication", "credentials", "tls", "lineage", "members"});
+             {"engine", "provider", "replication", "credentials", "tls", "agents", "lineage", "members"});
   read_spec(document["spec"], cluster);
   return cluster;
 }

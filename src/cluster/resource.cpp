@@ -19,6 +19,7 @@ Value member_value(const Member& m) {
   if (!m.socket.empty()) value.set("socket", m.socket);
   if (!m.data_dir.empty()) value.set("dataDir", m.data_dir);
   if (!m.agent_socket.empty()) value.set("agentSocket", m.agent_socket);
+  if (!m.agent_address.empty()) value.set("agent", m.agent_address);
   return value;
 }
 
@@ -44,6 +45,8 @@ std::string print_cluster(const DatabaseCluster& c) {
   } else if (c.tls.plain_text) {
     spec.set("tls", Value::object({{"allowPlainText", true}}));
   }
+  if (const auto& agents = c.agent_tls; !agents.ca.empty())
+    spec.set("agents", Value::object({{"ca", agents.ca}, {"certificate", agents.certificate}, {"key", agents.key}}));
   Value members{Value::List()};
   for (const auto& member : c.members) members.push(member_value(member));
   spec.set("members", members);

@@ -11,10 +11,11 @@
 //     tls: {required: true, ca: ca.pem}                        # to the file that names it
 //                                                              # members on other hosts need TLS, unless
 //                                                              # tls: {allowPlainText: true} says that they do not
-//     lineage: "7412345678901234567"                           # optional: system identifier, Galera uuid; others are
-//     foreign members:
+//     lineage: "7412345678901234567"    # optional: system identifier, Galera uuid; others are foreign
+//     agents: {ca: ca.pem, certificate: me.pem, key: me.key}   # who we are to agents on other hosts
+//     members:
 //       - {name: db-0, host: 10.0.0.4, port: 3306}    # or socket: /run/mysqld/mysqld.sock; also ordinal, dataDir,
-//       agentSocket
+//                                                     # agent: 10.0.0.4:7420 (over TLS), agentSocket (on this machine)
 #pragma once
 
 #include <string>

@@ -52,6 +52,13 @@ struct Member {
   std::string socket;        ///< unix socket file of the server; empty = none reachable from here
   std::string data_dir;      ///< empty = unknown (provider external)
   std::string agent_socket;  ///< local API of the member's agent (provider host)
+  std::string agent_address;  ///< "host:port" where its agent listens with TLS, reached with AgentTls
+  bool has_agent() const { return !agent_socket.empty() || !agent_address.empty(); }
+};
+
+/// Who we are to agents on other hosts, and whose certificates theirs may be: PEM files.
+struct AgentTls {
+  std::string ca, certificate, key;
 };
 
 struct DatabaseCluster {
@@ -63,6 +70,7 @@ struct DatabaseCluster {
   ReplicationMode replication = ReplicationMode::async;
   Credentials credentials;
   TlsSettings tls;
+  AgentTls agent_tls;
   /// The history this cluster is known to have: PostgreSQL system identifier, Galera uuid. Members with another one are
   /// foreign. "" = not recorded; then members that differ cannot be judged.
   std::string lineage;
