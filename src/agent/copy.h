@@ -22,15 +22,20 @@
 namespace holdfast::agent {
 
 struct Donor {
-  MemberConfig config;
-  sql::Target socket;  ///< administrator
+  MemberConfig config;  ///< of one on another host: only what names it
+  sql::Target socket;   ///< administrator
   std::string data_dir;
-  uint64_t bytes = 0;  ///< what a copy of it takes on disk, logs that are not copied left out
+  bool remote = false;  ///< its files are not within reach: what is copied comes from its agent
+  uint64_t bytes = 0;   ///< what a copy of it takes on disk, logs that are not copied left out
 };
 
-/// Another member of the same cluster, found beside our own directory. Refusals: "agent.donor" (no such member, this
-/// one itself, another engine or cluster, not running, data in places a copy would not reach).
+/// Another member of the same cluster: found beside our own directory, or asked for at its agent. Refusals:
+/// "agent.donor" (no such member, this one itself, another engine or cluster, not running, data in places a copy would
+/// not reach).
 Result<Donor> find_donor(const MemberConfig& member, const std::string& name, Deadline deadline, std::stop_token stop);
+
+/// The same of a member of this machine, by its own configuration.
+Result<Donor> describe_donor(MemberConfig config, Deadline deadline, std::stop_token stop);
 
 /// Is there room for `needed` bytes and `reserve` more on the volume of config.dir? "agent.no_space" (refused).
 Status check_space(const MemberConfig& config, uint64_t needed, uint64_t reserve);

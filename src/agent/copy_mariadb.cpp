@@ -1,5 +1,6 @@
-// MariaDB and Galera: mariadb-backup of the running donor, written into the directory and prepared there. Not as
-// a stream: mbstream unpacks it at 600 MB/s, and the backup waits for it.
+// MariaDB and Galera: mariadb-backup of the running donor, written into the directory and prepared there. On one
+// machine not as a stream: mbstream unpacks it at 600 MB/s, and the backup waits for it. From another host it comes as
+// one (agent/peer_copy).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "agent/copy.h"
 #include "agent/gtid_state.h"
 #include "agent/launch.h"
+#include "agent/peer_copy.h"
 #include "engine/private_files.h"
 #include "engine/programs.h"
 #include "position/gtid_vector.h"
@@ -99,7 +101,7 @@ Result<Value> copy_mariadb(const CopyJob& job) {
   };
   const GtidState before = TRY(state_of_donor());
   job.progress.step("copy");
-  TRY_VOID(copy(job));
+  TRY_VOID(job.donor.remote ? take_backup(job) : copy(job));
   const GtidState after = TRY(state_of_donor().context("the donor, after the copy"));
   job.progress.step("prepare");
   TRY_VOID(prepare(job));

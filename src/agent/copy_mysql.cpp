@@ -81,10 +81,9 @@ Status clone_over_network(const CopyJob& job, const std::string& into) {
     }
     job.progress.step("copy");
     TRY(run(fmt::format("SET GLOBAL clone_valid_donor_list = '{}:{}'", donor.host, donor.port)));
-    Secret statement(fmt::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY ", sql::quote_mysql(donor.admin_user),
+    Secret statement(fmt::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY ", sql::quote_mysql(job.donor.socket.user),
                                  sql::quote_mysql(donor.host), donor.port));
-    statement.append(sql::quote_mysql(TRY(read_password(donor.admin_password_file))))
-        .append(" DATA DIRECTORY = " + sql::quote_mysql(into));
+    statement.append(sql::quote_mysql(job.donor.socket.password)).append(" DATA DIRECTORY = " + sql::quote_mysql(into));
     auto done = connection.query(statement.reveal(), job.deadline, job.stop);
     if (done) return {};
     if (job.stop.stop_requested()) return fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");
@@ -124,7 +123,7 @@ Status check_clone(const MemberConfig& c, const std::string& path) {
 
 /// By which way it came.
 Result<std::string> clone_into(const CopyJob& job, const std::string& into) {
-  if (job.donor.config.uid == job.config.uid) {
+  if (!job.donor.remote && job.donor.config.uid == job.config.uid) {
     auto cloned = clone_locally(job, into);
     if (cloned) return "files";
     if (cloned.error().id != kCannotReach) return fail(std::move(cloned).error());

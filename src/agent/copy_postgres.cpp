@@ -6,6 +6,7 @@
 
 #include "agent/copy.h"
 #include "agent/launch.h"
+#include "agent/peer_copy.h"
 #include "sql/postgres.h"
 #include "sys/file.h"
 
@@ -82,14 +83,15 @@ Result<Value> copy_postgres(const CopyJob& job) {
                                      job.deadline, job.stop));
   if (spaces.text("n") != "0")
     return fail(ErrorClass::refused, "agent.donor", "the donor has tablespaces outside of its data directory",
-                "on one machine a copy would share them with the donor");
+                "on one machine a copy would share them with the donor, and another may have no such path");
   auto system = TRY(connection.query("SELECT system_identifier AS i FROM pg_control_system()", job.deadline, job.stop));
   // The upstream keeps WAL for the time after the copy, the donor for its duration.
   bool made_slot = false;
   const std::string upstream = c.upstream.empty() ? d.member : c.upstream;
   if (upstream != d.member && upstream != c.member) {
-    auto config = read_config((fs::path(c.dir).parent_path() / upstream).string());
-    if (config) made_slot = TRY(hold_wal(job, TRY(admin_target(*config))).context("the slot on " + upstream));
+    // An upstream that is down gets the slot from whoever starts it again.
+    if (auto admin = peer_admin(c, upstream, job.deadline.at_most(std::chrono::seconds(10)), job.stop))
+      made_slot = TRY(hold_wal(job, *admin).context("the slot on " + upstream));
   }
   // Noted before it exists: a slot that nobody remembers fills the donor's disk.
   auto there =

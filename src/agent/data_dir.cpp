@@ -284,6 +284,11 @@ void remove_work_dirs(const MemberConfig& c) {
 
 void sweep_leftovers(const MemberConfig& c) {
   (void)sys::remove_tree(c.dir + "/" + kHelperName);
+  std::vector<std::string> streams;
+  std::error_code error;
+  for (fs::directory_iterator it(c.dir, error), end; !error && it != end; it.increment(error))
+    if (it->path().filename().string().starts_with("stream-")) streams.push_back(it->path().string());
+  for (const auto& stream : streams) (void)sys::remove_tree(stream);
   for (const auto& dropping : dropping_dirs(c)) (void)sys::remove_tree(dropping);
 }
 

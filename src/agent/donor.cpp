@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "agent/copy.h"
+#include "agent/peer_copy.h"
 #include "agent/server_files.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
@@ -51,6 +52,13 @@ Result<uint64_t> measure(const MemberConfig& donor, const std::string& data_dir)
   return bytes;
 }
 
+Status check_same_cluster(const MemberConfig& member, const MemberConfig& donor, const std::string& name) {
+  if (donor.member == name && donor.cluster == member.cluster && donor.ns == member.ns && donor.engine == member.engine)
+    return {};
+  return no_donor(fmt::format("what answers as {} is {} of {}/{}, not a member of {}/{}", name, donor.member, donor.ns,
+                              donor.cluster, member.ns, member.cluster));
+}
+
 }  // namespace
 
 Result<Donor> find_donor(const MemberConfig& member, const std::string& name, Deadline deadline, std::stop_token stop) {
@@ -61,27 +69,37 @@ Result<Donor> find_donor(const MemberConfig& member, const std::string& name, De
       if (peer.name != member.member) all += (all.empty() ? "" : ", ") + peer.name;
     return no_donor(fmt::format("{} knows no member '{}'", member.member, name), "one of: " + all);
   }
-  Donor donor;
+  if (const Peer& peer = *member.find_peer(name); !peer.agent.empty()) {
+    auto donor = ask_donor(member, peer, deadline, stop);
+    if (!donor) return fail(std::move(donor).error().with_context("the donor " + name));
+    TRY_VOID(check_same_cluster(member, donor->config, name));
+    return donor;
+  }
   auto config = read_config((fs::path(member.dir).parent_path() / name).string());
   if (!config) return fail(std::move(config).error().with_context("the donor " + name));
-  donor.config = std::move(*config);
+  TRY_VOID(check_same_cluster(member, *config, name));
+  auto donor = describe_donor(std::move(*config), deadline, std::move(stop));
+  if (!donor && donor.error().id != "agent.donor")
+    return fail(std::move(donor).error().with_context("the donor " + name));
+  return donor;
+}
+
+Result<Donor> describe_donor(MemberConfig config, Deadline deadline, std::stop_token stop) {
+  Donor donor;
+  donor.config = std::move(config);
   const MemberConfig& d = donor.config;
-  if (d.member != name || d.cluster != member.cluster || d.ns != member.ns || d.engine != member.engine)
-    return no_donor(fmt::format("what lies in {} is not {} of {}", d.dir, name, member.cluster));
   donor.socket = TRY(detail::admin_target(d));
   if (d.engine == Engine::postgres) {
-    auto connection = sql::PostgresConnection::connect(donor.socket, deadline, stop);
-    if (!connection) return fail(std::move(connection).error().with_context("the donor " + name));
-    donor.data_dir = TRY(connection->query("SHOW data_directory", deadline, stop)).text("data_directory");
+    auto connection = TRY(sql::PostgresConnection::connect(donor.socket, deadline, stop));
+    donor.data_dir = TRY(connection.query("SHOW data_directory", deadline, stop)).text("data_directory");
   } else {
-    auto connection = sql::MariadbConnection::connect(donor.socket, deadline, stop);
-    if (!connection) return fail(std::move(connection).error().with_context("the donor " + name));
-    donor.data_dir = TRY(connection->query("SELECT @@GLOBAL.datadir AS d", deadline, stop)).text("d");
+    auto connection = TRY(sql::MariadbConnection::connect(donor.socket, deadline, stop));
+    donor.data_dir = TRY(connection.query("SELECT @@GLOBAL.datadir AS d", deadline, stop)).text("d");
     if (d.engine == Engine::galera) {
-      auto state = TRY(connection->query("SHOW GLOBAL STATUS LIKE 'wsrep_local_state_comment'", deadline, stop));
-      auto primary = TRY(connection->query("SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'", deadline, stop));
+      auto state = TRY(connection.query("SHOW GLOBAL STATUS LIKE 'wsrep_local_state_comment'", deadline, stop));
+      auto primary = TRY(connection.query("SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'", deadline, stop));
       if (state.text("Value") != "Synced" || primary.text("Value") != "Primary")
-        return no_donor(fmt::format("{} is {} in a {} component, not Synced in a Primary one", name,
+        return no_donor(fmt::format("{} is {} in a {} component, not Synced in a Primary one", d.member,
                                     state.text("Value"), primary.text("Value")));
     }
   }

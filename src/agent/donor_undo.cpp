@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/copy.h"
+#include "agent/peer_copy.h"
 #include "sql/postgres.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -92,8 +93,7 @@ Status undo_postgres(const sql::Target& target, const Value& note, Deadline dead
 Status undo_one(const MemberConfig& config, const std::string& path, Deadline deadline, std::stop_token stop) {
   const Value note = TRY(read_note(path));
   const std::string name = note["donor"].text();
-  const MemberConfig donor = TRY(read_config((fs::path(config.dir).parent_path() / name).string()));
-  const sql::Target target = TRY(detail::admin_target(donor));
+  const sql::Target target = TRY(peer_admin(config, name, deadline, stop));
   if (config.engine == cluster::Engine::postgres) {
     TRY_VOID(undo_postgres(target, note, deadline, stop).context("undoing changes on " + name));
   } else {

@@ -1,24 +1,30 @@
 #include "agent/line_socket.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "sys/process.h"
 
 namespace holdfast::agent {
 
 namespace {
-Error timed_out() {
-  return Error{ErrorClass::unavailable, "agent.timeout", "the agent did not answer in time", {}, {}};
+
+constexpr size_t kMostInLine = 4 << 20;
+
+/// Says whose patience ended.
+std::unexpected<Error> as_agent(Error error) {
+  if (error.id == "net.timeout") {
+    error.id = "agent.timeout";
+    error.message = "the agent did not answer in time";
+  }
+  return fail(std::move(error));
 }
+
 }  // namespace
 
-Status LineSocket::check_peer() const {
+Status check_peer(int socket) {
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
     return fail(sys::errno_error(errno, "asking who is at the other end of a socket"));
   if (peer.uid == 0 || peer.uid == ::geteuid()) return {};
   return fail(ErrorClass::refused, "agent.stranger",
@@ -28,38 +34,35 @@ Status LineSocket::check_peer() const {
 }
 
 Result<std::string> LineSocket::read_line(Deadline deadline, std::stop_token stop) {
-  for (;;) {
-    if (auto at = buffer_.find('\n'); at != std::string::npos) {
+  for (size_t searched = 0;;) {
+    if (const auto at = buffer_.find('\n', searched); at != std::string::npos) {
       std::string line = buffer_.substr(0, at);
       buffer_.erase(0, at + 1);
       return line;
     }
-    if (buffer_.size() > (4 << 20)) return fail(ErrorClass::failed, "agent.line", "a line of more than 4 MiB");
-    if (!TRY(sys::wait_fd(fd_.get(), POLLIN, deadline, stop))) return fail(timed_out());
-    char chunk[16 << 10];
-    ssize_t n = ::recv(fd_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (n < 0) return fail(sys::errno_error(errno, "reading from the agent"));
-    if (n == 0) return std::string();
-    buffer_.append(chunk, static_cast<size_t>(n));
+    searched = buffer_.size();
+    if (buffer_.size() > kMostInLine) return fail(ErrorClass::failed, "agent.line", "a line of more than 4 MiB");
+    uint8_t chunk[16 << 10];
+    auto got = stream_->read_some(chunk, deadline, stop);
+    if (!got) return as_agent(std::move(got).error());
+    if (*got == 0) return std::string();
+    buffer_.append(reinterpret_cast<const char*>(chunk), *got);
   }
 }
 
 Status LineSocket::write_line(std::string_view line, Deadline deadline, std::stop_token stop) {
   std::string text(line);
   text += '\n';
-  std::string_view rest(text);
-  while (!rest.empty()) {
-    ssize_t n = ::send(fd_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n < 0 && errno == EAGAIN) {
-      if (!TRY(sys::wait_fd(fd_.get(), POLLOUT, deadline, stop))) return fail(timed_out());
-      continue;
-    }
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(sys::errno_error(errno, "writing to the agent"));
-    rest.remove_prefix(static_cast<size_t>(n));
-  }
+  auto written = stream_->write_all(as_bytes(text), deadline, std::move(stop));
+  if (!written) return as_agent(std::move(written).error());
   return {};
+}
+
+Result<std::unique_ptr<net::Stream>> LineSocket::take_stream() && {
+  if (!buffer_.empty())
+    return fail(ErrorClass::failed, "agent.line", "the agent sent data that belongs to no answer",
+                "what answers there is no agent of this version");
+  return std::move(stream_);
 }
 
 }  // namespace holdfast::agent

@@ -8,6 +8,7 @@
 #include "repo/dump.h"
 #include "repo/environment.h"
 #include "repo/reference_walk.h"
+#include "repo/stream_backup.h"
 
 namespace holdfast::backup {
 
@@ -40,10 +41,9 @@ repo::Timestamp time_of_job(const std::string& job) {
   return repo::now();
 }
 
-Result<EscrowReport> take_escrow(repo::Repository& repository, const EscrowRequest& request,
-                                 repo::TreeBackupProgress& progress, const std::function<Status()>& may_commit,
-                                 std::stop_token stop) {
-  TRY_VOID(refuse_data_elsewhere(request.folder));
+namespace {
+
+repo::SnapshotOptions snapshot_options(const EscrowRequest& request) {
   repo::SnapshotOptions snapshot;
   snapshot.time = time_of_job(request.job);
   snapshot.program_version = request.program_version;
@@ -55,10 +55,37 @@ Result<EscrowReport> take_escrow(repo::Repository& repository, const EscrowReque
                    "job=" + request.job};
   if (const auto* member = request.cluster.find(request.member))
     snapshot.tags.push_back(fmt::format("instance={}", member->ordinal));
+  return snapshot;
+}
+
+}  // namespace
+
+Result<EscrowReport> take_escrow(repo::Repository& repository, const EscrowRequest& request, TreeSource& source,
+                                 repo::TreeBackupProgress& progress, const std::function<Status()>& may_commit,
+                                 std::stop_token stop) {
+  const std::string what = "keeping a copy of " + request.member;
+  repo::StreamBackup backup(repository, {}, snapshot_options(request), stop);
+  while (auto entry = TRY(source.next().context(what))) {
+    const std::string path = entry->path.empty() ? request.folder : request.folder + "/" + entry->path;
+    if (entry->node.type == repo::NodeType::file) {
+      TRY(backup.add_file(path, std::move(entry->node), source.content(), &progress.bytes).context(what));
+      ++progress.files;
+    } else {
+      TRY_VOID(backup.add_entry(path, std::move(entry->node)));
+    }
+  }
+  const auto stored = TRY(backup.commit(may_commit).context(what));
+  return read_back(repository, stored, std::move(stop));
+}
+
+Result<EscrowReport> take_escrow(repo::Repository& repository, const EscrowRequest& request,
+                                 repo::TreeBackupProgress& progress, const std::function<Status()>& may_commit,
+                                 std::stop_token stop) {
+  TRY_VOID(refuse_data_elsewhere(request.folder));
   repo::TreeBackupOptions options;
   options.whole = true;
-  auto stored = TRY(repo::back_up_trees(repository, {request.folder}, options, {}, std::move(snapshot), true, progress,
-                                        may_commit, stop)
+  auto stored = TRY(repo::back_up_trees(repository, {request.folder}, options, {}, snapshot_options(request), true,
+                                        progress, may_commit, stop)
                         .context("keeping a copy of " + request.member));
   if (!stored.problems.empty())
     return fail(ErrorClass::failed, "escrow.incomplete",

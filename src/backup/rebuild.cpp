@@ -94,22 +94,23 @@ Result<bool> wait_for(const std::function<bool()>& done, std::stop_token stop) {
 }
 
 /// The connection to its source as its supervisor last saw it: TLS, delay, filters, name. nullopt: not known.
-std::optional<engine::Channel> noted_channel(engine::MemberControl& replica) {
+Result<std::optional<engine::Channel>> noted_channel(engine::MemberControl& replica) {
   const auto& setup = replica.setup();
-  for (auto& channel : replica.noted_channels()) {
+  auto noted = TRY(replica.noted_channels());
+  for (auto& channel : noted) {
     if (channel.host != setup.upstream_host || channel.port != setup.upstream_port || !channel.by_gtid) continue;
     if (channel.user == setup.replication_user || channel.password.empty()) {
       channel.user = setup.replication_user;
       channel.password = setup.replication_password;
     }
-    return std::move(channel);
+    return std::optional(std::move(channel));
   }
-  return std::nullopt;
+  return std::optional<engine::Channel>();
 }
 
 Status follow(Engine engine, engine::MemberControl& member, std::stop_token stop) {
   const auto& replica = member.setup();
-  const auto channel = noted_channel(member);
+  const auto channel = TRY(noted_channel(member));
   if (channel)
     TRY_VOID(
         engine::write_channel(engine, replica.socket, *channel, {.with_delay = false, .start = true}, soon(), stop));

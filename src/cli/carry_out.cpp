@@ -11,6 +11,7 @@
 #include "backup/diverged.h"
 #include "backup/escrow.h"
 #include "cli/cluster_options.h"
+#include "cli/escrow_source.h"
 #include "cli/kept_copies.h"
 #include "cli/operation_handlers.h"
 #include "cli/repository_session.h"
@@ -42,8 +43,13 @@ Result<Value> keep_copy(RepositorySession& session, const cluster::DatabaseClust
                         const std::string& folder, const std::string& job, std::stop_token stop) {
   backup::EscrowRequest request{cluster, member, folder, job, "holdfast " HOLDFAST_VERSION};
   repo::TreeBackupProgress progress;
-  auto kept = TRY(
-      backup::take_escrow(*session.repository, request, progress, [&] { return session.confirm(); }, std::move(stop)));
+  const auto* described = cluster.find(member);
+  if (!described)
+    return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + member + " any more",
+                fmt::format("holdfast triage -c {}", cluster.full_name()));
+  const auto source = TRY(escrow_source(*described, stop));
+  auto kept = TRY(backup::take_escrow(
+      *session.repository, request, *source, progress, [&] { return session.confirm(); }, std::move(stop)));
   return Value::object({{"snapshot", kept.snapshot}, {"files", kept.files}, {"bytes", kept.bytes}});
 }
 

@@ -41,11 +41,11 @@ Result<operation::ClusterLock> keep_others_away(Context& context, const cluster:
 
 /// The replication connections from servers that are no members: the restored data has no position of theirs, and what
 /// they brought since the backup is not in it.
-std::vector<std::string> feeds_from_outside(const cluster::DatabaseCluster& cluster,
-                                            const std::vector<std::unique_ptr<engine::MemberControl>>& members) {
+Result<std::vector<std::string>> feeds_from_outside(
+    const cluster::DatabaseCluster& cluster, const std::vector<std::unique_ptr<engine::MemberControl>>& members) {
   std::vector<std::string> feeds;
   for (const auto& member : members) {
-    for (const auto& channel : member->noted_channels()) {
+    for (const auto& channel : TRY(member->noted_channels())) {
       const std::string source = fmt::format("{}:{}", channel.host, channel.port);
       if (cluster::member_at(cluster, source)) continue;
       feeds.push_back(fmt::format("{} replicates{} from {}, which is no member", member->setup().name,
@@ -203,7 +203,7 @@ Exit restore_cluster(Context& context) {
                                        local_time(request.choice.snapshot.time),
                                        request.choice.path.substr(1, request.choice.path.rfind('/') - 1));
   for (const auto& note : backup::notes_of(request.sidecar)) context.out.note(fmt::format("note: {}", note.text));
-  const auto lost_feeds = cluster ? feeds_from_outside(*cluster, members) : std::vector<std::string>();
+  const auto lost_feeds = cluster ? TRY(feeds_from_outside(*cluster, members)) : std::vector<std::string>();
   for (const auto& feed : lost_feeds)
     context.out.note(fmt::format("note: {}; a restore removes this connection and does not restore it", feed));
   if (cluster && !accepted(options, "replace-data", cluster->name.str())) {

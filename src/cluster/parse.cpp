@@ -209,7 +209,9 @@ void Reader::read_spec(const Value& spec, DatabaseCluster& cluster) {
     if (!ordinals.insert(member.ordinal).second)
       problem(path + ".ordinal", fmt::format("{} comes twice", member.ordinal));
     const bool remote = !member.agent_address.empty();
-    if (remote && (cluster.agent_tls.ca.empty() || cluster.agent_tls.certificate.empty() || cluster.agent_tls.key.empty()))
+    member.agent_tls = cluster.agent_tls;
+    if (remote &&
+        (cluster.agent_tls.ca.empty() || cluster.agent_tls.certificate.empty() || cluster.agent_tls.key.empty()))
       problem(path + ".agent", "is reached with TLS: spec.agents needs ca, certificate and key");
     cluster.members.push_back(std::move(member));
   }

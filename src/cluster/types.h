@@ -44,21 +44,22 @@ struct TlsSettings {
   bool plain_text = false;  ///< members on other hosts may be spoken to without TLS
 };
 
+/// Who we are to agents on other hosts, and whose certificates theirs may be: PEM files.
+struct AgentTls {
+  std::string ca, certificate, key;
+};
+
 struct Member {
   MemberName name;
   int ordinal = 0;
   std::string host = "127.0.0.1";
   int port = 0;
-  std::string socket;        ///< unix socket file of the server; empty = none reachable from here
-  std::string data_dir;      ///< empty = unknown (provider external)
-  std::string agent_socket;  ///< local API of the member's agent (provider host)
-  std::string agent_address;  ///< "host:port" where its agent listens with TLS, reached with AgentTls
+  std::string socket;         ///< unix socket file of the server; empty = none reachable from here
+  std::string data_dir;       ///< empty = unknown (provider external)
+  std::string agent_socket;   ///< local API of the member's agent (provider host)
+  std::string agent_address;  ///< "host:port" where its agent listens with TLS
+  AgentTls agent_tls;         ///< of agent_address: the cluster's
   bool has_agent() const { return !agent_socket.empty() || !agent_address.empty(); }
-};
-
-/// Who we are to agents on other hosts, and whose certificates theirs may be: PEM files.
-struct AgentTls {
-  std::string ca, certificate, key;
 };
 
 struct DatabaseCluster {

@@ -37,8 +37,8 @@ class MemberControl {
   virtual ~MemberControl() = default;
   virtual const MemberSetup& setup() const = 0;
   /// MariaDB, MySQL, Galera: its replication connections as they were when its supervisor last saw them, with their
-  /// passwords; empty where none were seen.
-  virtual std::vector<Channel> noted_channels() { return {}; }
+  /// passwords; empty where none were seen. An error where the supervisor does not say.
+  virtual Result<std::vector<Channel>> noted_channels() { return std::vector<Channel>(); }
   /// Any server: also one that somebody started beside its supervisor.
   virtual Result<bool> is_running(Deadline deadline) = 0;
   virtual Status start(const StartRequest& request, Deadline deadline) = 0;

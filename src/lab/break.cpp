@@ -47,7 +47,7 @@ Result<Found> find_member(const Layout& layout, const std::string& name) {
 Result<Value> ask(const MemberConfig& c, const std::string& op, std::initializer_list<Value::Member> fields,
                   Deadline deadline, std::stop_token stop) {
   auto client = TRY(agent::Client::connect(c.agent_socket(), deadline));
-  return client.call(op, Value::object(fields), deadline, stop).context(c.member);
+  return client.call_now(op, Value::object(fields), deadline, stop).context(c.member);
 }
 
 Result<pid_t> server_pid(const MemberConfig& c, Deadline deadline, std::stop_token stop) {

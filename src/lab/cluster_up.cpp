@@ -171,7 +171,7 @@ Result<Value> ask(const UpContext& context, const MemberConfig& c, const std::st
   auto client = TRY(agent_client(c, context.deadline));
   Value arguments = Value::object(fields);
   arguments.set("timeoutSeconds", context.deadline.left().count() / 1000 + 1);
-  return client.call(op, std::move(arguments), context.deadline, context.stop).context(c.member);
+  return client.call_now(op, std::move(arguments), context.deadline, context.stop).context(c.member);
 }
 
 /// Runs one job per member at the same time; the first error wins.
@@ -294,7 +294,8 @@ Status bring_up(const UpContext& context, const ClusterPlan& plan) {
   }
   std::vector<agent::Peer> peers;
   for (const auto& member : members)
-    peers.push_back({member.config.member, member.config.host, member.config.port, member.config.group_port});
+    peers.push_back(
+        {member.config.member, member.config.host, member.config.port, member.config.group_port, member.config.listen});
   TRY_VOID(for_all(members, [&](Starting& member) -> Status {
     member.config.peers = peers;
     if (!member.had_agent) return start_agent(context, member);

@@ -37,7 +37,7 @@ Status end_agent(const Layout& layout, const ClusterPlan& plan, int ordinal, boo
   if (config) {
     auto client = agent::Client::connect(config->agent_socket(), Deadline::in(seconds(2)));
     if (client) {
-      auto ended = client->call(
+      auto ended = client->call_now(
           "shutdown", codec::Value::object({{"mode", orderly ? "fast" : "immediate"}, {"timeoutSeconds", 60}}),
           deadline.at_most(seconds(orderly ? 90 : 10)), stop);
       if (!ended && ended.error().error_class == ErrorClass::interrupted) return fail(std::move(ended).error());

@@ -20,7 +20,7 @@ std::vector<std::optional<Result<Value>>> ask_all(const cluster::DatabaseCluster
   std::vector<std::optional<Result<Value>>> answers(cluster.members.size());
   std::vector<std::jthread> threads;
   for (size_t i = 0; i < cluster.members.size(); ++i) {
-    if (cluster.members[i].agent_socket.empty()) continue;
+    if (!cluster.members[i].has_agent()) continue;
     threads.emplace_back(
         [&, i] { answers[i] = ask_agent(cluster.members[i], op, arguments, Deadline::in(limit), stop); });
   }

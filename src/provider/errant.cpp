@@ -4,8 +4,8 @@
 #include <thread>
 #include <vector>
 
-#include "agent/client.h"
 #include "engine/errant.h"
+#include "provider/agent_call.h"
 
 namespace holdfast::provider {
 
@@ -24,7 +24,7 @@ milliseconds for_the_agent(milliseconds limit) {
 Result<Errant> ask_agent(const DatabaseCluster& cluster, const Member& member, const Errant& errant, milliseconds limit,
                          const std::stop_token& stop) {
   const Deadline deadline = Deadline::in(limit);
-  auto client = TRY(agent::Client::connect(member.agent_socket, deadline));
+  auto client = TRY(connect_agent(member, deadline, stop));
   auto arguments = codec::Value::object({{"transactions", errant.transactions},
                                          {"heartbeatTables", codec::Value::list_of(cluster::heartbeat_tables(cluster))},
                                          {"timeoutMs", static_cast<int64_t>(for_the_agent(limit).count())}});
@@ -35,7 +35,7 @@ Errant look(const DatabaseCluster& cluster, const Member& member, Errant errant,
             const std::stop_token& stop) {
   const std::string against = errant.against;
   Error why;
-  if (!member.agent_socket.empty()) {
+  if (member.has_agent()) {
     auto answer = ask_agent(cluster, member, errant, limit, stop);
     if (answer) {
       answer->against = against;

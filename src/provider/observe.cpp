@@ -7,13 +7,13 @@
 #include <filesystem>
 #include <thread>
 
-#include "agent/client.h"
 #include "agent/config.h"
 #include "agent/inspect.h"
 #include "cluster/roles.h"
 #include "cluster/server_log.h"
 #include "cluster/server_words.h"
 #include "engine/observe.h"
+#include "provider/agent_call.h"
 #include "provider/errant.h"
 #include "provider/provider.h"
 #include "provider/silence.h"
@@ -34,14 +34,17 @@ using std::chrono::milliseconds;
 
 namespace {
 
+/// `way`: what leads to its server, for as long as the caller wants it to be there.
 void ask_server(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
-                const std::stop_token& stop, sql::KeptPostgres& kept) {
-  auto target = target_of(cluster, member);
+                const std::stop_token& stop, sql::KeptPostgres& kept, std::shared_ptr<const void>& way) {
+  const Deadline deadline = Deadline::in(limit);
+  auto target = target_of(cluster, member, deadline, stop);
   if (target) {
-    facts = engine::observe(cluster.engine, member, *target, Deadline::in(limit), stop, &kept);
+    way = target->keep;
+    facts = engine::observe(cluster.engine, member, *target, deadline, stop, &kept);
     return;
   }
-  facts.reach = cluster::Reach::failed;
+  facts.reach = target.error().id == "agent.no_server" ? cluster::Reach::unreachable : cluster::Reach::failed;
   facts.error = target.error().to_string();
 }
 
@@ -49,7 +52,7 @@ void ask_server(MemberFacts& facts, const DatabaseCluster& cluster, const Member
 void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
                const std::stop_token& stop) {
   const Deadline deadline = Deadline::in(limit);
-  auto client = agent::Client::connect(member.agent_socket, deadline);
+  auto client = connect_agent(member, deadline, stop);
   if (client) {
     facts.agent = true;
     if (auto status = client->call("status", codec::Value::object(), deadline, stop)) {
@@ -98,7 +101,7 @@ bool by_socket(const Member& member) {
 /// an error of this host on the server, which blocks hosts after some. PostgreSQL: until it asks for a password.
 Status ask_by_network(const DatabaseCluster& cluster, const Member& member, milliseconds limit,
                       const std::stop_token& stop) {
-  auto target = TRY(target_of(cluster, member));
+  auto target = TRY(client_target_of(cluster, member));
   target.socket.clear();
   if (cluster.engine == cluster::Engine::postgres) target.password = Secret();
   // Nobody is asked over a network that must not carry the password: what is not known is not called broken.
@@ -147,7 +150,7 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
 /// first may be less than what a standby had by then. Read again after all others, it is not.
 void read_files_again(MemberFacts& facts, const Member& member, milliseconds limit, const std::stop_token& stop) {
   const Deadline deadline = Deadline::in(limit);
-  auto client = agent::Client::connect(member.agent_socket, deadline);
+  auto client = connect_agent(member, deadline, stop);
   if (!client) return;
   auto arguments = codec::Value::object({{"timeoutSeconds", std::max<int64_t>(1, deadline.left().count() / 1000)}});
   auto inspection = client->call("inspect", std::move(arguments), deadline, stop);
@@ -202,7 +205,7 @@ void look_for_wal_end(MemberFacts& facts, const DatabaseCluster& cluster, const 
       facts.role != MemberRole::replica || facts.following.empty() || facts.following[0].receiving == true)
     return;
   const Deadline deadline = Deadline::in(limit);
-  auto client = agent::Client::connect(member.agent_socket, deadline);
+  auto client = connect_agent(member, deadline, stop);
   if (!client) return;
   auto arguments = codec::Value::object({{"timeoutSeconds", std::max<int64_t>(1, deadline.left().count() / 1000)}});
   auto told = client->call("wal_end", std::move(arguments), deadline, stop);
@@ -247,15 +250,16 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
   const size_t count = cluster.members.size();
   std::vector<MemberFacts> facts(count), from_agents(count);
   std::vector<std::optional<Status>> tcp(count);
+  std::vector<std::shared_ptr<const void>> ways(count);  // before `kept`, whose sessions go by them
   sql::KeptPostgres kept;
   {
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < count; ++i) {
       const Member& member = cluster.members[i];
-      threads.emplace_back([&, i] { ask_server(facts[i], cluster, member, per_member, stop, kept); });
-      if (!member.agent_socket.empty())
+      threads.emplace_back([&, i] { ask_server(facts[i], cluster, member, per_member, stop, kept, ways[i]); });
+      if (member.has_agent())
         threads.emplace_back([&, i] { ask_agent(from_agents[i], cluster, member, per_member, stop); });
-      if (by_socket(member) && !member.host.empty() && member.port > 0)
+      if ((by_socket(member) || !member.agent_address.empty()) && !member.host.empty() && member.port > 0)
         threads.emplace_back([&, i] { tcp[i] = ask_by_network(cluster, member, per_member, stop); });
     }
   }
@@ -263,7 +267,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     const Member& member = cluster.members[i];
     facts[i].member = member.name;
     if (facts[i].address.empty()) facts[i].address = fmt::format("{}:{}", member.host, member.port);
-    if (!member.agent_socket.empty()) {
+    if (member.has_agent()) {
       ask_again_if_torn(facts[i], from_agents[i], cluster, member, per_member, stop);
       merge(facts[i], std::move(from_agents[i]));
     }
@@ -296,7 +300,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
       look_for_skipped(cluster, facts, i, per_member, stop);
     }
     if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop, &kept);
-    if (facts[i].reach == cluster::Reach::unreachable && !cluster.members[i].agent_socket.empty())
+    if (facts[i].reach == cluster::Reach::unreachable && cluster.members[i].has_agent())
       ask_agent_again(facts[i], cluster, cluster.members[i], per_member, stop);
   }
   look_for_sizes(cluster, facts, per_member, stop, kept);

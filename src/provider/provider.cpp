@@ -6,7 +6,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <memory>
 
+#include "agent/sql_tunnel.h"
+#include "base/mutex.h"
 #include "cluster/resource.h"
 #include "engine/members.h"
 #include "provider/last_comparison.h"
@@ -123,8 +127,43 @@ Result<Secret> read_secret(const cluster::SecretRef& reference) {
   return value;
 }
 
-Result<sql::Target> target_of(const DatabaseCluster& cluster, const cluster::Member& member) {
+Result<sql::Target> client_target_of(const DatabaseCluster& cluster, const cluster::Member& member) {
   return engine::member_target(cluster, member, TRY(read_secret(cluster.credentials.password)));
+}
+
+namespace {
+
+/// The one that is in use for this agent, or a new one.
+Result<std::shared_ptr<agent::SqlTunnel>> tunnel_to(const cluster::Member& member, Deadline deadline,
+                                                    const std::stop_token& stop) {
+  static Mutex mutex;
+  static std::map<std::string, std::weak_ptr<agent::SqlTunnel>> in_use;
+  const std::string key = member.agent_address + "\n" + member.agent_tls.certificate;
+  {
+    MutexLock lock(mutex);
+    if (auto known = in_use[key].lock()) return known;
+  }
+  const auto address = TRY(agent::Address::of(member));
+  auto tunnel = TRY(agent::SqlTunnel::connect(address, member.port, deadline, stop));
+  MutexLock lock(mutex);
+  in_use[key] = tunnel;
+  return tunnel;
+}
+
+}  // namespace
+
+Result<sql::Target> target_of(const DatabaseCluster& cluster, const cluster::Member& member, Deadline deadline,
+                              std::stop_token stop) {
+  auto target = TRY(client_target_of(cluster, member));
+  if (member.agent_address.empty() || !target.socket.empty()) return target;
+  auto tunnel = tunnel_to(member, deadline, stop);
+  // Who may only look at agents, or finds none, asks the servers as any client does.
+  if (!tunnel && (tunnel.error().id == "agent.not_permitted" || tunnel.error().id == "agent.unreachable"))
+    return target;
+  if (!tunnel) return fail(std::move(tunnel).error());
+  target.socket = (*tunnel)->socket();
+  target.keep = *tunnel;
+  return target;
 }
 
 }  // namespace holdfast::provider

@@ -1,9 +1,11 @@
 // From configuration to members that can be reached: which clusters there are, and how to sign in to each member.
 #pragma once
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include "base/deadline.h"
 #include "base/result.h"
 #include "cluster/types.h"
 #include "sql/rows.h"
@@ -30,7 +32,13 @@ Result<cluster::DatabaseCluster> select_one(const std::vector<cluster::DatabaseC
 /// The password a reference means; "config.password" (usage) when the file or variable is missing or empty.
 Result<Secret> read_secret(const cluster::SecretRef& reference);
 
-/// How to sign in to one member: the socket when it is there on this machine, else host and port.
-Result<sql::Target> target_of(const cluster::DatabaseCluster& cluster, const cluster::Member& member);
+/// How to log in to one member: by its server's unix socket where that is on this machine, through its agent where that
+/// is on another one and lets us, else by host and port. The way through an agent lasts as long as the target does
+/// (Target::keep). Errors: read_secret(), and of the agent (agent/sql_tunnel.h), with "agent.no_server" when the server
+/// is down.
+Result<sql::Target> target_of(const cluster::DatabaseCluster& cluster, const cluster::Member& member,
+                              Deadline deadline = Deadline::in(std::chrono::seconds(10)), std::stop_token stop = {});
+/// The same as clients do: never through an agent.
+Result<sql::Target> client_target_of(const cluster::DatabaseCluster& cluster, const cluster::Member& member);
 
 }  // namespace holdfast::provider

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "agent/client.h"
 #include "cluster/passed_over.h"
 #include "engine/observe.h"
+#include "provider/agent_call.h"
 #include "provider/errant.h"
 
 namespace holdfast::provider {
@@ -24,7 +24,7 @@ constexpr milliseconds kSourceLimit{1500};
 std::string passed_over(const DatabaseCluster& cluster, const cluster::Member& member, MemberFacts& facts,
                         milliseconds limit, const std::stop_token& stop) {
   const Deadline deadline = Deadline::in(limit);
-  auto client = agent::Client::connect(member.agent_socket, deadline);
+  auto client = connect_agent(member, deadline, stop);
   if (!client) return {};
   auto told = client->call("skipped", codec::Value::object(), deadline, stop);
   if (!told) {

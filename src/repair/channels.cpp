@@ -59,7 +59,7 @@ Result<std::string> own_channel(const Members& members, engine::MemberControl& c
   }
   if (const auto own = own_of(members, control.setup(), channels)) return channels[*own].name;
   // The name it had, unless another connection has that now.
-  const auto noted = control.noted_channels();
+  const auto noted = TRY(control.noted_channels());
   const auto before = own_of(members, control.setup(), noted);
   const auto taken = [&](const engine::Channel& c) { return c.name == noted[*before].name; };
   return before && std::ranges::none_of(channels, taken) ? noted[*before].name : "";
@@ -70,7 +70,7 @@ Result<std::set<std::string>> foreign_origins(const Members& members, engine::Me
   std::set<std::string> origins;
   if (!has_channels(members.cluster.engine)) return origins;
   auto channels = TRY(engine::read_channels(members.cluster.engine, control.setup().socket, soon(), stop));
-  for (auto& noted : control.noted_channels()) channels.push_back(std::move(noted));
+  for (auto& noted : TRY(control.noted_channels())) channels.push_back(std::move(noted));
   for (const auto& c : channels)
     if (!c.name.empty() && !cluster::member_at(members.cluster, fmt::format("{}:{}", c.host, c.port)))
       origins.insert(c.origins.begin(), c.origins.end());
@@ -83,7 +83,7 @@ Status follow_as_before(const Members& members, engine::MemberControl& control, 
   const auto& server = control.setup().socket;
   source.channel = TRY(own_channel(members, control, stop));
   const auto state = TRY(engine::stream_state(engine, server, source.channel, soon(), stop));
-  const auto noted = control.noted_channels();
+  const auto noted = TRY(control.noted_channels());
   const auto lost = state.follows ? noted.end() : std::ranges::find(noted, source.channel, &engine::Channel::name);
   if (lost == noted.end()) return engine::follow(engine, server, source, soon(), stop);
   if (source.demote) TRY_VOID(engine::count_own_as_position(engine, server, soon(), stop));
@@ -94,7 +94,7 @@ Result<Restored> restore_channels(const Members& members, engine::MemberControl&
                                   const std::stop_token& stop) {
   const Engine engine = members.cluster.engine;
   const auto& server = control.setup().socket;
-  const auto noted = control.noted_channels();
+  const auto noted = TRY(control.noted_channels());
   const auto own = own_of(members, control.setup(), noted);
   Restored restored;
   for (size_t i = 0; i < noted.size(); ++i) {
@@ -144,7 +144,7 @@ Status start_channels(const Members& members, engine::MemberControl& control,
 Status start_with_channels(const Members& members, engine::MemberControl& control, engine::StartRequest how,
                            bool rebuilt, Deadline deadline, const std::stop_token& stop) {
   if (!has_channels(members.cluster.engine)) return start_member(control, how, deadline);
-  const auto before = control.noted_channels();  // the agent notes what it sees meanwhile
+  const auto before = TRY(control.noted_channels());  // the agent notes what it sees meanwhile
   const bool filtered = std::ranges::any_of(before, [](const engine::Channel& c) { return !c.filters.empty(); });
   if ((!rebuilt && !filtered) || TRY(control.is_running(soon()))) {
     TRY_VOID(start_member(control, how, deadline));

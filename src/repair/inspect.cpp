@@ -71,7 +71,7 @@ class RecoverPositions : public MemberStep {
  private:
   Result<Value> recover(StepScope& scope, const std::string& name, Deadline deadline) const {
     const auto* described = members_->cluster.find(name);
-    if (!described || described->agent_socket.empty())
+    if (!described || !described->has_agent())
       return fail(ErrorClass::refused, "inspect.no_agent", name + " has no agent: nothing can be run there",
                   "on its host: mariadbd --wsrep-recover");
     const auto arguments = Value::object({{"epoch", scope.epoch()}});

@@ -14,11 +14,8 @@ class TakeEscrow : public MemberStep {
     return Value::object();
   }
   Result<Value> run(StepScope& scope, const Value&) override {
-    const auto* described = members_->cluster.find(scope.step().member);
-    if (!described)
-      return fail(ErrorClass::refused, "repair.no_member",
-                  "the cluster has no member " + scope.step().member + " any more");
-    return members_->escrow(scope.step().member, described->data_dir, scope.operation(), scope.stop());
+    const auto* control = TRY(member(scope));
+    return members_->escrow(scope.step().member, control->setup().data_dir, scope.operation(), scope.stop());
   }
   /// run() has read it back; and nobody wrote to the directory meanwhile.
   Status prove(StepScope& scope, const Value&, const Value&) override { return stands_still(scope); }

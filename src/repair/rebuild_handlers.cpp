@@ -1,7 +1,6 @@
 // Making a member anew: copy kept, successor made beside, proved, swapped in by rename.
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <set>
 
 #include "engine/replication.h"
@@ -11,7 +10,6 @@
 
 namespace holdfast::repair {
 
-namespace fs = std::filesystem;
 using std::chrono::hours;
 using std::chrono::seconds;
 
@@ -34,7 +32,19 @@ class AgentStep : public MemberStep {
     const std::string earlier = scope.step().arguments["unless"].text();
     return !earlier.empty() && scope.result_of(earlier)["joined"].boolean();
   }
-  std::string data_dir(StepScope& scope) const { return members_->cluster.find(scope.step().member)->data_dir; }
+  /// Which data directories the member has now.
+  struct Directories {
+    bool data = false;
+    std::set<std::string> replaced, dropping;
+  };
+  Result<Directories> directories(StepScope& scope) const {
+    const Value told = TRY(ask(scope, "directories", Value::object(), soon(), false));
+    Directories found;
+    found.data = told["data"].boolean();
+    for (const auto& path : told["replaced"].items()) found.replaced.insert(path.text());
+    for (const auto& path : told["dropping"].items()) found.dropping.insert(path.text());
+    return found;
+  }
 };
 
 /// The member's agent starts it as a replica of the one that takes writes, also after the repair.
@@ -170,8 +180,8 @@ class SwapSide : public AgentStep {
  public:
   using AgentStep::AgentStep;
   Result<Value> look_before(StepScope& scope) override {
-    std::error_code error;
-    return Value::object({{"aside", Value::list_of(asides(scope))}, {"data", fs::exists(data_dir(scope), error)}});
+    const auto now = TRY(directories(scope));
+    return Value::object({{"aside", Value::list_of(now.replaced)}, {"data", now.data}});
   }
   Result<Value> run(StepScope& scope, const Value& before) override {
     TRY_VOID(still_ours(scope));
@@ -194,15 +204,16 @@ class SwapSide : public AgentStep {
     Value noted = scope.progress();
     if (!noted.is_object()) {
       const Value seen = result ? *result : TRY(found(scope, before));
-      noted = Value::object({{"path", seen["path"].text()}, {"others", Value::list_of(asides(scope))}});
+      noted =
+          Value::object({{"path", seen["path"].text()}, {"others", Value::list_of(TRY(directories(scope)).replaced)}});
       TRY_VOID(scope.record(noted));
     }
     const std::string path = noted["path"].text();
     if (path.empty()) return {};
-    if (fs::exists(path))
+    if (TRY(directories(scope)).replaced.contains(path))
       TRY(ask(scope, "put_back", Value::object({{"path", path}}), Deadline::in(seconds(120)), false));
     // The copy, moved aside by that: there is a donor to make it again from, and the disk needs the space.
-    std::set<std::string> copies = asides(scope);
+    std::set<std::string> copies = TRY(directories(scope)).replaced;
     for (const auto& other : noted["others"].items()) copies.erase(other.text());
     for (const auto& copy : copies)
       TRY(ask(scope, "drop_aside", Value::object({{"path", copy}}), Deadline::in(seconds(600)), false));
@@ -217,18 +228,9 @@ class SwapSide : public AgentStep {
         return scope.result_of(step.id).is_object() && scope.result_of(step.id).members().empty();
     return false;
   }
-  std::set<std::string> asides(StepScope& scope) const {
-    const fs::path data = data_dir(scope);
-    std::set<std::string> found;
-    std::error_code error;
-    for (fs::directory_iterator it(data.parent_path(), error), end; !error && it != end; it.increment(error))
-      if (it->path().filename().string().starts_with(data.filename().string() + ".replaced-"))
-        found.insert(it->path().string());
-    return found;
-  }
   /// The directory that was not aside before.
   Result<Value> found(StepScope& scope, const Value& before) const {
-    auto now = asides(scope);
+    auto now = TRY(directories(scope)).replaced;
     for (const auto& path : before["aside"].items()) now.erase(path.text());
     return Value::object({{"path", now.empty() ? "" : *now.rbegin()}});
   }
@@ -242,34 +244,26 @@ class DropAside : public AgentStep {
   Result<HowFar> how_far(StepScope& scope, const Value&) override {
     TRY(ask(scope, "fence", Value::object(), soon(), false));
     const std::string path = path_of(scope);
-    return HowFar{fs::exists(path) ? Reached::nothing : Reached::part, {}};
+    return HowFar{TRY(directories(scope)).replaced.contains(path) ? Reached::nothing : Reached::part, {}};
   }
   Result<Value> run(StepScope& scope, const Value&) override {
     TRY_VOID(start_after_crash(*members_, scope, scope.step().member));
     const std::string path = path_of(scope);
-    if (!path.empty() && (fs::exists(path) || !removals(scope).empty()))
+    const auto now = TRY(directories(scope));
+    if (!path.empty() && (now.replaced.contains(path) || !now.dropping.empty()))
       TRY(ask(scope, "drop_aside", Value::object({{"path", path}}), Deadline::in(seconds(600)), false));
     return Value::object({{"path", path}});
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     const std::string path = path_of(scope);
-    const auto left = removals(scope);
-    if ((path.empty() || !fs::exists(path)) && left.empty()) return {};
+    const auto left = TRY(directories(scope));
+    if (!left.replaced.contains(path) && left.dropping.empty()) return {};
     return fail(ErrorClass::failed, "repair.not_removed",
-                (left.empty() ? path : left.front()) + " is still there: its removal did not end",
+                (left.dropping.empty() ? path : *left.dropping.begin()) + " is still there: its removal did not end",
                 "see what keeps it there (lsattr -R shows immutable files: chattr -i), then holdfast operations list");
   }
 
  private:
-  /// What lost its name first, and is not gone.
-  std::vector<std::string> removals(StepScope& scope) const {
-    std::vector<std::string> found;
-    std::error_code error;
-    for (fs::directory_iterator it(fs::path(data_dir(scope)).parent_path(), error), end; !error && it != end;
-         it.increment(error))
-      if (it->path().filename().string().starts_with("data.dropping-")) found.push_back(it->path().string());
-    return found;
-  }
   static std::string path_of(StepScope& scope) {
     return scope.result_of(scope.step().arguments["swap"].text())["path"].text();
   }

@@ -1,5 +1,4 @@
 // MariaDB: transactions that only a dead replica's relay logs have, applied before anything deletes them.
-#include "engine/received.h"
 #include "position/gtid_vector.h"
 #include "repair/member_step.h"
 
@@ -26,11 +25,11 @@ class ApplyReceived : public MemberStep {
     // Its relay logs stay until all of them is applied.
     alone.extra_args = {"--skip-slave-start", "--relay-log-recovery=OFF", "--relay-log-purge=OFF"};
     TRY_VOID(start_member(*control, alone, Deadline::in(seconds(300))));
-    auto applied = engine::apply_received(control->setup().socket, control->setup().data_dir,
-                                          Deadline::in(seconds(3600)), scope.stop());
+    auto applied = ask(scope, "apply_received", Value::object({{"timeoutSeconds", 3600}}), Deadline::in(seconds(3600)));
     TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
     if (!applied) return fail(std::move(applied).error());
-    return Value::object({{"transactions", applied->transactions}, {"position", applied->position}});
+    return Value::object(
+        {{"transactions", (*applied)["transactions"].unsigned_integer()}, {"position", (*applied)["position"].text()}});
   }
   Status prove(StepScope& scope, const Value&, const Value& result) override {
     const auto position = TRY(position::GtidVector::parse(result["position"].text()));

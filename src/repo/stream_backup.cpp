@@ -68,6 +68,23 @@ Result<StoredStream> StreamBackup::add(const std::string& path, ByteSource& sour
   return stored;
 }
 
+Status StreamBackup::add_entry(const std::string& path, Node node) {
+  auto parts = split_path(path);
+  if (parts.empty() || std::find(parts.begin(), parts.end(), "..") != parts.end())
+    return fail(ErrorClass::usage, "backup.path", fmt::format("\"{}\" is no path of a tree", path));
+  if (roots_.empty() || !path.starts_with(roots_.back() + "/")) roots_.push_back(absolute(parts));
+  files_.push_back({std::move(parts), {}, std::move(node)});
+  return {};
+}
+
+Result<StoredStream> StreamBackup::add_file(const std::string& path, Node node, ByteSource& source,
+                                            std::atomic<uint64_t>* progress) {
+  StoredStream stored = TRY(store_stream(repository_, saver_, source, {}, progress));
+  TRY_VOID(add_entry(path, std::move(node)));
+  files_.back().stream = stored;
+  return stored;
+}
+
 // Stores the directory that holds files_[first, last), whose paths agree in their first `depth` parts.
 Result<Id> StreamBackup::store_directory(size_t first, size_t last, size_t depth) {
   const Environment environment = Environment::of_process();
@@ -77,18 +94,21 @@ Result<Id> StreamBackup::store_directory(size_t first, size_t last, size_t depth
     size_t next = i + 1;
     while (next < last && files_[next].path[depth] == name) ++next;
     Node node;
-    node.name = name;
     node.mtime = node.atime = node.ctime = options_.time;
     node.uid = environment.uid;
     node.gid = environment.gid;
-    if (files_[i].path.size() == depth + 1) {
-      node.mode = 0644;
+    const bool itself = files_[i].path.size() == depth + 1;
+    const bool described = itself && files_[i].node;
+    if (described) node = *files_[i].node;
+    node.name = name;
+    if (itself && !(described && node.type == NodeType::dir)) {
+      if (!described) node.mode = 0644;
       node.size = files_[i].stream.size;
       node.content = files_[i].stream.content;
     } else {
       node.type = NodeType::dir;
-      node.mode = kModeDir | 0755;
-      node.subtree = TRY(store_directory(i, next, depth + 1));
+      if (!described) node.mode = kModeDir | 0755;
+      node.subtree = TRY(store_directory(described ? i + 1 : i, next, depth + 1));
     }
     nodes.push_back(std::move(node));
     i = next;
@@ -112,7 +132,9 @@ Result<Snapshot> StreamBackup::commit(const std::function<Status()>& still_locke
   snapshot.time = options_.time;
   snapshot.parent = parent_used_;
   snapshot.tree = TRY(store_directory(0, files_.size(), 0));
-  for (const File& file : files_) snapshot.paths.push_back(absolute(file.path));
+  snapshot.paths = roots_;
+  for (const File& file : files_)
+    if (!file.node) snapshot.paths.push_back(absolute(file.path));
   snapshot.hostname = options_.hostname.empty() ? environment.host : options_.hostname;
   snapshot.username = environment.user;
   snapshot.uid = environment.uid;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,7 +44,8 @@ struct Target {
   std::string tls_ca;       ///< file of certificates to trust; empty = the system's
   bool plain_text = false;  ///< another host may be spoken to without TLS: its owner has said so by name
   std::string app_name = "holdfast";
-  bool replication = false;  ///< PostgreSQL: speak to a walsender, which knows its own commands only
+  bool replication = false;          ///< PostgreSQL: speak to a walsender, which knows its own commands only
+  std::shared_ptr<const void> keep;  ///< what the way there needs for as long as anybody has this (a tunnel)
 };
 
 /// Ids of failures (class): "sql.unreachable" (unavailable), "sql.timeout" (unavailable), "sql.denied" (refused: wrong
