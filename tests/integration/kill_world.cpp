@@ -49,7 +49,7 @@ Result<Value> call_agent(const std::string& dir, const std::string& op, Value ar
   const auto config = TRY(agent::read_config(dir));
   const Deadline deadline = Deadline::in(seconds(90));
   auto client = TRY(agent::Client::connect(config.agent_socket(), deadline));
-  return client.call(op, std::move(arguments), deadline);
+  return client.call_now(op, std::move(arguments), deadline);
 }
 
 }  // namespace

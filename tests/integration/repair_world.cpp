@@ -51,7 +51,7 @@ void RepairWorld::agent(int i, const std::string& op, Value arguments) {
   ASSERT_TRUE(config) << config.error().to_string();
   auto client = agent::Client::connect(config->agent_socket(), Deadline::in(seconds(5)));
   ASSERT_TRUE(client) << client.error().to_string();
-  const auto done = client->call(op, std::move(arguments), Deadline::in(seconds(60)));
+  const auto done = client->call_now(op, std::move(arguments), Deadline::in(seconds(60)));
   ASSERT_TRUE(done) << op << ": " << done.error().to_string();
 }
 
