@@ -46,7 +46,8 @@ TEST_P(NetworkAgents, ACallerWithoutTheMembersFilesRebuildsAReplica) {
   const auto check = world_.as_caller({holdfast_binary(), "check", "--read-data", "-r", repository});
   EXPECT_EQ(check.exit_code, 0) << check.out << check.err;
   ASSERT_NO_FATAL_FAILURE(world_.expect_mended(broken));
-  EXPECT_EQ(world_.caller(net::Role::operate, "triage").exit_code, 0);
+  const auto after = world_.caller(net::Role::operate, "triage");
+  EXPECT_EQ(after.exit_code, 0) << after.out;
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, NetworkAgents,
