@@ -119,17 +119,17 @@ Exit carry_out(Context& context, const cluster::DatabaseCluster& cluster, Work w
     session = TRY(open_repository(context, LockNeed::publish));
     TRY_VOID(session->repository->load_index());
   }
-  repair::Doors doors;
-  doors.triage = [&] { return look_at(cluster); };
-  doors.escrow = [&](const std::string& member, const std::string& folder, const std::string& job,
-                     std::stop_token stop) {
+  repair::HandlerServices services;
+  services.triage = [&] { return look_at(cluster); };
+  services.escrow = [&](const std::string& member, const std::string& folder, const std::string& job,
+                        std::stop_token stop) {
     return keep_copy(*session, cluster, member, folder, job, std::move(stop));
   };
-  doors.dump = [&](const std::string& member, const std::string& job, std::stop_token stop) {
+  services.dump = [&](const std::string& member, const std::string& job, std::stop_token stop) {
     return keep_dump(context, *session, cluster, member, job, std::move(stop));
   };
-  add_epochs(run, cluster, doors.epoch);
-  run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
+  add_epochs(run, cluster, services.epoch);
+  run.handlers = TRY(repair::repair_handlers(cluster, std::move(services), context.stop));
   const SignalShield shield;
   run.stop = context.stop;
   run.world_now = [&]() -> Result<Value> { return repair::world_of(look_at(cluster)); };
@@ -174,30 +174,30 @@ Result<OperationSupport> repair_support(Context& context, const operation::Plan&
   for (const auto& cluster : clusters) {
     if (cluster.full_name() != plan.cluster) continue;
     OperationSupport support;
-    repair::Doors doors;
-    doors.triage = [cluster] { return look_at(cluster); };
+    repair::HandlerServices services;
+    services.triage = [cluster] { return look_at(cluster); };
     if (needs_repository(plan)) {
       // Undoing needs no repository, and resuming only when the copy is not taken yet: its want is told there.
       auto opened = open_repository(context, LockNeed::publish);
       std::shared_ptr<RepositorySession> session;
       if (opened) session = std::make_shared<RepositorySession>(std::move(*opened));
       const Error why = opened ? Error{} : opened.error();
-      doors.escrow = [session, why, cluster](const std::string& member, const std::string& folder,
-                                             const std::string& job, std::stop_token stop) -> Result<Value> {
+      services.escrow = [session, why, cluster](const std::string& member, const std::string& folder,
+                                                const std::string& job, std::stop_token stop) -> Result<Value> {
         if (!session) return fail(why);
         TRY_VOID(session->repository->load_index());
         return keep_copy(*session, cluster, member, folder, job, std::move(stop));
       };
-      doors.dump = [session, why, cluster, &context](const std::string& member, const std::string& job,
-                                                     std::stop_token stop) -> Result<Value> {
+      services.dump = [session, why, cluster, &context](const std::string& member, const std::string& job,
+                                                        std::stop_token stop) -> Result<Value> {
         if (!session) return fail(why);
         TRY_VOID(session->repository->load_index());
         return keep_dump(context, *session, cluster, member, job, std::move(stop));
       };
     }
     operation::ExecutorOptions epochs;
-    add_epochs(epochs, cluster, doors.epoch);
-    support.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
+    add_epochs(epochs, cluster, services.epoch);
+    support.handlers = TRY(repair::repair_handlers(cluster, std::move(services), context.stop));
     support.min_epoch = epochs.min_epoch;
     support.fence = std::move(epochs.fence);
     support.world_now = [cluster]() -> Result<Value> { return repair::world_of(look_at(cluster)); };

@@ -136,10 +136,10 @@ Result<std::map<std::string, Result<std::string>>> recover_positions(Context& co
   plan.created = operation::utc_now();
   operation::ExecutorOptions run;
   run.state_dir = state_dir_of(context);
-  repair::Doors doors;
-  doors.triage = [&] { return report; };
-  add_epochs(run, cluster, doors.epoch);
-  run.handlers = TRY(repair::repair_handlers(cluster, std::move(doors), context.stop));
+  repair::HandlerServices services;
+  services.triage = [&] { return report; };
+  add_epochs(run, cluster, services.epoch);
+  run.handlers = TRY(repair::repair_handlers(cluster, std::move(services), context.stop));
   run.stop = context.stop;
   run.on_event = [&](const operation::Event& event) { tell_event(context.out, event); };
   const SignalShield shield;
