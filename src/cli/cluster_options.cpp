@@ -11,10 +11,13 @@ namespace holdfast::cli {
 
 using cluster::DatabaseCluster;
 
+std::string state_dir_of(const Context& context) {
+  const std::string named = context.options.text("state-dir");
+  return named.empty() ? lab::default_state_dir() : named;
+}
+
 Result<std::vector<DatabaseCluster>> known_clusters(Context& context) {
-  std::string state = context.options.text("state-dir");
-  if (state.empty()) state = lab::default_state_dir();
-  return provider::load_clusters(context.options.list("config"), state);
+  return provider::load_clusters(context.options.list("config"), state_dir_of(context));
 }
 
 ClusterSelector cluster_selector(const Options& options) {

@@ -12,7 +12,6 @@
 #include "cli/verbs.h"
 #include "compare/compare.h"
 #include "engine/members.h"
-#include "lab/lab.h"
 #include "provider/last_comparison.h"
 #include "sys/file.h"
 
@@ -22,11 +21,6 @@ namespace {
 using cluster::Comparison;
 using cluster::DatabaseCluster;
 using std::chrono::seconds;
-
-std::string state_dir_of(const Context& context) {
-  const std::string named = context.options.text("state-dir");
-  return named.empty() ? lab::default_state_dir() : named;
-}
 
 bool selected(const std::vector<std::string>& wanted, const cluster::Member& member) {
   if (wanted.empty()) return true;

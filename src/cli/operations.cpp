@@ -1,20 +1,19 @@
 // holdfast operations list, show, resume, undo, abandon.
-#include "operation/operations.h"
-
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "cli/kept_copies.h"
-#include "cli/operation_handlers.h"
-#include "cli/signals.h"
+#include "cli/cluster_options.h"
+#include "cli/outcome_view.h"
+#include "cli/steward_caller.h"
+#include "cli/steward_observer.h"
 #include "cli/verbs.h"
+#include "steward/resume.h"
 
 namespace holdfast::cli {
 
 using codec::Value;
 using operation::StoredOperation;
 using operation::Summary;
+using steward::state_text;
 
 namespace {
 
@@ -28,18 +27,9 @@ std::string dash(const std::string& text) {
   return text.empty() ? "-" : text;
 }
 
-/// "not over yet: undoing stop-a", "error: ..."
-std::string remark(const Summary& summary) {
-  if (!summary.damage.empty()) return "damaged: " + summary.damage;
-  if (summary.state != "running" && summary.state != "unfinished") return summary.error;
-  std::string text = fmt::format("{}{}", summary.undoing ? "undoing " : "at ", dash(summary.step));
-  if (summary.past_no_return) text += ", past the point of no return";
-  if (!summary.error.empty()) text += ": " + summary.error;
-  return text;
-}
-
-Value operation_document(const Summary& summary, const StoredOperation& stored, const std::string& repository = {}) {
-  Value document = operation::summary_value(summary);
+Value operation_document(const steward::FoundOperation& found, const std::string& repository = {}) {
+  const StoredOperation& stored = found.stored;
+  Value document = operation::summary_value(found.summary);
   document.set("plan", stored.plan ? operation::plan_value(*stored.plan) : Value());
   Value::List records, steps;
   for (const auto& record : stored.records) records.push_back(operation::record_value(record));
@@ -57,7 +47,7 @@ Value operation_document(const Summary& summary, const StoredOperation& stored, 
   document.set("steps", Value(std::move(steps)));
   document.set("journal", Value(std::move(records)));
   document.set("tornTail", stored.torn);
-  document.set("kept", kept_value(kept_copies(stored, repository)));
+  document.set("kept", kept_value(steward::kept_copies(stored, repository)));
   return document;
 }
 
@@ -70,7 +60,7 @@ void print_steps(Output& out, const StoredOperation& stored) {
     const auto& result = state->steps[i].result;
     const bool unproven = result && !(*result)["unproven"].text().empty();
     table.row({std::to_string(i + 1), step.id, dash(step.member),
-               std::string(operation::step_state_name(state->steps[i].state)) + (unproven ? ", not proved" : ""),
+               std::string(operation::step_state_name(state->steps[i].state)) + (unproven ? ", not verified" : ""),
                step.title + (step.point_of_no_return ? " (point of no return)" : "")});
   }
   table.print(out);
@@ -88,75 +78,44 @@ void print_journal(Output& out, const StoredOperation& stored) {
   table.print(out);
 }
 
-/// What resume and undo are asked to do, found and shown.
-struct Asked {
-  std::string state_dir, id;
-  StoredOperation stored;
-  Summary summary;
-};
-Result<Asked> asked(Context& context) {
-  Asked asked;
-  asked.state_dir = state_dir_of(context);
-  asked.id = TRY(operation::find_operation(asked.state_dir, context.options.positionals().at(0)));
-  asked.stored = TRY(operation::read_operation(asked.state_dir, asked.id));
-  asked.summary = operation::summarise(asked.state_dir, asked.stored);
-  context.out.set_operation(asked.id);
-  return asked;
+steward::OperationRequest request_of(const Options& options) {
+  steward::OperationRequest request{.operation = options.positionals().at(0), .dry_run = options.flag("dry-run")};
+  if (options.has("accept")) request.accepted = options.list("accept");
+  if (options.has("backups-path")) request.repository = options.text("backups-path");
+  return request;
 }
 
-Result<operation::Executor> executor_for(Context& context, const Asked& asked) {
-  operation::ExecutorOptions options;
-  options.state_dir = asked.state_dir;
-  options.stop = context.stop;
-  if (!asked.stored.plan || !asked.stored.damage.empty())
-    return operation::Executor(std::move(options));  // it will refuse
-  OperationSupport support = TRY(operation_handlers(context, *asked.stored.plan));
-  options.handlers = std::move(support.handlers);
-  options.min_epoch = support.min_epoch;
-  options.fence = std::move(support.fence);
-  options.world_now = std::move(support.world_now);
-  options.on_event = [&out = context.out](const operation::Event& event) { tell_event(out, event); };
-  return operation::Executor(std::move(options));
+/// The cluster must be known to this command line.
+steward::FindCluster find_cluster(Context& context) {
+  return [&context](const operation::Plan& plan) -> Result<std::shared_ptr<steward::ClusterAccess>> {
+    for (auto& cluster : TRY(known_clusters(context)))
+      if (cluster.full_name() == plan.cluster) return steward::access_cluster(std::move(cluster));
+    return fail(ErrorClass::usage, "cluster.not_found", "the cluster " + plan.cluster + " is not known here",
+                "--config names the file with it");
+  };
 }
 
-Status refuse_if_over(const Asked& asked) {
-  const auto& state = asked.summary.state;
-  if (state == "unfinished" || state == "running" || state == "damaged") return {};
-  return fail(ErrorClass::refused, "operation.over", fmt::format("operation {} is over: {}", asked.id, state),
-              "holdfast operations show " + asked.id);
-}
-
-/// --accept of a verb that knows one name; "" or the name, and an error for any other.
-Result<bool> accepts(Context& context, const std::string& name) {
-  const auto given = context.options.list("accept");
-  for (const auto& other : given) {
-    if (other != name)
-      return fail(ErrorClass::usage, "operation.acceptance_not_needed",
-                  fmt::format("--accept={} is not needed here", other),
-                  fmt::format("only --accept={} has a meaning here", name));
+/// How resume and undo end.
+Exit show_end(Context& context, const steward::OperationOutcome& outcome) {
+  if (outcome.report)
+    context.out.line(
+        fmt::format("operation {} is {}", outcome.report->id, operation::phase_name(outcome.report->phase)));
+  if (outcome.after) {
+    context.out.set_data(operation_document(*outcome.after, context.options.text("backups-path")));
+    print_kept(context.out, outcome.after->id, outcome.kept);
   }
-  return !given.empty();
+  return outcome.status;
 }
 
-Exit finished(Context& context, const Asked& asked, const Result<operation::Report>& report) {
-  if (report) context.out.line(fmt::format("operation {} is {}", report->id, operation::phase_name(report->phase)));
-  if (const auto stored = operation::read_operation(asked.state_dir, asked.id)) {
-    const Summary summary = operation::summarise(asked.state_dir, *stored);
-    const std::string repository = context.options.text("backups-path");
-    context.out.set_data(operation_document(summary, *stored, repository));
-    print_kept(context.out, asked.id, kept_copies(*stored, repository));
-  }
-  if (!report) return fail(report.error());
-  return {};
-}
-
-/// --dry-run of resume and undo.
-Exit would(Context& context, const Asked& asked, std::string_view what) {
-  context.out.set_data(operation_document(asked.summary, asked.stored));
-  if (!asked.stored.plan) return {};
-  context.out.line(fmt::format("would {} operation {} ({} of {}), {}", what, asked.id, asked.summary.verb,
-                               asked.summary.cluster, remark(asked.summary)));
-  if (context.out.is_human()) print_steps(context.out, asked.stored);
+/// --dry-run of resume, undo and abandon.
+Exit show_dry_run(Context& context, const steward::OperationOutcome& outcome, std::string_view what) {
+  if (!outcome.status) return outcome.status;
+  const auto& it = *outcome.before;
+  context.out.set_data(operation_document(it));
+  if (!it.stored.plan) return {};
+  context.out.line(fmt::format("would {} operation {} ({} of {}), {}", what, it.id, it.summary.verb, it.summary.cluster,
+                               state_text(it.summary)));
+  if (context.out.is_human()) print_steps(context.out, it.stored);
   return {};
 }
 
@@ -172,7 +131,7 @@ Exit run_operations_list(Context& context) {
     const bool open = summary.state == "running" || summary.state == "unfinished" || summary.state == "damaged";
     if (context.options.flag("unfinished") && !open) continue;
     values.push_back(operation::summary_value(summary));
-    std::string says = remark(summary);
+    std::string says = state_text(summary);
     if (says.size() > 60 && !context.out.is_wide()) says = says.substr(0, 57) + "...";
     table.row({summary.id, dash(summary.cluster), dash(summary.verb),
                context.out.paint(color_of(summary.state), summary.state), dash(summary.started), dash(summary.ended),
@@ -188,15 +147,17 @@ Exit run_operations_list(Context& context) {
 }
 
 Exit run_operations_show(Context& context) {
-  const Asked it = TRY(asked(context));
+  const auto it =
+      TRY(steward::find_operation(steward::Operations(state_dir_of(context)), context.options.positionals().at(0)));
   const Summary& summary = it.summary;
-  context.out.set_data(operation_document(summary, it.stored));
+  context.out.set_operation(it.id);
+  context.out.set_data(operation_document(it));
   if (!context.out.is_human()) return {};
   context.out.line(fmt::format("operation {}: {} of {}, {}", it.id, dash(summary.verb), dash(summary.cluster),
                                context.out.paint(color_of(summary.state), summary.state)));
   context.out.line(fmt::format("started {}, ended {}, plan {}", dash(summary.started), dash(summary.ended),
                                dash(summary.plan_hash)));
-  if (const std::string says = remark(summary); !says.empty()) context.out.line(says);
+  if (const std::string says = state_text(summary); !says.empty()) context.out.line(says);
   if (summary.owner)
     context.out.line(fmt::format("running in process {} on {}", summary.owner->pid, summary.owner->host));
   context.out.line();
@@ -206,7 +167,7 @@ Exit run_operations_show(Context& context) {
     context.out.line();
   }
   print_journal(context.out, it.stored);
-  print_kept(context.out, it.id, kept_copies(it.stored, {}));
+  print_kept(context.out, it.id, steward::kept_copies(it.stored, {}));
   if (it.stored.torn) context.out.line("the last record was cut off while it was written; nobody acted upon it");
   if (summary.state == "unfinished") {
     context.out.line();
@@ -218,38 +179,25 @@ Exit run_operations_show(Context& context) {
 }
 
 Exit run_operations_resume(Context& context) {
-  const Asked it = TRY(asked(context));
-  TRY_VOID(refuse_if_over(it));
-  const bool changed_world = TRY(accepts(context, "changed-world:" + it.id));
-  operation::Executor executor = TRY(executor_for(context, it));
-  if (context.options.flag("dry-run")) return would(context, it, "go on with");
-  const SignalShield shield;
-  return finished(context, it, executor.resume(it.id, changed_world));
+  StewardObserver observer(context);
+  const auto request = request_of(context.options);
+  const auto outcome = steward::resume_operation(request, find_cluster(context), steward_caller(context, observer));
+  return request.dry_run ? show_dry_run(context, outcome, "resume") : show_end(context, outcome);
 }
 
 Exit run_operations_undo(Context& context) {
-  const Asked it = TRY(asked(context));
-  TRY_VOID(refuse_if_over(it));
-  operation::Executor executor = TRY(executor_for(context, it));
-  if (context.options.flag("dry-run")) return would(context, it, "undo");
-  const SignalShield shield;
-  return finished(context, it, executor.undo(it.id));
+  StewardObserver observer(context);
+  const auto request = request_of(context.options);
+  const auto outcome = steward::undo_operation(request, find_cluster(context), steward_caller(context, observer));
+  return request.dry_run ? show_dry_run(context, outcome, "undo") : show_end(context, outcome);
 }
 
 Exit run_operations_abandon(Context& context) {
-  const Asked it = TRY(asked(context));
-  TRY_VOID(refuse_if_over(it));
-  const std::string name = "abandon:" + it.id;
-  if (!TRY(accepts(context, name))) {
-    return fail(ErrorClass::refused, "operation.not_accepted",
-                fmt::format("operation {} would be closed as it is, {}", it.id, remark(it.summary)),
-                fmt::format("once its cluster is right: holdfast operations abandon {} --accept={}", it.id, name));
-  }
-  if (context.options.flag("dry-run")) return would(context, it, "abandon");
-  operation::ExecutorOptions options;
-  options.state_dir = it.state_dir;
-  TRY_VOID(operation::Executor(std::move(options)).abandon(it.id));
-  context.out.line(fmt::format("operation {} is abandoned", it.id));
+  StewardObserver observer(context);
+  const auto request = request_of(context.options);
+  const auto outcome = steward::abandon_operation(request, steward_caller(context, observer));
+  if (request.dry_run || !outcome.status) return show_dry_run(context, outcome, "abandon");
+  context.out.line(fmt::format("operation {} is abandoned", outcome.before->id));
   return {};
 }
 

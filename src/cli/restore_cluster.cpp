@@ -7,7 +7,6 @@
 #include "backup/sidecar.h"
 #include "base/units.h"
 #include "cli/cluster_options.h"
-#include "cli/operation_handlers.h"
 #include "cli/progress.h"
 #include "cli/repository_options.h"
 #include "cli/repository_session.h"

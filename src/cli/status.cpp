@@ -2,12 +2,12 @@
 #include <fmt/format.h>
 
 #include "base/units.h"
-#include "cli/operation_handlers.h"
+#include "cli/cluster_options.h"
 #include "cli/triage_view.h"
 #include "cli/verbs.h"
-#include "lab/lab.h"
 #include "provider/observe.h"
 #include "provider/provider.h"
+#include "steward/operations.h"
 
 namespace holdfast::cli {
 
@@ -70,15 +70,15 @@ void print(Output& out, const std::vector<TriageReport>& reports) {
 }  // namespace
 
 Exit run_get_status(Context& context) {
-  std::string state_dir = context.options.text("state-dir");
-  if (state_dir.empty()) state_dir = lab::default_state_dir();
+  const std::string state_dir = state_dir_of(context);
   auto clusters = TRY(provider::load_clusters(context.options.list("config"), state_dir));
   provider::Selection selection{context.options.text("engine"), context.options.text("namespace"),
                                 context.options.text("cluster")};
   if (!selection.name.empty()) (void)TRY(provider::select_one(clusters, selection));
   clusters = provider::select(clusters, selection);
+  const steward::Operations operations(state_dir);
   std::vector<cluster::Surroundings> around;
-  for (const auto& cluster : clusters) around.push_back(surroundings(context, cluster));
+  for (const auto& cluster : clusters) around.push_back(operations.surroundings(cluster));
   const auto reports = provider::triage_clusters(clusters, std::chrono::seconds(5), context.stop, around);
   if (context.stop.stop_requested()) return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted");
   Value list{Value::List()};

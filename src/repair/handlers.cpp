@@ -489,15 +489,15 @@ class ProveMember : public MemberStep {
 
 }  // namespace
 
-Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cluster, Doors doors,
+Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cluster, HandlerServices services,
                                               std::stop_token stop) {
   auto members = std::make_shared<Members>();
   members->cluster = cluster;
-  members->epoch = doors.epoch;
+  members->epoch = services.epoch;
   members->controls = TRY(provider::control_members(cluster, std::move(stop), members->epoch));
-  members->triage = std::move(doors.triage);
-  members->escrow = std::move(doors.escrow);
-  members->dump = std::move(doors.dump);
+  members->triage = std::move(services.triage);
+  members->escrow = std::move(services.escrow);
+  members->dump = std::move(services.dump);
   operation::HandlerMap handlers;
   handlers["start_server"] = std::make_shared<StartServer>(members);
   handlers["continue_server"] = std::make_shared<ContinueServer>(members);

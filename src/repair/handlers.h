@@ -10,9 +10,9 @@
 
 namespace holdfast::repair {
 
-/// What repair needs from outside.
-struct Doors {
-  /// A fresh look at the cluster.
+/// What the handlers need from outside; the caller of repair_handlers() says where it comes from.
+struct HandlerServices {
+  /// Observes the cluster now.
   std::function<cluster::TriageReport()> triage;
   /// Keeps a copy of a stopped member's data directory and reads it back: {snapshot, files, bytes}.
   using Escrow = std::function<Result<codec::Value>(const std::string& member, const std::string& folder,
@@ -29,7 +29,7 @@ struct Doors {
 
 /// Handlers of every kind of step plan_repair() and plan_bootstrap() make.
 /// "provider.external" (refused) for a cluster whose servers we do not run.
-Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cluster, Doors doors,
+Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cluster, HandlerServices services,
                                               std::stop_token stop);
 
 }  // namespace holdfast::repair

@@ -50,8 +50,8 @@ struct Members {
   cluster::DatabaseCluster cluster;
   std::vector<std::unique_ptr<engine::MemberControl>> controls;
   std::function<cluster::TriageReport()> triage;
-  Doors::Escrow escrow;
-  Doors::Dump dump;
+  HandlerServices::Escrow escrow;
+  HandlerServices::Dump dump;
   provider::CurrentEpoch epoch;  ///< of the operation; `controls` send it
 
   Result<engine::MemberControl*> find(const std::string& name) const {

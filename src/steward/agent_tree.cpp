@@ -1,8 +1,8 @@
-#include "cli/escrow_source.h"
+#include "steward/agent_tree.h"
 
 #include "provider/member_tree.h"
 
-namespace holdfast::cli {
+namespace holdfast::steward {
 
 namespace {
 
@@ -54,8 +54,8 @@ class AgentTree : public backup::TreeSource, public repo::ByteSource {
 
 }  // namespace
 
-Result<std::unique_ptr<backup::TreeSource>> escrow_source(const cluster::Member& member, std::stop_token stop) {
+Result<std::unique_ptr<backup::TreeSource>> agent_tree(const cluster::Member& member, std::stop_token stop) {
   return std::make_unique<AgentTree>(TRY(provider::MemberTree::open(member, "", std::move(stop))));
 }
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::steward

@@ -1,12 +1,10 @@
-#include "cli/kept_copies.h"
+#include "steward/kept_copies.h"
 
 #include <fmt/format.h>
 
 #include "operation/state.h"
 
-namespace holdfast::cli {
-
-using codec::Value;
+namespace holdfast::steward {
 
 std::vector<KeptCopy> kept_copies(const operation::StoredOperation& stored, const std::string& repository) {
   std::vector<KeptCopy> kept;
@@ -26,21 +24,4 @@ std::vector<KeptCopy> kept_copies(const operation::StoredOperation& stored, cons
   return kept;
 }
 
-void print_kept(Output& out, const std::string& operation, const std::vector<KeptCopy>& kept) {
-  if (kept.empty()) return;
-  out.line();
-  out.line(fmt::format("kept in the repository, as job={}:", operation));
-  for (const auto& copy : kept)
-    out.line(
-        fmt::format("  {} of {}: {}", copy.type == "escrow" ? "data directory" : "dump", copy.member, copy.restore));
-}
-
-Value kept_value(const std::vector<KeptCopy>& kept) {
-  Value::List list;
-  for (const auto& copy : kept)
-    list.push_back(Value::object(
-        {{"member", copy.member}, {"type", copy.type}, {"snapshot", copy.snapshot}, {"restore", copy.restore}}));
-  return Value(std::move(list));
-}
-
-}  // namespace holdfast::cli
+}  // namespace holdfast::steward

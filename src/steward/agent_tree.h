@@ -7,9 +7,9 @@
 #include "backup/escrow.h"
 #include "cluster/types.h"
 
-namespace holdfast::cli {
+namespace holdfast::steward {
 
 /// Errors: provider/member_tree.h.
-Result<std::unique_ptr<backup::TreeSource>> escrow_source(const cluster::Member& member, std::stop_token stop);
+Result<std::unique_ptr<backup::TreeSource>> agent_tree(const cluster::Member& member, std::stop_token stop);
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::steward
