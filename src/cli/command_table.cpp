@@ -7,7 +7,8 @@ namespace holdfast::cli {
 const std::vector<Command>& commands() {
   static const std::vector<Command> table = [] {
     std::vector<Command> all = base_commands();
-    for (auto part : {repository_commands(), cluster_commands(), lab_commands(), operation_commands()}) {
+    for (auto part :
+         {repository_commands(), cluster_commands(), lab_commands(), operation_commands(), pki_commands()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     std::sort(all.begin(), all.end(), [](const Command& a, const Command& b) { return a.path < b.path; });
@@ -22,6 +23,7 @@ const std::vector<CommandGroup>& command_groups() {
       {"repo", "work on a repository itself"},
       {"repo key", "keys (passwords) of a repository"},
       {"operations", "changes that were begun: look at them, go on with them, take them back"},
+      {"pki", "certificates of agents and of those who call them"},
       {"lab", "real database clusters as local processes, for demo, tests and drills"},
   };
   return groups;

@@ -98,5 +98,6 @@ std::vector<Command> repository_commands();
 std::vector<Command> cluster_commands();
 std::vector<Command> lab_commands();
 std::vector<Command> operation_commands();
+std::vector<Command> pki_commands();
 
 }  // namespace holdfast::cli

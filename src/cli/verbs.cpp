@@ -47,6 +47,9 @@ Verb find_verb(std::string_view path) {
       {"operations resume", run_operations_resume},
       {"operations show", run_operations_show},
       {"operations undo", run_operations_undo},
+      {"pki init", run_pki_init},
+      {"pki issue", run_pki_issue},
+      {"pki show", run_pki_show},
       {"version", run_version},
   };
   auto found = verbs.find(path);

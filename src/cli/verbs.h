@@ -56,6 +56,9 @@ Exit run_operations_list(Context&);
 Exit run_operations_resume(Context&);
 Exit run_operations_show(Context&);
 Exit run_operations_undo(Context&);
+Exit run_pki_init(Context&);
+Exit run_pki_issue(Context&);
+Exit run_pki_show(Context&);
 Exit run_version(Context&);
 
 /// `restore` with a cluster.

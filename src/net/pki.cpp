@@ -86,7 +86,7 @@ Result<PkiFiles> issue_into(const std::string& directory, const std::string& out
   const CertificateInfo info = TRY(describe_certificate(authority.certificate).context(ca));
   if (info.not_after <= now)
     return fail(ErrorClass::refused, "pki.authority_expired",
-                fmt::format("the authority's certificate {} ended {}", ca, time_text(info.not_after)),
+                fmt::format("the authority's certificate {} expired {}", ca, time_text(info.not_after)),
                 "make another one in a directory of its own: holdfast pki init --dir DIR");
 
   const bool agent = request.role == Role::agent;

@@ -37,7 +37,7 @@ std::optional<std::string> complaint(int alert) {
     case SSL_AD_CERTIFICATE_REVOKED:
       return "it was revoked";
     case SSL_AD_CERTIFICATE_EXPIRED:
-      return "it has ended, or is not yet valid";
+      return "it has expired, or is not yet valid";
     case SSL_AD_CERTIFICATE_UNKNOWN:
       return "it could not be verified";
     case SSL_AD_UNKNOWN_CA:
@@ -79,9 +79,9 @@ Error not_valid_now(const Verdict& verdict) {
   const bool early = verdict.problem == X509_V_ERR_CERT_NOT_YET_VALID;
   const std::string when = info ? time_text(early ? info->not_before : info->not_after) : "at an unknown time";
   return refused("net.tls_expired",
-                 fmt::format("the {} {} {}", whose(verdict), early ? "is not valid before" : "ended", when),
+                 fmt::format("the {} {} {}", whose(verdict), early ? "is not valid before" : "expired", when),
                  early ? "compare the clocks of both hosts"
-                       : "holdfast pki issue makes another one; it is taken up without a restart");
+                       : "holdfast pki issue makes another one; a running agent uses it without a restart");
 }
 
 Error not_trusted(const Verdict& verdict, const std::string& expected_name) {

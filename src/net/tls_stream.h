@@ -1,7 +1,7 @@
 // Mutual TLS 1.3 over TCP: both sides show a certificate of an authority that the other trusts.
 //
 // - No older TLS, no resumption, no tickets, no early data. No revocation lists: what must not be used any more is
-//   replaced together with the authority, or left to end.
+//   replaced together with the authority, or left to expire.
 // - Every certificate in the authority file is trusted as one, also an intermediate one without what is above it.
 // - A server's certificate must be meant for servers (extended key usage) and name the host that was asked for, as a
 // DNS
@@ -12,7 +12,7 @@
 //   read or write ("net.tls_refused").
 //
 // Errors of class refused, each with a hint: "net.tls_untrusted" (of another authority, or not meant for this use),
-// "net.tls_expired" (ended, or not yet valid), "net.tls_name", "net.tls_no_certificate", "net.tls_refused" (the other
+// "net.tls_expired" (or not yet valid), "net.tls_name", "net.tls_no_certificate", "net.tls_refused" (the other
 // side does not take ours), "net.tls_protocol" (what answers does not speak TLS 1.3). Besides those of net/stream.h.
 #pragma once
 

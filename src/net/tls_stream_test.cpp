@@ -146,7 +146,7 @@ TEST(Tls, ACertificateIsValidInItsTimeOnly) {
   const struct {
     Lifetime lifetime;
     const char* says;
-  } cases[] = {{{now - 7200, now - 3600}, "ended"}, {{now + 3600, now + 7200}, "is not valid before"}};
+  } cases[] = {{{now - 7200, now - 3600}, "expired"}, {{now + 3600, now + 7200}, "is not valid before"}};
   for (const auto& [lifetime, says] : cases) {
     Ends server = connect(context(authority.person()), context(authority.agent(lifetime)));
     ASSERT_EQ(id_of(server.client), "net.tls_expired");
@@ -166,7 +166,7 @@ TEST(Tls, AnAuthoritysEndIsSaid) {
   const Authority authority("Old authority", past);
   Ends ends = connect(context(authority.person(Role::operate, past)), context(authority.agent(past)));
   ASSERT_EQ(id_of(ends.client), "net.tls_expired");
-  EXPECT_NE(ends.client.error().message.find("certificate of the authority CN=Old authority ended"), std::string::npos)
+  EXPECT_NE(ends.client.error().message.find("certificate of the authority CN=Old authority expired"), std::string::npos)
       << ends.client.error().message;
 }
 

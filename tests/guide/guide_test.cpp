@@ -147,7 +147,9 @@ std::string page_name(const ::testing::TestParamInfo<const char*>& info) {
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Page, Commands, ::testing::Values("README.md", "docs/guide/quickstart.md"), page_name);
+INSTANTIATE_TEST_SUITE_P(Page, Commands,
+                         ::testing::Values("README.md", "docs/guide/quickstart.md", "docs/guide/certificates.md"),
+                         page_name);
 INSTANTIATE_TEST_SUITE_P(Page, LabCommands,
                          ::testing::Values("README.md", "docs/guide/quickstart.md", "docs/guide/backup-and-restore.md",
                                            "docs/guide/repair.md", "docs/guide/triage.md"),
