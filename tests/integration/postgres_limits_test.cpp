@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/dump.h"
+#include "engine/observe.h"
 #include "engine/programs.h"
 #include "engine/replication.h"
 #include "sql/kept_postgres.h"
@@ -265,6 +266,18 @@ TEST_F(PostgresLimits, AStandbyThatWasStartedAnewBesideAnIdlePrimaryIsLevel) {
   processes_.pop_back();
   standby = started(fs::path(standby.socket).parent_path().string(), "");
   level();
+  // What an idle primary writes about itself holds no transaction: while it is on its way, the lag is not unknown.
+  const std::jthread notes([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) ask(Engine::postgres, primary, "CHECKPOINT");
+  });
+  cluster::Member member;
+  int unknown = 0;
+  for (int i = 0; i < 300; ++i) {
+    const auto seen = engine::observe(Engine::postgres, member, standby, Deadline::in(seconds(10)), {});
+    ASSERT_EQ(seen.following.size(), 1u) << seen.error;
+    unknown += !seen.following[0].lag_seconds;
+  }
+  EXPECT_EQ(unknown, 0);
 }
 
 TEST_F(PostgresLimits, AnIndexThatTakesLongIsWatchedAndEndsOnlyByTheFlag) {

@@ -11,6 +11,7 @@
 #include "crypto/certificate.h"
 #include "engine/postgres/waits.h"
 #include "sql/postgres.h"
+#include "sys/process.h"
 
 namespace holdfast::engine::postgres {
 
@@ -48,10 +49,6 @@ constexpr std::string_view kState =
       pg_is_wal_replay_paused() END AS paused, current_setting('data_directory') AS folder, pg_postmaster_start_time()
       AS started, extract(epoch FROM pg_postmaster_start_time()) AS started_at, current_setting('ssl') AS ssl,
       current_setting('ssl_cert_file') AS certificate, )sql"
-    // An idle primary sends nothing: all received and all applied is no lag, however old the last transaction is. What
-    // a receiver has just been started with is rounded down to a segment, below what was replayed from files.
-    "CASE WHEN NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0 "
-    "ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END AS lag, "
     "extract(epoch FROM current_setting('recovery_min_apply_delay')::interval) AS delay, "
     "current_setting('restore_command') <> '' AS restores, "
     "substring(current_setting('primary_conninfo') from 'host=''?([^'' ]+)') AS conninfo_host, "
@@ -59,6 +56,11 @@ constexpr std::string_view kState =
     "w.failed_count, w.last_failed_wal, w.last_failed_time, current_setting('archive_mode') <> 'off' AND "
     "coalesce(w.last_failed_time > coalesce(w.last_archived_time, '-infinity'), false) AS archive_fails, "
     "a.xid_age, a.multixact_age, f.checksum_failures";
+/// An idle primary sends nothing: all received and all applied is no lag, however old the last transaction is. What a
+/// receiver has just been started with is rounded down to a segment, below what was replayed from files.
+constexpr std::string_view kLag =
+    "CASE WHEN NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0 "
+    "ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END AS lag";
 constexpr std::string_view kTotals =
     "pg_stat_archiver w, "
     "(SELECT max(age(datfrozenxid)) AS xid_age, max(mxid_age(datminmxid)) AS multixact_age FROM pg_database) a, "
@@ -118,6 +120,21 @@ AskIfAllowed if_allowed(Ask& ask) {
   return [&ask](const std::string& name, const std::string& statement) { return ask.if_allowed(name, statement); };
 }
 
+/// A standby that has replayed no transaction since its start knows no lag while a record of its idle primary is on its
+/// way through: it is asked again, until it has replayed that.
+std::optional<double> lag_of(const sql::Rows& state, Ask& ask) {
+  auto lag = state.value("lag");
+  if (!lag && state.text("paused") == "f") {
+    const auto known = [&] {
+      if (auto rows = ask("lag", fmt::format("SELECT {}", kLag))) return (lag = rows->value("lag")).has_value();
+      return true;
+    };
+    (void)sys::wait_until(known, Deadline::in(std::chrono::milliseconds(300)));
+  }
+  if (!lag) return std::nullopt;
+  return std::strtod(lag->c_str(), nullptr);
+}
+
 void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   facts.role = MemberRole::replica;
   facts.read_only = true;
@@ -135,7 +152,7 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
       streaming_timeline = rows->text("received_tli");
     }
   }
-  if (auto lag = state.value("lag"); lag && f.receiving == true) f.lag_seconds = std::strtod(lag->c_str(), nullptr);
+  if (f.receiving == true) f.lag_seconds = lag_of(state, ask);
   f.applying = state.text("paused") == "f";
   facts.replay_paused = !*f.applying;
   if (const int delay = std::atoi(state.text("delay").c_str()); delay > 0) f.delay_seconds = delay;
@@ -326,7 +343,7 @@ void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, s
   if (!session) return note_failure(facts, session.error());
   facts.reach = cluster::Reach::reachable;
   Ask ask(facts, **session, deadline, stop);
-  auto state = ask("state", fmt::format("SELECT {}, {} FROM {}, {}", kPosition, kState, kControl, kTotals));
+  auto state = ask("state", fmt::format("SELECT {}, {}, {} FROM {}, {}", kPosition, kState, kLag, kControl, kTotals));
   if (!state) return;
   const auto after = std::chrono::system_clock::now();
   if (after - before < std::chrono::seconds(1))
