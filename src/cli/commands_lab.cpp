@@ -15,14 +15,20 @@ std::vector<Command> lab_commands() {
        .summary = "start real clusters on this machine",
        .description =
            "Starts shop-mariadb (primary and two replicas, semi-sync), shop-galera (three nodes), shop-mysql (primary "
-           "and "
-           "replica) and shop-postgres (primary and standby) as local processes on loopback, and waits until all "
-           "serve. "
-           "Members that run already are left alone. The servers stay when the command ends; `holdfast lab down` stops "
-           "them. Started by root, servers run as the users mysql and postgres.",
-       .flags = {timeout},
+           "and replica) and shop-postgres (primary and standby) as local processes on loopback, and waits until all "
+           "serve. Members that run already are left alone. The servers stay when the command ends; `holdfast lab "
+           "down` stops them. Started by root, servers run as the users mysql and postgres. With --hosts (root) each "
+           "cluster has three members, on hosts of their own: network namespaces with an address each, which this "
+           "machine reaches and is reached from; the ports are the usual ones, and agents answer on port 7420.",
+       .flags = {{.name = "hosts",
+                  .type = FlagType::integer,
+                  .help = "spread the members of new clusters over so many hosts, 1 to 9",
+                  .value_name = "N"},
+                 timeout},
        .positionals = {clusters},
-       .examples = {{"holdfast lab up", "all four clusters"}, {"holdfast lab up shop-postgres", "one of them"}}},
+       .examples = {{"holdfast lab up", "all four clusters"},
+                    {"holdfast lab up shop-postgres", "one of them"},
+                    {"holdfast lab up --hosts 3 shop-postgres", "each member on a host of its own"}}},
       {.path = "lab status",
        .summary = "list the lab's members and how to reach them",
        .description = "Lists every member: process, data directory, addresses and the file with its password.",
