@@ -82,6 +82,8 @@ Result<MemberConfig> read_config(const std::string& dir) {
   c.tls_ca = text_of("tlsCa");
   c.tls_certificate = text_of("tlsCertificate");
   c.tls_key = text_of("tlsKey");
+  c.net_namespace = text_of("netNamespace");
+  c.plain_text = json["allowPlainText"].boolean();
   c.upstream = text_of("upstream");
   c.peers = peers_from(json["peers"]);
   return c;
@@ -113,6 +115,8 @@ Status write_config(const MemberConfig& c) {
                                             {"tlsCa", c.tls_ca},
                                             {"tlsCertificate", c.tls_certificate},
                                             {"tlsKey", c.tls_key},
+                                            {"netNamespace", c.net_namespace},
+                                            {"allowPlainText", c.plain_text},
                                             {"upstream", c.upstream},
                                             {"peers", peers_value(c.peers)}});
   return sys::publish_file(c.dir + "/agent.json", as_bytes(codec::to_json(json, 2) + "\n"), 0600);

@@ -86,6 +86,7 @@ Result<std::string> replication_conninfo(const MemberConfig& c, const std::strin
   sql::Target target;
   target.host = host;
   target.port = port;
+  target.plain_text = c.plain_text;
   target.user = c.replication_user;
   target.app_name = c.member;
   return TRY(engine::postgres_conninfo(target, passfile, "")) + " connect_timeout=5";
@@ -123,9 +124,12 @@ Status become_standby(const MemberConfig& c) {
 
 Result<sys::Command> launch_postgres(const MemberConfig& c, const LaunchOptions& options) {
   const std::string file = TRY(write_etc(c, "postgresql.conf", TRY(server_config(c, options.mode))));
+  // On a host of its own: who is on the same network.
+  const char* from = c.net_namespace.empty() ? "127.0.0.0/8" : "samenet";
   TRY(write_etc(c, "pg_hba.conf",
-                "local all all scram-sha-256\nlocal replication all scram-sha-256\n"
-                "host all all 127.0.0.0/8 scram-sha-256\nhost replication all 127.0.0.0/8 scram-sha-256\n"));
+                fmt::format("local all all scram-sha-256\nlocal replication all scram-sha-256\n"
+                            "host all all {0} scram-sha-256\nhost replication all {0} scram-sha-256\n",
+                            from)));
   TRY(write_etc(c, "pg_ident.conf", ""));
   // A copy made by hand, or a mount, leaves it open to others, and the server refuses to run on it.
   struct stat info{};
@@ -178,6 +182,7 @@ Result<std::vector<std::string>> tablespace_mappings(const MemberConfig& c, Dead
   sql::Target target;
   target.host = upstream->host;
   target.port = upstream->port;
+  target.plain_text = c.plain_text;
   target.user = c.replication_user;
   target.password = TRY(read_password(c.replication_password_file));
   auto connection = TRY(sql::PostgresConnection::connect(target, deadline, stop));

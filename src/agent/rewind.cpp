@@ -166,6 +166,7 @@ Result<Value> rewind_to_donor(const CopyJob& job) {
   over_network.socket.clear();
   over_network.host = d.host;
   over_network.port = d.port;
+  over_network.plain_text = c.plain_text;
   auto passfile = TRY(detail::SecretFile::create(c, c, "rewind.pgpass", engine::postgres_password_file(over_network)));
   const std::string source = TRY(engine::postgres_conninfo(over_network, passfile.path(), donor.database()));
   auto command = [&](bool dry) {

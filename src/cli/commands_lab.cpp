@@ -15,14 +15,20 @@ std::vector<Command> lab_commands() {
        .summary = "start real clusters on this machine",
        .description =
            "Starts shop-mariadb (primary and two replicas, semi-sync), shop-galera (three nodes), shop-mysql (primary "
-           "and "
-           "replica) and shop-postgres (primary and standby) as local processes on loopback, and waits until all "
-           "serve. "
-           "Members that run already are left alone. The servers stay when the command ends; `holdfast lab down` stops "
-           "them. Started by root, servers run as the users mysql and postgres.",
-       .flags = {timeout},
+           "and replica) and shop-postgres (primary and standby) as local processes on loopback, and waits until all "
+           "serve. Members that run already are left alone. The servers stay when the command ends; `holdfast lab "
+           "down` stops them. Started by root, servers run as the users mysql and postgres. With --hosts (root) each "
+           "cluster has three members, on hosts of their own: network namespaces with an address each, which this "
+           "machine reaches and is reached from; the ports are the usual ones, and agents answer on port 7420.",
+       .flags = {{.name = "hosts",
+                  .type = FlagType::integer,
+                  .help = "spread the members of new clusters over so many hosts, 1 to 9",
+                  .value_name = "N"},
+                 timeout},
        .positionals = {clusters},
-       .examples = {{"holdfast lab up", "all four clusters"}, {"holdfast lab up shop-postgres", "one of them"}}},
+       .examples = {{"holdfast lab up", "all four clusters"},
+                    {"holdfast lab up shop-postgres", "one of them"},
+                    {"holdfast lab up --hosts 3 shop-postgres", "each member on a host of its own"}}},
       {.path = "lab status",
        .summary = "list the lab's members and how to reach them",
        .description = "Lists every member: process, data directory, addresses and the file with its password.",
@@ -91,13 +97,27 @@ std::vector<Command> lab_commands() {
        .description =
            "Damages one member: kill, stop (SIGSTOP), continue, delete-data, corrupt-pages, truncate-file, "
            "drop-schema, truncate-tables; as root also fill-disk (its data moves to a small file system, which is "
-           "then filled) and partition (no packet reaches or leaves the server). Only members of the lab can "
-           "be named.",
+           "then filled) and partition (no packet reaches or leaves the server). In a lab with hosts, for the whole "
+           "host of the member: host-cut (no packet reaches or leaves it), host-deaf (none reaches it, what it sends "
+           "arrives) and host-slow (50 ms more in each direction, 1 % is lost). Only members of the lab can be named.",
+       .flags = {{.name = "from",
+                  .type = FlagType::text,
+                  .help =
+                      "host-cut, host-deaf: only between its host and that of this member, or `caller`, this machine",
+                  .value_name = "MEMBER"}},
        .positionals = {{"what", "the kind of damage"}, {"member", "which member, e.g. shop-mariadb-1"}},
-       .examples = {{"holdfast lab break corrupt-pages shop-galera-2", "then look at: holdfast get status"}}},
+       .examples = {{"holdfast lab break corrupt-pages shop-galera-2", "then look at: holdfast get status"},
+                    {"holdfast lab break host-cut shop-postgres-1 --from shop-postgres-0",
+                     "the two do not reach each other, both are reached from here"}}},
+      {.path = "lab wire",
+       .summary = "carry frames between two interfaces, slowly",
+       .description = "The process behind `lab break host-slow`; holds a lock file while it works.",
+       .positionals = {{"left", "an interface"}, {"right", "the other one"}, {"lock", "the lock file"}},
+       .hidden = true},
       {.path = "lab heal",
        .summary = "make a damaged member serve again",
-       .description = "Gives the server its disk and network back, continues a stopped one, starts a dead one, and "
+       .description = "Restores the disk and network of the server and of its host, continues a stopped one, starts a "
+                      "dead one, and "
                       "rebuilds a replica or Galera node from the other "
                       "members; the old data directory is moved aside. A broken primary is refused: restore it.",
        .positionals = {{"member", "which member"}}},

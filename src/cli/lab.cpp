@@ -41,6 +41,8 @@ codec::Value member_value(const lab::MemberStatus& m) {
                                {"user", m.user},
                                {"passwordFile", m.password_file},
                                {"agentSocket", m.agent_socket},
+                               {"agent", m.agent},
+                               {"networkNamespace", m.net_namespace},
                                {"logFile", m.log_file}});
 }
 
@@ -54,7 +56,7 @@ void render(Output& out, const lab::LabStatus& status) {
     return;
   }
   std::vector<std::string> header = {"MEMBER", "ENGINE", "ROLE", "STATE", "PID", "ADDRESS", "USER"};
-  if (out.is_wide()) header.insert(header.end(), {"SOCKET", "DATA", "PASSWORD FILE"});
+  if (out.is_wide()) header.insert(header.end(), {"AGENT", "NETWORK", "SOCKET", "DATA", "PASSWORD FILE"});
   Table table(header, {4});
   for (const auto& m : status.members) {
     std::vector<std::string> row = {m.member,
@@ -64,7 +66,9 @@ void render(Output& out, const lab::LabStatus& status) {
                                     m.pid > 0 ? std::to_string(m.pid) : "-",
                                     fmt::format("{}:{}", m.host, m.port),
                                     m.user};
-    if (out.is_wide()) row.insert(row.end(), {m.socket, m.data_dir, m.password_file});
+    const auto or_dash = [](const std::string& text) { return text.empty() ? "-" : text; };
+    if (out.is_wide())
+      row.insert(row.end(), {or_dash(m.agent), or_dash(m.net_namespace), m.socket, m.data_dir, m.password_file});
     table.row(row);
   }
   table.print(out);
@@ -79,12 +83,25 @@ std::string named(const std::vector<std::string>& clusters) {
   return clusters.empty() ? "all clusters" : fmt::format("{}", fmt::join(clusters, ", "));
 }
 
+/// 0 when --hosts was not given.
+Result<int> hosts_asked(Context& context) {
+  if (!context.options.given("hosts")) return 0;
+  const int64_t hosts = context.options.integer("hosts").value_or(0);
+  if (hosts >= 1 && hosts <= lab::kMostHosts) return static_cast<int>(hosts);
+  return fail(ErrorClass::usage, "cli.flag", fmt::format("lab up: --hosts is a number from 1 to {}", lab::kMostHosts),
+              "holdfast lab up --hosts 3 shop-postgres");
+}
+
 }  // namespace
 
 Exit run_lab_up(Context& context) {
   const auto& clusters = context.options.positionals();
-  if (TRY(lab_would(context, "start what is missing of " + named(clusters), clusters))) return {};
-  auto status = TRY(lab::up(lab_options(context), clusters, timeout_of(context), context.stop));
+  const int hosts = TRY(hosts_asked(context));
+  const std::string where = hosts > 0 ? fmt::format(" on {} host{}", hosts, hosts == 1 ? "" : "s") : "";
+  if (TRY(lab_would(context, "start what is missing of " + named(clusters) + where, clusters))) return {};
+  auto options = lab_options(context);
+  options.hosts = hosts;
+  auto status = TRY(lab::up(options, clusters, timeout_of(context), context.stop));
   render(context.out, status);
   return {};
 }

@@ -9,6 +9,7 @@
 #include "cli/verbs.h"
 #include "lab/break.h"
 #include "lab/load.h"
+#include "lab/slow_wire.h"
 #include "sys/environment.h"
 #include "sys/process.h"
 
@@ -102,11 +103,16 @@ Exit run_lab_break(Context& context) {
   if (std::ranges::find(kinds, words[0]) != kinds.end() &&
       TRY(lab_would(context, fmt::format("{} {}", words[0], words[1]), {}, words[1])))
     return {};
-  auto said = TRY(lab::break_member(lab_options(context), words[0], words[1], Deadline::in(std::chrono::seconds(60)),
-                                    context.stop));
+  auto said = TRY(lab::break_member(lab_options(context), {words[0], words[1], context.options.text("from")},
+                                    Deadline::in(std::chrono::seconds(60)), context.stop));
   context.out.set_data(Value::object({{"what", words[0]}, {"member", words[1]}, {"done", said}}));
   context.out.line(said);
   return {};
+}
+
+Exit run_lab_wire(Context& context) {
+  const auto& words = context.options.positionals();
+  return lab::run_wire({.left = words[0], .right = words[1]}, words[2], context.stop);
 }
 
 Exit run_lab_heal(Context& context) {

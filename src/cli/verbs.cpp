@@ -32,6 +32,7 @@ Verb find_verb(std::string_view path) {
       {"lab manifest", run_lab_manifest},
       {"lab status", run_lab_status},
       {"lab up", run_lab_up},
+      {"lab wire", run_lab_wire},
       {"repo key add", run_repo_key_add},
       {"repo key list", run_repo_key_list},
       {"repo key remove", run_repo_key_remove},

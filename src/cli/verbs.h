@@ -41,6 +41,7 @@ Exit run_lab_load(Context&);
 Exit run_lab_manifest(Context&);
 Exit run_lab_status(Context&);
 Exit run_lab_up(Context&);
+Exit run_lab_wire(Context&);
 Exit run_repo_key_add(Context&);
 Exit run_repo_key_list(Context&);
 Exit run_repo_key_remove(Context&);

@@ -12,6 +12,7 @@
 #include "agent/client.h"
 #include "agent/server_files.h"
 #include "lab/cluster_up.h"
+#include "lab/host_faults.h"
 #include "lab/surroundings.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
@@ -195,12 +196,14 @@ Result<std::string> fill_disk(const MemberConfig& c, Deadline deadline, std::sto
                      taken);
 }
 
-/// Undoes fill-disk and partition; what was done, or "".
-Result<std::string> mend_surroundings(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+/// Undoes fill-disk, partition and what was done to the host; what was done, or "".
+Result<std::string> mend_surroundings(const Layout& layout, const MemberConfig& c, Deadline deadline,
+                                      std::stop_token stop) {
   std::string done;
+  if (TRY(heal_host(layout, c, deadline, stop))) done = "restored the network of the host of " + c.member;
   if (is_cut(c)) {
     TRY_VOID(mend_network(c));
-    done = "joined " + c.member + " to the network again";
+    done += (done.empty() ? "" : "; ") + ("joined " + c.member + " to the network again");
   }
   if (on_small_disk(c)) {
     TRY_VOID(empty_small_disk(c));
@@ -216,19 +219,57 @@ Result<std::string> mend_surroundings(const MemberConfig& c, Deadline deadline, 
 const std::vector<std::string>& break_kinds() {
   static const std::vector<std::string> kinds = {"kill",          "stop",          "continue",    "delete-data",
                                                  "corrupt-pages", "truncate-file", "drop-schema", "truncate-tables",
-                                                 "fill-disk",     "partition"};
+                                                 "fill-disk",     "partition",     "host-cut",    "host-deaf",
+                                                 "host-slow"};
   return kinds;
 }
 
-Result<std::string> break_member(const Options& options, const std::string& kind, const std::string& member,
-                                 Deadline deadline, std::stop_token stop) {
+namespace {
+
+Result<Beyond> beyond_of(const Layout& layout, const MemberConfig& c, const std::string& from) {
+  if (from.empty()) return Beyond{"all others", ""};
+  if (from == "caller") return Beyond{from, HostNetwork::address(subnet_of(c).value_or(0), kCallersHost)};
+  const Found other = TRY(find_member(layout, from));
+  if (other.config.net_namespace.empty() || other.config.net_namespace == c.net_namespace)
+    return fail(ErrorClass::refused, "lab.no_host", fmt::format("{} and {} are not on two hosts", c.member, from),
+                "choose two members of `holdfast lab status -o wide` with different hosts");
+  return Beyond{from, other.config.host};
+}
+
+Result<std::string> break_host(const Options& options, const Layout& layout, const MemberConfig& c,
+                               const Damage& damage, Deadline deadline, std::stop_token stop) {
+  TRY_VOID(can_break_host(c));
+  const Beyond beyond = TRY(beyond_of(layout, c, damage.from));
+  if (damage.kind == "host-slow") {
+    TRY_VOID(slow_host(layout, c, own_program(options), deadline, stop));
+    return fmt::format("slowed down the host of {} ({}): 50 ms more in each direction, 1 % is lost", c.member, c.host);
+  }
+  if (damage.kind == "host-deaf") {
+    TRY_VOID(deafen_host(c, beyond));
+    return fmt::format("the host of {} ({}) receives nothing from {}; what it sends arrives", c.member, c.host,
+                       beyond.name);
+  }
+  TRY_VOID(cut_host(layout, c, beyond, deadline, stop));
+  return fmt::format("cut the host of {} ({}) off from {}; unix sockets still answer", c.member, c.host, beyond.name);
+}
+
+}  // namespace
+
+Result<std::string> break_member(const Options& options, const Damage& damage, Deadline deadline,
+                                 std::stop_token stop) {
+  const std::string &kind = damage.kind, &member = damage.member;
   if (std::find(break_kinds().begin(), break_kinds().end(), kind) == break_kinds().end())
     return fail(ErrorClass::usage, "lab.break", "the lab cannot break '" + kind + "'",
                 fmt::format("one of: {}", fmt::join(break_kinds(), ", ")));
+  if (!damage.from.empty() && kind != "host-cut" && kind != "host-deaf")
+    return fail(ErrorClass::usage, "lab.break", "--from belongs to host-cut and host-deaf",
+                fmt::format("holdfast lab break host-cut {} --from {}", member, damage.from));
   if (kind == "fill-disk" || kind == "partition") TRY_VOID(can_break_surroundings(kind));
+  if (kind.starts_with("host-")) TRY_VOID(can_have_hosts());
   const Layout layout(options.state_dir);
   const Found found = TRY(find_member(layout, member));
   const MemberConfig& c = found.config;
+  if (kind.starts_with("host-")) return break_host(options, layout, c, damage, deadline, stop);
   if (kind == "fill-disk") return fill_disk(c, deadline, stop);
   if (kind == "partition") {
     TRY(server_pid(c, deadline, stop));
@@ -273,7 +314,7 @@ Result<std::string> heal_member(const Options& options, const std::string& membe
   (void)send_signal(c, SIGCONT, deadline, stop);
   auto status = ask(c, "status", {}, deadline, stop);
   if (!status) return fail(std::move(status).error().with_hint("holdfast lab up starts its agent"));
-  const std::string mended = TRY(mend_surroundings(c, deadline, stop));
+  const std::string mended = TRY(mend_surroundings(layout, c, deadline, stop));
   if (!mended.empty()) status = ask(c, "status", {}, deadline, stop);
   if (status && (*status)["server"]["state"].text() == "running") return mended.empty() ? member + " serves" : mended;
   auto started = ask(c, "start", {}, deadline, stop);
@@ -286,7 +327,7 @@ Result<std::string> heal_member(const Options& options, const std::string& membe
   TRY(ask(c, "initialise", {{"from", c.engine == Engine::postgres ? "basebackup" : "empty"}, {"timeoutSeconds", 120}},
           deadline, stop));
   TRY(ask(c, "start", {{"timeoutSeconds", 120}}, deadline, stop));
-  UpContext context{layout, "", [](const std::string&) {}, deadline, stop};
+  UpContext context{layout, 0, "", [](const std::string&) {}, deadline, stop};
   TRY_VOID(connect_replication(context, found.plan, existing_members(layout, found.plan)));
   const std::string old = aside["path"].text();
   return fmt::format("rebuilt {} from the other members{}", member, old.empty() ? "" : "; what it had is in " + old);

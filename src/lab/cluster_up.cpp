@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <thread>
@@ -16,9 +17,11 @@
 #include "cluster/resource.h"
 #include "codec/value.h"
 #include "engine/programs.h"
+#include "lab/host_certificates.h"
 #include "lab/ports.h"
 #include "sys/beneath.h"
 #include "sys/environment.h"
+#include "sys/net_namespace.h"
 #include "sys/process.h"
 #include "sys/user.h"
 
@@ -54,32 +57,50 @@ Result<std::string> make_password_file(const std::string& path) {
   return path;
 }
 
-bool has_agent(const Layout& layout, const std::string& cluster, int ordinal) {
-  auto fd = sys::open_file(layout.member_dir(cluster, ordinal) + "/agent.lock", O_RDWR);
-  return fd && !sys::lock_file(fd->get());
-}
-
-/// Ports this member had, if they can be leased again, else new ones.
-Status take_ports(Starting& member) {
-  auto take = [&member](int& port) -> Status {
-    if (port) {
-      if (auto lease = lease_port(port)) {
-        member.leases.push_back(std::move(lease->lease));
-        return {};
-      }
-    }
-    auto lease = TRY(lease_any_port());
-    port = lease.port;
-    member.leases.push_back(std::move(lease.lease));
-    return {};
+/// Ports this member had, if they can be leased again, else new ones: on a host of its own those that people know.
+Status take_ports_here(Starting& member) {
+  MemberConfig& c = member.config;
+  const bool hosted = host_of(c) > 0;
+  auto take = [&](int port, int known) -> Result<int> {
+    auto lease = port ? lease_port(port) : Result<PortLease>(fail(ErrorClass::conflict, "lab.port_taken", ""));
+    if (!lease) lease = hosted ? lease_port_from(known) : lease_any_port();
+    if (!lease) return fail(std::move(lease).error());
+    member.leases.push_back(std::move(lease->lease));
+    return lease->port;
   };
-  TRY_VOID(take(member.config.port));
-  if (member.config.engine == Engine::galera) {
-    TRY_VOID(take(member.config.group_port));
-    TRY_VOID(take(member.config.ist_port));
-    TRY_VOID(take(member.config.sst_port));
+  c.port = TRY(take(c.port, c.engine == Engine::postgres ? 5432 : 3306));
+  if (c.engine == Engine::galera) {
+    c.group_port = TRY(take(c.group_port, 4567));
+    c.ist_port = TRY(take(c.ist_port, 4568));
+    c.sst_port = TRY(take(c.sst_port, 4444));
+  }
+  if (hosted) {
+    const auto colon = c.listen.rfind(':');
+    const int had = colon == std::string::npos ? 0 : std::atoi(c.listen.c_str() + colon + 1);
+    c.listen = fmt::format("{}:{}", c.host, TRY(take(had, kAgentPort)));
   }
   return {};
+}
+
+/// Ports are of the network namespace that the server will live in.
+Status take_ports(Starting& member) {
+  if (host_of(member.config) == 0) return take_ports_here(member);
+  const sys::Fd host = TRY(sys::open_net_namespace(member.config.net_namespace));
+  return sys::in_net_namespace(host.get(), [&] { return take_ports_here(member); });
+}
+
+/// What a member on a host knows of it; the address may be another one than last time. 0: on loopback.
+void settle(const UpContext& context, int host, MemberConfig& c) {
+  if (host == 0) return;
+  const auto files = agent_files(context.layout, host);
+  const auto colon = c.listen.rfind(':');
+  c.net_namespace = HostNetwork(context.layout).host_name(host);
+  c.host = HostNetwork::address(context.subnet, host);
+  c.listen = c.host + (colon == std::string::npos ? "" : c.listen.substr(colon));
+  c.plain_text = true;  // a network that only the hosts of this lab are on
+  c.tls_ca = files.ca;
+  c.tls_certificate = files.certificate;
+  c.tls_key = files.key;
 }
 
 Result<MemberConfig> new_member(const UpContext& context, const ClusterPlan& plan, int ordinal) {
@@ -117,6 +138,12 @@ Status choose_identity(const ClusterPlan& plan, MemberConfig& c) {
     return fail(std::move(user).error().with_hint("run the lab as an ordinary user, or install the server's package"));
   c.uid = user->uid;
   c.gid = static_cast<gid_t>(200000 + c.port);
+  if (const auto subnet = subnet_of(c)) {
+    // Other hosts have the same ports.
+    int cluster = 0;
+    while (cluster_plans()[static_cast<size_t>(cluster)].name != plan.name) ++cluster;
+    c.gid = static_cast<gid_t>(300000 + *subnet * 64 + cluster * 16 + c.ordinal);
+  }
   return {};
 }
 
@@ -147,6 +174,9 @@ Status start_agent(const UpContext& context, Starting& member) {
   command.new_session = true;
   command.die_with_parent = SIGKILL;
   command.umask = 0022;
+  sys::Fd host;
+  if (host_of(c) > 0) host = TRY(sys::open_net_namespace(c.net_namespace));
+  command.net_namespace = host.get();
   int number = 10;
   for (const auto& lease : member.leases) command.pass.emplace_back(lease.get(), number++);
   member.agent = TRY(sys::spawn(command));
@@ -285,9 +315,13 @@ Status bring_up(const UpContext& context, const ClusterPlan& plan) {
       member.config = std::move(*known);
       member.config.dir = layout.member_dir(plan.name, i);
       member.config.socket_dir = layout.socket_dir(plan.name, i);
-      if (!member.had_agent) TRY_VOID(take_ports(member));
+      if (!member.had_agent) {
+        settle(context, host_of(member.config), member.config);
+        TRY_VOID(take_ports(member));
+      }
     } else {
       member.config = TRY(new_member(context, plan, i));
+      settle(context, plan.hosts > 0 ? 1 + i % plan.hosts : 0, member.config);
       TRY_VOID(take_ports(member));
       TRY_VOID(choose_identity(plan, member.config));
     }
@@ -320,8 +354,8 @@ Status bring_up(const UpContext& context, const ClusterPlan& plan) {
   TRY_VOID(connect_replication(context, plan, configs));
 
   TRY_VOID(sys::make_directories(layout.state_dir() + "/clusters", 0755));
-  TRY_VOID(
-      sys::publish_file(layout.yaml_file(plan.name), as_bytes(cluster::print_cluster(describe(plan, configs))), 0644));
+  TRY_VOID(sys::publish_file(layout.yaml_file(plan.name),
+                             as_bytes(cluster::print_cluster(describe(layout, plan, configs))), 0644));
   TRY_VOID(sys::publish_file(complete, {}, 0644));
   for (auto& member : members) {
     TRY(ask(context, member.config, "commit"));

@@ -5,12 +5,14 @@
 
 #include "base/deadline.h"
 #include "base/result.h"
+#include "lab/hosts.h"
 #include "lab/layout.h"
 
 namespace holdfast::lab {
 
 struct UpContext {
   const Layout& layout;
+  int subnet;           ///< of the hosts; means nothing for clusters on loopback
   std::string program;  ///< runs `agent`
   std::function<void(const std::string&)> say;
   Deadline deadline;

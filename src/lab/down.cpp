@@ -10,6 +10,8 @@
 
 #include "agent/client.h"
 #include "agent/dir_users.h"
+#include "lab/host_certificates.h"
+#include "lab/hosts.h"
 #include "lab/layout.h"
 #include "lab/surroundings.h"
 #include "sys/any_process.h"
@@ -99,8 +101,11 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
             std::stop_token stop) {
   const Layout layout(options.state_dir);
   auto plans = TRY(select_clusters(clusters));
+  const HostNetwork hosts(layout);
+  const bool had_hosts = hosts.exists();
+  if (had_hosts) TRY_VOID(can_have_hosts());
   std::error_code error;
-  if (!fs::exists(layout.lab_dir(), error)) return {};
+  if (!fs::exists(layout.lab_dir(), error)) return hosts.remove(deadline, stop);
   auto lock = TRY(lock_lab(layout, deadline, stop));
   TRY_VOID(check_no_outside(layout, plans, stop));
   std::vector<Status> results(plans.size());
@@ -110,7 +115,7 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
       threads.emplace_back([&, i] {
         end_writer(layout, plans[i]);
         // One after the other, the first member last: it is then the one a Galera cluster starts from again.
-        for (int ordinal = plans[i].members - 1; ordinal >= 0; --ordinal) {
+        for (int ordinal = kMostMembers - 1; ordinal >= 0; --ordinal) {
           auto ended = end_agent(layout, plans[i], ordinal, keep_data, deadline, stop);
           if (!ended && results[i]) results[i] = std::move(ended);
         }
@@ -127,9 +132,10 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
       }
     }
   }
+  if (had_hosts && !hosts_in_use(layout)) TRY_VOID(hosts.remove(deadline, stop));
   if (keep_data) return {};
   for (const auto& plan : plans) {
-    for (int i = 0; i < plan.members; ++i) {
+    for (int i = 0; i < kMostMembers; ++i) {
       const std::string sockets = layout.socket_dir(plan.name, i);
       fs::remove(sockets + ".agent.sock", error);
       (void)sys::remove_tree(sockets);
@@ -140,7 +146,10 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
     fs::remove(layout.yaml_file(plan.name), error);
     TRY_VOID(sys::remove_tree(layout.cluster_dir(plan.name)));
   }
-  return {};
+  for (const auto& plan : cluster_plans())
+    for (const auto& member : existing_members(layout, plan))
+      if (host_of(member) > 0) return {};
+  return remove_host_certificates(layout);
 }
 
 }  // namespace holdfast::lab

@@ -1,13 +1,18 @@
 // The lab: real database clusters as local processes, for the demo, tests and drills.
 //
-// Four clusters in namespace `shop`, on loopback, each member under its own `holdfast agent`:
+// Four clusters in namespace `shop`, each member under its own `holdfast agent`:
 //   shop-mariadb   3 x MariaDB, semi-sync, GTID (0 is the primary)      shop-galera     3 x MariaDB Galera
 //   shop-mysql     2 x MySQL, GTID                                      shop-postgres   primary + streaming standby,
 //   slot
+// On loopback, or (root) spread over hosts: network namespaces with an address each (lab/hosts.h), member n on host
+// 1 + n modulo their number. There every cluster has three members, on the ports that people know, and its resource
+// names what a caller on another host has: addresses, and no sockets or directories.
 //
 // Under the state directory ($HOLDFAST_STATE_DIR, else /var/lib/holdfast as root, ~/.local/state/holdfast otherwise):
 //   clusters/<cluster>.yaml            the DatabaseCluster of each: what every other command reads
 //   lab/lab.lock                       held by `up` and `down`
+//   lab/pki/                           certificates of the agents on hosts, and of those who ask them
+//   lab/host<n>.wire                   held by the process that slows this host down
 //   lab/<cluster>/admin.password ...   generated, 0600
 //   lab/<cluster>/<member>/            see agent/config.h
 // `up` returns and leaves the agents running, each in a session of its own; `down` stops all of them. Until a cluster
@@ -29,9 +34,12 @@
 
 namespace holdfast::lab {
 
+inline constexpr int kMostHosts = 9;
+
 struct Options {
   std::string state_dir;  ///< empty = default_state_dir()
   std::string program;    ///< what runs `agent`; empty = the running program itself
+  int hosts = 0;          ///< `up`: over how many hosts new clusters are spread; 0 = on loopback
   /// Called with one line of news per step, from several threads, one at a time.
   std::function<void(const std::string&)> progress;
 };
@@ -49,6 +57,8 @@ struct MemberStatus {
   int pid = -1;       ///< of the server; -1 when it does not run
   int agent_pid = -1;
   std::string data_dir, socket, host, user, password_file, agent_socket, log_file;
+  std::string agent;          ///< "host:port" where its agent answers, "" for a member on loopback
+  std::string net_namespace;  ///< its host: `ip netns exec NAME ...`; "" for a member on loopback
   int port = 0;
 };
 
@@ -58,7 +68,9 @@ struct LabStatus {
 };
 
 /// Starts the named clusters (all of them when the list is empty) and waits until every member serves and replicates.
-/// Idempotent: running members are left alone. On failure what this call started of an incomplete cluster is stopped.
+/// Idempotent: running members are left alone, and so is where a cluster lives. On failure what this call started of an
+/// incomplete cluster is stopped. With hosts: "lab.needs_root" and others of can_have_hosts(), "lab.other_hosts" for a
+/// cluster that lives elsewhere (refused, nothing changed).
 Result<LabStatus> up(const Options& options, const std::vector<std::string>& clusters, Deadline deadline,
                      std::stop_token stop = {});
 

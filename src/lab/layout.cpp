@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
+#include "lab/host_certificates.h"
+#include "lab/hosts.h"
 #include "sys/process.h"
 
 namespace holdfast::lab {
@@ -57,6 +60,11 @@ std::string default_state_dir() {
   return std::string(home ? home : "") + "/.local/state/holdfast";
 }
 
+std::string own_program(const Options& options) {
+  std::error_code error;
+  return options.program.empty() ? fs::read_symlink("/proc/self/exe", error).string() : options.program;
+}
+
 Layout::Layout(std::string state_dir) {
   if (state_dir.empty()) state_dir = default_state_dir();
   state_dir_ = fs::absolute(state_dir).lexically_normal().string();
@@ -90,12 +98,47 @@ Result<sys::Fd> lock_lab(const Layout& layout, Deadline deadline, std::stop_toke
 
 std::vector<agent::MemberConfig> existing_members(const Layout& layout, const ClusterPlan& plan) {
   std::vector<agent::MemberConfig> members;
-  for (int i = 0; i < plan.members; ++i)
+  for (int i = 0; i < kMostMembers; ++i)
     if (auto config = agent::read_config(layout.member_dir(plan.name, i))) members.push_back(std::move(*config));
   return members;
 }
 
-cluster::DatabaseCluster describe(const ClusterPlan& plan, const std::vector<agent::MemberConfig>& members) {
+bool has_agent(const Layout& layout, const std::string& cluster, int ordinal) {
+  auto fd = sys::open_file(layout.member_dir(cluster, ordinal) + "/agent.lock", O_RDWR);
+  return fd && !sys::lock_file(fd->get());
+}
+
+bool hosts_in_use(const Layout& layout) {
+  for (const auto& plan : cluster_plans())
+    for (const auto& member : existing_members(layout, plan))
+      if (host_of(member) > 0 && has_agent(layout, plan.name, member.ordinal)) return true;
+  return false;
+}
+
+Result<ClusterPlan> placed(const Layout& layout, ClusterPlan plan, int hosts) {
+  std::error_code error;
+  const auto members = existing_members(layout, plan);
+  bool there = fs::exists(layout.cluster_dir(plan.name) + "/complete", error);
+  for (const auto& member : members) there = there || has_agent(layout, plan.name, member.ordinal);
+  if (!there) {
+    plan.hosts = hosts;
+    if (hosts > 0) plan.members = kHostedMembers;
+    return plan;
+  }
+  for (const auto& member : members) {
+    plan.members = std::max(plan.members, member.ordinal + 1);
+    plan.hosts = std::max(plan.hosts, host_of(member));
+    if (hosts == 0 || host_of(member) == 1 + member.ordinal % hosts) continue;
+    return fail(ErrorClass::refused, "lab.other_hosts",
+                fmt::format("{} is there already, on {}", member.member,
+                            host_of(member) == 0 ? "loopback" : fmt::format("host {}", host_of(member))),
+                fmt::format("holdfast lab down {0}, then holdfast lab up --hosts {1} {0}", plan.name, hosts));
+  }
+  return plan;
+}
+
+cluster::DatabaseCluster describe(const Layout& layout, const ClusterPlan& plan,
+                                  const std::vector<agent::MemberConfig>& members) {
   cluster::DatabaseCluster result;
   result.name = ClusterName(plan.name);
   result.ns = kNamespace;
@@ -111,9 +154,15 @@ cluster::DatabaseCluster describe(const ClusterPlan& plan, const std::vector<age
     entry.ordinal = member.ordinal;
     entry.host = member.host;
     entry.port = member.port;
-    entry.socket = member.server_socket();
-    entry.data_dir = member.data_dir();
-    entry.agent_socket = member.agent_socket();
+    if (host_of(member) > 0) {
+      entry.agent_address = member.listen;
+      result.agent_tls = operator_files(layout);
+      result.tls.plain_text = member.plain_text;
+    } else {
+      entry.socket = member.server_socket();
+      entry.data_dir = member.data_dir();
+      entry.agent_socket = member.agent_socket();
+    }
     result.members.push_back(std::move(entry));
   }
   return result;

@@ -26,16 +26,21 @@ bool is_free(int port) {
 
 }  // namespace
 
-Result<PortLease> lease_port(int port) {
-  const std::string name = fmt::format("holdfast-port-{}", port);
+sys::Fd lease_name(const std::string& name) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path + 1, name.data(), name.size());
   sys::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 || !is_free(port))
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) fd.reset();
+  return fd;
+}
+
+Result<PortLease> lease_port(int port) {
+  auto lease = lease_name(fmt::format("holdfast-port-{}", port));
+  if (!lease || !is_free(port))
     return fail(ErrorClass::conflict, "lab.port_taken", fmt::format("port {} is in use", port));
-  return PortLease{port, std::move(fd)};
+  return PortLease{port, std::move(lease)};
 }
 
 Result<PortLease> lease_any_port() {
@@ -45,6 +50,12 @@ Result<PortLease> lease_any_port() {
     if (lease) return lease;
   }
   return fail(ErrorClass::unavailable, "lab.no_port", "no free port between 20000 and 29999");
+}
+
+Result<PortLease> lease_port_from(int port) {
+  for (int next = port; next < port + 100; ++next)
+    if (auto lease = lease_port(next)) return lease;
+  return lease_any_port();
 }
 
 }  // namespace holdfast::lab

@@ -23,6 +23,8 @@ MemberStatus observe(const agent::MemberConfig& c, std::chrono::milliseconds lim
   s.user = c.admin_user;
   s.password_file = c.admin_password_file;
   s.agent_socket = c.agent_socket();
+  s.agent = c.listen;
+  s.net_namespace = c.net_namespace;
   s.log_file = c.log_file();
   s.state = "no agent";
   auto client = agent::Client::connect(c.agent_socket(), Deadline::in(limit));

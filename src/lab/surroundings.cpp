@@ -14,8 +14,10 @@
 #include <sstream>
 
 #include "agent/server_files.h"
+#include "lab/host_faults.h"
 #include "sys/beneath.h"
 #include "sys/file.h"
+#include "sys/net_namespace.h"
 #include "sys/process.h"
 
 namespace holdfast::lab {
@@ -49,10 +51,10 @@ std::string program(const std::string& name) {
   return {};
 }
 
-Status run(std::vector<std::string> argv, Deadline deadline, std::stop_token stop = {}, std::string_view input = {}) {
+Status run(std::vector<std::string> argv, Deadline deadline, std::stop_token stop) {
   sys::Command command;
   command.argv = std::move(argv);
-  TRY(sys::run_ok(std::move(command), deadline, stop, std::string(input)));
+  TRY(sys::run_ok(std::move(command), deadline, stop));
   return {};
 }
 
@@ -88,7 +90,7 @@ Status copy_all(const MemberConfig& c, const std::string& from, const std::strin
 
 /// Local TCP ports of the connections that processes of the member's group have now. On loopback a packet does not tell
 /// who will receive it, so what comes in on these is known by the port alone.
-std::vector<int> ports_in_use(const MemberConfig& c) {
+std::vector<int> ports_in_use_here(const MemberConfig& c) {
   std::set<std::string> inodes;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
@@ -105,7 +107,7 @@ std::vector<int> ports_in_use(const MemberConfig& c) {
     }
   }
   std::vector<int> ports;
-  for (const char* file : {"/proc/self/net/tcp", "/proc/self/net/tcp6"}) {
+  for (const char* file : {"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"}) {
     auto text = sys::read_file(file);
     if (!text) continue;
     std::istringstream lines{std::string(as_text(text->span()))};
@@ -118,6 +120,18 @@ std::vector<int> ports_in_use(const MemberConfig& c) {
         ports.push_back(static_cast<int>(std::strtol(words[1].c_str() + colon + 1, nullptr, 16)));
     }
   }
+  return ports;
+}
+
+/// They are of the namespace that the server lives in.
+Result<std::vector<int>> ports_in_use(const MemberConfig& c) {
+  if (c.net_namespace.empty()) return ports_in_use_here(c);
+  const sys::Fd host = TRY(sys::open_net_namespace(c.net_namespace));
+  std::vector<int> ports;
+  TRY_VOID(sys::in_net_namespace(host.get(), [&]() -> Status {
+    ports = ports_in_use_here(c);
+    return {};
+  }));
   return ports;
 }
 
@@ -232,15 +246,19 @@ Status cut_network(const MemberConfig& c) {
   for (int port : {c.group_port, c.ist_port, c.sst_port}) {
     if (port) known.insert(port);
   }
-  for (int port : ports_in_use(c)) known.insert(port);
+  for (int port : TRY(ports_in_use(c))) known.insert(port);
   std::string rules = fmt::format("add table inet {0}\ndelete table inet {0}\ntable inet {0} {{\n", table(c));
   rules += fmt::format(
       "  chain output {{\n    type filter hook output priority 0; policy accept;\n    meta skgid {} drop\n"
       "    tcp dport {{ {} }} drop\n  }}\n",
       c.gid, fmt::join(known, ", "));
+  // What members on other hosts send does not pass our output.
+  rules += fmt::format(
+      "  chain input {{\n    type filter hook input priority 0; policy accept;\n    tcp dport {{ {} }} drop\n  }}\n",
+      fmt::join(known, ", "));
   rules += "}\n";
   TRY_VOID(sys::publish_file(cut_marker(c), {}, 0600));  // first, so that a crash cannot leave rules nobody knows of
-  auto cut = run({program("nft"), "-f", "-"}, Deadline::in(seconds(20)), {}, rules);
+  auto cut = run_nft(c.net_namespace, rules);
   if (cut) return {};
   ::unlink(cut_marker(c).c_str());
   return fail(ErrorClass::refused, "lab.partition", "nft cannot drop packets here: " + cut.error().to_string(),
@@ -254,7 +272,9 @@ bool is_cut(const MemberConfig& c) {
 Status mend_network(const MemberConfig& c) {
   if (!is_cut(c)) return {};
   const std::string rules = fmt::format("add table inet {0}\ndelete table inet {0}\n", table(c));
-  TRY_VOID(run({program("nft"), "-f", "-"}, Deadline::in(seconds(20)), {}, rules));
+  // A host that is gone has taken its rules with it.
+  const bool there = c.net_namespace.empty() || sys::open_net_namespace(c.net_namespace).has_value();
+  if (there) TRY_VOID(run_nft(c.net_namespace, rules));
   if (::unlink(cut_marker(c).c_str()) != 0 && errno != ENOENT)
     return fail(sys::errno_error(errno, "remove " + cut_marker(c)));
   return {};

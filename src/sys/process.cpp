@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -52,7 +53,8 @@ struct ChildPlan {
   const Identity* identity;
   bool new_session;
   int death_signal;
-  int umask;  // -1 = keep
+  int net_namespace;  // -1 = keep; above every target, closed by exec
+  int umask;          // -1 = keep
   pid_t parent;
   int report;  // takes a StartFailure; above every target, closed by exec
 };
@@ -70,6 +72,8 @@ struct ChildPlan {
   for (int s = 1; s < NSIG; ++s)
     if (s != SIGKILL && s != SIGSTOP) ::sigaction(s, &fresh, nullptr);
   if (plan->new_session && ::setsid() < 0) die("setsid");
+  // While still root. The namespace is this task's own, whatever memory it shares.
+  if (plan->net_namespace >= 0 && ::syscall(SYS_setns, plan->net_namespace, CLONE_NEWNET) != 0) die("setns");
   for (auto [source, target] : *plan->wiring)
     if (::dup2(source, target) < 0) die("dup2");
   // What the caller passes is above 2 and has been copied to its number with close-on-exec off.
@@ -214,6 +218,11 @@ struct Spawner {
     Fd report(::fcntl(teller.get(), F_DUPFD_CLOEXEC, highest + 1));
     if (!report) return fail(errno_error(errno, "a descriptor for the child"));
     teller.reset();
+    Fd net_namespace;
+    if (command.net_namespace >= 0) {
+      net_namespace = Fd(::fcntl(command.net_namespace, F_DUPFD_CLOEXEC, highest + 1));
+      if (!net_namespace) return fail(errno_error(errno, "a network namespace for the child"));
+    }
 
     std::vector<std::string> argv = command.argv;
     std::vector<std::string> env = build_environment(command);
@@ -228,6 +237,7 @@ struct Spawner {
     plan.identity = command.identity ? &*command.identity : nullptr;
     plan.new_session = command.new_session;
     plan.death_signal = command.die_with_parent;
+    plan.net_namespace = net_namespace.get();
     plan.umask = command.umask ? static_cast<int>(*command.umask) : -1;
     plan.parent = ::getpid();
     plan.report = report.get();

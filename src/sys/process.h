@@ -65,6 +65,7 @@ struct Command {
   std::optional<Identity> identity;
   bool new_session = false;  ///< setsid(): own process group, no terminal
   int die_with_parent = 0;   ///< signal the child gets when this process dies (SIGKILL, SIGTERM); 0 = none
+  int net_namespace = -1;    ///< the child's network (sys/net_namespace.h; needs root); -1 = ours. The caller keeps it.
   std::optional<unsigned> umask;
 };
 
