@@ -16,8 +16,8 @@ cluster::AgentTls operator_files(const Layout& layout);
 /// Those of the agents on a host.
 cluster::AgentTls agent_files(const Layout& layout, int host);
 
-/// Makes what is missing for these hosts (number -> address), and anew what was issued for another address. The
-/// authority stays as long as the lab's directory does.
+/// Makes what is missing for these hosts (number -> address), and replaces what was issued for another address or is
+/// over. The authority stays until remove_host_certificates().
 Status make_host_certificates(const Layout& layout, const std::map<int, std::string>& addresses);
 /// Removes all of them, and the authority. Fine when there are none.
 Status remove_host_certificates(const Layout& layout);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include "engine/programs.h"
 #include "lab/hosts.h"
 #include "lab/slow_wire.h"
+#include "net/certificates.h"
 #include "sys/any_process.h"
 #include "sys/net_namespace.h"
 #include "tests/support/host_sockets.h"
@@ -134,6 +136,33 @@ void expect_hosts_of_their_own(LabGuard& lab, const Kind& kind) {
   }
 }
 
+/// The certificates that the resource and the agents name: issued by the lab's authority, for the right address.
+void expect_certificates(LabGuard& lab, const Kind& kind) {
+  const std::string folder = lab.state_dir() + "/lab/pki/";
+  const auto described = [&](const std::string& path) {
+    const auto text = sys::read_file(path);
+    EXPECT_TRUE(text) << path;
+    const auto info = net::describe_certificate(text ? as_text(text->span()) : "");
+    EXPECT_TRUE(info) << path;
+    return info ? *info : net::CertificateInfo();
+  };
+  EXPECT_TRUE(described(folder + "ca.crt").authority);
+  EXPECT_EQ(described(folder + "operator.crt").role, net::Role::operate);
+  for (const auto& member : lab.members().items()) {
+    const auto config =
+        agent::read_config(fmt::format("{}/lab/{}/{}", lab.state_dir(), kind.cluster, member["member"].text()));
+    ASSERT_TRUE(config);
+    EXPECT_EQ(config->listen, member["agent"].text());
+    EXPECT_EQ(config->tls_ca, folder + "ca.crt");
+    const auto info = described(config->tls_certificate);
+    EXPECT_EQ(info.role, net::Role::agent);
+    EXPECT_TRUE(std::ranges::count(info.names, member["host"].text()) == 1) << config->tls_certificate;
+    struct stat key{};
+    ASSERT_EQ(::stat(config->tls_key.c_str(), &key), 0);
+    EXPECT_EQ(key.st_mode & 0777, 0600U);
+  }
+}
+
 void serves_on_three_hosts(const Kind& kind) {
   NEED_HOSTS();
   HOLDFAST_NEED(std::string(kind.cluster).substr(5), engine::find_program(kind.engine, kind.program), "no server");
@@ -156,6 +185,8 @@ void serves_on_three_hosts(const Kind& kind) {
   auto manifest = lab.holdfast({"lab", "manifest", "-c", name, "-i", "2"});
   EXPECT_EQ(manifest.exit_code, 0) << manifest.err;
   EXPECT_NE(manifest.out.find(".t 1:"), std::string::npos) << manifest.out;
+
+  expect_certificates(lab, kind);
 
   // Again: nothing is touched. Elsewhere: refused.
   const Value before = lab.members();
@@ -187,6 +218,7 @@ void serves_on_three_hosts(const Kind& kind) {
   EXPECT_EQ(run_program({"ip", "route", "delete", had, "dev", "lo"}).exit_code, 0);
   ASSERT_EQ(up.exit_code, 0) << up.err;
   EXPECT_NE(lab.member(name + "-2")["host"].text(), victim["host"].text());
+  expect_certificates(lab, kind);
   expect_hosts_of_their_own(lab, kind);
   expect_replicates(lab, kind, 3);
 
