@@ -70,6 +70,9 @@ class Answers {
   /// written is returned with `answered` false.
   Status serve(const codec::Value& request, const Caller& caller, net::Stream& stream, bool& answered);
 
+  /// Whether there is an answer to that request.
+  static bool knows(std::string_view name) { return handlers().contains(name); }
+
   Server& server() { return server_; }
   std::stop_token token() const { return stop_.get_token(); }
   void request_stop() { stop_.request_stop(); }

@@ -29,8 +29,11 @@ const Peer* MemberConfig::find_peer(const std::string& name) const {
 codec::Value peers_value(const std::vector<Peer>& peers) {
   codec::Value list{codec::Value::List()};
   for (const auto& peer : peers)
-    list.push(codec::Value::object(
-        {{"name", peer.name}, {"host", peer.host}, {"port", peer.port}, {"groupPort", peer.group_port}, {"agent", peer.agent}}));
+    list.push(codec::Value::object({{"name", peer.name},
+                                    {"host", peer.host},
+                                    {"port", peer.port},
+                                    {"groupPort", peer.group_port},
+                                    {"agent", peer.agent}}));
   return list;
 }
 

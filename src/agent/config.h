@@ -59,10 +59,10 @@ struct MemberConfig {
   std::string server_program;  ///< mariadbd, mysqld or postgres, full path
   std::string listen;          ///< "host:port" where the agent answers with TLS; "" = its unix socket only
   std::string tls_ca, tls_certificate, tls_key;  ///< PEM files of that
-  std::string net_namespace;   ///< name of the network namespace that agent and server live in; "" = the machine's own
-  bool plain_text = false;     ///< peers on other hosts may be spoken to without TLS
-  std::vector<Peer> peers;     ///< all members, this one too
-  std::string upstream;        ///< name of the peer a replica follows
+  std::string net_namespace;  ///< name of the network namespace that agent and server live in; "" = the machine's own
+  bool plain_text = false;    ///< peers on other hosts may be spoken to without TLS
+  std::vector<Peer> peers;    ///< all members, this one too
+  std::string upstream;       ///< name of the peer a replica follows
 
   // Not in the file: which data directory is meant, and the name of a server of our own that runs beside the member's.
   std::string data_name = "data";  ///< or kSideName, kHelperName

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 namespace holdfast::agent {
 
@@ -139,7 +139,8 @@ std::string protocol_page() {
       "# The agent's protocol\n\n"
       "Version {}. Generated from `src/agent/protocol.cpp`; do not edit.\n\n"
       "One line of JSON for each request and each answer, over the agent's unix socket or over TLS\n"
-      "([agents](../guide/agents.md)). `op` names the request, `protocol` the client's version, `timeoutSeconds` its\n"
+      "([who may ask what](../security.md)). `op` names the request, `protocol` the client's version, `timeoutSeconds` "
+      "its\n"
       "patience. A request that changes something carries the `epoch` of its operation; without one, or with one "
       "lower\n"
       "than the highest that the agent has seen, it is refused (`agent.no_epoch`, `agent.stale_epoch`). After the "

@@ -1,4 +1,5 @@
 // holdfast docs (hidden): writes the generated reference pages into a source tree.
+#include "agent/protocol.h"
 #include "cli/help_text.h"
 #include "cli/verbs.h"
 #include "sys/file.h"
@@ -16,6 +17,7 @@ Exit run_docs(Context& context) {
     return {};
   };
   TRY_VOID(write(top + "/docs/reference/cli.md", reference_markdown()));
+  TRY_VOID(write(top + "/docs/reference/agent-protocol.md", agent::protocol_page()));
   TRY_VOID(write(top + "/man/holdfast.1", man_page(nullptr)));
   for (const auto* command : shown_commands()) {
     std::string name(command->path);
