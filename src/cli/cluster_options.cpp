@@ -5,6 +5,7 @@
 #include "cli/suggest.h"
 #include "engine/members.h"
 #include "lab/lab.h"
+#include "operation/file_store.h"
 #include "provider/provider.h"
 
 namespace holdfast::cli {
@@ -14,6 +15,10 @@ using cluster::DatabaseCluster;
 std::string state_dir_of(const Context& context) {
   const std::string named = context.options.text("state-dir");
   return named.empty() ? lab::default_state_dir() : named;
+}
+
+std::shared_ptr<operation::OperationStore> operation_store(const Context& context) {
+  return std::make_shared<operation::FileOperationStore>(state_dir_of(context));
 }
 
 Result<std::vector<DatabaseCluster>> known_clusters(Context& context) {

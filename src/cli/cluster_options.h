@@ -1,17 +1,21 @@
 // Which database cluster a verb works on, from --config, the lab's own files and -c -n -e.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/secret.h"
 #include "cli/context.h"
 #include "cluster/types.h"
+#include "operation/store.h"
 
 namespace holdfast::cli {
 
 /// <state-dir>: --state-dir, or where this user's state is.
 std::string state_dir_of(const Context& context);
+/// Where operations are kept: below that directory.
+std::shared_ptr<operation::OperationStore> operation_store(const Context& context);
 /// Every DatabaseCluster of --config (files or directories) and of <state-dir>/clusters.
 Result<std::vector<cluster::DatabaseCluster>> known_clusters(Context& context);
 /// The one -c -n -e name. "cli.no_cluster" (usage) lists what there is; more than one fit is "cli.ambiguous_cluster".

@@ -125,11 +125,10 @@ Exit run_operations_list(Context& context) {
   const std::string cluster = context.options.text("cluster");
   Value::List values;
   Table table({"ID", "CLUSTER", "VERB", "STATE", "STARTED", "ENDED", "PLAN", "REMARK"});
-  for (const Summary& summary : TRY(operation::list_operations(state_dir_of(context)))) {
+  for (const Summary& summary : TRY(operation_store(context)->list())) {
     const auto slash = summary.cluster.find('/');
     if (!cluster.empty() && summary.cluster != cluster && summary.cluster.substr(slash + 1) != cluster) continue;
-    const bool open = summary.state == "running" || summary.state == "unfinished" || summary.state == "damaged";
-    if (context.options.flag("unfinished") && !open) continue;
+    if (context.options.flag("unfinished") && !summary.open()) continue;
     values.push_back(operation::summary_value(summary));
     std::string says = state_text(summary);
     if (says.size() > 60 && !context.out.is_wide()) says = says.substr(0, 57) + "...";
@@ -148,7 +147,7 @@ Exit run_operations_list(Context& context) {
 
 Exit run_operations_show(Context& context) {
   const auto it =
-      TRY(steward::find_operation(steward::Operations(state_dir_of(context)), context.options.positionals().at(0)));
+      TRY(steward::find_operation(steward::Operations(operation_store(context)), context.options.positionals().at(0)));
   const Summary& summary = it.summary;
   context.out.set_operation(it.id);
   context.out.set_data(operation_document(it));

@@ -13,9 +13,9 @@
 #include "cli/snapshot_view.h"
 #include "cli/verbs.h"
 #include "cluster/roles.h"
-#include "operation/lock.h"
 #include "provider/epoch.h"
 #include "provider/member_agent.h"
+#include "steward/operations.h"
 
 namespace holdfast::cli {
 namespace {
@@ -27,14 +27,15 @@ bool accepted(const Options& options, std::string_view name, const std::string& 
 }
 
 /// A restore is no operation that could be gone on with, but nothing else may be one on its cluster meanwhile.
-Result<operation::ClusterLock> keep_others_away(Context& context, const cluster::DatabaseCluster& cluster,
-                                                std::atomic<uint64_t>& epoch) {
+Result<std::unique_ptr<operation::ClusterLock>> keep_others_away(Context& context,
+                                                                 const cluster::DatabaseCluster& cluster,
+                                                                 std::atomic<uint64_t>& epoch) {
   constexpr std::chrono::seconds kPatience{5};
-  operation::LockRequest request{.cluster = cluster.full_name(), .operation = "", .verb = "restore"};
+  operation::LockRequest request{.cluster = steward::key_of(cluster), .operation = "", .verb = "restore"};
   request.min_epoch = provider::highest_epoch(cluster, kPatience, context.stop);
-  auto lock = TRY(operation::ClusterLock::acquire(state_dir_of(context), request));
-  TRY_VOID(provider::fence_members(cluster, lock.epoch(), kPatience, context.stop));
-  epoch = lock.epoch();
+  auto lock = TRY(operation_store(context)->acquire(request));
+  TRY_VOID(provider::fence_members(cluster, lock->epoch(), kPatience, context.stop));
+  epoch = lock->epoch();
   return lock;
 }
 
@@ -221,7 +222,7 @@ Exit restore_cluster(Context& context) {
                                                {"replicationNotRestored", codec::Value::list_of(lost_feeds)}}));
     return {};
   }
-  std::optional<operation::ClusterLock> lock;
+  std::unique_ptr<operation::ClusterLock> lock;
   if (cluster) lock = TRY(keep_others_away(context, *cluster, *epoch));
   context.out.note("restoring " + what);
   Progress progress(context.out, "replaying " + request.choice.path);

@@ -76,7 +76,7 @@ Exit run_get_status(Context& context) {
                                 context.options.text("cluster")};
   if (!selection.name.empty()) (void)TRY(provider::select_one(clusters, selection));
   clusters = provider::select(clusters, selection);
-  const steward::Operations operations(state_dir);
+  const steward::Operations operations(operation_store(context));
   std::vector<cluster::Surroundings> around;
   for (const auto& cluster : clusters) around.push_back(operations.surroundings(cluster));
   const auto reports = provider::triage_clusters(clusters, std::chrono::seconds(5), context.stop, around);

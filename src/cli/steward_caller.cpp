@@ -27,7 +27,7 @@ steward::Caller steward_caller(Context& context, steward::Observer& observer) {
   copies.password = [&context](const cluster::DatabaseCluster& cluster) { return password_of(context, cluster); };
   copies.program = "holdfast " HOLDFAST_VERSION;
   return {.observer = observer,
-          .operations = steward::Operations(state_dir_of(context)),
+          .operations = steward::Operations(operation_store(context)),
           .copies = std::move(copies),
           .stop = context.stop};
 }

@@ -71,6 +71,16 @@ class Reader {
     if (!fine) problem(full, fmt::format("'{}' must be lower-case letters, digits, '-' and '.', at most 63", value));
     return value;
   }
+  std::string uid(const Value& metadata) {
+    std::string value = text(metadata, "metadata", "uid");
+    const bool fine = value.size() <= 63 && std::ranges::all_of(value, [](char c) {
+                        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                               c == '_' || c == '.';
+                      });
+    if (!fine)
+      problem("metadata.uid", fmt::format("'{}' must be letters, digits, '-', '_' and '.', at most 63", value));
+    return value;
+  }
   std::map<std::string, std::string> labels(const Value& metadata, std::string_view key) {
     std::map<std::string, std::string> result;
     const std::string path = fmt::format("metadata.{}", key);
@@ -226,6 +236,7 @@ DatabaseCluster Reader::read(const Value& document) {
   const Value& metadata = document["metadata"];
   cluster.name = ClusterName(name(metadata, "metadata", "name", true));
   if (std::string ns = name(metadata, "metadata", "namespace", false); !ns.empty()) cluster.ns = ns;
+  cluster.uid = uid(metadata);
   cluster.labels = labels(metadata, "labels");
   cluster.annotations = labels(metadata, "annotations");
   if (!document["spec"].is_object()) {

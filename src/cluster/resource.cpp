@@ -27,6 +27,7 @@ Value member_value(const Member& m) {
 
 std::string print_cluster(const DatabaseCluster& c) {
   auto metadata = Value::object({{"name", c.name.str()}, {"namespace", c.ns}});
+  if (!c.uid.empty()) metadata.set("uid", c.uid);
   if (!c.labels.empty()) metadata.set("labels", map_value(c.labels));
   if (!c.annotations.empty()) metadata.set("annotations", map_value(c.annotations));
   auto spec = Value::object({{"engine", engine_name(c.engine)},

@@ -2,7 +2,8 @@
 //
 //   apiVersion: holdfast.dev/v1alpha1
 //   kind: DatabaseCluster
-//   metadata: {name: shop-db, namespace: shop}        # namespace defaults to "default"
+//   metadata: {name: shop-db, namespace: shop}        # namespace defaults to "default"; optional uid: tells clusters
+//                                                     # of one name apart; never change it, never copy it
 //   spec:
 //     engine: mariadb                                 # mariadb, galera, mysql, postgres
 //     provider: external                              # external (default) or host

@@ -46,6 +46,26 @@ TEST(ParseCluster, PrintAndParseAgree) {
   EXPECT_EQ(print_cluster((*again)[0]), print_cluster(first));
 }
 
+TEST(ParseCluster, AUidIsKeptAsItIs) {
+  const auto with = [](const std::string& uid) {
+    std::string text = kGood;
+    text.replace(text.find("namespace: shop"), 15, "namespace: shop, uid: " + uid);
+    return parse_clusters(text, "/");
+  };
+  EXPECT_EQ((*parse_clusters(kGood, "/"))[0].uid, "");
+  const std::string uid = "5F0c9a1e-7d42-4b8f-9c11-1e2d3c4b5a69";
+  const auto first = with(uid);
+  ASSERT_TRUE(first) << first.error().to_string();
+  EXPECT_EQ((*first)[0].uid, uid);
+  EXPECT_EQ((*parse_clusters(print_cluster((*first)[0]), "/"))[0].uid, uid);
+  for (const char* bad : {"12345", "a/b", "'a b'", "[a]", "'é'"}) {
+    const auto refused = with(bad);
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_NE(refused.error().message.find("metadata.uid"), std::string::npos) << refused.error().message;
+  }
+  EXPECT_FALSE(with(std::string(64, 'a')));
+}
+
 std::string problems_of(std::string spec) {
   std::string text = "apiVersion: holdfast.dev/v1alpha1\nkind: DatabaseCluster\nmetadata: {name: x}\nspec:\n" + spec;
   auto clusters = parse_clusters(text, "/");

@@ -65,6 +65,9 @@ struct Member {
 struct DatabaseCluster {
   ClusterName name;
   std::string ns = "default";  ///< metadata.namespace
+  /// metadata.uid: tells this cluster from every other one, whatever they are called. "" = it has none; then its full
+  /// name does.
+  std::string uid;
   std::map<std::string, std::string> labels, annotations;
   Engine engine = Engine::mariadb;
   Provider provider = Provider::external;

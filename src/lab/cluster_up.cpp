@@ -15,6 +15,7 @@
 
 #include "agent/client.h"
 #include "cluster/resource.h"
+#include "codec/hex.h"
 #include "codec/value.h"
 #include "engine/programs.h"
 #include "lab/host_certificates.h"
@@ -55,6 +56,25 @@ Result<std::string> make_password_file(const std::string& path) {
   for (uint8_t byte : random) password.append({&kLetters[byte % (sizeof kLetters - 1)], 1});
   TRY_VOID(sys::publish_file(path, as_bytes(password.append("\n").reveal()), 0600));
   return path;
+}
+
+/// A random one (UUID, version 4), made with the cluster and kept as long as it is.
+Result<std::string> kept_uid(const std::string& path) {
+  auto kept = sys::read_file(path);
+  if (kept) {
+    std::string uid(as_text(*kept));
+    if (uid.ends_with('\n')) uid.pop_back();
+    return uid;
+  }
+  if (kept.error().id != "store.not_found") return fail(std::move(kept).error());
+  uint8_t random[16];
+  if (::getrandom(random, sizeof random, 0) != sizeof random) return fail(sys::errno_error(errno, "getrandom"));
+  random[6] = static_cast<uint8_t>((random[6] & 0x0f) | 0x40);
+  random[8] = static_cast<uint8_t>((random[8] & 0x3f) | 0x80);
+  std::string uid = codec::to_hex(random);
+  for (const size_t at : {8, 13, 18, 23}) uid.insert(at, "-");
+  TRY_VOID(sys::publish_file(path, as_bytes(uid + "\n"), 0644));
+  return uid;
 }
 
 /// Ports this member had, if they can be leased again, else new ones: on a host of its own those that people know.
@@ -308,6 +328,7 @@ Status bring_up(const UpContext& context, const ClusterPlan& plan) {
   TRY_VOID(sys::make_directories(layout.cluster_dir(plan.name), 0755));
   TRY(make_password_file(layout.cluster_dir(plan.name) + "/admin.password"));
   TRY(make_password_file(layout.cluster_dir(plan.name) + "/replication.password"));
+  const std::string uid = TRY(kept_uid(layout.cluster_dir(plan.name) + "/uid"));
 
   for (int i = 0; i < plan.members; ++i) {
     Starting& member = members[static_cast<size_t>(i)];
@@ -354,8 +375,9 @@ Status bring_up(const UpContext& context, const ClusterPlan& plan) {
   TRY_VOID(connect_replication(context, plan, configs));
 
   TRY_VOID(sys::make_directories(layout.state_dir() + "/clusters", 0755));
-  TRY_VOID(sys::publish_file(layout.yaml_file(plan.name),
-                             as_bytes(cluster::print_cluster(describe(layout, plan, configs))), 0644));
+  auto described = describe(layout, plan, configs);
+  described.uid = uid;
+  TRY_VOID(sys::publish_file(layout.yaml_file(plan.name), as_bytes(cluster::print_cluster(described)), 0644));
   TRY_VOID(sys::publish_file(complete, {}, 0644));
   for (auto& member : members) {
     TRY(ask(context, member.config, "commit"));

@@ -14,6 +14,7 @@
 //   lab/pki/                           certificates of the agents on hosts, and of those who ask them
 //   lab/host<n>.wire                   held by the process that slows this host down
 //   lab/<cluster>/admin.password ...   generated, 0600
+//   lab/<cluster>/uid                  generated: its metadata.uid
 //   lab/<cluster>/<member>/            see agent/config.h
 // `up` returns and leaves the agents running, each in a session of its own; `down` stops all of them. Until a cluster
 // is complete its agents are on a leash (PR_SET_PDEATHSIG): a killed `up` leaves complete clusters or nothing. An agent

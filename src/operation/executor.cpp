@@ -5,7 +5,6 @@
 
 #include <set>
 
-#include "operation/operations.h"
 #include "operation/runner.h"
 #include "operation/world.h"
 
@@ -28,24 +27,20 @@ Status check_handlers(const Plan& plan, const HandlerMap& handlers) {
 }
 
 struct Taken {
-  ClusterLock lock;
-  Journal journal;
+  std::unique_ptr<ClusterLock> lock;
+  std::unique_ptr<Journal> journal;
   OperationState state;
 };
 
 /// Takes an unfinished operation over.
 Result<Taken> take_over(const ExecutorOptions& options, const std::string& id) {
-  const StoredOperation stored = TRY(read_operation(options.state_dir, id));
-  if (!stored.plan || !stored.damage.empty()) {
-    TRY(Journal::open(options.state_dir, id));  // says what is wrong with it
-    return fail(ErrorClass::bug, "operation.journal_damaged", "unreachable");
-  }
+  const StoredOperation stored = TRY(options.store->read(id));
+  if (!stored.damage.empty()) TRY_VOID(check_usable(stored));  // so it has a plan
   TRY_VOID(check_handlers(*stored.plan, options.handlers));
-  const LockRequest request{stored.plan->cluster, id, stored.plan->verb, options.min_epoch};
-  ClusterLock lock = TRY(ClusterLock::acquire(options.state_dir, request));
-  Journal journal = TRY(Journal::open(options.state_dir, id));  // again: it may have moved until the lock was ours
-  if (options.fence) TRY_VOID(options.fence(lock.epoch()));
-  OperationState state = TRY(operation_state(journal.plan(), journal.records()));
+  auto lock = TRY(options.store->acquire({stored.plan->key(), id, stored.plan->verb, options.min_epoch}));
+  auto journal = TRY(options.store->open(*lock, id));  // again: it may have moved until the lock was ours
+  if (options.fence) TRY_VOID(options.fence(lock->epoch()));
+  OperationState state = TRY(operation_state(journal->plan(), journal->records()));
   if (is_over(state.phase)) {
     return fail(ErrorClass::refused, "operation.over",
                 fmt::format("operation {} is over: {}", id, phase_name(state.phase)),
@@ -56,10 +51,9 @@ Result<Taken> take_over(const ExecutorOptions& options, const std::string& id) {
 
 /// Written once the operation is going to be touched.
 Status note_resumed(Taken& taken) {
-  TRY_VOID(
-      taken.journal.append(RecordType::resumed, {},
-                           Value::object({{"owner", owner_value(taken.lock.owner())}, {"epoch", taken.lock.epoch()}})));
-  taken.state = TRY(operation_state(taken.journal.plan(), taken.journal.records()));
+  const Value data = Value::object({{"owner", owner_value(taken.lock->owner())}, {"epoch", taken.lock->epoch()}});
+  TRY_VOID(taken.journal->append(RecordType::resumed, {}, data));
+  taken.state = TRY(operation_state(taken.journal->plan(), taken.journal->records()));
   return {};
 }
 
@@ -72,9 +66,8 @@ Result<Report> Executor::execute(const Plan& plan, const std::vector<std::string
   if (options_.stop.stop_requested())
     return fail(ErrorClass::interrupted, "operation.interrupted", "interrupted before anything was changed");
   const std::string id = new_operation_id();
-  const ClusterLock lock =
-      TRY(ClusterLock::acquire(options_.state_dir, {plan.cluster, id, plan.verb, options_.min_epoch}));
-  if (options_.fence) TRY_VOID(options_.fence(lock.epoch()));
+  const auto lock = TRY(options_.store->acquire({plan.key(), id, plan.verb, options_.min_epoch}));
+  if (options_.fence) TRY_VOID(options_.fence(lock->epoch()));
   if (options_.world_now) {
     const Value now = TRY(options_.world_now());
     if (const auto changes = world_changes(plan.world, now); !changes.empty()) {
@@ -84,14 +77,14 @@ Result<Report> Executor::execute(const Plan& plan, const std::vector<std::string
                   "look again with --dry-run: there is a new plan");
     }
   }
-  Journal journal = TRY(Journal::create(options_.state_dir, id, plan,
-                                        Value::object({{"owner", owner_value(lock.owner())},
-                                                       {"epoch", lock.epoch()},
-                                                       {"acceptances", Value::list_of(acceptances)}})));
+  const auto journal = TRY(options_.store->create(*lock, id, plan,
+                                                  Value::object({{"owner", owner_value(lock->owner())},
+                                                                 {"epoch", lock->epoch()},
+                                                                 {"acceptances", Value::list_of(acceptances)}})));
   operation_ = id;
   if (options_.on_event) options_.on_event(Event{id});
-  OperationState state = TRY(operation_state(journal.plan(), journal.records()));
-  return Runner(options_, lock, std::move(journal), std::move(state)).go_on();
+  OperationState state = TRY(operation_state(journal->plan(), journal->records()));
+  return Runner(options_, *lock, *journal, std::move(state)).go_on();
 }
 
 Result<Report> Executor::resume(std::string id, bool accept_changed_world) {
@@ -100,7 +93,7 @@ Result<Report> Executor::resume(std::string id, bool accept_changed_world) {
   operation_ = id;
   // Undoing restores what was found; that the world has changed since is no reason to leave it half undone.
   if (options_.world_now && taken.state.phase == Phase::forward && !accept_changed_world) {
-    const Plan& plan = taken.journal.plan();
+    const Plan& plan = taken.journal->plan();
     const Value now = TRY(options_.world_now());
     if (const auto changes = foreign_changes(plan, taken.state.begun(plan), now); !changes.empty()) {
       std::string hint =
@@ -112,7 +105,7 @@ Result<Report> Executor::resume(std::string id, bool accept_changed_world) {
     }
   }
   TRY_VOID(note_resumed(taken));
-  return Runner(options_, taken.lock, std::move(taken.journal), std::move(taken.state)).go_on();
+  return Runner(options_, *taken.lock, *taken.journal, std::move(taken.state)).go_on();
 }
 
 Result<Report> Executor::undo(std::string id) {
@@ -120,12 +113,13 @@ Result<Report> Executor::undo(std::string id) {
   Taken taken = TRY(take_over(options_, id));
   operation_ = std::move(id);
   TRY_VOID(note_resumed(taken));
-  return Runner(options_, taken.lock, std::move(taken.journal), std::move(taken.state)).take_back();
+  return Runner(options_, *taken.lock, *taken.journal, std::move(taken.state)).take_back();
 }
 
 Status Executor::abandon(std::string id) {
-  const StoredOperation stored = TRY(read_operation(options_.state_dir, id));
-  const Summary summary = summarise(options_.state_dir, stored);
+  OperationStore& store = *options_.store;
+  const StoredOperation stored = TRY(store.read(id));
+  const Summary summary = store.summary(stored);
   const bool over =
       summary.state == "done" || summary.state == "undone" || summary.state == "failed" || summary.state == "abandoned";
   if (over) {
@@ -133,11 +127,11 @@ Status Executor::abandon(std::string id) {
                 fmt::format("holdfast operations show {}", id));
   }
   operation_ = id;
-  if (!stored.plan) return write_abandonment(options_.state_dir, id, owner_value(this_owner(id, "abandon")));
+  if (!stored.plan) return store.write_abandonment(id, owner_value(this_owner(id, "abandon")));
   // Its owner may be at work. Other unfinished operations of the cluster are no reason to keep this one open.
-  const ClusterLock lock = TRY(ClusterLock::acquire(
-      options_.state_dir, {stored.plan->cluster, id, "abandon", options_.min_epoch, /*beside_unfinished=*/true}));
-  return write_abandonment(options_.state_dir, id, owner_value(lock.owner()));
+  const auto lock =
+      TRY(store.acquire({stored.plan->key(), id, "abandon", options_.min_epoch, /*beside_unfinished=*/true}));
+  return store.write_abandonment(id, owner_value(lock->owner()));
 }
 
 }  // namespace holdfast::operation

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@
 #include "base/result.h"
 #include "operation/handler.h"
 #include "operation/state.h"
+#include "operation/store.h"
 
 namespace holdfast::operation {
 
@@ -39,7 +41,7 @@ struct Event {
 };
 
 struct ExecutorOptions {
-  std::string state_dir;
+  std::shared_ptr<OperationStore> store;
   HandlerMap handlers;
   std::stop_token stop;
   /// Highest epoch the members know, asked by the caller before; see ClusterLock.

@@ -23,6 +23,13 @@ class Fields {
     if (!value.is_text()) complain(std::string(name) + " is no text");
     return value.text();
   }
+  /// Empty when there is no such member; one that is there is not empty.
+  std::string text_if_there(std::string_view name) {
+    if (!document_.find(name)) return {};
+    std::string value = text(name);
+    if (value.empty()) complain(std::string(name) + " is empty");
+    return value;
+  }
   bool boolean(std::string_view name) {
     const codec::Value& value = any(name);
     if (!value.is_bool()) complain(std::string(name) + " is neither true nor false");

@@ -13,11 +13,12 @@ namespace holdfast::operation {
 namespace {
 
 /// "shop/shop-mysql" -> "shop.shop-mysql". A dot inside of the namespace, and whatever is no plain letter, digit, dot,
-/// dash or underscore, becomes %XX, so that no two clusters share a file.
-std::string file_name_of(std::string_view cluster) {
-  std::string name;
-  bool in_namespace = true;
-  for (const char c : cluster) {
+/// dash or underscore, becomes %XX, so that no two clusters share a file. A uid is marked by what no name has: "@".
+std::string file_name_of(const ClusterKey& cluster) {
+  const bool by_uid = !cluster.uid.empty();
+  std::string name = by_uid ? "@" : "";
+  bool in_namespace = !by_uid;
+  for (const char c : by_uid ? cluster.uid : cluster.name) {
     const bool plain =
         (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
     if (in_namespace && c == '/') {
@@ -37,13 +38,13 @@ std::string file_name_of(std::string_view cluster) {
 std::string operations_folder(const std::string& state_dir) {
   return state_dir + "/operations";
 }
-std::string lock_file_of(const std::string& state_dir, std::string_view cluster) {
+std::string lock_file_of(const std::string& state_dir, const ClusterKey& cluster) {
   return operations_folder(state_dir) + "/locks/" + file_name_of(cluster);
 }
-std::string epoch_file_of(const std::string& state_dir, std::string_view cluster) {
+std::string epoch_file_of(const std::string& state_dir, const ClusterKey& cluster) {
   return operations_folder(state_dir) + "/epochs/" + file_name_of(cluster);
 }
-std::string staging_folder_of(const std::string& state_dir, std::string_view cluster) {
+std::string staging_folder_of(const std::string& state_dir, const ClusterKey& cluster) {
   return operations_folder(state_dir) + "/.new-" + file_name_of(cluster);
 }
 

@@ -1,8 +1,8 @@
-// The journal of one operation, <state-dir>/operations/<id>/: plan.json, then journal.jsonl, to which records are
-// appended. A record is on the disk when append() returns; only then may what it announces be done.
+// The journal of one operation: its plan, then records. A record is durable when append() returns; only then may what
+// it announces be done. Made and opened by an OperationStore, which keeps three texts of each operation: the plan, the
+// lines of the journal (record.h), and the note of a person who closed it.
 //
-// The folder appears under its name complete, with plan and first record, or not at all; so a folder that lacks one of
-// them was damaged. One thread at a time.
+// One thread at a time.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,6 @@
 #include "base/result.h"
 #include "operation/plan.h"
 #include "operation/record.h"
-#include "sys/file.h"
 
 namespace holdfast::operation {
 
@@ -25,14 +24,9 @@ std::string utc_now();
 
 class Journal {
  public:
-  /// Makes the folder of a new operation. On failure nothing of it stays. The caller holds the cluster's lock.
-  static Result<Journal> create(const std::string& state_dir, const std::string& id, const Plan& plan,
-                                codec::Value begun_data);
-  /// Opens one to go on with it: cuts a torn tail, refuses damage ("operation.journal_damaged", needs_operator).
-  static Result<Journal> open(const std::string& state_dir, const std::string& id);
-
-  Journal(Journal&&) noexcept = default;
-  Journal& operator=(Journal&&) noexcept = default;
+  virtual ~Journal() = default;
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
 
   const std::string& id() const { return id_; }
   const Plan& plan() const { return plan_; }
@@ -42,29 +36,49 @@ class Journal {
   /// what cannot be written down must not be done.
   Status append(RecordType type, std::string_view step = {}, codec::Value data = {}, const Error* error = nullptr);
 
+ protected:
+  /// Of a new operation.
+  Journal(std::string id, Plan plan);
+  /// Goes on after what is there already.
+  Journal(std::string id, Plan plan, JournalText there);
+
  private:
-  Journal() = default;
-  std::string id_, path_;
-  Plan plan_;
+  /// Puts a line, with its newline, after the last one, durably. An error leaves nothing of it, as far as can be had.
+  virtual Status write(std::string_view line) = 0;
+  /// What has to be made writable when that fails, for a person.
+  virtual std::string place() const = 0;
+
+  const std::string id_;
+  const Plan plan_;
   std::vector<Record> records_;
   std::string chain_;
-  uint64_t size_ = 0;
-  sys::Fd fd_;
   bool broken_ = false;
 };
 
-/// What is in a folder, for looking at; changes nothing.
+/// What is known of an operation, for looking at.
 struct StoredOperation {
   std::string id;
-  std::optional<Plan> plan;
+  std::optional<Plan> plan;  ///< always there when nothing is damaged
   std::vector<Record> records;
   bool torn = false;
   std::string damage;        ///< not empty: why it cannot be used
   codec::Value abandonment;  ///< {time, owner} if a person closed it, whatever it had reached
 };
-/// "operation.not_found" (usage) if there is no such folder; damage is not an error here.
-Result<StoredOperation> read_operation(const std::string& state_dir, const std::string& id);
-/// Closes an operation, however damaged, by a durable file beside its journal. The caller holds the cluster's lock.
-Status write_abandonment(const std::string& state_dir, const std::string& id, const codec::Value& owner);
+
+/// What a store keeps of an operation. A part that cannot be read is an error, and damage of the operation.
+struct OperationTexts {
+  Result<std::string> plan, journal;
+  std::optional<std::string> abandonment;
+};
+/// What they say.
+StoredOperation read_operation(std::string id, const OperationTexts& texts);
+
+/// Why it cannot be gone on with: "operation.over" (refused) when it was abandoned, "operation.journal_damaged"
+/// (needs_operator).
+Status check_usable(const StoredOperation& stored);
+
+/// The texts of a plan and of an abandonment now.
+std::string plan_json(const Plan& plan);
+std::string abandonment_json(const codec::Value& owner);
 
 }  // namespace holdfast::operation

@@ -1,21 +1,17 @@
-// One lock per cluster on this machine: whoever changes a cluster holds it, and nobody else may.
+// One lock per cluster: whoever changes a cluster holds it, and nobody else may. Taken from an OperationStore.
 //
-// It is a file lock, so it lives exactly as long as its process: a killed owner leaves the lock free and its operation
-// unfinished. Each acquisition raises the cluster's epoch, durably, before it returns; commands to members carry the
-// epoch, and members refuse lower ones. The epochs file may be lost, or come back old with a restored state directory:
-// the caller hands in the highest epoch the members know, and what is given out is always above both.
-//
-// One thread at a time.
+// Each acquisition raises the cluster's epoch, durably, before it returns; commands to members carry the epoch, and
+// members refuse lower ones. What the store knows of epochs may be lost, or come back old with a restored state
+// directory: the caller hands in the highest epoch the members know, and what is given out is always above both.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "codec/value.h"
-#include "sys/file.h"
+#include "operation/cluster_key.h"
 
 namespace holdfast::operation {
 
@@ -28,44 +24,49 @@ struct LockOwner {
   std::string since;  ///< UTC
 };
 codec::Value owner_value(const LockOwner& owner);
+/// Of an owner_value() as JSON; empty where it makes no sense.
+LockOwner parse_owner(std::string_view json);
 /// This process, now.
 LockOwner this_owner(std::string operation, std::string verb);
 
 struct LockRequest {
-  std::string cluster;    ///< full name
+  ClusterKey cluster;
   std::string operation;  ///< the operation that needs it; the one unfinished operation that does not stand in the way
   std::string verb;
   uint64_t min_epoch = 0;          ///< the highest epoch any member knows; 0 = they know none
   bool beside_unfinished = false;  ///< also while others are unfinished: for closing them, one by one
 };
 
+/// A lock that is held; destroying it gives it back. One thread at a time.
 class ClusterLock {
  public:
-  /// Refuses at once, without waiting:
-  /// - "operation.locked" (conflict) while another process has it; says who
-  /// - "operation.unfinished" (conflict) while another operation of the cluster is unfinished; says how to end it
-  /// - "operation.epoch_damaged" (needs_operator) if the epochs file cannot be read and no member knows an epoch
-  static Result<ClusterLock> acquire(const std::string& state_dir, const LockRequest& request);
+  virtual ~ClusterLock() = default;
+  ClusterLock(const ClusterLock&) = delete;
+  ClusterLock& operator=(const ClusterLock&) = delete;
 
-  ClusterLock(ClusterLock&&) noexcept = default;
-  ClusterLock& operator=(ClusterLock&&) noexcept = default;
-  ~ClusterLock();
-
+  const ClusterKey& cluster() const { return cluster_; }
   uint64_t epoch() const { return epoch_; }
   const LockOwner& owner() const { return owner_; }
-  /// Whether it is still ours; asked before each step. "operation.lock_lost" (conflict) when its file was removed or
-  /// replaced, or a higher epoch has been given out.
-  Status confirm() const;
+  /// Whether it is still ours; asked before each step. "operation.lock_lost" (conflict) when it was taken away, or a
+  /// higher epoch has been given out.
+  virtual Status confirm() const = 0;
+
+ protected:
+  explicit ClusterLock(const LockRequest& request)
+      : cluster_(request.cluster), owner_(this_owner(request.operation, request.verb)) {}
+  void set_epoch(uint64_t epoch) { epoch_ = epoch; }
 
  private:
-  ClusterLock() = default;
-  std::string lock_path_, epoch_path_;
-  sys::Fd fd_;
+  const ClusterKey cluster_;
+  const LockOwner owner_;
   uint64_t epoch_ = 0;
-  LockOwner owner_;
 };
 
-/// Who holds the lock right now; nothing when nobody does. An owner whose file cannot be read has an empty host.
-std::optional<LockOwner> lock_holder(const std::string& state_dir, std::string_view cluster);
+// What stores say, all in the same words.
+
+/// "operation.locked" (conflict): who has it.
+Error locked(const ClusterKey& cluster, const LockOwner& owner);
+/// "operation.lock_lost" (conflict).
+Error lock_lost(const std::string& why, std::string hint = "holdfast operations list shows who works");
 
 }  // namespace holdfast::operation

@@ -1,12 +1,10 @@
-// The operations there are, for looking at them. Changes nothing.
+// Where an operation stands, in a few words: what lists of operations show. Pure.
 #pragma once
 
 #include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
-#include "base/result.h"
+#include "codec/value.h"
 #include "operation/journal.h"
 #include "operation/lock.h"
 #include "operation/state.h"
@@ -24,17 +22,17 @@ struct Summary {
   std::string error;               ///< what went wrong last
   std::string damage;              ///< why its journal cannot be used
   std::optional<LockOwner> owner;  ///< while running
+  std::string cluster_uid;         ///< empty = none
+
+  ClusterKey key() const { return ClusterKey(cluster, cluster_uid); }
+  /// Not over: it stands in the way of others.
+  bool open() const { return state == "running" || state == "unfinished" || state == "damaged"; }
+  /// An open one that concerns this cluster. One whose own cluster cannot be read concerns all.
+  bool blocks(const ClusterKey& other) const { return open() && (cluster.empty() || same_cluster(key(), other)); }
 };
 codec::Value summary_value(const Summary& summary);
 
-Summary summarise(const std::string& state_dir, const StoredOperation& stored);
-/// Oldest first; also damaged ones.
-Result<std::vector<Summary>> list_operations(const std::string& state_dir);
-/// Those of a cluster that stand in the way of others: unfinished, or damaged. One whose cluster cannot be read stands
-/// in everybody's way.
-Result<std::vector<Summary>> unfinished_operations(const std::string& state_dir, std::string_view cluster);
-/// The full id of the one operation whose id begins so, or "latest". "operation.not_found" or "operation.ambiguous"
-/// (usage).
-Result<std::string> find_operation(const std::string& state_dir, std::string_view name);
+/// Nothing is "running" here: that only the store knows (OperationStore::summary()).
+Summary summarise(const StoredOperation& stored);
 
 }  // namespace holdfast::operation

@@ -75,8 +75,7 @@ bool same_document(const Value& a, const Value& b) {
 }
 
 std::string plan_hash(const Plan& plan) {
-  const Value whole = plan_value(Plan{plan.verb, plan.cluster, "-", plan.steps, plan.losses, plan.world});
-  return whole["hash"].text();
+  return plan_value(plan)["hash"].text();  // `created` is not part of it
 }
 
 std::string short_hash(const Plan& plan) {

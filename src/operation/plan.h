@@ -17,6 +17,7 @@
 
 #include "base/result.h"
 #include "codec/value.h"
+#include "operation/cluster_key.h"
 
 namespace holdfast::operation {
 
@@ -50,7 +51,9 @@ struct Plan {
   std::vector<Step> steps;
   std::vector<Loss> losses;
   codec::Value world;
+  std::string cluster_uid = {};  ///< empty = its cluster has none; then the plan's document does not speak of it
 
+  ClusterKey key() const { return ClusterKey(cluster, cluster_uid); }
   const Step* find(std::string_view id) const;
 };
 
@@ -66,7 +69,7 @@ std::string canonical_json(const codec::Value& value);
 /// Equal as documents. What came back from a journal may hold a number as another type, which == minds.
 bool same_document(const codec::Value& a, const codec::Value& b);
 
-/// {schema, verb, cluster, created, hash, steps, losses, world}
+/// {schema, verb, cluster, clusterUid if it has one, created, hash, steps, losses, world}
 codec::Value plan_value(const Plan& plan);
 /// Strict: unknown, missing or wrongly typed members, broken rules, and a hash that is not the plan's own are all
 /// "operation.plan_damaged" (needs_operator).

@@ -73,6 +73,8 @@ TEST(Plan, the_hash_covers_everything_but_the_time) {
   const std::vector<std::function<void(Plan&)>> changes = {
       [](Plan& p) { p.verb = "bootstrap"; },
       [](Plan& p) { p.cluster = "shop/other"; },
+      [](Plan& p) { p.cluster_uid = "5f0c9a1e-7d42-4b8f-9c11-1e2d3c4b5a69"; },
+      [](Plan& p) { p.cluster_uid = "00000000-7d42-4b8f-9c11-1e2d3c4b5a69"; },
       [](Plan& p) { std::swap(p.steps[0], p.steps[2]); },
       [](Plan& p) { p.steps[0].id += "x"; },
       [](Plan& p) { p.steps[0].kind += "x"; },
@@ -116,6 +118,24 @@ TEST(Plan, survives_its_document) {
     EXPECT_EQ(plan_text(*read, {.details = true}), plan_text(plan(), {.details = true}));
     EXPECT_EQ(read->created, plan().created);
   }
+}
+
+TEST(Plan, the_uid_of_its_cluster_is_part_of_it_and_absent_where_there_is_none) {
+  Value given = plan_value(plan());
+  EXPECT_FALSE(given.find("clusterUid"));
+  Plan with = plan();
+  with.cluster_uid = "5f0c9a1e-7d42-4b8f-9c11-1e2d3c4b5a69";
+  Value document = *codec::parse_value(codec::to_json(plan_value(with)));
+  const auto read = parse_plan(document);
+  ASSERT_TRUE(read) << read.error().to_string();
+  EXPECT_EQ(read->cluster_uid, with.cluster_uid);
+  EXPECT_EQ(read->key().name, "shop/shop-mysql");
+  for (const Value& wrong : {Value(""), Value(7), Value(), Value("00000000-7d42-4b8f-9c11-1e2d3c4b5a69")}) {
+    document.set("clusterUid", wrong);
+    EXPECT_FALSE(parse_plan(document)) << codec::to_json(wrong);
+  }
+  given.set("clusterUid", "");
+  EXPECT_FALSE(parse_plan(given));
 }
 
 TEST(Plan, odd_content_keeps_its_hash_through_the_document) {

@@ -52,6 +52,7 @@ Result<Plan> parse(const Value& document) {
   const std::string schema = fields.text("schema");
   plan.verb = fields.text("verb");
   plan.cluster = fields.text("cluster");
+  plan.cluster_uid = fields.text_if_there("clusterUid");
   plan.created = fields.text("created");
   const std::string hash = fields.text("hash");
   for (const Value& step : fields.list("steps")) plan.steps.push_back(TRY(parse_step(step)));
@@ -84,15 +85,16 @@ Value plan_value(const Plan& plan) {
                                 {"steps", Value(std::move(steps))},
                                 {"losses", Value(std::move(losses))},
                                 {"world", plan.world}});
+  if (!plan.cluster_uid.empty()) hashed.set("clusterUid", plan.cluster_uid);
   const std::string hash = codec::to_hex(crypto::sha256(as_bytes(canonical_json(hashed))));
-  return Value::object({{"schema", kSchema},
-                        {"verb", plan.verb},
-                        {"cluster", plan.cluster},
-                        {"created", plan.created},
-                        {"hash", hash},
-                        {"steps", hashed["steps"]},
-                        {"losses", hashed["losses"]},
-                        {"world", plan.world}});
+  Value document = Value::object({{"schema", kSchema}, {"verb", plan.verb}, {"cluster", plan.cluster}});
+  if (!plan.cluster_uid.empty()) document.set("clusterUid", plan.cluster_uid);
+  document.set("created", plan.created);
+  document.set("hash", hash);
+  document.set("steps", hashed["steps"]);
+  document.set("losses", hashed["losses"]);
+  document.set("world", plan.world);
+  return document;
 }
 
 Result<Plan> parse_plan(const Value& document) {

@@ -14,8 +14,9 @@ namespace holdfast::operation {
 
 class Runner {
  public:
-  Runner(const ExecutorOptions& options, const ClusterLock& lock, Journal journal, OperationState state)
-      : options_(options), lock_(lock), journal_(std::move(journal)), state_(std::move(state)) {
+  /// All of them but the state outlive it.
+  Runner(const ExecutorOptions& options, const ClusterLock& lock, Journal& journal, OperationState state)
+      : options_(options), lock_(lock), journal_(journal), state_(std::move(state)) {
     done_before_ =
         static_cast<size_t>(std::ranges::count_if(state_.steps, [](const auto& s) { return s.result.has_value(); }));
   }
@@ -50,7 +51,7 @@ class Runner {
 
   const ExecutorOptions& options_;
   const ClusterLock& lock_;
-  Journal journal_;
+  Journal& journal_;
   OperationState state_;
   size_t done_before_ = 0;  ///< steps that an earlier run of this operation did
 };

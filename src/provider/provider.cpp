@@ -72,6 +72,14 @@ Result<std::vector<DatabaseCluster>> load_clusters(const std::vector<std::string
         return fail(ErrorClass::usage, "config.duplicate",
                     "the cluster " + clusters[i].full_name() + " is described twice",
                     "of the files that --config and $HOLDFAST_CONFIG name, leave one out");
+  for (size_t i = 0; i < clusters.size(); ++i)
+    for (size_t k = 0; k < i; ++k)
+      if (!clusters[i].uid.empty() && clusters[i].uid == clusters[k].uid)
+        return fail(
+            ErrorClass::usage, "config.duplicate",
+            fmt::format("{} and {} have the same metadata.uid: operations of one would be taken for the other's",
+                        clusters[k].full_name(), clusters[i].full_name()),
+            "each cluster has a uid of its own, or none");
   const std::string lab = state_dir + "/clusters";
   std::vector<DatabaseCluster> own;
   if (fs::is_directory(lab, error)) TRY_VOID(load_path(lab, own));

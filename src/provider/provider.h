@@ -14,8 +14,8 @@ namespace holdfast::provider {
 
 /// Clusters of the given files and directories (*.yaml, *.yml of a directory, not deeper) and of
 /// `<state_dir>/clusters`, where the lab describes its own. The same namespace/name twice: files given win over the
-/// lab; twice among the files given is "config.duplicate". A given path that is not there is "config.not_found"
-/// (usage).
+/// lab; twice among the files given, or one uid for two clusters there, is "config.duplicate". A given path that is not
+/// there is "config.not_found" (usage).
 Result<std::vector<cluster::DatabaseCluster>> load_clusters(const std::vector<std::string>& paths,
                                                             const std::string& state_dir);
 

@@ -376,6 +376,7 @@ Result<Bootstrap> Bootstrapper::plan() {
   const std::string history = TRY(choose_history());
   result_.plan.verb = "bootstrap";
   result_.plan.cluster = report_.cluster.full_name();
+  result_.plan.cluster_uid = report_.cluster.uid;
   result_.plan.world = world_of(report_);
   const Part& first = first_of(history);
   TRY_VOID(mark_losses(history, first));

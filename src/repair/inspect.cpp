@@ -18,6 +18,7 @@ operation::Plan plan_inspection(const cluster::TriageReport& report, const std::
   operation::Plan plan;
   plan.verb = "inspect";
   plan.cluster = report.cluster.full_name();
+  plan.cluster_uid = report.cluster.uid;
   plan.world = world_of(report);
   std::vector<std::string> touches = {"authority"};
   for (const auto& name : members) touches.push_back("members/" + name);

@@ -492,6 +492,7 @@ void keep_what_is_done(operation::Plan& plan) {
 Result<Proposal> Planner::propose() {
   proposal_.plan.verb = "repair";
   proposal_.plan.cluster = report_.cluster.full_name();
+  proposal_.plan.cluster_uid = report_.cluster.uid;
   proposal_.plan.world = world_of(report_);
   TRY_VOID(check_cluster());
   std::vector<const MemberReport*> targets;

@@ -1,22 +1,26 @@
-// The operations of one state directory. Here alone the steward knows where they are kept.
+// Operations as the steward's verbs need them, wherever they are kept.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "cluster/triage.h"
 #include "operation/executor.h"
-#include "operation/operations.h"
+#include "operation/store.h"
 
 namespace holdfast::steward {
 
+/// The cluster as stores of operations know it.
+operation::ClusterKey key_of(const cluster::DatabaseCluster& cluster);
+
 class Operations {
  public:
-  explicit Operations(std::string state_dir) : state_dir_(std::move(state_dir)) {}
+  explicit Operations(std::shared_ptr<operation::OperationStore> store) : store_(std::move(store)) {}
 
   /// Everything of `options` but where operations are kept.
   operation::Executor executor(operation::ExecutorOptions options) const;
-  /// operation::find_operation(), read_operation() and summarise().
+  /// As of the store.
   Result<std::string> find(std::string_view name) const;
   Result<operation::StoredOperation> read(const std::string& id) const;
   operation::Summary summarise(const operation::StoredOperation& stored) const;
@@ -29,7 +33,7 @@ class Operations {
   cluster::Surroundings surroundings(const cluster::DatabaseCluster& cluster) const;
 
  private:
-  std::string state_dir_;
+  std::shared_ptr<operation::OperationStore> store_;
 };
 
 }  // namespace holdfast::steward

@@ -191,8 +191,8 @@ TEST_F(StewardRepair, AStopInTheMiddleIsUndoneAndObserved) {
 }
 
 TEST_F(StewardRepair, AnotherOperationAtWorkKeepsItAway) {
-  const auto lock = operation::ClusterLock::acquire(
-      caller_.state_dir(), {.cluster = "shop/orders", .operation = "another", .verb = "bootstrap"});
+  const auto lock = caller_.store()->acquire(
+      {.cluster = operation::ClusterKey("shop/orders"), .operation = "another", .verb = "bootstrap"});
   ASSERT_TRUE(lock) << lock.error().to_string();
   cluster_.ailing = {{1, kStopped}};
   EXPECT_EQ(id_of(repair()), "operation.locked");

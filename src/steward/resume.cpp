@@ -8,16 +8,12 @@ namespace holdfast::steward {
 
 namespace {
 
-bool is_open(const std::string& state) {
-  return state == "unfinished" || state == "running" || state == "damaged";
-}
-
 Result<FoundOperation> found(const OperationRequest& request, const Caller& caller, OperationOutcome& outcome) {
   outcome.before = TRY(find_operation(caller.operations, request.operation));
   caller.observer.operation_known(outcome.before->id);
-  const auto& state = outcome.before->summary.state;
-  if (is_open(state)) return *outcome.before;
-  return fail(ErrorClass::refused, "operation.over", fmt::format("operation {} is over: {}", outcome.before->id, state),
+  const auto& summary = outcome.before->summary;
+  if (summary.open()) return *outcome.before;
+  return fail(ErrorClass::refused, "operation.over", fmt::format("operation {} is over: {}", summary.id, summary.state),
               "holdfast operations show " + outcome.before->id);
 }
 
@@ -48,6 +44,11 @@ Result<Prepared> prepare(const FoundOperation& it, const FindCluster& find_clust
                 fmt::format("this program does not know how to carry out a {}", plan.verb),
                 "use the version of holdfast that started the operation");
   auto cluster = TRY(find_cluster(plan));
+  if (const auto key = key_of(cluster->cluster()); !operation::same_cluster(key, plan.key()))
+    return fail(ErrorClass::refused, "operation.other_cluster",
+                fmt::format("operation {} belongs to the {} with the uid {}; the one found here has the uid {}", it.id,
+                            plan.cluster, plan.cluster_uid, key.uid),
+                "--config names the file with the cluster that it belongs to");
   auto copies = std::make_unique<CopyKeeper>(cluster->cluster(), caller.copies, caller.observer);
   // Undoing needs no repository, and resuming only when the copy is not stored yet: then its want is the step's error.
   if (needs_repository(plan)) (void)copies->open();

@@ -44,6 +44,7 @@ Result<FoundOperation> find_operation(const Operations& operations, const std::s
 ///   "operation.over" (refused)
 ///   "operation.no_handler" (refused)                  its verb is not one the steward can carry out
 ///   "operation.acceptance_not_needed" (usage)         anything but "changed-world:ID"
+///   "operation.other_cluster" (refused)               the cluster that was found has another uid than the plan's
 ///   that of `find_cluster`
 OperationOutcome resume_operation(const OperationRequest& request, const FindCluster& find_cluster,
                                   const Caller& caller);

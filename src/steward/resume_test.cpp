@@ -114,6 +114,35 @@ TEST_F(Resume, UnfinishedOnesKeepARepairAwayAndAreSeenByTriage) {
   EXPECT_EQ(around.operations[0].id, id_);
 }
 
+/// The same of a cluster that has a uid.
+class ResumeByUid : public Resume {
+ protected:
+  void SetUp() override {
+    cluster_.description.uid = kUid;
+    Resume::SetUp();
+  }
+  const std::string kUid = "5f0c9a1e-7d42-4b8f-9c11-1e2d3c4b5a69";
+};
+
+TEST_F(ResumeByUid, NotOnAClusterThatOnlyHasTheSameName) {
+  cluster_.description.uid = "00000000-0000-4000-8000-000000000001";
+  for (const auto verb : {resume_operation, undo_operation}) {
+    const auto outcome = verb(request(), find(), caller_.caller());
+    ASSERT_FALSE(outcome.status);
+    EXPECT_EQ(outcome.status.error().id, "operation.other_cluster");
+    EXPECT_NE(outcome.status.error().message.find(kUid), std::string::npos) << outcome.status.error().message;
+  }
+  EXPECT_EQ(cluster_.undone, Lines{});
+  EXPECT_EQ(cluster_.fences, 1) << "of the repair itself";
+  EXPECT_EQ(caller_.operations(), Lines{"repair unfinished"});
+}
+
+TEST_F(ResumeByUid, WhereTheResourceHasNone) {
+  cluster_.description.uid = "";
+  EXPECT_TRUE(undo_operation(request(), find(), caller_.caller()).status);
+  EXPECT_EQ(caller_.operations(), Lines{"repair failed"});
+}
+
 /// A rebuild that stopped behind its point of no return.
 class ResumeForward : public Resume {
  protected:

@@ -128,9 +128,9 @@ Status make_directories(const std::string& path, unsigned mode) {
   return {};
 }
 
-bool lock_file(int fd) {
+bool lock_file(int fd, LockKind kind) {
   struct flock lock{};
-  lock.l_type = F_WRLCK;
+  lock.l_type = kind == LockKind::shared ? F_RDLCK : F_WRLCK;
   lock.l_whence = SEEK_SET;
   return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }

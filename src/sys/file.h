@@ -56,9 +56,11 @@ Status sync_directory(const std::string& path);
 /// Creates `path` and its parents; existing ones are fine.
 Status make_directories(const std::string& path, unsigned mode = 0700);
 
-/// Takes a whole-file write lock that belongs to this open file: it goes when the descriptor is closed, so also with
-/// the process. False when somebody else has it. Children do not inherit it (descriptors close at exec).
-bool lock_file(int fd);
+/// Takes a whole-file lock that belongs to this open file: it goes when the descriptor is closed, so also with the
+/// process. Several may have a shared one at the same time. False when another has one that excludes it. Children do
+/// not inherit it (descriptors close at exec).
+enum class LockKind { exclusive, shared };
+bool lock_file(int fd, LockKind kind = LockKind::exclusive);
 
 enum class Publish { replace, create_only };
 /// Puts `body` at `path` so that a crash leaves the old state or the new one, never a mix: temporary file in the same

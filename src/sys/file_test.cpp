@@ -1,5 +1,6 @@
 #include "sys/file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -41,6 +42,21 @@ TEST(PublishFile, leftovers_of_a_process_with_our_number_are_not_in_the_way) {
   }
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(publish_file(path, as_bytes("whole"), 0600)) << i;
   EXPECT_NE(random_suffix(), random_suffix());
+}
+
+TEST(LockFile, several_share_it_and_one_has_it_alone) {
+  auto dir = TempDir::create("lock").value();
+  const auto open = [&] { return open_file(dir.path() + "/lock", O_RDWR | O_CREAT).value(); };
+  Fd first = open(), second = open(), third = open();
+  EXPECT_TRUE(lock_file(first.get(), LockKind::shared));
+  EXPECT_TRUE(lock_file(second.get(), LockKind::shared));
+  EXPECT_FALSE(lock_file(third.get()));
+  first.reset();
+  EXPECT_FALSE(lock_file(third.get()));
+  second.reset();
+  EXPECT_TRUE(lock_file(third.get()));
+  first = open();
+  EXPECT_FALSE(lock_file(first.get(), LockKind::shared));
 }
 
 TEST(PublishFile, keeps_what_is_there_when_asked_to_create) {

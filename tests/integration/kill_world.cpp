@@ -10,7 +10,7 @@
 
 #include "agent/client.h"
 #include "agent/config.h"
-#include "operation/lock.h"
+#include "operation/file_store.h"
 #include "sys/any_process.h"
 #include "tests/support/member_sql.h"
 
@@ -259,7 +259,8 @@ std::set<std::string> KillWorld::leftovers(int i) const {
 
 void KillWorld::expect_nothing_left() {
   EXPECT_EQ(unfinished(), std::vector<std::string>());
-  EXPECT_FALSE(operation::lock_holder(lab.state_dir(), "shop/" + cluster_)) << "somebody holds the lock";
+  EXPECT_FALSE(operation::FileOperationStore(lab.state_dir()).holder(operation::ClusterKey("shop/" + cluster_)))
+      << "somebody holds the lock";
   for (int i = 0; fs::exists(dir(i)); ++i) {
     EXPECT_EQ(leftovers(i), std::set<std::string>()) << name(i);
     const auto status = agent(i, "status");

@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <set>
 
+#include "cluster/resource.h"
 #include "engine/programs.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
@@ -47,6 +49,20 @@ std::string ask(const Value& member, const std::string& statement) {
   return rows->empty() ? "" : rows->rows[0][0].value_or("NULL");
 }
 
+std::set<std::string> uids_of(const LabGuard& lab) {
+  std::set<std::string> uids;
+  for (const char* cluster : {"shop-mariadb", "shop-galera", "shop-mysql", "shop-postgres"}) {
+    const std::string file = lab.state_dir() + "/clusters/" + cluster + ".yaml";
+    const auto text = sys::read_file(file);
+    const auto described = cluster::parse_clusters(text ? as_text(text->span()) : "", "/");
+    EXPECT_TRUE(described && described->size() == 1) << file;
+    if (!described || described->empty()) continue;
+    EXPECT_EQ(described->at(0).uid.size(), 36u) << file;
+    uids.insert(described->at(0).uid);
+  }
+  return uids;
+}
+
 TEST(Lab, FourClustersReplicateAndGoWithoutATrace) {
   NEED_ALL_ENGINES();
   LabGuard lab;
@@ -70,6 +86,8 @@ TEST(Lab, FourClustersReplicateAndGoWithoutATrace) {
   }
   auto status = lab.holdfast({"get", "status"});
   EXPECT_EQ(status.exit_code, 0) << status.out << status.err;
+  const auto uids = uids_of(lab);
+  EXPECT_EQ(uids.size(), 4u) << "each has one of its own";
 
   for (const char* cluster : {"shop-mariadb", "shop-galera", "shop-mysql", "shop-postgres"}) {
     const std::string name(cluster);
@@ -115,6 +133,7 @@ TEST(Lab, FourClustersReplicateAndGoWithoutATrace) {
   for (const char* name : {"shop-mariadb-2", "shop-galera-2", "shop-mysql-1"})
     EXPECT_EQ(ask(lab.member(name), "SELECT a FROM t.t"), "42") << name;
   EXPECT_EQ(ask(lab.member("shop-postgres-1"), "SELECT a FROM t"), "42");
+  EXPECT_EQ(uids_of(lab), uids);
 
   ASSERT_EQ(lab.holdfast({"lab", "down"}).exit_code, 0);
   EXPECT_TRUE(lab.processes().empty());

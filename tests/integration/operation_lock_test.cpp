@@ -4,7 +4,7 @@
 #include <signal.h>
 
 #include "engine/programs.h"
-#include "operation/lock.h"
+#include "operation/file_store.h"
 #include "tests/integration/kill_world.h"
 #include "tests/support/require.h"
 
@@ -42,9 +42,11 @@ TEST(OperationLock, RestoreAndRepairKeepEachOtherAway) {
   args.insert(args.end(), restore.begin(), restore.end());
   const std::string log = world.lab.state_dir() + "/restore.log";
   auto restoring = world.start_cut(args, {"none", "-", "after"}, log);
+  const operation::FileOperationStore store(world.lab.state_dir());
+  const operation::ClusterKey by_name("shop/" + world.cluster());
   auto held = sys::wait_until(
       [&] {
-        const auto holder = operation::lock_holder(world.lab.state_dir(), "shop/" + world.cluster());
+        const auto holder = store.holder(by_name);
         return (holder && !holder->verb.empty()) || restoring.poll();  // it has the lock, and has said so
       },
       Deadline::in(seconds(60)));
@@ -61,7 +63,7 @@ TEST(OperationLock, RestoreAndRepairKeepEachOtherAway) {
   const auto ended = restoring.wait(Deadline::in(seconds(120)));
   ASSERT_TRUE(ended);
   EXPECT_TRUE(ended->ok()) << ended->to_string();
-  EXPECT_FALSE(operation::lock_holder(world.lab.state_dir(), "shop/" + world.cluster()));
+  EXPECT_FALSE(store.holder(by_name));
   world.expect_healthy();
   world.expect_equal(1);
 }

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "operation/operations.h"
+#include "operation/file_store.h"
 #include "provider/provider.h"
 #include "repo/lock.h"
 #include "steward/triage.h"
@@ -51,7 +51,7 @@ class StewardWorld {
 
   steward::Caller caller() {
     return {.observer = observer,
-            .operations = steward::Operations(lab.lab.state_dir()),
+            .operations = steward::Operations(std::make_shared<operation::FileOperationStore>(lab.lab.state_dir())),
             .copies = {
                 .open = [this] { return TestRepository::open(lab.repository); },
                 .password =

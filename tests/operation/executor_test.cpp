@@ -13,6 +13,7 @@ namespace holdfast::test {
 namespace {
 
 using operation::Executor;
+using operation::FileOperationStore;
 using operation::Phase;
 
 class Engine : public testing::Test {
@@ -26,6 +27,7 @@ class Engine : public testing::Test {
   }
   std::string root() const { return dir_->path(); }
   std::string state() const { return root() + "/state"; }
+  FileOperationStore store() const { return FileOperationStore(state()); }
   /// An operation that stopped past its point of no return.
   std::string stopped_operation() {
     Executor executor(toy_options(root(), {}, {.fail_step = "start-m1"}));
@@ -57,10 +59,10 @@ TEST_F(Engine, carries_a_plan_out) {
   EXPECT_EQ(toy_files(root()), toy_goal(start_));
   EXPECT_EQ(events.front(), "begun ");
   EXPECT_EQ(events.back(), "done ");
-  const auto stored = *operation::read_operation(state(), report->id);
+  const auto stored = *store().read(report->id);
   EXPECT_EQ(stored.records.front().data["acceptances"].items().at(0).text(), "discard-diverged:m1");
   EXPECT_EQ(stored.records.front().data["epoch"].integer(), 1);
-  const auto all = *operation::list_operations(state());
+  const auto all = *store().list();
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].state, "done");
   EXPECT_EQ(all[0].plan_hash, operation::short_hash(*stored.plan));
@@ -80,7 +82,7 @@ TEST_F(Engine, a_failing_step_undoes_all_and_restores_what_was_found) {
       EXPECT_EQ(exit_code(report.error().error_class), 8);
       EXPECT_NE(report.error().message.find("the toy broke"), std::string::npos);
       EXPECT_EQ(toy_files(root()), start_);
-      EXPECT_EQ(operation::list_operations(state())->front().state, "failed");
+      EXPECT_EQ(store().list()->front().state, "failed");
     }
   }
 }
@@ -129,7 +131,7 @@ TEST_F(Engine, an_undo_that_fails_needs_the_operator_and_can_be_taken_up) {
   EXPECT_NE(report.error().message.find("while it undid step 2 of 7 (stop-m1): the toy cannot undo this"),
             std::string::npos)
       << report.error().message;
-  const auto open = operation::unfinished_operations(state(), "toys/shop");
+  const auto open = store().unfinished(kToys);
   ASSERT_EQ(open->size(), 1u);
   EXPECT_TRUE(open->front().undoing);
   EXPECT_EQ(open->front().step, "stop-m1");
@@ -157,7 +159,7 @@ TEST_F(Engine, a_world_that_changed_since_the_plan_is_refused) {
   EXPECT_EQ(report.error().id, "operation.plan_changed");
   EXPECT_EQ(exit_code(report.error().error_class), 3);
   EXPECT_NE(report.error().message.find("members/m1/m1.state was \"running\", is \"stopped\""), std::string::npos);
-  EXPECT_TRUE(operation::list_operations(state())->empty());
+  EXPECT_TRUE(store().list()->empty());
 }
 
 TEST_F(Engine, a_resume_minds_only_what_others_changed) {
@@ -209,7 +211,7 @@ TEST_F(Engine, refusals_leave_no_trace) {
   EXPECT_EQ(Executor(toy_options(root())).execute(plan).error().id, "operation.bad_plan");
   EXPECT_EQ(Executor(toy_options(root())).resume("20200101T000000Z-abcd").error().id, "operation.not_found");
   EXPECT_EQ(Executor(toy_options(root())).resume("../x").error().id, "operation.not_found");
-  EXPECT_TRUE(operation::list_operations(state())->empty());
+  EXPECT_TRUE(store().list()->empty());
   EXPECT_EQ(toy_files(root()), start_);
 }
 
@@ -232,7 +234,7 @@ TEST_F(Engine, a_journal_that_fills_up_stops_it_where_it_stands) {
     bool full = false;
     const auto fill = [&](const std::string& where) {
       if (where != at) return;
-      const auto id = *operation::find_operation(state(), "latest");
+      const auto id = *store().find("latest");
       rlimit small = before;  // no file may grow beyond what the journal has; the toy's own files are smaller
       small.rlim_cur = std::filesystem::file_size(state() + "/operations/" + id + "/journal.jsonl");
       ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
@@ -247,7 +249,7 @@ TEST_F(Engine, a_journal_that_fills_up_stops_it_where_it_stands) {
     EXPECT_EQ(report.error().id, "operation.journal_unwritable") << report.error().to_string();
     EXPECT_EQ(exit_code(report.error().error_class), 9);
     EXPECT_NE(report.error().hint.find("operations resume " + executor.operation()), std::string::npos);
-    EXPECT_EQ(operation::list_operations(state())->front().state, "unfinished");
+    EXPECT_EQ(store().list()->front().state, "unfinished");
     expect_allowed_end(root(), start_, fails);
   }
 }
@@ -255,7 +257,7 @@ TEST_F(Engine, a_journal_that_fills_up_stops_it_where_it_stands) {
 TEST_F(Engine, a_lock_lost_on_the_way_stops_it_without_writing) {
   size_t records = 0;
   const auto remove_lock = [&](const std::string& where) {
-    if (where == "step_done stop-m1") std::filesystem::remove(operation::lock_file_of(state(), "toys/shop"));
+    if (where == "step_done stop-m1") std::filesystem::remove(operation::lock_file_of(state(), kToys));
     if (where.starts_with("step_")) ++records;
   };
   Executor executor(toy_options(root(), remove_lock));
@@ -281,7 +283,7 @@ TEST_F(Engine, asks_the_members_to_refuse_older_ones_before_anything_else) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().id, "agent.stale_epoch");
   EXPECT_EQ(told, std::vector<uint64_t>{42});
-  EXPECT_TRUE(operation::list_operations(state())->empty());
+  EXPECT_TRUE(store().list()->empty());
   EXPECT_EQ(toy_files(root()), start_);
 
   // Neither is one gone on with.

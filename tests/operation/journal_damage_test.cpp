@@ -34,7 +34,8 @@ class JournalDamage : public testing::Test {
     for (const char c : good_) lines_ += c == '\n';
   }
   std::string root() const { return dir_->path(); }
-  operation::StoredOperation stored() const { return *operation::read_operation(root() + "/state", id_); }
+  operation::FileOperationStore store() const { return operation::FileOperationStore(root() + "/state"); }
+  operation::StoredOperation stored() const { return *store().read(id_); }
 
   std::optional<Folder> dir_;
   Files start_;
@@ -43,6 +44,8 @@ class JournalDamage : public testing::Test {
 };
 
 TEST_F(JournalDamage, cut_at_every_byte_is_a_torn_tail) {
+  const auto lock = store().acquire({kToys, id_, "test"});
+  ASSERT_TRUE(lock);
   for (size_t length = good_.find('\n') + 1; length <= good_.size(); ++length) {
     spill(journal_, good_.substr(0, length));
     const auto read = stored();
@@ -52,7 +55,7 @@ TEST_F(JournalDamage, cut_at_every_byte_is_a_torn_tail) {
     const bool only_newline_gone = length < good_.size() && good_[length] == '\n';
     ASSERT_EQ(read.records.size(), whole + only_newline_gone) << length;
     ASSERT_EQ(read.torn, good_[length - 1] != '\n' && !only_newline_gone) << length;
-    const auto opened = operation::Journal::open(root() + "/state", id_);
+    const auto opened = store().open(**lock, id_);
     ASSERT_TRUE(opened) << length;
     const std::string after = slurp(journal_);
     ASSERT_TRUE(good_.starts_with(after) && after.ends_with('\n')) << length;
@@ -149,8 +152,8 @@ TEST_F(JournalDamage, a_damaged_one_stands_in_the_way_until_it_is_abandoned) {
   EXPECT_NE(refused.error().hint.find("abandon " + id_), std::string::npos);
   ASSERT_TRUE(executor.abandon(id_));
   EXPECT_EQ(executor.abandon(id_).error().id, "operation.over");
-  EXPECT_EQ(operation::list_operations(root() + "/state")->front().state, "abandoned");
-  EXPECT_TRUE(operation::ClusterLock::acquire(root() + "/state", {"toys/shop", "next", "test"}));
+  EXPECT_EQ(store().list()->front().state, "abandoned");
+  EXPECT_TRUE(store().acquire({kToys, "next", "test"}));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ class KillSweep : public testing::Test {
     make_toy(root_, already, already);
     start_ = toy_files(root_);
   }
+  operation::FileOperationStore store() const { return operation::FileOperationStore(root_ + "/state"); }
   RunResult toy(const std::string& verb, const std::string& how = "", long at = 0) {
     return run_program({TOY_OPERATION, verb, root_, how, std::to_string(at)});
   }
@@ -44,10 +45,10 @@ TEST_F(KillSweep, killed_at_every_point_then_ended) {
       SCOPED_TRACE("killed at point " + std::to_string(at) + (by_undo ? ", then undo" : ", then resume"));
       begin(at % 2);
       ASSERT_EQ(toy("run", "kill", at).exit_code, 128 + SIGKILL);
-      const auto open = operation::unfinished_operations(root_ + "/state", "toys/shop");
+      const auto open = store().unfinished(kToys);
       if (!open->empty()) {
         EXPECT_EQ(open->front().state, "unfinished") << "the dead owner's lock is free";
-        const auto other = operation::ClusterLock::acquire(root_ + "/state", {"toys/shop", "other", "switchover"});
+        const auto other = store().acquire({kToys, "other", "switchover"});
         ASSERT_FALSE(other) << "nobody else may touch the cluster";
         EXPECT_EQ(other.error().id, "operation.unfinished");
       }
@@ -86,7 +87,7 @@ TEST_F(KillSweep, told_to_stop_at_every_point) {
       SCOPED_TRACE(std::string(how) + " at point " + std::to_string(at));
       begin(at % 2);
       const auto run = toy("run", how, at);
-      const auto open = *operation::unfinished_operations(root_ + "/state", "toys/shop");
+      const auto open = *store().unfinished(kToys);
       if (run.exit_code == 0) {
         ++finished;
         EXPECT_EQ(toy_files(root_), toy_goal(start_));

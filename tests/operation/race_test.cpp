@@ -15,8 +15,6 @@
 namespace holdfast::test {
 namespace {
 
-using operation::ClusterLock;
-
 class Race : public testing::Test {
  protected:
   void SetUp() override {
@@ -25,6 +23,7 @@ class Race : public testing::Test {
   }
   std::string root() const { return dir_->path(); }
   std::string state() const { return root() + "/state"; }
+  operation::FileOperationStore store() const { return operation::FileOperationStore(state()); }
   sys::Process holder() {
     return *sys::spawn({.argv = {TOY_OPERATION, "hold", root()},
                         .in = sys::Stdio::pipe(),
@@ -72,29 +71,29 @@ TEST_F(Race, the_refusal_names_the_owner_and_its_death_frees_the_lock) {
   auto owner = holder();
   const sys::Fd in = owner.take_stdin(), out = owner.take_stdout();
   ASSERT_EQ(first_line(out.get()), "got 1");
-  const auto held = operation::lock_holder(state(), "toys/shop");
+  const auto held = store().holder(kToys);
   ASSERT_TRUE(held);
   EXPECT_EQ(held->pid, owner.pid());
   EXPECT_EQ(held->process_start, sys::process_start_time(owner.pid()));
-  const auto refused = ClusterLock::acquire(state(), {"toys/shop", "mine", "repair"});
+  const auto refused = store().acquire({kToys, "mine", "repair"});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().id, "operation.locked");
   EXPECT_EQ(refused.error().error_class, ErrorClass::conflict);
   EXPECT_NE(refused.error().message.find("hold (process " + std::to_string(owner.pid())), std::string::npos);
   EXPECT_EQ(refused.error().hint, "holdfast operations show op-" + std::to_string(owner.pid()));
-  EXPECT_TRUE(ClusterLock::acquire(state(), {"toys/other", "mine", "repair"})) << "another cluster";
+  EXPECT_TRUE(store().acquire({operation::ClusterKey("toys/other"), "mine", "repair"})) << "another cluster";
   ASSERT_TRUE(owner.kill());
-  EXPECT_FALSE(operation::lock_holder(state(), "toys/shop"));
-  const auto lock = ClusterLock::acquire(state(), {"toys/shop", "mine", "repair"});
+  EXPECT_FALSE(store().holder(kToys));
+  const auto lock = store().acquire({kToys, "mine", "repair"});
   ASSERT_TRUE(lock) << lock.error().to_string();
-  EXPECT_EQ(lock->epoch(), 2u);
+  EXPECT_EQ((*lock)->epoch(), 2u);
 }
 
 TEST_F(Race, epochs_never_go_back) {
   const auto epoch = [&](uint64_t known) {
-    const auto lock = ClusterLock::acquire(state(), {"toys/shop", "mine", "repair", known});
+    const auto lock = store().acquire({kToys, "mine", "repair", known});
     EXPECT_TRUE(lock) << lock.error().to_string();
-    return lock ? lock->epoch() : 0;
+    return lock ? (*lock)->epoch() : 0;
   };
   EXPECT_EQ(epoch(0), 1u);
   EXPECT_EQ(epoch(0), 2u);
@@ -107,30 +106,31 @@ TEST_F(Race, epochs_never_go_back) {
   EXPECT_EQ(epoch(44), 45u) << "a restored state directory";
   std::filesystem::remove_all(state());
   EXPECT_EQ(epoch(45), 46u) << "a deleted state directory";
-  std::ofstream(operation::epoch_file_of(state(), "toys/shop")) << "forty-six";
-  const auto refused = ClusterLock::acquire(state(), {"toys/shop", "mine", "repair"});
+  std::ofstream(operation::epoch_file_of(state(), kToys)) << "forty-six";
+  const auto refused = store().acquire({kToys, "mine", "repair"});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().id, "operation.epoch_damaged");
   EXPECT_EQ(epoch(46), 47u) << "the members know it";
 }
 
 TEST_F(Race, a_lock_whose_file_was_removed_is_noticed) {
-  const auto lock = ClusterLock::acquire(state(), {"toys/shop", "mine", "repair"});
+  const auto lock = store().acquire({kToys, "mine", "repair"});
   ASSERT_TRUE(lock);
-  EXPECT_TRUE(lock->confirm());
-  std::filesystem::remove(operation::lock_file_of(state(), "toys/shop"));
-  EXPECT_EQ(lock->confirm().error().id, "operation.lock_lost");
-  const auto second = ClusterLock::acquire(state(), {"toys/shop", "other", "repair"});
+  EXPECT_TRUE((*lock)->confirm());
+  std::filesystem::remove(operation::lock_file_of(state(), kToys));
+  EXPECT_EQ((*lock)->confirm().error().id, "operation.lock_lost");
+  const auto second = store().acquire({kToys, "other", "repair"});
   ASSERT_TRUE(second);
-  EXPECT_EQ(lock->confirm().error().id, "operation.lock_lost");
-  EXPECT_TRUE(second->confirm());
+  EXPECT_EQ((*lock)->confirm().error().id, "operation.lock_lost");
+  EXPECT_TRUE((*second)->confirm());
 }
 
 TEST_F(Race, names_of_clusters_never_share_a_file) {
   std::set<std::string> files;
   for (const char* name : {"a/b.c", "a.b/c", "a/b/c", "a%2Eb/c", "a/b%2Fc", "A/b.c"})
-    EXPECT_TRUE(files.insert(operation::lock_file_of("s", name)).second) << name;
-  EXPECT_EQ(operation::lock_file_of("/s", "shop/shop-mysql"), "/s/operations/locks/shop.shop-mysql");
+    EXPECT_TRUE(files.insert(operation::lock_file_of("s", operation::ClusterKey(name))).second) << name;
+  EXPECT_EQ(operation::lock_file_of("/s", operation::ClusterKey("shop/shop-mysql")),
+            "/s/operations/locks/shop.shop-mysql");
 }
 
 }  // namespace

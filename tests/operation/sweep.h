@@ -9,14 +9,16 @@
 #include <stdexcept>
 #include <string>
 
+#include "operation/file_store.h"
 #include "operation/folders.h"
-#include "operation/operations.h"
 #include "sys/file.h"
 #include "tests/operation/toy.h"
 
 namespace holdfast::test {
 
 using Files = std::map<std::string, std::string>;
+
+inline const operation::ClusterKey kToys("toys/shop");
 
 /// A folder of its own, in memory where there is such a place: these tests sync thousands of times.
 class Folder {
@@ -41,9 +43,10 @@ class Folder {
 /// The last epoch any journal of the toy cluster speaks of.
 inline uint64_t journaled_epoch(const std::string& root) {
   uint64_t last = 0;
-  const auto all = operation::list_operations(root + "/state");
+  const operation::FileOperationStore store(root + "/state");
+  const auto all = store.list();
   for (const auto& summary : *all) {
-    const auto stored = operation::read_operation(root + "/state", summary.id);
+    const auto stored = store.read(summary.id);
     for (const auto& record : stored->records) last = std::max(last, record.data["epoch"].unsigned_integer());
   }
   return last;
@@ -52,12 +55,12 @@ inline uint64_t journaled_epoch(const std::string& root) {
 /// Ends what was interrupted, by resume or by undo, and looks whether the end is one of the allowed ones. `start` is
 /// the world before the operation first began.
 inline void expect_allowed_end(const std::string& root, const Files& start, bool by_undo) {
-  const std::string state = root + "/state";
-  const auto open = operation::unfinished_operations(state, "toys/shop");
+  operation::FileOperationStore store(root + "/state");
+  const auto open = store.unfinished(kToys);
   ASSERT_TRUE(open) << open.error().to_string();
   ASSERT_LE(open->size(), 1u);
   if (open->empty()) {
-    const auto all = operation::list_operations(state);
+    const auto all = store.list();
     if (all->empty()) {
       EXPECT_EQ(toy_files(root), start) << "nothing was journaled, but something was done";
       return;
@@ -75,8 +78,8 @@ inline void expect_allowed_end(const std::string& root, const Files& start, bool
   EXPECT_EQ(toy_files(root), report->phase == operation::Phase::done ? toy_goal(start) : start)
       << operation::phase_name(report->phase);
   EXPECT_GT(journaled_epoch(root), last_epoch);
-  EXPECT_TRUE(operation::unfinished_operations(state, "toys/shop")->empty());
-  const auto lock = operation::ClusterLock::acquire(state, {"toys/shop", "next", "test"});
+  EXPECT_TRUE(store.unfinished(kToys)->empty());
+  const auto lock = store.acquire({kToys, "next", "test"});
   EXPECT_TRUE(lock) << lock.error().to_string();
 }
 

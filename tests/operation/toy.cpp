@@ -8,6 +8,7 @@
 #include <iterator>
 #include <optional>
 
+#include "operation/file_store.h"
 #include "sys/file.h"
 #include "sys/write_at.h"
 
@@ -319,7 +320,7 @@ std::map<std::string, std::string> toy_goal(const std::map<std::string, std::str
 
 operation::ExecutorOptions toy_options(const std::string& root, const Points& points, const ToyFaults& faults) {
   operation::ExecutorOptions options;
-  options.state_dir = root + "/state";
+  options.store = std::make_shared<operation::FileOperationStore>(root + "/state");
   options.handlers = toy_handlers(root, points, faults);
   options.world_now = [root]() -> Result<Value> { return toy_world(root); };
   if (points) {

@@ -11,8 +11,7 @@
 #include <string>
 
 #include "cli/signals.h"
-#include "operation/lock.h"
-#include "operation/operations.h"
+#include "operation/file_store.h"
 #include "tests/operation/toy.h"
 
 namespace holdfast::test {
@@ -24,10 +23,10 @@ int told(const Error& error) {
 }
 
 int hold(const std::string& root) {
-  const auto lock =
-      operation::ClusterLock::acquire(root + "/state", {"toys/shop", "op-" + std::to_string(::getpid()), "hold"});
+  operation::FileOperationStore store(root + "/state");
+  const auto lock = store.acquire({operation::ClusterKey("toys/shop"), "op-" + std::to_string(::getpid()), "hold"});
   if (!lock) return told(lock.error());
-  std::cout << "got " << lock->epoch() << std::endl;
+  std::cout << "got " << (*lock)->epoch() << std::endl;
   char byte;
   while (::read(STDIN_FILENO, &byte, 1) > 0) {
   }
@@ -53,7 +52,7 @@ int work(const std::string& verb, const std::string& root, const std::string& ho
   if (verb == "run") {
     report = executor.execute(toy_plan(root));
   } else {
-    const auto id = operation::find_operation(root + "/state", "latest");
+    const auto id = options.store->find("latest");
     if (!id) return told(id.error());
     report = verb == "resume" ? executor.resume(*id) : executor.undo(*id);
   }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "operation/file_store.h"
 #include "steward/caller.h"
 #include "steward/cluster_access.h"
 #include "sys/file.h"
@@ -172,16 +173,19 @@ class FakeCaller {
 
   steward::Caller caller() {
     return {.observer = observer,
-            .operations = steward::Operations(state_dir()),
+            .operations = steward::Operations(store()),
             .copies = copies,
             .stop = stop.get_token(),
             .pace = {.between_observations = std::chrono::milliseconds(1), .settle = std::chrono::milliseconds(1)}};
   }
   const std::string& state_dir() const { return dir_->path(); }
+  std::shared_ptr<operation::OperationStore> store() const {
+    return std::make_shared<operation::FileOperationStore>(state_dir());
+  }
   /// "repair done", "repair unfinished", ... oldest first.
   std::vector<std::string> operations() const {
     std::vector<std::string> states;
-    const auto all = operation::list_operations(state_dir());
+    const auto all = store()->list();
     if (!all) return {all.error().to_string()};
     for (const auto& one : *all) states.push_back(one.verb + " " + one.state);
     return states;
