@@ -20,7 +20,7 @@ foreach(lanes_list ${lanes_variables})
       set_tests_properties("${lanes_test}" PROPERTIES RESOURCE_LOCK "${lanes_engines}")
     elseif(lanes_name MATCHES "^lab\\.|labcommands")
       set_tests_properties("${lanes_test}" PROPERTIES RESOURCE_LOCK labs PROCESSORS 2)  # clusters of all engines
-    elseif(lanes_list MATCHES "^(lab|cluster|member|network|repair|stored|divergence|escrow|backup_lock)")
+    elseif(lanes_list MATCHES "^(lab|cluster|member|hosts|network|repair|stored|divergence|escrow|backup_lock)")
       set_tests_properties("${lanes_test}" PROPERTIES RESOURCE_LOCK mariadb)
     endif()
     # The long ones first: what starts last decides when all is over.

@@ -25,8 +25,10 @@ std::string bytes_of(const std::string& path) {
   return text ? std::string(as_text(text->span())) : "";
 }
 
-void RepairWorld::up() {
-  const auto up = lab.holdfast({"lab", "up", cluster_});
+void RepairWorld::up(std::vector<std::string> how) {
+  how.insert(how.begin(), {"lab", "up"});
+  how.push_back(cluster_);
+  const auto up = lab.holdfast(how);
   ASSERT_EQ(up.exit_code, 0) << up.err;
   const auto load = lab.holdfast({"lab", "load", "-c", cluster_, "--size", "2MB"});
   ASSERT_EQ(load.exit_code, 0) << load.err;

@@ -27,7 +27,8 @@ class RepairWorld {
     repository = lab.state_dir() + "/repository";
   }
 
-  void up();
+  /// `how`: further arguments of `lab up`.
+  void up(std::vector<std::string> how = {});
 
   const std::string& cluster() const { return cluster_; }
   std::string name(int i) const { return cluster_ + "-" + std::to_string(i); }
