@@ -28,11 +28,13 @@ std::vector<Command> pki_commands() {
        .examples = {{"holdfast pki init", "once, on a machine that is well kept"}}},
       {.path = "pki issue",
        .summary = "make a certificate for an agent or a caller",
-       .description =
-           "Makes NAME.key and NAME.crt, signed by the authority of `pki init`. KIND is what the holder may do: `observe`\n"
-           "looks, `operate` looks and changes, `agent` answers for a database server and copies from other agents. An\n"
-           "agent's NAME is the name or address by which it is called; --san gives it further ones. A running agent uses a\n"
-           "replaced certificate without a restart.",
+       .description = "Makes NAME.key and NAME.crt, signed by the authority of `pki init`. KIND is what the holder may "
+                      "do: `observe`\n"
+                      "looks, `operate` looks and changes, `agent` answers for a database server and copies from other "
+                      "agents. An\n"
+                      "agent's NAME is the name or address by which it is called; --san gives it further ones. A "
+                      "running agent uses a\n"
+                      "replaced certificate without a restart.",
        .flags = {{.name = "san",
                   .type = FlagType::list,
                   .help = "a further name or address of the host",

@@ -141,7 +141,8 @@ Exit run_pki_show(Context& context) {
                                                                "ISSUER", "SERIAL", "FINGERPRINT"}
                                     : std::vector<std::string>{"FILE", "NAME", "ROLE", "NAMES", "UNTIL", "STATE"});
   for (const std::string& file : files) {
-    const CertificateInfo info = TRY(net::describe_certificate(TRY(net::read_pem_file(file))).context(file));
+    const std::string pem = TRY(net::read_pem_file(file));
+    const CertificateInfo info = TRY(net::describe_certificate(pem).context(file));
     Value value = certificate_value(info, now);
     value.set("file", file);
     list.push_back(std::move(value));

@@ -130,7 +130,8 @@ Result<sys::Fd> connect_any(const std::vector<Endpoint>& endpoints, Deadline dea
 }
 
 Result<sys::Fd> tcp_connect(const std::string& host, int port, Deadline deadline, std::stop_token stop) {
-  return connect_any(TRY(resolve(host, port, deadline, stop)), deadline, stop);
+  const auto endpoints = TRY(resolve(host, port, deadline, stop));
+  return connect_any(endpoints, deadline, stop);
 }
 
 void prepare_socket(int fd) {

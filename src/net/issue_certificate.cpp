@@ -127,7 +127,7 @@ bool push_text(GENERAL_NAMES* names, int type, std::string_view text) {
   if (!name || !value || ASN1_STRING_set(value.get(), text.data(), static_cast<int>(text.size())) != 1) return false;
   GENERAL_NAME_set0_value(name.get(), type, value.release());
   if (sk_GENERAL_NAME_push(names, name.get()) <= 0) return false;
-  name.release();
+  [[maybe_unused]] const auto* now_the_lists = name.release();
   return true;
 }
 

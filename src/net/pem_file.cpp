@@ -30,6 +30,7 @@ Result<std::string> read_pem_file(const std::string& path) {
   const sys::Fd fd = TRY(sys::open_file(path, O_RDONLY | O_NONBLOCK));
   std::string text(kLongest + 1, '\0');
   text.resize(TRY(sys::read_full(fd.get(), {reinterpret_cast<uint8_t*>(text.data()), text.size()})));
+  text.shrink_to_fit();
   if (text.size() > static_cast<size_t>(kLongest))
     return fail(ErrorClass::refused, "net.pem_file", path + " is not a file of at most 1 MiB");
   return text;

@@ -57,11 +57,12 @@ Result<PkiFiles> init_authority(const std::string& directory, const std::string&
       std::any_of(name.begin(), name.end(), [](char c) { return c >= 0 && c < 0x20; }))
     return fail(ErrorClass::usage, "pki.name", "an authority's name has 1 to 64 bytes, and no line ends",
                 "--name TEXT");
-  const PkiFiles files{authority_certificate(directory), authority_key(directory), {}};
+  PkiFiles files{authority_certificate(directory), authority_key(directory), {}};
   const Issued issued = TRY(make_authority(name, lifetime));
   TRY_VOID(sys::make_directories(directory, 0700));
   TRY_VOID(write_pair(files.certificate, files.key, issued));
-  return PkiFiles{files.certificate, files.key, TRY(describe_certificate(issued.certificate))};
+  files.info = TRY(describe_certificate(issued.certificate));
+  return files;
 }
 
 Status check_request(const PkiRequest& request) {
@@ -82,7 +83,9 @@ Result<PkiFiles> issue_into(const std::string& directory, const std::string& out
   if (::access(ca.c_str(), F_OK) != 0)
     return fail(ErrorClass::refused, "pki.no_authority", "there is no authority in " + directory + ": no ca.crt",
                 "holdfast pki init --dir " + directory);
-  const Issued authority{TRY(read_pem_file(ca)), TRY(read_key_file(authority_key(directory)))};
+  Issued authority;
+  authority.certificate = TRY(read_pem_file(ca));
+  authority.key = TRY(read_key_file(authority_key(directory)));
   const CertificateInfo info = TRY(describe_certificate(authority.certificate).context(ca));
   if (info.not_after <= now)
     return fail(ErrorClass::refused, "pki.authority_expired",
@@ -95,10 +98,11 @@ Result<PkiFiles> issue_into(const std::string& directory, const std::string& out
   for (const std::string& name : request.names)
     if (std::find(wanted.names.begin(), wanted.names.end(), name) == wanted.names.end()) wanted.names.push_back(name);
   const Issued issued = TRY(issue_certificate(authority, wanted));
-  const PkiFiles files{out + "/" + request.name + ".crt", out + "/" + request.name + ".key", {}};
+  PkiFiles files{out + "/" + request.name + ".crt", out + "/" + request.name + ".key", {}};
   TRY_VOID(sys::make_directories(out, 0700));
   TRY_VOID(write_pair(files.certificate, files.key, issued));
-  return PkiFiles{files.certificate, files.key, TRY(describe_certificate(issued.certificate))};
+  files.info = TRY(describe_certificate(issued.certificate));
+  return files;
 }
 
 }  // namespace holdfast::net

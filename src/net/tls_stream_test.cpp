@@ -166,7 +166,8 @@ TEST(Tls, AnAuthoritysEndIsSaid) {
   const Authority authority("Old authority", past);
   Ends ends = connect(context(authority.person(Role::operate, past)), context(authority.agent(past)));
   ASSERT_EQ(id_of(ends.client), "net.tls_expired");
-  EXPECT_NE(ends.client.error().message.find("certificate of the authority CN=Old authority expired"), std::string::npos)
+  EXPECT_NE(ends.client.error().message.find("certificate of the authority CN=Old authority expired"),
+            std::string::npos)
       << ends.client.error().message;
 }
 
@@ -330,7 +331,7 @@ class TlsPair : public ::testing::Test {
 TEST_F(TlsPair, AMebibyteEachWayAndEachEnds) {
   const std::string request = noise(1 << 20, 5), reply = noise(1 << 20, 6);
   auto served = std::async(std::launch::async, [&]() -> Result<std::string> {
-    const std::string got = TRY(read_to_end(*server_));
+    std::string got = TRY(read_to_end(*server_));
     TRY_VOID(server_->write_all(as_bytes(reply), soon()));  // the client has ended its writing, not its reading
     TRY_VOID(server_->end_writing(soon()));
     return got;

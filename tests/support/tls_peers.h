@@ -85,7 +85,8 @@ class Listener {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
-    if (::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(fd_.get(), backlog) != 0 ||
+    if (!fd_ || ::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+        ::listen(fd_.get(), backlog) != 0 ||
         ::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
       throw std::runtime_error("no port on loopback");
     port_ = ntohs(address.sin_port);
