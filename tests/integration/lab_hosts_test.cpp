@@ -15,6 +15,7 @@
 #include "lab/hosts.h"
 #include "lab/slow_wire.h"
 #include "net/certificates.h"
+#include "sql/postgres.h"
 #include "sys/any_process.h"
 #include "sys/net_namespace.h"
 #include "tests/support/host_sockets.h"
@@ -371,6 +372,17 @@ TEST(LabHosts, PostgresNetworkIsCutSlowedAndHealed) {
   EXPECT_EQ(ask_tcp(Engine::postgres, lab.member("shop-postgres-0"), "INSERT INTO t VALUES (1)"), "");
   healed(1);
   arrives(Engine::postgres, lab.member("shop-postgres-1"), "SELECT count(*) FROM t", "1");
+
+  // Also what comes by a connection that was there before does not reach it, though the client may send.
+  sql::Target over_tcp = target_of(lab.member("shop-postgres-0")), by_socket = over_tcp;
+  over_tcp.plain_text = true;
+  by_socket.socket = lab.member("shop-postgres-0")["socket"].text();
+  auto before = sql::PostgresConnection::connect(over_tcp, Deadline::in(seconds(10)));
+  ASSERT_TRUE(before) << before.error().to_string();
+  do_it({"break", "partition", "shop-postgres-0"});
+  EXPECT_FALSE(before->query("INSERT INTO t VALUES (7)", Deadline::in(seconds(2))));
+  EXPECT_EQ(ask(Engine::postgres, by_socket, "SELECT count(*) FROM t WHERE a = 7"), "0");
+  healed(0);
 
   // Down takes away what nobody healed.
   do_it({"break", "host-slow", "shop-postgres-0"});
