@@ -47,7 +47,7 @@ class StewardBootstrap : public testing::Test {
 
   std::vector<cluster::MemberFacts> facts_;
   Value recovered_ = Value::object({{"error", Value::object({{"class", "unavailable"},
-                                                             {"id", "agent.unreachable"},
+                                                             {"id", "test.no_agent"},
                                                              {"message", "its agent does not answer"},
                                                              {"hint", ""}})}});
   test::FakeCluster cluster_;

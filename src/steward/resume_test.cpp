@@ -69,9 +69,11 @@ TEST_F(Resume, IsUndone) {
   const auto outcome = undo_operation(request(), find(), caller_.caller());
   ASSERT_TRUE(outcome.status) << outcome.status.error().to_string();
   EXPECT_EQ(caller_.operations(), Lines{"repair failed"});
-  const auto again = undo_operation(request(), find(), caller_.caller());
-  ASSERT_FALSE(again.status);
-  EXPECT_EQ(again.status.error().id, "operation.over");
+  for (bool dry_run : {false, true}) {
+    const auto again = undo_operation(request({}, dry_run), find(), caller_.caller());
+    ASSERT_FALSE(again.status);
+    EXPECT_EQ(again.status.error().id, "operation.over");
+  }
 }
 
 TEST_F(Resume, ADryRunChecksAndChangesNothing) {
