@@ -9,6 +9,7 @@
 #include "agent/channels.h"
 #include "agent/copy.h"
 #include "agent/launch.h"
+#include "agent/peers.h"
 #include "cluster/server_words.h"
 #include "engine/private_files.h"
 #include "engine/programs.h"
@@ -36,19 +37,21 @@ std::string unquoted(const std::string& literal) {
 Result<engine::Channel> channel_to(const MemberConfig& config, const SourceToCheck& source) {
   engine::Channel channel;
   const auto noted = noted_channels(config);
-  const auto is_member = [&](const engine::Channel& c) {
-    return std::ranges::any_of(config.peers, [&](const Peer& p) { return p.host == c.host && p.port == c.port; });
-  };
-  const auto same = std::ranges::find_if(
-      noted, [&](const engine::Channel& c) { return c.host == source.host && c.port == source.port; });
-  const auto own = same != noted.end() ? same : std::ranges::find_if(noted, is_member);
+  const PeerSources sources(config, noted);
+  const Peer* peer = config.find_peer(source.member);
+  const auto same = std::ranges::find_if(noted, [&](const engine::Channel& c) {
+    return peer ? sources.peer(c) == peer : c.host == source.host && c.port == source.port;
+  });
+  const auto own = same != noted.end()
+                       ? same
+                       : std::ranges::find_if(noted, [&](const engine::Channel& c) { return sources.peer(c); });
   if (own != noted.end()) channel = *own;
   if (source.renew || channel.user.empty() || channel.user == config.replication_user || channel.password.empty()) {
     channel.user = config.replication_user;
     channel.password = Secret(TRY(read_password(config.replication_password_file)));
   }
-  channel.host = source.host;
-  channel.port = source.port;
+  channel.host = peer ? peer->host : source.host;
+  channel.port = peer ? peer->port : source.port;
   return channel;
 }
 

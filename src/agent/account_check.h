@@ -13,6 +13,7 @@
 namespace holdfast::agent {
 
 struct SourceToCheck {
+  std::string member;  ///< its name, where it is a peer: then it is reached as the member's agent knows it
   std::string host;
   int port = 0;
   bool renew = false;  ///< with the account the agent has, whatever the connection has now

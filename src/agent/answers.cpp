@@ -154,7 +154,8 @@ Result<Value> Answers::status(const Asked& asked) {
                         {"role", config.role == Role::replica ? "replica" : "primary"},
                         {"upstream", config.upstream},
                         {"upstreamAddress", upstream ? fmt::format("{}:{}", upstream->host, upstream->port) : ""},
-                        {"channels", followed_value(config)},
+                        {"channels", noted_value(config)},
+                        {"network", network_value(server_.pid())},
                         {"dataDir", config.data_dir()},
                         {"socket", config.server_socket()},
                         {"host", config.host},
@@ -206,7 +207,9 @@ Result<Value> Answers::wal_end(const Asked& asked) {
 Result<Value> Answers::check_account(const Asked& asked) {
   const Value& request = asked.request;
   return agent::check_account(
-      asked.config, {request["host"].text(), static_cast<int>(request["port"].integer()), request["renew"].boolean()},
+      asked.config,
+      {request["member"].text(), request["host"].text(), static_cast<int>(request["port"].integer()),
+       request["renew"].boolean()},
       asked.deadline.at_most(seconds(10)), token());
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "agent/copy.h"
+#include "agent/peers.h"
 #include "agent/server_files.h"
 #include "codec/value.h"
 #include "engine/stored/files.h"
@@ -64,14 +65,11 @@ void fill_in_passwords(const MemberConfig& config, std::vector<engine::Channel>&
 void keep_origins(engine::Channel& channel, const std::vector<engine::Channel>& known) {
   std::set<std::string> origins(channel.origins.begin(), channel.origins.end());
   for (const auto& before : known)
-    if (before.name == channel.name && before.host == channel.host && before.port == channel.port)
+    if (before.name == channel.name && before.host == channel.host && before.port == channel.port) {
       origins.insert(before.origins.begin(), before.origins.end());
+      if (channel.source_uuid.empty()) channel.source_uuid = before.source_uuid;
+    }
   channel.origins.assign(origins.begin(), origins.end());
-}
-
-bool from_a_member(const MemberConfig& config, const engine::Channel& channel) {
-  return std::ranges::any_of(config.peers,
-                             [&](const Peer& peer) { return peer.host == channel.host && peer.port == channel.port; });
 }
 
 }  // namespace
@@ -93,11 +91,19 @@ Status note_channels(const MemberConfig& config, Deadline deadline, std::stop_to
   const auto known = noted_channels(config);
   for (auto& channel : channels) keep_origins(channel, known);
   // One that is gone may have been taken away by mistake: it is needed to follow a member as before.
-  const auto of_a_member = [&](const engine::Channel& c) { return from_a_member(config, c); };
-  if (std::ranges::none_of(channels, of_a_member))
-    for (const auto& before : known)
-      if (of_a_member(before) && std::ranges::find(channels, before.name, &engine::Channel::name) == channels.end())
-        channels.push_back(before);
+  const auto is_there = [&](const engine::Channel& c) {
+    return std::ranges::find(channels, c.name, &engine::Channel::name) != channels.end();
+  };
+  if (!std::ranges::all_of(known, is_there)) {
+    auto all = channels;
+    all.insert(all.end(), known.begin(), known.end());
+    const PeerSources sources(config, all);
+    const auto of_a_member = [&](const engine::Channel& c) { return sources.peer(c) != nullptr; };
+    const auto may_be = [&](const engine::Channel& c) { return channels.empty() && sources.source(c).unknown(); };
+    if (std::ranges::none_of(channels, of_a_member))
+      for (const auto& before : known)
+        if (!is_there(before) && (of_a_member(before) || may_be(before))) channels.push_back(before);
+  }
   Value list{Value::List()};
   for (const auto& channel : channels) list.push(engine::channel_value(channel));
   Secret body(codec::to_json(Value::object({{"channels", list}})) + "\n");
@@ -106,19 +112,27 @@ Status note_channels(const MemberConfig& config, Deadline deadline, std::stop_to
   return sys::publish_file(record_of(config), as_bytes(body.reveal()), 0600);
 }
 
-Value followed_value(const MemberConfig& config) {
-  std::string followed;
-  std::set<std::string> foreign;
-  const Peer* upstream = config.find_peer(config.upstream);
-  for (const auto& c : noted_channels(config)) {
-    const bool wanted = upstream && upstream->host == c.host && upstream->port == c.port;
-    if (!from_a_member(config, c)) {
-      if (!c.name.empty()) foreign.insert(c.origins.begin(), c.origins.end());
-    } else if (followed.empty() || wanted) {
-      followed = fmt::format("{}:{}", c.host, c.port);
-    }
+Value noted_value(const MemberConfig& config) {
+  Value list{Value::List()};
+  for (const auto& c : noted_channels(config))
+    list.push(Value::object({{"channel", c.name},
+                             {"upstream", fmt::format("{}:{}", c.host, c.port)},
+                             {"sourceUuid", c.source_uuid},
+                             {"origins", Value::list_of(c.origins)}}));
+  return list;
+}
+
+std::vector<cluster::Following> noted_from(const Value& list) {
+  std::vector<cluster::Following> noted;
+  for (const auto& one : list.items()) {
+    cluster::Following f;
+    f.channel = one["channel"].text();
+    f.upstream = one["upstream"].text();
+    f.source_uuid = one["sourceUuid"].text();
+    for (const auto& origin : one["origins"].items()) f.origins.push_back(origin.text());
+    noted.push_back(std::move(f));
   }
-  return Value::object({{"followed", followed}, {"foreignOrigins", Value::list_of(foreign)}});
+  return noted;
 }
 
 void ChannelWatch::start() {

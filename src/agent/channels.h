@@ -13,6 +13,7 @@
 
 #include "agent/config.h"
 #include "base/deadline.h"
+#include "cluster/facts.h"
 #include "engine/channels.h"
 
 namespace holdfast::agent {
@@ -23,9 +24,11 @@ Status note_channels(const MemberConfig& config, Deadline deadline, std::stop_to
 /// What was noted last; empty where nothing was.
 std::vector<engine::Channel> noted_channels(const MemberConfig& config);
 
-/// {"followed": "host:port" of the member it followed, "foreignOrigins": engine::Channel::origins of connections whose
-/// source is no member}, from what was noted last.
-codec::Value followed_value(const MemberConfig& config);
+/// What was noted last, without passwords, for who can tell which members the sources are: [{"channel", "upstream",
+/// "sourceUuid", "origins"}].
+codec::Value noted_value(const MemberConfig& config);
+/// noted_value() as facts.
+std::vector<cluster::Following> noted_from(const codec::Value& list);
 
 /// Notes them again and again from a thread of its own: a server that hangs holds nobody else up.
 class ChannelWatch {

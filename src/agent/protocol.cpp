@@ -13,8 +13,9 @@ constexpr RequestKind kRequests[] = {
     // What can be seen.
     {"ping", Effect::looks, Right::observe, 1, false, "", "agent {pid, version, member}", "Whether the agent answers."},
     {"status", Effect::looks, Right::observe, 1, false, "",
-     "agent, cluster, member, engine, role, upstream, epoch, outside[], server {state, pid, mode, data, lastExit, "
-     "initialised, side, progress}",
+     "agent, cluster, member, engine, role, upstream, epoch, channels[] {channel, upstream, sourceUuid, origins}, "
+     "network {id, hostname, addresses[]}, outside[], server {state, pid, mode, data, lastExit, initialised, side, "
+     "progress}",
      "The agent, its member as it is configured, and the server's process."},
     {"inspect", Effect::looks, Right::observe, 1, false, "",
      "processState, volumes[], logTail, stored, leftovers[], pageCheck, readings[]",
@@ -27,8 +28,9 @@ constexpr RequestKind kRequests[] = {
      "MariaDB, MySQL: transactions that its log has empty or passes over."},
     {"wal_end", Effect::looks, Right::observe, 1, false, "", "end, timeline, history, unknown",
      "PostgreSQL: how far the WAL in pg_wal goes."},
-    {"check_account", Effect::looks, Right::observe, 1, false, "host, port, renew", "checked, user, refusal, why",
-     "MariaDB, MySQL: whether the replication account can log in at a source, from here and with this member's TLS."},
+    {"check_account", Effect::looks, Right::observe, 1, false, "member, host, port, renew", "checked, user, refusal, why",
+     "MariaDB, MySQL: whether the replication account can log in at a source, from here and with this member's TLS. A "
+     "peer is reached as it is configured here, whatever host and port say."},
     {"check_pages", Effect::looks, Right::observe, 1, false, "limitSeconds", "",
      "Reads the pages of all tables in the background; inspect reports what it found."},
     {"files", Effect::looks, Right::observe, 1, false, "", "files[] {name, size}",

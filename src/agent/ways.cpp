@@ -9,6 +9,7 @@
 
 #include "agent/data_dir.h"
 #include "agent/server_files.h"
+#include "sys/network.h"
 #include "sys/process.h"
 
 namespace holdfast::agent {
@@ -27,7 +28,12 @@ Result<Value> member_value(const MemberConfig& config) {
        {"adminUser", config.admin_user},
        {"adminPassword", TRY(read_password(config.admin_password_file)).reveal()},
        {"slot", config.slot_name()}});
+  auto peers = Value::object();
+  for (const auto& peer : config.peers)
+    peers.set(peer.name, Value::object({{"host", peer.host}, {"port", peer.port}}));
+  value.set("peers", peers);
   if (const Peer* upstream = config.find_peer(config.upstream)) {
+    value.set("upstream", upstream->name);
     value.set("upstreamHost", upstream->host);
     value.set("upstreamPort", upstream->port);
   }
@@ -36,6 +42,12 @@ Result<Value> member_value(const MemberConfig& config) {
     value.set("replicationPassword", TRY(read_password(config.replication_password_file)).reveal());
   }
   return value;
+}
+
+Value network_value(pid_t server) {
+  const auto network = sys::own_network(server);
+  return Value::object(
+      {{"id", network.id}, {"hostname", network.hostname}, {"addresses", Value::list_of(network.addresses)}});
 }
 
 Result<Value> directories_value(const MemberConfig& config) {

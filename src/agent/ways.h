@@ -18,6 +18,9 @@ Result<codec::Value> member_value(const MemberConfig& config);
 /// cannot be listed.
 Result<codec::Value> directories_value(const MemberConfig& config);
 
+/// {"id", "hostname", "addresses"} of sys/network.h: where its server can be reached, for who compares addresses.
+codec::Value network_value(pid_t server);
+
 /// Answers that the server's unix socket is connected, then carries bytes both ways until one side ends. Until then an
 /// error is returned with `answered` false. "agent.no_server" (unavailable) when nothing accepts connections there.
 Status serve_sql(const MemberConfig& config, net::Stream& stream, bool& answered, Deadline deadline,

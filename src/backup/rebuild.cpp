@@ -93,12 +93,17 @@ Result<bool> wait_for(const std::function<bool()>& done, std::stop_token stop) {
   return sys::wait_until(done, step(), stop);
 }
 
-/// The connection to its source as its supervisor last saw it: TLS, delay, filters, name. nullopt: not known.
-Result<std::optional<engine::Channel>> noted_channel(engine::MemberControl& replica) {
+using OwnChannels = std::map<std::string, std::string>;
+
+/// The connection to its source as its supervisor last saw it: TLS, delay, filters, name, and the address by which it
+/// reached it. nullopt: not known.
+Result<std::optional<engine::Channel>> noted_channel(engine::MemberControl& replica, const OwnChannels& own_channels) {
   const auto& setup = replica.setup();
+  const auto own = own_channels.find(setup.name);
+  if (own == own_channels.end()) return std::optional<engine::Channel>();
   auto noted = TRY(replica.noted_channels());
   for (auto& channel : noted) {
-    if (channel.host != setup.upstream_host || channel.port != setup.upstream_port || !channel.by_gtid) continue;
+    if (channel.name != own->second || !channel.by_gtid) continue;
     if (channel.user == setup.replication_user || channel.password.empty()) {
       channel.user = setup.replication_user;
       channel.password = setup.replication_password;
@@ -108,9 +113,9 @@ Result<std::optional<engine::Channel>> noted_channel(engine::MemberControl& repl
   return std::optional<engine::Channel>();
 }
 
-Status follow(Engine engine, engine::MemberControl& member, std::stop_token stop) {
+Status follow(Engine engine, engine::MemberControl& member, const OwnChannels& own_channels, std::stop_token stop) {
   const auto& replica = member.setup();
-  const auto channel = TRY(noted_channel(member));
+  const auto channel = TRY(noted_channel(member, own_channels));
   if (channel)
     TRY_VOID(
         engine::write_channel(engine, replica.socket, *channel, {.with_delay = false, .start = true}, soon(), stop));
@@ -127,11 +132,11 @@ Status follow(Engine engine, engine::MemberControl& member, std::stop_token stop
               fmt::format("{} does not follow its primary: {}", replica.name, follows.error().message), kReplicaHint);
 }
 
-Status start_mysql_family(Engine engine, std::vector<std::unique_ptr<engine::MemberControl>>& members, const Say& say,
-                          std::stop_token stop) {
+Status start_mysql_family(Engine engine, std::vector<std::unique_ptr<engine::MemberControl>>& members,
+                          const OwnChannels& own_channels, const Say& say, std::stop_token stop) {
   for (auto& member : members) TRY_VOID(member->start({}, step()));
   for (size_t i = 1; i < members.size(); ++i) {
-    TRY_VOID(follow(engine, *members[i], stop));
+    TRY_VOID(follow(engine, *members[i], own_channels, stop));
     if (say) say(fmt::format("{}: replicates", members[i]->setup().name));
   }
   return {};
@@ -260,15 +265,15 @@ Status copy_to_replicas(Engine engine, std::vector<std::unique_ptr<engine::Membe
   return {};
 }
 
-Status start_cluster(Engine engine, std::vector<std::unique_ptr<engine::MemberControl>>& members, const Say& say,
-                     std::stop_token stop) {
+Status start_cluster(Engine engine, std::vector<std::unique_ptr<engine::MemberControl>>& members,
+                     const OwnChannels& own_channels, const Say& say, std::stop_token stop) {
   switch (engine) {
     case Engine::galera:
       return start_galera(members, say, stop);
     case Engine::postgres:
       return start_postgres(members, say, stop);
     default:
-      return start_mysql_family(engine, members, say, stop);
+      return start_mysql_family(engine, members, own_channels, say, stop);
   }
 }
 

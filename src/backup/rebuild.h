@@ -1,6 +1,7 @@
 // What differs between engines when a cluster is rebuilt around a refilled primary.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -29,8 +30,8 @@ class AccountKeeper {
 /// the position their own history continues from.
 Status copy_to_replicas(cluster::Engine engine, std::vector<std::unique_ptr<engine::MemberControl>>& members,
                         const std::string& position, const Say& say);
-/// Starts all members and waits until every one is healthy and replicates.
+/// Starts all members and waits until every one is healthy and replicates. `own_channels`: RestoreRequest's.
 Status start_cluster(cluster::Engine engine, std::vector<std::unique_ptr<engine::MemberControl>>& members,
-                     const Say& say, std::stop_token stop);
+                     const std::map<std::string, std::string>& own_channels, const Say& say, std::stop_token stop);
 
 }  // namespace holdfast::backup

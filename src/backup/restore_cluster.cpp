@@ -263,7 +263,7 @@ Result<RestoreReport> restore_cluster(repo::Repository& repository, const Restor
     return fail(std::move(error));
   }
   // Point of no return: from here the new data serves; what fails now is repaired forward.
-  auto serve = start_cluster(request.engine, members, request.say, stop);
+  auto serve = start_cluster(request.engine, members, request.own_channels, request.say, stop);
   if (serve) serve = load_memory_tables(request.engine, members, report->memory, request.say, stop);
   if (!serve) {
     Error error = std::move(serve).error();

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "backup/replay.h"
 #include "backup/row_proof.h"
@@ -52,6 +54,8 @@ struct RestoreRequest {
   bool server_settings = false;                 ///< run what is in settings_path() too
   std::function<void(const std::string&)> say;  ///< one line per step
   std::atomic<uint64_t>* progress = nullptr;
+  /// MariaDB, MySQL: of replicas by name, the connection noted of it that leads to the member it is told to follow.
+  std::map<std::string, std::string> own_channels;
 };
 
 /// All members of the cluster, one of them primary. Errors: class failed when everything was put back, needs_operator

@@ -15,6 +15,7 @@
 #include "cluster/roles.h"
 #include "provider/epoch.h"
 #include "provider/member_agent.h"
+#include "provider/observe.h"
 #include "steward/operations.h"
 
 namespace holdfast::cli {
@@ -39,20 +40,39 @@ Result<std::unique_ptr<operation::ClusterLock>> keep_others_away(Context& contex
   return lock;
 }
 
-/// The replication connections from servers that are no members: the restored data has no position of theirs, and what
-/// they brought since the backup is not in it.
-Result<std::vector<std::string>> feeds_from_outside(
-    const cluster::DatabaseCluster& cluster, const std::vector<std::unique_ptr<engine::MemberControl>>& members) {
-  std::vector<std::string> feeds;
+/// What a restore does to the replication connections that the members' agents have noted.
+struct Connections {
+  /// From servers that are not members, or may not be: the restored data has no position of theirs, and what they
+  /// brought since the backup is not in it.
+  std::vector<std::string> lost;
+  std::map<std::string, std::string> own;  ///< backup::RestoreRequest::own_channels
+};
+
+Result<Connections> look_at_connections(const cluster::DatabaseCluster& cluster,
+                                        const std::vector<std::unique_ptr<engine::MemberControl>>& members,
+                                        const std::stop_token& stop) {
+  Connections found;
+  if (cluster.engine == cluster::Engine::postgres) return found;
+  const auto facts = provider::observe_members(cluster, std::chrono::seconds(5), stop);
+  const cluster::Topology topology(cluster, facts);
   for (const auto& member : members) {
-    for (const auto& channel : TRY(member->noted_channels())) {
-      const std::string source = fmt::format("{}:{}", channel.host, channel.port);
-      if (cluster::member_at(cluster, source)) continue;
-      feeds.push_back(fmt::format("{} replicates{} from {}, which is no member", member->setup().name,
-                                  channel.name.empty() ? "" : fmt::format(" (connection '{}')", channel.name), source));
+    const auto& setup = member->setup();
+    const auto self = topology.find(setup.name), wanted = topology.find(setup.upstream);
+    if (!self) continue;
+    std::vector<cluster::Following> streams;
+    for (const auto& channel : TRY(member->noted_channels())) streams.push_back(engine::following_of(channel));
+    for (const auto& stream : streams) {
+      const auto source = topology.source(*self, stream);
+      if (source.member()) continue;
+      const std::string which = stream.channel.empty() ? "" : fmt::format(" (connection '{}')", stream.channel);
+      found.lost.push_back(fmt::format("{} replicates{} from {}, which is {}", setup.name, which, stream.upstream,
+                                       source.outside() ? "not a member" : "not known to be a member"));
     }
+    const auto own = cluster::own_stream(topology, *self, streams, wanted);
+    if (own && wanted && topology.source(*self, streams[*own]).is(*wanted))
+      found.own[setup.name] = streams[*own].channel;
   }
-  return feeds;
+  return found;
 }
 
 codec::Value failed_value(const std::vector<backup::FailedObject>& objects) {
@@ -203,7 +223,9 @@ Exit restore_cluster(Context& context) {
                                        local_time(request.choice.snapshot.time),
                                        request.choice.path.substr(1, request.choice.path.rfind('/') - 1));
   for (const auto& note : backup::notes_of(request.sidecar)) context.out.note(fmt::format("note: {}", note.text));
-  const auto lost_feeds = cluster ? TRY(feeds_from_outside(*cluster, members)) : std::vector<std::string>();
+  const auto connections = cluster ? TRY(look_at_connections(*cluster, members, context.stop)) : Connections();
+  const auto& lost_feeds = connections.lost;
+  request.own_channels = connections.own;
   for (const auto& feed : lost_feeds)
     context.out.note(fmt::format("note: {}; a restore removes this connection and does not restore it", feed));
   if (cluster && !accepted(options, "replace-data", cluster->name.str())) {

@@ -19,7 +19,7 @@ namespace {
 Value cluster_value(const TriageReport& report) {
   Value members{Value::List()}, diagnoses{Value::List()};
   for (const auto& m : report.members) {
-    Value member = member_value(m, *report.cluster.find(m.facts.member.str()));
+    Value member = member_value(report, m);
     const auto* follow = m.facts.upstream();
     member.set("member", m.facts.member.str());
     member.set("position", m.facts.position);

@@ -49,8 +49,12 @@ Value positions_value(const MemberFacts& f) {
   return value;
 }
 
-Value following_value(const cluster::Following& f) {
+/// `source`: which member that is; null when it is none, or is not known (then "sourceUnknown" says why).
+Value following_value(const cluster::Following& f, const cluster::Who& source, const cluster::Topology& topology) {
+  const auto member = source.member();
   return Value::object({{"upstream", f.upstream},
+                        {"source", member ? Value(topology.name(*member).str()) : Value()},
+                        {"sourceUnknown", source.unknown() ? Value(source.how()) : Value()},
                         {"channel", f.channel},
                         {"receiving", optional(f.receiving)},
                         {"applying", optional(f.applying)},
@@ -89,14 +93,12 @@ const Diagnosis* grave_about(const TriageReport& report, const MemberReport& m) 
 
 /// Member lines, replicas under whom they follow.
 void print_topology(Output& out, const TriageReport& report) {
-  const auto& described = report.cluster.members;
+  const auto topology = report.topology();
   std::vector<std::vector<size_t>> children(report.members.size());
   std::vector<size_t> roots;
   for (size_t i = 0; i < report.members.size(); ++i) {
     const auto* follow = report.members[i].facts.upstream();
-    size_t parent = i;
-    for (size_t j = 0; follow && j < described.size(); ++j)
-      if (j != i && follow->upstream == fmt::format("{}:{}", described[j].host, described[j].port)) parent = j;
+    const size_t parent = follow ? topology.source(i, *follow).member().value_or(i) : i;
     if (parent == i)
       roots.push_back(i);
     else
@@ -213,10 +215,11 @@ std::string verdict_mark(Output& out, const MemberReport& member) {
   return member.verdict == Verdict::catching_up ? out.paint(Color::yellow, "~") : out.paint(Color::red, "✗");
 }
 
-Value member_value(const MemberReport& m, const cluster::Member& described) {
+Value member_value(const TriageReport& report, const MemberReport& m) {
   const MemberFacts& f = m.facts;
+  const auto topology = report.topology();
   auto value = Value::object({{"name", f.member.str()},
-                              {"ordinal", described.ordinal},
+                              {"ordinal", report.cluster.find(f.member.str())->ordinal},
                               {"role", role_of(f)},
                               {"verdict", cluster::verdict_name(m.verdict)},
                               {"action", cluster::action_name(m.action)},
@@ -231,7 +234,9 @@ Value member_value(const MemberReport& m, const cluster::Member& described) {
                               {"readOnly", optional(f.read_only)},
                               {"dataBytes", optional(f.data_bytes)}});
   Value following{Value::List()};
-  for (const auto& stream : f.following) following.push(following_value(stream));
+  if (const auto self = topology.find(f.member.str()))
+    for (const auto& stream : f.following)
+      following.push(following_value(stream, topology.source(*self, stream), topology));
   value.set("following", following);
   if (f.followers) value.set("followers", *f.followers);
   if (f.semi_sync.source_active) value.set("semiSync", *f.semi_sync.source_active);
@@ -259,7 +264,7 @@ Value member_value(const MemberReport& m, const cluster::Member& described) {
 Value triage_value(const TriageReport& report) {
   Value members{Value::List()}, diagnoses{Value::List()};
   for (const auto& m : report.members) {
-    Value member = member_value(m, *report.cluster.find(m.facts.member.str()));
+    Value member = member_value(report, m);
     Value readings{Value::List()};
     for (const auto& r : m.facts.readings)
       readings.push(Value::object({{"name", r.name},

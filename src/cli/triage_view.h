@@ -9,7 +9,7 @@ namespace holdfast::cli {
 /// `data` of `holdfast triage -o json`; its schema is docs/reference/triage.schema.json.
 codec::Value triage_value(const cluster::TriageReport& report);
 /// One member as `triage` and `get status` show it.
-codec::Value member_value(const cluster::MemberReport& report, const cluster::Member& described);
+codec::Value member_value(const cluster::TriageReport& report, const cluster::MemberReport& member);
 
 /// Topology, one sentence a member, diagnoses with their next command; evidence and readings too when `verbose`.
 void print_triage(Output& out, const cluster::TriageReport& report, bool verbose);

@@ -39,7 +39,11 @@ struct Reading {
 
 /// How a replica follows, as it tells itself.
 struct Following {
-  std::string upstream;               ///< host:port
+  std::string upstream;  ///< host:port, as the replica is told; which member that is: cluster/topology.h
+  /// MySQL: of the server it is connected to, or was last since it has this source; "" = it never was.
+  std::string source_uuid;
+  /// MariaDB, MySQL: of the server it is connected to. MariaDB keeps that of an earlier source while it is not.
+  std::optional<uint64_t> source_server_id;
   std::string source_log;             ///< MariaDB, MySQL: the source's log file that it reads; "" = not known
   std::string channel;                ///< name of the connection where there are several; "" = the default one
   std::optional<bool> receiving;      ///< IO thread, WAL receiver
@@ -85,10 +89,27 @@ struct SemiSync {
 
 /// A follower as the server it follows sees it.
 struct Follower {
-  std::string name;    ///< application_name, or host:port
-  std::string state;   ///< "streaming", "catchup", "Binlog Dump"
-  std::string sync;    ///< PostgreSQL: async, sync, quorum, potential
-  std::string replay;  ///< its own position as the source knows it
+  std::string name;                        ///< application_name, or host:port; "" = not shown to us
+  std::string state;                       ///< "streaming", "catchup", "Binlog Dump"
+  std::string sync;                        ///< PostgreSQL: async, sync, quorum, potential
+  std::string replay;                      ///< its own position as the source knows it
+  std::string address = {};                ///< PostgreSQL: where it comes from; "" = by a socket, or not shown to us
+  std::optional<uint64_t> server_id = {};  ///< MariaDB, MySQL
+  std::string uuid = {};                   ///< MySQL
+};
+
+/// Under which names and addresses a member can be reached, beside those of its description. Each may be missing.
+struct OwnAddresses {
+  int port = 0;          ///< where its server listens, as it says itself, else its agent; 0 = not known
+  std::string hostname;  ///< of its machine
+  /// As its server calls itself, and to what it is bound: "db1.internal", "10.1.0.5:3306"; without a port: its own.
+  std::vector<std::string> names;
+  /// All addresses of its machine, as its agent sees them; empty = not known.
+  std::vector<std::string> interfaces;
+  /// Of its network stack, as its agent sees it: members with the same one share its loopback; "" = not known.
+  std::string network;
+  /// To which addresses names lead, asked from here: of its description, and of sources it names.
+  std::map<std::string, std::vector<std::string>> resolved;
 };
 
 struct Volume {
@@ -258,15 +279,15 @@ struct MemberFacts {
   MemberRole role = MemberRole::unknown;         ///< as the server reports
   MemberRole role_wanted = MemberRole::unknown;  ///< as its agent is told to start it
   std::string upstream_wanted;                   ///< host:port, as its agent is told
-  /// MariaDB, MySQL: host:port of the source its server had configured when its agent last saw it serve.
-  std::string upstream_noted;
-  /// The same of its connections from outside the cluster: Following::origins.
-  std::vector<std::string> foreign_noted;
+  std::string source_wanted;                     ///< name of the member that is, as its agent is told
+  /// MariaDB, MySQL: connections its server had configured when its agent last saw it serve: source, channel, origins.
+  std::vector<Following> noted;
   std::optional<bool> read_only;          ///< ordinary clients cannot write
   std::optional<bool> super_read_only;    ///< MySQL: administrators cannot either
   std::vector<std::string> write_bypass;  ///< accounts that may write under read_only
   std::string version;
   std::optional<uint64_t> data_bytes;
+  OwnAddresses own;
   std::string instance;              ///< the server that answered, as it names itself: host, port, folder
   std::optional<double> started_at;  ///< when its process began, seconds since 1970
   std::string same_as;               ///< set by triage(): the member that is the very same server
@@ -298,6 +319,8 @@ struct MemberFacts {
   std::vector<Following> side_channels;
   std::optional<int> followers;  ///< connected now
   std::vector<Follower> follower_list;
+  bool followers_listed = false;  ///< follower_list has all that are connected
+  std::string application_name;   ///< PostgreSQL standby: under which it receives; "" = not known
   SemiSync semi_sync;
   std::optional<GaleraFacts> galera;
   std::optional<GroupMembership> replication_group;  ///< MySQL, where one is configured

@@ -162,27 +162,11 @@ Status read_stored(Engine engine, const StoredFacts& s, History& h) {
   return {};
 }
 
-/// The described member that a node of a view is: by the uuid the group knows it by, else by the address that member
-/// has in its own view or in the description, else by its name.
-std::optional<MemberName> member_of(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts,
-                                    const GaleraFacts::Node& node) {
-  for (const auto& f : facts)
-    if (f.galera && !node.uuid.empty() && f.galera->node_uuid == node.uuid) return f.member;
-  const bool unique = node.address.find(':') != std::string::npos;  // not "AUTO"
-  for (const auto& f : facts) {
-    if (!unique || !f.galera || f.galera->node_address != node.address) continue;
-    if (node.uuid.empty() || f.galera->node_uuid.empty()) return f.member;
-  }
-  for (const auto& member : cluster.members)
-    if (node.address == fmt::format("{}:{}", member.host, member.port) || node.name == member.name.str())
-      return member.name;
-  return std::nullopt;
-}
-
-/// Names of the members of a node's view; one nobody described stands for itself. nullopt where who is in it is not
-/// known: it cannot be found there itself, or one that is in a component may be a node of it under another address.
-std::optional<std::vector<MemberName>> members_of_view(const DatabaseCluster& cluster,
-                                                       const std::vector<MemberFacts>& facts, const MemberFacts& of) {
+/// Names of the members of a node's view; one nobody described, or that cannot be identified, stands for itself.
+/// nullopt where who is in it is not known: it cannot be found there itself, or one that is in a component may be a
+/// node of it under another address.
+std::optional<std::vector<MemberName>> members_of_view(const Topology& topology, const std::vector<MemberFacts>& facts,
+                                                       const MemberFacts& of) {
   const GaleraFacts& galera = *of.galera;
   std::vector<GaleraFacts::Node> nodes = galera.nodes;
   if (nodes.empty())
@@ -190,8 +174,8 @@ std::optional<std::vector<MemberName>> members_of_view(const DatabaseCluster& cl
   std::vector<MemberName> names;
   bool strangers = false;
   for (const auto& node : nodes) {
-    if (const auto member = member_of(cluster, facts, node)) {
-      names.push_back(*member);
+    if (const auto member = topology.node(node).member()) {
+      names.push_back(topology.name(*member));
     } else if (!node.address.empty()) {  // no arbitrator
       names.emplace_back(node.address);
       strangers = true;
@@ -280,7 +264,9 @@ std::string view_key(const GaleraFacts& galera) {
 
 std::vector<History> histories(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts, Fed fed) {
   std::vector<History> result;
-  const auto foreign = fed_from_elsewhere(cluster, facts);
+  const Feeds feeds = find_feeds(cluster, facts);
+  const auto& foreign = feeds.foreign;
+  const Topology topology(cluster, facts);
   bool anybody_writes = false;
   for (const auto& f : facts)
     anybody_writes = anybody_writes || (f.reachable() && f.role == MemberRole::primary && f.read_only != true);
@@ -296,7 +282,7 @@ std::vector<History> histories(const DatabaseCluster& cluster, const std::vector
     if (cluster.engine == Engine::mariadb && f.server_id) h.own = std::to_string(*f.server_id);
     h.in_primary_component = in_primary_component(f);
     if (h.in_primary_component) {
-      h.view = members_of_view(cluster, facts, f);
+      h.view = members_of_view(topology, facts, f);
       // A node that is being filled says where it will stand, not what it holds.
       if (f.galera->state.starts_with("Join")) h.provable_position = false;
     }
@@ -318,6 +304,8 @@ std::vector<History> histories(const DatabaseCluster& cluster, const std::vector
           break;
       }
     }
+    if (const auto unclear = feeds.unclear.find(f.member); read && unclear != feeds.unclear.end())
+      read = fail(ErrorClass::failed, "position.unknown", unclear->second);
     if (h.read != History::Read::empty) {
       h.read = read ? History::Read::read : History::Read::unknown;
       if (!read) h.why = read.error().message;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "cluster/addresses.h"
 #include "cluster/resource.h"
 #include "codec/yaml.h"
 
@@ -93,6 +94,7 @@ class Reader {
     }
     return result;
   }
+  std::vector<std::string> aliases(const Value& member, const std::string& path);
   void read_spec(const Value& spec, DatabaseCluster& cluster);
   Member read_member(const Value& value, const std::string& path, int index, const DatabaseCluster& cluster);
 
@@ -127,13 +129,27 @@ bool mode_fits(Engine engine, ReplicationMode mode) {
   }
 }
 
+std::vector<std::string> Reader::aliases(const Value& member, const std::string& path) {
+  std::vector<std::string> all;
+  const Value& list = member["aliases"];
+  if (!list.is_null() && !list.is_list()) problem(path + ".aliases", "must be a list of names and addresses");
+  for (const Value& alias : list.items()) {
+    const HostPort parts = split_alias(alias.text());
+    if (!alias.is_text() || parts.host.empty() || parts.port < 0 || is_local(parts.host))
+      problem(fmt::format("{}.aliases[{}]", path, all.size()),
+              "must be a name or address as other machines know it, with or without a port (quote it)");
+    all.push_back(alias.text());
+  }
+  return all;
+}
+
 Member Reader::read_member(const Value& value, const std::string& path, int index, const DatabaseCluster& cluster) {
   Member member;
   if (!value.is_object()) {
     problem(path, "must be a mapping with name and host (or socket)");
     return member;
   }
-  check_keys(value, path, {"name", "ordinal", "host", "port", "socket", "dataDir", "agentSocket", "agent"});
+  check_keys(value, path, {"name", "ordinal", "host", "port", "aliases", "socket", "dataDir", "agentSocket", "agent"});
   member.name = MemberName(name(value, path, "name", false));
   if (member.name.empty()) member.name = MemberName(fmt::format("{}-{}", cluster.name.str(), index));
   member.ordinal = integer(value, path, "ordinal", index, 0, 9999);
@@ -141,6 +157,7 @@ Member Reader::read_member(const Value& value, const std::string& path, int inde
   member.socket = text(value, path, "socket");
   if (member.host.empty() && member.socket.empty()) problem(path, "needs host, or socket");
   member.port = integer(value, path, "port", default_port(cluster.engine), 1, 65535);
+  member.aliases = aliases(value, path);
   member.data_dir = text(value, path, "dataDir");
   member.agent_socket = text(value, path, "agentSocket");
   member.agent_address = text(value, path, "agent");

@@ -16,6 +16,7 @@ Value map_value(const std::map<std::string, std::string>& values) {
 
 Value member_value(const Member& m) {
   auto value = Value::object({{"name", m.name.str()}, {"ordinal", m.ordinal}, {"host", m.host}, {"port", m.port}});
+  if (!m.aliases.empty()) value.set("aliases", Value::list_of(m.aliases));
   if (!m.socket.empty()) value.set("socket", m.socket);
   if (!m.data_dir.empty()) value.set("dataDir", m.data_dir);
   if (!m.agent_socket.empty()) value.set("agentSocket", m.agent_socket);

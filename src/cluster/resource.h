@@ -16,7 +16,9 @@
 //     agents: {ca: ca.pem, certificate: me.pem, key: me.key}   # who we are to agents on other hosts
 //     members:
 //       - {name: db-0, host: 10.0.0.4, port: 3306}    # or socket: /run/mysqld/mysqld.sock; also ordinal, dataDir,
-//                                                     # agent: 10.0.0.4:7420 (over TLS), agentSocket (on this machine)
+//                                                     # agent: 10.0.0.4:7420 (over TLS), agentSocket (on this machine),
+//                                                     # aliases: [db0.internal, "10.1.0.4:3307"]: what else its
+//                                                     # replicas call it (cluster/topology.h)
 #pragma once
 
 #include <string>

@@ -15,7 +15,7 @@ spec:
   credentials: {user: backup, passwordFile: db.password}
   tls: {ca: /etc/ca.pem}
   members:
-    - {name: b, ordinal: 1, host: 10.0.0.5}
+    - {name: b, ordinal: 1, host: 10.0.0.5, aliases: [b.internal, "10.1.0.5:3307"]}
     - {name: a, ordinal: 0, socket: /run/x.sock}
 ---
 apiVersion: holdfast.dev/v1alpha1
@@ -37,6 +37,7 @@ TEST(ParseCluster, ReadsWhatItSays) {
   ASSERT_EQ(c.members.size(), 2u);
   EXPECT_EQ(c.members[0].name.str(), "a");
   EXPECT_EQ(c.members[1].port, 3306);
+  EXPECT_EQ(c.members[1].aliases, (std::vector<std::string>{"b.internal", "10.1.0.5:3307"}));
 }
 
 TEST(ParseCluster, PrintAndParseAgree) {
@@ -84,6 +85,13 @@ TEST(ParseCluster, EveryMistakeIsNamed) {
   std::string members = problems_of(
       "  engine: postgres\n  replication: {mode: galera}\n  credentials: {user: u, passwordEnv: P}\n"
       "  members: [{name: A_b, host: h, port: 99999}, {name: d, port: 1}, {name: d, host: x, ordinal: 1}, 7]\n");
+  const std::string aliases = problems_of(
+      "  engine: mysql\n  credentials: {user: u, passwordEnv: P}\n"
+      "  members: [{host: a, aliases: [fine, localhost, 'x:0', 7]}, {host: b, aliases: b.internal}]\n");
+  for (const char* part : {"members[0].aliases[1]: must", "members[0].aliases[2]: must", "members[0].aliases[3]: must",
+                           "members[1].aliases: must be a list"})
+    EXPECT_NE(aliases.find(part), std::string::npos) << part << " not in: " << aliases;
+  EXPECT_EQ(aliases.find("aliases[0]"), std::string::npos) << aliases;
   for (const char* part :
        {"spec.replication.mode: 'galera' does not go with engine postgres", "members[0].name", "members[0].port",
         "members[1]: needs host", "members[2].name: 'd' comes twice", "members[2].ordinal", "members[3]: must"})

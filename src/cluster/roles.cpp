@@ -11,21 +11,18 @@ namespace holdfast::cluster {
 
 namespace {
 
-bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "127.0.0.1" || host == "::1";
-}
-
 /// The streams of all members, as they were read.
 using Streams = std::vector<std::vector<Following>>;
 
 class Roles {
  public:
-  Roles(const DatabaseCluster& cluster, const std::vector<MemberFacts>& members)
-      : cluster_(cluster), members_(members) {
-    for (const auto& m : members) {
+  Roles(const Topology& topology, const std::vector<MemberFacts>& members) : topology_(topology), members_(members) {
+    for (size_t i = 0; i < members.size(); ++i) {
+      const MemberFacts& m = members[i];
       streams_.push_back(m.following);
       if (m.role == MemberRole::replica)
         streams_.back().insert(streams_.back().end(), m.side_channels.begin(), m.side_channels.end());
+      if (const auto at = topology.find(m.member.str())) place_[*at] = i;
     }
   }
 
@@ -35,10 +32,15 @@ class Roles {
     if (streams_[i].empty()) return false;
     bool from_here = false;
     for (const auto& stream : streams_[i]) {
-      const auto source = source_of(stream);
-      if (!source || *source == i) continue;
-      from_here = true;
-      if (runs(stream, *source) && !follows(*source, i)) return false;
+      const Who who = source_of(i, stream);
+      for (const size_t at : who.candidates()) {
+        const auto source = place_.find(at);
+        if (source == place_.end() || source->second == i) continue;
+        from_here = true;
+        // From one that is not known something must come: else it is what is left, or waits for a server elsewhere.
+        const bool feeds = who.unknown() ? stream.receiving == true : runs(stream);
+        if (feeds && members_[source->second].reachable() && !follows(source->second, i)) return false;
+      }
     }
     // What is left of before its promotion, or comes from elsewhere: its agent or a replica of it must bear that out.
     if (m.role_wanted == MemberRole::primary) return true;
@@ -47,22 +49,19 @@ class Roles {
   }
 
  private:
-  std::optional<size_t> source_of(const Following& stream) const {
-    const auto found = member_at(cluster_, stream.upstream);
-    if (!found) return std::nullopt;
-    for (size_t i = 0; i < members_.size(); ++i)
-      if (members_[i].member == cluster_.members[*found].name) return i;
-    return std::nullopt;
+  Who source_of(size_t i, const Following& stream) const {
+    const auto self = topology_.find(members_[i].member.str());
+    return self ? topology_.source(*self, stream) : Who::one_of({}, "it is no member");
   }
-  bool runs(const Following& stream, size_t source) const {
-    if (!members_[source].reachable()) return false;
+  static bool runs(const Following& stream) {
     return stream.receiving != false || stream.applying != false || stream.receive_state == "Connecting";
   }
-  /// Whether `i` gets what `other` writes.
+  /// Whether `i` is known to get what `other` writes.
   bool follows(size_t i, size_t other) const {
-    return std::ranges::any_of(streams_[i], [&](const Following& stream) {
-      return source_of(stream) == other && (stream.receiving != false || stream.applying != false);
-    });
+    const auto there = topology_.find(members_[other].member.str());
+    return there && std::ranges::any_of(streams_[i], [&](const Following& stream) {
+             return source_of(i, stream).is(*there) && (stream.receiving != false || stream.applying != false);
+           });
   }
   bool is_followed(size_t i) const {
     for (size_t j = 0; j < members_.size(); ++j)
@@ -75,36 +74,28 @@ class Roles {
     return true;
   }
 
-  const DatabaseCluster& cluster_;
+  const Topology& topology_;
   const std::vector<MemberFacts>& members_;
   Streams streams_;
+  std::map<size_t, size_t> place_;  ///< a member's in `members_` by that in the topology
 };
 
 }  // namespace
 
-std::optional<size_t> member_at(const DatabaseCluster& cluster, std::string_view address) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const std::string_view host = address.substr(0, colon), port = address.substr(colon + 1);
-  for (size_t i = 0; i < cluster.members.size(); ++i) {
-    const Member& member = cluster.members[i];
-    if (port != std::to_string(member.port)) continue;
-    if (host == member.host || (is_loopback(host) && is_loopback(member.host))) return i;
-  }
-  return std::nullopt;
-}
-
-std::optional<size_t> own_stream(const DatabaseCluster& cluster, std::string_view self,
-                                 const std::vector<Following>& streams, std::string_view wanted) {
+std::optional<size_t> own_stream(const Topology& topology, size_t self, const std::vector<Following>& streams,
+                                 std::optional<size_t> wanted) {
   std::optional<size_t> best;
   int best_rank = -1;
   for (size_t i = 0; i < streams.size(); ++i) {
     const auto& stream = streams[i];
-    const auto source = member_at(cluster, stream.upstream);
-    const bool ours = source && cluster.members[*source].name.str() != self;
-    if (!ours && !stream.channel.empty()) continue;
-    const bool runs = stream.receiving == true || stream.applying == true;
-    const int rank = (ours ? 8 : 0) + (stream.upstream == wanted ? 4 : 0) + (runs ? 2 : 0) + stream.channel.empty();
+    const Who source = topology.source(self, stream);
+    const bool ours = source.member() && !source.is(self), may_be = source.unknown();
+    if (!ours && !may_be && !stream.channel.empty()) continue;
+    const bool runs = stream.receiving == true || stream.applying == true || stream.receive_state == "Connecting";
+    const int rank = (ours     ? 16
+                      : may_be ? 8
+                               : 0) +
+                     (wanted && source.is(*wanted) ? 4 : 0) + (runs ? 2 : 0) + stream.channel.empty();
     if (rank > best_rank) best = i, best_rank = rank;
   }
   return best;
@@ -112,8 +103,10 @@ std::optional<size_t> own_stream(const DatabaseCluster& cluster, std::string_vie
 
 namespace {
 
-void set_side_channels_apart(const DatabaseCluster& cluster, MemberFacts& m) {
-  const auto own = own_stream(cluster, m.member.str(), m.following, m.upstream_wanted);
+void set_side_channels_apart(const Topology& topology, MemberFacts& m) {
+  const auto self = topology.find(m.member.str());
+  if (!self) return;
+  const auto own = own_stream(topology, *self, m.following, topology.wanted(*self).member());
   if (m.following.size() < 2 && own) return;
   auto streams = std::exchange(m.following, {});
   for (size_t i = 0; i < streams.size(); ++i)
@@ -138,25 +131,91 @@ std::set<std::string> origins_at(Engine engine, const std::string& position) {
 
 }  // namespace
 
-std::set<std::string> fed_from_elsewhere(const DatabaseCluster& cluster, const std::vector<MemberFacts>& members) {
-  if (cluster.engine != Engine::mariadb && cluster.engine != Engine::mysql) return {};
-  std::set<std::string> foreign;
-  for (const auto& m : members) {
-    foreign.insert(m.foreign_noted.begin(), m.foreign_noted.end());
-    for (const auto& stream : m.side_channels)
-      if (m.role == MemberRole::replica && !member_at(cluster, stream.upstream))
-        foreign.insert(stream.origins.begin(), stream.origins.end());
+namespace {
+
+/// All that it holds, by who wrote it; nullopt where that is not known.
+std::optional<std::set<std::string>> origins_in(Engine engine, const MemberFacts& m) {
+  if (!m.reachable() && !(m.stored && !m.stored->position.empty())) return std::nullopt;
+  std::set<std::string> all;
+  for (const auto& position : {m.reachable() ? m.executed : m.stored->position, m.slave_pos}) {
+    const auto some = origins_at(engine, position);
+    all.insert(some.begin(), some.end());
   }
+  return all;
+}
+
+/// A connection by which a member does not take part in this cluster, and what came over it.
+struct Feed {
+  const Following* stream = nullptr;  ///< as it is now, else as it was noted
+  const std::vector<std::string>* origins = nullptr;
+};
+
+std::vector<Feed> feeds_of(const MemberFacts& m) {
+  std::vector<Feed> feeds;
+  if (m.role == MemberRole::replica)
+    for (const auto& stream : m.side_channels) feeds.push_back({&stream, &stream.origins});
+  for (const auto& noted : m.noted) {
+    if (noted.channel.empty()) continue;
+    const auto is_it = [&](const Following& now) {
+      return now.channel == noted.channel && now.upstream == noted.upstream;
+    };
+    if (std::ranges::any_of(m.following, is_it)) continue;
+    const auto now = std::ranges::find_if(m.side_channels, is_it);
+    feeds.push_back({now == m.side_channels.end() ? &noted : &*now, &noted.origins});
+  }
+  return feeds;
+}
+
+/// It cannot have come from any member that the source may be.
+bool is_of_none(Engine engine, const std::string& origin, const std::set<size_t>& candidates,
+                const std::vector<const MemberFacts*>& members) {
+  return std::ranges::none_of(candidates, [&](size_t i) {
+    const auto held = members[i] ? origins_in(engine, *members[i]) : std::nullopt;
+    return !held || held->contains(origin);
+  });
+}
+
+}  // namespace
+
+Feeds find_feeds(const DatabaseCluster& cluster, const std::vector<MemberFacts>& members) {
+  if (cluster.engine != Engine::mariadb && cluster.engine != Engine::mysql) return {};
+  std::set<std::string> own;  // of the primary
   bool primary_known = false;
   for (const auto& m : members) {
-    foreign.erase(m.server_uuid);
     if ((m.reachable() ? m.role : m.role_wanted) != MemberRole::primary) continue;
-    const auto own = origins_at(cluster.engine, m.reachable() ? m.executed : m.stored ? m.stored->position : "");
-    if (own.empty()) return {};  // whatever was written here would look foreign
+    const auto some = origins_at(cluster.engine, m.reachable() ? m.executed : m.stored ? m.stored->position : "");
+    if (some.empty()) return {};  // whatever was written here would look foreign
     primary_known = true;
-    for (const auto& origin : own) foreign.erase(origin);
+    own.insert(some.begin(), some.end());
   }
-  return primary_known ? foreign : std::set<std::string>();
+  if (!primary_known) return {};
+  for (const auto& m : members) own.insert(m.server_uuid);
+
+  const Topology topology(cluster, members);
+  std::vector<const MemberFacts*> places(topology.size());
+  for (const auto& m : members)
+    if (const auto at = topology.find(m.member.str())) places[*at] = &m;
+  Feeds feeds;
+  for (size_t self = 0; self < places.size(); ++self) {
+    if (!places[self]) continue;
+    for (const auto& [feed, origins] : feeds_of(*places[self])) {
+      const Who source = topology.source(self, *feed);
+      if (source.member()) continue;
+      auto candidates = source.candidates();
+      candidates.erase(self);
+      for (const auto& origin : *origins) {
+        if (own.contains(origin)) continue;
+        if (source.outside() || is_of_none(cluster.engine, origin, candidates, places))
+          feeds.foreign.insert(origin);
+        else
+          feeds.unclear.emplace(
+              places[self]->member,
+              fmt::format("whether what it received over '{}' from {} is from outside the cluster is not known: {}",
+                          feed->channel, feed->upstream, source.how()));
+      }
+    }
+  }
+  return feeds;
 }
 
 bool does_not_work(const Following& stream) {
@@ -165,7 +224,7 @@ bool does_not_work(const Following& stream) {
   return !runs && (tries || stream.receive_errno != 0 || stream.apply_errno != 0);
 }
 
-Chain chain_of(const DatabaseCluster& cluster, const std::vector<const MemberFacts*>& members, size_t self,
+Chain chain_of(const Topology& topology, const std::vector<const MemberFacts*>& members, size_t self,
                const MemberFacts* leader) {
   Chain chain;
   for (size_t at = self;;) {
@@ -176,9 +235,10 @@ Chain chain_of(const DatabaseCluster& cluster, const std::vector<const MemberFac
       chain.end = first ? Chain::End::none : may_lead ? Chain::End::unseen : Chain::End::dead_end;
       return chain;
     }
-    const auto source = member_at(cluster, stream->upstream);
+    const Who who = topology.source(at, *stream);
+    const auto source = who.member();
     if (!source) {
-      chain.end = first ? Chain::End::elsewhere : Chain::End::dead_end;
+      chain.end = who.unknown() ? Chain::End::unknown : first ? Chain::End::elsewhere : Chain::End::dead_end;
       return chain;
     }
     if (*source == self || std::ranges::find(chain.through, *source) != chain.through.end()) {
@@ -200,17 +260,20 @@ Chain chain_of(const DatabaseCluster& cluster, const std::vector<const MemberFac
 
 void settle_roles(const DatabaseCluster& cluster, std::vector<MemberFacts>& members) {
   if (cluster.engine != Engine::mariadb && cluster.engine != Engine::mysql) return;
-  const Roles roles(cluster, members);
+  const Topology topology(cluster, members);
   std::vector<size_t> primaries;
-  for (size_t i = 0; i < members.size(); ++i)
-    if (roles.is_primary(i)) primaries.push_back(i);
+  {
+    const Roles roles(topology, members);
+    for (size_t i = 0; i < members.size(); ++i)
+      if (roles.is_primary(i)) primaries.push_back(i);
+  }
   for (const size_t i : primaries) {
     members[i].role = MemberRole::primary;
     auto streams = std::exchange(members[i].following, {});
     members[i].side_channels.insert(members[i].side_channels.end(), streams.begin(), streams.end());
   }
   for (auto& m : members)
-    if (m.reachable() && m.role == MemberRole::replica) set_side_channels_apart(cluster, m);
+    if (m.reachable() && m.role == MemberRole::replica) set_side_channels_apart(topology, m);
 }
 
 }  // namespace holdfast::cluster

@@ -87,7 +87,7 @@ Following named(const std::string& channel, const std::string& upstream) {
 TEST(Topology, AReplicasOwnConnectionIsTheOneOfTheCluster) {
   const World w = healthy(Engine::mysql);
   const auto own = [&](std::vector<Following> streams) {
-    return own_stream(w.cluster, "m1", streams, "127.0.0.1:1000").value_or(99);
+    return own_stream(Topology(w.cluster, w.facts), 1, streams, 0).value_or(99);
   };
   EXPECT_EQ(own({named("", "127.0.0.1:1000")}), 0u);
   EXPECT_EQ(own({named("", "10.0.0.9:3306"), named("main", "127.0.0.1:1000")}), 1u);
@@ -97,6 +97,9 @@ TEST(Topology, AReplicasOwnConnectionIsTheOneOfTheCluster) {
   auto broken = named("", "127.0.0.1:1000");
   broken.receiving = broken.applying = false;
   EXPECT_EQ(own({broken, named("x", "127.0.0.1:1000")}), 1u) << "the one that runs";
+  EXPECT_EQ(own({named("feed", "10.0.0.9:3306"), named("main", "db0:3306")}), 1u) << "it may be its own";
+  EXPECT_EQ(own({named("main", "db0:3306"), named("b", "127.0.0.1:1000")}), 1u)
+      << "one that is, before one that may be";
 }
 
 TEST(Topology, ABrokenSecondChannelLeavesTheMemberHealthy) {
@@ -138,7 +141,7 @@ TEST(Topology, WhatCameFromOutsideIsNotErrant) {
   World down = w;
   test::take_down(down[1]);
   down[1].stored->position = "0-1-100,7-1-50";
-  down[1].foreign_noted = {"0", "7"};
+  down[1].noted = {feed};
   report = down.report();
   EXPECT_EQ(report.authority.kind, AuthorityKind::provable);
   EXPECT_EQ(report.members[1].action, Action::restart);

@@ -1,7 +1,6 @@
 #include "cluster/triage.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "cluster/roles.h"
 #include "cluster/rules/rule.h"
@@ -66,12 +65,20 @@ std::string span_text(double seconds) {
   return seconds < 10 ? fmt::format("{:.1f} s", seconds) : fmt::format("{:.0f} s", seconds);
 }
 
-/// " (m1, which follows m0)" of a replica of a replica, "" of others.
+/// " (m1, which follows m0)" of a replica of a replica, " (m0)" of one that has another address of it than is
+/// described.
 std::string chain_text(const View& view, const MemberFacts& f) {
   std::vector<const MemberFacts*> members;
   for (const auto& other : view.members) members.push_back(&other);
-  const auto chain = chain_of(view.cluster, members, static_cast<size_t>(&f - view.members.data()), view.leader());
-  if (!chain.cascades()) return {};
+  const size_t self = view.place_of(f);
+  const auto chain = chain_of(view.topology, members, self, view.leader());
+  if (!chain.cascades()) {
+    // Under another name than it is described with.
+    const auto source = view.topology.source(self, *f.upstream()).member();
+    return source && f.upstream()->upstream != view.address(*members[*source])
+               ? fmt::format(" ({})", members[*source]->member.str())
+               : "";
+  }
   std::string text = " (" + members[chain.through[0]]->member.str();
   for (size_t i = 1; i < chain.through.size(); ++i)
     text += ", which follows " + members[chain.through[i]]->member.str();
@@ -119,10 +126,7 @@ void tell_twins(std::vector<MemberFacts>& seen) {
   for (size_t j = 1; j < seen.size(); ++j) {
     for (size_t i = 0; i < j; ++i) {
       const MemberFacts &a = seen[i], &b = seen[j];
-      const bool same = a.reachable() && b.reachable() && a.same_as.empty() && !a.instance.empty() &&
-                        a.instance == b.instance && a.server_id == b.server_id && a.started_at && b.started_at &&
-                        std::abs(*a.started_at - *b.started_at) <= 3;
-      if (!same) continue;
+      if (!a.same_as.empty() || !is_same_server(a, b)) continue;
       MemberFacts twin;
       twin.member = b.member;
       twin.address = b.address;
@@ -145,8 +149,8 @@ void tell_twins(std::vector<MemberFacts>& seen) {
       twin.missing_parts = b.missing_parts;
       twin.role_wanted = b.role_wanted;
       twin.upstream_wanted = b.upstream_wanted;
-      twin.upstream_noted = b.upstream_noted;
-      twin.foreign_noted = b.foreign_noted;
+      twin.source_wanted = b.source_wanted;
+      twin.noted = b.noted;
       twin.readings = b.readings;
       seen[j] = std::move(twin);
       break;
@@ -240,10 +244,20 @@ std::string View::command(std::string_view verb, const MemberFacts* member) cons
   return text;
 }
 
+std::string View::address(const MemberFacts& facts) const {
+  return fmt::format("{}:{}", described(facts).host, described(facts).port);
+}
+
 const History* View::baseline() const {
   for (const auto& h : histories)
     if (leader() ? h.member == leader()->member : authority.reference && h.member == *authority.reference) return &h;
   return nullptr;
+}
+
+Topology TriageReport::topology() const {
+  std::vector<const MemberFacts*> facts;
+  for (const auto& m : members) facts.push_back(&m.facts);
+  return {cluster, facts};
 }
 
 const MemberReport* TriageReport::find(std::string_view member) const {
@@ -283,7 +297,8 @@ TriageReport triage(const DatabaseCluster& cluster, const std::vector<MemberFact
   settle_roles(cluster, seen);
   const auto past = histories(cluster, seen);
   report.authority = find_authority(cluster.engine, past, cluster.lineage);
-  const View view{cluster, seen, past, report.authority, find_writers(cluster, seen), around};
+  const Topology topology(cluster, seen);
+  const View view{cluster, seen, past, report.authority, find_writers(cluster, seen), around, topology};
   if (view.leader()) report.leader = view.leader()->member.str();
 
   std::vector<Verdict> verdicts(seen.size(), Verdict::healthy);

@@ -13,6 +13,7 @@
 #include "cluster/authority.h"
 #include "cluster/errant.h"
 #include "cluster/facts.h"
+#include "cluster/topology.h"
 
 namespace holdfast::cluster {
 
@@ -71,6 +72,8 @@ struct TriageReport {
   bool healthy = false;              ///< every member is, and no diagnosis is an error
   std::string sentence;
 
+  /// Which member is which, as far as these facts show it; refers to this report, which must not move.
+  Topology topology() const;
   const MemberReport* find(std::string_view member) const;
   bool has(std::string_view diagnosis) const;
 };

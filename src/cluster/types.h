@@ -54,6 +54,8 @@ struct Member {
   int ordinal = 0;
   std::string host = "127.0.0.1";
   int port = 0;
+  /// What else it is called, by clients and by its replicas: "db1.internal", "10.1.0.5", with or without a port.
+  std::vector<std::string> aliases;
   std::string socket;         ///< unix socket file of the server; empty = none reachable from here
   std::string data_dir;       ///< empty = unknown (provider external)
   std::string agent_socket;   ///< local API of the member's agent (provider host)

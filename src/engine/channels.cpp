@@ -163,6 +163,8 @@ Channel from_mariadb(const sql::Rows& status, size_t i) {
   c.receiving = status.text("Slave_IO_Running", i) != "No";
   c.applying = status.text("Slave_SQL_Running", i) != "No";
   c.delay_seconds = std::atoi(status.text("SQL_Delay", i).c_str());
+  c.connected = status.text("Slave_IO_Running", i) == "Yes";
+  c.source_server_id = source_numbers(status, i).server_id;
   take_options(c, kMariadbOptions, status, i);
   const std::pair<const char*, const char*> lists[] = {{"IGNORE_SERVER_IDS", "Replicate_Ignore_Server_Ids"},
                                                        {"DO_DOMAIN_IDS", "Replicate_Do_Domain_Ids"},
@@ -206,6 +208,8 @@ Channel from_mysql(const sql::Rows& rows, size_t i, const sql::Rows& status) {
     if (status.text("Channel_Name", s) != c.name) continue;
     c.receiving = status.text("Replica_IO_Running", s) != "No";
     c.applying = status.text("Replica_SQL_Running", s) != "No";
+    c.connected = status.text("Replica_IO_Running", s) == "Yes";
+    c.source_uuid = source_numbers(status, s).uuid;
     take_filters(Engine::mysql, c, status, s);
     c.origins = origins_of(Engine::mysql, status, s);
   }
@@ -242,6 +246,26 @@ bool has_channel(const sql::Rows& status, Engine engine, const std::string& name
 }
 
 }  // namespace
+
+cluster::Following following_of(const Channel& channel) {
+  cluster::Following f;
+  f.channel = channel.name;
+  f.upstream = fmt::format("{}:{}", channel.host, channel.port);
+  f.source_uuid = channel.source_uuid;
+  f.source_server_id = channel.source_server_id;
+  f.receiving = channel.connected;
+  f.receive_state = channel.connected ? "Yes" : channel.receiving ? "Connecting" : "No";
+  f.applying = channel.applying;
+  f.origins = channel.origins;
+  return f;
+}
+
+SourceNumbers source_numbers(const sql::Rows& status, size_t row) {
+  SourceNumbers numbers{.uuid = status.text("Source_UUID", row), .server_id = {}};
+  const char* column = status.column("Source_Server_Id") ? "Source_Server_Id" : "Master_Server_Id";
+  if (const auto id = std::strtoull(status.text(column, row).c_str(), nullptr, 10); id > 0) numbers.server_id = id;
+  return numbers;
+}
 
 std::vector<std::string> origins_of(Engine engine, const sql::Rows& status, size_t row) {
   std::set<std::string> origins;
@@ -363,6 +387,7 @@ Value channel_value(const Channel& channel) {
                         {"receiving", channel.receiving},
                         {"applying", channel.applying},
                         {"delaySeconds", channel.delay_seconds},
+                        {"sourceUuid", channel.source_uuid},
                         {"options", map_value(channel.options)},
                         {"filters", map_value(channel.filters)},
                         {"origins", Value::list_of(channel.origins)}});
@@ -379,6 +404,7 @@ Channel channel_from(const Value& value) {
   c.receiving = value["receiving"].boolean();
   c.applying = value["applying"].boolean();
   c.delay_seconds = static_cast<int>(value["delaySeconds"].integer());
+  c.source_uuid = value["sourceUuid"].text();
   for (const auto& [name, text] : value["options"].members()) c.options[name] = text.text();
   for (const auto& [name, text] : value["filters"].members()) c.filters[name] = text.text();
   for (const auto& origin : value["origins"].items()) c.origins.push_back(origin.text());

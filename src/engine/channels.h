@@ -3,12 +3,14 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "base/deadline.h"
 #include "base/secret.h"
+#include "cluster/facts.h"
 #include "cluster/types.h"
 #include "codec/value.h"
 #include "sql/rows.h"
@@ -24,15 +26,28 @@ struct Channel {
   Secret password;  ///< MariaDB shows it to nobody: empty
   bool by_gtid = false;
   bool receiving = false, applying = false;  ///< its threads are on
+  bool connected = false;                    ///< just now; never of one that was only noted
   int delay_seconds = 0;
   /// What else CHANGE MASTER or CHANGE REPLICATION SOURCE would be told, as "MASTER_SSL_CA" -> "'/etc/ca.pem'": TLS,
   /// retries, heartbeat, compression, how it uses GTIDs. No file and no offset.
   std::map<std::string, std::string> options;
+  /// As cluster::Following has them; the number of one that was only noted is not known.
+  std::string source_uuid;
+  std::optional<uint64_t> source_server_id;
   /// What came over it: MariaDB the domains, MySQL the UUIDs of the servers that wrote it.
   std::vector<std::string> origins;
   /// MariaDB: "replicate_do_db" -> "a,b"; MySQL: "REPLICATE_DO_DB" -> "`a`,`b`".
   std::map<std::string, std::string> filters;
 };
+
+/// What tells which server its source is: cluster/topology.h.
+cluster::Following following_of(const Channel& channel);
+/// The same of a row of the replication status: Following::source_uuid and source_server_id.
+struct SourceNumbers {
+  std::string uuid;
+  std::optional<uint64_t> server_id;
+};
+SourceNumbers source_numbers(const sql::Rows& status, size_t row);
 
 /// Channel::origins of a row of the replication status.
 std::vector<std::string> origins_of(cluster::Engine engine, const sql::Rows& status, size_t row);

@@ -2,6 +2,7 @@
 // known.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,14 @@ struct MemberSetup {
   bool is_primary = true;  ///< Galera: the one that is rebuilt first
   std::string data_dir;
   sql::Target socket;  ///< administrator, over the unix socket
+  std::string upstream;  ///< name of the member it is told to follow; "" = none
   std::string upstream_host;
   int upstream_port = 0;
+  struct Address {
+    std::string host;
+    int port = 0;
+  };
+  std::map<std::string, Address> peers;  ///< members by name, as this one reaches them
   std::string replication_user;
   Secret replication_password;
   std::string slot;  ///< PostgreSQL

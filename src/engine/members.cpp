@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "cluster/roles.h"
+#include "engine/channels.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sql/transport.h"
@@ -19,21 +20,61 @@ using cluster::DatabaseCluster;
 using cluster::Engine;
 using cluster::Member;
 
+/// A look, and what tells which member a connection leads to.
+struct Look {
+  MemberView view;
+  cluster::MemberFacts facts;
+};
+
+/// Its numbers, its addresses and its connections, as far as cluster::settle_roles() needs them.
+cluster::MemberFacts facts_of(const Member& member, const sql::Rows& variables, const sql::Rows& status) {
+  cluster::MemberFacts facts;
+  facts.member = member.name;
+  facts.reach = cluster::Reach::reachable;
+  facts.role = status.empty() ? cluster::MemberRole::primary : cluster::MemberRole::replica;
+  facts.read_only = variables.text("read_only") != "0";
+  facts.server_id = std::strtoull(variables.text("id").c_str(), nullptr, 10);
+  facts.server_uuid = variables.text("uuid");
+  facts.own.hostname = variables.text("host");
+  facts.own.port = std::atoi(variables.text("port").c_str());
+  const bool now = status.column("Source_Host").has_value();
+  for (size_t i = 0; i < status.rows.size(); ++i) {
+    cluster::Following f;
+    f.channel = status.text(now ? "Channel_Name" : "Connection_name", i);
+    f.upstream =
+        status.text(now ? "Source_Host" : "Master_Host", i) + ":" + status.text(now ? "Source_Port" : "Master_Port", i);
+    f.receive_state = status.text(now ? "Replica_IO_Running" : "Slave_IO_Running", i);
+    f.receiving = f.receive_state == "Yes";
+    f.applying = status.text(now ? "Replica_SQL_Running" : "Slave_SQL_Running", i) == "Yes";
+    auto numbers = source_numbers(status, i);
+    f.source_uuid = std::move(numbers.uuid);
+    f.source_server_id = numbers.server_id;
+    facts.following.push_back(std::move(f));
+  }
+  return facts;
+}
+
+void take_as_primary(MemberView& view) {
+  view.is_replica = view.filtered = false;
+  view.healthy = true;
+  view.lag_seconds = 0;
+  view.problem.clear();
+}
+
 Status look_mysql(const DatabaseCluster& cluster, const sql::Target& target, Deadline deadline, std::stop_token stop,
-                  MemberView& view) {
+                  Look& look) {
+  auto& view = look.view;
   auto connection = TRY(sql::MariadbConnection::connect(target, deadline, stop));
   const bool mysql = cluster.engine == Engine::mysql;
+  const auto variables = TRY(connection.query(
+      fmt::format("SELECT @@GLOBAL.read_only AS read_only, @@GLOBAL.server_id AS id, @@GLOBAL.hostname AS host, "
+                  "@@GLOBAL.port AS port{}",
+                  mysql ? ", @@GLOBAL.server_uuid AS uuid" : ""),
+      deadline, stop));
   auto status = TRY(connection.query(mysql ? "SHOW REPLICA STATUS" : "SHOW ALL SLAVES STATUS", deadline, stop));
   view.known = true;
-  bool from_here = false;
-  for (size_t i = 0; i < status.rows.size(); ++i)
-    from_here = from_here || cluster::member_at(cluster, status.text(mysql ? "Source_Host" : "Master_Host", i) + ":" +
-                                                             status.text(mysql ? "Source_Port" : "Master_Port", i))
-                                 .has_value();
   view.is_replica = !status.empty();
-  // Open for writes and fed from elsewhere it is the primary, as in cluster/roles.h.
-  if (view.is_replica && !from_here)
-    view.is_replica = TRY(connection.query("SELECT @@GLOBAL.read_only AS r", deadline, stop)).text("r") != "0";
+  look.facts = facts_of(*view.member, variables, status);
   if (!view.is_replica) {
     view.healthy = true;
     return {};
@@ -137,16 +178,20 @@ sql::Target member_target(const DatabaseCluster& cluster, const Member& member, 
   return target;
 }
 
-MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, const Secret& password,
-                          Deadline deadline, std::stop_token stop) {
-  MemberView view;
+namespace {
+
+Look look_at(const DatabaseCluster& cluster, const Member& member, const Secret& password, Deadline deadline,
+             std::stop_token stop) {
+  Look look;
+  auto& view = look.view;
   view.member = &member;
+  look.facts.member = member.name;
   const auto target = member_target(cluster, member, password);
   Status looked;
   switch (cluster.engine) {
     case Engine::mariadb:
     case Engine::mysql:
-      looked = look_mysql(cluster, target, deadline, stop, view);
+      looked = look_mysql(cluster, target, deadline, stop, look);
       break;
     case Engine::galera:
       looked = look_galera(target, deadline, stop, view);
@@ -159,7 +204,45 @@ MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, 
     view.known = view.healthy = false;
     view.problem = looked.error().to_string();
   }
-  return view;
+  return look;
+}
+
+/// Open for writes and fed from elsewhere a member is a primary: cluster/roles.h.
+std::vector<MemberView> look_at_all(const DatabaseCluster& cluster, const Secret& password, Deadline deadline,
+                                    const std::stop_token& stop) {
+  std::vector<Look> looks(cluster.members.size());
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < looks.size(); ++i) {
+      threads.emplace_back([&, i] { looks[i] = look_at(cluster, cluster.members[i], password, deadline, stop); });
+    }
+  }
+  std::vector<cluster::MemberFacts> facts;
+  std::vector<MemberView> views;
+  for (auto& look : looks) {
+    facts.push_back(std::move(look.facts));
+    views.push_back(std::move(look.view));
+  }
+  cluster::settle_roles(cluster, facts);
+  for (size_t i = 0; i < views.size(); ++i)
+    if (views[i].is_replica && facts[i].role == cluster::MemberRole::primary) take_as_primary(views[i]);
+  return views;
+}
+
+}  // namespace
+
+MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, const Secret& password,
+                          Deadline deadline, std::stop_token stop) {
+  auto look = look_at(cluster, member, password, deadline, std::move(stop));
+  if (!look.view.is_replica || look.facts.read_only != false) return std::move(look.view);
+  const std::vector<cluster::MemberFacts> facts = {std::move(look.facts)};
+  const cluster::Topology topology(cluster, facts);
+  const auto self = topology.find(member.name.str());
+  const auto from_here = [&](const cluster::Following& stream) {
+    return self && topology.source(*self, stream).member().has_value();
+  };
+  if (std::ranges::none_of(facts[0].following, from_here)) take_as_primary(look.view);
+  return std::move(look.view);
 }
 
 std::string replica_filters(const sql::Rows& status) {
@@ -180,14 +263,7 @@ Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& p
   if (!wanted.empty() && std::ranges::none_of(cluster.members, [&](const Member& m) { return is_called(m, wanted); }))
     return fail(ErrorClass::usage, "engine.no_member", fmt::format("{} has no member {}", cluster.full_name(), wanted),
                 "holdfast get status -c " + cluster.full_name());
-  std::vector<MemberView> views(cluster.members.size());
-  {
-    std::vector<std::jthread> threads;
-    for (size_t i = 0; i < views.size(); ++i) {
-      threads.emplace_back(
-          [&, i] { views[i] = look_at_member(cluster, cluster.members[i], password, deadline, stop); });
-    }
-  }
+  const auto views = look_at_all(cluster, password, deadline, stop);
   std::string problems;
   size_t primaries = 0;
   const MemberView* best = nullptr;
@@ -221,8 +297,7 @@ Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& p
 Result<MemberView> find_primary(const DatabaseCluster& cluster, const Secret& password, Deadline deadline,
                                 std::stop_token stop) {
   std::optional<MemberView> primary;
-  for (const auto& member : cluster.members) {
-    auto view = look_at_member(cluster, member, password, deadline, stop);
+  for (auto& view : look_at_all(cluster, password, deadline, stop)) {
     if (!view.healthy || view.is_replica) continue;
     if (primary) return fail(ErrorClass::refused, "engine.two_primaries", "more than one member is a writer");
     primary = std::move(view);

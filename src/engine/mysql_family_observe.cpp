@@ -56,7 +56,24 @@ void take_position(Engine engine, MemberFacts& facts, const sql::Rows& settings)
   }
 }
 
+/// Under which names and addresses it says it can be reached.
+void take_addresses(MemberFacts& facts, const Settings& v) {
+  auto& own = facts.own;
+  own.hostname = v.text("hostname");
+  own.port = static_cast<int>(v.number("port").value_or(0));
+  const int64_t reported = v.number("report_port").value_or(0);
+  if (const std::string host = v.text("report_host"); !host.empty())
+    own.names.push_back(reported > 0 ? fmt::format("{}:{}", host, reported) : host);
+  std::istringstream bound(v.text("bind_address"));
+  for (std::string address; std::getline(bound, address, ',');)
+    if (const size_t first = address.find_first_not_of(' '); first != std::string::npos)
+      own.names.push_back(address.substr(first));
+  if (const std::string incoming = v.text("wsrep_node_incoming_address"); !incoming.empty() && incoming != "AUTO")
+    own.names.push_back(incoming);
+}
+
 void take_settings(Engine engine, MemberFacts& facts, const Settings& v) {
+  take_addresses(facts, v);
   facts.read_only = v.flag("read_only");
   facts.super_read_only = v.flag("super_read_only");
   if (engine == Engine::mysql) facts.lineage = facts.server_uuid = v.text("server_uuid");
@@ -219,6 +236,9 @@ Following take_stream(Engine engine, const sql::Rows& rows, size_t row) {
   Following f;
   f.channel = text("Channel_Name", "Connection_name");
   f.upstream = text("Source_Host", "Master_Host") + ":" + text("Source_Port", "Master_Port");
+  const auto numbers = source_numbers(rows, row);
+  f.source_uuid = numbers.uuid;
+  f.source_server_id = numbers.server_id;
   f.receive_state = text("Replica_IO_Running", "Slave_IO_Running");
   f.source_log = text("Source_Log_File", "Master_Log_File");
   f.receiving = f.receive_state == "Yes";
@@ -269,6 +289,20 @@ void take_processes(MemberFacts& facts, const sql::Rows& rows) {
                                      std::strtod(rows.text("Time", i).c_str(), nullptr), state});
   }
   facts.followers = followers;
+}
+
+/// Its replicas with their numbers, as they registered.
+void take_registered(Engine engine, MemberFacts& facts, Ask& ask) {
+  auto rows = ask.if_allowed("replicas", engine == Engine::mysql ? "SHOW REPLICAS" : "SHOW SLAVE HOSTS");
+  if (!rows) return;
+  facts.follower_list.clear();
+  for (size_t i = 0; i < rows->rows.size(); ++i) {
+    cluster::Follower one{.name = rows->text("Host", i) + ":" + rows->text("Port", i), .state = "Binlog Dump"};
+    one.server_id = std::strtoull(rows->text("Server_Id", i).c_str(), nullptr, 10);
+    one.uuid = rows->text("Replica_UUID", i);
+    facts.follower_list.push_back(std::move(one));
+  }
+  facts.followers_listed = true;
 }
 
 /// MySQL: its part in a replication group. Configured is enough: what left its group is still of it.
@@ -341,7 +375,8 @@ void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& 
   if (auto rows =
           ask("variables",
               "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only','super_read_only','server_id',"
-              "'hostname','port','datadir','server_uid','offline_mode','wsrep_provider_options',"
+              "'hostname','port','report_host','report_port','bind_address','wsrep_node_incoming_address',"
+              "'datadir','server_uid','offline_mode','wsrep_provider_options',"
               "'server_uuid','log_bin','log_slave_updates','log_replica_updates','gtid_strict_mode',"
               "'event_scheduler','max_connections','sync_binlog','innodb_flush_log_at_trx_commit','wsrep_on',"
               "'wsrep_desync','wsrep_node_name','wsrep_provider','wsrep_reject_queries','wsrep_osu_method','gtid_mode',"
@@ -383,6 +418,7 @@ void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& 
       if (const auto connected = status.number("slaves_connected")) facts.followers = static_cast<int>(*connected);
       if (!facts.followers) note_unknown(facts, "followers", "SQL SHOW PROCESSLIST", "the account lacks PROCESS");
     }
+    if (engine != Engine::galera && facts.followers != 0) take_registered(engine, facts, ask);
   }
   if (engine == Engine::galera) {
     facts.followers.reset();

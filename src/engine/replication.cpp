@@ -42,13 +42,17 @@ std::optional<size_t> row_of(const Dialect& words, const sql::Rows& status, cons
 }
 
 StreamState state_of(const Dialect& words, const sql::Rows& status, size_t row) {
+  auto numbers = source_numbers(status, row);
   return {true,
           status.text(words.receiving, row) != "No",
           status.text(words.applying, row) != "No",
           status.text(words.host, row),
           std::atoi(status.text(words.port, row).c_str()),
           status.text(words.name, row),
-          status.text(words.user, row)};
+          status.text(words.user, row),
+          status.text(words.receiving, row) == "Yes",
+          std::move(numbers.uuid),
+          numbers.server_id};
 }
 
 bool transient(int number) {
@@ -183,6 +187,18 @@ Status fetch_logs_anew(const sql::Target& replica, const std::string& channel, c
   TRY(run("RESET REPLICA FOR CHANNEL " + sql::quote_mysql(channel)));
   TRY(run(channel_statement(Engine::mysql, "START", channel)));
   return {};
+}
+
+cluster::Following following_of(const StreamState& stream) {
+  cluster::Following f;
+  f.channel = stream.channel;
+  f.upstream = fmt::format("{}:{}", stream.host, stream.port);
+  f.source_uuid = stream.source_uuid;
+  f.source_server_id = stream.source_server_id;
+  f.receiving = stream.connected;
+  f.receive_state = stream.connected ? "Yes" : stream.receiving ? "Connecting" : "No";
+  f.applying = stream.applying;
+  return f;
 }
 
 Result<StreamState> stream_state(Engine engine, const sql::Target& replica, const std::string& channel,

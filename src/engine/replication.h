@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/deadline.h"
+#include "cluster/facts.h"
 #include "cluster/types.h"
 #include "sql/rows.h"
 
@@ -24,6 +25,7 @@ struct Source {
   bool renew = false;        ///< tell it again, though it follows this one: its account was refused
   bool demote = false;       ///< MariaDB: what it wrote itself when it was the primary counts as its position
   std::string channel = {};  ///< MariaDB, MySQL: name of the connection that is to follow it
+  std::string member = {};   ///< its name in its cluster; "" = not known
 };
 
 /// MariaDB, MySQL: makes the connection follow `source` by GTID and starts it; the server's other connections are left
@@ -57,7 +59,12 @@ struct StreamState {
   int port = 0;
   std::string channel = {};
   std::string user = {};
+  bool connected = false;        ///< just now
+  std::string source_uuid = {};  ///< as cluster::Following has them
+  std::optional<uint64_t> source_server_id = {};
 };
+/// What tells which server its source is: cluster/topology.h.
+cluster::Following following_of(const StreamState& stream);
 /// PostgreSQL has one, without a name.
 Result<StreamState> stream_state(cluster::Engine engine, const sql::Target& replica, const std::string& channel,
                                  Deadline deadline, std::stop_token stop = {});

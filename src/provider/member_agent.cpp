@@ -42,6 +42,9 @@ MemberSetup setup_from(const Value& told) {
   setup.socket.port = static_cast<int>(told["port"].integer());
   setup.socket.user = told["adminUser"].text();
   setup.socket.password = Secret(told["adminPassword"].text());
+  for (const auto& [name, peer] : told["peers"].members())
+    setup.peers[name] = {peer["host"].text(), static_cast<int>(peer["port"].integer())};
+  setup.upstream = told["upstream"].text();
   setup.upstream_host = told["upstreamHost"].text();
   setup.upstream_port = static_cast<int>(told["upstreamPort"].integer());
   setup.replication_user = told["replicationUser"].text();

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "agent/channels.h"
 #include "agent/config.h"
 #include "agent/inspect.h"
 #include "cluster/roles.h"
@@ -15,6 +16,7 @@
 #include "engine/observe.h"
 #include "provider/agent_call.h"
 #include "provider/errant.h"
+#include "provider/names.h"
 #include "provider/provider.h"
 #include "provider/silence.h"
 #include "provider/skipped.h"
@@ -67,9 +69,13 @@ void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member&
       if (cluster.engine != cluster::Engine::galera)
         facts.role_wanted = (*status)["role"].text() == "replica" ? MemberRole::replica : MemberRole::primary;
       facts.upstream_wanted = (*status)["upstreamAddress"].text();
-      facts.upstream_noted = (*status)["channels"]["followed"].text();
-      for (const auto& origin : (*status)["channels"]["foreignOrigins"].items())
-        facts.foreign_noted.push_back(origin.text());
+      if (!facts.upstream_wanted.empty()) facts.source_wanted = (*status)["upstream"].text();
+      facts.noted = agent::noted_from((*status)["channels"]);
+      facts.own.port = static_cast<int>((*status)["port"].integer());
+      const auto& network = (*status)["network"];
+      facts.own.network = network["id"].text();
+      facts.own.hostname = network["hostname"].text();
+      for (const auto& address : network["addresses"].items()) facts.own.interfaces.push_back(address.text());
       engine::note(facts, "server", facts.server_state, "agent");
     } else {
       engine::note_unknown(facts, "server", "agent", status.error().message);
@@ -137,8 +143,12 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   facts.role_wanted = from_agent.role_wanted;
   if (!facts.server_id) facts.server_id = from_agent.server_id;
   facts.upstream_wanted = std::move(from_agent.upstream_wanted);
-  facts.upstream_noted = std::move(from_agent.upstream_noted);
-  facts.foreign_noted = std::move(from_agent.foreign_noted);
+  facts.source_wanted = std::move(from_agent.source_wanted);
+  facts.noted = std::move(from_agent.noted);
+  if (facts.own.port <= 0) facts.own.port = from_agent.own.port;
+  if (facts.own.hostname.empty()) facts.own.hostname = std::move(from_agent.own.hostname);
+  facts.own.network = std::move(from_agent.own.network);
+  facts.own.interfaces = std::move(from_agent.own.interfaces);
   facts.process_state = std::move(from_agent.process_state);
   facts.log_tail = std::move(from_agent.log_tail);
   facts.volumes = std::move(from_agent.volumes);
@@ -252,6 +262,8 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
   std::vector<std::optional<Status>> tcp(count);
   std::vector<std::shared_ptr<const void>> ways(count);  // before `kept`, whose sessions go by them
   sql::KeptPostgres kept;
+  const Deadline all = Deadline::in(per_member);
+  ask_for_names(cluster);
   {
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < count; ++i) {
@@ -286,6 +298,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
   }
   for (size_t i = 0; i < count; ++i)
     if (frozen_postmaster(cluster, facts[i])) read_files_again(facts[i], cluster.members[i], per_member, stop);
+  take_names(cluster, facts, all);
   cluster::settle_roles(cluster, facts);
   // After those: a frozen standby's receiver is a process of its own, and goes on.
   for (size_t i = 0; i < count; ++i) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "cluster/topology.h"
 #include "engine/observe.h"
 #include "engine/receipt.h"
 #include "provider/provider.h"
@@ -25,11 +26,11 @@ milliseconds long_enough(milliseconds limit) {
 }
 
 /// Whoever filters or takes another way than GTIDs may lack something for good; who says that it lags is believed.
-bool claims_to_be_level(const DatabaseCluster& cluster, const MemberFacts& f, const std::string& source) {
+bool claims_to_be_level(const DatabaseCluster& cluster, const MemberFacts& f) {
   if (!f.reachable() || f.following.size() != 1) return false;
   const auto& stream = f.following[0];
-  return stream.receiving == true && stream.upstream == source && stream.filters.empty() && stream.lag_seconds &&
-         *stream.lag_seconds < 2 && (cluster.engine == cluster::Engine::postgres || stream.uses_gtid == true);
+  return stream.receiving == true && stream.filters.empty() && stream.lag_seconds && *stream.lag_seconds < 2 &&
+         (cluster.engine == cluster::Engine::postgres || stream.uses_gtid == true);
 }
 
 void look(const DatabaseCluster& cluster, MemberFacts& f, const cluster::Member& member, const std::string& offered,
@@ -60,11 +61,15 @@ void look(const DatabaseCluster& cluster, MemberFacts& f, const cluster::Member&
 void look_for_silence(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, size_t writer,
                       const std::string& offered, milliseconds per_member, const std::stop_token& stop) {
   if (cluster.engine == cluster::Engine::galera || offered.empty()) return;
-  const auto& w = cluster.members[writer];
-  const std::string source = fmt::format("{}:{}", w.host, w.port);
+  std::vector<size_t> level;
+  {
+    const cluster::Topology topology(cluster, facts);
+    for (size_t i = 0; i < facts.size(); ++i)
+      if (i != writer && claims_to_be_level(cluster, facts[i]) && topology.source(i, facts[i].following[0]).is(writer))
+        level.push_back(i);
+  }
   std::vector<std::jthread> threads;
-  for (size_t i = 0; i < facts.size(); ++i) {
-    if (i == writer || !claims_to_be_level(cluster, facts[i], source)) continue;
+  for (const size_t i : level) {
     std::string received = facts[i].received;
     if (cluster.engine == cluster::Engine::mysql && !facts[i].executed.empty())
       received += (received.empty() ? "" : ",") + facts[i].executed;

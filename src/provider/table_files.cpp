@@ -6,6 +6,7 @@
 #include <iterator>
 #include <thread>
 
+#include "cluster/topology.h"
 #include "engine/mariadb/table_files.h"
 #include "engine/observe.h"
 #include "engine/postgres/missing_pages.h"
@@ -52,20 +53,22 @@ OfPrimary compare(const engine::postgres::Compared& primary, const sql::Target& 
 void look_for_cut_files(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, size_t writer,
                         std::chrono::milliseconds per_member, const std::stop_token& stop, sql::KeptPostgres& kept) {
   if (cluster.engine != cluster::Engine::postgres) return;
-  const auto& w = cluster.members[writer];
-  const std::string source = fmt::format("{}:{}", w.host, w.port);
-  const auto target = target_of(cluster, w);
+  const auto target = target_of(cluster, cluster.members[writer]);
   if (!target) return;
   const auto primary = compared(*target, facts[writer]);
   std::vector<OfPrimary> seen(facts.size());
+  std::vector<bool> follows(facts.size());
+  {
+    const cluster::Topology topology(cluster, facts);
+    for (size_t i = 0; i < facts.size(); ++i)
+      follows[i] = facts[i].following.size() == 1 && topology.source(i, facts[i].following[0]).is(writer);
+  }
   {
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < facts.size(); ++i) {
       const auto& f = facts[i];
       const auto own = target_of(cluster, cluster.members[i]);
-      if (i == writer || !own || !f.reachable() || f.lineage != facts[writer].lineage || f.following.size() != 1 ||
-          f.following[0].upstream != source)
-        continue;
+      if (i == writer || !own || !f.reachable() || f.lineage != facts[writer].lineage || !follows[i]) continue;
       threads.emplace_back(
           [&, i, own] { seen[i] = compare(primary, *own, facts[i], Deadline::in(per_member), stop, kept); });
     }

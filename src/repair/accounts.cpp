@@ -32,11 +32,12 @@ AccountChecks check_accounts(const cluster::DatabaseCluster& cluster, const oper
     const auto* source = cluster.find(step.arguments["source"].text());
     const auto* member = cluster.find(step.member);
     if (!source || !member || checks.refused.contains(step.member)) continue;
-    const auto asked = provider::ask_agent(
-        *member, "check_account",
-        codec::Value::object(
-            {{"host", source->host}, {"port", source->port}, {"renew", step.arguments["renew"].boolean()}}),
-        Deadline::in(std::chrono::seconds(15)), stop);
+    const auto asked = provider::ask_agent(*member, "check_account",
+                                           codec::Value::object({{"member", source->name.str()},
+                                                                 {"host", source->host},
+                                                                 {"port", source->port},
+                                                                 {"renew", step.arguments["renew"].boolean()}}),
+                                           Deadline::in(std::chrono::seconds(15)), stop);
     const std::string why = asked ? (*asked)["why"].text() : asked.error().message;
     if (!asked || !(*asked)["checked"].boolean()) {
       checks.unchecked.push_back(fmt::format("whether {} can log in to {} for replication was not checked: {}",

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cluster/roles.h"
+#include "repair/recognise.h"
 
 namespace holdfast::repair {
 
@@ -12,27 +12,23 @@ bool has_channels(Engine engine) {
   return engine == Engine::mariadb || engine == Engine::mysql;
 }
 
-std::string wanted_source(const engine::MemberSetup& setup) {
-  return fmt::format("{}:{}", setup.upstream_host, setup.upstream_port);
+template <class Connection>
+Recognised recognise_all(const Members& members, const engine::MemberSetup& setup,
+                         const std::vector<Connection>& connections) {
+  std::vector<cluster::Following> streams;
+  for (const auto& one : connections) streams.push_back(engine::following_of(one));
+  return recognise(members, setup, streams);
 }
 
-std::optional<size_t> own_of(const Members& members, const engine::MemberSetup& setup,
-                             const std::vector<engine::Channel>& channels) {
-  std::vector<cluster::Following> streams(channels.size());
-  for (size_t i = 0; i < channels.size(); ++i) {
-    streams[i].upstream = fmt::format("{}:{}", channels[i].host, channels[i].port);
-    streams[i].channel = channels[i].name;
-    streams[i].receiving = channels[i].receiving;
-    streams[i].applying = channels[i].applying;
+/// As it was, from another source; from the same one by the address it had. The agent's account where it was that one;
+/// another one keeps its password, where that is known.
+engine::Channel onto(const Members& members, const engine::MemberSetup& setup, engine::Channel channel,
+                     const engine::Source& source) {
+  const Engine engine = members.cluster.engine;
+  if (source.member.empty() || source_name(members, setup, engine::following_of(channel)) != source.member) {
+    channel.host = source.host;
+    channel.port = source.port;
   }
-  return cluster::own_stream(members.cluster, setup.name, streams, wanted_source(setup));
-}
-
-/// As it was, from another source. The agent's account where it was that one; another one keeps its password, where
-/// that is known.
-engine::Channel onto(engine::Channel channel, Engine engine, const engine::Source& source) {
-  channel.host = source.host;
-  channel.port = source.port;
   if (channel.user == source.user || channel.password.empty() || source.renew) {
     channel.user = source.user;
     channel.password = source.password;
@@ -49,20 +45,12 @@ engine::Channel onto(engine::Channel channel, Engine engine, const engine::Sourc
 Result<std::string> own_channel(const Members& members, engine::MemberControl& control, const std::stop_token& stop) {
   if (!has_channels(members.cluster.engine)) return "";
   const auto states = TRY(engine::stream_states(members.cluster.engine, control.setup().socket, soon(), stop));
-  std::vector<engine::Channel> channels(states.size());
-  for (size_t i = 0; i < states.size(); ++i) {
-    channels[i].name = states[i].channel;
-    channels[i].host = states[i].host;
-    channels[i].port = states[i].port;
-    channels[i].receiving = states[i].receiving;
-    channels[i].applying = states[i].applying;
-  }
-  if (const auto own = own_of(members, control.setup(), channels)) return channels[*own].name;
+  if (const auto own = recognise_all(members, control.setup(), states).own) return states[*own].channel;
   // The name it had, unless another connection has that now.
   const auto noted = TRY(control.noted_channels());
-  const auto before = own_of(members, control.setup(), noted);
-  const auto taken = [&](const engine::Channel& c) { return c.name == noted[*before].name; };
-  return before && std::ranges::none_of(channels, taken) ? noted[*before].name : "";
+  const auto before = recognise_all(members, control.setup(), noted).own;
+  const auto taken = [&](const engine::StreamState& state) { return state.channel == noted[*before].name; };
+  return before && std::ranges::none_of(states, taken) ? noted[*before].name : "";
 }
 
 Result<std::set<std::string>> foreign_origins(const Members& members, engine::MemberControl& control,
@@ -71,9 +59,10 @@ Result<std::set<std::string>> foreign_origins(const Members& members, engine::Me
   if (!has_channels(members.cluster.engine)) return origins;
   auto channels = TRY(engine::read_channels(members.cluster.engine, control.setup().socket, soon(), stop));
   for (auto& noted : TRY(control.noted_channels())) channels.push_back(std::move(noted));
-  for (const auto& c : channels)
-    if (!c.name.empty() && !cluster::member_at(members.cluster, fmt::format("{}:{}", c.host, c.port)))
-      origins.insert(c.origins.begin(), c.origins.end());
+  const auto sources = recognise_all(members, control.setup(), channels).sources;
+  for (size_t i = 0; i < channels.size(); ++i)
+    if (!channels[i].name.empty() && sources[i].outside())
+      origins.insert(channels[i].origins.begin(), channels[i].origins.end());
   return origins;
 }
 
@@ -83,11 +72,18 @@ Status follow_as_before(const Members& members, engine::MemberControl& control, 
   const auto& server = control.setup().socket;
   source.channel = TRY(own_channel(members, control, stop));
   const auto state = TRY(engine::stream_state(engine, server, source.channel, soon(), stop));
+  // Known there under another name it is followed already: what was received and not applied is kept.
+  if (state.follows && !source.member.empty() &&
+      source_name(members, control.setup(), engine::following_of(state)) == source.member) {
+    source.host = state.host;
+    source.port = state.port;
+  }
   const auto noted = TRY(control.noted_channels());
   const auto lost = state.follows ? noted.end() : std::ranges::find(noted, source.channel, &engine::Channel::name);
   if (lost == noted.end()) return engine::follow(engine, server, source, soon(), stop);
   if (source.demote) TRY_VOID(engine::count_own_as_position(engine, server, soon(), stop));
-  return engine::write_channel(engine, server, onto(*lost, engine, source), {.start = true}, soon(), stop);
+  return engine::write_channel(engine, server, onto(members, control.setup(), *lost, source), {.start = true}, soon(),
+                               stop);
 }
 
 Result<Restored> restore_channels(const Members& members, engine::MemberControl& control, const engine::Source& source,
@@ -95,7 +91,7 @@ Result<Restored> restore_channels(const Members& members, engine::MemberControl&
   const Engine engine = members.cluster.engine;
   const auto& server = control.setup().socket;
   const auto noted = TRY(control.noted_channels());
-  const auto own = own_of(members, control.setup(), noted);
+  const auto own = recognise_all(members, control.setup(), noted).own;
   Restored restored;
   for (size_t i = 0; i < noted.size(); ++i) {
     if (i == own) continue;
@@ -114,7 +110,7 @@ Result<Restored> restore_channels(const Members& members, engine::MemberControl&
     return restored;
   }
   restored.own = noted[*own].name;
-  const auto channel = onto(noted[*own], engine, source);
+  const auto channel = onto(members, control.setup(), noted[*own], source);
   TRY_VOID(engine::write_channel(engine, server, channel, {.with_delay = false, .start = true}, soon(), stop));
   if (channel.delay_seconds > 0) restored.delayed = channel;
   return restored;

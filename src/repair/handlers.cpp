@@ -12,6 +12,7 @@
 #include "repair/last_look.h"
 #include "repair/live_position.h"
 #include "repair/member_step.h"
+#include "repair/recognise.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 
@@ -179,10 +180,12 @@ class ResumeReplication : public StreamStep {
     TRY_VOID(ready_for_sql(scope));
     auto resumed =
         engine::resume_replication(engine(), control->setup().socket, before["channel"].text(), soon(), scope.stop());
-    if (!resumed && engine() == Engine::mysql && engine::relay_logs_missing(resumed.error()))
-      for (const auto& source : members_->cluster.members)
-        if (source.host == before["host"].text() && source.port == before["port"].integer())
-          resumed = fetch(scope, *control, before, source.name.str());
+    if (!resumed && engine() == Engine::mysql && engine::relay_logs_missing(resumed.error())) {
+      const auto stream =
+          TRY(engine::stream_state(engine(), control->setup().socket, before["channel"].text(), soon(), scope.stop()));
+      const auto source = source_name(*members_, control->setup(), engine::following_of(stream));
+      if (!source.empty()) resumed = fetch(scope, *control, before, source);
+    }
     if (!resumed) return fail(std::move(resumed).error());
     return Value::object();
   }

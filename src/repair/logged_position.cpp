@@ -11,6 +11,7 @@
 #include "repair/live_position.h"
 #include "repair/logged_position.h"
 #include "repair/member_step.h"
+#include "repair/recognise.h"
 #include "repair/report_view.h"
 #include "repair/sides.h"
 
@@ -87,15 +88,13 @@ Result<std::string> settle_position(const Members& members, StepScope& scope, en
   const auto& replica = control.setup().socket;
   const auto channel = TRY(own_channel(members, control, scope.stop()));
   const auto stream = TRY(engine::stream_state(Engine::mariadb, replica, channel, soon(), scope.stop()));
-  for (const auto& described : members.cluster.members) {
-    if (!stream.follows || described.host != stream.host || described.port != stream.port) continue;
-    if (!TRY(engine::stopped_at_what_it_logged(replica, Deadline::in(seconds(5)), scope.stop()))) return "noted";
-    const auto why = objection(members, scope, control, described.name.str());
-    if (!why || !why->empty()) return "unknown";  // the proof that follows tells why
-    TRY_VOID(engine::go_on_behind_its_log(replica, channel, soon(), scope.stop()));
-    return "settled";
-  }
-  return "none";
+  const std::string source = stream.follows ? source_name(members, control.setup(), engine::following_of(stream)) : "";
+  if (source.empty()) return "none";
+  if (!TRY(engine::stopped_at_what_it_logged(replica, Deadline::in(seconds(5)), scope.stop()))) return "noted";
+  const auto why = objection(members, scope, control, source);
+  if (!why || !why->empty()) return "unknown";  // the proof that follows tells why
+  TRY_VOID(engine::go_on_behind_its_log(replica, channel, soon(), scope.stop()));
+  return "settled";
 }
 
 void add_logged_position_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {

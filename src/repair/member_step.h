@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "cluster/triage.h"
 #include "engine/member_control.h"
@@ -46,6 +48,12 @@ inline Status stop_member(engine::MemberControl& control, Deadline deadline) {
   return when_free(deadline, std::stop_token(), [&] { return control.stop(deadline); });
 }
 
+/// What was seen of the cluster last, for who need not know it as it is now.
+struct LastLook {
+  std::optional<cluster::TriageReport> report;
+  std::chrono::steady_clock::time_point at;
+};
+
 struct Members {
   cluster::DatabaseCluster cluster;
   std::vector<std::unique_ptr<engine::MemberControl>> controls;
@@ -53,6 +61,7 @@ struct Members {
   HandlerServices::Escrow escrow;
   HandlerServices::Dump dump;
   provider::CurrentEpoch epoch;  ///< of the operation; `controls` send it
+  std::shared_ptr<LastLook> last_look = std::make_shared<LastLook>();
 
   Result<engine::MemberControl*> find(const std::string& name) const {
     for (const auto& control : controls)
@@ -60,7 +69,9 @@ struct Members {
     return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
   }
   engine::Source source(const engine::MemberSetup& setup) const {
-    return {setup.upstream_host, setup.upstream_port, setup.replication_user, setup.replication_password};
+    engine::Source source{setup.upstream_host, setup.upstream_port, setup.replication_user, setup.replication_password};
+    source.member = setup.upstream;
+    return source;
   }
   /// The same, with another member as the one to follow.
   Result<engine::Source> source(const engine::MemberSetup& setup, const std::string& upstream) const {
@@ -69,8 +80,11 @@ struct Members {
       return fail(ErrorClass::refused, "repair.no_member", "whom to follow is no member any more: " + upstream,
                   fmt::format("holdfast triage -c {}", cluster.full_name()));
     engine::Source source = this->source(setup);
-    source.host = described->host;
-    source.port = described->port;
+    source.member = upstream;
+    // The description is for us; from the member's host another address may lead there.
+    const auto peer = setup.peers.find(upstream);
+    source.host = peer == setup.peers.end() ? described->host : peer->second.host;
+    source.port = peer == setup.peers.end() ? described->port : peer->second.port;
     return source;
   }
 };

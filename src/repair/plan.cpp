@@ -50,6 +50,8 @@ class Planner {
   Status resume(const MemberReport& member);
   /// What only it has would be on no primary any more.
   Status check_may_follow(const MemberReport& member) const;
+  /// Another source than the one it has is no remedy while that one may be a member.
+  Status check_source_known(const MemberReport& member) const;
   Status follow_leader(const MemberReport& member);
   /// That it gets another source than the one it is configured with.
   void remark_other_source(const MemberReport& member, const std::string& source);
@@ -315,7 +317,10 @@ Status Planner::resume(const MemberReport& member) {
   const bool leads = is_leader(member);  // it may have been promoted, and nobody told its agent
   const bool detached = !leads && (says(member, "replica-detached") || says(member, "replica-wrong-source"));
   const bool follows_anew = detached || says(member, "replica-access-denied") || relay_log_damaged;
-  if (follows_anew && report_.cluster.engine != Engine::postgres) TRY_VOID(check_may_follow(member));
+  if (follows_anew && report_.cluster.engine != Engine::postgres) {
+    TRY_VOID(check_may_follow(member));
+    if (!detached) TRY_VOID(check_source_known(member));
+  }
   if (unreadable && !can_fetch_logs_anew(report_, member, source)) return refill(member);
   const bool out_of_order =
       std::ranges::any_of(member.facts.following, [](const cluster::Following& f) { return f.apply_errno == 1950; });
@@ -389,6 +394,16 @@ Status Planner::check_may_follow(const MemberReport& member) const {
               fmt::format("{} is not proven to hold nothing but what {} has: it is not made to follow it", name(member),
                           report_.leader),
               fmt::format("holdfast triage -c {} -v", report_.cluster.full_name()));
+}
+
+Status Planner::check_source_known(const MemberReport& member) const {
+  if (!source_is_unknown(report_, member)) return {};
+  return fail(ErrorClass::refused, "repair.source_unidentified",
+              fmt::format("{} follows {}, and which member that is, if any, is not known: it is not made to follow "
+                          "another one",
+                          name(member), member.facts.upstream()->upstream),
+              fmt::format("if it is a member, add that address to its aliases (spec.members[].aliases); then {}",
+                          target_command(member)));
 }
 
 Status Planner::follow_leader(const MemberReport& member) {

@@ -6,6 +6,7 @@
 
 #include "position/gtid_set.h"
 #include "repair/report_view.h"
+#include "repair/sources.h"
 
 namespace holdfast::repair {
 
@@ -17,9 +18,7 @@ bool can_fetch_logs_anew(const cluster::TriageReport& report, const cluster::Mem
   const auto* leader = report.find(source);
   const auto* stream = member.facts.upstream();
   if (report.cluster.engine != cluster::Engine::mysql || !leader || leader == &member || !stream) return false;
-  const auto* described = report.cluster.find(source);
-  if (stream->uses_gtid != true || stream->upstream != fmt::format("{}:{}", described->host, described->port))
-    return false;
+  if (stream->uses_gtid != true || configured_source(report, member) != leader) return false;
   const auto has = GtidSet::parse(leader->facts.executed), purged = GtidSet::parse(leader->facts.purged);
   const auto applied = GtidSet::parse(member.facts.executed), received = GtidSet::parse(member.facts.received);
   if (!has || !purged || !applied || !received) return false;

@@ -50,9 +50,10 @@ bool takes_writes(const MemberReport& member) {
   return f.reachable() && f.role == cluster::MemberRole::primary && f.read_only != true;
 }
 
-std::string address_of(const TriageReport& report, const std::string& member) {
-  const auto* described = report.cluster.find(member);
-  return described ? fmt::format("{}:{}", described->host, described->port) : "";
+bool is_told_to_follow(const TriageReport& report, const MemberReport& member, const std::string& source) {
+  const auto topology = report.topology();
+  const auto self = topology.find(name(member)), wanted = topology.find(source);
+  return self && wanted && topology.wanted(*self).is(*wanted);
 }
 
 std::vector<History> histories_of(const TriageReport& report, cluster::Fed fed) {

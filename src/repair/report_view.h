@@ -35,8 +35,9 @@ bool in_one_component(const cluster::MemberReport& a, const cluster::MemberRepor
 /// As far as anybody can see: a server that does not say whether it is read-only counts.
 bool takes_writes(const cluster::MemberReport& member);
 
-/// "127.0.0.1:3306"; "" for no member of the cluster.
-std::string address_of(const cluster::TriageReport& report, const std::string& member);
+/// Whether its agent lets it follow that member at its next start.
+bool is_told_to_follow(const cluster::TriageReport& report, const cluster::MemberReport& member,
+                       const std::string& source);
 
 /// What the members' data tells of their histories, in their order.
 std::vector<cluster::History> histories_of(const cluster::TriageReport& report,

@@ -359,10 +359,10 @@ Status Room::add(operation::Plan& plan) {
 bool postgres_is_told_otherwise(const TriageReport& report, const MemberReport& member) {
   if (member.facts.role_wanted == MemberRole::unknown) return false;  // no agent has said
   if (member.facts.role_wanted != MemberRole::replica) return true;
-  if (member.facts.upstream_wanted == address_of(report, report.leader)) return false;
+  if (is_told_to_follow(report, member, report.leader)) return false;
   // It may follow another standby on purpose; one that serves nobody is no upstream.
   return std::ranges::none_of(report.members, [&](const MemberReport& m) {
-    return &m != &member && m.healthy() && member.facts.upstream_wanted == address_of(report, name(m));
+    return &m != &member && m.healthy() && is_told_to_follow(report, member, name(m));
   });
 }
 

@@ -113,7 +113,7 @@ bool is_told_otherwise(const TriageReport& report, const MemberReport& member, c
   if (!has_one_primary(report) || leader.empty() || member.facts.member.str() == leader) return false;
   if (member.facts.role_wanted == MemberRole::unknown) return false;  // no agent has said
   return member.facts.role_wanted != MemberRole::replica ||
-         (!member.facts.upstream_wanted.empty() && member.facts.upstream_wanted != address_of(report, leader));
+         (!member.facts.upstream_wanted.empty() && !is_told_to_follow(report, member, leader));
 }
 
 Step telling_step(const std::string& member, const std::string& leader) {

@@ -24,9 +24,16 @@ bool by_statement(const TriageReport& report) {
   return report.cluster.engine == Engine::mariadb || report.cluster.engine == Engine::mysql;
 }
 
-const MemberReport* at(const TriageReport& report, const std::string& address) {
-  const auto found = cluster::member_at(report.cluster, address);
-  return found ? report.find(report.cluster.members[*found].name.str()) : nullptr;
+const MemberReport* find(const TriageReport& report, const cluster::Topology& topology, const cluster::Who& who) {
+  const auto found = who.member();
+  return found ? report.find(topology.name(*found).str()) : nullptr;
+}
+
+/// Whom its agent is told to let it follow.
+const MemberReport* wanted_source(const TriageReport& report, const MemberReport& member) {
+  const auto topology = report.topology();
+  const auto self = topology.find(name(member));
+  return self ? find(report, topology, topology.wanted(*self)) : nullptr;
 }
 
 /// Whether what the primary writes comes to it, without going through `member`.
@@ -50,8 +57,20 @@ bool can_be_source(const TriageReport& report, const MemberReport& source, const
 }  // namespace
 
 const MemberReport* configured_source(const TriageReport& report, const MemberReport& member) {
-  if (const auto* stream = member.facts.upstream()) return at(report, stream->upstream);
-  return at(report, member.facts.upstream_noted);
+  const auto topology = report.topology();
+  const auto self = topology.find(name(member));
+  if (!self) return nullptr;
+  if (const auto* stream = member.facts.upstream()) return find(report, topology, topology.source(*self, *stream));
+  const auto& noted = member.facts.noted;
+  const auto own = cluster::own_stream(topology, *self, noted, topology.wanted(*self).member());
+  return own ? find(report, topology, topology.source(*self, noted[*own])) : nullptr;
+}
+
+bool source_is_unknown(const TriageReport& report, const MemberReport& member) {
+  const auto topology = report.topology();
+  const auto self = topology.find(name(member));
+  const auto* stream = member.facts.upstream();
+  return self && stream && !stream->upstream.empty() && topology.source(*self, *stream).unknown();
 }
 
 bool is_lost(const MemberReport& source) {
@@ -63,7 +82,7 @@ bool is_lost(const MemberReport& source) {
 
 std::string source_for(const TriageReport& report, const MemberReport& member) {
   if (!by_statement(report) || report.leader.empty() || report.leader == name(member)) return report.leader;
-  for (const auto* source : {configured_source(report, member), at(report, member.facts.upstream_wanted)})
+  for (const auto* source : {configured_source(report, member), wanted_source(report, member)})
     if (source && can_be_source(report, *source, member)) return name(*source);
   return report.leader;
 }

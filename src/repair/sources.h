@@ -9,9 +9,12 @@
 
 namespace holdfast::repair {
 
-/// The member it follows, or followed when its agent last saw it serve; nullptr where that is none of the cluster's.
+/// The member it follows, or followed when its agent last saw it serve; nullptr where that is none of the cluster's, or
+/// cannot be identified.
 const cluster::MemberReport* configured_source(const cluster::TriageReport& report,
                                                const cluster::MemberReport& member);
+/// It follows a server of which is not known whether it is a member: it is not made to follow another one.
+bool source_is_unknown(const cluster::TriageReport& report, const cluster::MemberReport& member);
 /// It serves no more, and what it needs is more than to be started or resumed: who followed it needs another source.
 bool is_lost(const cluster::MemberReport& source);
 /// MariaDB, MySQL: the member it is to follow: the configured source, else the one its agent is told, where that is a

@@ -45,6 +45,7 @@ void follow(Rng& rng, Engine engine, MemberFacts& f, size_t leader) {
   f.read_only = !rng.chance(5);
   Following stream;
   stream.upstream = address(rng.chance(95) ? leader : leader + 1);
+  if (rng.chance(5)) stream.upstream = "db.internal:3306";  // whoever that is
   stream.receive_state = engine == Engine::postgres ? "streaming" : "Yes";
   stream.receiving = stream.applying = true;
   stream.lag_seconds = 0;

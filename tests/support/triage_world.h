@@ -63,6 +63,10 @@ inline World healthy(Engine engine) {
     f.instance = "host:" + std::to_string(1000 + i) + " /data";
     f.started_at = 1'700'000'000.0 + 100 * i;
     f.server_id = static_cast<uint64_t>(i) + 1;
+    f.own.port = m.port;
+    f.own.hostname = "host";
+    f.own.interfaces = {"127.0.0.1", "10.0.0.1"};
+    f.own.network = "one";
     if (i > 0) {
       f.following.push_back(stream("127.0.0.1:1000"));
       f.upstream_wanted = "127.0.0.1:1000";
@@ -124,6 +128,8 @@ inline void take_down(MemberFacts& f, const char* state = "stopped") {
   const std::string executed = f.executed, lineage = f.lineage;
   const bool had_galera = f.galera.has_value();
   MemberFacts down;
+  down.own = f.own;  // its agent's word
+  down.noted = f.noted;
   down.member = f.member;
   down.reach = Reach::unreachable;
   down.error = "connection refused";

@@ -77,7 +77,7 @@ std::vector<Finding> only_in_relay_logs(const View& view) {
 /// MariaDB: gtid_slave_pos is a table anybody may write; the log is not.
 std::vector<Finding> not_in_log(const View& view) {
   if (view.cluster.engine != Engine::mariadb) return {};
-  const auto foreign = fed_from_elsewhere(view.cluster, view.members);
+  const auto foreign = find_feeds(view.cluster, view.members).foreign;
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!m.reachable() || m.log_bin != true || m.log_replica_updates != true) return {};
     const auto logged = GtidState::parse(m.executed);

@@ -209,7 +209,11 @@ std::vector<Finding> async_channel(const View& view) {
     Finding f{.members = {}, .summary = "", .remedy = "SHOW ALL SLAVES STATUS on " + name(m)};
     std::vector<std::string> sources;
     for (const auto& stream : m.following) {
-      sources.push_back(stream.upstream);
+      const Who source = view.source(m, stream);
+      const auto member = source.member();
+      sources.push_back(stream.upstream + (member             ? fmt::format(" ({})", name(view.members[*member]))
+                                           : source.outside() ? ", outside the cluster"
+                                                              : ", which may or may not be a node of it"));
       const bool works = stream.receiving == true && stream.applying == true;
       f.evidence.push_back(fmt::format("connection '{}' from {}: IO {}, SQL {}{}", stream.channel, stream.upstream,
                                        stream.receiving == true ? "runs" : "does not run",
@@ -217,7 +221,7 @@ std::vector<Finding> async_channel(const View& view) {
                                        stream.last_error().empty() ? "" : "; " + first_line(stream.last_error())));
       if (!works) f.severity = Severity::warning;
     }
-    f.summary = fmt::format("{} also replicates from {}, outside the cluster{}", name(m), fmt::join(sources, ", "),
+    f.summary = fmt::format("{} also replicates from {}{}", name(m), fmt::join(sources, "; "),
                             f.severity ? ", and that does not work" : "");
     if (f.severity) f.remedy = fmt::format("look at its error, then START ALL SLAVES on {}", name(m));
     return f;

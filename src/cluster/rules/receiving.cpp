@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "cluster/roles.h"
 #include "cluster/rules/streams.h"
 #include "cluster/server_log.h"
 #include "cluster/server_words.h"
@@ -93,24 +92,24 @@ std::string or_by_gtid(const View& view, const MemberFacts& m, const Following& 
                      repair);
 }
 
-/// The member that it follows; null when that is none of this cluster.
-const MemberFacts* source_of(const View& view, const Following& f) {
-  const auto at = member_at(view.cluster, f.upstream);
+/// The member that it follows; null when that is none of this cluster, or cannot be identified.
+const MemberFacts* source_of(const View& view, const MemberFacts& m, const Following& f) {
+  const auto at = view.source(m, f).member();
   return at ? &view.members[*at] : nullptr;
 }
 
 /// MariaDB tells its replica nothing of a log file that it cannot open: the replica asks again and again. Its source
 /// lists files that are gone, and the replica needs one of them.
-const MemberFacts* lost_what_it_needs(const View& view, const Following& f) {
+const MemberFacts* lost_what_it_needs(const View& view, const MemberFacts& m, const Following& f) {
   if (view.cluster.engine == Engine::postgres) return nullptr;  // its standbys are told
-  const MemberFacts* source = source_of(view, f);
+  const MemberFacts* source = source_of(view, m, f);
   if (!source || source->lost_logs.empty() || f.receiving == true || f.receive_errno != 0) return nullptr;
   return f.source_log.empty() || f.source_log <= source->lost_logs.back() ? source : nullptr;
 }
 
 std::vector<Finding> log_purged(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
-    if (const MemberFacts* source = lost_what_it_needs(view, f))
+    if (const MemberFacts* source = lost_what_it_needs(view, m, f))
       return Finding{.summary = fmt::format("{} needs logs that {} no longer has on its disk: it cannot catch up",
                                             name(m), name(*source)),
                      .evidence = {fmt::format("receiver {}, reads {}", f.receive_state, f.source_log),
@@ -132,10 +131,10 @@ std::vector<Finding> slot_missing(const View& view) {
   if (view.cluster.engine != Engine::postgres || !leader || !leader->slots) return {};
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.slot.empty() || f.receiving == true) return {};
-    const MemberFacts* source = leader;
-    for (const auto& other : view.members)
-      if (f.upstream == fmt::format("{}:{}", view.described(other).host, view.described(other).port)) source = &other;
-    // Of a standby that others follow repair knows no slots to make.
+    // Of a standby that others follow repair knows no slots to make, and on a server that is not known none is made.
+    const MemberFacts* source = source_of(view, m, f);
+    if (!source && f.upstream.empty() && view.topology.wanted(view.place_of(m)).is(view.place_of(*leader)))
+      source = leader;
     if (source != leader || std::ranges::any_of(*leader->slots, [&](const Slot& s) { return s.name == f.slot; }))
       return {};
     return Finding{
@@ -178,11 +177,11 @@ std::vector<Finding> refused(const View& view) {
 
 std::vector<Finding> upstream_unreachable(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
-    if (f.receiving == true || log_is_gone(f) || source_refuses(f) || lost_what_it_needs(view, f)) return {};
+    if (f.receiving == true || log_is_gone(f) || source_refuses(f) || lost_what_it_needs(view, m, f)) return {};
     if (has_no_source(f)) return {};  // replica-not-receiving: what its log says is of a source that it had
     if (!source_unreachable(f) && f.receive_state != "Connecting") return {};
     // An administrator is let in, the replication account is not.
-    if (const MemberFacts* at = source_of(view, f); at && at->offline_mode == true)
+    if (const MemberFacts* at = source_of(view, m, f); at && at->offline_mode == true)
       return Finding{
           .summary = fmt::format("{} is turned away by {}, which is in offline mode", name(m), name(*at)),
           .evidence = {fmt::format("receiver {} [{}] {}", f.receive_state, f.receive_errno,
@@ -202,7 +201,7 @@ std::vector<Finding> upstream_unreachable(const View& view) {
                          source, view.command("triage"))};
     }
     // It answers us over the network, and the receiver has no error of its own: the reason is in the source's log.
-    if (const MemberFacts* source = source_of(view, f);
+    if (const MemberFacts* source = source_of(view, m, f);
         source && source->reachable() && source->tcp == true && !source_unreachable(f) && f.receive_errno == 0)
       return Finding{
           .summary = fmt::format("{} connects to {} again and again, and receives nothing", name(m), name(*source)),

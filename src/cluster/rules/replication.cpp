@@ -266,10 +266,9 @@ std::vector<Finding> half_open(const View& view) {
   const MemberFacts* leader = view.leader();
   if (!leader || !leader->followers || view.cluster.engine == Engine::galera) return {};
   std::vector<MemberName> claim;
-  const auto& l = view.described(*leader);
   for (const auto& m : view.members)
     if (const Following* f = m.upstream();
-        m.reachable() && f && f->receiving == true && f->upstream == fmt::format("{}:{}", l.host, l.port))
+        m.reachable() && f && f->receiving == true && view.source(m, *f).is(view.place_of(*leader)))
       claim.push_back(m.member);
   if (static_cast<int>(claim.size()) <= *leader->followers) return {};
   return {{.members = {},

@@ -18,12 +18,20 @@ struct View {
   const Authority& authority;
   std::vector<const MemberFacts*> writers;  ///< take writes now (Galera: are in a Primary component)
   const Surroundings& around;
+  const Topology& topology;
 
   /// The one that takes writes; nullptr when nobody or several do.
   const MemberFacts* leader() const { return writers.size() == 1 ? writers[0] : nullptr; }
   /// With whose history the others' are compared: the writer's, else the authority's.
   const History* baseline() const;
   const Member& described(const MemberFacts& facts) const { return *cluster.find(facts.member.str()); }
+  /// "host:port", as it is described.
+  std::string address(const MemberFacts& facts) const;
+  size_t place_of(const MemberFacts& facts) const { return static_cast<size_t>(&facts - members.data()); }
+  /// Whom it follows by this connection.
+  Who source(const MemberFacts& facts, const Following& stream) const {
+    return topology.source(place_of(facts), stream);
+  }
   /// "holdfast repair -c shop/orders -i 2"
   std::string command(std::string_view verb, const MemberFacts* member = nullptr) const;
 };

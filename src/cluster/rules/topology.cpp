@@ -12,10 +12,6 @@ std::string name(const MemberFacts& m) {
   return m.member.str();
 }
 
-std::string address(const View& view, const MemberFacts& m) {
-  return fmt::format("{}:{}", view.described(m).host, view.described(m).port);
-}
-
 bool is_mysql_family(const View& view) {
   return view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
 }
@@ -23,7 +19,7 @@ bool is_mysql_family(const View& view) {
 Chain chain_of(const View& view, const MemberFacts& m) {
   std::vector<const MemberFacts*> members;
   for (const auto& other : view.members) members.push_back(&other);
-  return cluster::chain_of(view.cluster, members, static_cast<size_t>(&m - view.members.data()), view.leader());
+  return cluster::chain_of(view.topology, members, view.place_of(m), view.leader());
 }
 
 /// "m2 follows m1, which follows m0"
@@ -54,21 +50,43 @@ const MemberFacts* silent_link(const View& view, const Chain& chain) {
   return nullptr;
 }
 
+/// Whether its agent says another one.
+bool other_than_told(const View& view, const MemberFacts& m, const Following& f) {
+  const Who wanted = view.topology.wanted(view.place_of(m)), source = view.source(m, f);
+  if (m.upstream_wanted.empty() && !wanted.member()) return false;
+  if (wanted.outside()) return f.upstream != m.upstream_wanted;
+  const auto is = source.member();
+  return !is || !wanted.may_be(*is);
+}
+
 std::vector<Finding> wrong_source(const View& view) {
   return each_chain(view, [&](const MemberFacts& m, const Following& f, const Chain& chain) -> std::optional<Finding> {
-    const bool itself = f.upstream == address(view, m) || (chain.end == Chain::End::itself && chain.through.empty());
+    const Who source = view.source(m, f);
+    if (source.unknown()) return {};  // source-unidentified
+    const bool itself = source.is(view.place_of(m));
     const bool known = !itself && chain.end != Chain::End::elsewhere;
-    const bool other_than_told = !m.upstream_wanted.empty() && f.upstream != m.upstream_wanted;
+    const bool told_otherwise = other_than_told(view, m, f);
     const MemberFacts* silent = known ? silent_link(view, chain) : nullptr;
     const bool circle = known && chain.end == Chain::End::itself;
     // PostgreSQL follows at its next start whom its agent says. The others follow whom they were told, as long as that
     // is a replica of this cluster.
-    const bool chained = is_mysql_family(view) && !chain.through.empty() &&
-                         (chain.cascades() || (chain.end == Chain::End::unseen &&
-                                               view.members[chain.through[0]].role_wanted != MemberRole::primary));
-    if (known && !silent && !circle && (!other_than_told || chained)) return {};
-    // A host may have several names: without an agent's word only a socket-less loopback address can be judged.
-    if (!known && !itself && m.upstream_wanted.empty()) return {};
+    const bool unseen = chain.end == Chain::End::unseen || chain.end == Chain::End::unknown;
+    const bool chained =
+        is_mysql_family(view) && !chain.through.empty() &&
+        (chain.cascades() || (unseen && view.members[chain.through[0]].role_wanted != MemberRole::primary));
+    if (known && !silent && !circle && (!told_otherwise || chained)) return {};
+    if (!known && !itself && !told_otherwise) {
+      // Without an agent's word it may be meant: a cluster of replicas, or a standby in between that is not described.
+      if (!view.leader()) return {};
+      return Finding{
+          .members = {},
+          .summary = fmt::format("{} follows {}, which is not a member of this cluster", name(m), f.upstream),
+          .evidence = {source.how()},
+          .remedy = "add the server to the DatabaseCluster, or find out why " + name(m) + " follows it",
+          .severity = Severity::warning,
+          .verdict = Verdict::healthy,
+          .action = Action::nothing};
+    }
     return Finding{
         .members = {},
         .summary = itself   ? name(m) + " follows itself"
@@ -82,8 +100,29 @@ std::vector<Finding> wrong_source(const View& view) {
                                            : "which is not a member of this cluster"),
         .evidence = {silent                      ? "log_replica_updates is off on " + name(*silent)
                      : m.upstream_wanted.empty() ? ""
-                                                 : "its agent says: follow " + m.upstream_wanted},
+                                                 : "its agent says: follow " + m.upstream_wanted,
+                     known || itself ? "" : source.how()},
         .remedy = view.command("repair", &m)};
+  });
+}
+
+/// "m0 or m2", of those it may be beside a server that is no member.
+std::string candidates_text(const View& view, const Who& who) {
+  std::string text;
+  for (const size_t i : who.candidates()) text += (text.empty() ? "" : " or ") + name(view.members[i]);
+  return text.empty() ? "no member that was read" : text;
+}
+
+std::vector<Finding> unidentified(const View& view) {
+  return each_chain(view, [&](const MemberFacts& m, const Following& f, const Chain&) -> std::optional<Finding> {
+    const Who source = view.source(m, f);
+    if (!source.unknown() || view.members.size() < 2) return {};
+    return Finding{
+        .members = {},
+        .summary = fmt::format("{} follows {}, and which member that is, if any, is not known", name(m), f.upstream),
+        .evidence = {source.how(), "it may be " + candidates_text(view, source)},
+        .remedy = fmt::format("if it is a member, add that address to its aliases (spec.members[].aliases); then {}",
+                              view.command("triage"))};
   });
 }
 
@@ -137,37 +176,48 @@ std::string removal(const View& view, const Following& stream) {
                                               : fmt::format("RESET SLAVE '{}' ALL", stream.channel);
 }
 
+/// ", which is not a member of this cluster"
+std::string stranger_text(const Who& source) {
+  return source.outside() ? ", which is not a member of this cluster"
+                          : ", which may or may not be a member of this cluster";
+}
+
 /// A primary that also receives: from elsewhere, from its own replica, or no more since it was promoted.
 Finding beside_primary(const View& view, const MemberFacts& m, const Following& stream) {
-  const bool ours = member_at(view.cluster, stream.upstream).has_value();
+  const Who source = view.source(m, stream);
   const bool runs = stream.receiving != false || stream.applying != false;
   const std::string channel = stream.channel.empty() ? "" : fmt::format(" (channel {})", stream.channel);
-  return {.members = {m.member},
-          .summary = !runs  ? fmt::format("{} accepts writes, and still has {} configured as its source{}", name(m),
-                                          stream.upstream, channel)
-                     : ours ? fmt::format("{} accepts writes, and also receives from its replica {}{}", name(m),
-                                          stream.upstream, channel)
-                            : fmt::format("{} accepts writes, and also receives from {}, which is not a member of this "
-                                          "cluster{}",
-                                          name(m), stream.upstream, channel),
-          .evidence = {state_text(stream)},
-          .remedy = fmt::format("if it is not meant: {} on {}; then {}", removal(view, stream), name(m),
-                                view.command("triage")),
-          .severity = runs ? Severity::warning : Severity::info};
+  Finding f{.members = {m.member},
+            .summary = !runs ? fmt::format("{} accepts writes, and still has {} configured as its source{}", name(m),
+                                           stream.upstream, channel)
+                       : source.member() ? fmt::format("{} accepts writes, and also receives from its replica {}{}",
+                                                       name(m), stream.upstream, channel)
+                                         : fmt::format("{} accepts writes, and also receives from {}{}{}", name(m),
+                                                       stream.upstream, stranger_text(source), channel),
+            .evidence = {state_text(stream)},
+            .remedy = fmt::format("if it is not meant: {} on {}; then {}", removal(view, stream), name(m),
+                                  view.command("triage")),
+            .severity = runs ? Severity::warning : Severity::info};
+  if (!source.member()) f.evidence.push_back(source.how());
+  return f;
 }
 
 /// A replica that has another connection beside the one by which it follows in this cluster.
 Finding beside_replica(const View& view, const MemberFacts& m, const Following& stream) {
-  const bool ours = member_at(view.cluster, stream.upstream).has_value();
+  const Who source = view.source(m, stream);
+  const bool ours = source.member().has_value();
   const bool broken = does_not_work(stream);
   const std::string channel =
       stream.channel.empty() ? "the default channel" : fmt::format("channel '{}'", stream.channel);
   Finding f{.members = {m.member}, .summary = {}, .evidence = {state_text(stream)}};
   f.summary = fmt::format("{} also has {} from {}{}{}", name(m), channel, stream.upstream,
-                          ours ? "" : ", not a member of this cluster",
+                          ours               ? ""
+                          : source.outside() ? ", not a member of this cluster"
+                                             : ", which may or may not be a member of this cluster",
                           broken         ? ", which does not work: it has no part in this cluster's replication"
                           : runs(stream) ? ""
                                          : ", stopped");
+  if (!ours) f.evidence.push_back(source.how());
   f.severity = broken ? Severity::error : ours || !runs(stream) ? Severity::info : Severity::warning;
   f.remedy = broken
                  ? fmt::format("mend it, or let {} remove it ({})", view.command("repair", &m), removal(view, stream))
@@ -203,6 +253,8 @@ std::vector<Finding> side_channels(const View& view) {
 constexpr Rule kRules[] = {
     {"replica-wrong-source", Severity::error, Verdict::broken, Action::resume, "a replica follows the wrong server",
      wrong_source},
+    {"source-unidentified", Severity::warning, Verdict::healthy, Action::nothing,
+     "a replica's source cannot be identified", unidentified},
     {"replica-chain-broken", Severity::error, Verdict::broken, Action::nothing,
      "a replica's source gets or applies nothing itself", chain_broken},
     {"replica-chained", Severity::info, Verdict::healthy, Action::nothing, "a replica follows another replica",

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include "crypto/certificate.h"
@@ -53,6 +54,9 @@ constexpr std::string_view kState =
     "current_setting('restore_command') <> '' AS restores, "
     "substring(current_setting('primary_conninfo') from 'host=''?([^'' ]+)') AS conninfo_host, "
     "substring(current_setting('primary_conninfo') from 'port=''?([0-9]+)') AS conninfo_port, "
+    "substring(current_setting('primary_conninfo') from 'application_name=''?([^'' ]+)') AS conninfo_name, "
+    "current_setting('cluster_name') AS cluster_name, current_setting('port') AS port, "
+    "current_setting('listen_addresses') AS listens, host(inet_server_addr()) AS own_address, "
     "w.failed_count, w.last_failed_wal, w.last_failed_time, current_setting('archive_mode') <> 'off' AND "
     "coalesce(w.last_failed_time > coalesce(w.last_archived_time, '-infinity'), false) AS archive_fails, "
     "a.xid_age, a.multixact_age, f.checksum_failures";
@@ -135,8 +139,37 @@ std::optional<double> lag_of(const sql::Rows& state, Ask& ask) {
   return std::strtod(lag->c_str(), nullptr);
 }
 
+/// Under which addresses it says it can be reached.
+void take_addresses(MemberFacts& facts, const sql::Rows& state) {
+  facts.own.port = std::atoi(state.text("port").c_str());
+  if (const std::string here = state.text("own_address"); !here.empty()) facts.own.names.push_back(here);
+  std::istringstream listens(state.text("listens"));
+  for (std::string address; std::getline(listens, address, ',');)
+    if (const size_t first = address.find_first_not_of(' '); first != std::string::npos)
+      facts.own.names.push_back(address.substr(first));
+}
+
+/// Those that are connected; how many of them receive. nullopt = not known.
+std::optional<int> take_followers(MemberFacts& facts, Ask& ask) {
+  auto rows = ask("followers",
+                  "SELECT application_name, state, sync_state, replay_lsn, host(client_addr) AS address FROM "
+                  "pg_stat_replication WHERE application_name IS DISTINCT FROM 'pg_basebackup'");
+  if (!rows) return std::nullopt;
+  int streaming = 0;
+  for (size_t i = 0; i < rows->rows.size(); ++i) {
+    streaming += rows->text("state", i) == "streaming" || rows->text("state", i) == "catchup";
+    facts.follower_list.push_back({rows->text("application_name", i), rows->text("state", i),
+                                   rows->text("sync_state", i), rows->text("replay_lsn", i), rows->text("address", i)});
+  }
+  facts.followers_listed = true;
+  return streaming;
+}
+
 void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   facts.role = MemberRole::replica;
+  if (const std::string name = state.text("conninfo_name"), cluster = state.text("cluster_name");
+      state.value("has_conninfo"))
+    facts.application_name = !name.empty() ? name : cluster.empty() ? "walreceiver" : cluster;
   facts.read_only = true;
   Following f;
   f.slot = state.text("slot");
@@ -167,6 +200,7 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
     note_unknown(facts, "received", "SQL", "it applies later, and has received nothing since its start");
   }
   facts.following.push_back(std::move(f));
+  (void)take_followers(facts, ask);  // of a chain
   look_at_slots(facts, ask, "pg_last_wal_replay_lsn()");
   look_at_replay_waits(facts, if_allowed(ask));
 }
@@ -248,17 +282,7 @@ void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   facts.default_read_only = state.text("read_only") == "on";
   facts.synchronous_standby_names = state.text("standby_names");
   take_position(facts, state, "");
-  if (auto rows = ask("followers",
-                      "SELECT application_name, state, sync_state, replay_lsn FROM pg_stat_replication WHERE "
-                      "application_name <> 'pg_basebackup'")) {
-    int streaming = 0;
-    for (size_t i = 0; i < rows->rows.size(); ++i) {
-      streaming += rows->text("state", i) == "streaming" || rows->text("state", i) == "catchup";
-      facts.follower_list.push_back({rows->text("application_name", i), rows->text("state", i),
-                                     rows->text("sync_state", i), rows->text("replay_lsn", i)});
-    }
-    facts.followers = streaming;
-  }
+  facts.followers = take_followers(facts, ask);
   if (auto rows = ask("oldest WAL",
                       "SELECT pg_size_bytes(current_setting('wal_segment_size')) AS size, min(substr(name, 9)) AS "
                       "oldest FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'");
@@ -362,6 +386,7 @@ void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, s
     if (state->text(name) == "off") facts.durability_gaps.push_back(fmt::format("{}=off (safe: on)", name));
   if (state->text("synchronous_commit") == "off")
     facts.durability_gaps.emplace_back("synchronous_commit=off (safe: on)");
+  take_addresses(facts, *state);
   if (state->text("in_recovery") == "t")
     look_at_standby(facts, *state, ask);
   else
