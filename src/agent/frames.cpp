@@ -68,8 +68,9 @@ Result<bool> FrameReader::fill(MutableByteSpan into) {
                   "the agent sent nothing for a while in the middle of its data",
                   "see that the agent and the network work, then run the command again");
     if (!got && got.error().id == "net.broken") return cut_off();
-    if (TRY(std::move(got)) == 0) return false;
-    into = into.subspan(*got);
+    const size_t bytes = TRY(std::move(got));
+    if (bytes == 0) return false;
+    into = into.subspan(bytes);
   }
   return true;
 }

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 using codec::Value;
 
 Result<Value> member_value(const MemberConfig& config) {
+  const Secret password = TRY(read_password(config.admin_password_file));
   auto value = Value::object(
       {{"name", config.member},
        {"primary", config.engine == cluster::Engine::galera ? config.ordinal == 0 : config.role == Role::primary},
@@ -26,7 +27,7 @@ Result<Value> member_value(const MemberConfig& config) {
        {"host", config.host},
        {"port", config.port},
        {"adminUser", config.admin_user},
-       {"adminPassword", TRY(read_password(config.admin_password_file)).reveal()},
+       {"adminPassword", password.reveal()},
        {"slot", config.slot_name()}});
   auto peers = Value::object();
   for (const auto& peer : config.peers)
@@ -68,8 +69,9 @@ Result<Value> directories_value(const MemberConfig& config) {
     if (failed) return fail(sys::errno_error(failed.value(), path));
     return true;
   };
-  return Value::object({{"data", TRY(there(config.data_dir()))},
-                        {"side", TRY(there(side_of(config).data_dir()))},
+  const bool data = TRY(there(config.data_dir())), side = TRY(there(side_of(config).data_dir()));
+  return Value::object({{"data", data},
+                        {"side", side},
                         {"replaced", Value::list_of(replaced)},
                         {"dropping", Value::list_of(dropping)}});
 }
