@@ -49,8 +49,7 @@ Result<Value> keep_copy(RepositorySession& session, const cluster::DatabaseClust
 
 Result<Value> keep_dump(Context& context, RepositorySession& session, const cluster::DatabaseCluster& cluster,
                         const std::string& member, const std::string& job, std::stop_token stop) {
-  backup::DivergedRequest request{cluster, TRY(password_of(context, cluster)), member, job,
-                                  "holdfast " HOLDFAST_VERSION};
+  backup::DivergedRequest request{cluster, TRY(login_of(context, cluster)), member, job, "holdfast " HOLDFAST_VERSION};
   auto kept =
       TRY(backup::dump_diverged(*session.repository, request, [&] { return session.confirm(); }, std::move(stop)));
   if (!kept.undumpable.empty()) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "cli/suggest.h"
-#include "engine/members.h"
 #include "lab/lab.h"
 #include "provider/provider.h"
 
@@ -51,8 +50,8 @@ Result<DatabaseCluster> selected_cluster(Context& context) {
   return fail(ErrorClass::usage, "cli.no_cluster", fmt::format("no cluster {} is known", selector.cluster), hint);
 }
 
-Result<Secret> password_of(const Context& context, const DatabaseCluster& cluster) {
-  return engine::cluster_password(cluster, [&](const std::string& name) { return context.env.get(name); });
+Result<engine::Login> login_of(const Context& context, const DatabaseCluster& cluster) {
+  return engine::cluster_login(cluster, [&](const std::string& name) { return context.env.get(name); });
 }
 
 }  // namespace holdfast::cli

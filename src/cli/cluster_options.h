@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "base/secret.h"
 #include "cli/context.h"
 #include "cluster/types.h"
+#include "engine/login.h"
 
 namespace holdfast::cli {
 
@@ -13,8 +13,8 @@ namespace holdfast::cli {
 Result<std::vector<cluster::DatabaseCluster>> known_clusters(Context& context);
 /// The one -c -n -e name. "cli.no_cluster" (usage) lists what there is; more than one fit is "cli.ambiguous_cluster".
 Result<cluster::DatabaseCluster> selected_cluster(Context& context);
-/// Password of the cluster's account.
-Result<Secret> password_of(const Context& context, const cluster::DatabaseCluster& cluster);
+/// Who we are to the cluster's servers.
+Result<engine::Login> login_of(const Context& context, const cluster::DatabaseCluster& cluster);
 
 /// What -c -n -e say about a backup whose cluster need not exist any more.
 struct ClusterSelector {

@@ -27,10 +27,7 @@ std::vector<cluster::DatabaseCluster> select(const std::vector<cluster::Database
 Result<cluster::DatabaseCluster> select_one(const std::vector<cluster::DatabaseCluster>& clusters,
                                             const Selection& selection);
 
-/// The password a reference means; "config.password" (usage) when the file or variable is missing or empty.
-Result<Secret> read_secret(const cluster::SecretRef& reference);
-
-/// How to sign in to one member: the socket when it is there on this machine, else host and port.
+/// How to log in to one member (engine/login.h), with passwords of the caller's environment; "config.credentials".
 Result<sql::Target> target_of(const cluster::DatabaseCluster& cluster, const cluster::Member& member);
 
 }  // namespace holdfast::provider
