@@ -42,7 +42,7 @@ Result<DatabaseCluster> selected_cluster(Context& context) {
     return fail(ErrorClass::usage, "cli.ambiguous_cluster",
                 fmt::format("{} clusters are called {}", fits.size(), selector.cluster), "add -n NAMESPACE");
   }
-  std::string hint = "describe it in a DatabaseCluster file and give --config FILE";
+  std::string hint = "give --config FILE; `holdfast cluster discover` writes one";
   if (auto near = nearest(selector.cluster, names); !near.empty())
     hint = "did you mean: -c " + near;
   else if (!names.empty())

@@ -97,7 +97,7 @@ Result<DatabaseCluster> select_one(const std::vector<DatabaseCluster>& clusters,
   if (clusters.empty())
     return fail(
         ErrorClass::usage, "cluster.not_found", "no cluster is known here",
-        "`holdfast lab up` starts some; --config names a file with yours");
+        "`holdfast lab up` starts some; --config names a file with yours, `holdfast cluster discover` writes one");
   if (found.empty())
     return fail(ErrorClass::usage, "cluster.not_found", fmt::format("no cluster matches {}", selection.name),
                 "known: " + names(clusters));
