@@ -42,6 +42,11 @@ struct Reached {
 
 /// Which members answer. The primary is the reference, else the first of them.
 Result<Reached> reach(Context& context, const DatabaseCluster& cluster) {
+  if (cluster.members.size() < 2)
+    return fail(
+        ErrorClass::refused, "compare.standalone",
+        fmt::format("{} is one server; a comparison needs two members", cluster.full_name()),
+        "holdfast backup -c " + cluster.full_name() + " --verify=checksums keeps what a restore is compared with");
   const engine::Login login = TRY(login_of(context, cluster));
   const auto wanted = context.options.list("instance");
   for (const auto& name : wanted) {
