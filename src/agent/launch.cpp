@@ -63,7 +63,7 @@ Result<Secret> mysql_accounts(const MemberConfig& config) {
     sql.append(fmt::format("CREATE USER '{}'@'{}' IDENTIFIED BY ", user, host)).append(password).append(";\n");
   };
   // A server that stands alone is asked by its socket: nobody else is to sign in, least of all an administrator.
-  const bool alone = config.replication == cluster::ReplicationMode::none && config.peers.empty();
+  const bool alone = config.replication == cluster::ReplicationMode::standalone && config.peers.empty();
   for (const char* host : {"localhost", "%"}) {
     if (alone && std::string_view(host) == "%") return sql;
     create(config.admin_user, host, admin);

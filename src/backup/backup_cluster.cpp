@@ -79,16 +79,15 @@ Status store_dump(repo::Repository& repository, const BackupRequest& request, co
   dump_request.engine = request.cluster.engine;
   dump_request.member = report.member;
   dump_request.is_replica = report.from_replica;
-  dump_request.target = engine::member_target(request.cluster, member, request.password);
+  dump_request.target = engine::member_target(request.cluster, member, request.login);
   dump_request.stall_limit = place.stall;
   dump_request.checksums = request.checksums;
   if (request.cluster.engine == cluster::Engine::galera) {
     for (const auto& other : request.cluster.members)
-      if (&other != &member)
-        dump_request.nodes.push_back(engine::member_target(request.cluster, other, request.password));
+      if (&other != &member) dump_request.nodes.push_back(engine::member_target(request.cluster, other, request.login));
   }
   if (const auto* primary = report.primary.empty() ? nullptr : request.cluster.find(report.primary))
-    dump_request.primary = engine::member_target(request.cluster, *primary, request.password);
+    dump_request.primary = engine::member_target(request.cluster, *primary, request.login);
 
   repo::SnapshotOptions snapshot;
   snapshot.time = place.started;
@@ -142,7 +141,7 @@ Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupR
                                      std::stop_token stop) {
   const repo::Timestamp started = repo::now();
   BackupReport report;
-  auto source = TRY(engine::choose_source(request.cluster, request.password, request.member,
+  auto source = TRY(engine::choose_source(request.cluster, request.login, request.member,
                                           Deadline::in(std::chrono::seconds(30)), stop));
   report.member = source.member->name.str();
   report.from_replica = source.is_replica;
@@ -154,7 +153,7 @@ Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupR
   const auto patience = std::chrono::seconds(named ? 60 : 30);
   const engine::LagLimits limits = named ? engine::LagLimits{patience, patience} : engine::LagLimits{};
   auto caught_up =
-      TRY(engine::catch_up(request.cluster, request.password, *source.member, limits, Deadline::in(patience), stop));
+      TRY(engine::catch_up(request.cluster, request.login, *source.member, limits, Deadline::in(patience), stop));
   const bool replica = source.is_replica;
   if (!caught_up.level && replica && !named && caught_up.primary) {
     remarks.push_back(fmt::format("{} {}, so the primary was the source", report.member, caught_up.why));

@@ -21,7 +21,7 @@ namespace holdfast::backup {
 
 struct BackupRequest {
   cluster::DatabaseCluster cluster;
-  Secret password;
+  engine::Login login;
   std::string member;  ///< -i; empty = choose
   repo::SaverOptions saver;
   std::string hostname;  ///< of the snapshot; empty = this host

@@ -35,13 +35,13 @@ Result<DivergedReport> dump_diverged(repo::Repository& repository, const Diverge
   if (!snapshot) {
     BackupRequest backup;
     backup.cluster = request.cluster;
-    backup.password = request.password;
+    backup.login = request.login;
     backup.program_version = request.program_version;
     backup.extra_tags = {"job=" + request.job, fmt::format("instance={}", member->ordinal)};
     BackupReport made;
     made.member = request.member;
-    const auto view = engine::look_at_member(request.cluster, *member, request.password,
-                                             Deadline::in(std::chrono::seconds(30)), stop);
+    const auto view =
+        engine::look_at_member(request.cluster, *member, request.login, Deadline::in(std::chrono::seconds(30)), stop);
     made.from_replica = view.is_replica;
     const DumpPlace place{report.path, "diverged", time_of_job(request.job), std::chrono::seconds(120)};
     bool undumpable = false;

@@ -12,7 +12,7 @@ namespace holdfast::backup {
 
 struct DivergedRequest {
   cluster::DatabaseCluster cluster;
-  Secret password;
+  engine::Login login;
   std::string member;
   std::string job;  ///< id of the operation: tag job=, and its start is the snapshot's time
   std::string program_version;

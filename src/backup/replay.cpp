@@ -18,6 +18,7 @@
 #include "engine/programs.h"
 #include "repo/dump.h"
 #include "repo/tree_access.h"
+#include "sql/transport.h"
 #include "sys/process.h"
 
 namespace holdfast::backup {
@@ -35,7 +36,8 @@ struct ClientCommand {
 
 Result<ClientCommand> client_command(Engine engine, const sql::Target& target) {
   sys::Command command;
-  auto file = TRY(engine::PrivateFile::create("client.cnf", TRY(engine::mysql_option_file(engine, target))));
+  auto file = TRY(
+      engine::PrivateFile::create("client.cnf", TRY(engine::mysql_option_file(engine, target)), sql::peer_of(target)));
   command.argv = {TRY(engine::find_program(engine, engine == Engine::mysql ? "mysql" : "mariadb")),
                   "--defaults-file=" + file.path(),
                   "--batch",
@@ -43,6 +45,7 @@ Result<ClientCommand> client_command(Engine engine, const sql::Target& target) {
                   "--comments",  // those in the bodies of routines are part of them
                   "--default-character-set=utf8mb4",
                   "--max-allowed-packet=1G"};
+  engine::run_as_peer(command, target);
   return ClientCommand{std::move(command), std::move(file)};
 }
 

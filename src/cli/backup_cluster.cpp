@@ -31,7 +31,7 @@ Exit backup_cluster(Context& context) {
   const auto start = std::chrono::steady_clock::now();
   backup::BackupRequest request;
   request.cluster = TRY(selected_cluster(context));
-  request.password = TRY(password_of(context, request.cluster));
+  request.login = TRY(login_of(context, request.cluster));
   request.member = context.options.text("instance");
   request.saver = TRY(saver_options(context.options));
   request.hostname = context.options.text("host");
@@ -84,8 +84,11 @@ Exit backup_cluster(Context& context) {
   context.out.note(fmt::format("  {} in {} ({}); {} new, {} stored", human_size(counts.bytes), human_span(elapsed),
                                human_rate(counts.bytes, elapsed), human_size(summary.data_added),
                                human_size(summary.data_added_packed)));
-  context.out.note(fmt::format("  position {}{}; {} tables, {} rows; end marker seen", report.info.position,
-                               report.info.position_exact ? "" : " (at least)", counts.tables, counts.rows));
+  const std::string position =
+      report.info.position.empty() ? "no position, for there is no binary log" : "position " + report.info.position;
+  context.out.note(fmt::format("  {}{}; {} tables, {} rows; end marker seen", position,
+                               report.info.position_exact || report.info.position.empty() ? "" : " (at least)",
+                               counts.tables, counts.rows));
   if (const auto& sums = report.info.checksums) {
     context.out.note(fmt::format("  checksums of {} tables; without: {}", sums->sums.size(), sums->without.size()));
     for (const auto& [table, why] : sums->without)

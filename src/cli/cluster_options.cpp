@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "cli/suggest.h"
-#include "engine/members.h"
 #include "lab/lab.h"
 #include "operation/file_store.h"
 #include "provider/provider.h"
@@ -51,7 +50,7 @@ Result<DatabaseCluster> selected_cluster(Context& context) {
     return fail(ErrorClass::usage, "cli.ambiguous_cluster",
                 fmt::format("{} clusters are called {}", fits.size(), selector.cluster), "add -n NAMESPACE");
   }
-  std::string hint = "describe it in a DatabaseCluster file and give --config FILE";
+  std::string hint = "give --config FILE; `holdfast cluster discover` writes one";
   if (auto near = nearest(selector.cluster, names); !near.empty())
     hint = "did you mean: -c " + near;
   else if (!names.empty())
@@ -59,8 +58,8 @@ Result<DatabaseCluster> selected_cluster(Context& context) {
   return fail(ErrorClass::usage, "cli.no_cluster", fmt::format("no cluster {} is known", selector.cluster), hint);
 }
 
-Result<Secret> password_of(const Context& context, const DatabaseCluster& cluster) {
-  return engine::cluster_password(cluster, [&](const std::string& name) { return context.env.get(name); });
+Result<engine::Login> login_of(const Context& context, const DatabaseCluster& cluster) {
+  return engine::cluster_login(cluster, [&](const std::string& name) { return context.env.get(name); });
 }
 
 }  // namespace holdfast::cli

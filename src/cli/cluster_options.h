@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "base/secret.h"
 #include "cli/context.h"
 #include "cluster/types.h"
+#include "engine/login.h"
 #include "operation/store.h"
 
 namespace holdfast::cli {
@@ -20,8 +20,8 @@ std::shared_ptr<operation::OperationStore> operation_store(const Context& contex
 Result<std::vector<cluster::DatabaseCluster>> known_clusters(Context& context);
 /// The one -c -n -e name. "cli.no_cluster" (usage) lists what there is; more than one fit is "cli.ambiguous_cluster".
 Result<cluster::DatabaseCluster> selected_cluster(Context& context);
-/// Password of the cluster's account.
-Result<Secret> password_of(const Context& context, const cluster::DatabaseCluster& cluster);
+/// Who we are to the cluster's servers.
+Result<engine::Login> login_of(const Context& context, const cluster::DatabaseCluster& cluster);
 
 /// What -c -n -e say about a backup whose cluster need not exist any more.
 struct ClusterSelector {

@@ -8,7 +8,8 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> table = [] {
     std::vector<Command> all = base_commands();
     for (auto part :
-         {repository_commands(), cluster_commands(), lab_commands(), operation_commands(), pki_commands()}) {
+         {repository_commands(), cluster_commands(), own_cluster_commands(), lab_commands(), operation_commands(),
+          pki_commands()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     std::sort(all.begin(), all.end(), [](const Command& a, const Command& b) { return a.path < b.path; });
@@ -20,6 +21,7 @@ const std::vector<Command>& commands() {
 const std::vector<CommandGroup>& command_groups() {
   static const std::vector<CommandGroup> groups = {
       {"get", "list resources"},
+      {"cluster", "clusters of your own, and how they come to be known here"},
       {"repo", "work on a repository itself"},
       {"repo key", "keys (passwords) of a repository"},
       {"operations", "changes that were begun: look at them, go on with them, take them back"},

@@ -96,6 +96,7 @@ const std::vector<ExitCodeRow>& exit_codes();
 std::vector<Command> base_commands();
 std::vector<Command> repository_commands();
 std::vector<Command> cluster_commands();
+std::vector<Command> own_cluster_commands();
 std::vector<Command> lab_commands();
 std::vector<Command> operation_commands();
 std::vector<Command> pki_commands();

@@ -36,7 +36,12 @@ struct Reached {
 
 /// Which members answer. The primary is the reference, else the first of them.
 Result<Reached> reach(Context& context, const DatabaseCluster& cluster) {
-  const Secret password = TRY(password_of(context, cluster));
+  if (cluster.members.size() < 2)
+    return fail(
+        ErrorClass::refused, "compare.standalone",
+        fmt::format("{} is one server; a comparison needs two members", cluster.full_name()),
+        "holdfast backup -c " + cluster.full_name() + " --verify=checksums keeps what a restore is compared with");
+  const engine::Login login = TRY(login_of(context, cluster));
   const auto wanted = context.options.list("instance");
   for (const auto& name : wanted) {
     const bool known = std::ranges::any_of(
@@ -49,13 +54,13 @@ Result<Reached> reach(Context& context, const DatabaseCluster& cluster) {
   Reached reached;
   for (const auto& member : cluster.members) {
     if (!selected(wanted, member)) continue;
-    const auto view = engine::look_at_member(cluster, member, password, Deadline::in(seconds(10)), context.stop);
+    const auto view = engine::look_at_member(cluster, member, login, Deadline::in(seconds(10)), context.stop);
     if (context.stop.stop_requested()) return fail(ErrorClass::interrupted, "sys.interrupted", "interrupted");
     if (!view.known) {
       reached.unreached.push_back(fmt::format("{} ({})", member.name.str(), view.problem));
       continue;
     }
-    compare::Source source{member.name.str(), engine::member_target(cluster, member, password)};
+    compare::Source source{member.name.str(), engine::member_target(cluster, member, login)};
     const bool first = !view.is_replica && cluster.engine != cluster::Engine::galera;
     reached.sources.insert(first ? reached.sources.begin() : reached.sources.end(), std::move(source));
   }

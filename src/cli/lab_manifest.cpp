@@ -10,11 +10,11 @@ namespace holdfast::cli {
 
 Exit run_lab_manifest(Context& context) {
   const auto cluster = TRY(selected_cluster(context));
-  const Secret password = TRY(password_of(context, cluster));
+  const engine::Login login = TRY(login_of(context, cluster));
   const std::string wanted = context.options.text("instance");
   for (const auto& member : cluster.members) {
     if (member.name.str() != wanted && std::to_string(member.ordinal) != wanted) continue;
-    const auto content = TRY(lab::content_of(cluster.engine, engine::member_target(cluster, member, password)));
+    const auto content = TRY(lab::content_of(cluster.engine, engine::member_target(cluster, member, login)));
     codec::Value::Object tables;
     for (const auto& [name, value] : content) {
       tables.emplace_back(name, value);

@@ -92,7 +92,9 @@ Exit run_get_status(Context& context) {
   }
   context.out.set_data(Value::object({{"clusters", list}}));
   if (reports.empty())
-    context.out.note("no cluster is known here; `holdfast lab up` starts some, --config names a file with yours");
+    context.out.note(
+        "no cluster is known here; `holdfast lab up` starts some, --config names a file with yours, `holdfast cluster "
+        "discover` writes one");
   print(context.out, reports);
   if (!unhealthy) return {};
   return fail(ErrorClass::unhealthy, "status.unhealthy",

@@ -293,9 +293,9 @@ Value triage_value(const TriageReport& report) {
 }
 
 std::string cluster_heading(Output& out, const TriageReport& report) {
-  return fmt::format("{} {}  {}: {}", report.healthy ? out.paint(Color::green, "✓") : out.paint(Color::red, "✗"),
+  return fmt::format("{} {}  {}{}: {}", report.healthy ? out.paint(Color::green, "✓") : out.paint(Color::red, "✗"),
                      out.paint(Color::bold, report.cluster.full_name()), cluster::engine_name(report.cluster.engine),
-                     report.sentence);
+                     report.cluster.standalone() ? ", standalone" : "", report.sentence);
 }
 
 void print_triage(Output& out, const TriageReport& report, bool verbose) {

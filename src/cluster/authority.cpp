@@ -319,6 +319,10 @@ Authority Judge::judge() {
   for (const History& member : members_) positions_.push_back(member.position);
   if (engine_ == Engine::postgres) mark_writers();
   if (const auto blocked = of(Standing::blocked); !blocked.empty()) {
+    if (members_.size() == 1 && members_[0].only_one) {
+      say("{} is the only member, and it serves", name(0));
+      return verdict(AuthorityKind::provable, "only_member", 0);
+    }
     for (const size_t i : blocked) {
       blockers_.push_back(members_[i].member);
       say("{} is unknown and may hold what no other member has: {}", name(i), standings_[i].why);

@@ -55,6 +55,9 @@ struct History {
   /// MySQL, MariaDB: there is no transaction in its logs and no table of a user in it, so an empty position is the
   /// truth and not the trace of a reset.
   bool pristine = false;
+  /// MySQL, MariaDB: it answers, follows no other and is all there is: nothing else has what it lacks, whether its
+  /// transactions have names or not.
+  bool only_one = false;
 
   // Galera
   bool in_primary_component = false;

@@ -89,6 +89,21 @@ std::string galera(const std::vector<History>& members, const std::string& known
   return verdict(Engine::galera, members, known);
 }
 
+/// There is no other to compare it with: that its transactions have no names hides nothing.
+TEST(OnlyMember, HoldsEverythingWithoutNames) {
+  for (const Engine engine : {Engine::mariadb, Engine::mysql}) {
+    History one = engine == Engine::mysql ? unknown(0, "gtid_mode is not ON") : member(0, state(""));
+    EXPECT_EQ(find_authority(engine, {one}, "").kind, AuthorityKind::undeterminable);
+    one.only_one = true;
+    const auto authority = find_authority(engine, {one}, "");
+    EXPECT_EQ(authority.kind, AuthorityKind::provable);
+    EXPECT_EQ(authority.member, one.member);
+    EXPECT_EQ(authority.rule, "authority.only_member");
+    EXPECT_TRUE(authority.blockers.empty());
+    EXPECT_EQ(find_authority(engine, {one, empty(1)}, "").kind, AuthorityKind::undeterminable) << "there is another";
+  }
+}
+
 TEST(Authority, ListsThatAreNone) {
   EXPECT_EQ(mysql({}), "undeterminable no_members");
   EXPECT_EQ(mysql({member(0, set("U:1")), member(0, set("U:1"))}), "undeterminable member_twice [m0]");

@@ -272,6 +272,7 @@ constexpr std::string_view kNoStateFile = "grastate.dat is not there";
 struct MemberFacts {
   MemberName member;
   std::string address;  ///< "127.0.0.1:3306" or the socket
+  std::string account;  ///< as which it was asked
   Reach reach = Reach::unreachable;
   std::string error;        ///< why not reachable, or the first query that failed
   std::optional<bool> tcp;  ///< does its port take connections? nullopt = not tried

@@ -280,6 +280,7 @@ std::vector<History> histories(const DatabaseCluster& cluster, const std::vector
     h.writes = by_gtid && h.leader && follows_nobody && f.read_only != true;
     if (cluster.engine == Engine::mysql) h.own = f.lineage.empty() && f.stored ? f.stored->lineage : f.lineage;
     if (cluster.engine == Engine::mariadb && f.server_id) h.own = std::to_string(*f.server_id);
+    h.only_one = by_gtid && follows_nobody && facts.size() == 1;
     h.in_primary_component = in_primary_component(f);
     if (h.in_primary_component) {
       h.view = members_of_view(topology, facts, f);

@@ -48,7 +48,8 @@ class Reader {
   }
   std::string file(const Value& parent, const std::string& path, std::string_view key) {
     std::string name = text(parent, path, key);
-    return name.empty() || name[0] == '/' ? name : folder_ + "/" + name;
+    const bool whole = name.empty() || name[0] == '/' || name.starts_with("~/");
+    return whole ? name : folder_ + "/" + name;
   }
   int integer(const Value& parent, const std::string& path, std::string_view key, int otherwise, int low, int high) {
     const Value& value = parent[key];
@@ -96,17 +97,15 @@ class Reader {
   }
   std::vector<std::string> aliases(const Value& member, const std::string& path);
   void read_spec(const Value& spec, DatabaseCluster& cluster);
+  void read_credentials(const Value& spec, DatabaseCluster& cluster);
   Member read_member(const Value& value, const std::string& path, int index, const DatabaseCluster& cluster);
 
   const std::string folder_;
   std::vector<std::string> problems_;
 };
 
-int default_port(Engine engine) {
-  return engine == Engine::postgres ? 5432 : 3306;
-}
-
-ReplicationMode default_mode(Engine engine) {
+ReplicationMode default_mode(Engine engine, size_t members) {
+  if (members == 1) return ReplicationMode::standalone;
   switch (engine) {
     case Engine::galera:
       return ReplicationMode::galera;
@@ -118,7 +117,7 @@ ReplicationMode default_mode(Engine engine) {
 }
 
 bool mode_fits(Engine engine, ReplicationMode mode) {
-  if (mode == ReplicationMode::none) return true;
+  if (mode == ReplicationMode::standalone) return true;
   switch (engine) {
     case Engine::galera:
       return mode == ReplicationMode::galera;
@@ -155,7 +154,13 @@ Member Reader::read_member(const Value& value, const std::string& path, int inde
   member.ordinal = integer(value, path, "ordinal", index, 0, 9999);
   member.host = text(value, path, "host");
   member.socket = text(value, path, "socket");
-  if (member.host.empty() && member.socket.empty()) problem(path, "needs host, or socket");
+  const Credentials& credentials = cluster.credentials;
+  if (member.host.empty() && member.socket.empty() && credentials.option_file.empty())
+    problem(path, "needs host, or socket");
+  else if (member.socket.empty() && credentials.by_socket())
+    problem(path,
+            "needs socket: without a password a server knows us by the unix user that connects to its socket; "
+            "over the network it needs spec.credentials with user and passwordFile");
   member.port = integer(value, path, "port", default_port(cluster.engine), 1, 65535);
   member.aliases = aliases(value, path);
   member.data_dir = text(value, path, "dataDir");
@@ -166,6 +171,28 @@ Member Reader::read_member(const Value& value, const std::string& path, int inde
   if (cluster.provider == Provider::host && !member.has_agent())
     problem(path, "needs agent (host:port), or agentSocket (provider host)");
   return member;
+}
+
+void Reader::read_credentials(const Value& spec, DatabaseCluster& cluster) {
+  const std::string path = "spec.credentials";
+  const Value& value =
+      object(spec, path, "credentials", {"user", "passwordFile", "passwordEnv", "optionFile", "pgpassFile"});
+  Credentials& credentials = cluster.credentials;
+  credentials.user = text(value, path, "user");
+  credentials.password.file = file(value, path, "passwordFile");
+  credentials.password.env = text(value, path, "passwordEnv");
+  credentials.option_file = file(value, path, "optionFile");
+  credentials.pgpass_file = file(value, path, "pgpassFile");
+  std::vector<std::string_view> places;
+  for (const std::string_view place : {"passwordFile", "passwordEnv", "optionFile", "pgpassFile"})
+    if (!value[place].is_null()) places.push_back(place);
+  if (places.size() > 1) problem(path, fmt::format("has {}: a password is in one place", fmt::join(places, " and ")));
+  if (credentials.user.empty() && !credentials.password.empty()) problem(path + ".user", "is missing");
+  const bool postgres = cluster.engine == Engine::postgres;
+  if (postgres && !credentials.option_file.empty())
+    problem(path + ".optionFile", "is of MariaDB and MySQL; PostgreSQL has pgpassFile");
+  if (!postgres && !credentials.pgpass_file.empty())
+    problem(path + ".pgpassFile", "is of PostgreSQL; MariaDB and MySQL have optionFile");
 }
 
 void Reader::read_spec(const Value& spec, DatabaseCluster& cluster) {
@@ -183,26 +210,21 @@ void Reader::read_spec(const Value& spec, DatabaseCluster& cluster) {
 
   const Value& replication = object(spec, "spec.replication", "replication", {"mode"});
   const std::string mode = text(replication, "spec.replication", "mode");
-  cluster.replication = default_mode(cluster.engine);
+  const size_t described = spec["members"].items().size();
+  cluster.replication = default_mode(cluster.engine, described);
   if (!mode.empty()) {
     auto known = parse_replication_mode(mode);
     if (!known)
       problem("spec.replication.mode",
-              fmt::format("'{}' is not one of none, async, semi-sync, galera, streaming", mode));
+              fmt::format("'{}' is not one of standalone, async, semi-sync, galera, streaming", mode));
     else if (!mode_fits(cluster.engine, *known))
       problem("spec.replication.mode", fmt::format("'{}' does not go with engine {}", mode, engine));
+    else if (*known == ReplicationMode::standalone && described > 1)
+      problem("spec.replication.mode", fmt::format("'{}' is of one server, and there are {} members", mode, described));
     else
       cluster.replication = *known;
   }
-
-  const Value& credentials = object(spec, "spec.credentials", "credentials", {"user", "passwordFile", "passwordEnv"});
-  cluster.credentials.user = text(credentials, "spec.credentials", "user");
-  cluster.credentials.password.file = file(credentials, "spec.credentials", "passwordFile");
-  cluster.credentials.password.env = text(credentials, "spec.credentials", "passwordEnv");
-  if (cluster.credentials.user.empty()) problem("spec.credentials.user", "is missing");
-  if (cluster.credentials.password.file.empty() == cluster.credentials.password.env.empty())
-    problem("spec.credentials",
-            "needs passwordFile or passwordEnv, one of them; the password itself never stands here");
+  read_credentials(spec, cluster);
 
   const Value& tls = object(spec, "spec.tls", "tls", {"required", "ca", "allowPlainText"});
   if (!tls["required"].is_null() && !tls["required"].is_bool()) problem("spec.tls.required", "must be true or false");
@@ -268,6 +290,22 @@ DatabaseCluster Reader::read(const Value& document) {
 
 }  // namespace
 
+namespace {
+
+/// What to write instead: as complete as it gets, and near to what was meant.
+std::string hint_for(const Value& document, const DatabaseCluster& cluster) {
+  bool elsewhere = false;
+  for (const Value& member : document["spec"]["members"].items())
+    elsewhere = elsewhere || (!member["host"].text().empty() && member["socket"].text().empty());
+  const auto place = elsewhere ? ExamplePlace::other_hosts : ExamplePlace::this_machine;
+  return fmt::format(
+      "`holdfast cluster discover --engine {} {}` writes such a file; an example:\n{}", engine_name(cluster.engine),
+      elsewhere ? "--host HOST --user USER --password-file FILE" : "--socket " + usual_socket(cluster.engine),
+      example_cluster(cluster.engine, place));
+}
+
+}  // namespace
+
 Result<DatabaseCluster> parse_cluster(const Value& document, const std::string& folder) {
   Reader reader(folder);
   DatabaseCluster cluster = reader.read(document);
@@ -275,7 +313,7 @@ Result<DatabaseCluster> parse_cluster(const Value& document, const std::string& 
   return fail(ErrorClass::usage, "config.invalid",
               fmt::format("DatabaseCluster {}: {}", cluster.name.empty() ? "without a name" : cluster.name.str(),
                           fmt::join(reader.problems(), "; ")),
-              "a DatabaseCluster as it should be stands in <state-dir>/clusters after `holdfast lab up`");
+              hint_for(document, cluster));
 }
 
 Result<std::vector<DatabaseCluster>> parse_clusters(std::string_view yaml, const std::string& folder) {

@@ -1,5 +1,7 @@
 #include "cluster/resource.h"
 
+#include <fmt/format.h>
+
 #include "codec/value.h"
 
 namespace holdfast::cluster {
@@ -14,8 +16,10 @@ Value map_value(const std::map<std::string, std::string>& values) {
   return object;
 }
 
-Value member_value(const Member& m) {
-  auto value = Value::object({{"name", m.name.str()}, {"ordinal", m.ordinal}, {"host", m.host}, {"port", m.port}});
+Value member_value(const Member& m, Engine engine) {
+  auto value = Value::object({{"name", m.name.str()}, {"ordinal", m.ordinal}});
+  if (!m.host.empty()) value.set("host", m.host);
+  if (!m.host.empty() || m.port != default_port(engine)) value.set("port", m.port);
   if (!m.aliases.empty()) value.set("aliases", Value::list_of(m.aliases));
   if (!m.socket.empty()) value.set("socket", m.socket);
   if (!m.data_dir.empty()) value.set("dataDir", m.data_dir);
@@ -26,7 +30,7 @@ Value member_value(const Member& m) {
 
 }  // namespace
 
-std::string print_cluster(const DatabaseCluster& c) {
+codec::Value cluster_value(const DatabaseCluster& c) {
   auto metadata = Value::object({{"name", c.name.str()}, {"namespace", c.ns}});
   if (!c.uid.empty()) metadata.set("uid", c.uid);
   if (!c.labels.empty()) metadata.set("labels", map_value(c.labels));
@@ -34,12 +38,16 @@ std::string print_cluster(const DatabaseCluster& c) {
   auto spec = Value::object({{"engine", engine_name(c.engine)},
                              {"provider", provider_name(c.provider)},
                              {"replication", Value::object({{"mode", replication_mode_name(c.replication)}})}});
-  if (!c.credentials.user.empty()) {
-    auto credentials = Value::object({{"user", c.credentials.user}});
-    if (!c.credentials.password.file.empty()) credentials.set("passwordFile", c.credentials.password.file);
-    if (!c.credentials.password.env.empty()) credentials.set("passwordEnv", c.credentials.password.env);
-    spec.set("credentials", credentials);
-  }
+  auto credentials = Value::object();
+  const auto say = [&](const char* key, const std::string& value) {
+    if (!value.empty()) credentials.set(key, value);
+  };
+  say("user", c.credentials.user);
+  say("passwordFile", c.credentials.password.file);
+  say("passwordEnv", c.credentials.password.env);
+  say("optionFile", c.credentials.option_file);
+  say("pgpassFile", c.credentials.pgpass_file);
+  if (!credentials.members().empty()) spec.set("credentials", credentials);
   if (c.tls.required) {
     auto tls = Value::object({{"required", true}});
     if (!c.tls.ca.empty()) tls.set("ca", c.tls.ca);
@@ -50,10 +58,34 @@ std::string print_cluster(const DatabaseCluster& c) {
   if (const auto& agents = c.agent_tls; !agents.ca.empty())
     spec.set("agents", Value::object({{"ca", agents.ca}, {"certificate", agents.certificate}, {"key", agents.key}}));
   Value members{Value::List()};
-  for (const auto& member : c.members) members.push(member_value(member));
+  for (const auto& member : c.members) members.push(member_value(member, c.engine));
+  if (!c.lineage.empty()) spec.set("lineage", c.lineage);
   spec.set("members", members);
-  return codec::to_yaml(Value::object(
-      {{"apiVersion", "holdfast.dev/v1alpha1"}, {"kind", "DatabaseCluster"}, {"metadata", metadata}, {"spec", spec}}));
+  return Value::object(
+      {{"apiVersion", "holdfast.dev/v1alpha1"}, {"kind", "DatabaseCluster"}, {"metadata", metadata}, {"spec", spec}});
+}
+
+std::string print_cluster(const DatabaseCluster& cluster) {
+  return codec::to_yaml(cluster_value(cluster));
+}
+
+std::string usual_socket(Engine engine) {
+  return engine == Engine::postgres ? "/run/postgresql/.s.PGSQL.5432" : "/run/mysqld/mysqld.sock";
+}
+
+std::string example_cluster(Engine engine, ExamplePlace place) {
+  constexpr std::string_view kHead =
+      "apiVersion: holdfast.dev/v1alpha1\nkind: DatabaseCluster\nmetadata: {name: orders, namespace: shop}\nspec:\n";
+  std::string text = fmt::format("{}  engine: {}\n", kHead, engine_name(engine));
+  if (place == ExamplePlace::this_machine)
+    return text + fmt::format("  members:\n    - {{name: orders-0, socket: {}}}\n", usual_socket(engine));
+  text +=
+      "  credentials: {user: holdfast, passwordFile: /etc/holdfast/orders.password}\n"
+      "  tls: {required: true, ca: /etc/holdfast/orders-ca.pem}\n"
+      "  members:\n";
+  for (int i = 0; i < 2; ++i)
+    text += fmt::format("    - {{name: orders-{}, host: 10.0.0.{}, port: {}}}\n", i, 5 + i, default_port(engine));
+  return text;
 }
 
 }  // namespace holdfast::cluster

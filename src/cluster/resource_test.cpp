@@ -1,6 +1,9 @@
 #include "cluster/resource.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <tuple>
 
 namespace holdfast::cluster {
 namespace {
@@ -79,9 +82,16 @@ std::string problems_of(std::string spec) {
 
 TEST(ParseCluster, EveryMistakeIsNamed) {
   std::string all = problems_of("  engin: mariadb\n  provider: aws\n  members: []\n  tls: {required: 1}\n");
-  for (const char* part : {"spec.engin:", "spec.engine: is missing", "spec.provider: 'aws'", "spec.members: must",
-                           "spec.tls.required", "spec.credentials.user", "passwordFile or passwordEnv"})
+  for (const char* part :
+       {"spec.engin:", "spec.engine: is missing", "spec.provider: 'aws'", "spec.members: must", "spec.tls.required"})
     EXPECT_NE(all.find(part), std::string::npos) << part << " not in: " << all;
+  std::string credentials = problems_of(
+      "  engine: mariadb\n  credentials: {passwordFile: a, passwordEnv: B, pgpassFile: c}\n"
+      "  replication: {mode: standalone}\n  members: [{host: h}, {host: i}]\n");
+  for (const char* part : {"has passwordFile and passwordEnv and pgpassFile: a password is in one place",
+                           "spec.credentials.user: is missing", "spec.credentials.pgpassFile: is of PostgreSQL",
+                           "spec.replication.mode: 'standalone' is of one server, and there are 2 members"})
+    EXPECT_NE(credentials.find(part), std::string::npos) << part << " not in: " << credentials;
   std::string members = problems_of(
       "  engine: postgres\n  replication: {mode: galera}\n  credentials: {user: u, passwordEnv: P}\n"
       "  members: [{name: A_b, host: h, port: 99999}, {name: d, port: 1}, {name: d, host: x, ordinal: 1}, 7]\n");
@@ -113,6 +123,97 @@ TEST(ParseCluster, PlainTextIsAllowedByNameOnly) {
   ASSERT_TRUE(again);
   EXPECT_TRUE((*again)[0].tls.plain_text);
   EXPECT_FALSE(parse_clusters(head + "  tls: {allowPlainText: true, required: true}\n", "/"));
+}
+
+std::string document(const std::string& spec) {
+  return "apiVersion: holdfast.dev/v1alpha1\nkind: DatabaseCluster\nmetadata: {name: x}\nspec:\n" + spec;
+}
+
+TEST(ParseCluster, OnASocketNoPasswordIsNeeded) {
+  const auto bare = parse_clusters(document("  engine: mariadb\n  members: [{socket: /run/x.sock}]\n"), "/");
+  ASSERT_TRUE(bare) << bare.error().to_string();
+  EXPECT_TRUE((*bare)[0].credentials.by_socket());
+  EXPECT_EQ((*bare)[0].credentials.user, "");
+  const auto named = parse_clusters(
+      document("  engine: postgres\n  credentials: {user: keeper}\n  members: [{socket: /run/x.sock}]\n"), "/");
+  ASSERT_TRUE(named) << named.error().to_string();
+  EXPECT_TRUE((*named)[0].credentials.by_socket());
+  // Over the network a password is needed.
+  const std::string refused = problems_of("  engine: mariadb\n  members: [{socket: /run/x.sock}, {host: 10.0.0.5}]\n");
+  EXPECT_NE(refused.find("spec.members[1]: needs socket"), std::string::npos) << refused;
+  EXPECT_EQ(refused.find("members[0]"), std::string::npos) << refused;
+  const auto file = parse_clusters(
+      document("  engine: mysql\n  credentials: {optionFile: ~/.my.cnf}\n  members: [{name: a}, {host: h}]\n"), "/etc");
+  ASSERT_TRUE(file) << file.error().to_string();
+  EXPECT_EQ((*file)[0].credentials.option_file, "~/.my.cnf");
+  const auto pgpass = parse_clusters(
+      document("  engine: postgres\n  credentials: {pgpassFile: pass}\n  members: [{host: h}]\n"), "/etc");
+  ASSERT_TRUE(pgpass) << pgpass.error().to_string();
+  EXPECT_EQ((*pgpass)[0].credentials.pgpass_file, "/etc/pass");
+}
+
+TEST(ParseCluster, OneMemberIsStandalone) {
+  const auto mode = [](const char* engine, const char* replication, const char* members) {
+    const auto read = parse_clusters(document(fmt::format("  engine: {}\n{}  credentials: {{user: u, passwordEnv: P}}\n"
+                                                          "  members: {}\n",
+                                                          engine, replication, members)),
+                                     "/");
+    return read ? std::string(replication_mode_name((*read)[0].replication)) + ((*read)[0].standalone() ? " alone" : "")
+                : read.error().message;
+  };
+  for (const char* engine : {"mariadb", "mysql", "postgres", "galera"}) {
+    EXPECT_EQ(mode(engine, "", "[{host: a}]"), "standalone alone");
+    EXPECT_EQ(mode(engine, "  replication: {mode: none}\n", "[{host: a}]"), "standalone alone") << "an older word";
+  }
+  EXPECT_EQ(mode("mariadb", "", "[{host: a}, {host: b}]"), "async");
+  EXPECT_EQ(mode("mariadb", "  replication: {mode: async}\n", "[{host: a}]"), "async") << "others may follow it";
+}
+
+TEST(ParseCluster, EachRefusalShowsWhatIsWanted) {
+  for (const char* engine : {"mariadb", "mysql", "postgres", "galera"}) {
+    for (const char* member : {"{}", "{host: 10.0.0.5}"}) {
+      const auto refused =
+          parse_clusters(document(fmt::format("  engine: {}\n  members: [{}]\n", engine, member)), "/");
+      ASSERT_FALSE(refused);
+      const std::string& hint = refused.error().hint;
+      const size_t example = hint.find("apiVersion:");
+      ASSERT_NE(example, std::string::npos) << hint;
+      const auto read = parse_clusters(hint.substr(example), "/");
+      ASSERT_TRUE(read) << hint << read.error().to_string();
+      ASSERT_EQ(read->size(), 1u);
+      EXPECT_EQ(engine_name((*read)[0].engine), engine);
+      EXPECT_EQ((*read)[0].credentials.by_socket(), member[1] == '}');
+      EXPECT_NE(hint.find(fmt::format("holdfast cluster discover --engine {} --{}", engine,
+                                      member[1] == '}' ? "socket" : "host")),
+                std::string::npos)
+          << hint;
+    }
+  }
+  EXPECT_NE(parse_clusters(document("  members: 1\n"), "/").error().hint.find("engine: mariadb"), std::string::npos);
+}
+
+TEST(ParseCluster, NothingIsLostByPrinting) {
+  for (const char* spec :
+       {"  engine: mariadb\n  members: [{name: a, socket: /run/x.sock}]\n",
+        "  engine: postgres\n  credentials: {user: keeper}\n  lineage: '7412345678901234567'\n"
+        "  members: [{name: a, socket: /run/postgresql, port: 5433}]\n",
+        "  engine: mysql\n  credentials: {optionFile: ~/.my.cnf}\n  members: [{name: a}, {name: b, host: h}]\n",
+        "  engine: postgres\n  credentials: {user: u, pgpassFile: /p}\n  tls: {ca: /c}\n  members: [{host: h}]\n"}) {
+    const auto first = parse_clusters(document(spec), "/");
+    ASSERT_TRUE(first) << first.error().to_string();
+    const auto again = parse_clusters(print_cluster((*first)[0]), "/elsewhere");
+    ASSERT_TRUE(again) << again.error().to_string();
+    EXPECT_EQ(print_cluster((*again)[0]), print_cluster((*first)[0]));
+    EXPECT_EQ((*again)[0].lineage, (*first)[0].lineage);
+    EXPECT_EQ((*again)[0].replication, (*first)[0].replication);
+    for (size_t i = 0; i < (*first)[0].members.size(); ++i) {
+      EXPECT_EQ((*again)[0].members[i].host, (*first)[0].members[i].host);
+      EXPECT_EQ((*again)[0].members[i].port, (*first)[0].members[i].port);
+      EXPECT_EQ((*again)[0].members[i].socket, (*first)[0].members[i].socket);
+    }
+    const auto &a = (*first)[0].credentials, &b = (*again)[0].credentials;
+    EXPECT_EQ(std::tie(a.user, a.option_file, a.pgpass_file), std::tie(b.user, b.option_file, b.pgpass_file));
+  }
 }
 
 TEST(ParseCluster, PasswordInlineIsRefused) {

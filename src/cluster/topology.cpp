@@ -118,7 +118,7 @@ bool Topology::leads_to_itself(size_t self, const std::string& host, const std::
 
 Who Topology::at(size_t self, std::string_view address) const {
   const auto [host, port] = split_address(address);
-  if (host.empty() || port == 0) return Who::one_of(everybody(), "it names no address");
+  if (host.empty() || port == 0) return Who::one_of(everybody(), "it has no address");
   std::set<std::string> ips = is_ip(host) ? std::set<std::string>{host} : leads_to(host);
   const bool here = leads_to_itself(self, host, ips);
   std::erase_if(ips, is_local);
@@ -164,7 +164,7 @@ Who Topology::wanted(size_t self) const {
   const MemberFacts* f = known_[self].facts;
   if (f && !f->source_wanted.empty())
     if (const auto i = find(f->source_wanted)) return Who::is_member(same_as_[*i], "its agent's word");
-  if (!f || f->upstream_wanted.empty()) return Who::one_of({}, "no agent says whom it is to follow");
+  if (!f || f->upstream_wanted.empty()) return Who::one_of({}, "no agent says which member is to be its source");
   return at(self, f->upstream_wanted);
 }
 

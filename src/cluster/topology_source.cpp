@@ -167,7 +167,7 @@ Who Topology::follower(size_t of, const Follower& follower) const {
 Who Topology::follower_by_number(const Follower& follower) const {
   Members same, unread;
   const bool by_uuid = !follower.uuid.empty();
-  if (!by_uuid && !follower.server_id) return Who::one_of(everybody(), "it names no number");
+  if (!by_uuid && !follower.server_id) return Who::one_of(everybody(), "it has no number");
   for (const size_t i : everybody()) {
     const std::string uuid = uuid_of(i);
     const auto id = server_id_of(i);

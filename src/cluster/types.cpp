@@ -15,7 +15,7 @@ constexpr Names<Engine, 4> kEngines{{{Engine::mariadb, "mariadb"},
                                      {Engine::mysql, "mysql"},
                                      {Engine::postgres, "postgres"}}};
 constexpr Names<Provider, 2> kProviders{{{Provider::host, "host"}, {Provider::external, "external"}}};
-constexpr Names<ReplicationMode, 5> kModes{{{ReplicationMode::none, "none"},
+constexpr Names<ReplicationMode, 5> kModes{{{ReplicationMode::standalone, "standalone"},
                                             {ReplicationMode::async, "async"},
                                             {ReplicationMode::semi_sync, "semi-sync"},
                                             {ReplicationMode::galera, "galera"},
@@ -53,7 +53,11 @@ std::optional<Provider> parse_provider(std::string_view name) {
   return value_of(kProviders, name);
 }
 std::optional<ReplicationMode> parse_replication_mode(std::string_view name) {
-  return value_of(kModes, name);
+  return name == "none" ? ReplicationMode::standalone : value_of(kModes, name);
+}
+
+int default_port(Engine engine) {
+  return engine == Engine::postgres ? 5432 : 3306;
 }
 
 std::string engine_names() {

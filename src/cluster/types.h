@@ -14,28 +14,37 @@ namespace holdfast::cluster {
 
 enum class Engine { mariadb, galera, mysql, postgres };
 enum class Provider { host, external };
-/// How members of one cluster stay equal. `semi_sync`: a commit waits for one replica's receipt.
-enum class ReplicationMode { none, async, semi_sync, galera, streaming };
+/// How members of one cluster stay equal. `standalone`: there is one, and nothing to stay equal to. `semi_sync`: a
+/// commit waits for one replica's receipt.
+enum class ReplicationMode { standalone, async, semi_sync, galera, streaming };
 
 std::string_view engine_name(Engine engine);
 std::string_view provider_name(Provider provider);
 std::string_view replication_mode_name(ReplicationMode mode);
 std::optional<Engine> parse_engine(std::string_view name);
 std::optional<Provider> parse_provider(std::string_view name);
+/// "none", an older word for standalone, as well.
 std::optional<ReplicationMode> parse_replication_mode(std::string_view name);
+/// Where its servers listen unless configured otherwise.
+int default_port(Engine engine);
 /// "mariadb, galera, mysql, postgres", for messages.
 std::string engine_names();
 
-/// Where a secret is kept; never the secret itself. Exactly one is set.
+/// Where a secret is kept; never the secret itself. At most one is set.
 struct SecretRef {
   std::string file;
   std::string env;
   bool empty() const { return file.empty() && env.empty(); }
 };
 
+/// Who we are to the servers; what each of these means, and what it means to say nothing: engine/login.h.
 struct Credentials {
   std::string user;
   SecretRef password;
+  std::string option_file;  ///< MariaDB, MySQL: as ~/.my.cnf
+  std::string pgpass_file;  ///< PostgreSQL: as ~/.pgpass
+  /// It is by the unix socket alone that a server knows us; an option file may hold a password.
+  bool by_socket() const { return password.empty() && option_file.empty() && pgpass_file.empty(); }
 };
 
 struct TlsSettings {
@@ -84,6 +93,8 @@ struct DatabaseCluster {
   /// Not of the resource: what the last comparison of contents found. nullopt = never compared.
   std::optional<Comparison> compared;
 
+  /// One server without replicas: what replication takes is not asked of it.
+  bool standalone() const { return replication == ReplicationMode::standalone && members.size() < 2; }
   /// "shop/shop-mariadb"
   std::string full_name() const { return ns + "/" + name.str(); }
   const Member* find(std::string_view member) const;

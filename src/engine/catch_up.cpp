@@ -165,9 +165,9 @@ uint64_t count_mariadb_gtids_between(std::string_view have, std::string_view wan
   return count;
 }
 
-Result<CatchUp> catch_up(const DatabaseCluster& cluster, const Secret& password, const Member& source,
+Result<CatchUp> catch_up(const DatabaseCluster& cluster, const Login& login, const Member& source,
                          const LagLimits& limits, Deadline deadline, std::stop_token stop) {
-  const auto target = member_target(cluster, source, password);
+  const auto target = member_target(cluster, source, login);
   CatchUp result;
   if (cluster.engine == Engine::galera) {
     auto connection = TRY(sql::MariadbConnection::connect(target, deadline, stop));
@@ -177,7 +177,7 @@ Result<CatchUp> catch_up(const DatabaseCluster& cluster, const Secret& password,
     if (!synced) result.why = "did not apply what the cluster had committed: " + synced.error().to_string();
     return result;
   }
-  auto primary = find_primary(cluster, password, deadline, stop);
+  auto primary = find_primary(cluster, login, deadline, stop);
   if (!primary) {
     result.why = kNotCompared + primary.error().message;
     return result;
@@ -185,7 +185,7 @@ Result<CatchUp> catch_up(const DatabaseCluster& cluster, const Secret& password,
   if (primary->member == &source) {
     result.level = true;
   } else {
-    const auto primary_target = member_target(cluster, *primary->member, password);
+    const auto primary_target = member_target(cluster, *primary->member, login);
     auto watched = cluster.engine == Engine::postgres
                        ? watch_postgres(primary_target, target, limits, deadline, stop)
                        : watch_mysql(cluster.engine == Engine::mysql, primary_target, target, limits, deadline, stop);

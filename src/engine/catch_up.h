@@ -51,7 +51,7 @@ struct CatchUp {
 
 /// Waits until `source` holds everything the cluster had committed when this was called, so that a backup never lacks
 /// what was acknowledged before it began; gives up as `limits` say, at the latest with the deadline.
-Result<CatchUp> catch_up(const cluster::DatabaseCluster& cluster, const Secret& password, const cluster::Member& source,
+Result<CatchUp> catch_up(const cluster::DatabaseCluster& cluster, const Login& login, const cluster::Member& source,
                          const LagLimits& limits, Deadline deadline, std::stop_token stop);
 
 }  // namespace holdfast::engine

@@ -1,7 +1,6 @@
 #include "engine/members.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
@@ -11,7 +10,6 @@
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sql/transport.h"
-#include "sys/secret_file.h"
 
 namespace holdfast::engine {
 namespace {
@@ -132,11 +130,11 @@ bool is_called(const Member& member, const std::string& wanted) {
 }
 
 /// The refusal, where the resource lets nobody be asked: a matter of its text, not of the servers.
-Status some_may_be_asked(const DatabaseCluster& cluster, const Secret& password, const std::string& wanted) {
+Status some_may_be_asked(const DatabaseCluster& cluster, const Login& login, const std::string& wanted) {
   Status last;
   for (const auto& member : cluster.members) {
     if (!wanted.empty() && !is_called(member, wanted)) continue;
-    auto transport = sql::transport_of(member_target(cluster, member, password));
+    auto transport = sql::transport_of(member_target(cluster, member, login));
     if (transport) return {};
     last = fail(std::move(transport).error().with_context(member.name.str()));
   }
@@ -145,48 +143,15 @@ Status some_may_be_asked(const DatabaseCluster& cluster, const Secret& password,
 
 }  // namespace
 
-Result<Secret> cluster_password(const DatabaseCluster& cluster, const EnvironmentLookup& env) {
-  const auto& from = cluster.credentials.password;
-  if (!from.env.empty()) {
-    if (auto value = env(from.env)) return Secret(std::move(*value));
-    return fail(ErrorClass::usage, "config.credentials",
-                fmt::format("the password of {} is not in ${}", cluster.full_name(), from.env),
-                "set it, or name another one in spec.credentials of the cluster's file");
-  }
-  if (from.file.empty()) return Secret();
-  auto password = sys::read_password_file(from.file);
-  if (!password) {
-    return fail(ErrorClass::usage, "config.credentials",
-                fmt::format("the password file of {}: {}", cluster.full_name(), password.error().message),
-                "make it readable, or correct spec.credentials.passwordFile in the cluster's file");
-  }
-  return std::move(*password);
-}
-
-sql::Target member_target(const DatabaseCluster& cluster, const Member& member, const Secret& password) {
-  sql::Target target;
-  target.host = member.host;
-  target.port = member.port;
-  // A member without a host has no other way, also while its server is down.
-  if (!member.socket.empty() && (member.host.empty() || ::access(member.socket.c_str(), F_OK) == 0))
-    target.socket = member.socket;
-  target.user = cluster.credentials.user;
-  target.password = password;
-  target.tls = cluster.tls.required;
-  target.tls_ca = cluster.tls.ca;
-  target.plain_text = cluster.tls.plain_text;
-  return target;
-}
-
 namespace {
 
-Look look_at(const DatabaseCluster& cluster, const Member& member, const Secret& password, Deadline deadline,
+Look look_at(const DatabaseCluster& cluster, const Member& member, const Login& login, Deadline deadline,
              std::stop_token stop) {
   Look look;
   auto& view = look.view;
   view.member = &member;
   look.facts.member = member.name;
-  const auto target = member_target(cluster, member, password);
+  const auto target = member_target(cluster, member, login);
   Status looked;
   switch (cluster.engine) {
     case Engine::mariadb:
@@ -208,13 +173,13 @@ Look look_at(const DatabaseCluster& cluster, const Member& member, const Secret&
 }
 
 /// Open for writes and fed from elsewhere a member is a primary: cluster/roles.h.
-std::vector<MemberView> look_at_all(const DatabaseCluster& cluster, const Secret& password, Deadline deadline,
+std::vector<MemberView> look_at_all(const DatabaseCluster& cluster, const Login& login, Deadline deadline,
                                     const std::stop_token& stop) {
   std::vector<Look> looks(cluster.members.size());
   {
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < looks.size(); ++i) {
-      threads.emplace_back([&, i] { looks[i] = look_at(cluster, cluster.members[i], password, deadline, stop); });
+      threads.emplace_back([&, i] { looks[i] = look_at(cluster, cluster.members[i], login, deadline, stop); });
     }
   }
   std::vector<cluster::MemberFacts> facts;
@@ -231,9 +196,9 @@ std::vector<MemberView> look_at_all(const DatabaseCluster& cluster, const Secret
 
 }  // namespace
 
-MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, const Secret& password,
+MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, const Login& login,
                           Deadline deadline, std::stop_token stop) {
-  auto look = look_at(cluster, member, password, deadline, std::move(stop));
+  auto look = look_at(cluster, member, login, deadline, std::move(stop));
   if (!look.view.is_replica || look.facts.read_only != false) return std::move(look.view);
   const std::vector<cluster::MemberFacts> facts = {std::move(look.facts)};
   const cluster::Topology topology(cluster, facts);
@@ -258,12 +223,12 @@ std::string replica_filters(const sql::Rows& status) {
   return filters;
 }
 
-Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& password, const std::string& wanted,
+Result<MemberView> choose_source(const DatabaseCluster& cluster, const Login& login, const std::string& wanted,
                                  Deadline deadline, std::stop_token stop) {
   if (!wanted.empty() && std::ranges::none_of(cluster.members, [&](const Member& m) { return is_called(m, wanted); }))
     return fail(ErrorClass::usage, "engine.no_member", fmt::format("{} has no member {}", cluster.full_name(), wanted),
                 "holdfast get status -c " + cluster.full_name());
-  const auto views = look_at_all(cluster, password, deadline, stop);
+  const auto views = look_at_all(cluster, login, deadline, stop);
   std::string problems;
   size_t primaries = 0;
   const MemberView* best = nullptr;
@@ -280,7 +245,7 @@ Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& p
     if (better) best = &view;
   }
   if (!best) {
-    TRY_VOID(some_may_be_asked(cluster, password, wanted));
+    TRY_VOID(some_may_be_asked(cluster, login, wanted));
     return fail(ErrorClass::unavailable, "engine.no_source",
                 fmt::format("no member of {} can be backed up from: {}", cluster.full_name(), problems),
                 "holdfast get status shows every member");
@@ -294,10 +259,10 @@ Result<MemberView> choose_source(const DatabaseCluster& cluster, const Secret& p
   return *best;
 }
 
-Result<MemberView> find_primary(const DatabaseCluster& cluster, const Secret& password, Deadline deadline,
+Result<MemberView> find_primary(const DatabaseCluster& cluster, const Login& login, Deadline deadline,
                                 std::stop_token stop) {
   std::optional<MemberView> primary;
-  for (auto& view : look_at_all(cluster, password, deadline, stop)) {
+  for (auto& view : look_at_all(cluster, login, deadline, stop)) {
     if (!view.healthy || view.is_replica) continue;
     if (primary) return fail(ErrorClass::refused, "engine.two_primaries", "more than one member is a writer");
     primary = std::move(view);

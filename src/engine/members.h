@@ -1,24 +1,16 @@
-// Members as the engine sees them: how to sign in, who is the writer, who follows and how well.
+// Members as the engine sees them: who is the writer, who follows and how well.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "cluster/types.h"
+#include "engine/login.h"
 #include "sql/rows.h"
 
 namespace holdfast::engine {
-
-using EnvironmentLookup = std::function<std::optional<std::string>(const std::string&)>;
-
-/// Password of the cluster's credentials. "config.credentials" (usage) when it cannot be had.
-Result<Secret> cluster_password(const cluster::DatabaseCluster& cluster, const EnvironmentLookup& env);
-/// How to reach one member; the socket is used when it is there, host and port otherwise.
-sql::Target member_target(const cluster::DatabaseCluster& cluster, const cluster::Member& member,
-                          const Secret& password);
 
 /// What one look at a member gave. Unknown is not absent: an unreachable member has `known` false and says why.
 struct MemberView {
@@ -35,18 +27,18 @@ struct MemberView {
 /// The replication filters of SHOW REPLICA STATUS: "Replicate_Ignore_Table shop.log", joined by commas; "" without any.
 std::string replica_filters(const sql::Rows& status);
 
-MemberView look_at_member(const cluster::DatabaseCluster& cluster, const cluster::Member& member,
-                          const Secret& password, Deadline deadline, std::stop_token stop);
+MemberView look_at_member(const cluster::DatabaseCluster& cluster, const cluster::Member& member, const Login& login,
+                          Deadline deadline, std::stop_token stop);
 
 /// The member a backup reads from: the healthy replica without filters with the least lag, else the primary; Galera: a
 /// Synced node, the one with the highest ordinal. `wanted` (name or ordinal) overrides the choice but not the health.
 /// Errors: "engine.no_source" (unavailable) tells each member's problem; "engine.two_primaries" (refused) when more
 /// than one writer shows itself.
-Result<MemberView> choose_source(const cluster::DatabaseCluster& cluster, const Secret& password,
-                                 const std::string& wanted, Deadline deadline, std::stop_token stop);
+Result<MemberView> choose_source(const cluster::DatabaseCluster& cluster, const Login& login, const std::string& wanted,
+                                 Deadline deadline, std::stop_token stop);
 
 /// The healthy primary, if there is exactly one.
-Result<MemberView> find_primary(const cluster::DatabaseCluster& cluster, const Secret& password, Deadline deadline,
+Result<MemberView> find_primary(const cluster::DatabaseCluster& cluster, const Login& login, Deadline deadline,
                                 std::stop_token stop);
 
 }  // namespace holdfast::engine

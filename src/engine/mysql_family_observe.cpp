@@ -95,7 +95,7 @@ void take_settings(Engine engine, MemberFacts& facts, const Settings& v) {
   };
   // Galera keeps a copy of every commit on the other nodes.
   if (engine != Engine::galera) {
-    gap("sync_binlog", "1");
+    if (facts.log_bin != false) gap("sync_binlog", "1");
     gap("innodb_flush_log_at_trx_commit", "1");
   }
   auto& semi = facts.semi_sync;

@@ -72,7 +72,8 @@ cluster::MemberFacts observe(cluster::Engine engine, const cluster::Member& memb
                              Deadline deadline, std::stop_token stop, sql::KeptPostgres* kept) {
   cluster::MemberFacts facts;
   facts.member = member.name;
-  facts.address = member.host.empty() ? member.socket : fmt::format("{}:{}", member.host, member.port);
+  facts.address = member.host.empty() ? target.socket : fmt::format("{}:{}", member.host, member.port);
+  facts.account = target.user;
   if (engine == cluster::Engine::postgres)
     postgres::observe(facts, target, deadline, std::move(stop), kept);
   else

@@ -1,6 +1,10 @@
 #include "engine/private_files.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "sql/transport.h"
 
@@ -52,11 +56,19 @@ std::string conninfo_value(std::string_view text) {
 
 }  // namespace
 
-Result<PrivateFile> PrivateFile::create(const std::string& name, const Secret& text) {
+Result<PrivateFile> PrivateFile::create(const std::string& name, const Secret& text,
+                                        const std::optional<sys::Identity>& reader) {
   auto directory = std::make_unique<sys::TempDir>(TRY(sys::TempDir::create("client")));
   std::string path = directory->path() + "/" + name;
   TRY_VOID(sys::publish_file(path, as_bytes(text.reveal()), 0600));
+  if (reader && (::chmod(directory->path().c_str(), 0711) != 0 || ::chown(path.c_str(), reader->uid, reader->gid) != 0))
+    return fail(sys::errno_error(errno, "giving " + path + " to its reader"));
   return PrivateFile(std::move(directory), std::move(path));
+}
+
+void run_as_peer(sys::Command& command, const sql::Target& target) {
+  command.identity = sql::peer_of(target);
+  if (command.identity) command.cwd = "/";  // where we are may be closed to it
 }
 
 Result<Secret> mysql_option_file(cluster::Engine engine, const sql::Target& target) {
@@ -87,11 +99,10 @@ Secret postgres_password_file(const sql::Target& target) {
 Result<std::string> postgres_conninfo(const sql::Target& target, const std::string& passfile,
                                       const std::string& database) {
   const auto transport = TRY(sql::transport_of(target));
-  std::string host = target.host;
-  if (!target.socket.empty()) host = target.socket.substr(0, target.socket.rfind('/'));
-  std::string text =
-      fmt::format("host={} port={} user={} passfile={} application_name={} connect_timeout=15", conninfo_value(host),
-                  target.port, conninfo_value(target.user), conninfo_value(passfile), conninfo_value(target.app_name));
+  const auto [host, port] = sql::postgres_address(target);
+  std::string text = fmt::format("host={} port={} user={} passfile={} application_name={} connect_timeout=15",
+                                 conninfo_value(host), conninfo_value(port), conninfo_value(target.user),
+                                 conninfo_value(passfile), conninfo_value(target.app_name));
   if (!database.empty()) text += " dbname=" + conninfo_value(database);
   for (const auto& [key, value] : sql::postgres_transport(target, transport))
     text += fmt::format(" {}={}", key, conninfo_value(value));

@@ -2,19 +2,24 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
 #include "cluster/types.h"
 #include "sql/rows.h"
 #include "sys/file.h"
+#include "sys/process.h"
+#include "sys/user.h"
 
 namespace holdfast::engine {
 
-/// A directory of mode 0700 with one file of mode 0600; both are removed when the object goes.
+/// A directory of mode 0700 with one file of mode 0600; both are removed when the object goes. With a `reader` the file
+/// is that user's, and the directory lets it through, no more.
 class PrivateFile {
  public:
-  static Result<PrivateFile> create(const std::string& name, const Secret& text);
+  static Result<PrivateFile> create(const std::string& name, const Secret& text,
+                                    const std::optional<sys::Identity>& reader = std::nullopt);
   const std::string& path() const { return path_; }
   const std::string& directory() const { return directory_->path(); }
 
@@ -24,6 +29,9 @@ class PrivateFile {
   std::unique_ptr<sys::TempDir> directory_;
   std::string path_;
 };
+
+/// A program that connects to `target` runs as target.peer, where the server shall see that user.
+void run_as_peer(sys::Command& command, const sql::Target& target);
 
 /// A value for such a file, quoted.
 Secret mysql_option_value(std::string_view text);

@@ -2,6 +2,8 @@
 #include "engine/private_files.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/programs.h"
 #include "sys/process.h"
@@ -28,6 +30,45 @@ TEST(OptionFile, EveryPasswordIsReadAsItIs) {
       EXPECT_NE(shown->out.find("--user=" + user + " "), std::string::npos) << user << " became " << shown->out;
     }
   }
+}
+
+TEST(PrivateFile, IsItsReadersAndNoMore) {
+  HOLDFAST_NEED("root", ::geteuid() == 0, "only root may give a file away");
+  const sys::Identity reader{65534, 65533, {}};
+  const auto file = PrivateFile::create("pgpass", Secret("secret"), reader).value();
+  struct stat made{};
+  ASSERT_EQ(::stat(file.path().c_str(), &made), 0);
+  EXPECT_EQ(made.st_uid, reader.uid);
+  EXPECT_EQ(made.st_mode & 07777, 0600u);
+  ASSERT_EQ(::stat(file.directory().c_str(), &made), 0);
+  EXPECT_EQ(made.st_uid, 0u) << "what is in it is not the reader's to change";
+  EXPECT_EQ(made.st_mode & 07777, 0711u);
+  sys::Command command{.argv = {"cat", file.path()}};
+  sql::Target target;
+  target.socket = "/run/x.sock";
+  target.peer = reader;
+  run_as_peer(command, target);
+  const auto read = sys::run_ok(std::move(command), Deadline::in(std::chrono::seconds(20)));
+  ASSERT_TRUE(read) << read.error().to_string();
+  EXPECT_EQ(read->out, "secret");
+  target.socket.clear();
+  target.host = "127.0.0.1";
+  sys::Command over_network;
+  run_as_peer(over_network, target);
+  EXPECT_FALSE(over_network.identity) << "the server cannot ask who connects there";
+}
+
+TEST(Conninfo, ASocketIsADirectoryAndAPort) {
+  sql::Target target;
+  target.port = 5433;
+  const auto conninfo = [&](const char* socket) {
+    target.socket = socket;
+    const std::string text = postgres_conninfo(target, "/p", "").value();
+    return text.substr(0, text.find(" user="));
+  };
+  EXPECT_EQ(conninfo("/run/postgresql"), "host='/run/postgresql' port='5433'");
+  EXPECT_EQ(conninfo("/run/postgresql/.s.PGSQL.5440"), "host='/run/postgresql' port='5440'");
+  EXPECT_EQ(conninfo("/run/.s.PGSQL.dir/x"), "host='/run/.s.PGSQL.dir/x' port='5433'");
 }
 
 }  // namespace

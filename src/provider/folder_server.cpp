@@ -90,7 +90,7 @@ Result<std::unique_ptr<engine::MemberControl>> control_folder(const std::string&
   config.cluster = config.member = name;
   config.ns = "restore";
   config.engine = engine == Engine::galera ? Engine::mariadb : engine;  // one node by itself is a plain server
-  config.replication = cluster::ReplicationMode::none;
+  config.replication = cluster::ReplicationMode::standalone;
   config.dir = path;
   config.socket_dir = path + "/run";
   config.uid = ::geteuid();

@@ -100,7 +100,13 @@ void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member&
 
 bool by_socket(const Member& member) {
   struct stat info{};
-  return !member.socket.empty() && ::stat(member.socket.c_str(), &info) == 0;
+  return member.host.empty() || (!member.socket.empty() && ::stat(member.socket.c_str(), &info) == 0);
+}
+
+/// MariaDB and MySQL note each login that they refuse, and without a password they refuse all over the network.
+bool may_ask_by_network(const DatabaseCluster& cluster, const Member& member) {
+  const bool postgres = cluster.engine == cluster::Engine::postgres;
+  return !member.host.empty() && member.port > 0 && (postgres || !cluster.credentials.by_socket());
 }
 
 /// Can a client reach it over the network? MariaDB, MySQL: signs in as a client does, since a bare connection counts as
@@ -271,14 +277,15 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
       threads.emplace_back([&, i] { ask_server(facts[i], cluster, member, per_member, stop, kept, ways[i]); });
       if (member.has_agent())
         threads.emplace_back([&, i] { ask_agent(from_agents[i], cluster, member, per_member, stop); });
-      if ((by_socket(member) || !member.agent_address.empty()) && !member.host.empty() && member.port > 0)
+      if ((by_socket(member) || !member.agent_address.empty()) && may_ask_by_network(cluster, member))
         threads.emplace_back([&, i] { tcp[i] = ask_by_network(cluster, member, per_member, stop); });
     }
   }
   for (size_t i = 0; i < count; ++i) {
     const Member& member = cluster.members[i];
     facts[i].member = member.name;
-    if (facts[i].address.empty()) facts[i].address = fmt::format("{}:{}", member.host, member.port);
+    if (facts[i].address.empty())
+      facts[i].address = member.host.empty() ? member.socket : fmt::format("{}:{}", member.host, member.port);
     if (member.has_agent()) {
       ask_again_if_torn(facts[i], from_agents[i], cluster, member, per_member, stop);
       merge(facts[i], std::move(from_agents[i]));
@@ -292,7 +299,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     if (tcp[i]) {
       facts[i].tcp = tcp[i]->has_value();
       if (!*tcp[i]) facts[i].tcp_error = tcp[i]->error().message;
-    } else if (facts[i].reachable()) {
+    } else if (facts[i].reachable() && !by_socket(member)) {
       facts[i].tcp = true;
     }
   }

@@ -100,7 +100,7 @@ TEST_P(PasswordMemory, HoldsNothingAfterUse) {
     const sql::Target target = target_of(cluster_, cluster_.members[0]).value();
     ASSERT_GE(copies_of(*wanted_), 1u) << "the search finds it";
     EXPECT_EQ(copies_of(*wanted_), 1u) << "one copy is enough";
-    const Secret again = engine::cluster_password(cluster_, {}).value();
+    const engine::Login again = engine::cluster_login(cluster_, {}).value();
     const Secret agents = agent::read_password(file_).value();
     std::vector<sql::Target> targets(20, target);
     std::vector<sql::Target> moved = std::move(targets);
@@ -111,7 +111,8 @@ TEST_P(PasswordMemory, HoldsNothingAfterUse) {
     (void)sql::PostgresConnection::connect(target, Deadline::in(seconds(5)));
     (void)sql::MariadbConnection::connect(target, Deadline::in(seconds(5)));
     Secret statement("ALTER USER backup IDENTIFIED BY ");
-    for (int i = 0; i < 20; ++i) statement.append(sql::quote_mysql(target.password)).append(sql::quote_postgres(again));
+    for (int i = 0; i < 20; ++i)
+      statement.append(sql::quote_mysql(target.password)).append(sql::quote_postgres(again.password));
     EXPECT_GE(copies_of(*wanted_), 60u);
   }
   EXPECT_EQ(copies_of(*wanted_), 0u) << "all is over";

@@ -12,11 +12,10 @@
 #include "agent/sql_tunnel.h"
 #include "base/mutex.h"
 #include "cluster/resource.h"
-#include "engine/members.h"
+#include "engine/login.h"
 #include "provider/last_comparison.h"
 #include "sys/environment.h"
 #include "sys/file.h"
-#include "sys/secret_file.h"
 
 namespace holdfast::provider {
 
@@ -108,8 +107,9 @@ Result<DatabaseCluster> select_one(const std::vector<DatabaseCluster>& clusters,
   auto found = select(clusters, selection);
   if (found.size() == 1) return std::move(found[0]);
   if (clusters.empty())
-    return fail(ErrorClass::usage, "cluster.not_found", "no cluster is known here",
-                "`holdfast lab up` starts some; --config names a file with yours");
+    return fail(
+        ErrorClass::usage, "cluster.not_found", "no cluster is known here",
+        "`holdfast lab up` starts some; --config names a file with yours, `holdfast cluster discover` writes one");
   if (found.empty())
     return fail(ErrorClass::usage, "cluster.not_found", fmt::format("no cluster matches {}", selection.name),
                 "known: " + names(clusters));
@@ -117,26 +117,9 @@ Result<DatabaseCluster> select_one(const std::vector<DatabaseCluster>& clusters,
               "name one with -c (and -n)");
 }
 
-Result<Secret> read_secret(const cluster::SecretRef& reference) {
-  if (!reference.env.empty()) {
-    Secret value(sys::variable(reference.env).value_or(""));
-    if (value.empty())
-      return fail(ErrorClass::usage, "config.password",
-                  fmt::format("the environment variable {} with a password is not set", reference.env));
-    return value;
-  }
-  auto value = sys::read_password_file(reference.file);
-  if (!value) {
-    Error error = std::move(value).error();
-    error.id = "config.password";
-    return fail(std::move(error).with_context("reading a password file"));
-  }
-  if (value->empty()) return fail(ErrorClass::usage, "config.password", reference.file + " holds no password");
-  return value;
-}
-
 Result<sql::Target> client_target_of(const DatabaseCluster& cluster, const cluster::Member& member) {
-  return engine::member_target(cluster, member, TRY(read_secret(cluster.credentials.password)));
+  const engine::Login login = TRY(engine::cluster_login(cluster, sys::variable));
+  return engine::member_target(cluster, member, login);
 }
 
 namespace {
@@ -170,6 +153,7 @@ Result<sql::Target> target_of(const DatabaseCluster& cluster, const cluster::Mem
     return target;
   if (!tunnel) return fail(std::move(tunnel).error());
   target.socket = (*tunnel)->socket();
+  target.peer.reset();  // the socket is ours; who connects to the server's is its agent
   target.keep = *tunnel;
   return target;
 }

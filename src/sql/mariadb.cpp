@@ -14,6 +14,7 @@
 #include <mutex>
 
 #include "sql/transport.h"
+#include "sys/act_as.h"
 #include "sys/process.h"
 
 namespace holdfast::sql {
@@ -121,7 +122,6 @@ struct MariadbConnection::State {
         code == 4151) {
       error.error_class = ErrorClass::refused;
       error.id = "sql.denied";
-      error.hint = "check the user and the password file of this member";
     } else if (code == CR_SSL_CONNECTION_ERROR) {
       error = tls_error(error.message);
     } else if (code == CR_SERVER_LOST || code == CR_SERVER_GONE_ERROR || (code >= 2000 && code < 3000) ||
@@ -141,8 +141,9 @@ MariadbConnection::~MariadbConnection() = default;
 
 Result<MariadbConnection> MariadbConnection::connect(const Target& target, Deadline deadline, std::stop_token stop) {
   const bool tls = TRY(transport_of(target)) == Transport::verified_tls;
-  if (!target.socket.empty()) TRY_VOID(check_bound(target.socket));
   init_library();
+  const sys::ActAs as_peer(peer_of(target), sys::ActAs::Before::peers);
+  if (!target.socket.empty()) TRY_VOID(check_bound(target.socket));
   auto state = std::make_unique<State>();
   state->mysql = mysql_init(nullptr);
   if (!state->mysql) return fail(ErrorClass::bug, "sql.init", "libmariadb gave no connection object");
@@ -181,6 +182,7 @@ Result<MariadbConnection> MariadbConnection::connect(const Target& target, Deadl
       status, [&](int ready) { return mysql_real_connect_cont(&connected, mysql, ready); }, deadline, stop));
   if (!connected) {
     auto error = state->server_error(true);
+    if (error.id == "sql.denied") error.hint = denied_hint(target);
     state->broken = false;  // it has closed its socket: the number it still tells may be another's by now
     return fail(std::move(error));
   }

@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 
 #include "sql/transport.h"
+#include "sys/act_as.h"
 #include "sys/process.h"
 
 namespace holdfast::sql {
@@ -58,7 +58,7 @@ struct PostgresConnection::State {
     return result;
   }
 
-  Error connect_error() {
+  Error connect_error(const Target& target) {
     std::string message = trimmed(PQerrorMessage(conn));
     Error error{ErrorClass::unavailable, "sql.unreachable", message, {}, {}};
     if (message.find("authentication failed") != message.npos || message.find("no password supplied") != message.npos ||
@@ -67,7 +67,7 @@ struct PostgresConnection::State {
         message.find("permission denied for database") != message.npos) {
       error.error_class = ErrorClass::refused;
       error.id = "sql.denied";
-      error.hint = "check the user and the password file of this member";
+      error.hint = denied_hint(target);
       if (message.find("no encryption") != message.npos || message.find("SSL off") != message.npos)
         error.hint = "its pg_hba.conf may ask for TLS: spec.tls: {required: true, ca: FILE} in the cluster's resource";
     } else if (message.find("SSL") != message.npos || message.find("certificate") != message.npos) {
@@ -119,18 +119,8 @@ Result<PostgresConnection> PostgresConnection::connect(const Target& target, Dea
 Result<PostgresConnection> PostgresConnection::connect_to(const std::string& database, const Target& target,
                                                           Deadline deadline, const std::stop_token& stop) {
   const Transport transport = TRY(transport_of(target));
-  // libpq wants the socket's directory and the port in its name: DIR/.s.PGSQL.PORT
-  std::string host = target.host, port = std::to_string(target.port);
-  if (!target.socket.empty()) {
-    std::filesystem::path path(target.socket);
-    std::string name = path.filename().string();
-    if (name.starts_with(".s.PGSQL.")) {
-      host = path.parent_path().string();
-      port = name.substr(9);
-    } else {
-      host = target.socket;
-    }
-  }
+  const sys::ActAs as_peer(peer_of(target), sys::ActAs::Before::peers);
+  const auto [host, port] = postgres_address(target);
   const auto opened = [&](bool utf8) -> Result<std::unique_ptr<State>> {
     auto state = std::make_unique<State>();
     std::vector<const char*> keys, values;
@@ -157,11 +147,11 @@ Result<PostgresConnection> PostgresConnection::connect_to(const std::string& dat
     values.push_back(nullptr);
     state->conn = PQconnectStartParams(keys.data(), values.data(), 0);
     if (!state->conn) return fail(ErrorClass::bug, "sql.init", "libpq gave no connection object");
-    if (PQstatus(state->conn) == CONNECTION_BAD) return fail(state->connect_error());
+    if (PQstatus(state->conn) == CONNECTION_BAD) return fail(state->connect_error(target));
     auto want = PGRES_POLLING_WRITING;
     for (;;) {
       if (want == PGRES_POLLING_OK) break;
-      if (want == PGRES_POLLING_FAILED) return fail(state->connect_error());
+      if (want == PGRES_POLLING_FAILED) return fail(state->connect_error(target));
       short events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT;
       auto ready = sys::wait_fd(PQsocket(state->conn), events, deadline, stop);
       if (!ready) return fail(state->lost(std::move(ready).error()));

@@ -12,6 +12,7 @@
 #include "base/deadline.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "sys/user.h"
 
 namespace holdfast::sql {
 
@@ -39,6 +40,9 @@ struct Target {
   std::string socket;  ///< path of the unix socket file
   std::string user;
   Secret password;
+  /// The unix user that connects to the socket, for servers that ask the kernel (peer, unix_socket, auth_socket), and
+  /// that client programs run as there; nullopt = who we are. Takes root.
+  std::optional<sys::Identity> peer;
   std::string database;
   bool tls = false;         ///< required, and the server's certificate verified; what it means: sql/transport.h
   std::string tls_ca;       ///< file of certificates to trust; empty = the system's

@@ -37,6 +37,28 @@ Result<Transport> transport_of(const Target& target) {
               "where that network is trusted");
 }
 
+std::optional<sys::Identity> peer_of(const Target& target) {
+  return is_socket(target) ? target.peer : std::nullopt;
+}
+
+std::string denied_hint(const Target& target) {
+  if (!is_socket(target) || !target.password.empty()) return "check the user and the password file of this member";
+  return fmt::format(
+      "without a password a server lets in the unix user that its account {} is for: run this as that "
+      "user or as root, or write spec.credentials: {{user: {}, passwordFile: FILE}} in the cluster's "
+      "resource",
+      target.user, target.user);
+}
+
+std::pair<std::string, std::string> postgres_address(const Target& target) {
+  const std::string port = std::to_string(target.port);
+  if (target.socket.empty()) return {target.host, port};
+  constexpr std::string_view kName = "/.s.PGSQL.";
+  const size_t name = target.socket.rfind('/');
+  if (name == std::string::npos || !target.socket.substr(name).starts_with(kName)) return {target.socket, port};
+  return {target.socket.substr(0, name), target.socket.substr(name + kName.size())};
+}
+
 std::vector<std::pair<const char*, std::string>> postgres_transport(const Target& target, Transport transport) {
   const std::string none = "/nonexistent";
   const bool tls = transport == Transport::verified_tls;

@@ -30,6 +30,16 @@ enum class Transport {
 /// "sql.plain_text" (refused): another host without TLS, and nobody allowed that by name.
 Result<Transport> transport_of(const Target& target);
 
+/// Who connects: target.peer where that is over a unix socket, else nullopt.
+std::optional<sys::Identity> peer_of(const Target& target);
+
+/// What to look at where a server refuses the account.
+std::string denied_hint(const Target& target);
+
+/// Host and port as libpq wants them: of a unix socket the directory, and the port that is in its name
+/// (DIR/.s.PGSQL.PORT); a socket named by its directory has the target's port.
+std::pair<std::string, std::string> postgres_address(const Target& target);
+
 /// Settings of libpq, and so of PostgreSQL's programs too; nothing of them is left to the caller's home directory.
 std::vector<std::pair<const char*, std::string>> postgres_transport(const Target& target, Transport transport);
 /// Lines of an option file for MariaDB's or MySQL's programs.

@@ -54,6 +54,19 @@ TEST(Transport, LoopbackIsPlainUnlessTlsIsAsked) {
   }
 }
 
+TEST(Transport, WhoConnectsIsOfAUnixSocketOnly) {
+  Target target = host("db.example.com");
+  target.peer = sys::Identity{4711, 4712, {}};
+  EXPECT_FALSE(peer_of(target));
+  EXPECT_EQ(denied_hint(target), "check the user and the password file of this member");
+  target.socket = "/run/server.sock";
+  ASSERT_TRUE(peer_of(target));
+  EXPECT_EQ(peer_of(target)->uid, 4711u);
+  EXPECT_NE(denied_hint(target).find("spec.credentials: {user: backup, passwordFile: FILE}"), std::string::npos);
+  target.password = Secret("secret");
+  EXPECT_EQ(denied_hint(target), "check the user and the password file of this member");
+}
+
 TEST(Transport, AUnixSocketNeedsNone) {
   for (Target target : {host("db.example.com"), host("/run/postgresql"), host("")}) {
     if (target.host.starts_with("db")) target.socket = "/run/server.sock";

@@ -32,19 +32,30 @@ int dumpable() {
 }
 
 /// The calls tell nothing of a failure: asking for an impossible id shows what holds now.
-void set_ids(uid_t uid, gid_t gid) {
+void set_file_ids(uid_t uid, gid_t gid) {
   ::setfsgid(gid);
   if (static_cast<gid_t>(::setfsgid(static_cast<gid_t>(-1))) != gid) give_up("setfsgid");
   ::setfsuid(uid);  // leaving root, the kernel takes the rights over others' files along; coming back, it returns them
   if (static_cast<uid_t>(::setfsuid(static_cast<uid_t>(-1))) != uid) give_up("setfsuid");
 }
 
+/// This thread's alone, as set_groups(). The real and the saved ids stay root's: they are the way back.
+void set_effective_uid(uid_t uid) {
+  constexpr long kAsItIs = -1;
+  if (::syscall(SYS_setresuid, kAsItIs, static_cast<long>(uid), kAsItIs) != 0) give_up("setresuid");
+}
+void set_effective_gid(gid_t gid) {
+  constexpr long kAsItIs = -1;
+  if (::syscall(SYS_setresgid, kAsItIs, static_cast<long>(gid), kAsItIs) != 0) give_up("setresgid");
+}
+
 }  // namespace
 
-ActAs::ActAs(const std::optional<Identity>& identity) {
+ActAs::ActAs(const std::optional<Identity>& identity, Before before) : before_(before) {
   if (!identity || ::geteuid() != 0) return;
   uid_ = static_cast<uid_t>(::setfsuid(static_cast<uid_t>(-1)));
   gid_ = static_cast<gid_t>(::setfsgid(static_cast<gid_t>(-1)));
+  effective_gid_ = ::getegid();
   (void)dumpable();
   parent_ = ::getppid();
   (void)::prctl(PR_GET_PDEATHSIG, &death_signal_);
@@ -52,7 +63,12 @@ ActAs::ActAs(const std::optional<Identity>& identity) {
   groups_.resize(static_cast<size_t>(count < 0 ? 0 : count));
   if (count < 0 || ::getgroups(count, groups_.data()) != count) give_up("getgroups");
   set_groups(identity->groups);
-  set_ids(identity->uid, identity->gid);
+  if (before_ == Before::files) {
+    set_file_ids(identity->uid, identity->gid);
+  } else {
+    set_effective_gid(identity->gid);  // those for files follow these
+    set_effective_uid(identity->uid);
+  }
   keep_marks();
   acting_ = true;
 }
@@ -66,7 +82,11 @@ void ActAs::keep_marks() const {
 
 ActAs::~ActAs() {
   if (!acting_) return;
-  set_ids(uid_, gid_);
+  if (before_ == Before::peers) {
+    set_effective_uid(0);
+    set_effective_gid(effective_gid_);
+  }
+  set_file_ids(uid_, gid_);
   set_groups(groups_);
   keep_marks();
 }

@@ -1,4 +1,4 @@
-// Work inside directories that another user can write: done with that user's rights.
+// Work done as another user: inside directories that it can write, and at sockets whose server asks who connects.
 #pragma once
 
 #include <optional>
@@ -17,16 +17,21 @@ namespace holdfast::sys {
 /// Where the kernel refuses the change the program ends: going on would be going on as root.
 class ActAs {
  public:
-  explicit ActAs(const std::optional<Identity>& identity);
+  /// `peers`: also servers that ask the kernel who connects to their unix socket (SO_PEERCRED, taken by connect(2)) see
+  /// that user. The thread then has nothing of root's but the way back.
+  enum class Before { files, peers };
+  explicit ActAs(const std::optional<Identity>& identity, Before before = Before::files);
   ~ActAs();
   ActAs(const ActAs&) = delete;
   ActAs& operator=(const ActAs&) = delete;
 
  private:
   void keep_marks() const;
+  const Before before_;
   bool acting_ = false;
-  uid_t uid_ = 0;  ///< before
+  uid_t uid_ = 0;  ///< before, for files
   gid_t gid_ = 0;
+  gid_t effective_gid_ = 0;
   pid_t parent_ = 0;
   int death_signal_ = 0;
   std::vector<gid_t> groups_;

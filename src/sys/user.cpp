@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
+#include <unistd.h>
 
 namespace holdfast::sys {
 
@@ -20,6 +21,15 @@ Result<Identity> find_user(const std::string& name) {
   }
   identity.groups.resize(static_cast<size_t>(count));
   return identity;
+}
+
+Result<std::string> own_user_name() {
+  std::string buffer(16 << 10, '\0');
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found)
+    return fail(ErrorClass::refused, "sys.no_user", fmt::format("user {} has no name here", ::geteuid()));
+  return std::string(found->pw_name);
 }
 
 }  // namespace holdfast::sys

@@ -20,4 +20,7 @@ struct Identity {
 /// User by name, with its primary and supplementary groups. "sys.no_user" when there is none.
 Result<Identity> find_user(const std::string& name);
 
+/// The name of the user this process acts as. "sys.no_user" where the system has none for its number.
+Result<std::string> own_user_name();
+
 }  // namespace holdfast::sys

@@ -33,5 +33,11 @@ TEST(User, unknown_one_is_an_error) {
   EXPECT_EQ(find_user("no-such-user-here").error().id, "sys.no_user");
 }
 
+TEST(User, own_name_is_what_id_says) {
+  const auto said = run_ok({.argv = {"id", "-un"}}, Deadline::in(std::chrono::seconds(10)));
+  ASSERT_TRUE(said) << said.error().to_string();
+  EXPECT_EQ(own_user_name().value() + "\n", said->out);
+}
+
 }  // namespace
 }  // namespace holdfast::sys

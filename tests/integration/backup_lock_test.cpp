@@ -38,9 +38,9 @@ class ClusterBackupLock : public testing::Test {
     request_.cluster.name = ClusterName("shop-mysql");
     request_.cluster.ns = "shop";
     request_.cluster.engine = cluster::Engine::mysql;
-    request_.cluster.credentials.user = target.user;
     request_.cluster.members = {member};
-    request_.password = target.password;
+    request_.login.user = target.user;
+    request_.login.password = target.password;
     request_.saver.pack_size = 64 * 1024;  // the first pack is full long before the dump ends
     request_.saver.workers = 1;
     repository_ = small_.open(hooks_).value();

@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/login.h"
 #include "operation/file_store.h"
 #include "provider/provider.h"
 #include "repo/lock.h"
 #include "steward/triage.h"
 #include "store/open_store.h"
+#include "sys/environment.h"
 #include "tests/integration/repair_world.h"
 #include "tests/support/recording_observer.h"
 
@@ -51,18 +53,20 @@ class StewardWorld {
 
   steward::Caller caller() {
     return {.observer = observer,
-            .operations = steward::Operations(std::make_shared<operation::FileOperationStore>(lab.lab.state_dir())),
+            .operations = steward::Operations(store()),
             .copies = {
                 .open = [this] { return TestRepository::open(lab.repository); },
-                .password =
-                    [](const cluster::DatabaseCluster& of) { return provider::read_secret(of.credentials.password); },
+                .login = [](const cluster::DatabaseCluster& of) { return engine::cluster_login(of, sys::variable); },
                 .program = "a test"}};
   }
   steward::Outcome repair(const steward::RepairRequest& request = {}) {
     observer = {};
     return steward::repair_cluster(*cluster, request, caller());
   }
-  size_t operations() const { return operation::list_operations(lab.lab.state_dir())->size(); }
+  std::shared_ptr<operation::OperationStore> store() const {
+    return std::make_shared<operation::FileOperationStore>(lab.lab.state_dir());
+  }
+  size_t operations() const { return store()->ids()->size(); }
 
   /// What must have been seen of a repair by one plan, from the operation to its end.
   static Lines events_of(const operation::Plan& plan) {
@@ -103,7 +107,7 @@ class StewardWorld {
     EXPECT_EQ(events(), wanted);
 
     EXPECT_EQ(observer.operations, Lines{run.operation});
-    const auto stored = operation::read_operation(lab.lab.state_dir(), run.operation);
+    const auto stored = store()->read(run.operation);
     ASSERT_TRUE(stored) << stored.error().to_string();
     EXPECT_EQ(operation::plan_hash(*stored->plan), run.hash);
     ASSERT_TRUE(run.after);

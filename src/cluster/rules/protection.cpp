@@ -208,7 +208,7 @@ std::vector<Finding> logs_missing(const View& view) {
 }
 
 std::vector<Finding> no_binary_log(const View& view) {
-  if (!is_mysql_family(view)) return {};
+  if (!is_mysql_family(view) || view.cluster.standalone()) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.log_bin != false && m.log_replica_updates != false) return {};
     return Finding{.members = {},

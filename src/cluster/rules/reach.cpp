@@ -307,8 +307,10 @@ std::vector<Finding> access_denied(const View& view) {
         .remedy =
             (contains(m.error, "has expired") ? std::string("renew its password on the server (ALTER USER), then ")
              : contains(m.error, "is locked") ? "unlock it on the server (ALTER USER ... ACCOUNT UNLOCK), then "
-             : contains(m.error, "not permitted to log in")
-                 ? "let it log in again (ALTER ROLE ... LOGIN), then "
+             : contains(m.error, "not permitted to log in") ? "let it log in again (ALTER ROLE ... LOGIN), then "
+             : view.cluster.credentials.by_socket()
+                 ? "run it as root or as the unix user that the account is for, or name user and passwordFile in "
+                   "spec.credentials of the DatabaseCluster, then "
                  : "correct spec.credentials or spec.tls of the DatabaseCluster, then ") +
             view.command("triage")};
   });

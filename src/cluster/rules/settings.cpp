@@ -165,7 +165,8 @@ std::vector<Finding> bypass(const View& view) {
       const auto [user, host] = account_of(grantee);
       // Who manages the cluster must be able to; who sits on the host itself is an administrator.
       const bool from_here = host == "localhost" || host == "127.0.0.1" || host == "::1";
-      if (user == view.cluster.credentials.user || from_here) continue;
+      const std::string& ours = m.account.empty() ? view.cluster.credentials.user : m.account;
+      if (from_here || (!user.empty() && user == ours)) continue;
       any = true;
       if (std::ranges::find(accounts, grantee) == accounts.end()) accounts.push_back(grantee);
     }

@@ -17,6 +17,7 @@
 #include "engine/mysql_family/statements.h"
 #include "engine/mysql_family_dump.h"
 #include "engine/programs.h"
+#include "sql/transport.h"
 
 namespace holdfast::engine {
 namespace {
@@ -136,8 +137,10 @@ Result<std::unique_ptr<DumpStream>> open_mariadb_dump(const DumpRequest& request
   own.after += sequences.after;
   // The accounts came as rows; a plain client's server would know them after its next start only.
   own.after += "FLUSH PRIVILEGES;\n";
-  auto options = TRY(PrivateFile::create("client.cnf", TRY(mysql_option_file(request.engine, request.target))));
+  auto options = TRY(PrivateFile::create("client.cnf", TRY(mysql_option_file(request.engine, request.target)),
+                                         sql::peer_of(request.target)));
   sys::Command command = dump_everything(program, options);
+  run_as_peer(command, request.target);
   TRY_VOID(look_at_tables(connection, info, own, command, stop));
   for (const auto& name : engines_used.ignore) command.argv.push_back("--ignore-table=" + name);
   HistoryPlan history = TRY(mariadb_history(sources, info.tool_version, info.notes));

@@ -13,6 +13,7 @@
 #include "engine/mysql_family/statements.h"
 #include "engine/mysql_family_dump.h"
 #include "engine/programs.h"
+#include "sql/transport.h"
 
 namespace holdfast::engine {
 namespace {
@@ -83,8 +84,10 @@ Result<std::unique_ptr<DumpStream>> open_mysql_dump(const DumpRequest& request, 
   own.after += event_statements(TRY(read_events(sources, info.notes)));
   own.after += TRY(mysql_objects_after(sources, info.notes));
   info.settings = TRY(mysql_persisted_settings(sources));
-  auto options = TRY(PrivateFile::create("client.cnf", TRY(mysql_option_file(request.engine, request.target))));
+  auto options = TRY(PrivateFile::create("client.cnf", TRY(mysql_option_file(request.engine, request.target)),
+                                         sql::peer_of(request.target)));
   sys::Command command = dump_everything(program, options);
+  run_as_peer(command, request.target);
   // Loose: older programs do not know it.
   command.argv.push_back("--loose-init-command=" + without_limits(false));
   TRY_VOID(look_at_tables(connection, info, own, command, stop));

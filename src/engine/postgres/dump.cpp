@@ -22,6 +22,7 @@
 #include "engine/row_checksum.h"
 #include "engine/table_checksums.h"
 #include "sql/postgres.h"
+#include "sql/transport.h"
 
 namespace holdfast::engine {
 namespace {
@@ -234,6 +235,7 @@ class PostgresDump : public DumpStream {
                     TRY(postgres_conninfo(request_.target, passfile_.path(), home_))};
     command.clear_env = true;
     command.env = {{"PGTZ", "UTC"}, {"PGOPTIONS", kDumpOptions}};
+    run_as_peer(command, request_.target);
     auto output = TRY(Producer::start(std::move(command), request_.stall_limit, stop_));
     std::string text;
     std::vector<uint8_t> block(64 << 10);
@@ -337,6 +339,7 @@ class PostgresDump : public DumpStream {
     command.argv.push_back(TRY(postgres_conninfo(request_.target, passfile_.path(), session.database)));
     command.clear_env = true;
     command.env = {{"PGTZ", "UTC"}, {"PGOPTIONS", kDumpOptions}};
+    run_as_peer(command, request_.target);
     inserter_.emplace(after_connect(), session.frame);
     producer_ = std::make_unique<Producer>(TRY(Producer::start(std::move(command), request_.stall_limit, stop_)));
     if (request_.checksums) start_checksums();
@@ -401,7 +404,8 @@ class PostgresDump : public DumpStream {
 }  // namespace
 
 Result<std::unique_ptr<DumpStream>> open_postgres_dump(const DumpRequest& request, std::stop_token stop) {
-  auto passfile = TRY(PrivateFile::create("pgpass", postgres_password_file(request.target)));
+  auto passfile =
+      TRY(PrivateFile::create("pgpass", postgres_password_file(request.target), sql::peer_of(request.target)));
   auto dump = std::make_unique<PostgresDump>(request, std::move(stop), std::move(passfile));
   TRY_VOID(dump->open());
   return dump;
