@@ -206,11 +206,10 @@ Result<Value> Answers::wal_end(const Asked& asked) {
 
 Result<Value> Answers::check_account(const Asked& asked) {
   const Value& request = asked.request;
-  return agent::check_account(
-      asked.config,
-      {request["member"].text(), request["host"].text(), static_cast<int>(request["port"].integer()),
-       request["renew"].boolean()},
-      asked.deadline.at_most(seconds(10)), token());
+  return agent::check_account(asked.config,
+                              {request["member"].text(), request["host"].text(),
+                               static_cast<int>(request["port"].integer()), request["renew"].boolean()},
+                              asked.deadline.at_most(seconds(10)), token());
 }
 
 Result<Value> Answers::check_pages(const Asked& asked) {

@@ -28,7 +28,8 @@ constexpr RequestKind kRequests[] = {
      "MariaDB, MySQL: transactions that its log has empty or passes over."},
     {"wal_end", Effect::looks, Right::observe, 1, false, "", "end, timeline, history, unknown",
      "PostgreSQL: how far the WAL in pg_wal goes."},
-    {"check_account", Effect::looks, Right::observe, 1, false, "member, host, port, renew", "checked, user, refusal, why",
+    {"check_account", Effect::looks, Right::observe, 1, false, "member, host, port, renew",
+     "checked, user, refusal, why",
      "MariaDB, MySQL: whether the replication account can log in at a source, from here and with this member's TLS. A "
      "peer is reached as it is configured here, whatever host and port say."},
     {"check_pages", Effect::looks, Right::observe, 1, false, "limitSeconds", "",

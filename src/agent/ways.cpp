@@ -30,8 +30,7 @@ Result<Value> member_value(const MemberConfig& config) {
        {"adminPassword", password.reveal()},
        {"slot", config.slot_name()}});
   auto peers = Value::object();
-  for (const auto& peer : config.peers)
-    peers.set(peer.name, Value::object({{"host", peer.host}, {"port", peer.port}}));
+  for (const auto& peer : config.peers) peers.set(peer.name, Value::object({{"host", peer.host}, {"port", peer.port}}));
   value.set("peers", peers);
   if (const Peer* upstream = config.find_peer(config.upstream)) {
     value.set("upstream", upstream->name);
@@ -70,10 +69,8 @@ Result<Value> directories_value(const MemberConfig& config) {
     return true;
   };
   const bool data = TRY(there(config.data_dir())), side = TRY(there(side_of(config).data_dir()));
-  return Value::object({{"data", data},
-                        {"side", side},
-                        {"replaced", Value::list_of(replaced)},
-                        {"dropping", Value::list_of(dropping)}});
+  return Value::object(
+      {{"data", data}, {"side", side}, {"replaced", Value::list_of(replaced)}, {"dropping", Value::list_of(dropping)}});
 }
 
 namespace {

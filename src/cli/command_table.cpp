@@ -7,9 +7,8 @@ namespace holdfast::cli {
 const std::vector<Command>& commands() {
   static const std::vector<Command> table = [] {
     std::vector<Command> all = base_commands();
-    for (auto part :
-         {repository_commands(), cluster_commands(), own_cluster_commands(), lab_commands(), operation_commands(),
-          pki_commands()}) {
+    for (auto part : {repository_commands(), cluster_commands(), own_cluster_commands(), lab_commands(),
+                      operation_commands(), pki_commands()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     std::sort(all.begin(), all.end(), [](const Command& a, const Command& b) { return a.path < b.path; });

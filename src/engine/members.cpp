@@ -196,8 +196,8 @@ std::vector<MemberView> look_at_all(const DatabaseCluster& cluster, const Login&
 
 }  // namespace
 
-MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, const Login& login,
-                          Deadline deadline, std::stop_token stop) {
+MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, const Login& login, Deadline deadline,
+                          std::stop_token stop) {
   auto look = look_at(cluster, member, login, deadline, std::move(stop));
   if (!look.view.is_replica || look.facts.read_only != false) return std::move(look.view);
   const std::vector<cluster::MemberFacts> facts = {std::move(look.facts)};

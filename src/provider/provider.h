@@ -31,8 +31,8 @@ Result<cluster::DatabaseCluster> select_one(const std::vector<cluster::DatabaseC
 
 /// How to log in to one member: by its server's unix socket where that is on this machine, through its agent where that
 /// is on another one and lets us, else by host and port. The way through an agent lasts as long as the target does
-/// (Target::keep). Errors: engine/login.h, with passwords of the caller's environment; of the agent (agent/sql_tunnel.h), with "agent.no_server" when the server
-/// is down.
+/// (Target::keep). Errors: engine/login.h, with passwords of the caller's environment; of the agent
+/// (agent/sql_tunnel.h), with "agent.no_server" when the server is down.
 Result<sql::Target> target_of(const cluster::DatabaseCluster& cluster, const cluster::Member& member,
                               Deadline deadline = Deadline::in(std::chrono::seconds(10)), std::stop_token stop = {});
 /// The same as clients do: never through an agent.

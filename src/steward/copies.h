@@ -29,7 +29,7 @@ class CopyRepository {
 struct CopySettings {
   std::function<Result<std::unique_ptr<CopyRepository>>()> open;
   std::function<Result<engine::Login>(const cluster::DatabaseCluster&)> login;  ///< for dumps
-  std::string program;                                                      ///< written into snapshots: "holdfast 1.2"
+  std::string program;  ///< written into snapshots: "holdfast 1.2"
 };
 
 /// A request's choice about copies of members whose data is replaced.
