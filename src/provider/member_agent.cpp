@@ -55,13 +55,8 @@ MemberSetup setup_from(const Value& told) {
 
 class AgentMember : public engine::MemberControl {
  public:
-  AgentMember(cluster::Member member, std::optional<MemberConfig> config, MemberSetup setup, std::stop_token stop,
-              CurrentEpoch epoch)
-      : member_(std::move(member)),
-        config_(std::move(config)),
-        setup_(std::move(setup)),
-        stop_(std::move(stop)),
-        epoch_(std::move(epoch)) {}
+  AgentMember(cluster::Member member, MemberSetup setup, std::stop_token stop, CurrentEpoch epoch)
+      : member_(std::move(member)), setup_(std::move(setup)), stop_(std::move(stop)), epoch_(std::move(epoch)) {}
 
   const MemberSetup& setup() const override { return setup_; }
   Result<std::vector<engine::Channel>> noted_channels() override {
@@ -84,8 +79,10 @@ class AgentMember : public engine::MemberControl {
   }
   Status stop(Deadline deadline) override {
     auto stopped = done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false, kDeath));
-    if (!stopped && stopped.error().id != "agent.in_use" && config_ && TRY(agent_is_gone()))
-      return agent::check_unused(config_->data_dir());  // its server went with it
+    if (stopped || stopped.error().id == "agent.in_use") return stopped;
+    const auto config = config_here();
+    if (config && TRY(agent_is_gone(*config)))
+      return agent::check_unused(config->data_dir());  // its server went with it
     return stopped;
   }
   Status initialise_empty(Deadline deadline) override {
@@ -102,18 +99,25 @@ class AgentMember : public engine::MemberControl {
   }
   Status put_back(const std::string& path, Deadline deadline) override {
     auto put = done(ask("put_back", Value::object({{"path", path}}), deadline, false));
-    if (put || !config_) return put;
-    auto gone = TRY(agent_is_gone());
+    const auto config = put ? std::nullopt : config_here();
+    if (!config) return put;
+    auto gone = TRY(agent_is_gone(*config));
     if (!gone) return put;
-    agent::EpochGate epochs(config_->dir);
+    agent::EpochGate epochs(config->dir);
     if (epoch_ && *epoch_) TRY(epochs.admit(*epoch_, deadline, [] {}));
-    return agent::Server(*config_).put_back(path);
+    return agent::Server(*config).put_back(path);
   }
 
  private:
-  /// Of a member of this machine: the agent's lock when no agent runs; while it is held none can start.
-  Result<sys::Fd> agent_is_gone() const {
-    sys::Fd lock = TRY(sys::open_file(config_->dir + "/agent.lock", O_RDWR | O_CREAT, 0600));
+  /// Of a member of this machine, whose agent may be gone.
+  std::optional<MemberConfig> config_here() const {
+    if (member_.agent_socket.empty() || member_.data_dir.empty()) return std::nullopt;
+    auto config = agent::read_config(fs::path(member_.data_dir).parent_path().string());
+    return config ? std::optional(std::move(*config)) : std::nullopt;
+  }
+  /// The agent's lock when no agent runs; while it is held none can start.
+  static Result<sys::Fd> agent_is_gone(const MemberConfig& config) {
+    sys::Fd lock = TRY(sys::open_file(config.dir + "/agent.lock", O_RDWR | O_CREAT, 0600));
     // A killed agent holds it until the kernel is done with it.
     auto taken = TRY(sys::wait_until([&] { return sys::lock_file(lock.get()); }, Deadline::in(seconds(5))));
     if (!taken) lock.reset();
@@ -136,7 +140,6 @@ class AgentMember : public engine::MemberControl {
   }
 
   const cluster::Member member_;
-  const std::optional<MemberConfig> config_;  ///< of a member of this machine whose agent did not answer
   const MemberSetup setup_;
   const std::stop_token stop_;
   const CurrentEpoch epoch_;
@@ -146,11 +149,11 @@ class AgentMember : public engine::MemberControl {
 Result<std::unique_ptr<engine::MemberControl>> control_member(const cluster::Member& member,
                                                               const std::stop_token& stop, const CurrentEpoch& epoch) {
   auto told = ask_agent(member, "member", Value::object(), Deadline::in(kAgentPatience), stop);
-  std::optional<MemberConfig> config;
   if (!told && told.error().error_class != ErrorClass::unavailable) return fail(std::move(told).error());
   if (!told && !member.data_dir.empty() && !member.agent_socket.empty()) {
-    config = TRY(agent::read_config(fs::path(member.data_dir).parent_path().string()).context(member.name.str()));
-    told = agent::member_value(*config);
+    const auto config =
+        TRY(agent::read_config(fs::path(member.data_dir).parent_path().string()).context(member.name.str()));
+    told = agent::member_value(config);
   }
   MemberSetup setup;
   if (told) setup = setup_from(*told);
@@ -161,7 +164,7 @@ Result<std::unique_ptr<engine::MemberControl>> control_member(const cluster::Mem
     setup.socket.socket = tunnel->socket();
     setup.socket.keep = tunnel;
   }
-  return std::make_unique<AgentMember>(member, std::move(config), std::move(setup), stop, epoch);
+  return std::make_unique<AgentMember>(member, std::move(setup), stop, epoch);
 }
 
 }  // namespace
