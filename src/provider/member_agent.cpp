@@ -61,8 +61,11 @@ class AgentMember : public engine::MemberControl {
   const MemberSetup& setup() const override { return setup_; }
   Result<std::vector<engine::Channel>> noted_channels() override {
     std::vector<engine::Channel> channels;
-    const Value told = TRY(ask("channels", Value::object(), Deadline::in(kAgentPatience), false));
-    for (const auto& one : told["channels"].items()) channels.push_back(engine::channel_from(one));
+    const auto told = ask("channels", Value::object(), Deadline::in(kAgentPatience), false);
+    const auto config = told ? std::nullopt : config_here();
+    if (config && told.error().error_class == ErrorClass::unavailable) return agent::noted_channels(*config);
+    if (!told) return fail(told.error());
+    for (const auto& one : (*told)["channels"].items()) channels.push_back(engine::channel_from(one));
     return channels;
   }
   Result<bool> is_running(Deadline deadline) override {
