@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace holdfast::agent {
 
 namespace {
@@ -18,6 +20,29 @@ std::unexpected<Error> as_agent(Error error) {
   }
   return fail(std::move(error));
 }
+
+/// A stream of which something has been read already.
+class BegunStream final : public net::Stream {
+ public:
+  BegunStream(std::string begun, std::unique_ptr<net::Stream> rest)
+      : begun_(std::move(begun)), rest_(std::move(rest)) {}
+
+  Result<net::Step> try_read(MutableByteSpan into) override {
+    if (begun_.empty()) return rest_->try_read(into);
+    const size_t count = std::min(into.size(), begun_.size());
+    std::ranges::copy(as_bytes(begun_).first(count), into.begin());
+    begun_.erase(0, count);
+    return net::Step{count, 0};
+  }
+  Result<net::Step> try_write(ByteSpan bytes) override { return rest_->try_write(bytes); }
+  Result<net::Step> try_end_writing() override { return rest_->try_end_writing(); }
+  int poll_fd() const override { return rest_->poll_fd(); }
+  bool has_buffered() const override { return !begun_.empty() || rest_->has_buffered(); }
+
+ private:
+  std::string begun_;
+  const std::unique_ptr<net::Stream> rest_;
+};
 
 }  // namespace
 
@@ -58,11 +83,9 @@ Status LineSocket::write_line(std::string_view line, Deadline deadline, std::sto
   return {};
 }
 
-Result<std::unique_ptr<net::Stream>> LineSocket::take_stream() && {
-  if (!buffer_.empty())
-    return fail(ErrorClass::failed, "agent.line", "the agent sent data that belongs to no answer",
-                "what answers there is no agent of this version");
-  return std::move(stream_);
+std::unique_ptr<net::Stream> LineSocket::take_stream() && {
+  if (buffer_.empty()) return std::move(stream_);
+  return std::make_unique<BegunStream>(std::move(buffer_), std::move(stream_));
 }
 
 }  // namespace holdfast::agent

@@ -25,8 +25,8 @@ class LineSocket {
   Status write_line(std::string_view line, Deadline deadline, std::stop_token stop = {});
 
   net::Stream& stream() { return *stream_; }
-  /// What follows the last line read; "agent.line" where bytes of it have been read already.
-  Result<std::unique_ptr<net::Stream>> take_stream() &&;
+  /// What follows the last line read, also where some of it has been read already.
+  std::unique_ptr<net::Stream> take_stream() &&;
 
  private:
   std::unique_ptr<net::Stream> stream_;

@@ -132,26 +132,52 @@ TEST(AgentAddress, IsHostAndPort) {
     EXPECT_EQ(id_of(Address::parse(wrong, {})), "agent.address") << wrong;
 }
 
+/// Takes one connection, and answers its first request with `answer`, in one piece.
+class OneAnswer {
+ public:
+  explicit OneAnswer(std::string answer) : dir_(std::move(*sys::TempDir::create("agent"))) {
+    path = dir_.path() + "/agent.sock";
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.c_str(), path.size());
+    listener_ = sys::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(listener_.get(), 1), 0);
+    thread_ = std::jthread([this, answer = std::move(answer)] {
+      const sys::Fd fd(::accept(listener_.get(), nullptr, nullptr));
+      std::array<char, 4096> request{};
+      if (::recv(fd.get(), request.data(), request.size(), 0) <= 0) return;
+      (void)!::send(fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+      (void)!::recv(fd.get(), request.data(), request.size(), 0);
+    });
+  }
+  std::string path;
+
+ private:
+  sys::TempDir dir_;
+  sys::Fd listener_;
+  std::jthread thread_;
+};
+
+TEST(AgentClient, WhatFollowsAnAnswerAtOnceBelongsToTheStream) {
+  const OneAnswer agent("{\"ok\":true}\nhello, client");
+  auto client = Client::connect(agent.path, Deadline::in(seconds(5)));
+  ASSERT_TRUE(client) << client.error().to_string();
+  auto stream = std::move(*client).open("sql", Value::object(), Deadline::in(seconds(5)));
+  ASSERT_TRUE(stream) << stream.error().to_string();
+  std::string got;
+  for (std::array<uint8_t, 5> piece{}; got.size() < 13;) {
+    const auto count = (*stream)->read_some(piece, Deadline::in(seconds(5)));
+    ASSERT_TRUE(count && *count > 0);
+    got.append(reinterpret_cast<const char*>(piece.data()), *count);
+  }
+  EXPECT_EQ(got, "hello, client");
+}
+
 /// An agent of the first version: answers, and says nothing of versions.
 TEST(AgentClient, DoesNotAskAnOldAgentForWhatItCannotKnow) {
-  const auto dir = sys::TempDir::create("old");
-  ASSERT_TRUE(dir);
-  const std::string path = dir->path() + "/agent.sock";
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.c_str(), path.size());
-  const sys::Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  ASSERT_EQ(::listen(listener.get(), 1), 0);
-  const std::jthread agent([&] {
-    const sys::Fd fd(::accept(listener.get(), nullptr, nullptr));
-    std::array<char, 4096> request{};
-    if (::recv(fd.get(), request.data(), request.size(), 0) <= 0) return;
-    const std::string_view answer = "{\"ok\":true}\n";
-    (void)!::send(fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
-    (void)!::recv(fd.get(), request.data(), request.size(), 0);
-  });
-  auto client = Client::connect(path, Deadline::in(seconds(5)));
+  const OneAnswer agent("{\"ok\":true}\n");
+  auto client = Client::connect(agent.path, Deadline::in(seconds(5)));
   ASSERT_TRUE(client) << client.error().to_string();
   EXPECT_TRUE(client->call("ping", Deadline::in(seconds(5))));
   EXPECT_EQ(id_of(client->call("member", Deadline::in(seconds(5)))), "agent.too_old");

@@ -421,6 +421,22 @@ TEST(TopologyWho, WhatMayBeOfAMemberIsNotLeftOut) {
   EXPECT_EQ(source(w, 1, feed), "m2");
 }
 
+/// Its agent has noted what came over a connection; who is at its other end the server says itself, while it has it.
+TEST(TopologyWho, WhatAConnectionSaysNowCountsForItsNote) {
+  World w = hosts(Engine::mysql);
+  for (const int i : {1, 2}) w[i].executed += std::string(",") + kStranger + ":1-5";
+  auto feed = connected("vip:3306", kStranger, 9);
+  feed.channel = "feed";
+  w[1].following.push_back(feed);
+  auto noted = tries("vip:3306");
+  noted.channel = "feed";
+  noted.origins = {kStranger};
+  w[1].noted = {noted};
+  EXPECT_EQ(w.report().authority.kind, AuthorityKind::provable);
+  w[1].following.pop_back();
+  EXPECT_EQ(w.report().authority.kind, AuthorityKind::undeterminable) << "it may be m2 that it came from";
+}
+
 TEST(TopologyWho, OneServerDescribedTwiceIsOneMember) {
   World w = healthy(Engine::mysql);
   w.cluster.members[2].host = "localhost";

@@ -147,6 +147,14 @@ TEST(Names, MariadbOfOneClusterAreManyAndARepairKeepsThem) {
   NEED(Engine::mariadb, "mariadbd");
   Names names(Engine::mariadb, "shop-mariadb");
   ASSERT_NO_FATAL_FAILURE(names.expect_one_cluster());
+  // While it is not connected there is nothing but the name, and where that leads.
+  EXPECT_EQ(names.world.ask(1, "STOP SLAVE"), "");
+  const auto stopped = RepairWorld::data(names.world.run("triage", {"--config", names.from_outside("127.0.0.1")}));
+  for (const Value& m : stopped["members"].items())
+    for (const Value& stream : m["following"].items())
+      EXPECT_EQ(stream["source"].text(), names.world.name(0)) << codec::to_json(stream);
+  EXPECT_EQ(names.world.ask(1, "START SLAVE"), "");
+
   const auto follows = [&] {
     const std::string file = names.world.lab.state_dir() + "/lab/shop-mariadb/shop-mariadb-1/data/master.info";
     return bytes_of(file);
@@ -160,8 +168,11 @@ TEST(Names, MariadbOfOneClusterAreManyAndARepairKeepsThem) {
 
   // Its data is lost, and the agent's note of its connection is what is left.
   const std::string note = names.world.lab.state_dir() + "/lab/shop-mariadb/shop-mariadb-1/channels.json";
-  EXPECT_TRUE(*sys::wait_until([&] { return bytes_of(note).find("\"" + names.name + "\"") != std::string::npos; },
-                               Deadline::in(seconds(30))));
+  const auto noted = [&] {
+    const auto text = sys::read_file(note);  // not there until its agent has looked
+    return text && as_text(text->span()).find("\"" + names.name + "\"") != std::string::npos;
+  };
+  EXPECT_TRUE(*sys::wait_until(noted, Deadline::in(seconds(30))));
   names.world.break_member("delete-data", 1);
   names.world.expect_repaired(1);
   EXPECT_NE(follows().find("\n" + names.name + "\n"), std::string::npos) << "not by another address";

@@ -149,7 +149,7 @@ TEST(Topology, MysqlARebuiltReplicaReplicatesAsItDid) {
   const auto would = t.world.run("restore", {"-r", t.world.repository, "--accept=replace-data", "--dry-run"});
   EXPECT_EQ(would.exit_code, 0) << would.out << would.err;
   EXPECT_EQ(codec::to_json(RepairWorld::data(would)["replicationNotRestored"]),
-            fmt::format("[\"{} replicates (connection 'feed') from 127.0.0.1:{}, which is no member\"]",
+            fmt::format("[\"{} replicates (connection 'feed') from 127.0.0.1:{}, which is not a member\"]",
                         t.world.name(1), t.port_elsewhere()));
 
   t.world.break_member("delete-data", 1);
