@@ -275,9 +275,9 @@ Result<std::vector<Account>> list_definers(sql::MariadbConnection& connection, s
   return definers;
 }
 
-// Once for the account that was not there before the load.
+// Once for the account that was not there before the load. Not known (the variable is lost with a connection): nothing.
 std::string for_new_definer(size_t i, const std::string& statement) {
-  return executed(fmt::format("IF(@holdfast_definer_{}, 'DO 0', {})", i, sql::quote_mysql(statement)));
+  return executed(fmt::format("IF(@holdfast_definer_{} = 0, {}, 'DO 0')", i, sql::quote_mysql(statement)));
 }
 
 }  // namespace
