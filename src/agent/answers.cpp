@@ -31,7 +31,7 @@ Status check_right(const RequestKind& kind, const Caller& caller) {
               "holdfast pki issue operate NAME makes a certificate that may change members");
 }
 
-Answers::Answers(std::string dir, MemberConfig config, std::function<void()> wake)
+Answers::Answers(const std::string& dir, MemberConfig config, std::function<void()> wake)
     : server_(std::move(config)),
       epochs_(dir),
       wake_(std::move(wake)),

@@ -60,7 +60,7 @@ Status check_right(const RequestKind& kind, const Caller& caller);
 /// One member's. Thread-safe: each connection asks from its own thread.
 class Answers {
  public:
-  Answers(std::string dir, MemberConfig config, std::function<void()> wake);
+  Answers(const std::string& dir, MemberConfig config, std::function<void()> wake);
 
   /// Starts what watches in the background, and completes what a crash of the agent cut off.
   Status begin();

@@ -56,7 +56,7 @@ void render(Output& out, const lab::LabStatus& status) {
     return;
   }
   std::vector<std::string> header = {"MEMBER", "ENGINE", "ROLE", "STATE", "PID", "ADDRESS", "USER"};
-  if (out.is_wide()) header.insert(header.end(), {"AGENT", "NETWORK", "SOCKET", "DATA", "PASSWORD FILE"});
+  if (out.is_wide()) header.insert(header.end(), {"SOCKET", "DATA", "PASSWORD FILE", "AGENT", "NETWORK"});
   Table table(header, {4});
   for (const auto& m : status.members) {
     std::vector<std::string> row = {m.member,
@@ -68,7 +68,7 @@ void render(Output& out, const lab::LabStatus& status) {
                                     m.user};
     const auto or_dash = [](const std::string& text) { return text.empty() ? "-" : text; };
     if (out.is_wide())
-      row.insert(row.end(), {or_dash(m.agent), or_dash(m.net_namespace), m.socket, m.data_dir, m.password_file});
+      row.insert(row.end(), {m.socket, m.data_dir, m.password_file, or_dash(m.agent), or_dash(m.net_namespace)});
     table.row(row);
   }
   table.print(out);
