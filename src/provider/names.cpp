@@ -1,7 +1,6 @@
 #include "provider/names.h"
 
 #include "cluster/topology.h"
-#include "sys/network.h"
 
 namespace holdfast::provider {
 
@@ -36,12 +35,12 @@ std::set<std::string> names_of_sources(const cluster::Topology& topology, size_t
 
 }  // namespace
 
-void ask_for_names(const DatabaseCluster& cluster) {
-  for (const auto& member : cluster.members) sys::NameLookup::shared().ask(names_of(member));
+void ask_for_names(const DatabaseCluster& cluster, sys::NameLookup& lookup) {
+  for (const auto& member : cluster.members) lookup.ask(names_of(member));
 }
 
-void take_names(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, Deadline deadline) {
-  auto& lookup = sys::NameLookup::shared();
+void take_names(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, Deadline deadline,
+                sys::NameLookup& lookup) {
   const Deadline patience = deadline.at_most(kPatience);
   for (size_t i = 0; i < facts.size(); ++i)
     if (const auto names = names_of(cluster.members[i]); !names.empty())
