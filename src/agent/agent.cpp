@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstring>
@@ -33,8 +34,9 @@ using std::chrono::seconds;
 
 namespace {
 
-/// Connections at a time; what comes beyond them is closed at once.
-constexpr size_t kMostConnections = 200;
+/// Connections over the network at a time; what comes beyond them is closed at once. Those of this host are never:
+/// whoever fills the others must not keep the host's own commands away.
+constexpr int64_t kMostFromNetwork = 200;
 /// A connection over the network that has sent no whole request for so long is closed.
 constexpr seconds kIdle{300};
 /// For a TLS handshake.
@@ -66,6 +68,8 @@ class Agent {
   std::optional<net::TlsContext> tls_;
   Answers answers_;
   struct Connection {
+    explicit Connection(bool from_network) : network(from_network) {}
+    const bool network;
     std::atomic<bool> done = false;
     std::jthread thread;
   };
@@ -196,12 +200,11 @@ Status Agent::listen_network() {
 void Agent::accept(int listener, bool network) {
   sys::Fd fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!fd) return;
-  if (connections_.size() >= kMostConnections) {
-    log(LogLevel::warn, "a connection is closed: there are {} already", connections_.size());
+  if (network && std::ranges::count(connections_, true, &Connection::network) >= kMostFromNetwork) {
+    log(LogLevel::warn, "a connection over the network is closed: there are {} already", kMostFromNetwork);
     return;
   }
-  if (network && tls_) tls_->reload_if_changed();
-  auto& connection = connections_.emplace_back();
+  auto& connection = connections_.emplace_back(network);
   connection.thread = std::jthread([this, network, &connection, own = std::move(fd)]() mutable {
     if (network)
       serve_network(std::move(own));

@@ -20,17 +20,14 @@ using codec::Value;
 
 namespace {
 
-/// Contexts by their files; read again when the files change.
+/// Contexts by their files; tls_connect() reads them again when the files change.
 Result<net::TlsContext> context_of(const cluster::AgentTls& tls) {
   static Mutex mutex;
   static std::map<std::tuple<std::string, std::string, std::string>, net::TlsContext> all;
   MutexLock lock(mutex);
   const auto key = std::tuple(tls.ca, tls.certificate, tls.key);
   const auto known = all.find(key);
-  if (known != all.end()) {
-    known->second.reload_if_changed();
-    return known->second;
-  }
+  if (known != all.end()) return known->second;
   auto context = TRY(net::TlsContext::load({tls.ca, tls.certificate, tls.key}));
   all.emplace(key, context);
   return context;
