@@ -54,7 +54,7 @@ struct RestoreRequest {
   bool server_settings = false;                 ///< run what is in settings_path() too
   std::function<void(const std::string&)> say;  ///< one line per step
   std::atomic<uint64_t>* progress = nullptr;
-  /// MariaDB, MySQL: of replicas by name, the connection noted of it that leads to the member it is told to follow.
+  /// MariaDB, MySQL: of replicas by name, the connection noted of it that leads to the member it is to follow.
   std::map<std::string, std::string> own_channels;
 };
 

@@ -39,7 +39,7 @@ struct Reading {
 
 /// How a replica follows, as it tells itself.
 struct Following {
-  std::string upstream;  ///< host:port, as the replica is told; which member that is: cluster/topology.h
+  std::string upstream;  ///< host:port, as the replica is configured; which member that is: cluster/topology.h
   /// MySQL: of the server it is connected to, or was last since it has this source; "" = it never was.
   std::string source_uuid;
   /// MariaDB, MySQL: of the server it is connected to. MariaDB keeps that of an earlier source while it is not.
@@ -280,7 +280,7 @@ struct MemberFacts {
   MemberRole role = MemberRole::unknown;         ///< as the server reports
   MemberRole role_wanted = MemberRole::unknown;  ///< as its agent is told to start it
   std::string upstream_wanted;                   ///< host:port, as its agent is told
-  std::string source_wanted;                     ///< name of the member that is, as its agent is told
+  std::string source_wanted;                     ///< name of the member that is, as its agent is configured
   /// MariaDB, MySQL: connections its server had configured when its agent last saw it serve: source, channel, origins.
   std::vector<Following> noted;
   std::optional<bool> read_only;          ///< ordinary clients cannot write

@@ -71,7 +71,7 @@ class Topology {
 
   /// Whom member `self` follows by this connection.
   Who source(size_t self, const Following& stream) const;
-  /// Whom its agent is told to let it follow; unknown, without candidates, where no agent says.
+  /// The source that its agent is configured with; unknown, without candidates, where no agent says.
   Who wanted(size_t self) const;
   /// Where "host:port" leads for member `self`.
   Who at(size_t self, std::string_view address) const;

@@ -20,7 +20,7 @@ struct MemberSetup {
   bool is_primary = true;  ///< Galera: the one that is rebuilt first
   std::string data_dir;
   sql::Target socket;    ///< administrator, over the unix socket
-  std::string upstream;  ///< name of the member it is told to follow; "" = none
+  std::string upstream;  ///< name of the member it is configured to follow; "" = none
   std::string upstream_host;
   int upstream_port = 0;
   struct Address {

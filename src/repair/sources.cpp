@@ -29,7 +29,7 @@ const MemberReport* find(const TriageReport& report, const cluster::Topology& to
   return found ? report.find(topology.name(*found).str()) : nullptr;
 }
 
-/// Whom its agent is told to let it follow.
+/// The source that its agent is configured with.
 const MemberReport* wanted_source(const TriageReport& report, const MemberReport& member) {
   const auto topology = report.topology();
   const auto self = topology.find(name(member));
