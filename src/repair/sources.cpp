@@ -15,7 +15,6 @@ using cluster::Action;
 using cluster::Engine;
 using cluster::MemberReport;
 using cluster::TriageReport;
-using cluster::Verdict;
 using codec::Value;
 
 namespace {
