@@ -1,8 +1,9 @@
 # holdfast_module(NAME [DEPS ...] [LIBS ...]): the static library holdfast_NAME from every .cpp of this folder and the
 # test program NAME_test from every *_test.cpp beside them. DEPS are modules of lower layers, LIBS third-party targets.
+# COLD: it asks and decides, and few bytes pass through it: -O1, which compiles in three quarters of the time.
 # THREADS: the module's tests run several threads, so that they are worth the thread sanitizer (label "unit-threads").
 function(holdfast_module name)
-  cmake_parse_arguments(arg "THREADS" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(arg "COLD;THREADS" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
@@ -13,6 +14,10 @@ function(holdfast_module name)
     add_library(holdfast_${name} STATIC ${sources})
     target_include_directories(holdfast_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
     target_link_libraries(holdfast_${name} PUBLIC ${arg_DEPS} PRIVATE ${arg_LIBS})
+    if(arg_COLD)
+      target_compile_options(holdfast_${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+      set_target_properties(holdfast_${name} PROPERTIES HOLDFAST_COLD TRUE)
+    endif()
   else()
     add_library(holdfast_${name} INTERFACE)
     target_include_directories(holdfast_${name} INTERFACE ${PROJECT_SOURCE_DIR}/src)

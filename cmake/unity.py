@@ -15,7 +15,8 @@ import sys
 MOST_SOURCES = 12
 MOST_BYTES = 110_000
 
-OWN_NAME = re.compile(r"\b([A-Za-z_]\w*)\s*(?=[(={;\[:])")
+OWN_NAME = re.compile(r"\b([A-Za-z_]\w*)\s*(?=[(={;\[]|:(?!:))")
+BASE_TYPES = re.compile(r"(\b(?:struct|class|enum)\s+(?:class\s+)?\w+(?:\s+final)?)\s*:(?!:)[^{;]*")
 TYPE_NAME = re.compile(r"\b(?:struct|class|enum|union|concept)\s+(?:class\s+)?([A-Za-z_]\w*)")
 KEPT_NAME = re.compile(r"^(?:static|constexpr|const|inline|thread_local)\b[^(={;\[]*?([A-Za-z_]\w*)\s*[(={;\[]", re.M)
 COLUMN_TYPE = re.compile(r"^(?:struct|class|enum|union)\s+(?:class\s+)?([A-Za-z_]\w*)[^;]*?\{", re.M)
@@ -66,7 +67,7 @@ class Source:
         self.using_namespaces = frozenset(re.findall(r"^using namespace [\w:]+;", plain, re.M))
         self.usings = {re.sub(r".*::", "", line[:-1]): line for line in re.findall(r"^using [\w:]+;", plain, re.M)}
         names = set(macros)
-        for block in anonymous_blocks(plain):
+        for block in anonymous_blocks(BASE_TYPES.sub(r"\1 ", plain)):
             block = re.sub(r"^using [\w:]+;", "", block, flags=re.M)
             names.update(OWN_NAME.findall(block))
             names.update(TYPE_NAME.findall(block))
@@ -88,8 +89,8 @@ class Source:
 
 
 def is_system(line):
-    return line in ("#include <unistd.h>", "#include <fcntl.h>", "#include <poll.h>", "#include <signal.h>", "#include <pwd.h>",
-                    "#include <grp.h>", "#include <dirent.h>", "#include <netdb.h>", "#include <dlfcn.h>", "#include <pthread.h>")
+    return bool(re.match(r"#include <(unistd|fcntl|poll|signal|pwd|grp|dirent|netdb|dlfcn|pthread|limits|time|stdlib|string|"
+                         r"ifaddrs|fnmatch|sched)\.h>", line))
 
 
 def batches_of(sources):

@@ -25,14 +25,14 @@ std::vector<Finding> differ(const View& view) {
   });
 }
 
-constexpr Rule kRules[] = {
+constexpr Rule kContentsRules[] = {
     {"contents-differ", Severity::error, Verdict::broken, Action::nothing, "members hold different rows", differ},
 };
 
 }  // namespace
 
 std::span<const Rule> contents_rules() {
-  return kRules;
+  return kContentsRules;
 }
 
 }  // namespace holdfast::cluster::rules

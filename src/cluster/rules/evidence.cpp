@@ -12,10 +12,6 @@ using position::GtidSet;
 using position::GtidState;
 using position::GtidVector;
 
-std::string name(const MemberFacts& m) {
-  return m.member.str();
-}
-
 /// MariaDB: the transactions a running server has for certain.
 GtidState held_by(const MemberFacts& m) {
   auto state = GtidState::parse(m.executed).value_or(GtidState());
@@ -189,7 +185,7 @@ std::vector<Finding> silent_loss(const View& view) {
   });
 }
 
-constexpr Rule kRules[] = {
+constexpr Rule kEvidenceRules[] = {
     {"relay-log-only-copy", Severity::critical, Verdict::healthy, Action::nothing,
      "relay logs may be the only copy of transactions", only_in_relay_logs},
     {"position-not-in-log", Severity::error, Verdict::broken, Action::rebuild,
@@ -205,7 +201,7 @@ constexpr Rule kRules[] = {
 }  // namespace
 
 std::span<const Rule> evidence_rules() {
-  return kRules;
+  return kEvidenceRules;
 }
 
 }  // namespace holdfast::cluster::rules

@@ -19,10 +19,6 @@ bool in_primary(const MemberFacts& m) {
   return in_primary_component(m);
 }
 
-std::string name(const MemberFacts& m) {
-  return m.member.str();
-}
-
 /// Only InnoDB says how far it is, and its server stands still, so that it can be asked.
 bool unrecovered(const MemberFacts& m) {
   return !m.reachable() && m.server_pid <= 0 && m.outside.empty() && m.stored &&
@@ -382,7 +378,7 @@ std::vector<Finding> flow_control(const View& view) {
   });
 }
 
-constexpr Rule kRules[] = {
+constexpr Rule kGaleraRules[] = {
     {"galera-no-primary-component", Severity::critical, Verdict::healthy, Action::nothing, "no Galera member can write",
      all_down},
     {"galera-two-components", Severity::critical, Verdict::broken, Action::nothing,
@@ -420,7 +416,7 @@ constexpr Rule kRules[] = {
 }  // namespace
 
 std::span<const Rule> galera_rules() {
-  return kRules;
+  return kGaleraRules;
 }
 
 }  // namespace holdfast::cluster::rules

@@ -393,7 +393,7 @@ std::vector<Finding> timeline_behind(const View& view) {
   });
 }
 
-constexpr Rule kRules[] = {
+constexpr Rule kHistoryRules[] = {
     {"several-writers", Severity::critical, Verdict::healthy, Action::nothing, "more than one member takes writes",
      several_writers},
     {"histories-diverged", Severity::critical, Verdict::healthy, Action::nothing, "no member has all data", diverged},
@@ -417,7 +417,7 @@ constexpr Rule kRules[] = {
 }  // namespace
 
 std::span<const Rule> history_rules() {
-  return kRules;
+  return kHistoryRules;
 }
 
 }  // namespace holdfast::cluster::rules

@@ -96,7 +96,7 @@ std::vector<Finding> operation_left(const View& view) {
   return found;
 }
 
-constexpr Rule kRules[] = {
+constexpr Rule kLeftoverRules[] = {
     {"operation-unfinished", Severity::error, Verdict::healthy, Action::nothing,
      "an operation on the cluster did not end", operation_left},
     {"removal-unfinished", Severity::warning, Verdict::healthy, Action::nothing, "a directory could not be removed",
@@ -113,7 +113,7 @@ constexpr Rule kRules[] = {
 }  // namespace
 
 std::span<const Rule> leftover_rules() {
-  return kRules;
+  return kLeftoverRules;
 }
 
 }  // namespace holdfast::cluster::rules

@@ -14,14 +14,6 @@ constexpr double kBackupTooLong = 60;    ///< of an applier: a backup may lock t
 constexpr double kConflictTooLong = 65;  ///< PostgreSQL: where max_standby_streaming_delay ends most of them before
 constexpr size_t kHoldersNamed = 3;
 
-std::string name(const MemberFacts& m) {
-  return m.member.str();
-}
-
-std::string span_text(double seconds) {
-  return seconds < 120 ? fmt::format("{:.0f} s", seconds) : fmt::format("{:.0f} min", seconds / 60);
-}
-
 std::string session_text(const LockHolder& holder) {
   return holder.id == 0 ? holder.what : fmt::format("session {} ({})", holder.id, holder.what);
 }
@@ -108,7 +100,7 @@ std::vector<Finding> applier_waits(const View& view) {
   });
 }
 
-constexpr Rule kRules[] = {
+constexpr Rule kLockRules[] = {
     {"writes-locked", Severity::error, Verdict::broken, Action::nothing, "writes wait for a lock on the whole server",
      locked_writes},
     {"applier-waits-for-lock", Severity::error, Verdict::broken, Action::nothing,
@@ -135,7 +127,7 @@ std::string applier_wait_text(const View& view, const StuckCommit& wait) {
 }
 
 std::span<const Rule> lock_rules() {
-  return kRules;
+  return kLockRules;
 }
 
 }  // namespace holdfast::cluster::rules

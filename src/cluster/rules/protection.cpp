@@ -21,10 +21,6 @@ bool is_mysql_family(const View& view) {
   return view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
 }
 
-std::string name(const MemberFacts& m) {
-  return m.member.str();
-}
-
 std::vector<Finding> semi_sync(const View& view) {
   if (view.cluster.replication != ReplicationMode::semi_sync || !view.leader()) return {};
   const MemberFacts& m = *view.leader();
@@ -283,7 +279,7 @@ std::vector<Finding> events_on_replica(const View& view) {
                    .remedy = "SET GLOBAL event_scheduler=OFF on " + name(m)};
   });
 }
-constexpr Rule kRules[] = {
+constexpr Rule kProtectionRules[] = {
     {"replica-slot-lost", Severity::error, Verdict::stale, Action::reseed, "a replication slot is lost", slot_lost},
     {"semi-sync-off", Severity::error, Verdict::broken, Action::resume, "commits are acknowledged without a copy",
      semi_sync},
@@ -312,7 +308,7 @@ constexpr Rule kRules[] = {
 }  // namespace
 
 std::span<const Rule> protection_rules() {
-  return kRules;
+  return kProtectionRules;
 }
 
 }  // namespace holdfast::cluster::rules

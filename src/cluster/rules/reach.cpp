@@ -450,7 +450,7 @@ std::string after_lost_primary(const View& view, const MemberFacts& m) {
 
 namespace {
 
-constexpr Rule kRules[] = {
+constexpr Rule kReachRules[] = {
     {"data-missing", Severity::error, Verdict::empty, Action::rebuild, "a member has no data", data_missing},
     {"data-damaged", Severity::error, Verdict::broken, Action::rebuild, "a stopped server's data is damaged",
      data_damaged},
@@ -486,7 +486,7 @@ constexpr Rule kRules[] = {
 }  // namespace
 
 std::span<const Rule> reach_rules() {
-  return kRules;
+  return kReachRules;
 }
 
 }  // namespace holdfast::cluster::rules

@@ -17,10 +17,6 @@ bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-std::string name(const MemberFacts& m) {
-  return m.member.str();
-}
-
 /// The classes of errors a receiver or applier stops with, by the server's numbers.
 bool log_is_gone(const Following& f) {
   const bool number = f.receive_errno == 1236 || f.receive_errno == 13114;
@@ -250,7 +246,7 @@ std::vector<Finding> receiver_error(const View& view) {
   });
 }
 
-constexpr Rule kRules[] = {
+constexpr Rule kReceivingRules[] = {
     {"replica-log-purged", Severity::error, Verdict::stale, Action::rebuild, "the logs a replica needs are gone",
      log_purged},
     {"replica-slot-missing", Severity::error, Verdict::broken, Action::resume, "a replication slot is missing",
@@ -268,7 +264,7 @@ constexpr Rule kRules[] = {
 }  // namespace
 
 std::span<const Rule> receiving_rules() {
-  return kRules;
+  return kReceivingRules;
 }
 
 }  // namespace holdfast::cluster::rules

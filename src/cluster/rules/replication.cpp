@@ -18,10 +18,6 @@ bool is_mysql_family(const View& view) {
   return view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
 }
 
-std::string name(const MemberFacts& m) {
-  return m.member.str();
-}
-
 /// What was fetched cannot be read any more; the source still has it.
 bool relay_log_damaged(const Following& f) {
   return f.apply_errno == 1594 || f.apply_errno == 13121 || contains(f.apply_error, "Relay log read failure") ||
@@ -298,7 +294,7 @@ std::vector<Finding> silent(const View& view) {
   });
 }
 
-constexpr Rule kRules[] = {
+constexpr Rule kReplicationRules[] = {
     {"replica-apply-error", Severity::error, Verdict::broken, Action::rebuild, "a replica cannot apply an event",
      apply_error},
     {"replica-relay-log-damaged", Severity::error, Verdict::broken, Action::resume,
@@ -329,7 +325,7 @@ constexpr Rule kRules[] = {
 }  // namespace
 
 std::span<const Rule> replication_rules() {
-  return kRules;
+  return kReplicationRules;
 }
 
 }  // namespace holdfast::cluster::rules

@@ -48,12 +48,6 @@ double time_left(const Volume& v) {
   return seconds <= std::min(86400.0, 10 * v.growth_seconds) ? seconds : 0;
 }
 
-std::string span_text(double seconds) {
-  return seconds < 120    ? fmt::format("{:.0f} s", seconds)
-         : seconds < 7200 ? fmt::format("{:.0f} min", seconds / 60)
-                          : fmt::format("{:.1f} h", seconds / 3600);
-}
-
 /// A disk nobody looks at is not a disk with room.
 std::vector<Finding> disk_unseen(const View& view) {
   Finding f{.members = {}};
@@ -183,7 +177,7 @@ std::vector<Finding> clock(const View& view) {
   });
 }
 
-constexpr Rule kRules[] = {
+constexpr Rule kResourceRules[] = {
     {"disk-full", Severity::error, Verdict::broken, Action::nothing, "a disk is full", disk_full},
     {"disk-filling", Severity::warning, Verdict::healthy, Action::nothing, "a disk will be full soon", disk_filling},
     {"disk-unseen", Severity::info, Verdict::healthy, Action::nothing, "nobody looks at a disk", disk_unseen},
@@ -201,7 +195,7 @@ bool is_full(const Volume& v) {
 }
 
 std::span<const Rule> resource_rules() {
-  return kRules;
+  return kResourceRules;
 }
 
 }  // namespace holdfast::cluster::rules

@@ -84,6 +84,17 @@ std::string applier_wait_text(const View& view, const StuckCommit& wait);
 /// so. Repair refuses then: what it had is not known, and who is to lead is a person's choice.
 std::string after_lost_primary(const View& view, const MemberFacts& m);
 
+inline std::string name(const MemberFacts& m) {
+  return m.member.str();
+}
+
+/// "90 s", "3 min", "2.5 h"
+inline std::string span_text(double seconds) {
+  return seconds < 120    ? fmt::format("{:.0f} s", seconds)
+         : seconds < 7200 ? fmt::format("{:.0f} min", seconds / 60)
+                          : fmt::format("{:.1f} h", seconds / 3600);
+}
+
 inline std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
 }

@@ -14,10 +14,6 @@ bool is_mysql_family(const View& view) {
   return view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
 }
 
-std::string name(const MemberFacts& m) {
-  return m.member.str();
-}
-
 std::vector<Finding> same_server(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.same_as.empty()) return {};
@@ -241,7 +237,7 @@ std::vector<Finding> galera_options(const View& view) {
   });
 }
 
-constexpr Rule kRules[] = {
+constexpr Rule kSettingRules[] = {
     {"same-server-twice", Severity::error, Verdict::unknown, Action::nothing, "two members are one server",
      same_server},
     {"server-id-duplicate", Severity::error, Verdict::broken, Action::nothing, "two members have one identity",
@@ -267,7 +263,7 @@ constexpr Rule kRules[] = {
 }  // namespace
 
 std::span<const Rule> setting_rules() {
-  return kRules;
+  return kSettingRules;
 }
 
 }  // namespace holdfast::cluster::rules

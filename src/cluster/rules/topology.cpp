@@ -8,10 +8,6 @@ namespace holdfast::cluster::rules {
 
 namespace {
 
-std::string name(const MemberFacts& m) {
-  return m.member.str();
-}
-
 bool is_mysql_family(const View& view) {
   return view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
 }
@@ -250,7 +246,7 @@ std::vector<Finding> side_channels(const View& view) {
   return found;
 }
 
-constexpr Rule kRules[] = {
+constexpr Rule kTopologyRules[] = {
     {"replica-wrong-source", Severity::error, Verdict::broken, Action::resume, "a replica follows the wrong server",
      wrong_source},
     {"source-unidentified", Severity::warning, Verdict::healthy, Action::nothing,
@@ -268,7 +264,7 @@ constexpr Rule kRules[] = {
 }  // namespace
 
 std::span<const Rule> topology_rules() {
-  return kRules;
+  return kTopologyRules;
 }
 
 }  // namespace holdfast::cluster::rules

@@ -12,14 +12,6 @@ constexpr double kIdleTooLong = 600;        ///< in a transaction, doing nothing
 constexpr double kArchiverTooSlow = 60;     ///< seconds a full segment waits before it is told
 constexpr double kArchiverHangs = 10 * 60;  ///< and before point-in-time recovery counts as broken
 
-std::string name(const MemberFacts& m) {
-  return m.member.str();
-}
-
-std::string span_text(double seconds) {
-  return seconds < 120 ? fmt::format("{:.0f} s", seconds) : fmt::format("{:.0f} min", seconds / 60);
-}
-
 /// It says it waits for receipts, and there is nobody to give one: the next commit hangs for the whole timeout.
 std::vector<Finding> nobody_acknowledges(const View& view) {
   const MemberFacts* m = view.leader();
@@ -87,7 +79,7 @@ std::vector<Finding> archiver_hangs(const View& view) {
   });
 }
 
-constexpr Rule kRules[] = {
+constexpr Rule kWaitingRules[] = {
     {"semi-sync-nobody", Severity::warning, Verdict::healthy, Action::nothing, "no replica acknowledges commits",
      nobody_acknowledges},
     {"transaction-forgotten", Severity::warning, Verdict::healthy, Action::nothing, "a transaction nobody ends",
@@ -99,7 +91,7 @@ constexpr Rule kRules[] = {
 }  // namespace
 
 std::span<const Rule> waiting_rules() {
-  return kRules;
+  return kWaitingRules;
 }
 
 }  // namespace holdfast::cluster::rules
