@@ -42,6 +42,15 @@ class Unity(unittest.TestCase):
         self.assertEqual(self.batches(own, "namespace n {\nint f() { return a.text() + b->text() + x::text(); }\n}\n"), [2])
         self.assertEqual(self.batches(own, "// text\nconst char* f() { return \"text\"; }\n"), [2])
 
+    def test_types_that_others_own_part_nothing(self):
+        for one in ("struct own : Base {};", "struct own final : n::Base<int> {};", "enum class own : Base { a };",
+                    "Base::Inner f(const Base::Other& x) { return x; }"):
+            code = "namespace n {\nnamespace {\n" + one + "\n}\n}\n"
+            self.assertEqual(self.batches(code, "namespace n {\nBase g() { return Base(1); }\n}\n"), [2], one)
+        for one in ("struct own : Base {};", "struct own final : n::Base<int> {};", "enum class own : Base { a };"):
+            code = "namespace n {\nnamespace {\n" + one + "\n}\n}\n"
+            self.assertEqual(self.batches(code, "namespace n {\nown g();\n}\n"), [1, 1], one)
+
     def test_what_is_inside_of_a_function_is_its_own(self):
         self.assertEqual(self.batches("namespace {\nint one() { int i = 0; return i; }\n}\n",
                                       "namespace {\nint two() { int i = 0; return i; }\n}\n"), [2])
