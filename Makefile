@@ -4,7 +4,7 @@ BUILD ?= build
 # Tests of servers mostly wait, so one more than there are processors runs.
 TEST_JOBS ?= $(shell expr $(JOBS) + 1)
 
-.PHONY: setup configure build test test-all demo bench lint asan tsan fuzz check clean docs prepared
+.PHONY: setup configure build package test test-all demo bench lint asan tsan fuzz check clean docs prepared
 
 setup:            ## install all packages and peers; does nothing when all is there
 	@tools/setup
@@ -35,6 +35,11 @@ test-all:         ## every point of every sweep, sanitizers, fuzzing, speed of t
 	@$(MAKE) --no-print-directory tsan
 	@$(MAKE) --no-print-directory fuzz
 	@HOLDFAST_ALL_OPERATIONS=1 $(MAKE) --no-print-directory test CTEST_ARGS="-C all --timeout 7200 $(CTEST_ARGS)"
+
+package: build    ## a Debian package and a .tar.zst, in build/packages
+	@ninja -C $(BUILD) -j$(JOBS) completions
+	@cd $(BUILD) && rm -rf packages && cpack >package.log 2>&1 || { cat package.log; exit 1; }
+	@ls $(BUILD)/packages/*.deb $(BUILD)/packages/*.tar.zst
 
 demo:             ## the story of the README, on real servers
 	@tools/setup build demo

@@ -118,13 +118,31 @@ Status sync_directory(const std::string& path) {
   return {};
 }
 
+namespace {
+
+/// ENOENT when its parent is missing; 0 when it is there.
+Result<int> make_directory(const std::string& path, unsigned mode) {
+  if (::mkdir(path.c_str(), mode) != 0) {
+    if (errno == EEXIST || errno == ENOENT) return errno == EEXIST ? 0 : ENOENT;
+    return fail(errno_error(errno, "mkdir " + path));
+  }
+  // The caller's umask is for the caller's own files: a server's user must get into what is made for it.
+  const Fd made(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat info{};
+  if (made.get() < 0 || ::fstat(made.get(), &info) != 0) return fail(errno_error(errno, "open " + path));
+  if ((info.st_mode & 0777) != mode && ::fchmod(made.get(), (info.st_mode & 07000) | mode) != 0)
+    return fail(errno_error(errno, "chmod " + path));
+  return 0;
+}
+
+}  // namespace
+
 Status make_directories(const std::string& path, unsigned mode) {
-  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return {};
-  if (errno != ENOENT) return fail(errno_error(errno, "mkdir " + path));
+  if (TRY(make_directory(path, mode)) == 0) return {};
   auto parent = std::filesystem::path(path).parent_path().string();
   if (parent.empty() || parent == path) return fail(errno_error(ENOENT, "mkdir " + path));
   TRY_VOID(make_directories(parent, mode));
-  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return fail(errno_error(errno, "mkdir " + path));
+  if (TRY(make_directory(path, mode)) != 0) return fail(errno_error(ENOENT, "mkdir " + path));
   return {};
 }
 

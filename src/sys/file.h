@@ -53,7 +53,7 @@ Status write_all(int fd, ByteSpan body);
 /// Reads until `into` is full or the end; returns the bytes read.
 Result<size_t> read_full(int fd, MutableByteSpan into);
 Status sync_directory(const std::string& path);
-/// Creates `path` and its parents; existing ones are fine.
+/// Creates `path` and its parents, with this mode under any umask; existing ones are fine and stay as they are.
 Status make_directories(const std::string& path, unsigned mode = 0700);
 
 /// Takes a whole-file lock that belongs to this open file: it goes when the descriptor is closed, so also with the

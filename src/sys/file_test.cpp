@@ -1,7 +1,9 @@
 #include "sys/file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -42,6 +44,27 @@ TEST(PublishFile, leftovers_of_a_process_with_our_number_are_not_in_the_way) {
   }
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(publish_file(path, as_bytes("whole"), 0600)) << i;
   EXPECT_NE(random_suffix(), random_suffix());
+}
+
+TEST(MakeDirectories, they_have_the_mode_that_was_asked_for_under_any_umask) {
+  const auto dir = TempDir::create("modes").value();
+  for (const mode_t mask : {0077, 0027, 0022, 0}) {
+    const std::string top = fmt::format("{}/{:o}", dir.path(), mask);
+    const mode_t before = ::umask(mask);
+    const Status made = make_directories(top + "/below", 0755);
+    ::umask(before);
+    ASSERT_TRUE(made) << made.error().to_string();
+    for (const std::string& path : {top, top + "/below"}) {
+      struct stat info{};
+      ASSERT_EQ(::stat(path.c_str(), &info), 0);
+      EXPECT_EQ(info.st_mode & 07777, 0755u) << path;
+    }
+    ASSERT_EQ(::chmod(top.c_str(), 0700), 0);
+    ASSERT_TRUE(make_directories(top + "/below", 0755));
+    struct stat info{};
+    ASSERT_EQ(::stat(top.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 07777, 0700u) << "what is there stays as it is";
+  }
 }
 
 TEST(LockFile, several_share_it_and_one_has_it_alone) {

@@ -1,0 +1,159 @@
+#include "tests/support/system_container.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "tests/support/require.h"
+
+namespace holdfast::test {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+// $1: a directory of ours, $2: where the build is. All mounts are in a namespace of this process and end with it; so do
+// the processes, which are in control groups of their own, since a container takes names in the one it starts in.
+constexpr const char* kBoot = R"(set -eu
+mount -t tmpfs -o mode=755 tmpfs "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+rm -f "$1/root/etc/machine-id"
+for tree in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
+  [ -w "$tree/cgroup.procs" ] || continue
+  mkdir -p "$tree/holdfast-test-$$" && echo $$ >"$tree/holdfast-test-$$/cgroup.procs" || true
+done
+exec systemd-nspawn -q -D "$1/root" -M "holdfast-test-$$" --register=no --keep-unit --private-network --console=pipe \
+  --bind-ro="$2" --kill-signal=SIGRTMIN+3 --boot systemd.unit=basic.target systemd.mask=systemd-resolved.service)";
+
+/// Of a folder of the build that all its programs are in.
+std::string build_folder() {
+  return fs::path(holdfast_binary()).parent_path().string();
+}
+
+/// Children of a process, of all its threads.
+std::vector<pid_t> children(pid_t pid) {
+  std::vector<pid_t> found;
+  std::error_code ec;
+  for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", ec)) {
+    std::ifstream list(task.path() / "children");
+    for (pid_t child = 0; list >> child;) found.push_back(child);
+  }
+  return found;
+}
+
+}  // namespace
+
+std::string SystemContainer::impossible() {
+  if (::geteuid() != 0) return "only root may start a container";
+  if (find_program("systemd-nspawn").empty()) return "systemd-nspawn is not installed (package systemd-container)";
+  return "";
+}
+
+std::unique_ptr<SystemContainer> SystemContainer::boot() {
+  std::unique_ptr<SystemContainer> made(new SystemContainer);
+  const std::string log = made->dir_.path() + ".log";
+  auto file = sys::open_file(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (!file) {
+    ADD_FAILURE() << file.error().to_string();
+    return nullptr;
+  }
+  sys::Command command;
+  command.argv = {"unshare", "--mount", "--propagation",   "private",     "/bin/sh", "-c",
+                  kBoot,     "sh",      made->dir_.path(), build_folder()};
+  command.out = command.err = sys::Stdio::to(file->get());
+  command.die_with_parent = SIGKILL;
+  command.new_session = true;
+  auto process = sys::spawn(command);
+  if (!process) {
+    ADD_FAILURE() << process.error().to_string();
+    return nullptr;
+  }
+  made->process_ = std::move(*process);
+  const auto booted = [&] {
+    if (made->process_.poll()) return true;
+    made->init_ = made->find_init();
+    return made->init_ > 0 && made->run("systemctl is-active --quiet basic.target").exit_code == 0;
+  };
+  const auto ready = sys::wait_until(booted, Deadline::in(seconds(60)));
+  std::stringstream text;
+  text << std::ifstream(log).rdbuf();
+  ::unlink(log.c_str());
+  if (!ready || !*ready || made->process_.poll()) {
+    ADD_FAILURE() << "the container does not boot:\n" << text.str();
+    return nullptr;
+  }
+  return made;
+}
+
+/// Process 1 of the container: the child of systemd-nspawn, which is our child by then.
+pid_t SystemContainer::find_init() const {
+  for (const pid_t child : children(process_.pid())) {
+    std::ifstream status("/proc/" + std::to_string(child) + "/status");
+    for (std::string line; std::getline(status, line);)
+      if (line.starts_with("NSpid:") && line.ends_with("\t1")) return child;
+  }
+  return 0;
+}
+
+SystemContainer::~SystemContainer() {
+  const std::string group = "holdfast-test-" + std::to_string(process_.pid());
+  // Without an orderly shutdown: nothing of it is to be kept.
+  if (process_) (void)process_.kill();
+  for (const char* tree : {"/sys/fs/cgroup/systemd/", "/sys/fs/cgroup/unified/", "/sys/fs/cgroup/"}) {
+    const std::string path = tree + group;
+    std::error_code ec;
+    std::vector<fs::path> folders;
+    for (const auto& entry : fs::recursive_directory_iterator(path, ec))
+      if (entry.is_directory(ec)) folders.push_back(entry.path());
+    folders.insert(folders.begin(), path);
+    for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder)
+      for (int tries = 0; ::rmdir(folder->c_str()) != 0 && errno == EBUSY && tries < 100; ++tries)
+        std::this_thread::sleep_for(milliseconds(20));
+  }
+}
+
+RunResult SystemContainer::run(const std::string& script, seconds limit) const {
+  RunOptions options;
+  options.limit = limit;
+  return run_program({"nsenter",
+                      "--target",
+                      std::to_string(init_),
+                      "--mount",
+                      "--uts",
+                      "--ipc",
+                      "--net",
+                      "--pid",
+                      "--cgroup",
+                      "--root",
+                      "--wd=/root",
+                      "/usr/bin/env",
+                      "-i",
+                      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                      "HOME=/root",
+                      "LANG=C.UTF-8",
+                      "HOLDFAST_PEERS=" + peers_folder(),
+                      "/bin/sh",
+                      "-c",
+                      script},
+                     options);
+}
+
+std::string SystemContainer::ok(const std::string& script, seconds limit) const {
+  const RunResult result = run(script, limit);
+  EXPECT_EQ(result.exit_code, 0) << script << '\n' << result.out << result.err;
+  return result.out;
+}
+
+RunResult SystemContainer::holdfast(const std::string& arguments, seconds limit) const {
+  return run(holdfast_binary() + " " + arguments, limit);
+}
+
+}  // namespace holdfast::test

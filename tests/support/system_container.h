@@ -1,0 +1,51 @@
+// A machine of its own for what belongs to a whole machine: packages, and services that systemd runs. It is
+// systemd-nspawn over an overlay of this machine's files: all that is installed here is there, as its packages set it
+// up; what is written goes with the container. It has a network of its own, with a loopback only.
+//
+// Needs root, and systemd-container. The container ends with the object, and with the test, however that ends.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sys/file.h"
+#include "sys/process.h"
+#include "tests/support/program.h"
+
+namespace holdfast::test {
+
+class SystemContainer {
+ public:
+  /// Why there can be none here; "" when there can.
+  static std::string impossible();
+  /// Booted until systemd takes orders; a failed test and null when it does not within a minute. Services that the
+  /// machine has enabled are not started: start those you want.
+  static std::unique_ptr<SystemContainer> boot();
+  ~SystemContainer();
+  SystemContainer(const SystemContainer&) = delete;
+  SystemContainer& operator=(const SystemContainer&) = delete;
+
+  /// In the container, as root, with a service's environment.
+  RunResult run(const std::string& script, std::chrono::seconds limit = std::chrono::seconds(60)) const;
+  /// The same; a failed test when it does not exit with 0. Its standard output.
+  std::string ok(const std::string& script, std::chrono::seconds limit = std::chrono::seconds(60)) const;
+  /// The build's holdfast, which is at the same path in there.
+  RunResult holdfast(const std::string& arguments, std::chrono::seconds limit = std::chrono::seconds(120)) const;
+
+  /// A file of the container, for this process.
+  std::string seen_from_here(const std::string& path) const {
+    return "/proc/" + std::to_string(init_) + "/root" + path;
+  }
+
+ private:
+  SystemContainer() = default;
+  pid_t find_init() const;
+
+  sys::TempDir dir_ = sys::TempDir::create("container").value();
+  sys::Process process_;
+  pid_t init_ = 0;
+};
+
+}  // namespace holdfast::test
