@@ -61,8 +61,8 @@ Result<MemberConfig> read_config(const std::string& dir) {
   auto engine = cluster::parse_engine(text_of("engine"));
   auto mode = cluster::parse_replication_mode(text_of("replication"));
   if (!engine || !mode || c.member.empty())
-    return fail(ErrorClass::failed, "agent.config", path + " is no agent configuration",
-                "the lab writes it: `holdfast lab down` and `holdfast lab up` make it anew");
+    return fail(ErrorClass::failed, "agent.config", path + " is not an agent configuration",
+                "the lab writes it: `holdfast lab down` and `holdfast lab up` rebuild it");
   c.engine = *engine;
   c.replication = *mode;
   c.role = text_of("role") == "replica" ? Role::replica : Role::primary;

@@ -85,7 +85,7 @@ Status set_position(const CopyJob& job, const GtidState& state, const GtidVector
     auto current = TRY(GtidVector::parse(now.text("current")));
     if (state_now == state && current == at) return {};
     return fail(ErrorClass::failed, "agent.copy",
-                fmt::format("the copy stands at {} with binary log state {}, not at {} with {}", current.to_string(),
+                fmt::format("the copy is at {} with binary log state {}, not at {} with {}", current.to_string(),
                             state_now.to_string(), at.to_string(), state.to_string()));
   });
 }
@@ -115,7 +115,7 @@ Result<Value> copy_mariadb(const CopyJob& job) {
     const std::string where = text.substr(0, text.find_first_of(" \n"));
     const auto colon = where.find(':');
     if (colon == std::string::npos || where.size() == colon + 1)
-      return fail(ErrorClass::failed, "agent.copy", "mariadb-backup told no Galera position: " + text);
+      return fail(ErrorClass::failed, "agent.copy", "mariadb-backup printed no Galera position: " + text);
     Grastate state;
     state.uuid = where.substr(0, colon);
     state.seqno = std::strtoll(where.c_str() + colon + 1, nullptr, 10);

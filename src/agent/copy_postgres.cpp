@@ -35,12 +35,12 @@ Result<std::vector<WalRange>> wal_ranges(const MemberConfig& c) {
   const auto at = all.rfind("\"WAL-Ranges\"");
   const auto open = at == all.npos ? at : all.find('[', at);
   const auto close = open == all.npos ? open : all.find(']', open);
-  if (close == all.npos) return fail(ErrorClass::failed, "agent.copy", manifest_path + " names no WAL");
+  if (close == all.npos) return fail(ErrorClass::failed, "agent.copy", manifest_path + " has no WAL range");
   auto list = TRY(codec::parse_value(all.substr(open, close - open + 1)));
   std::vector<WalRange> ranges;
   for (const auto& range : list.items())
     ranges.push_back({std::to_string(range["Timeline"].integer()), range["Start-LSN"].text(), range["End-LSN"].text()});
-  if (ranges.empty()) return fail(ErrorClass::failed, "agent.copy", manifest_path + " names no WAL");
+  if (ranges.empty()) return fail(ErrorClass::failed, "agent.copy", manifest_path + " has no WAL range");
   return ranges;
 }
 

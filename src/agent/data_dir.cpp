@@ -99,7 +99,7 @@ Status carry_rewind_mark(const MemberConfig& c) {
 Status check_aside(const MemberConfig& c, const std::string& path, const char* id) {
   const std::string prefix = c.dir + "/data.replaced-";
   if (!path.starts_with(prefix) || path.find('/', prefix.size()) != std::string::npos)
-    return fail(ErrorClass::usage, id, path + " is no directory that was set aside here");
+    return fail(ErrorClass::usage, id, path + " is not a directory that was set aside here");
   std::error_code error;
   if (!fs::is_directory(fs::symlink_status(path, error))) return fail(ErrorClass::failed, id, path + " is not there");
   return {};

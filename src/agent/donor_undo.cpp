@@ -54,7 +54,7 @@ Status end_statement(sql::MariadbConnection& connection, const std::string& stat
       },
       deadline, stop));
   if (!trouble || ended) return trouble;
-  return fail(ErrorClass::unavailable, "agent.donor_busy", "the donor goes on copying into a copy that was given up");
+  return fail(ErrorClass::unavailable, "agent.donor_busy", "the donor is still writing to an abandoned copy");
 }
 
 Status undo_mysql(const sql::Target& target, const Value& note, Deadline deadline, std::stop_token stop) {

@@ -51,7 +51,7 @@ Result<EpochGate::Pass> EpochGate::admit(uint64_t epoch, Deadline deadline, cons
       return fail(ErrorClass::refused, "agent.stale_epoch",
                   fmt::format("this comes from an operation of epoch {}, and one of epoch {} has taken over since",
                               epoch, known),
-                  "holdfast operations list shows which operation works now; this one must not go on");
+                  "holdfast operations list shows which operation works now; this one must not continue");
     if (epoch > known) TRY_VOID(sys::publish_file(path_, as_bytes(fmt::format("{}\n", epoch)), 0600));
     ++at_work_[epoch];
   }

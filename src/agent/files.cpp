@@ -77,7 +77,7 @@ Result<codec::Value> read_named_file(const MemberConfig& config, const std::stri
     sys::Fd fd = TRY(sys::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
     struct stat info{};
     if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))
-      return fail(ErrorClass::refused, "agent.no_file", name + " is no regular file");
+      return fail(ErrorClass::refused, "agent.no_file", name + " is not a regular file");
     const auto size = static_cast<uint64_t>(info.st_size);
     limit = std::min<uint64_t>(limit ? limit : 64 << 10, 1 << 20);
     if (tail) {

@@ -46,7 +46,8 @@ void take_content(StoredFacts& facts, StoredContent content, const std::string& 
   if (content == StoredContent::half_made && !ours) facts.data = StoredFacts::Data::unknown;
   facts.torn = facts.data == StoredFacts::Data::unknown &&
                (content == StoredContent::half_made || content == StoredContent::foreign);
-  if (content == StoredContent::foreign && why.empty()) facts.why = "what is in it is no data directory of this engine";
+  if (content == StoredContent::foreign && why.empty())
+    facts.why = "it does not contain a data directory of this engine";
   for (const auto& marker : markers)
     facts.why += fmt::format("{}{}: {}", facts.why.empty() ? "" : "; ", marker.path, marker.meaning);
 }
@@ -146,7 +147,7 @@ void read_galera_state(MemberFacts& facts, const MemberConfig& config) {
     if (galera.grastate->is_position())
       s.position = fmt::format("{}:{}", galera.grastate->uuid, galera.grastate->seqno), s.position_source = "grastate";
     else
-      s.position_unknown = galera.grastate->zero_uuid() ? "grastate.dat names no history"
+      s.position_unknown = galera.grastate->zero_uuid() ? "grastate.dat has no history"
                            : !facts.process_state.empty()
                                ? "its server runs: grastate.dat says -1 as long as it does"
                                : "it crashed: grastate.dat says -1; holdfast inspect --fence recovers it";

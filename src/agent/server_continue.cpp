@@ -46,7 +46,8 @@ std::map<pid_t, Process> processes() {
 Result<int> Server::continue_stopped(Deadline deadline, std::stop_token stop) {
   auto lock = TRY(begin());
   const pid_t server = pid();
-  if (server <= 0) return fail(ErrorClass::failed, "agent.not_running", "no server runs that could go on", "start it");
+  if (server <= 0)
+    return fail(ErrorClass::failed, "agent.not_running", "no server runs that could continue", "start it");
   const auto all = processes();
   const auto is_ours = [&](pid_t pid) {
     for (int depth = 0; pid > 1 && depth < 64; ++depth) {

@@ -133,7 +133,7 @@ Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadlin
 Result<Value> Server::rewind_beside(const CopyJob& job, uint64_t reserve) {
   const MemberConfig main = this->config();
   if (job.config.data_name == main.data_name || pid() > 0)
-    return fail(ErrorClass::refused, "agent.running", "its server must stand still, and the copy lie beside",
+    return fail(ErrorClass::refused, "agent.running", "its server must be stopped, and the copy must be beside",
                 "stop it");
   TRY_VOID(check_stopped());
   TRY_VOID(check_startable(main));
@@ -179,7 +179,7 @@ Result<Value> Server::free_wal(const std::string& keep_from, const std::vector<s
   const auto from = TRY(position::Lsn::parse(keep_from));
   const sys::ActAs as_server(server_identity(config));
   const auto freed = TRY(engine::postgres::free_wal(config.data_dir(), from.value, drop_slots));
-  log(LogLevel::info, "{}: removed {} WAL segments that nobody needs", config.member, freed.segments);
+  log(LogLevel::info, "{}: removed {} WAL segments that are no longer needed", config.member, freed.segments);
   return Value::object({{"segments", freed.segments}, {"bytes", freed.bytes}});
 }
 

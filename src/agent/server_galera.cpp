@@ -31,9 +31,9 @@ Result<std::string> Server::galera_position_locked(const MemberConfig& config, D
   auto saved = read_grastate(config);
   if (saved && saved->zero_uuid())
     return fail(ErrorClass::refused, "agent.no_history",
-                fmt::format("grastate.dat of {} names no history: Galera itself has found its data not to be trusted",
+                fmt::format("grastate.dat of {} has no history: Galera itself has found its data not to be trusted",
                             config.member),
-                "make it anew from another member");
+                "rebuild it from another member");
   if (saved && saved->seqno >= 0) return fmt::format("{}:{}", saved->uuid, saved->seqno);
   return recover_locked(config, deadline, stop);
 }
@@ -46,7 +46,7 @@ Result<bool> Server::safe_to_bootstrap(std::optional<bool> set) {
   auto state = read_grastate(config);
   if (!state)
     return fail(ErrorClass::refused, "agent.no_data", config.member + " has no grastate.dat, or not a whole one",
-                "make it anew from another member");
+                "rebuild it from another member");
   const bool safe = state->safe_to_bootstrap == true;
   if (!set || *set == safe) return safe;
   state->safe_to_bootstrap = set;
@@ -92,7 +92,7 @@ Result<std::string> Server::recover_locked(const MemberConfig& config, Deadline 
   auto at = text.rfind(mark);
   if (at == std::string::npos)
     return fail(ErrorClass::failed, "agent.recover",
-                "mariadbd --wsrep-recover told no position (" + result.status.to_string() + ")");
+                "mariadbd --wsrep-recover printed no position (" + result.status.to_string() + ")");
   at = text.find_first_not_of(' ', at + mark.size());
   std::string position = text.substr(at, text.find_first_of(" \r\n,", at) - at);
   MutexLock guard(mutex_);

@@ -127,7 +127,7 @@ Result<repo::RestoreResult> restore_kept(repo::Repository& repository, const Kep
   if (std::filesystem::exists(into, error)) {
     const bool empty = std::filesystem::is_directory(into, error) && std::filesystem::is_empty(into, error);
     if (error || !empty)
-      return fail(ErrorClass::refused, "restore.not_empty", into + " is no empty directory",
+      return fail(ErrorClass::refused, "restore.not_empty", into + " is not an empty directory",
                   "name one that does not exist yet");
   }
   repo::Codec codec(repository.master_key());

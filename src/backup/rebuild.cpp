@@ -16,7 +16,7 @@ using std::chrono::seconds;
 
 // A row stands in one statement, its binary values twice their size.
 constexpr const char* kLargestPacket = "--max-allowed-packet=1G";
-constexpr const char* kReplicaHint = "the new primary serves; holdfast get status says how each member stands";
+constexpr const char* kReplicaHint = "the new primary serves; holdfast get status shows the state of each member";
 
 Deadline soon() {
   return Deadline::in(seconds(60));

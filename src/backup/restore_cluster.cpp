@@ -131,7 +131,7 @@ struct Aside {
 // Everything as it was: the data directories that were moved aside return, and what ran runs again. One member that
 // cannot be helped does not keep the others from it; the first failure is told.
 Status undo(const RestoreRequest& request, std::vector<Aside>& asides) {
-  say(request, "putting the old data back");
+  say(request, "restoring the old data");
   Status result;
   const auto note = [&](const Aside& aside, Status done) {
     if (done) {
@@ -249,7 +249,7 @@ Result<RestoreReport> restore_cluster(repo::Repository& repository, const Restor
   if (!report) {
     Error error = std::move(report).error();
     if (auto undone = undo(request, asides); !undone) {
-      error.message += "; putting the old data back failed too: " + undone.error().to_string();
+      error.message += "; restoring the old data failed too: " + undone.error().to_string();
       error.error_class = ErrorClass::needs_operator;
       error.hint =
           "start what is missing (holdfast lab up for a lab), then holdfast get status; old data that is not back is "

@@ -46,7 +46,7 @@ Result<repo::SnapshotOptions> snapshot_options(const Options& options, std::stri
   if (options.given("time")) {
     const auto time = parse_time(options.text("time"));
     if (!time) {
-      return fail(ErrorClass::usage, "cli.time", fmt::format("\"{}\" is no time", options.text("time")),
+      return fail(ErrorClass::usage, "cli.time", fmt::format("\"{}\" is not a time", options.text("time")),
                   "write it as \"2026-11-21 03:00:00\" (local) or 2026-11-21T03:00:00Z");
     }
     snapshot.time = *time;

@@ -35,7 +35,7 @@ Result<cluster::Place> start_of(const Options& options, Engine engine) {
         "--socket " + cluster::usual_socket(engine) + ", or --host HOST");
   const int64_t port = options.integer("port").value_or(cluster::default_port(engine));
   if (port < 1 || port > 65535)
-    return fail(ErrorClass::usage, "cli.port", fmt::format("{} is no port", port), "--port 1 to 65535");
+    return fail(ErrorClass::usage, "cli.port", fmt::format("{} is not a port", port), "--port 1 to 65535");
   if (!place.host.empty() || options.given("port")) place.port = static_cast<int>(port);
   if (!place.socket.empty()) place.socket = std::filesystem::absolute(place.socket).lexically_normal().string();
   return place;

@@ -24,12 +24,12 @@ std::vector<Command> cluster_commands() {
            "Asks every member by SQL, over the network and through its agent, and reads the data directories of "
            "members that do not run. Changes nothing. Says who has all data (authority), what each member is and what "
            "may be done to it, and what is wrong, with the next command. Transactions that only one member has are "
-           "looked up in its logs, counted and told apart: user data, schema, accounts, heartbeats. Exit 4 when "
+           "looked up in its logs, counted and classified: user data, schema, accounts, heartbeats. Exit 4 when "
            "something is unhealthy.",
-       .flags = {{.name = "watch", .type = FlagType::boolean, .help = "look again and again, until ended"},
+       .flags = {{.name = "watch", .type = FlagType::boolean, .help = "refresh until interrupted"},
                  {.name = "interval",
                   .type = FlagType::integer,
-                  .help = "seconds between two looks of --watch",
+                  .help = "seconds between two checks of --watch",
                   .value_name = "SECONDS",
                   .default_value = "2"},
                  {.name = "member-timeout",
@@ -53,7 +53,7 @@ std::vector<Command> cluster_commands() {
            "keys. "
            "Positions that agree say which transactions a member has; this says that the rows are the same. Nothing is "
            "locked, paused or written on any server. A range counts as different only when it differs at several "
-           "positions. The result is kept and shown by triage with its age; a member that differs is no donor. "
+           "positions. The result is kept and shown by triage with its age; a member that differs is not a donor. "
            "Exit 10 when members differ.",
        .flags = {{.name = "instance",
                   .type = FlagType::list,
@@ -100,11 +100,11 @@ std::vector<Command> cluster_commands() {
                   .value_name = "MEMBER"},
                  {.name = "adopt",
                   .type = FlagType::boolean,
-                  .help = "MySQL: write the transactions that only this member has into the primary; asks for an "
-                          "acceptance of its own"},
+                  .help = "MySQL: write the transactions that only this member has into the primary; needs "
+                          "`--accept`"},
                  {.name = "no-escrow",
                   .type = FlagType::boolean,
-                  .help = "keep no copy of a member that is made anew; asks for an acceptance of its own"},
+                  .help = "keep no copy of a member that is rebuilt; needs `--accept`"},
                  {.name = "accept",
                   .type = FlagType::list,
                   .help = "accept one named danger of the plan; the refusal says which name is asked for",
@@ -117,16 +117,17 @@ std::vector<Command> cluster_commands() {
       {.path = "bootstrap",
        .summary = "bring back a Galera cluster that has no primary component",
        .description =
-           "Reads where every member stands, recovering it from InnoDB where a member crashed (as any start would), "
+           "Reads the position of every member, recovering it from InnoDB where a member crashed (as any start would), "
            "and "
            "makes the one that is proven to hold everything the first of a new primary component: a running one is "
-           "told to, a stopped one is started, marked safe_to_bootstrap as the only one. The others are brought in one "
+           "bootstrapped, a stopped one is started, marked safe_to_bootstrap as the only one. The others are brought "
+           "in one "
            "by one. Refused (exit 3) while a primary component exists, and where a member is unread, of another "
-           "history, or not to be trusted; the refusal names the --accept that goes on without what it may hold. "
+           "history, or not to be trusted; the refusal names the --accept that continues without what it may hold. "
            "--dry-run stops after the plan, and recovers nothing.",
        .flags = {{.name = "no-escrow",
                   .type = FlagType::boolean,
-                  .help = "keep no copy of a member that is made anew; asks for an acceptance of its own"},
+                  .help = "keep no copy of a member that is rebuilt; needs `--accept`"},
                  {.name = "accept",
                   .type = FlagType::list,
                   .help = "accept one named danger of the plan; the refusal says which name is asked for",
@@ -134,13 +135,14 @@ std::vector<Command> cluster_commands() {
        .groups = {&cluster_flags(), &repository_flags()},
        .examples = {{"holdfast bootstrap -c shop-galera --dry-run", "which member it would start from, and why"}}},
       {.path = "inspect",
-       .summary = "where crashed Galera members stand: the look that may change files",
+       .summary = "recover the positions of crashed Galera members (may change files)",
        .description =
            "After a crash grastate.dat of a Galera member says -1: its position is in InnoDB alone. inspect --fence "
            "has "
            "the agent of each stopped member run `mariadbd --wsrep-recover`, shows each uuid:seqno, and judges the "
            "cluster with them as triage does. This is InnoDB's crash recovery, as at any start: redo log and data "
-           "files change, grastate.dat and galera.cache do not, and the server serves nobody. Members whose server "
+           "files change, grastate.dat and galera.cache do not, and the server accepts no clients. Members whose "
+           "server "
            "runs are left alone; naming one with -i is refused. What was found stays known to the agent, and so to "
            "triage, until a server starts there or the files change. Exit 4 when something is unhealthy.",
        .flags = {{.name = "fence", .type = FlagType::boolean, .help = "yes, run crash recovery on stopped members"},
@@ -162,7 +164,7 @@ std::vector<Command> cluster_commands() {
        .description = "Prints what a diagnosis means, how it is found, what to do and what not to do. Without an id it "
                       "lists all diagnoses.",
        .positionals = {{"DIAGNOSIS", "id that triage printed, such as replica-thread-stopped", false}},
-       .examples = {{"holdfast explain replica-thread-stopped", "why replication stands still without an error"}}},
+       .examples = {{"holdfast explain replica-thread-stopped", "why replication is stopped without an error"}}},
       {.path = "get backups",
        .summary = "list backups of clusters",
        .description = "Lists the backups in the repository, newest last, with cluster, member, position and size.",

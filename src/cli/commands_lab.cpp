@@ -67,7 +67,7 @@ std::vector<Command> lab_commands() {
              .type = FlagType::boolean,
              .help = "start the writer and return; it ends with the lab"}},
        .examples = {{"holdfast lab load -c shop-mariadb --size 50MB", "a small data set"},
-                    {"holdfast lab load -c shop-postgres --background", "a writer that goes on"}}},
+                    {"holdfast lab load -c shop-postgres --background", "a writer that continues"}}},
       {.path = "lab manifest",
        .summary = "what a cluster holds: per table the row count and a checksum that no order changes",
        .description =
@@ -116,10 +116,10 @@ std::vector<Command> lab_commands() {
        .hidden = true},
       {.path = "lab heal",
        .summary = "make a damaged member serve again",
-       .description = "Restores the disk and network of the server and of its host, continues a stopped one, starts a "
-                      "dead one, and "
-                      "rebuilds a replica or Galera node from the other "
-                      "members; the old data directory is moved aside. A broken primary is refused: restore it.",
+       .description =
+           "Restores the disk and network of the server and of its host, continues a stopped one, starts one "
+           "that is down, and rebuilds a replica or Galera node from the other members; the old data directory is "
+           "moved aside. A broken primary is refused: restore it.",
        .positionals = {{"member", "which member"}}},
       {.path = "agent",
        .summary = "supervise one database server",
@@ -132,7 +132,7 @@ std::vector<Command> lab_commands() {
                   .value_name = "DIR"},
                  {.name = "leashed",
                   .type = FlagType::boolean,
-                  .help = "end with the process that started it, until told otherwise"}}},
+                  .help = "end with the process that started it, until it is released"}}},
   };
 }
 

@@ -13,7 +13,7 @@ std::vector<Command> operation_commands() {
       {.path = "operations list",
        .summary = "list operations, oldest first",
        .description =
-           "Lists what was begun on this machine's clusters: running, unfinished, done, undone or failed. An "
+           "Lists what was started on this machine's clusters: running, unfinished, done, undone or failed. An "
            "unfinished one keeps every other change away from its cluster.",
        .flags = {{.name = "cluster",
                   .type = FlagType::text,
@@ -21,22 +21,22 @@ std::vector<Command> operation_commands() {
                   .shorthand = 'c',
                   .value_name = "NAME"},
                  {.name = "unfinished", .type = FlagType::boolean, .help = "only those that are not over"}},
-       .examples = {{"holdfast operations list --unfinished", "what stands in the way"}}},
+       .examples = {{"holdfast operations list --unfinished", "what is in the way"}}},
       {.path = "operations show",
        .summary = "an operation's plan, how far it came, its journal",
        .description = "Shows the plan as it was accepted, the state of each step, and every record of the journal.",
        .positionals = {id},
-       .examples = {{"holdfast operations show latest", "the one begun last"}}},
+       .examples = {{"holdfast operations show latest", "the one started last"}}},
       {.path = "operations resume",
-       .summary = "go on with an unfinished operation",
-       .description =
-           "Goes on where the journal ends: asks how far the step in flight came, compares the world with the "
-           "plan's, and does the rest. One that was being undone is undone to its end.",
+       .summary = "resume an unfinished operation",
+       .description = "Continues where the journal ends: asks how far the step in flight came, compares the cluster's "
+                      "state with the "
+                      "plan's, and does the rest. One that was being undone is undone to its end.",
        .flags = {accept},
        .groups = {&repository_flags()},
        .positionals = {id}},
       {.path = "operations undo",
-       .summary = "take back an unfinished operation",
+       .summary = "undo an unfinished operation",
        .description = "Undoes the steps done so far, last first, and restores what was found before. Refused after the "
                       "point of no return.",
        .groups = {&repository_flags()},

@@ -33,7 +33,7 @@ Result<uint64_t> parse_size(const std::string& text) {
   if (unit == "MiB") factor = 1024.0 * 1024;
   if (unit == "GiB") factor = 1024.0 * 1024 * 1024;
   if (end == text.c_str() || factor == 0 || !(number > 0) || number * factor > 1e13)
-    return fail(ErrorClass::usage, "cli.flag", "--size is no size: '" + text + "'", "for example 200MB or 1GiB");
+    return fail(ErrorClass::usage, "cli.flag", "--size is not a size: '" + text + "'", "for example 200MB or 1GiB");
   return static_cast<uint64_t>(number * factor);
 }
 

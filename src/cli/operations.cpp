@@ -167,7 +167,8 @@ Exit run_operations_show(Context& context) {
   }
   print_journal(context.out, it.stored);
   print_kept(context.out, it.id, steward::kept_copies(it.stored, {}));
-  if (it.stored.torn) context.out.line("the last record was cut off while it was written; nobody acted upon it");
+  if (it.stored.torn)
+    context.out.line("the last record was cut off while it was written; nothing was done because of it");
   if (summary.state == "unfinished") {
     context.out.line();
     context.out.line(fmt::format("next: holdfast operations resume {}", it.id));

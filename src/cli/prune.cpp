@@ -100,17 +100,19 @@ Result<repo::PruneLimits> prune_limits(const Options& options) {
     char* end = nullptr;
     const double percent = std::strtod(unused.c_str(), &end);
     if (end != unused.c_str() + unused.size() - 1 || !(percent >= 0)) {
-      return fail(ErrorClass::usage, "cli.value", fmt::format("--max-unused: '{}' is no percentage", unused));
+      return fail(ErrorClass::usage, "cli.value", fmt::format("--max-unused: '{}' is not a percentage", unused));
     }
     limits.max_unused_percent = percent;
   } else if (const auto bytes = parse_size(unused)) {
     limits.max_unused_bytes = *bytes;
   } else {
-    return fail(ErrorClass::usage, "cli.value", fmt::format("--max-unused: '{}' is no percentage and no size", unused));
+    return fail(ErrorClass::usage, "cli.value",
+                fmt::format("--max-unused: '{}' is neither a percentage nor a size", unused));
   }
   if (const auto text = options.maybe("max-repack-size")) {
     const auto bytes = parse_size(*text);
-    if (!bytes) return fail(ErrorClass::usage, "cli.value", fmt::format("--max-repack-size: '{}' is no size", *text));
+    if (!bytes)
+      return fail(ErrorClass::usage, "cli.value", fmt::format("--max-repack-size: '{}' is not a size", *text));
     limits.max_repack_bytes = *bytes;
   }
   limits.repack_small = options.flag("repack-small");

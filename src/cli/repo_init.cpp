@@ -27,7 +27,7 @@ Exit run_repo_init(Context& context) {
                                              {"version", repository->config().version}}));
   context.out.line(
       fmt::format("created repository {} at {}", repository->config().id.hex().substr(0, 10), store->location()));
-  context.out.note("Keep the password: without it nobody, and no tool, can read what is in there.");
+  context.out.note("Keep the password: without it no one, and no tool, can read what is in there.");
   return {};
 }
 

@@ -41,7 +41,7 @@ Result<std::string> location_of(const Options& options, const char* direct, cons
   const std::string name = TRY(winner(options, {direct, file}, "the repository"));
   if (name.empty()) return usage("cli.no_repository", "no repository is named", hint);
   if (name == direct && options.text(direct).empty())
-    return usage("cli.no_repository", options.origin(direct) + " names no repository", hint);
+    return usage("cli.no_repository", options.origin(direct) + " does not name a repository", hint);
   if (name == direct) return options.text(direct);
   auto text = sys::read_file(options.text(file));
   if (!text) {

@@ -52,7 +52,7 @@ Exit run_triage(Context& context) {
   if (!dir.empty()) TRY_VOID(provider::check_export_folder(dir));
   if (options.flag("watch")) {
     if (!dir.empty())
-      return fail(ErrorClass::usage, "triage.export", "--watch looks again and again; an export is made once",
+      return fail(ErrorClass::usage, "triage.export", "--watch refreshes until interrupted; an export is made once",
                   "leave one of them out");
     if (context.out.format() == Format::json || context.out.format() == Format::yaml)
       return fail(ErrorClass::usage, "triage.watch", "--watch never ends, so there is no one document of it",

@@ -205,7 +205,7 @@ Authority Judge::judge_no_dominator() {
     for (const size_t j : candidates) {
       if (i >= j || order(i, j) != Order::incomparable) continue;
       untold.insert({i, j});
-      say("whether {} or {} is ahead cannot be told: both may have written to the same timeline", name(i), name(j));
+      say("it is not known whether {} or {} is ahead: both may have written to the same timeline", name(i), name(j));
     }
   }
   if (diverged) return verdict(AuthorityKind::diverged, "diverged");
@@ -217,7 +217,7 @@ Authority Judge::judge_leaders() {
   const auto leading = leaders(Standing::candidate), empty = leaders(Standing::empty),
              foreign = leaders(Standing::foreign);
   const auto best = dominator();
-  if (leading.size() > 1) say("{} take writes, which only one should", names(leading));
+  if (leading.size() > 1) say("{} accept writes, but only one should", names(leading));
   if (!empty.empty()) say("{} leads and holds no data", names(empty));
   if (!foreign.empty()) say("{} leads and is of another lineage than {}", names(foreign), known_lineage_);
   if (!best) {
@@ -249,7 +249,7 @@ Authority Judge::judge_leaders() {
     say("{} holds everything that any member holds", name(*best));
     return verdict(AuthorityKind::leader_not_primary, rule, best);
   }
-  say("nobody leads; every member was read, and {} holds everything that any of them holds", name(*best));
+  say("no member leads; every member was read, and {} holds everything that any of them holds", name(*best));
   return verdict(AuthorityKind::provable, "one_holds_all", best);
 }
 
@@ -298,14 +298,14 @@ Authority Judge::judge_galera() {
   std::vector<size_t> inside = candidates;
   std::erase_if(inside, [this](size_t i) { return !members_[i].in_primary_component; });
   if (inside.empty()) {
-    say("nobody is in a Primary component; every member was read, and {} holds everything that any of them holds",
+    say("no member is in a Primary component; every member was read, and {} holds everything that any of them holds",
         name(ahead));
     return verdict(AuthorityKind::provable, "one_holds_all", ahead);
   }
   if (auto refused = judge_views(inside)) return *std::move(refused);
   const size_t best = most_advanced(inside);
   if (seqno(ahead) > seqno(best)) {
-    say("{} is outside the Primary component and holds {}, which the component went on without", name(ahead),
+    say("{} is outside the Primary component and holds {}, which the component continued without", name(ahead),
         difference(positions_[ahead], positions_[best]));
     return verdict(AuthorityKind::diverged, "component_behind");
   }
@@ -342,7 +342,7 @@ Authority Judge::judge() {
   if (lineages.size() > 1) {
     for (const auto& [lineage, of_it] : lineages) say("{} is of lineage {}", names(of_it), lineage);
     for (const size_t i : candidates) blockers_.push_back(members_[i].member);
-    say("which of these lineages is the cluster's is not recorded, and a majority is no proof");
+    say("which of these lineages is the cluster's is not recorded, and a majority does not prove it");
     return verdict(AuthorityKind::undeterminable, "lineages_differ");
   }
   return engine_ == Engine::galera ? judge_galera() : judge_leaders();

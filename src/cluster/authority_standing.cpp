@@ -40,7 +40,7 @@ Standing classify_galera(const History& member, const std::string& known_lineage
   const auto& position = std::get<GaleraPosition>(member.position);
   if (!member.provable_position) return {Standing::blocked, "it is joining, or a state transfer was cut short", ""};
   if (!position.defined())
-    return {Standing::blocked, fmt::format("{} names no point of a history", position.to_string()), ""};
+    return {Standing::blocked, fmt::format("{} is not a point of a history", position.to_string()), ""};
   if (!position.proves()) {
     return {Standing::blocked,
             fmt::format("{} is only a hint ({})", position.to_string(), galera_source_name(position.source)), ""};

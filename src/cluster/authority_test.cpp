@@ -157,7 +157,7 @@ TEST(Authority, TwoLead) {
   EXPECT_EQ(mysql({member(0, set("U:1-7"), true), member(1, set("U:1-8"), true), member(2, set("U:1-9"))}),
             "leader_not_primary m2 leader_lacks");
   const auto authority = find_authority(Engine::mysql, {member(0, set("U:1"), true), member(1, set("U:1"), true)}, "");
-  EXPECT_EQ(authority.reasons[0], "m0, m1 take writes, which only one should");
+  EXPECT_EQ(authority.reasons[0], "m0, m1 accept writes, but only one should");
 }
 
 TEST(Authority, AnEmptyOneLeads) {
@@ -219,7 +219,7 @@ TEST(Authority, Lineages) {
   EXPECT_EQ(postgres({member(0, ours, true), member(1, other)}), "undeterminable lineages_differ [m0] [m1]");
   EXPECT_EQ(postgres({member(0, ours, true), member(1, ours), member(2, other)}),
             "undeterminable lineages_differ [m0] [m1] [m2]")
-      << "a majority is no proof";
+      << "a majority proves nothing";
   EXPECT_EQ(postgres({member(0, ours, true), empty(1)}), "provable m0 leader_holds_all");
   EXPECT_EQ(postgres({member(0, ours, true), member(1, other)}, "7001"), "provable m0 leader_holds_all");
   EXPECT_EQ(postgres({member(0, other, true), member(1, ours)}, "7001"), "leader_not_primary m1 leader_foreign");

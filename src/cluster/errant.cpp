@@ -11,7 +11,7 @@ using codec::Value;
 namespace {
 
 std::unexpected<Error> bad(std::string_view text) {
-  return fail(ErrorClass::usage, "errant.text", fmt::format("'{}' names no transactions", text));
+  return fail(ErrorClass::usage, "errant.text", fmt::format("'{}' contains no transactions", text));
 }
 
 std::vector<std::string_view> split(std::string_view text, std::string_view separators) {

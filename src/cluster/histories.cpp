@@ -150,11 +150,11 @@ Status read_stored(Engine engine, const StoredFacts& s, History& h) {
     case Engine::postgres:
       return read_wal(h, s.lineage, s.timeline, s.history, s.position, s.minimum_recovery, wrote(s.cluster_state));
     case Engine::galera:
-      if (s.position.empty()) return fail(ErrorClass::failed, "position.invalid", "grastate.dat names no position");
+      if (s.position.empty()) return fail(ErrorClass::failed, "position.invalid", "grastate.dat has no position");
       // Pages of another node over its own: what InnoDB says then is no member's history.
       if (!s.aborted_transfer.empty()) h.provable_position = false;
       if (s.lineage == "00000000-0000-0000-0000-000000000000")
-        return fail(ErrorClass::failed, "position.invalid", "its grastate.dat names no history");
+        return fail(ErrorClass::failed, "position.invalid", "its grastate.dat has no history");
       return read_galera(
           h, s.position,
           s.seqno.value_or(-1) >= 0 ? position::GaleraSource::grastate : position::GaleraSource::recovered);

@@ -51,7 +51,7 @@ class Roles {
  private:
   Who source_of(size_t i, const Following& stream) const {
     const auto self = topology_.find(members_[i].member.str());
-    return self ? topology_.source(*self, stream) : Who::one_of({}, "it is no member");
+    return self ? topology_.source(*self, stream) : Who::one_of({}, "it is not a member");
   }
   static bool runs(const Following& stream) {
     return stream.receiving != false || stream.applying != false || stream.receive_state == "Connecting";

@@ -98,14 +98,14 @@ std::string healthy_sentence(const View& view, const MemberFacts& f) {
   }
   const size_t expected = view.members.size() - 1;
   if (f.followers && static_cast<size_t>(*f.followers) < expected)
-    return fmt::format("takes writes; {} of {} replicas connected", *f.followers, expected);
+    return fmt::format("accepts writes; {} of {} replicas connected", *f.followers, expected);
   // With a timeout this short, or nobody to acknowledge, a commit may count without.
   if (f.semi_sync.source_active == true && f.semi_sync.clients.value_or(0) > 0 &&
       f.semi_sync.timeout_ms.value_or(0) >= 1000)
     return f.semi_sync.wait_count.value_or(1) > 1
-               ? fmt::format("takes writes, each received by {} replicas before it counts", *f.semi_sync.wait_count)
-               : "takes writes, each received by a replica before it counts";
-  return "takes writes";
+               ? fmt::format("accepts writes, each received by {} replicas before it counts", *f.semi_sync.wait_count)
+               : "accepts writes, each received by a replica before it counts";
+  return "accepts writes";
 }
 
 std::vector<const MemberFacts*> find_writers(const DatabaseCluster& cluster, const std::vector<MemberFacts>& facts) {
@@ -181,8 +181,8 @@ std::string cluster_sentence(const TriageReport& report, size_t writers) {
   }
   // No member is at fault, and the cluster is: a count of all of them would sound as if it were well.
   const std::string count = healthy == total ? "" : fmt::format("; {} of {} members healthy", healthy, total);
-  if (writers == 0) return "nobody is seen to take writes" + count + worst;
-  return fmt::format("{}{}{}", writes_wait(report) ? "writes wait" : "takes writes", count, worst);
+  if (writers == 0) return "no member is seen to accept writes" + count + worst;
+  return fmt::format("{}{}{}", writes_wait(report) ? "writes wait" : "accepts writes", count, worst);
 }
 
 /// What is the cause of others, or must be done before them, comes first; what only follows from others, last.

@@ -35,7 +35,8 @@ Status GzipWriter::deflate_all(ByteSpan bytes, bool last) {
       stream.next_out = state_->out.data();
       stream.avail_out = static_cast<uInt>(state_->out.size());
       code = deflate(&stream, end ? Z_FINISH : Z_NO_FLUSH);
-      if (code == Z_STREAM_ERROR) return fail(ErrorClass::bug, "codec.gzip", "the compressor is in no state to go on");
+      if (code == Z_STREAM_ERROR)
+        return fail(ErrorClass::bug, "codec.gzip", "the compressor is in no state to continue");
       const size_t made = state_->out.size() - stream.avail_out;
       if (made > 0) TRY_VOID(state_->write(state_->out.span(0, made)));
     } while (stream.avail_out == 0 || (end && code != Z_STREAM_END));

@@ -187,7 +187,7 @@ Status check_table(const std::string& name, const MappedTable& table, bool chang
                                definition.columns[i].name));
   if (!changed) return {};
   if (std::ranges::none_of(definition.columns, &TableColumn::key))
-    return unfit(fmt::format("{} has no primary key: a row that is changed cannot be told from another", name));
+    return unfit(fmt::format("{} has no primary key: a row that is changed cannot be identified", name));
   for (const auto& column : definition.columns)
     if (!comparable(column))
       return unfit(fmt::format("{}.{} ({}) cannot be compared with what it was", name, column.name, column.data_type));

@@ -270,7 +270,7 @@ void note_write_path(MemberFacts& facts) {
   const size_t waiting = facts.stuck_commits.size() + facts.locked_writes.size();
   note(facts, "write path",
        waiting ? fmt::format("{} waiting, the longest for {:.0f} s: {}", waiting, longest, state)
-               : "no write waits for a receipt, for room or for a global lock",
+               : "no write waits for a receipt, for space or for a global lock",
        "SQL SHOW PROCESSLIST");
 }
 
@@ -434,7 +434,7 @@ void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& 
     for (size_t i = 0; i < rows->rows.size(); ++i)
       if (std::string text = without_newlines(rows->text(received, i)); !text.empty())
         facts.received += (facts.received.empty() ? "" : ",") + text;
-    note(facts, "replication", rows->empty() ? "follows nobody" : facts.following[0].upstream,
+    note(facts, "replication", rows->empty() ? "no source configured" : facts.following[0].upstream,
          "SQL replication status");
   }
   if (engine == Engine::mysql) look_at_group(facts, variables, ask);

@@ -55,7 +55,7 @@ Known<std::string> read_version(const std::string& data_dir) {
   const codec::Value history = (*value)["upgrade_history"];
   std::string version;
   for (const auto& entry : history.items()) version = entry["version"].text();
-  if (!printable(version)) return Known<std::string>::unknown("mysql_upgrade_history names no version");
+  if (!printable(version)) return Known<std::string>::unknown("mysql_upgrade_history has no version");
   return version;
 }
 

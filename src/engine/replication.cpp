@@ -370,7 +370,7 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, const Whi
         "level FROM (SELECT) x LEFT JOIN pg_stat_wal_receiver ON true",
         deadline, stop));
     state = fmt::format("receiver {}, replay {}{}", rows.text("receiver"), rows.text("paused") == "t" ? "paused" : "on",
-                        rows.text("level") == "t" ? "" : ", not level");
+                        rows.text("level") == "t" ? "" : ", not caught up");
     return rows.text("paused") == "f" && rows.text("receiver") == "streaming" && (!level || rows.text("level") == "t");
   };
   const Dialect& words = dialect(engine);

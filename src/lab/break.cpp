@@ -282,11 +282,11 @@ Result<std::string> break_member(const Options& options, const Damage& damage, D
   }
   if (kind == "stop") {
     TRY_VOID(send_signal(c, SIGSTOP, deadline, stop));
-    return "stopped the server of " + member + " (SIGSTOP): connections are accepted, nobody answers";
+    return "stopped the server of " + member + " (SIGSTOP): connections are accepted and not answered";
   }
   if (kind == "continue") {
     TRY_VOID(send_signal(c, SIGCONT, deadline, stop));
-    return "let the server of " + member + " go on";
+    return "let the server of " + member + " continue";
   }
   if (kind == "drop-schema" || kind == "truncate-tables") return by_sql(found, kind == "drop-schema", deadline, stop);
   TRY_VOID(stop_hard(c, deadline, stop));

@@ -260,7 +260,7 @@ Result<int64_t> galera_position(const UpContext& context, const MemberConfig& c,
   std::string position = reply["position"].text();
   auto colon = position.find(':');
   if (colon == std::string::npos)
-    return fail(ErrorClass::failed, "lab.galera", c.member + " told no position: " + position);
+    return fail(ErrorClass::failed, "lab.galera", c.member + " reported no position: " + position);
   uuid = position.substr(0, colon);
   return std::strtoll(position.c_str() + colon + 1, nullptr, 10);
 }
@@ -282,7 +282,7 @@ Status start_galera(const UpContext& context, std::vector<Starting>& members) {
       if (!lineage.empty() && lineage != uuid && *seqno >= 0)
         return fail(ErrorClass::refused, "lab.galera_lineage",
                     "the members of " + members[i].config.cluster + " belong to different histories",
-                    "`holdfast lab down` and `holdfast lab up` make the cluster anew");
+                    "`holdfast lab down` and `holdfast lab up` rebuild the cluster");
       lineage = uuid;
       if (*seqno > best) {
         best = *seqno;

@@ -36,7 +36,7 @@ Status follow(const UpContext& context, const MemberConfig& c) {
   if (follows) return {};
   return fail(ErrorClass::failed, "lab.replication",
               fmt::format("{} does not follow {}: {}", c.member, c.upstream, follows.error().message),
-              "`holdfast get status` tells more");
+              "`holdfast get status` shows more");
 }
 
 Status mariadb_family(const UpContext& context, const std::vector<MemberConfig>& members) {
@@ -86,7 +86,7 @@ Status postgres(const UpContext& context, const std::vector<MemberConfig>& membe
     if (!streaming)
       return fail(ErrorClass::failed, "lab.replication",
                   "the standby of " + primary.cluster + " does not stream from its primary",
-                  "`holdfast get status` tells more");
+                  "`holdfast get status` shows more");
   }
   return {};
 }

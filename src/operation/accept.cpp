@@ -35,7 +35,7 @@ Result<Acceptance> parse_acceptance(std::string_view text) {
                            [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 'a' - 'A') : c; });
     if (acceptance.hash.size() < kShortHash || acceptance.hash.size() > 64 ||
         acceptance.hash.find_first_not_of("0123456789abcdef") != std::string::npos)
-      return bad("what follows the @ is no plan hash");
+      return bad("what follows the @ is not a plan hash");
   }
   const auto colon = acceptance.name.find(':');
   if (colon == 0 || acceptance.name.empty()) return bad("it has no name");
@@ -76,7 +76,7 @@ Status check_acceptances(const Plan& plan, const std::vector<std::string>& given
   }
   if (missing.empty()) return {};
   return fail(ErrorClass::refused, "operation.not_accepted",
-              fmt::format("plan {} would {} what nobody accepted: {}", shown, adds ? "write" : "lose",
+              fmt::format("plan {} would {} what was not accepted: {}", shown, adds ? "write" : "lose",
                           fmt::join(sentences, "; ")),
               "if that is wanted, add " + flags_of(missing, shown));
 }

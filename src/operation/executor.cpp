@@ -71,10 +71,10 @@ Result<Report> Executor::execute(const Plan& plan, const std::vector<std::string
   if (options_.world_now) {
     const Value now = TRY(options_.world_now());
     if (const auto changes = world_changes(plan.world, now); !changes.empty()) {
-      return fail(ErrorClass::refused, "operation.plan_changed",
-                  fmt::format("the world is no longer the one plan {} was made for: {}", short_hash(plan),
-                              changes_text(changes)),
-                  "look again with --dry-run: there is a new plan");
+      return fail(
+          ErrorClass::refused, "operation.plan_changed",
+          fmt::format("the cluster changed after plan {} was made: {}", short_hash(plan), changes_text(changes)),
+          "run it again with --dry-run: there is a new plan");
     }
   }
   const auto journal = TRY(options_.store->create(*lock, id, plan,
@@ -97,11 +97,12 @@ Result<Report> Executor::resume(std::string id, bool accept_changed_world) {
     const Value now = TRY(options_.world_now());
     if (const auto changes = foreign_changes(plan, taken.state.begun(plan), now); !changes.empty()) {
       std::string hint =
-          fmt::format("to go on all the same: holdfast operations resume {0} --accept=changed-world:{0}", id);
+          fmt::format("to continue all the same: holdfast operations resume {0} --accept=changed-world:{0}", id);
       if (!taken.state.past_no_return(plan)) hint = fmt::format("holdfast operations undo {}, or ", id) + hint;
-      return fail(ErrorClass::refused, "operation.world_changed",
-                  fmt::format("operation {} cannot simply go on, the world has changed: {}", id, changes_text(changes)),
-                  hint);
+      return fail(
+          ErrorClass::refused, "operation.world_changed",
+          fmt::format("operation {} cannot simply continue, the cluster has changed: {}", id, changes_text(changes)),
+          hint);
     }
   }
   TRY_VOID(note_resumed(taken));

@@ -16,11 +16,11 @@ class Fields {
  public:
   /// `what` is for messages. The document must outlive this.
   Fields(const codec::Value& document, std::string_view what) : document_(document), what_(what) {
-    if (!document.is_object()) complain("it is no object");
+    if (!document.is_object()) complain("it is not an object");
   }
   std::string text(std::string_view name) {
     const codec::Value& value = any(name);
-    if (!value.is_text()) complain(std::string(name) + " is no text");
+    if (!value.is_text()) complain(std::string(name) + " is not a string");
     return value.text();
   }
   /// Empty when there is no such member; one that is there is not empty.
@@ -37,18 +37,18 @@ class Fields {
   }
   uint64_t number(std::string_view name) {
     const codec::Value& value = any(name);
-    if (!value.is_integer() || value.integer() < 0) complain(std::string(name) + " is no whole number");
+    if (!value.is_integer() || value.integer() < 0) complain(std::string(name) + " is not a whole number");
     return value.unsigned_integer();
   }
   const codec::Value::List& list(std::string_view name) {
     const codec::Value& value = any(name);
-    if (!value.is_list()) complain(std::string(name) + " is no list");
+    if (!value.is_list()) complain(std::string(name) + " is not a list");
     return value.items();
   }
   std::vector<std::string> texts(std::string_view name) {
     std::vector<std::string> all;
     for (const codec::Value& item : list(name)) {
-      if (!item.is_text()) complain(std::string(name) + " holds something that is no text");
+      if (!item.is_text()) complain(std::string(name) + " holds something that is not a string");
       all.push_back(item.text());
     }
     return all;

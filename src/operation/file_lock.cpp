@@ -111,7 +111,7 @@ FileLock::~FileLock() {
 Status FileLock::confirm() const {
   const auto lost = [&](const std::string& why) {
     return fail(lock_lost(why,
-                          "somebody may have removed files under the state directory; holdfast operations list shows "
+                          "files under the state directory may have been removed; holdfast operations list shows "
                           "who works"));
   };
   for (const File& file : files_)

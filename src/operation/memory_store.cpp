@@ -15,7 +15,7 @@ uint64_t MemoryOperationStore::Kept::last_epoch(const ClusterKey& cluster) {
 
 Status MemoryOperationStore::Kept::writable() {
   if (!writes_left) return {};
-  if (*writes_left == 0) return fail(ErrorClass::unavailable, "store.no_space", "told to be full");
+  if (*writes_left == 0) return fail(ErrorClass::unavailable, "store.no_space", "set to be full");
   --*writes_left;
   return {};
 }
@@ -38,7 +38,7 @@ class MemoryOperationStore::Lock final : public ClusterLock {
   Status begin(uint64_t min_epoch) {
     const MutexLock hold(kept_->mutex);
     if (kept_->epochs_damaged && min_epoch == 0)
-      return fail(ErrorClass::needs_operator, "operation.epoch_damaged", "told to hold no epochs");
+      return fail(ErrorClass::needs_operator, "operation.epoch_damaged", "set to hold no epochs");
     set_epoch(std::max(kept_->last_epoch(cluster()), min_epoch) + 1);
     kept_->epochs.emplace_back(cluster(), epoch());
     kept_->epochs_damaged = false;

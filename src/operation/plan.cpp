@@ -40,12 +40,12 @@ const Step* Plan::find(std::string_view id) const {
 
 Status check_plan(const Plan& plan) {
   const auto bad = [](const std::string& why) {
-    return fail(ErrorClass::bug, "operation.bad_plan", "the plan is no plan: " + why);
+    return fail(ErrorClass::bug, "operation.bad_plan", "the plan is not valid: " + why);
   };
   if (plan.verb.empty()) return bad("it has no verb");
   if (plan.cluster.find('/') == std::string::npos) return bad("its cluster has no full name: '" + plan.cluster + "'");
   if (plan.steps.empty()) return bad("it has no steps");
-  if (!plan.world.is_object()) return bad("it does not say which world it was made for");
+  if (!plan.world.is_object()) return bad("it does not say which state of the cluster it was made for");
   std::set<std::string> ids;
   bool past = false;
   for (const Step& step : plan.steps) {
@@ -54,7 +54,7 @@ Status check_plan(const Plan& plan) {
     if (step.point_of_no_return && past) return bad("it has two points of no return, the second is " + step.id);
     past = past || step.point_of_no_return;
     if (!past && step.undo.empty())
-      return bad(fmt::format("step {} cannot be undone, but stands before the point of no return", step.id));
+      return bad(fmt::format("step {} cannot be undone, but is before the point of no return", step.id));
   }
   std::set<std::string> names;
   for (const Loss& loss : plan.losses) {

@@ -42,7 +42,7 @@ TEST(Plan, rules) {
       {"has no verb", [](Plan& p) { p.verb.clear(); }},
       {"no full name", [](Plan& p) { p.cluster = "shop"; }},
       {"has no steps", [](Plan& p) { p.steps.clear(); }},
-      {"which world", [](Plan& p) { p.world = Value(); }},
+      {"which state of the cluster", [](Plan& p) { p.world = Value(); }},
       {"without id", [](Plan& p) { p.steps[0].id.clear(); }},
       {"without id", [](Plan& p) { p.steps[2].kind.clear(); }},
       {"are called stop", [](Plan& p) { p.steps[2].id = "stop"; }},

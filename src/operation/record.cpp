@@ -164,7 +164,7 @@ JournalText read_journal_text(std::string_view bytes, std::string_view plan_hash
     if (journal.newline_missing) return damaged("does not begin on a line of its own");
     // One byte in the place of the newline, behind a good record, is a change and not a cut.
     if (!whole && parse_line(line.substr(0, line.size() - 1), journal.chain, seq, chain))
-      return damaged("is followed by something that is no newline");
+      return damaged("is followed by something that is not a newline");
     if (!whole || has_hole(rest)) {
       journal.torn = true;
       return journal;

@@ -151,7 +151,7 @@ Result<HowFar> Runner::ask_how_far(size_t index) {
   Error error = std::move(far).error();
   error.error_class = ErrorClass::needs_operator;
   error.id = "operation.unknown_state";
-  error.message = fmt::format("nobody can tell how far {} came: {}", step(index).id, error.message);
+  error.message = fmt::format("it is not known how far {} came: {}", step(index).id, error.message);
   return fail(std::move(error));
 }
 
@@ -243,7 +243,7 @@ Result<Report> Runner::take_back() {
     if (state_.past_no_return(journal_.plan())) {
       std::string why = "its point of no return has been passed";
       for (size_t i = 0; i < state_.steps.size(); ++i) {
-        if (step(i).point_of_no_return) why = fmt::format("{} has begun, and cannot be undone", position(i));
+        if (step(i).point_of_no_return) why = fmt::format("{} has started, and cannot be undone", position(i));
       }
       if (!settled) why += "; " + settled.error().message;
       return fail(ErrorClass::refused, "operation.past_no_return",

@@ -126,7 +126,7 @@ Result<OperationState> operation_state(const Plan& plan, const std::vector<Recor
         state.undo_reason = record.data["reason"].text();
         break;
       case RecordType::step_undo_started:
-        if (step->state == StepState::waiting) return senseless("the step was never begun");
+        if (step->state == StepState::waiting) return senseless("the step was never started");
         step->state = StepState::undoing;
         break;
       case RecordType::step_undone:

@@ -50,7 +50,7 @@ Status OperationStore::refuse_if_unfinished(const LockRequest& request) const {
   for (const Summary& other : TRY(unfinished(request.cluster))) {
     if (other.id == request.operation || request.beside_unfinished) continue;
     const std::string what = other.damage.empty() ? fmt::format("{} of {} is unfinished", other.verb, other.cluster)
-                                                  : fmt::format("nobody knows how far it came: {}", other.damage);
+                                                  : fmt::format("it is not known how far it came: {}", other.damage);
     const std::string hint =
         other.damage.empty()
             ? fmt::format(
@@ -60,7 +60,7 @@ Status OperationStore::refuse_if_unfinished(const LockRequest& request) const {
             : fmt::format("holdfast operations show {0}; once the cluster is right: holdfast operations abandon {0}",
                           other.id);
     return fail(ErrorClass::conflict, "operation.unfinished",
-                fmt::format("operation {} stands in the way: {}", other.id, what), hint);
+                fmt::format("operation {} is in the way: {}", other.id, what), hint);
   }
   return {};
 }

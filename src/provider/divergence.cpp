@@ -79,7 +79,7 @@ Status check_export_folder(const std::string& dir) {
     return fail(sys::errno_error(errno, path));
   }
   if (!S_ISDIR(info.st_mode))
-    return fail(ErrorClass::refused, "divergence.in_the_way", path + " is there and is no folder",
+    return fail(ErrorClass::refused, "divergence.in_the_way", path + " exists and is not a folder",
                 "name a folder that does not exist yet");
   std::error_code error;
   const bool empty = fs::is_empty(path, error);

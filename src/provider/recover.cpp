@@ -22,9 +22,9 @@ std::vector<RecoverStep> plan_recovery(const cluster::TriageReport& report) {
     } else if (f.stored->data != StoredFacts::Data::present) {
       step.why = f.stored->why.empty() ? "it holds no data" : f.stored->why;
     } else if (!f.stored->aborted_transfer.empty()) {
-      step.why = "a state transfer was cut short: what it holds is no member's history";
+      step.why = "a state transfer was cut short: what it holds is not a member's history";
     } else if (f.stored->lineage == "00000000-0000-0000-0000-000000000000") {
-      step.why = "its grastate.dat names no history: what InnoDB says would be a number without a meaning";
+      step.why = "its grastate.dat has no history: what InnoDB says would be a number without a meaning";
     } else if (!f.stored->position.empty()) {
       step.kind = RecoverStep::Kind::known;
       step.position = f.stored->position;

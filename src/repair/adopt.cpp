@@ -115,14 +115,14 @@ Status check_member(const TriageReport& report, const MemberReport& member) {
                         "them so that each is there once"
                       : "only MySQL can be given the transactions of a replica");
   if (report.leader.empty())
-    return cannot(report, "nobody, or more than one, takes writes: there is no primary to write them into");
+    return cannot(report, "no member, or more than one, accepts writes: there is no primary to write them into");
   if (victim == report.leader)
     return fail(ErrorClass::refused, "repair.target_is_primary",
-                victim + " takes writes: name the replica whose transactions it is to have",
+                victim + " accepts writes: name the replica whose transactions it is to have",
                 fmt::format("holdfast triage -c {} says which members need repair", report.cluster.full_name()));
   const auto* leader = report.find(report.leader);
   if (!leader || !leader->healthy())
-    return cannot(report, fmt::format("{} takes writes and is not healthy: {}", report.leader,
+    return cannot(report, fmt::format("{} accepts writes and is not healthy: {}", report.leader,
                                       leader ? leader->sentence : "it was not seen"));
   if (member.verdict == Verdict::unknown)
     return fail(ErrorClass::refused, "repair.target_unknown",
@@ -187,7 +187,7 @@ Result<Proposal> plan_adoption(const TriageReport& report, const Request& reques
   for (const auto& step : plan.steps) {
     if (!in_place || step.member != victim || step.kind == "prove_member") continue;
     if (!kFirst.contains(step.kind))
-      return cannot(report, fmt::format("{} does not follow the primary as it should, so nobody can say what the "
+      return cannot(report, fmt::format("{} does not follow the primary as it should, so it is not known what the "
                                         "primary did meanwhile to the rows it wrote",
                                         victim));
     steps.push_back(step);

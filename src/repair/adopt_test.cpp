@@ -174,13 +174,13 @@ TEST(RepairAdopt, RefusesByName) {
   w = errant();
   w.facts[0].read_only = true;
   w.facts[0].role = MemberRole::replica;
-  EXPECT_EQ(id(w, adopting()), "repair.cannot_adopt") << "nobody takes writes";
+  EXPECT_EQ(id(w, adopting()), "repair.cannot_adopt") << "no member accepts writes";
 
   w = errant();
   w.facts[1].read_only = false;
   w.facts[1].role = MemberRole::primary;
   w.facts[1].following.clear();
-  EXPECT_EQ(id(w, adopting()), "repair.cannot_adopt") << "two take writes";
+  EXPECT_EQ(id(w, adopting()), "repair.cannot_adopt") << "two accept writes";
 
   w = errant();
   w.facts[0].volumes[0].free = 0;

@@ -87,13 +87,13 @@ Status Bootstrapper::check_cluster() const {
   const std::string cluster = report_.cluster.full_name();
   if (report_.cluster.engine != cluster::Engine::galera)
     return fail(ErrorClass::usage, "bootstrap.not_galera",
-                fmt::format("{} is no Galera cluster: {} has nothing to bootstrap", cluster,
+                fmt::format("{} is not a Galera cluster: {} has nothing to bootstrap", cluster,
                             cluster::engine_name(report_.cluster.engine)),
                 command("repair"));
   if (report_.has("galera-two-components"))
     return fail(
         ErrorClass::refused, "bootstrap.split_brain",
-        "two primary components take writes: which side to keep is your choice, and a third would make it worse",
+        "two primary components accept writes: which side to keep is your choice, and a third would make it worse",
         "stop writes; " + command("triage", " -v") + " shows each side; then " +
             command("repair", " -i N -r REPOSITORY") + " for the members of the side to give up");
   for (const auto& m : report_.members) {
@@ -102,7 +102,7 @@ Status Bootstrapper::check_cluster() const {
     if (!f.reachable()) TRY_VOID(check_not_outside(report_, m));
     if (f.reachable() && f.galera && (f.galera->wsrep_on == false || f.galera->provider == "none"))
       return fail(ErrorClass::refused, "bootstrap.running",
-                  member + " runs without replicating, and may take writes that go nowhere",
+                  member + " runs without replicating, and may accept writes that go nowhere",
                   "holdfast explain galera-replication-off");
     if (f.reachable() && f.galera && f.galera->status == "Primary")
       return fail(ErrorClass::refused, "bootstrap.has_primary",
@@ -110,15 +110,16 @@ Status Bootstrapper::check_cluster() const {
                   command("repair") + " brings members back into it");
     if (!f.reachable() &&
         (f.server_pid > 0 || (!f.server_state.empty() && f.server_state != "stopped" && f.server_state != "failed")))
-      return fail(ErrorClass::refused, "bootstrap.running",
-                  fmt::format("{}: its server runs and does not answer; whether it takes writes is not known", member),
-                  command("triage", " -v"));
+      return fail(
+          ErrorClass::refused, "bootstrap.running",
+          fmt::format("{}: its server runs and does not answer; whether it accepts writes is not known", member),
+          command("triage", " -v"));
   }
   for (const auto& m : report_.members)
     if (m.facts.reachable() && m.facts.tcp == false)
       return fail(ErrorClass::refused, "bootstrap.network",
                   m.facts.member.str() + " runs, but cannot be reached over the network: the others could not join it",
-                  "mend the network first (holdfast explain tcp-unreachable); the members may find each other then");
+                  "repair the network first (holdfast explain tcp-unreachable); the members may find each other then");
   return {};
 }
 
@@ -160,9 +161,9 @@ Result<Part> Bootstrapper::part_of(const MemberReport& member) const {
   }
   if (!stored.aborted_transfer.empty())
     return is(Part::Kind::distrusted, "bootstrap.aborted_transfer",
-              "a state transfer into it was cut short: what it holds is no member's history");
+              "a state transfer into it was cut short: what it holds is not a member's history");
   if (stored.lineage == kZero)
-    return is(Part::Kind::distrusted, "bootstrap.zero_uuid", "it has data, but its grastate.dat names no history");
+    return is(Part::Kind::distrusted, "bootstrap.zero_uuid", "it has data, but its grastate.dat has no history");
   const auto at = GaleraPosition::parse(
       stored.position, stored.seqno.value_or(-1) >= 0 ? GaleraSource::grastate : GaleraSource::recovered);
   if (at && at->proves()) {
@@ -174,7 +175,7 @@ Result<Part> Bootstrapper::part_of(const MemberReport& member) const {
     return is(Part::Kind::unread, "bootstrap.unread", "its position could not be recovered: " + failed->second);
   if (stored.seqno == -1)
     return fail(ErrorClass::refused, "bootstrap.not_recovered",
-                fmt::format("{} crashed: where it stands is in InnoDB alone, and was not recovered yet", name),
+                fmt::format("{} crashed: its position is in InnoDB alone, and was not recovered yet", name),
                 command("inspect", " --fence") + " recovers it without starting anything");
   return is(Part::Kind::unread, "bootstrap.unread", stored.position_unknown);
 }
@@ -238,9 +239,9 @@ Status Bootstrapper::mark_losses(const std::string& history, const Part& first) 
     keeps = keeps || part.kind != Part::Kind::unread;
     std::string what =
         part.kind == Part::Kind::unread
-            ? fmt::format("the cluster goes on without what {} may hold beyond {}: {}. It is left as it is", name(part),
-                          first.position.to_string(), part.why)
-            : fmt::format("{} is made anew: {}", name(part), part.why);
+            ? fmt::format("the cluster continues without what {} may hold beyond {}: {}. It is left as it is",
+                          name(part), first.position.to_string(), part.why)
+            : fmt::format("{} is rebuilt: {}", name(part), part.why);
     result_.refusals[part.loses] = Error{ErrorClass::refused,
                                          part.refusal,
                                          fmt::format("{}: {}", name(part), part.why),
@@ -253,7 +254,7 @@ Status Bootstrapper::mark_losses(const std::string& history, const Part& first) 
           Error{ErrorClass::refused,
                 "bootstrap.second_primary",
                 fmt::format("{}: whether its server runs is not known; one that is in a primary component of its own "
-                            "goes on accepting writes beside the new one",
+                            "continues to accept writes beside the new one",
                             name(part)),
                 "see that its server is down (on its host: systemctl stop, or power off), then " +
                     command("bootstrap", " --dry-run"),
@@ -270,7 +271,7 @@ Status Bootstrapper::mark_losses(const std::string& history, const Part& first) 
   }
   if (!keeps || request_.has_repository || request_.no_escrow) return {};
   return fail(ErrorClass::refused, "bootstrap.no_repository",
-              "members have to be made anew; a copy of what they hold is kept first, and no repository is named",
+              "members have to be rebuilt; a copy of what they hold is kept first, and no repository is named",
               command("bootstrap", " -r REPOSITORY --dry-run"));
 }
 
@@ -322,13 +323,13 @@ void Bootstrapper::add_cold_start(const Part& first) {
     if (part.runs && !made_anew(part))
       add_step("stop", "stop_server", name(part),
                fmt::format("Stop the server of {} (it runs outside a primary component)", name(part)),
-               "start it again if it ran before", 20, "its process is gone", Value::object(), {"it takes no writes"});
+               "start it again if it ran before", 20, "its process is gone", Value::object(), {"it accepts no writes"});
     if (part.member->facts.stored && part.member->facts.stored->seqno) clear.push(name(part));
   }
   const std::string member = name(first);
   add_step("mark", "mark_bootstrap", member,
            fmt::format("Mark {} alone as safe to bootstrap from: it is at {}", member, first.position.to_string()),
-           "put the marks back as they were", 2, "grastate.dat of each says so", Value::object({{"clear", clear}}),
+           "restore the marks as they were", 2, "grastate.dat of each says so", Value::object({{"clear", clear}}),
            {"its position is proven and the highest"});
   // An agent forgets what it has recovered when grastate.dat is written.
   for (const auto& other : clear.items()) result_.plan.steps.back().touches.push_back("members/" + other.text());
@@ -355,15 +356,15 @@ void Bootstrapper::add_rebuild(const Part& part, const std::string& donor) {
   const std::string member = name(part);
   add_step("copy", "make_side_copy", member,
            fmt::format("Copy {} into a new directory of {}, beside the old one", donor, member),
-           "remove the new directory", 30, "the copy came to its end and tells its position",
+           "remove the new directory", 30, "the copy is complete and has its position",
            Value::object({{"donor", donor}}));
   add_step("try", "prove_side", member, fmt::format("Start {} on the new directory and see that it keeps up", member),
            "stop it", 60, "it is part of the component", Value::object({{"source", ""}}));
   add_step("swap", "swap_side", member, fmt::format("Put the new directory in the old one's place, by rename"),
-           "put the old directory back", 5, "the old directory stands beside it");
+           "move the old directory back", 5, "the old directory is beside it");
   result_.plan.steps.push_back(join_step(member, false, true, "on the new directory"));
   add_step("prove", "prove_member", member, fmt::format("Wait until triage finds {} healthy", member),
-           "there is nothing to take back", 60, "triage says healthy");
+           "there is nothing to undo", 60, "triage says healthy");
   if (part.kind != Part::Kind::empty && !request_.no_escrow)
     add_step("drop", "drop_aside", member,
              fmt::format("Remove the old directory of {}; its copy is in the repository", member), "", 10,
@@ -396,7 +397,7 @@ Result<Bootstrap> Bootstrapper::plan() {
     result_.plan.steps.push_back(join_step(
         name(part), false, true, waits ? "unless it finds it by itself" : "it is at " + part.position.to_string()));
     add_step("prove", "prove_member", name(part), fmt::format("Wait until triage finds {} healthy", name(part)),
-             "there is nothing to take back", 60, "triage says healthy");
+             "there is nothing to undo", 60, "triage says healthy");
     donor = name(part);
   }
   for (const auto& part : parts_) {

@@ -148,11 +148,12 @@ class JoinComponent : public GaleraStep {
     for (const auto& node : nodes) last = std::max(last, node.last_committed);
     const std::string ours = position.uuid.to_string();
     if (!position.defined() || ours != nodes[0].uuid)
-      return fail(ErrorClass::refused, "repair.foreign_history",
-                  fmt::format("{} is at {}, which is no point of the component's history {}: joining would replace its "
-                              "data, and no copy is kept",
-                              name, position.to_string(), nodes[0].uuid),
-                  again);
+      return fail(
+          ErrorClass::refused, "repair.foreign_history",
+          fmt::format("{} is at {}, which is not a point of the component's history {}: joining would replace its "
+                      "data, and no copy is kept",
+                      name, position.to_string(), nodes[0].uuid),
+          again);
     if (position.seqno > last)
       return fail(ErrorClass::refused, "repair.ahead",
                   fmt::format("{} is at {}, ahead of the component, which is at {}", name, position.seqno, last),
@@ -166,8 +167,8 @@ class JoinComponent : public GaleraStep {
     // All it holds is in the component, so nothing is lost by it; but the donor's data is copied whole.
     if (scope.step().arguments["whole"].boolean()) return all;
     return fail(ErrorClass::refused, "repair.no_ist",
-                fmt::format("no member's write-set cache reaches back to {}, where {} stands", position.seqno, name),
-                again + ": it has to be made anew");
+                fmt::format("no member's write-set cache reaches back to {}, the position of {}", position.seqno, name),
+                again + ": it has to be rebuilt");
   }
 
   uint64_t log_size(StepScope& scope) const {

@@ -31,7 +31,7 @@ operation::Plan plan_inspection(const cluster::TriageReport& report, const std::
        .preconditions = {"their servers are stopped, and are kept from being started meanwhile"},
        .undo = "nothing: no server was stopped or started; recovering InnoDB's log is what its next start does first",
        .expected_seconds = 10,
-       .proof = "each told a position, or why not",
+       .proof = "each reported a position, or why not",
        .touches = std::move(touches)});
   return plan;
 }

@@ -64,7 +64,7 @@ Status plan_keeping(const TriageReport& report, const MemberReport& victim, cons
            .kind = "dump_member",
            .member = name,
            .title = fmt::format("Keep a dump of {} in the repository, as {}{}", name,
-                                dump_path(report.cluster, *described), needed ? "" : "; if it gives none that is told"),
+                                dump_path(report.cluster, *described), needed ? "" : "; a failed dump is reported"),
            .arguments = Value::object({{"needed", needed}}),
            .preconditions = {"it answers"},
            .undo = "nothing: the dump is kept",

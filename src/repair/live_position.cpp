@@ -15,12 +15,12 @@ Result<position::GtidState> mariadb_state(const sql::Target& server, Deadline de
   // In this order: what was noted first is in the log by the time that is read.
   auto rows =
       TRY(connection.query("SELECT @@GLOBAL.gtid_slave_pos AS applied, @@GLOBAL.gtid_binlog_state AS logged, "
-                           "@@GLOBAL.log_bin AND @@GLOBAL.log_slave_updates AS tells",
+                           "@@GLOBAL.log_bin AND @@GLOBAL.log_slave_updates AS logs_all",
                            deadline, stop));
   const auto logged = TRY(position::GtidState::parse(rows.text("logged")));
   position::GtidVector applied;
   for (const auto& gtid : TRY(position::GtidVector::parse(rows.text("applied"))).entries())
-    if (rows.text("tells") != "1" || logged.contains(gtid)) applied.set(gtid);  // one that its log bears out
+    if (rows.text("logs_all") != "1" || logged.contains(gtid)) applied.set(gtid);  // one that its log bears out
   return logged.merge(position::GtidState::from(applied));
 }
 

@@ -25,7 +25,7 @@ namespace {
 Result<std::string> objection(const Members& members, StepScope& scope, engine::MemberControl& replica,
                               const std::string& source) {
   const auto* described = members.cluster.find(replica.setup().name);
-  if (!described) return "it is no member any more";
+  if (!described) return "it is not a member any more";
   const auto behind = TRY(engine::logged_behind(replica.setup().socket, soon(), scope.stop()));
   if (behind.empty()) return "";
   const auto found = provider::look_up_transactions(members.cluster, *described, behind, seconds(30), scope.stop());
@@ -73,14 +73,14 @@ operation::Step going_on_step(const std::string& member, const std::string& lead
   return {.id = "go-on-" + member,
           .kind = "go_on_behind_log",
           .member = member,
-          .title = fmt::format("Let {} go on behind the last statement in its own log, which it had applied and not "
-                               "noted when it died",
+          .title = fmt::format("Let {} continue behind the last statement in its own log, which it had applied and not "
+                               "noted when it crashed",
                                member),
           .arguments = Value::object({{"source", leader}}),
           .preconditions = {fmt::format("{} has all of that log", leader)},
           .undo = "nothing: its position is what it holds",
           .expected_seconds = 10,
-          .proof = "it applies, and is level",
+          .proof = "it applies, and has caught up",
           .touches = {"members/" + member}};
 }
 

@@ -77,7 +77,7 @@ struct Members {
   Result<engine::Source> source(const engine::MemberSetup& setup, const std::string& upstream) const {
     const auto* described = cluster.find(upstream);
     if (!described)
-      return fail(ErrorClass::refused, "repair.no_member", "whom to follow is no member any more: " + upstream,
+      return fail(ErrorClass::refused, "repair.no_member", "its source is no longer a member: " + upstream,
                   fmt::format("holdfast triage -c {}", cluster.full_name()));
     engine::Source source = this->source(setup);
     source.member = upstream;

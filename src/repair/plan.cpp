@@ -159,7 +159,7 @@ Status Planner::check_target(const MemberReport& member) const {
   if (member.healthy() && learns_that_it_leads(member)) return {};
   if (member.healthy() && is_leader(member))
     return fail(ErrorClass::refused, "repair.target_is_primary",
-                fmt::format("{} takes writes: it is what the others are repaired from", name(member)),
+                fmt::format("{} accepts writes: it is what the others are repaired from", name(member)),
                 fmt::format("holdfast triage -c {} says which members need repair", report_.cluster.full_name()));
   if (member.verdict == Verdict::unknown)
     return fail(ErrorClass::refused, "repair.target_unknown",
@@ -168,7 +168,7 @@ Status Planner::check_target(const MemberReport& member) const {
   if (is_leader(member) && member.action != Action::resume)
     return fail(
         ErrorClass::refused, "repair.target_is_primary",
-        fmt::format("{} takes writes; what is wrong with it needs a person: {}", name(member), member.sentence),
+        fmt::format("{} accepts writes; what is wrong with it needs a person: {}", name(member), member.sentence),
         member.reasons.empty() ? "" : "holdfast explain " + member.reasons[0].substr(0, member.reasons[0].find(':')));
   return {};
 }
@@ -196,7 +196,7 @@ Status Planner::refill(const MemberReport& member) {
                       galera_only_it_is_unknown(report_, member);
   if (report_.authority.kind == AuthorityKind::undeterminable && !chosen)
     return fail(ErrorClass::refused, "repair.undeterminable",
-                fmt::format("{} would have to be made anew, but who has all data is not known", victim),
+                fmt::format("{} would have to be rebuilt, but who has all data is not known", victim),
                 nothing_there ? fmt::format("mount its volume; where that is gone for good: {}", target_command(member))
                 : only_it_is_unknown(report_, member)
                     ? fmt::format("nothing else is unknown: to give up what only it may have, keep a copy of it: {} -r "
@@ -209,18 +209,17 @@ Status Planner::refill(const MemberReport& member) {
                 fmt::format("holdfast triage -c {} --export-divergence DIR", report_.cluster.full_name()));
   if (report_.leader.empty() && report_.cluster.engine != Engine::galera)
     return fail(ErrorClass::refused, "repair.no_donor",
-                "nobody takes writes whom " + victim + " could follow once it is made anew: that comes first",
-                who_is_to_lead());
+                "there is no primary for " + victim + " to follow after a rebuild: that comes first", who_is_to_lead());
   const MemberReport* donor = donor_for(member);
   if (!donor)
     return fail(ErrorClass::refused, "repair.no_donor", "no healthy member is left to copy " + victim + " from",
                 fmt::format("holdfast triage -c {}", report_.cluster.full_name()));
   const bool holds_data = member.verdict != Verdict::empty && !nothing_there;
   if (holds_data && !request_.has_repository && !request_.no_escrow)
-    return fail(ErrorClass::refused, "repair.no_repository",
-                fmt::format("{} has to be made anew; a copy of what it holds is kept first, and no repository is named",
-                            victim),
-                target_command(member) + " --backups-path REPOSITORY");
+    return fail(
+        ErrorClass::refused, "repair.no_repository",
+        fmt::format("{} has to be rebuilt; a copy of what it holds is kept first, and no repository is named", victim),
+        target_command(member) + " --backups-path REPOSITORY");
   if (holds_data && !request_.no_escrow) TRY_VOID(plan_keeping(report_, member, *donor, proposal_));
   plan_rebuild(report_, request_, member, *donor, holds_data, proposal_);
   return {};
@@ -247,7 +246,7 @@ Status Planner::restart(const MemberReport& member) {
   }
   if (will_write && !report_.leader.empty())
     return fail(ErrorClass::refused, "repair.split_brain",
-                fmt::format("{} would come back as a primary while {} takes writes", name(member), report_.leader),
+                fmt::format("{} would come back as a primary while {} accepts writes", name(member), report_.leader),
                 fmt::format("tell its agent that it is a replica now, or rebuild it: {}", target_command(member)));
   if (will_write &&
       (report_.authority.kind != AuthorityKind::provable || report_.authority.member != member.facts.member))
@@ -306,7 +305,7 @@ Status Planner::save_received(const MemberReport& member, bool will_write) {
 
 Status Planner::resume(const MemberReport& member) {
   if (report_.leader.empty())
-    return fail(ErrorClass::refused, "repair.no_donor", "nobody takes writes whom " + name(member) + " could follow",
+    return fail(ErrorClass::refused, "repair.no_donor", "there is no primary for " + name(member) + " to follow",
                 who_is_to_lead());
   const std::string source = source_for(report_, member);
   const bool unreadable = says(member, "replica-relay-log-damaged");  // MySQL
@@ -333,15 +332,15 @@ Status Planner::resume(const MemberReport& member) {
   const bool connects_anew = (stopped && !says(member, "replica-thread-stopped")) || says(member, "replica-silent");
   if (detached) {
     if (report_.cluster.engine == Engine::postgres)
-      add(start_step(report_, member, "its agent writes whom it follows when it starts it"));
+      add(start_step(report_, member, "its agent configures its source when it starts it"));
     else
       add(follow_step(member, source));
     remark_other_source(member, source);
   } else if (says(member, "replica-slot-missing")) {
     add(slot_step(member, report_.leader));
-    add(start_step(report_, member, "so that it connects anew"));
+    add(start_step(report_, member, "so that it reconnects"));
   } else if (connects_anew && report_.cluster.engine == Engine::postgres) {
-    add(start_step(report_, member, "so that it connects anew"));
+    add(start_step(report_, member, "so that it reconnects"));
   } else if (out_of_order) {
     add(going_on_step(name(member), source));
   } else if (unreadable) {
@@ -458,8 +457,8 @@ Status Planner::repair(const MemberReport& member) {
         if (is_lost_link(*source)) return follow_leader(member);
         if (report_.authority.kind == AuthorityKind::leader_not_primary && report_.leader.empty())
           return fail(ErrorClass::refused, "repair.needs_operator",
-                      fmt::format("{} follows {}, which does not serve and lacks what {} has: which one is to take "
-                                  "writes is your choice",
+                      fmt::format("{} follows {}, which does not serve and lacks what {} has: which one is to "
+                                  "be the primary needs your decision",
                                   name(member), name(*source), report_.authority.member->str()),
                       "holdfast explain leader-not-primary");
         return fail(ErrorClass::refused, "repair.needs_operator",
@@ -498,7 +497,7 @@ void keep_what_is_done(operation::Plan& plan) {
         std::ranges::any_of(plan.steps, [&](const auto& s) { return acts(s) && s.member != step.member; });
     if (!only_waits && !beside_others) continue;
     step.arguments.set("tell", true);
-    step.title += "; if it takes too long that is told, and all that was done stays";
+    step.title += "; on timeout this is reported and completed steps are kept";
   }
 }
 
@@ -551,7 +550,7 @@ Result<Proposal> Planner::propose() {
       continue;
     }
     if (!request_.ordinal && m->action >= Action::rewind && (rebuilding || has_no_return())) {
-      proposal_.skipped.push_back(name(*m) + ": one member is made anew at a time; its turn comes after");
+      proposal_.skipped.push_back(name(*m) + ": one member is rebuilt at a time; its turn comes after");
       continue;
     }
     auto done = request_.ordinal ? repair(*m) : [&]() -> Status {

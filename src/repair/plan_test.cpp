@@ -243,7 +243,7 @@ TEST(RepairPlan, ARebuildKeepsACopyFirstAndProvesTheSuccessorBeforeItTakesThePla
   EXPECT_TRUE(operation::check_plan(proposal->plan));
   ASSERT_EQ(proposal->plan.losses.size(), 1u);
   EXPECT_EQ(proposal->plan.losses[0].acceptance, "discard-diverged:m1");
-  EXPECT_EQ(proposal->plan.find("copy-m1")->arguments["donor"].text(), "m2") << "not the one that takes writes";
+  EXPECT_EQ(proposal->plan.find("copy-m1")->arguments["donor"].text(), "m2") << "not the primary";
 
   proposal = plan_repair(report, {.ordinal = 1, .no_escrow = true});
   EXPECT_EQ(steps(proposal), "stop-m1 copy-m1 try-m1 swap-m1 start-m1 prove-m1") << "the old directory stays";

@@ -51,7 +51,7 @@ class FollowTold : public MemberStep {
         Deadline::in(seconds(10)), scope.stop()));
     if (done) return {};
     return fail(ErrorClass::failed, "repair.follow",
-                fmt::format("{} follows {}, not {}", scope.step().member, is.empty() ? "nobody" : is, wanted));
+                fmt::format("{} follows {}, not {}", scope.step().member, is.empty() ? "no source" : is, wanted));
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     TRY_VOID(ready_for_sql(scope));

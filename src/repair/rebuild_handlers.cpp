@@ -190,7 +190,7 @@ class SwapSide : public AgentStep {
       auto made = TRY(found(scope, before));
       if (!made["path"].text().empty() || !before["data"].boolean(true)) return made;
       return fail(ErrorClass::failed, "repair.no_side",
-                  "the new directory of " + scope.step().member + " is gone; the old one stands where it stood",
+                  "the new directory of " + scope.step().member + " is gone; the old one is where it was",
                   "run repair again: it makes another one");
     }
     auto swapped = TRY(ask(scope, "swap_side", Value::object(), Deadline::in(seconds(120)), false));

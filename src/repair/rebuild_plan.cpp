@@ -59,21 +59,21 @@ void plan_rebuild(const TriageReport& report, const Request& request, const Memb
         fmt::format("Copy the directory of {0} beside itself and rewind the copy onto {1}; where that is not possible, "
                     "copy {1} instead",
                     victim, report.leader),
-        "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
+        "remove the new directory", copy_seconds, "the copy is complete and has its position",
         Value::object({{"donor", report.leader}, {"rewind", true}, {"unless", cut}}));
   else
     step("copy", "make_side_copy",
          fmt::format("Copy {} into a new directory of {}, beside the old one", name(donor), victim),
-         "remove the new directory", copy_seconds, "the copy came to its end and tells its position",
+         "remove the new directory", copy_seconds, "the copy is complete and has its position",
          Value::object({{"donor", name(donor)}, {"unless", cut}}));
   step("try", "prove_side", fmt::format("Start {} on the new directory and see that it keeps up", victim), "stop it",
-       60, "it follows and is level", Value::object({{"source", source}, {"unless", cut}}));
+       60, "it follows and has caught up", Value::object({{"source", source}, {"unless", cut}}));
   step("swap", "swap_side", fmt::format("Put the new directory in the old one's place, by rename", victim),
-       "put the old directory back", 5, "the old directory stands beside it");
+       "move the old directory back", 5, "the old directory is beside it");
   step("start", "start_server", fmt::format("Start the server of {}", victim), "stop it again", 30,
-       "it signs us in and says that it serves", Value::object({{"restart", false}}));
-  step("prove", "prove_member", fmt::format("Wait until triage finds {} healthy", victim),
-       "there is nothing to take back", 60, "triage says healthy");
+       "it accepts logins and is ready", Value::object({{"restart", false}}));
+  step("prove", "prove_member", fmt::format("Wait until triage finds {} healthy", victim), "there is nothing to undo",
+       60, "triage says healthy");
   if (holds_data && !request.no_escrow) {
     Step& drop =
         step("drop", "drop_aside", fmt::format("Remove the old directory of {}; its copy is in the repository", victim),

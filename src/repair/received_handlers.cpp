@@ -40,7 +40,7 @@ class ApplyReceived : public MemberStep {
       at = end + 1;
       if (position.of_domain(gtid.domain).seq < gtid.seq)
         return fail(ErrorClass::failed, "repair.not_applied",
-                    fmt::format("{} stands at {} and has not applied {}, which it received", scope.step().member,
+                    fmt::format("{} is at {} and has not applied {}, which it received", scope.step().member,
                                 position.to_string(), gtid.to_string()),
                     fmt::format("holdfast triage -c {} -v", members_->cluster.full_name()));
     }

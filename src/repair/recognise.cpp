@@ -19,7 +19,7 @@ Recognised by(const Topology& topology, const engine::MemberSetup& setup,
   const auto self = topology.find(setup.name);
   for (const auto& stream : streams)
     found.sources.push_back(self ? topology.source(*self, stream)
-                                 : cluster::Who::one_of({}, setup.name + " is no member any more"));
+                                 : cluster::Who::one_of({}, setup.name + " is not a member any more"));
   if (self) found.own = cluster::own_stream(topology, *self, streams, topology.find(setup.upstream));
   return found;
 }

@@ -80,12 +80,13 @@ std::string command(const TriageReport& report, std::string_view verb, const std
 
 operation::Loss unknown_loss(const MemberReport& member) {
   if (has_vanished(member))
-    return {fmt::format("the cluster goes on without what {} may hold on a volume that is not there: {}", name(member),
-                        member.facts.stored->remembered),
+    return {fmt::format("the cluster continues without what {} may hold on a volume that is not there: {}",
+                        name(member), member.facts.stored->remembered),
             "discard-diverged:" + name(member)};
-  return {fmt::format("what {} holds cannot be read; if it has something of its own, that will be in its copy in the "
-                      "repository only",
-                      name(member)),
+  return {fmt::format(
+              "what {} holds cannot be read; if it has transactions the others lack, they will be in its copy in the "
+              "repository only",
+              name(member)),
           "discard-diverged:" + name(member)};
 }
 

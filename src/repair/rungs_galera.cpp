@@ -134,13 +134,13 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
     if (has_majority(report, member, static_cast<size_t>(own)))
       return fail(ErrorClass::refused, "repair.split_brain",
                   fmt::format("{} is on the side that has more than half of all members", name(member)),
-                  "name a member of the other side, after a look at what it has: " + triage + " -v");
+                  "name a member of the other side, after you checked what it has: " + triage + " -v");
     if (component_beside(report, member).empty())
       return needs_operator(member, "no side of the split has more than half of all members",
                             "holdfast explain galera-two-components");
     if (facts.tcp == false)
       return needs_operator(member, "the network between the sides is cut, so it could not join the other",
-                            "mend the network first: holdfast explain tcp-unreachable");
+                            "repair the network first: holdfast explain tcp-unreachable");
     return GaleraRung::refill;
   }
   if (targeted && member.verdict == Verdict::foreign && member.action == Action::nothing) {
@@ -148,13 +148,13 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
     return GaleraRung::common;
   }
   if (says(report, member, "galera-receiving-state"))
-    return needs_operator(member, "a state transfer into it goes on, and its data is worth nothing before that ends",
+    return needs_operator(member, "a state transfer into it is running, and its data is worth nothing before that ends",
                           triage + " --watch");
   // What Galera has begun to write over is replaced as after a transfer that was cut off. Whether nothing more comes
   // is a person's word: the donor may wait for a lock.
   if (says(report, member, "galera-transfer-stuck")) {
     if (targeted) return GaleraRung::refill;
-    return needs_operator(member, "nothing has come of its state for a while; if nothing will, make it anew",
+    return needs_operator(member, "nothing has come of its state for a while; if nothing will, rebuild it",
                           command(report, "repair", name(member)));
   }
   // A state transfer ends by itself, and so does a backup; a person who names it says that there is none.
@@ -164,7 +164,7 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
         std::ranges::any_of(report.members, [&](const MemberReport& m) { return &m != &member && !m.healthy(); });
     if (feeds || component_beside(report, member).empty())
       return needs_operator(member, "it may be giving its state to another member", triage + " --watch");
-    plan.steps.push_back(join_step(name(member), true, false, "it stays a donor and nobody needs one"));
+    plan.steps.push_back(join_step(name(member), true, false, "it stays a donor and no member needs one"));
     plan.steps.push_back(proof_of(member));
     return GaleraRung::done;
   }

@@ -106,7 +106,7 @@ Step follow_step(const TriageReport& report, const MemberReport& m) {
   return {.id = "follow-" + name(m),
           .kind = "follow_told",
           .member = name(m),
-          .title = fmt::format("Have {} follow whom its agent says, without a restart", name(m)),
+          .title = fmt::format("Have {} follow the source its agent names, without a restart", name(m)),
           .arguments = Value::object({{"upstream", m.facts.upstream_wanted}}),
           .preconditions = {fmt::format("{} has nothing that {} lacks", name(m), report.leader)},
           .undo = "set again what ALTER SYSTEM had set, unless that holds a password",
@@ -140,9 +140,9 @@ void add_match(const TriageReport& report, const MemberReport& m, const MemberRe
                         .title = fmt::format("Restart the server of {} (the settings count from then on)", name(m)),
                         .arguments = Value::object({{"restart", true}}),
                         .preconditions = {"its agent answers"},
-                        .undo = "there is nothing to take back: it ran before",
+                        .undo = "there is nothing to undo: it ran before",
                         .expected_seconds = 30,
-                        .proof = "it signs us in and says that it serves",
+                        .proof = "it accepts logins and is ready",
                         .touches = touches});
   plan.steps.push_back(proof_of(m));
 }
@@ -190,7 +190,7 @@ void add_rejoin(const TriageReport& report, const MemberReport& m, operation::Pl
                           .title = fmt::format("Tell the agent of {} that it follows {}", name(m), report.leader),
                           .arguments = Value::object({{"source", report.leader}}),
                           .preconditions = {},
-                          .undo = "tell it what it was told before",
+                          .undo = "restore its agent's setting from before",
                           .expected_seconds = 2,
                           .proof = "its agent says so",
                           .touches = touches});
@@ -205,9 +205,9 @@ void add_rejoin(const TriageReport& report, const MemberReport& m, operation::Pl
                             runs ? "Restart" : "Start", name(m), report.leader),
        .arguments = Value::object({{"restart", runs}}),
        .preconditions = {"its agent answers", fmt::format("{} has nothing that {} lacks", name(m), report.leader)},
-       .undo = runs ? "there is nothing to take back: it ran before" : "stop it again",
+       .undo = runs ? "there is nothing to undo: it ran before" : "stop it again",
        .expected_seconds = 30,
-       .proof = "it signs us in and says that it serves",
+       .proof = "it accepts logins and is ready",
        .touches = touches});
   plan.steps.push_back(proof_of(m));
 }
@@ -277,7 +277,7 @@ Status Room::add(operation::Plan& plan) {
   const auto* stored = member_.facts.stored ? &*member_.facts.stored : nullptr;
   if (!volume || !stored || !stored->wal_room || !stored->wal_room->unknown.empty() ||
       stored->wal_room->segment_size == 0)
-    return by_hand("what of its WAL nobody needs is not known");
+    return by_hand("which of its WAL is no longer needed is not known");
   TRY_VOID(may_start());
   const auto& room = *stored->wal_room;
   const auto oldest = TRY(position::Lsn::parse(room.oldest)), recovery = TRY(position::Lsn::parse(room.recovery));
@@ -286,7 +286,7 @@ Status Room::add(operation::Plan& plan) {
   if (!room.archiver.empty()) {
     const auto archiver = TRY(position::Lsn::parse(room.archiver));
     if (archiver < keep)
-      holder = fmt::format("{} segments wait to be archived: mend its archive_command", stored->archive_ready);
+      holder = fmt::format("{} segments wait to be archived: fix its archive_command", stored->archive_ready);
     keep = std::min(keep, archiver);
   }
   // A member's slot stays: the member would have to be made anew.
@@ -318,11 +318,10 @@ Status Room::add(operation::Plan& plan) {
   std::vector<std::string> slots;
   for (size_t i = 0; i < drop; ++i) {
     slots.push_back(strangers[i].second);
-    plan.losses.push_back(
-        {fmt::format("the replication slot {} on {} is dropped, of which no member knows: whoever uses "
-                     "it must be made anew",
-                     slots.back(), name(member_)),
-         "drop-slot:" + slots.back()});
+    plan.losses.push_back({fmt::format("the replication slot {} on {} is dropped, which no member uses: a "
+                                       "server that uses it must be rebuilt",
+                                       slots.back(), name(member_)),
+                           "drop-slot:" + slots.back()});
   }
   const std::vector<std::string> touches = {"members/" + name(member_), "authority", "leader"};
   plan.steps.push_back(
@@ -338,7 +337,7 @@ Status Room::add(operation::Plan& plan) {
        .undo = "",
        .point_of_no_return = true,
        .expected_seconds = 5,
-       .proof = "its volume has room again",
+       .proof = "its volume has space again",
        .touches = touches});
   plan.steps.push_back({.id = "start-" + name(member_),
                         .kind = "start_server",
@@ -348,7 +347,7 @@ Status Room::add(operation::Plan& plan) {
                         .preconditions = {"its agent answers"},
                         .undo = "stop it again",
                         .expected_seconds = 30,
-                        .proof = "it signs us in and says that it serves",
+                        .proof = "it accepts logins and is ready",
                         .touches = touches});
   plan.steps.push_back(proof_of(member_));
   return {};
@@ -411,7 +410,7 @@ Result<std::optional<TriageReport>> postgres_after_choice(const TriageReport& re
   if (report.authority.kind == AuthorityKind::provable && report.authority.member == victim->facts.member)
     return fail(
         ErrorClass::refused, "repair.target_is_primary",
-        fmt::format("{0} holds everything that {1} has; {1} is the one to give way", name(*victim), name(*stays)),
+        fmt::format("{0} holds everything that {1} has; {1} is the one to replace", name(*victim), name(*stays)),
         command(report, "repair", name(*stays)));
   TriageReport chosen = report;
   chosen.leader = name(*stays);
@@ -439,8 +438,8 @@ void postgres_settle_choice(const TriageReport& report, const std::string& leade
   for (auto& step : plan.steps) {
     step.touches.push_back("members/" + leader);
     if (step.kind != "stop_server") continue;
-    step.title += fmt::format(": {} stays the one that takes writes", leader);
-    step.undo = "it stays stopped: a second writer is no state to restore";
+    step.title += fmt::format(": {} stays the primary", leader);
+    step.undo = "it stays stopped: a second writer is not a state to restore";
     step.arguments.set("keep", true);
   }
 }
@@ -451,11 +450,13 @@ Result<PostgresRung> add_postgres_rung(const TriageReport& report, const MemberR
     case Action::resume:
       if (says(report, member, "server-frozen")) return PostgresRung::common;
       if (says(report, member, "replica-access-denied"))
-        return fail(ErrorClass::refused, "repair.needs_operator",
-                    fmt::format("{} is refused by whom it follows; it connects by itself as soon as its account is in "
-                                "order there",
-                                name(member)),
-                    "holdfast explain replica-access-denied");
+        return fail(
+            ErrorClass::refused, "repair.needs_operator",
+            fmt::format(
+                "the source of {} rejects its replication account; it connects by itself as soon as its account is in "
+                "order there",
+                name(member)),
+            "holdfast explain replica-access-denied");
       if (const auto* leader = report.find(report.leader);
           leader && says(report, member, "replica-settings-too-small")) {
         add_match(report, member, *leader, plan);

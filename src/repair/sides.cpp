@@ -103,7 +103,7 @@ Step closing_step(const std::string& member, const std::string& leader) {
           .title = fmt::format("Close {} for writes: {} stays the one that takes them", member, leader),
           .arguments = Value::object({{"keep", true}}),
           .preconditions = {},
-          .undo = "it stays closed: a second writer is no state to restore",
+          .undo = "it stays closed: a second writer is not a state to restore",
           .expected_seconds = 2,
           .proof = "it says read-only",
           .touches = {"members/" + member, "leader", "authority"}};
@@ -124,7 +124,7 @@ Step telling_step(const std::string& member, const std::string& leader) {
                                   : fmt::format("Tell the agent of {} that it follows {}", member, leader),
           .arguments = Value::object({{"source", leader}}),
           .preconditions = {},
-          .undo = "tell it what it was told before",
+          .undo = "restore its agent's setting from before",
           .expected_seconds = 2,
           .proof = "its agent says so",
           .touches = {"members/" + member, "leader", "authority"}};
@@ -144,7 +144,7 @@ Step cutting_step(const std::string& member, const std::string& leader) {
                                "nothing that {} lacks, it follows, and need not be copied",
                                member, leader),
           .arguments = Value::object({{"source", leader}}),
-          .preconditions = {"its server died; a copy of it is kept"},
+          .preconditions = {"its server crashed; a copy of it is kept"},
           .undo = "stop it",
           .expected_seconds = 20,
           .proof = "its position is within that of " + leader + ", or it is stopped again",

@@ -21,9 +21,9 @@ Step start_step(const TriageReport& report, const MemberReport& member, std::str
           .title = fmt::format("{} the server of {} ({})", runs ? "Restart" : "Start", name(member), why),
           .arguments = Value::object({{"restart", runs}}),
           .preconditions = {"its agent answers"},
-          .undo = runs ? "there is nothing to take back: it ran before" : "stop it again",
+          .undo = runs ? "there is nothing to undo: it ran before" : "stop it again",
           .expected_seconds = 30,
-          .proof = "it signs us in and says that it serves",
+          .proof = "it accepts logins and is ready",
           .touches = {"members/" + name(member), "leader", "authority"}};
 }
 
@@ -58,11 +58,11 @@ Step reconnect_step(const MemberReport& member) {
       .id = "reconnect-" + name(member),
       .kind = "reconnect_receiver",
       .member = name(member),
-      .title = fmt::format("Let {} connect anew to its source: through the old connection nothing comes", name(member)),
+      .title = fmt::format("Let {} reconnect to its source: through the old connection nothing comes", name(member)),
       .preconditions = {"its applier runs, so that what it has received is kept"},
-      .undo = "there is nothing to take back: it received before",
+      .undo = "there is nothing to undo: it received before",
       .expected_seconds = 10,
-      .proof = "it receives, applies and is level",
+      .proof = "it receives, applies and has caught up",
       .touches = {"members/" + name(member)}};
 }
 
@@ -72,10 +72,10 @@ Step follow_step(const MemberReport& member, const std::string& leader, bool ren
       .kind = "follow_source",
       .member = name(member),
       .title = fmt::format("Make {} follow {}{}", name(member), leader,
-                           renew ? " anew: with the account its agent has, and from the position it has applied" : ""),
+                           renew ? " again: with the account its agent has, and from the position it has applied" : ""),
       .arguments = Value::object({{"source", leader}, {"renew", renew}}),
       .preconditions = {fmt::format("{} has nothing that {} lacks", name(member), leader)},
-      .undo = "make it follow whom it followed before",
+      .undo = "make it follow its previous source",
       .expected_seconds = 10,
       .proof = "it receives from " + leader + " and applies",
       .touches = {"members/" + name(member)}};
@@ -145,7 +145,7 @@ Step proof_of(const MemberReport& member) {
           .title = fmt::format("Wait until triage finds {} healthy", name(member)),
           .arguments = Value::object(),
           .preconditions = {},
-          .undo = "there is nothing to take back",
+          .undo = "there is nothing to undo",
           .expected_seconds = 20,
           .proof = "triage says healthy",
           .touches = {"members/" + name(member)}};

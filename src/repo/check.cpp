@@ -81,7 +81,7 @@ class Check {
       TRY_VOID(repository_.store().list(
           std::string(object_directory(type)) + "/", [&](const store::ObjectInfo& info) -> Status {
             const auto id = Id::parse(std::string_view(info.key).substr(info.key.rfind('/') + 1));
-            if (!id || object_key(type, *id) != info.key) hint("name", info.key + " is no object of a repository");
+            if (!id || object_key(type, *id) != info.key) hint("name", info.key + " is not an object of a repository");
             return {};
           }));
     }
@@ -104,7 +104,7 @@ class Check {
     Codec codec(repository_.master_key());
     for (const ObjectRef& object : TRY(repository_.list(ObjectType::lock))) {
       if (object.size == 0) {
-        hint("lock", fmt::format("lock {} is empty: its writer died", object.id.short_hex()));
+        hint("lock", fmt::format("lock {} is empty: its writer crashed", object.id.short_hex()));
         continue;
       }
       auto text = repository_.load(ObjectType::lock, object.id, codec);
@@ -179,7 +179,7 @@ class Check {
     TRY_VOID(repository_.store().list("data/", [&](const store::ObjectInfo& info) -> Status {
       const auto id = Id::parse(std::string_view(info.key).substr(info.key.rfind('/') + 1));
       if (!id || object_key(ObjectType::pack, *id) != info.key) {
-        hint("name", info.key + " is no pack, or not where it belongs");
+        hint("name", info.key + " is not a pack, or not where it belongs");
         return {};
       }
       StoredPack pack{*id, info.size, {}};
@@ -347,7 +347,7 @@ class Check {
 
 Result<ReadSelection> parse_read_selection(std::string_view text) {
   const auto bad = [&] {
-    return fail(ErrorClass::usage, "cli.value", fmt::format("--read-data-subset: '{}' is no part of the data", text),
+    return fail(ErrorClass::usage, "cli.value", fmt::format("--read-data-subset: '{}' is not a part of the data", text),
                 "give a part like 2/5, a percentage like 10%, or a size like 500M");
   };
   ReadSelection read;

@@ -33,7 +33,7 @@ milliseconds boot_time() {
 
 std::unexpected<Error> lock_lost(const char* why) {
   return fail(ErrorClass::conflict, "repo.lock_lost", fmt::format("the repository lock {}; nothing was published", why),
-              "check the connection to the repository, and that nobody runs `repo unlock --remove-all` now; then run "
+              "check the connection to the repository, and that `repo unlock --remove-all` does not run now; then run "
               "the command again");
 }
 
@@ -226,7 +226,7 @@ Status Lock::confirm() {
   TRY_VOID(Status(*state_->settled));
   for (;;) {
     if (state_->too_old()) return lock_lost("could not be renewed in time");
-    if (state_->lost.stop_requested()) return lock_lost("was removed by somebody else");
+    if (state_->lost.stop_requested()) return lock_lost("was removed by another process");
     const Id own = state_->id;
     guard.unlock();
     const auto there = TRY(state_->repository.store().stat(object_key(ObjectType::lock, own)));

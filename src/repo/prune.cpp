@@ -43,7 +43,7 @@ std::unexpected<Error> cannot_read(const Error& error) {
   if (error.error_class != ErrorClass::verification_failed && error.id != store::kNotFound)
     return std::unexpected(error);
   return fail(ErrorClass::verification_failed, "repo.prune.damaged",
-              fmt::format("{}; nothing was removed, because what snapshots need cannot be told", error.to_string()),
+              fmt::format("{}; nothing was removed, because what snapshots need is not known", error.to_string()),
               "holdfast check --read-data names what is damaged");
 }
 
@@ -347,9 +347,10 @@ Status run_prune(Repository& repository, const PrunePlan& plan, const PruneLimit
     if (std::binary_search(plan.snapshots.begin(), plan.snapshots.end(), snapshot.id)) continue;
     return fail(
         ErrorClass::conflict, "repo.prune.concurrent",
-        fmt::format("snapshot {} appeared during the prune: somebody writes without taking a lock; no pack was removed",
-                    snapshot.id.short_hex()),
-        "run the prune again when nobody writes");
+        fmt::format(
+            "snapshot {} appeared during the prune: a program writes without taking a lock; no pack was removed",
+            snapshot.id.short_hex()),
+        "run the prune again when no program writes");
   }
   const auto fresh = writer.written();
   std::vector<Id> old_indexes, old_packs = plan.orphans;

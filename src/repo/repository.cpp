@@ -144,7 +144,7 @@ Result<std::vector<Id>> Repository::read_indexes(unsigned threads) {
         if (!text) {
           Error error = std::move(text).error().with_context("reading the index");
           if (error.error_class == ErrorClass::verification_failed)
-            error.hint = "holdfast repo repair-index -r " + store_->location() + " writes it anew from the packs";
+            error.hint = "holdfast repo repair-index -r " + store_->location() + " rebuilds it from the packs";
           return std::unexpected(std::move(error));
         }
         return parse_index(as_text(*text), [&](PackContents&& pack) { index_->load_pack(pack.id, pack.blobs); });

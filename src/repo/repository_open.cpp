@@ -51,7 +51,7 @@ Result<std::unique_ptr<Repository>> Repository::init(std::shared_ptr<store::Obje
       return fail(
           ErrorClass::refused, "repo.exists",
           fmt::format("{} already holds a key and nothing else, and this password does not open it", store->location()),
-          "use the password of the interrupted repo init, or remove keys/ there if nobody knows it");
+          "use the password of the interrupted repo init, or remove keys/ there if it is lost");
     }
   } else {
     repository->master_key_ = crypto::random_seal_key();

@@ -47,7 +47,7 @@ Result<std::vector<Id>> StreamBackup::parent_content(const std::string& path) {
 Result<StoredStream> StreamBackup::add(const std::string& path, ByteSource& source, std::atomic<uint64_t>* progress) {
   const auto parts = split_path(path);
   if (parts.empty() || std::find(parts.begin(), parts.end(), "..") != parts.end()) {
-    return fail(ErrorClass::usage, "backup.path", fmt::format("\"{}\" is no path for a stream", path),
+    return fail(ErrorClass::usage, "backup.path", fmt::format("\"{}\" is not a path for a stream", path),
                 "name it like --path ns/app/dump.sql");
   }
   if (path.size() >= PATH_MAX)
@@ -58,8 +58,7 @@ Result<StoredStream> StreamBackup::add(const std::string& path, ByteSource& sour
   for (const File& file : files_) {
     const size_t shared = std::min(file.path.size(), parts.size());
     if (std::equal(parts.begin(), parts.begin() + static_cast<ptrdiff_t>(shared), file.path.begin())) {
-      return fail(ErrorClass::usage, "backup.path",
-                  fmt::format("{} stands in the way of {}", absolute(file.path), path));
+      return fail(ErrorClass::usage, "backup.path", fmt::format("{} is in the way of {}", absolute(file.path), path));
     }
   }
   const auto parent = TRY(parent_content(absolute(parts)));
@@ -71,7 +70,7 @@ Result<StoredStream> StreamBackup::add(const std::string& path, ByteSource& sour
 Status StreamBackup::add_entry(const std::string& path, Node node) {
   auto parts = split_path(path);
   if (parts.empty() || std::find(parts.begin(), parts.end(), "..") != parts.end())
-    return fail(ErrorClass::usage, "backup.path", fmt::format("\"{}\" is no path of a tree", path));
+    return fail(ErrorClass::usage, "backup.path", fmt::format("\"{}\" is not a path of a tree", path));
   if (roots_.empty() || !path.starts_with(roots_.back() + "/")) roots_.push_back(absolute(parts));
   files_.push_back({std::move(parts), {}, std::move(node)});
   return {};

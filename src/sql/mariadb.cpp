@@ -40,7 +40,7 @@ Status check_bound(const std::string& path) {
   if (::connect(probe.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 || errno == EPROTOTYPE)
     return {};
   return fail(ErrorClass::unavailable, "sql.unreachable",
-              fmt::format("[2002] nobody listens on the socket {}: {}", path, std::strerror(errno)));
+              fmt::format("[2002] no server listens on the socket {}: {}", path, std::strerror(errno)));
 }
 
 /// All but plain SELECT and SHOW: SHOW CREATE prints what sql_mode says, and a literal may have a backslash.

@@ -8,7 +8,7 @@ namespace holdfast::store {
 namespace {
 
 Error crash_error() {
-  return Error{ErrorClass::failed, "store.crashed", "the process is dead (fault injection)", "", {}};
+  return Error{ErrorClass::failed, "store.crashed", "the process has crashed (fault injection)", "", {}};
 }
 
 Error error_for(FaultKind kind, const std::string& key) {
@@ -30,7 +30,7 @@ Error error_for(FaultKind kind, const std::string& key) {
     case FaultKind::bit_flip:
       break;
   }
-  return {ErrorClass::bug, "store.fault", "a fault that is no error", "", {}};
+  return {ErrorClass::bug, "store.fault", "a fault that is not an error", "", {}};
 }
 
 }  // namespace

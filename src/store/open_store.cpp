@@ -227,7 +227,7 @@ Opened open_plain(const std::string& location, const StoreOptions& options) {
   if (location.empty()) return bad_location("no repository location", "give one with --repo or RESTIC_REPOSITORY");
   if (scheme.empty()) return open_local_store(location);
   if (scheme == "local") {
-    if (rest.empty()) return bad_location("local: names no path");
+    if (rest.empty()) return bad_location("local: has no path");
     return open_local_store(std::string(rest));
   }
   if (scheme == "s3") return open_s3(rest, options);

@@ -50,7 +50,7 @@ Error errno_error(int error_number, std::string what) {
     case EISDIR:
       error.error_class = ErrorClass::refused;
       error.id = "sys.in_the_way";
-      error.hint = "something else stands at that path: name another one, or move it away";
+      error.hint = "something else is at that path: name another one, or move it away";
       break;
     default:
       error.error_class = ErrorClass::failed;

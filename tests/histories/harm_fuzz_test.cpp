@@ -493,7 +493,7 @@ std::string ails(const Scene& scene, const Found& seen, const TriageReport& repo
     if (scene.foreign[i]) return fmt::format("m{} is of another history", i);
     if (report.authority.member == member_name(i)) best = i;
   }
-  if (scene.engine != Engine::galera && report.leader.empty()) return "nobody takes writes";
+  if (scene.engine != Engine::galera && report.leader.empty()) return "no member accepts writes";
   if (report.authority.kind != AuthorityKind::provable) return "who holds everything is not proven";
   for (size_t i = 0; i < scene.shown.size(); ++i)
     for (size_t t = 0; t < scene.truth[i].size(); ++t)

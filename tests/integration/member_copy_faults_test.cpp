@@ -199,7 +199,7 @@ TEST(MemberCopyDonor, AReadOnlyDonorWithoutThePluginIsGivenBackAsItWas) {
   EXPECT_EQ(world.position(1), executed) << "the donor has a transaction more";
   world.must(0, "stop");
   world.must(0, "start", Value::object({{"data", "side"}, {"mode", "isolated"}}));
-  EXPECT_EQ(world.ask(0, "SHOW REPLICA STATUS"), "") << "a copy of a replica follows nobody";
+  EXPECT_EQ(world.ask(0, "SHOW REPLICA STATUS"), "") << "a copy of a replica has no source configured";
   EXPECT_EQ(world.position(0), executed);
   world.must(0, "stop");
 }

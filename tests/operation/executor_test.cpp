@@ -117,7 +117,7 @@ TEST_F(Engine, after_the_point_of_no_return_it_only_goes_on) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().id, "operation.past_no_return");
   EXPECT_EQ(exit_code(refused.error().error_class), 3);
-  EXPECT_NE(refused.error().message.find("step 5 of 7 (remove-m1) has begun"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("step 5 of 7 (remove-m1) has started"), std::string::npos);
   const auto resumed = executor.resume(broken.operation());
   ASSERT_TRUE(resumed) << resumed.error().to_string();
   EXPECT_EQ(toy_files(root()), toy_goal(start_));

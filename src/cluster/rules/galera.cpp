@@ -28,7 +28,7 @@ bool unrecovered(const MemberFacts& m) {
 std::vector<Finding> all_down(const View& view) {
   if (view.cluster.engine != Engine::galera) return {};
   Finding f{.members = {},
-            .summary = "no member is in a primary component: nobody can write",
+            .summary = "no member is in a primary component: no client can write",
             .remedy = view.command("bootstrap") + " --dry-run",
             .blocks = {"repair"}};
   bool any_alive = false;
@@ -75,8 +75,8 @@ std::vector<Finding> two_components(const View& view) {
   }
   if (views.size() < 2 || overlap) return {};  // overlapping views: a change is under way; the next look tells
   Finding f{.members = {},
-            .summary = fmt::format("{} primary components at once: the cluster is split and takes writes on each side",
-                                   views.size()),
+            .summary = fmt::format(
+                "{} primary components at once: the cluster is split and accepts writes on each side", views.size()),
             .remedy = "stop writes at once and keep both sides; " + view.command("triage") + " -v shows what each has",
             .blocks = {"repair", "bootstrap"}};
   for (const auto& [key, members] : views) {
@@ -113,7 +113,7 @@ std::vector<Finding> non_primary(const View& view) {
     return Finding{.members = {},
                    .summary = fmt::format("{} is in a component that is {}: it refuses queries{}", name(m),
                                           m.galera->status.empty() ? "not known" : m.galera->status,
-                                          lonely ? ", while the others go on" : " until a majority is back"),
+                                          lonely ? ", while the others continue" : " until a majority is back"),
                    .evidence = {fmt::format("wsrep_cluster_status {}, wsrep_connected {}, {} members in its view",
                                             m.galera->status, m.galera->connected == true ? "ON" : "OFF",
                                             m.galera->size.value_or(0))},
@@ -161,7 +161,7 @@ std::vector<Finding> not_ready(const View& view) {
                                        m.galera->connected == false ? "OFF" : "ON", m.galera->reject_queries)},
               .remedy = view.command("repair", &m)};
     if (rejects) {
-      f.summary = name(m) + " rejects queries: somebody set wsrep_reject_queries";
+      f.summary = name(m) + " rejects queries: wsrep_reject_queries is set";
       f.action = Action::resume;
     }
     return f;
@@ -185,14 +185,15 @@ std::vector<Finding> size_mismatch(const View& view) {
                .evidence = {fmt::format("wsrep_incoming_addresses {}", fmt::join(m.galera->view, ","))},
                .remedy = "add the member to the DatabaseCluster, or find out who it is"}};
     if (size * 2 <= expected)
-      return {{.members = {m.member},
-               .summary = fmt::format("the primary component has only {} of {} members{}: one more loss and nobody can "
-                                      "write",
-                                      size - arbitrators, view.members.size(), beside),
-               .evidence = {fmt::format("wsrep_cluster_size {}", size)},
-               .remedy = "see that the members outside hold nothing of their own before they join: " +
-                         view.command("triage") + " -v",
-               .severity = Severity::error}};
+      return {
+          {.members = {m.member},
+           .summary = fmt::format("the primary component has only {} of {} members{}: one more loss and no client can "
+                                  "write",
+                                  size - arbitrators, view.members.size(), beside),
+           .evidence = {fmt::format("wsrep_cluster_size {}", size)},
+           .remedy = "see that the members outside hold nothing of their own before they join: " +
+                     view.command("triage") + " -v",
+           .severity = Severity::error}};
   }
   return {};
 }
@@ -245,7 +246,7 @@ std::vector<Finding> receiving(const View& view) {
     if (!receives_state(m) || stands_still_half_way(m)) return {};
     return Finding{.members = {},
                    .summary = name(m) +
-                              " receives the state of another member: it is no copy of anything until that "
+                              " receives the state of another member: it is not a copy of anything until that "
                               "has ended",
                    .evidence = transfer_evidence(m),
                    .remedy = view.command("triage") + " --watch",
@@ -271,12 +272,11 @@ std::vector<Finding> aborted_transfer(const View& view) {
     if (!m.stored || m.stored->aborted_transfer.empty() || (m.reachable() && m.galera && m.galera->state == "Synced"))
       return {};
     if (receives_state(m)) return {};
-    return Finding{
-        .members = {},
-        .summary = name(m) + " has the leavings of a state transfer that did not end: its data is no copy of anything",
-        .evidence = {m.stored->aborted_transfer},
-        .remedy = view.command("repair", &m),
-        .blocks = {"bootstrap from " + name(m)}};
+    return Finding{.members = {},
+                   .summary = name(m) + " has an incomplete state transfer; its data is unusable",
+                   .evidence = {m.stored->aborted_transfer},
+                   .remedy = view.command("repair", &m),
+                   .blocks = {"bootstrap from " + name(m)}};
   });
 }
 
@@ -296,7 +296,7 @@ std::vector<Finding> state_lost(const View& view) {
     return Finding{
         .members = {},
         .summary = name(m) + (gone ? " has data, but no grastate.dat: a start would replace all of it"
-                                   : " has data, but its grastate.dat names no history: Galera has marked it as not "
+                                   : " has data, but its grastate.dat has no history: Galera has marked it as not "
                                      "to be trusted"),
         .evidence = {gone ? m.stored->position_unknown
                           : fmt::format("grastate.dat: uuid {}, seqno {}", m.stored->lineage,
@@ -324,7 +324,7 @@ std::vector<Finding> behind_caches(const View& view) {
       if (in_primary(other) && other.galera->uuid != at->uuid.to_string()) return {};
     return Finding{
         .members = {},
-        .summary = fmt::format("{} stands at {}, and no write-set cache reaches back that far: it has to be made anew",
+        .summary = fmt::format("{} is at {}, and no write-set cache reaches back that far: it has to be rebuilt",
                                name(m), at->seqno),
         .evidence = {fmt::format("the oldest write set any member can give is {} (wsrep_local_cached_downto)", *first)},
         .remedy = view.command("repair", &m)};
@@ -382,7 +382,7 @@ constexpr Rule kGaleraRules[] = {
     {"galera-no-primary-component", Severity::critical, Verdict::healthy, Action::nothing, "no Galera member can write",
      all_down},
     {"galera-two-components", Severity::critical, Verdict::broken, Action::nothing,
-     "two primary components take writes", two_components},
+     "two primary components accept writes", two_components},
     {"galera-inconsistent", Severity::error, Verdict::broken, Action::rebuild, "a Galera member was voted out",
      inconsistent},
     {"galera-replication-off", Severity::critical, Verdict::broken, Action::rebuild,
@@ -398,12 +398,12 @@ constexpr Rule kGaleraRules[] = {
     {"galera-async-channel", Severity::info, Verdict::healthy, Action::nothing,
      "a Galera member replicates from outside the cluster", async_channel},
     {"galera-receiving-state", Severity::error, Verdict::catching_up, Action::nothing,
-     "a state transfer into a member goes on", receiving},
+     "a state transfer into a member is running", receiving},
     {"galera-transfer-stuck", Severity::error, Verdict::broken, Action::rebuild,
-     "a state transfer into a member has begun and nothing comes", transfer_stuck},
+     "a state transfer into a member has started and nothing comes", transfer_stuck},
     {"galera-aborted-transfer", Severity::error, Verdict::broken, Action::rebuild,
      "a state transfer was cut off half way", aborted_transfer},
-    {"galera-state-lost", Severity::error, Verdict::broken, Action::rebuild, "a Galera member's state names no history",
+    {"galera-state-lost", Severity::error, Verdict::broken, Action::rebuild, "a Galera member's state has no history",
      state_lost},
     {"galera-behind-caches", Severity::error, Verdict::stale, Action::rebuild,
      "a Galera member is too far behind to catch up", behind_caches},

@@ -137,7 +137,7 @@ std::vector<Finding> not_primary(const View& view) {
     const bool writes = view.leader() != nullptr;
     return {
         {.members = {holder->member},
-         .summary = fmt::format("{} lacks what was written under its own number and {} has: it was reset, or put back "
+         .summary = fmt::format("{} lacks what was written under its own number and {} has: it was reset, or restored "
                                 "from an older copy, or {} wrote under its number",
                                 writer, ahead, ahead),
          .evidence = view.authority.reasons,
@@ -161,14 +161,15 @@ std::vector<Finding> not_primary(const View& view) {
   const bool is_lost = std::ranges::none_of(
       view.members, [](const MemberFacts& m) { return m.reachable() && m.role == MemberRole::primary; });
   if (view.writers.empty() && is_lost)
-    return {
-        {.members = {*view.authority.member},
-         .summary = view.authority.member->str() + " has more than the member that should take writes, and nobody does",
-         .evidence = view.authority.reasons,
-         .remedy = "choose who is to take writes: holdfast explain leader-not-primary; then " + view.command("repair"),
-         .blocks = {"repair of " + view.authority.member->str(), "failover to others"}}};
+    return {{.members = {*view.authority.member},
+             .summary = view.authority.member->str() +
+                        " has more than the member that should accept writes, and no member does",
+             .evidence = view.authority.reasons,
+             .remedy =
+                 "choose who is to accept writes: holdfast explain leader-not-primary; then " + view.command("repair"),
+             .blocks = {"repair of " + view.authority.member->str(), "failover to others"}}};
   return {{.members = {*view.authority.member},
-           .summary = view.authority.member->str() + " has more than the member that takes writes",
+           .summary = view.authority.member->str() + " has more than the primary",
            .evidence = view.authority.reasons,
            .remedy = "stop writes; then give the primary what it lacks, or promote " + view.authority.member->str() +
                      " by hand: holdfast explain leader-not-primary",
@@ -262,7 +263,7 @@ std::vector<Finding> other_than_the_writers(const View& view) {
     const std::string& theirs = lineage_of(m);
     if (!is_of_another_history(view, m)) return {};
     return Finding{.members = {},
-                   .summary = m.member.str() + " belongs to another history than the members that take writes",
+                   .summary = m.member.str() + " belongs to another history than the members that accept writes",
                    .evidence = {"its lineage: " + theirs, "theirs: " + ours},
                    .remedy =
                        "find out whose data is the cluster's, and record it: spec.lineage of the "
@@ -306,7 +307,7 @@ bool in_one_group(const std::vector<const MemberFacts*>& writers) {
 std::vector<Finding> several_writers(const View& view) {
   if (!may_write(view.cluster.engine) || view.writers.size() < 2 || in_one_group(view.writers)) return {};
   Finding f{.members = {},
-            .summary = fmt::format("{} members take writes: split brain", view.writers.size()),
+            .summary = fmt::format("{} members accept writes: split brain", view.writers.size()),
             .remedy = "stop writes on all but one at once; " + view.command("triage") + " --export-divergence DIR",
             .blocks = {"repair without -i", "failover"}};
   const bool apart = view.authority.kind == AuthorityKind::diverged;
@@ -316,7 +317,7 @@ std::vector<Finding> several_writers(const View& view) {
     // Each side may have what the others lack, and nobody says which is right; else the odd one must be closed.
     if (apart || unclear || (view.authority.member && *view.authority.member != m->member))
       f.judged.push_back(m->member);
-    f.evidence.push_back(fmt::format("{}: read-only {}, follows nobody, at {}", m->member.str(),
+    f.evidence.push_back(fmt::format("{}: read-only {}, follows no source, at {}", m->member.str(),
                                      m->read_only == false ? "off" : "not known", m->position));
   }
   f.verdict = f.judged.empty() ? Verdict::healthy
@@ -328,7 +329,7 @@ std::vector<Finding> several_writers(const View& view) {
 
 std::vector<Finding> no_writer(const View& view) {
   if (!may_write(view.cluster.engine) || !view.writers.empty()) return {};
-  Finding f{.members = {}, .summary = "no member takes writes", .remedy = view.command("repair") + " --dry-run"};
+  Finding f{.members = {}, .summary = "no member accepts writes", .remedy = view.command("repair") + " --dry-run"};
   bool unseen = false;
   for (const auto& m : view.members) {
     if (!m.reachable()) {
@@ -345,7 +346,7 @@ std::vector<Finding> no_writer(const View& view) {
                                        m.read_only == true ? "on" : "off"));
     }
   }
-  if (unseen) f.summary = "no member is seen to take writes";
+  if (unseen) f.summary = "no member is seen to accept writes";
   return {std::move(f)};
 }
 
@@ -355,7 +356,7 @@ std::vector<Finding> primary_read_only(const View& view) {
     if (!m.reachable() || m.role != MemberRole::primary || m.read_only != true) return {};
     if (m.role_wanted == MemberRole::replica) return {};
     return Finding{.members = {},
-                   .summary = m.member.str() + " follows nobody and is read-only: nobody can write here",
+                   .summary = m.member.str() + " follows no source and is read-only: no client can write here",
                    .evidence = {"read_only is on"},
                    .remedy = "find out who set it (a fence, a full disk, a person) before you open it"};
   });
@@ -368,7 +369,7 @@ std::vector<Finding> sessions_read_only(const View& view) {
         .members = {},
         .summary = m.member.str() + " begins every session read-only: clients cannot write unless they ask to",
         .evidence = {"default_transaction_read_only is on"},
-        .remedy = "find out who set it before you reset it; it fences nobody, any session can switch it off"};
+        .remedy = "find out who set it before you reset it; it is not a fence, any session can switch it off"};
   });
 }
 
@@ -394,12 +395,12 @@ std::vector<Finding> timeline_behind(const View& view) {
 }
 
 constexpr Rule kHistoryRules[] = {
-    {"several-writers", Severity::critical, Verdict::healthy, Action::nothing, "more than one member takes writes",
+    {"several-writers", Severity::critical, Verdict::healthy, Action::nothing, "more than one member accepts writes",
      several_writers},
     {"histories-diverged", Severity::critical, Verdict::healthy, Action::nothing, "no member has all data", diverged},
     {"leader-not-primary", Severity::critical, Verdict::healthy, Action::nothing,
-     "somebody else has more than the primary", not_primary},
-    {"no-writer", Severity::critical, Verdict::healthy, Action::nothing, "nobody takes writes", no_writer},
+     "another member has more than the primary", not_primary},
+    {"no-writer", Severity::critical, Verdict::healthy, Action::nothing, "no member accepts writes", no_writer},
     {"primary-read-only", Severity::critical, Verdict::broken, Action::nothing, "the primary refuses writes",
      primary_read_only},
     {"sessions-read-only", Severity::error, Verdict::broken, Action::nothing, "sessions begin read-only",

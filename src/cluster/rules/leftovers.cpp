@@ -58,7 +58,7 @@ std::vector<Finding> replaced(const View& view) {
                             f.evidence.size() == 1 ? "y" : "ies");
     f.remedy =
         "it may hold what nothing else does: look into holdfast operations list, and remove it by hand when a "
-        "copy of it is in a repository or nobody needs it";
+        "copy of it is in a repository or it is no longer needed";
     return f;
   });
 }

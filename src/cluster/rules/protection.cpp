@@ -133,7 +133,7 @@ std::vector<Finding> slot_rules(const View& view, bool lost) {
                 .summary = lost         ? fmt::format("the slot {} on {} is lost: the WAL its follower needs is gone",
                                                       slot.name, name(m))
                            : unreserved ? fmt::format("the slot {} on {} is about to be lost", slot.name, name(m))
-                                        : fmt::format("the slot {} on {} keeps {} MiB of WAL and nobody uses it",
+                                        : fmt::format("the slot {} on {} keeps {} MiB of WAL and is not in use",
                                                       slot.name, name(m), kept >> 20),
                 .evidence = {fmt::format("wal_status {}, active {}", slot.wal_status, slot.active ? "yes" : "no")},
                 .remedy = "bring back its follower, or drop it on " + name(m) + ": SELECT pg_drop_replication_slot('" +
@@ -208,7 +208,7 @@ std::vector<Finding> no_binary_log(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.log_bin != false && m.log_replica_updates != false) return {};
     return Finding{.members = {},
-                   .summary = m.log_bin == false ? name(m) + " writes no binary log: nobody can follow it"
+                   .summary = m.log_bin == false ? name(m) + " writes no binary log: no replica can follow it"
                                                  : name(m) + " does not log what it replicates: it cannot take over",
                    .evidence = {m.log_bin == false                     ? "log_bin is off"
                                 : view.cluster.engine == Engine::mysql ? "log_replica_updates is off"

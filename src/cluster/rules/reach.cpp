@@ -160,7 +160,7 @@ std::vector<Finding> data_damaged(const View& view) {
     if (line.empty()) line = gave_up_starting(m);
     if (line.empty()) return {};
     return Finding{.members = {},
-                   .summary = mark(m, "does not run, and its log tells of damaged data"),
+                   .summary = mark(m, "does not run, and its log reports damaged data"),
                    .evidence = {"server log: " + line},
                    .remedy = remedy_for_lost(view, m),
                    .action = refill(view)};
@@ -228,7 +228,7 @@ std::vector<Finding> server_crashed(const View& view) {
     if (lacks_only_index_of_logs(m)) return {};   // data-damaged says more
     if (refuses_its_configuration(m)) return {};  // config-refused says more
     Finding f{.members = {},
-              .summary = mark(m, m.last_exit.empty() ? "does not run: its server died"
+              .summary = mark(m, m.last_exit.empty() ? "does not run: its server crashed"
                                                      : "does not run: its server ended with " + m.last_exit),
               .evidence = server_evidence(m),
               .remedy = view.command("repair", &m)};
@@ -259,7 +259,7 @@ std::vector<Finding> server_frozen(const View& view) {
                    .summary = mark(m, fmt::format("is frozen: process {} is stopped by a signal", m.server_pid)),
                    .evidence = {fmt::format("kernel: state {} of process {}", m.process_state, m.server_pid),
                                 view.cluster.engine == Engine::postgres
-                                    ? "its sessions are processes of their own and may go on writing"
+                                    ? "its sessions are processes of their own and may still write"
                                     : ""},
                    .remedy = view.command("repair", &m)};
   });
@@ -277,7 +277,7 @@ std::vector<Finding> server_hung(const View& view) {
     for (const auto& v : m.volumes) {
       if (!is_full(v)) continue;
       f.summary = mark(m, fmt::format("hangs: the disk under its {} is full", v.purpose));
-      f.remedy = "make room on " + v.path + ", then " + view.command("triage");
+      f.remedy = "free space on " + v.path + ", then " + view.command("triage");
       f.verdict = Verdict::broken;  // why it does not answer is known; how far it is, is not
     }
     return f;
@@ -391,7 +391,7 @@ std::vector<Finding> agent_gone(const View& view) {
     if (m.agent != false) return {};
     return Finding{
         .members = {},
-        .summary = mark(m, "has no agent running: nobody supervises its server"),
+        .summary = mark(m, "has no agent running: its server is not supervised"),
         .remedy = fmt::format("start its agent (holdfast agent --dir DIR; for a lab: holdfast lab up); then {}",
                               view.command("triage")),
         .blocks = {"repair"},
@@ -403,8 +403,8 @@ std::vector<Finding> agent_hung(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.agent != true || !m.server_state.empty()) return {};
     return Finding{.members = {},
-                   .summary = mark(m, "has an agent that does not answer: nobody supervises its server"),
-                   .evidence = {"its socket takes connections, its status was not told in time"},
+                   .summary = mark(m, "has an agent that does not answer: its server is not supervised"),
+                   .evidence = {"its socket accepts connections, its status did not arrive in time"},
                    .remedy = "look at the agent's process (is it stopped by a signal?), then " + view.command("triage"),
                    .blocks = {"repair"},
                    .verdict = m.reachable() ? Verdict::broken : Verdict::unknown};
@@ -456,11 +456,11 @@ constexpr Rule kReachRules[] = {
      data_damaged},
     {"data-vanished", Severity::error, Verdict::broken, Action::rebuild, "a member's data is not where it was",
      data_vanished},
-    {"damage-logged", Severity::error, Verdict::broken, Action::rebuild, "a server has told of damaged data",
+    {"damage-logged", Severity::error, Verdict::broken, Action::rebuild, "a server has reported damaged data",
      damage_logged},
     {"config-refused", Severity::error, Verdict::stopped, Action::restart, "a server refuses its configuration",
      config_refused},
-    {"server-crashed", Severity::error, Verdict::stopped, Action::restart, "the server's process died", server_crashed},
+    {"server-crashed", Severity::error, Verdict::stopped, Action::restart, "the server crashed", server_crashed},
     {"server-stopped", Severity::error, Verdict::stopped, Action::restart, "the server was stopped", server_stopped},
     {"server-frozen", Severity::error, Verdict::broken, Action::resume, "the server's process is stopped by a signal",
      server_frozen},
@@ -471,8 +471,8 @@ constexpr Rule kReachRules[] = {
      access_denied},
     {"connections-exhausted", Severity::critical, Verdict::unknown, Action::nothing, "no connection is left",
      connections_exhausted},
-    {"server-unreachable", Severity::error, Verdict::unknown, Action::nothing, "nobody answers, and why is not known",
-     unreachable},
+    {"server-unreachable", Severity::error, Verdict::unknown, Action::nothing,
+     "no server answers, and why is not known", unreachable},
     {"server-outside-agent", Severity::error, Verdict::broken, Action::nothing,
      "a server runs on the data directory that its agent did not start", outside_agent},
     {"agent-gone", Severity::error, Verdict::broken, Action::nothing, "a member is not supervised", agent_gone},

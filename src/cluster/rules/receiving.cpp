@@ -84,8 +84,8 @@ std::string remedy_for_refusal(const View& view, const MemberFacts& m) {
 std::string or_by_gtid(const View& view, const MemberFacts& m, const Following& f) {
   const std::string repair = view.command("repair", &m);
   if (f.uses_gtid != false || view.cluster.engine == Engine::postgres) return repair;
-  return fmt::format("it reads by file and offset; by GTID it may go on, on {}: {}; else {}", name(m), use_gtid(view),
-                     repair);
+  return fmt::format("it reads by file and offset; by GTID it may continue, on {}: {}; else {}", name(m),
+                     use_gtid(view), repair);
 }
 
 /// The member that it follows; null when that is none of this cluster, or cannot be identified.
@@ -207,7 +207,7 @@ std::vector<Finding> upstream_unreachable(const View& view) {
           .remedy = fmt::format("look at the error log of {} for what it says when {} connects; then {}", name(*source),
                                 name(m), view.command("triage"))};
     return Finding{
-        .summary = fmt::format("{} cannot reach {}", name(m), f.upstream.empty() ? "whom it follows" : f.upstream),
+        .summary = fmt::format("{} cannot reach {}", name(m), f.upstream.empty() ? "its source" : f.upstream),
         .evidence = {fmt::format("receiver {} [{}] {}", f.receive_state, f.receive_errno, first_line(f.receive_error))},
         .remedy = "see that the source runs and the network between them works, then " + view.command("triage")};
   });

@@ -56,12 +56,12 @@ std::vector<Finding> apply_error(const View& view) {
         break;
       case 1950:
         what = noted_late(view.cluster.engine, m)
-                   ? "it died before it noted that it had applied a statement, and asks for it again"
+                   ? "it crashed before it noted that it had applied a statement, and asks for it again"
                    : "a transaction comes out of order: it has local ones of its own";
         break;
       case 1205:
       case 1213:
-        what = "a lock was held too long by somebody else";
+        what = "a lock was held too long by another session";
         break;
       case 1594:
         what = "its relay log cannot be read";
@@ -126,21 +126,20 @@ std::vector<Finding> thread_stopped(const View& view) {
                      .evidence = {"pg_is_wal_replay_paused() is true"},
                      .remedy = view.command("repair", &m)};
     }
-    return Finding{
-        .summary = fmt::format("{} has {} stopped, without an error: somebody stopped it and it stays so", name(m),
-                               receiver && applier ? "its receiver and applier"
-                               : receiver          ? "its receiver"
-                                                   : "its applier"),
-        .evidence = {fmt::format("receiver {}, applier {}, no error number", f.receiving == true ? "on" : "off",
-                                 f.applying == true ? "on" : "off")},
-        .remedy = view.command("repair", &m)};
+    return Finding{.summary = fmt::format("{}: {} stopped without an error, probably by hand", name(m),
+                                          receiver && applier ? "its receiver and applier are"
+                                          : receiver          ? "its receiver is"
+                                                              : "its applier is"),
+                   .evidence = {fmt::format("receiver {}, applier {}, no error number",
+                                            f.receiving == true ? "on" : "off", f.applying == true ? "on" : "off")},
+                   .remedy = view.command("repair", &m)};
   });
 }
 
 std::vector<Finding> state_unknown(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.receiving && f.applying) return {};
-    return Finding{.summary = name(m) + " does not tell the state of its replication",
+    return Finding{.summary = name(m) + " does not report the state of its replication",
                    .evidence = {first_line(m.error)},
                    .remedy = "see that the account may read it (REPLICA MONITOR, REPLICATION CLIENT, pg_monitor)"};
   });
@@ -154,7 +153,7 @@ std::vector<Finding> role_unknown(const View& view) {
     if (!m.reachable() || told) return {};
     return Finding{
         .members = {},
-        .summary = name(m) + " answers, but does not tell its role: nothing is known of its replication",
+        .summary = name(m) + " answers, but does not report its role: nothing is known of its replication",
         .evidence = {first_line(m.error)},
         .remedy = "see that the account may read it (REPLICA MONITOR, REPLICATION CLIENT, pg_monitor), then " +
                   view.command("triage")};
@@ -174,18 +173,18 @@ std::vector<Finding> detached(const View& view) {
     if (view.leader() == &m)
       return Finding{.members = {},
                      .summary = name(m) +
-                                " takes writes, but its agent will start it as a replica: nobody has told it "
-                                "that it was promoted",
+                                " accepts writes, but its agent will start it as a replica: it does not "
+                                "know that it was promoted",
                      .evidence = {"its agent starts it as a replica"},
-                     .remedy = view.command("repair") + ", which tells its agent so",
+                     .remedy = view.command("repair") + ", which reports this to its agent",
                      .severity = Severity::warning,
                      .verdict = Verdict::healthy,
                      .action = Action::nothing};
     return Finding{
         .members = {},
-        .summary = name(m) + " should follow, but follows nobody",
+        .summary = name(m) + " should follow, but follows no source",
         .evidence = {m.role_wanted == MemberRole::replica ? "its agent starts it as a replica"
-                                                          : "it is read-only while another member takes writes"},
+                                                          : "it is read-only while another member accepts writes"},
         .remedy = view.command("repair", &m)};
   });
 }
@@ -193,7 +192,7 @@ std::vector<Finding> detached(const View& view) {
 std::vector<Finding> filters(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.filters.empty()) return {};
-    return Finding{.summary = name(m) + " filters what it replicates: it is no copy of the primary",
+    return Finding{.summary = name(m) + " filters what it replicates: it is not a copy of the primary",
                    .evidence = f.filters,
                    .remedy = "take the filters out of its configuration, then " + view.command("repair", &m),
                    .blocks = {"failover to " + name(m)}};
@@ -302,12 +301,13 @@ constexpr Rule kReplicationRules[] = {
     {"replica-settings-too-small", Severity::error, Verdict::broken, Action::resume,
      "a standby has stopped replaying, for its settings are lower than the primary's", settings_too_small},
     {"replica-thread-stopped", Severity::error, Verdict::stopped, Action::resume,
-     "replication was stopped and nobody started it again", thread_stopped},
-    {"member-role-unknown", Severity::error, Verdict::unknown, Action::nothing, "a member does not tell its role",
+     "replication was stopped and not started again", thread_stopped},
+    {"member-role-unknown", Severity::error, Verdict::unknown, Action::nothing, "a member does not report its role",
      role_unknown},
     {"replica-state-unknown", Severity::error, Verdict::broken, Action::nothing, "replication state could not be read",
      state_unknown},
-    {"replica-detached", Severity::error, Verdict::broken, Action::resume, "a replica follows nobody", detached},
+    {"replica-detached", Severity::error, Verdict::broken, Action::resume, "a replica has no source configured",
+     detached},
     {"replica-filters", Severity::error, Verdict::broken, Action::nothing, "a replica leaves data out", filters},
     {"replica-writable", Severity::error, Verdict::broken, Action::resume, "a replica accepts writes", writable},
     {"replica-lagging", Severity::error, Verdict::catching_up, Action::nothing, "a replica is far behind", lagging},
@@ -318,7 +318,7 @@ constexpr Rule kReplicationRules[] = {
      without_gtid},
     {"replica-silent", Severity::error, Verdict::broken, Action::resume, "a replica receives nothing and says 0 lag",
      silent},
-    {"replica-half-open", Severity::error, Verdict::healthy, Action::nothing, "a replica holds on to a dead connection",
+    {"replica-half-open", Severity::error, Verdict::healthy, Action::nothing, "a replica keeps a broken connection",
      half_open},
 };
 

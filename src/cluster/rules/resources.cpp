@@ -30,7 +30,7 @@ std::vector<Finding> disk_full(const View& view) {
                                        no_bytes(v) ? size_text(v.free) + " free" : "no inode free"),
                 .evidence = {fmt::format("{}: {} of {} free, {} of {} inodes", v.path, size_text(v.free),
                                          size_text(v.total), v.inodes_free, v.inodes)},
-                .remedy = "make room on " + v.path + " (never delete WAL or binary logs by hand); then " +
+                .remedy = "free space on " + v.path + " (never delete WAL or binary logs by hand); then " +
                           view.command("triage"),
                 .blocks = {"repair of " + m.member.str()}};
       if (&m == view.leader()) f.severity = Severity::critical;
@@ -56,11 +56,11 @@ std::vector<Finding> disk_unseen(const View& view) {
     const bool told_nothing = m.agent == true && !m.server_state.empty() && m.volumes.empty();
     if (!no_agent && !told_nothing) continue;
     f.members.push_back(m.member);
-    f.evidence.push_back(m.member.str() + (no_agent ? ": has no agent" : ": its agent could not tell"));
+    f.evidence.push_back(m.member.str() + (no_agent ? ": has no agent" : ": its agent could not say"));
   }
   if (f.members.empty()) return {};
-  f.summary = fmt::format("nobody looks at the disks of {} member{}: whether they fill is not known", f.members.size(),
-                          f.members.size() > 1 ? "s" : "");
+  f.summary = fmt::format("the disks of {} member{} are not monitored: whether they fill is not known",
+                          f.members.size(), f.members.size() > 1 ? "s" : "");
   return {std::move(f)};
 }
 
@@ -73,11 +73,11 @@ std::vector<Finding> disk_filling(const View& view) {
       if (left > 0) {
         found.push_back(
             {.members = {m.member},
-             .summary = fmt::format("{} will have a full disk under its {} in {}, if it goes on like this",
+             .summary = fmt::format("{} will have a full disk under its {} in {}, if it continues to fill like this",
                                     m.member.str(), v.purpose, span_text(left)),
              .evidence = {fmt::format("{}: {} free, and {:.1f} MiB less each minute of the last {:.0f} s", v.path,
                                       size_text(v.free), *v.growth * 60 / kMiB, v.growth_seconds)},
-             .remedy = "find out what grows on " + v.path + " and make room; then " + view.command("triage")});
+             .remedy = "find out what grows on " + v.path + " and free space there; then " + view.command("triage")});
         continue;
       }
       const bool few_bytes = v.free * 20 < v.total && v.free < 10 * kGiB;
@@ -85,10 +85,10 @@ std::vector<Finding> disk_filling(const View& view) {
       if (!few_bytes && !few_inodes) continue;
       found.push_back({.members = {m.member},
                        .summary = fmt::format(
-                           "{} has little room left under its {}: {}", m.member.str(), v.purpose,
+                           "{} has little space left under its {}: {}", m.member.str(), v.purpose,
                            few_bytes ? size_text(v.free) + " free" : fmt::format("{} inodes free", v.inodes_free)),
                        .evidence = {fmt::format("{}: {} of {} free", v.path, size_text(v.free), size_text(v.total))},
-                       .remedy = "make room on " + v.path + ", or give it a larger disk"});
+                       .remedy = "free space on " + v.path + ", or give it a larger disk"});
     }
   }
   return found;
@@ -180,7 +180,7 @@ std::vector<Finding> clock(const View& view) {
 constexpr Rule kResourceRules[] = {
     {"disk-full", Severity::error, Verdict::broken, Action::nothing, "a disk is full", disk_full},
     {"disk-filling", Severity::warning, Verdict::healthy, Action::nothing, "a disk will be full soon", disk_filling},
-    {"disk-unseen", Severity::info, Verdict::healthy, Action::nothing, "nobody looks at a disk", disk_unseen},
+    {"disk-unseen", Severity::info, Verdict::healthy, Action::nothing, "a disk is not monitored", disk_unseen},
     {"transaction-id-age", Severity::warning, Verdict::healthy, Action::nothing, "transaction ids run out", id_age},
     {"page-checksum-failures", Severity::error, Verdict::broken, Action::reseed, "pages on disk are damaged",
      checksum_failures},

@@ -19,8 +19,7 @@ std::vector<Finding> same_server(const View& view) {
     if (m.same_as.empty()) return {};
     return Finding{
         .members = {MemberName(m.same_as), m.member},
-        .summary =
-            fmt::format("{} and {} are one and the same server: nobody has looked at the second", m.same_as, name(m)),
+        .summary = fmt::format("{} and {} are one and the same server: the second was not checked", m.same_as, name(m)),
         .evidence = {"both name the same host, port, data directory and start"},
         .remedy = "correct host, port and socket of one of them in the DatabaseCluster, then " + view.command("triage"),
         .blocks = {"repair", "failover"},
@@ -89,7 +88,8 @@ std::vector<Finding> gtid_mode(const View& view) {
     if (!m.reachable() || m.gtid_mode != false) return {};
     return Finding{
         .members = {},
-        .summary = name(m) + " does not give every transaction a GTID: nobody can prove who has what",
+        .summary =
+            name(m) + " does not give every transaction a GTID: which member has which transactions cannot be proven",
         .evidence = {"gtid_mode is not ON"},
         .remedy = "switch gtid_mode on, in steps (holdfast explain gtid-mode-off), then " + view.command("triage"),
         .blocks = {"repair", "failover"}};
@@ -226,7 +226,7 @@ std::vector<Finding> galera_options(const View& view) {
     };
     const bool split = is("pc.ignore_sb", "true"), alone = is("pc.ignore_quorum", "true"), mute = is("pc.weight", "0");
     if (!split && !alone && !mute) return {};
-    f.summary = split || alone ? name(m) + " goes on alone when the network breaks: two halves may both take writes"
+    f.summary = split || alone ? name(m) + " continues alone when the network breaks: two halves may both accept writes"
                                : name(m) + " has no vote: the others may lose their majority though it is there";
     f.remedy = fmt::format("SET GLOBAL wsrep_provider_options='{}' on {} and in its configuration; then {}",
                            split   ? "pc.ignore_sb=false"

@@ -215,10 +215,9 @@ Finding beside_replica(const View& view, const MemberFacts& m, const Following& 
                                          : ", stopped");
   if (!ours) f.evidence.push_back(source.how());
   f.severity = broken ? Severity::error : ours || !runs(stream) ? Severity::info : Severity::warning;
-  f.remedy = broken
-                 ? fmt::format("mend it, or let {} remove it ({})", view.command("repair", &m), removal(view, stream))
-                 : fmt::format("if it is not meant: {} on {}; then {}", removal(view, stream), name(m),
-                               view.command("triage"));
+  f.remedy = broken ? fmt::format("fix it, or let {} remove it ({})", view.command("repair", &m), removal(view, stream))
+                    : fmt::format("if it is not meant: {} on {}; then {}", removal(view, stream), name(m),
+                                  view.command("triage"));
   return f;
 }
 

@@ -45,7 +45,7 @@ std::vector<Finding> forgotten_transactions(const View& view) {
     const bool postgres = view.cluster.engine == Engine::postgres;
     return Finding{
         .members = {},
-        .summary = fmt::format("{} has {} nobody ends, the oldest for {}: {}", name(m),
+        .summary = fmt::format("{} has {}, the oldest open for {}: {}", name(m),
                                prepared ? fmt::format("{} prepared transaction{}", prepared, prepared > 1 ? "s" : "")
                                         : fmt::format("{} open transaction{}", idle, idle > 1 ? "s" : ""),
                                span_text(worst->seconds), worst->id),
@@ -82,7 +82,7 @@ std::vector<Finding> archiver_hangs(const View& view) {
 constexpr Rule kWaitingRules[] = {
     {"semi-sync-nobody", Severity::warning, Verdict::healthy, Action::nothing, "no replica acknowledges commits",
      nobody_acknowledges},
-    {"transaction-forgotten", Severity::warning, Verdict::healthy, Action::nothing, "a transaction nobody ends",
+    {"transaction-forgotten", Severity::warning, Verdict::healthy, Action::nothing, "a transaction is left open",
      forgotten_transactions},
     {"archiving-stalled", Severity::warning, Verdict::healthy, Action::nothing, "the archiver hangs without failing",
      archiver_hangs},

@@ -46,7 +46,7 @@ Result<LogFiles> read_index(const std::string& data_dir, const std::string& inde
     if (line.empty()) continue;
     const auto number = log_number(line);
     if (line.find('\0') != std::string::npos || !number)
-      return bad_index(index + " holds a line that names no log file");
+      return bad_index(index + " holds a line that does not name a log file");
     if (*number <= previous && !files.paths.empty()) return bad_index(index + " is not in order");
     previous = *number;
     std::string path = resolve(data_dir, line);

@@ -126,7 +126,7 @@ class PositionReader {
     const Scan& last = read.front().scan;
     if (reading.unknown.empty()) {
       if (last.end == Scan::End::rotated)
-        reading.unknown = fmt::format("{} goes on in {}, which is not there", paths.back(), last.next_file);
+        reading.unknown = fmt::format("{} continues in {}, which is not there", paths.back(), last.next_file);
       else if (!last.in_use && last.end != Scan::End::closed)
         reading.unknown = fmt::format("{} was closed, yet its end is missing{}{}", paths.back(),
                                       last.tail.empty() ? "" : ": ", last.tail);
@@ -156,7 +156,7 @@ class PositionReader {
     const FileScan& newer = read[read.size() - 2];
     if (older.scan.end == Scan::End::rotated && older.scan.next_file != name_of(newer.path) &&
         older.scan.next_file != newer.path)
-      reading.unknown = fmt::format("{} goes on in {}, not in {}", older.path, older.scan.next_file, newer.path);
+      reading.unknown = fmt::format("{} continues in {}, not in {}", older.path, older.scan.next_file, newer.path);
     else if (older.scan.end != Scan::End::rotated && older.scan.end != Scan::End::closed && older.scan.in_use)
       reading.unknown = fmt::format("{} has no list of GTIDs, and {} has no end", newer.path, older.path);
   }

@@ -91,7 +91,7 @@ TEST_F(BinlogPositionTest, WhatSpeaksAgainstItMakesItUnknownAndKeepsALowerBound)
   EXPECT_EQ(read().at_least->text, "0-1-3");
   fs::remove(path("binlog.000002"));
   put("binlog.index", "./binlog.000001\n");
-  EXPECT_NE(read().unknown.find("goes on in binlog.000002"), std::string::npos) << read().unknown;
+  EXPECT_NE(read().unknown.find("continues in binlog.000002"), std::string::npos) << read().unknown;
   fs::remove(path("binlog.index"));
   EXPECT_FALSE(read().position);
   EXPECT_FALSE(read().at_least);
@@ -151,7 +151,7 @@ TEST_F(BinlogPositionTest, AFifoNeverBlocks) {
   two_files();
   fs::remove(path("binlog.000002"));
   ASSERT_EQ(::mkfifo(path("binlog.000002").c_str(), 0600), 0);
-  EXPECT_NE(read().unknown.find("no regular file"), std::string::npos) << read().unknown;
+  EXPECT_NE(read().unknown.find("not a regular file"), std::string::npos) << read().unknown;
   fs::remove(path("binlog.index"));
   ASSERT_EQ(::mkfifo(path("binlog.index").c_str(), 0600), 0);
   EXPECT_FALSE(read().position);

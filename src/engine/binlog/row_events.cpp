@@ -315,7 +315,7 @@ Result<RowsEvent> parse_rows_event(const Format& format, uint8_t type, ByteSpan 
     // Partition numbers stand here, and nothing that says what the rows are.
     reader.take(extra - 2);
   }
-  if (reader.packed() != map.columns.size()) return unreadable("rows and table map tell of different columns");
+  if (reader.packed() != map.columns.size()) return unreadable("rows and table map have different columns");
   for (int i = 0; i < (update ? 2 : 1); ++i) {
     const ByteSpan present = reader.take((map.columns.size() + 7) / 8);
     if (!reader.ok()) return unreadable("a row event is cut short");

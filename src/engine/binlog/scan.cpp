@@ -128,8 +128,8 @@ std::optional<uint64_t> Scanner::later_event() {
 
 bool Scanner::cut(std::string tail, End end) {
   if (const auto later = later_event())
-    return trouble(fmt::format("{}, yet a whole event stands at offset {}: damage, not an end", tail, *later));
-  if (options_.deadline.passed() || options_.stop.stop_requested()) return trouble("there was no time to go on");
+    return trouble(fmt::format("{}, yet a whole event is at offset {}: damage, not an end", tail, *later));
+  if (options_.deadline.passed() || options_.stop.stop_requested()) return trouble("there was no time to continue");
   return stop_at(end, std::move(tail));
 }
 
@@ -233,7 +233,7 @@ bool Scanner::outside(const EventHeader& header, ByteSpan body) {
       break;
     default:
       if (header.flags & 0x80) break;  // to be ignored by those who do not know it
-      return trouble(fmt::format("an event of type {} stands outside of any transaction", header.type));
+      return trouble(fmt::format("an event of type {} is outside of any transaction", header.type));
   }
   scan_.valid_end = at_ + header.size;
   return true;
@@ -321,7 +321,7 @@ bool Scanner::inside(const EventHeader& header) {
 
 bool Scanner::step() {
   if ((++events_ & 0xfff) == 0 && (options_.deadline.passed() || options_.stop.stop_requested()))
-    return trouble("there was no time to go on");
+    return trouble("there was no time to continue");
   ByteSpan head = window_.peek(at_, kHeaderSize);
   if (head.empty()) {
     auto read = window_.view(at_, kHeaderSize);
@@ -378,7 +378,7 @@ void Scanner::check_last_groups() {
       }
     }
     if (options_.deadline.passed() || options_.stop.stop_requested())
-      return void(trouble("there was no time to go on"));
+      return void(trouble("there was no time to continue"));
     at += header->size;
   }
 }

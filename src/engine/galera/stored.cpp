@@ -77,7 +77,7 @@ Result<Grastate> parse_grastate(std::string_view text) {
   std::string why;
   each_line(text, [&](const Line& line) {
     const auto once = [&](bool& seen) {
-      if (std::exchange(seen, true)) why = fmt::format("{} stands in it twice", line.key);
+      if (std::exchange(seen, true)) why = fmt::format("{} is in it twice", line.key);
     };
     if (line.key == "version") {
       once(version);

@@ -106,7 +106,7 @@ std::string catalogue_expression(std::string_view text) {
 DumpNote generated_differs(const TableName& name) {
   return {
       "generated.differs", name.text(),
-      fmt::format("generated columns of table {} are not what their expressions give: a restore computes them anew, "
+      fmt::format("generated columns of table {} are not what their expressions give: a restore computes them again, "
                   "or the server refuses its rows",
                   name.text())};
 }

@@ -82,7 +82,7 @@ void take_open_transactions(cluster::MemberFacts& facts, const std::vector<Trans
     else if (const auto found = asleep.find(one.session); found != asleep.end())
       facts.open_transactions.push_back({"of session " + std::to_string(one.session), false, found->second});
   }
-  note(facts, "transactions nobody works on", std::to_string(facts.open_transactions.size()),
+  note(facts, "idle open transactions", std::to_string(facts.open_transactions.size()),
        "SQL information_schema.INNODB_TRX");
 }
 

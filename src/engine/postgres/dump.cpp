@@ -52,7 +52,7 @@ class ReplayPause {
   static Result<std::unique_ptr<ReplayPause>> begin(sql::PostgresConnection& connection, std::stop_token stop) {
     auto state = TRY(connection.query("SELECT pg_get_wal_replay_pause_state() AS s", soon(), stop));
     if (state.text("s") != "not paused") {
-      return fail(ErrorClass::refused, "engine.replay_paused", "somebody has paused WAL replay on this standby",
+      return fail(ErrorClass::refused, "engine.replay_paused", "WAL replay is paused on this standby",
                   "SELECT pg_wal_replay_resume(), or name another member with -i");
     }
     TRY(connection.query("SELECT pg_wal_replay_pause()", soon(), stop));

@@ -239,7 +239,7 @@ void note_write_path(MemberFacts& facts) {
        "SQL pg_stat_activity");
 }
 
-/// Commits that wait for a standby, and transactions nobody works on.
+/// Commits that wait for a standby, and idle open transactions.
 void take_sessions(MemberFacts& facts, Ask& ask) {
   auto rows = ask.if_allowed("transactions",
                              R"sql(
@@ -260,7 +260,7 @@ void take_sessions(MemberFacts& facts, Ask& ask) {
       facts.open_transactions.push_back({what == "idle" ? "of session " + id : id, what == "prepared", age});
   }
   note_write_path(facts);
-  note(facts, "transactions nobody works on", std::to_string(facts.open_transactions.size()),
+  note(facts, "idle open transactions", std::to_string(facts.open_transactions.size()),
        "SQL pg_prepared_xacts, pg_stat_activity");
 }
 

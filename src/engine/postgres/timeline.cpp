@@ -26,7 +26,7 @@ Result<position::TimelineHistory> parse_history(uint32_t timeline, std::string_v
   };
   auto history = position::TimelineHistory::parse(text);
   if (!history) return bad(history.error().message);
-  if (history->entries.empty()) return bad("it names no timeline");
+  if (history->entries.empty()) return bad("it has no timeline");
   if (history->entries.back().timeline >= timeline) return bad("its timelines do not rise");
   return history;
 }

@@ -210,7 +210,7 @@ Walker::Step Walker::record() {
   size_t offset = at_ % block;
   if (offset == 0) {
     offset = header_size(current);
-    if (get<uint16_t>(current, 2) & kFirstIsContinuation) return no_more("a page that goes on with another record");
+    if (get<uint16_t>(current, 2) & kFirstIsContinuation) return no_more("a page that continues with another record");
   }
   if (offset < header_size(current)) return give_up(fmt::format("{} lies inside a page header", lsn_text(at_)));
   const Lsn start = at_ - at_ % block + offset;
@@ -230,7 +230,7 @@ Walker::Step Walker::record() {
     gathered_ = place;
     if (record_.size() == length) break;
     if ((record_.size() & 0xfffff) < block && (options_.deadline.passed() || options_.stop.stop_requested()))
-      return give_up("there was no time to go on");
+      return give_up("there was no time to continue");
     if (record_.size() >= kRecordHeader && get<uint64_t>(record_, 8) != last_start_ && last_start_ != 0)
       return no_more("a record that does not follow the one before");
     current = page(place);
@@ -350,7 +350,7 @@ WalWalk Walker::walk(const WalPiece& piece, const std::function<void(const WalIt
   }
   while (at_ < piece.to) {
     if ((records_ & 0xfff) == 0xfff && (options_.deadline.passed() || options_.stop.stop_requested())) {
-      walk.unknown = fmt::format("there was no time to go on behind {}", lsn_text(end_));
+      walk.unknown = fmt::format("there was no time to continue behind {}", lsn_text(end_));
       break;
     }
     const Step step = record();
@@ -389,7 +389,7 @@ WalReading Walker::run() {
   Step step;
   while ((step = record()) == Step::record)
     if ((records_ & 0xfff) == 0 && (options_.deadline.passed() || options_.stop.stop_requested())) {
-      step = give_up("there was no time to go on");
+      step = give_up("there was no time to continue");
       break;
     }
   if (step == Step::trouble) return unknown(fmt::format("after {}: {}", lsn_text(end_), trouble_));
@@ -402,7 +402,7 @@ WalReading Walker::run() {
   if (const auto more = beyond())
     return unknown(
         fmt::format("valid WAL ends at {} ({}), yet there is {}: damage, not an end", lsn_text(end_), why, *more));
-  if (options_.deadline.passed() || options_.stop.stop_requested()) return unknown("there was no time to go on");
+  if (options_.deadline.passed() || options_.stop.stop_requested()) return unknown("there was no time to continue");
   why_ = why;
   WalEnd end = so_far();
   const Part* applied = part_of(control_.minimum_recovery_timeline);

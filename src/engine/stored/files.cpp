@@ -37,11 +37,11 @@ Result<sys::Fd> open_regular(const std::string& path) {
   sys::Fd handle = TRY(sys::open_file(path, O_PATH));
   struct stat info{};
   if (::fstat(handle.get(), &info) != 0) return fail(sys::errno_error(errno, "stat " + path));
-  if (!S_ISREG(info.st_mode)) return fail(ErrorClass::failed, "stored.not_a_file", path + " is no regular file");
+  if (!S_ISREG(info.st_mode)) return fail(ErrorClass::failed, "stored.not_a_file", path + " is not a regular file");
   sys::Fd fd(reopen(handle.get(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
   if (!fd) return fail(sys::errno_error(errno, "open " + path));
   if (::fstat(fd.get(), &info) != 0) return fail(sys::errno_error(errno, "stat " + path));
-  if (!S_ISREG(info.st_mode)) return fail(ErrorClass::failed, "stored.not_a_file", path + " is no regular file");
+  if (!S_ISREG(info.st_mode)) return fail(ErrorClass::failed, "stored.not_a_file", path + " is not a regular file");
   return fd;
 }
 

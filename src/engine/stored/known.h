@@ -32,7 +32,7 @@ class Known {
 
  private:
   std::optional<T> value_;
-  std::string why_ = "nobody has looked";
+  std::string why_ = "not checked";
 };
 
 }  // namespace holdfast::engine::stored

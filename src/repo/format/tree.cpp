@@ -172,7 +172,7 @@ Result<Tree> parse_tree(std::string_view json) {
         read_member(reader, name, node);
       }
       if (!reader.ok()) break;
-      if (!name_is_safe(node.name)) reader.reject("a name no directory can hold");
+      if (!name_is_safe(node.name)) reader.reject("a name that is not allowed in a directory");
       if (!tree.nodes.empty() && tree.nodes.back().name >= node.name) reader.reject("names out of order");
       tree.nodes.push_back(std::move(node));
     }

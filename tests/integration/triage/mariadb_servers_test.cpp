@@ -49,7 +49,7 @@ std::vector<Fault> faults() {
        .authority = "provable 0",
        .undo = [](Patient& p) { p.restore(); },
        .repair = {"repair.needs_operator"}},
-      {.name = "killed, and whom it follows forgotten",
+      {.name = "killed, and its source forgotten",
        .inject =
            [](Patient& p) {
              p.kill(1);

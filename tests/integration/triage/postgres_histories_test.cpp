@@ -14,7 +14,7 @@ using std::chrono::seconds;
 
 void promote(Patient& p) {
   p.sql(1, {"SELECT pg_promote(false)"});
-  await("it takes writes", [&] { return p.sql(1, {"SELECT pg_is_in_recovery()"}) == "f"; }, seconds(60));
+  await("it accepts writes", [&] { return p.sql(1, {"SELECT pg_is_in_recovery()"}) == "f"; }, seconds(60));
 }
 
 void role(Patient& p, const char* role, int i = 1) {
