@@ -92,7 +92,7 @@ class AgentMember : public engine::MemberControl {
     return done(ask("initialise", Value::object({{"from", "empty"}}), deadline));
   }
   Status initialise_copy(const std::string& from, Deadline deadline) override {
-    return done(ask("initialise", Value::object({{"from", "copy"}, {"path", from}}), deadline));
+    return done(ask("initialise", Value::object({{"from", "copy"}, {"donor", from}}), deadline));
   }
   Status initialise_basebackup(Deadline deadline) override {
     return done(ask("initialise", Value::object({{"from", "basebackup"}}), deadline));
