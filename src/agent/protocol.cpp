@@ -54,7 +54,7 @@ constexpr RequestKind kRequests[] = {
     {"backup_stream", Effect::looks, Right::copy, 2, true, "", "",
      "MariaDB, Galera: a physical backup of the running server (mbstream) in frames; the last one has the result."},
 
-    {"tree", Effect::looks, Right::operate, 2, true, "directory", "",
+    {"tree", Effect::looks, Right::copy, 2, true, "directory", "",
      "All files of a stopped member's data directory, or of one that was moved aside, with their metadata in frames."},
 
     // The server's process.
@@ -72,7 +72,8 @@ constexpr RequestKind kRequests[] = {
     {"initialise", Effect::changes, Right::operate, 1, false,
      "from: empty, copy, basebackup, donor or rewind, path, donor, side, reserve",
      "method, position, lineage, donor, path, bytes, seconds, donorRestored",
-     "Makes the data directory, or with side its successor beside it."},
+     "Makes the data directory, or with side its successor beside it. A copy is of the stopped member donor, or of the "
+     "directory path of its host; donor is of one that runs."},
     {"discard_side", Effect::changes, Right::operate, 1, false, "", "", "Removes the successor, finished or not."},
     {"swap_side", Effect::changes, Right::operate, 1, false, "", "path",
      "Moves the data directory aside and its successor into its place."},

@@ -18,6 +18,7 @@
 #include "agent/answers.h"
 #include "agent/client.h"
 #include "agent/frames.h"
+#include "agent/tree_copy.h"
 #include "agent/tree_stream.h"
 #include "agent/ways.h"
 #include "net/pki.h"
@@ -91,6 +92,7 @@ TEST(AgentProtocol, ARoleMayAskWhatItIsFor) {
   }
   EXPECT_TRUE(may("backup_stream", Role::agent));
   EXPECT_TRUE(may("donor", Role::agent));
+  EXPECT_TRUE(may("tree", Role::agent));
   EXPECT_FALSE(may("member", Role::agent));
   EXPECT_FALSE(may("stop", Role::agent));
 }
@@ -273,6 +275,93 @@ TEST(AgentTree, IsOfTheMembersOwnDirectoriesOnly) {
   EXPECT_FALSE(answered);
   for (const char* path : {"../x", "a/../b", "/x", "a//b", "."})
     EXPECT_EQ(id_of(entry_from(Value::object({{"path", path}, {"type", "f"}}))), "agent.tree") << path;
+}
+
+/// What unpack_tree() makes of frames that another side sends before it closes the connection. `answer`: bytes that
+/// come before them.
+struct Unpacked {
+  explicit Unpacked(const std::function<void(net::Stream&)>& send, size_t answer = 0) {
+    fs::create_directories(into);
+    auto pair = Pair::make();
+    std::jthread sender([&] {
+      send(*pair.here);
+      pair.here.reset();
+    });
+    std::array<uint8_t, 32> before{};
+    const MutableByteSpan line = MutableByteSpan(before).first(answer);
+    const auto skipped = line.empty() ? Result<size_t>(0) : pair.there->read_some(line, Deadline::in(seconds(5)));
+    EXPECT_EQ(skipped.value_or(0), answer);
+    id = id_of(unpack_tree(*pair.there, into, Deadline::in(seconds(20)), {}));
+  }
+  std::string text(const std::string& path) const {
+    const auto bytes = sys::read_file(into + "/" + path);
+    return bytes ? std::string(as_text(bytes->span())) : bytes.error().id;
+  }
+  const sys::TempDir dir = std::move(*sys::TempDir::create("unpacked"));
+  const std::string into = dir.path() + "/data";
+  std::string id;
+};
+
+/// An entry's frame; `type` and, of a link, where it leads.
+void send_entry(net::Stream& stream, const std::string& path, const std::string& type, const std::string& target = "") {
+  const std::string text =
+      "N" + codec::to_json(Value::object({{"path", path}, {"type", type}, {"mode", 0640}, {"target", target}}));
+  EXPECT_TRUE(write_frame(stream, as_bytes(text), Deadline::in(seconds(5)), {}));
+}
+void send_well_ended(net::Stream& stream) {
+  EXPECT_TRUE(write_end(stream, Value::object({{"ok", true}}), Deadline::in(seconds(5)), {}));
+}
+
+TEST(AgentTree, IsUnpackedAsItWasWithoutWhatIsOfOneServer) {
+  const Member member;
+  member.write("data/auto.cnf", "[auto]\nserver-uuid=1");
+  member.write("data/shop/auto.cnf", "a table's");
+  member.write("data/shop/empty", "");
+  const Unpacked whole(
+      [&](net::Stream& stream) {
+        bool answered = false;
+        EXPECT_TRUE(serve_tree(member.config, false, "", stream, answered, Deadline::in(seconds(20)), {}));
+      },
+      std::string_view("{\"ok\":true}\n").size());
+  EXPECT_EQ(whole.id, "");
+  EXPECT_EQ(whole.text("ibdata1"), std::string(3 << 20, 'x'));
+  EXPECT_EQ(whole.text("shop/t1.ibd"), "rows of t1");
+  EXPECT_EQ(whole.text("shop/auto.cnf"), "a table's");
+  EXPECT_EQ(whole.text("shop/empty"), "");
+  EXPECT_FALSE(fs::exists(whole.into + "/auto.cnf")) << "two servers with one identity";
+}
+
+TEST(AgentTree, ThatIsCutOffOrLeadsElsewhereIsNoCopy) {
+  const auto file = [](net::Stream& stream, const std::string& path) { send_entry(stream, path, "f"); };
+  EXPECT_EQ(Unpacked([&](net::Stream& stream) { file(stream, "ibdata1"); }).id, "agent.cut_off");
+  EXPECT_EQ(Unpacked([&](net::Stream& stream) {
+              file(stream, "ibdata1");
+              const Error error{ErrorClass::failed, "agent.elsewhere", "the disk", "", {}};
+              EXPECT_TRUE(write_end(stream, Value::object({{"ok", false}, {"error", error_value(error)}}),
+                                    Deadline::in(seconds(5)), {}));
+            }).id,
+            "agent.elsewhere");
+  for (const char* path : {"../x", "/etc/x", "a/../../x"})
+    EXPECT_EQ(Unpacked([&](net::Stream& stream) { file(stream, path); }).id, "agent.tree") << path;
+  const Unpacked linked([&](net::Stream& stream) {
+    send_entry(stream, "folder", "l", "/etc");
+    file(stream, "folder/x");
+    send_well_ended(stream);
+  });
+  EXPECT_EQ(linked.id, "agent.data_elsewhere");
+  EXPECT_FALSE(fs::is_symlink(linked.into + "/folder"));
+  const Unpacked twice([&](net::Stream& stream) {
+    file(stream, "a");
+    file(stream, "a");
+    send_well_ended(stream);
+  });
+  EXPECT_NE(twice.id, "");
+  const Unpacked good([&](net::Stream& stream) {
+    file(stream, "a");
+    send_well_ended(stream);
+  });
+  EXPECT_EQ(good.id, "");
+  EXPECT_EQ(good.text("a"), "");
 }
 
 TEST(AgentWays, SqlNeedsAServer) {

@@ -7,6 +7,7 @@
 #include "agent/dir_users.h"
 #include "agent/last_data.h"
 #include "agent/server.h"
+#include "agent/tree_copy.h"
 #include "base/log.h"
 #include "engine/postgres/wal_room.h"
 #include "position/wal.h"
@@ -84,6 +85,10 @@ Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadlin
       TRY_VOID(initialise_empty(config, deadline, stop));
       return result;
     case From::copy: {
+      if (!what.donor.empty()) {
+        TRY_VOID(copy_stopped_peer(config, what.donor, deadline, stop));
+        return result;
+      }
       TRY_VOID(check_unused(what.path));
       const uint64_t needed = detail::bytes_on_disk(config, what.path);
       progress_.expect(needed);

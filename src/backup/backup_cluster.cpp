@@ -71,38 +71,52 @@ std::string settings_path(const std::string& dump_path) {
   return dump_path.substr(0, dump_path.rfind('.')) + ".settings.sql";
 }
 
-Status store_dump(repo::Repository& repository, const BackupRequest& request, const DumpPlace& place,
-                  BackupReport& report, const std::vector<std::string>& remarks, std::atomic<uint64_t>* progress,
-                  const std::function<Status()>& may_commit, std::stop_token stop, bool* source_failed) {
-  const cluster::Member& member = *request.cluster.find(report.member);
+void take_other_nodes(DumpServers& servers, const std::vector<engine::MemberView>& views, std::string_view source) {
+  for (const auto& view : views) {
+    if (view.member->name.str() == source) continue;
+    if (view.known)
+      servers.nodes.push_back(*view.target);
+    else
+      servers.all_nodes = false;
+  }
+}
+
+Status store_dump(repo::Repository& repository, const BackupRequest& request, const DumpServers& servers,
+                  const DumpPlace& place, BackupReport& report, const std::vector<std::string>& remarks,
+                  std::atomic<uint64_t>* progress, const std::function<Status()>& may_commit, std::stop_token stop,
+                  bool* source_failed) {
   engine::DumpRequest dump_request;
   dump_request.engine = request.cluster.engine;
   dump_request.member = report.member;
   dump_request.is_replica = report.from_replica;
-  dump_request.target = engine::member_target(request.cluster, member, request.login);
+  dump_request.target = servers.source;
+  dump_request.primary = servers.primary;
+  dump_request.nodes = servers.nodes;
+  dump_request.all_nodes = servers.all_nodes;
   dump_request.stall_limit = place.stall;
   dump_request.checksums = request.checksums;
-  if (request.cluster.engine == cluster::Engine::galera) {
-    for (const auto& other : request.cluster.members)
-      if (&other != &member) dump_request.nodes.push_back(engine::member_target(request.cluster, other, request.login));
-  }
-  if (const auto* primary = report.primary.empty() ? nullptr : request.cluster.find(report.primary))
-    dump_request.primary = engine::member_target(request.cluster, *primary, request.login);
 
   repo::SnapshotOptions snapshot;
   snapshot.time = place.started;
   snapshot.hostname = request.hostname;
   snapshot.program_version = request.program_version;
+  // Of the source's failures; the repository's have hints of their own.
+  const auto explained = [&](Error error, bool source) {
+    if (source && error.hint.empty())
+      error.hint = fmt::format("no snapshot was made; holdfast triage -c {} shows which members answer",
+                               request.cluster.full_name());
+    return fail(std::move(error).with_context("backing up " + request.cluster.full_name() + " from " + report.member));
+  };
   auto dump = engine::open_dump(dump_request, stop);
   if (!dump) {
     if (source_failed) *source_failed = true;
-    return fail(std::move(dump).error());
+    return explained(std::move(dump).error(), true);
   }
   repo::StreamBackup backup(repository, request.saver, snapshot, stop);
   DumpSource bytes(**dump);
   auto stored = backup.add(place.path, bytes, progress);
   if (source_failed) *source_failed = bytes.failed();
-  TRY(std::move(stored).context("backing up " + request.cluster.full_name() + " from " + report.member));
+  if (!stored) return explained(std::move(stored).error(), bytes.failed());
   report.info = (*dump)->info();
   report.info.remarks.insert(report.info.remarks.end(), remarks.begin(), remarks.end());
   dump->reset();
@@ -141,8 +155,9 @@ Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupR
                                      std::stop_token stop) {
   const repo::Timestamp started = repo::now();
   BackupReport report;
-  auto source = TRY(engine::choose_source(request.cluster, request.login, request.member,
-                                          Deadline::in(std::chrono::seconds(30)), stop));
+  TRY_VOID(engine::check_wanted(request.cluster, request.member));
+  const auto views = engine::look_at_members(request.cluster, request.target_of, engine::kMemberPatience, stop);
+  auto source = TRY(engine::choose_source(request.cluster, views, request.member));
   report.member = source.member->name.str();
   report.from_replica = source.is_replica;
 
@@ -152,8 +167,7 @@ Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupR
   const bool named = !request.member.empty();
   const auto patience = std::chrono::seconds(named ? 60 : 30);
   const engine::LagLimits limits = named ? engine::LagLimits{patience, patience} : engine::LagLimits{};
-  auto caught_up =
-      TRY(engine::catch_up(request.cluster, request.login, *source.member, limits, Deadline::in(patience), stop));
+  auto caught_up = TRY(engine::catch_up(request.cluster.engine, source, views, limits, Deadline::in(patience), stop));
   const bool replica = source.is_replica;
   if (!caught_up.level && replica && !named && caught_up.primary) {
     remarks.push_back(fmt::format("{} {}, so the primary was the source", report.member, caught_up.why));
@@ -164,12 +178,17 @@ Result<BackupReport> back_up_cluster(repo::Repository& repository, const BackupR
     remarks.push_back(fmt::format("{} {}: what was committed last may be missing", report.member, caught_up.why));
   }
 
-  if (report.from_replica && caught_up.primary) report.primary = caught_up.primary->member->name.str();
+  DumpServers servers{*source.target, {}, {}, true};
+  if (report.from_replica && caught_up.primary) {
+    report.primary = caught_up.primary->member->name.str();
+    servers.primary = caught_up.primary->target;
+  }
+  if (request.cluster.engine == cluster::Engine::galera) take_other_nodes(servers, views, report.member);
 
   if (request.dry_run) return report;
   const DumpPlace place{snapshot_folder(request.cluster) + "/" + engine::dump_file_name(request.cluster.engine),
                         "backup", started, engine::DumpRequest{}.stall_limit};
-  TRY_VOID(store_dump(repository, request, place, report, remarks, progress, may_commit, stop));
+  TRY_VOID(store_dump(repository, request, servers, place, report, remarks, progress, may_commit, stop));
   return report;
 }
 

@@ -8,8 +8,10 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/types.h"
@@ -21,8 +23,8 @@ namespace holdfast::backup {
 
 struct BackupRequest {
   cluster::DatabaseCluster cluster;
-  engine::Login login;
-  std::string member;  ///< -i; empty = choose
+  engine::TargetOf target_of;  ///< how its members are reached
+  std::string member;          ///< -i; empty = choose
   repo::SaverOptions saver;
   std::string hostname;  ///< of the snapshot; empty = this host
   std::vector<std::string> extra_tags;
@@ -52,11 +54,23 @@ struct DumpPlace {
   std::chrono::seconds stall;  ///< how long the dump program may be silent
 };
 
+/// The servers that a dump is read from.
+struct DumpServers {
+  sql::Target source;
+  std::optional<sql::Target> primary;  ///< of a replica, when it was found
+  std::vector<sql::Target> nodes;      ///< Galera: the other members that answer
+  bool all_nodes = true;               ///< Galera: every other member is among them
+};
+
+/// Of Galera: nodes and all_nodes, as the members were seen.
+void take_other_nodes(DumpServers& servers, const std::vector<engine::MemberView>& views, std::string_view source);
+
 /// Stores the dump of report.member and fills the report. `source_failed`, when given, is set when the failure is the
 /// member's or the dump program's, not the repository's.
-Status store_dump(repo::Repository& repository, const BackupRequest& request, const DumpPlace& place,
-                  BackupReport& report, const std::vector<std::string>& remarks, std::atomic<uint64_t>* progress,
-                  const std::function<Status()>& may_commit, std::stop_token stop, bool* source_failed = nullptr);
+Status store_dump(repo::Repository& repository, const BackupRequest& request, const DumpServers& servers,
+                  const DumpPlace& place, BackupReport& report, const std::vector<std::string>& remarks,
+                  std::atomic<uint64_t>* progress, const std::function<Status()>& may_commit, std::stop_token stop,
+                  bool* source_failed = nullptr);
 
 /// Nothing becomes visible unless the dump program ended well and its end marker was seen. The repository's index must
 /// be loaded; the caller holds a shared lock, and `may_commit` is asked right before the snapshot is published.

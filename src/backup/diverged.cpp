@@ -12,6 +12,8 @@ std::string diverged_path(const cluster::DatabaseCluster& cluster, const cluster
 
 namespace {
 
+constexpr std::chrono::seconds kPatience{30};
+
 /// What this job has stored before it was cut off.
 Result<std::optional<repo::Snapshot>> stored_before(repo::Repository& repository, const DivergedRequest& request) {
   for (auto& snapshot : TRY(repository.load_snapshots()))
@@ -35,17 +37,25 @@ Result<DivergedReport> dump_diverged(repo::Repository& repository, const Diverge
   if (!snapshot) {
     BackupRequest backup;
     backup.cluster = request.cluster;
-    backup.login = request.login;
     backup.program_version = request.program_version;
     backup.extra_tags = {"job=" + request.job, fmt::format("instance={}", member->ordinal)};
     BackupReport made;
     made.member = request.member;
     const auto view =
-        engine::look_at_member(request.cluster, *member, request.login, Deadline::in(std::chrono::seconds(30)), stop);
+        engine::look_at_member(request.cluster, *member, request.target_of, Deadline::in(kPatience), stop);
+    if (!view.target) {
+      if (stop.stop_requested()) return fail(ErrorClass::interrupted, "interrupted", "stopped; no dump was made");
+      report.undumpable = view.problem;
+      return report;
+    }
     made.from_replica = view.is_replica;
+    DumpServers servers{*view.target, {}, {}, true};
+    if (request.cluster.engine == cluster::Engine::galera)
+      take_other_nodes(servers, engine::look_at_members(request.cluster, request.target_of, kPatience, stop),
+                       request.member);
     const DumpPlace place{report.path, "diverged", time_of_job(request.job), std::chrono::seconds(120)};
     bool undumpable = false;
-    auto stored = store_dump(repository, backup, place, made, {}, nullptr, may_commit, stop, &undumpable);
+    auto stored = store_dump(repository, backup, servers, place, made, {}, nullptr, may_commit, stop, &undumpable);
     if (!stored) {
       if (!undumpable || stop.stop_requested()) return fail(std::move(stored).error());
       report.undumpable = stored.error().message;

@@ -12,7 +12,7 @@ namespace holdfast::backup {
 
 struct DivergedRequest {
   cluster::DatabaseCluster cluster;
-  engine::Login login;
+  engine::TargetOf target_of;  ///< how its members are reached
   std::string member;
   std::string job;  ///< id of the operation: tag job=, and its start is the snapshot's time
   std::string program_version;

@@ -256,7 +256,7 @@ Status copy_to_replicas(Engine engine, std::vector<std::unique_ptr<engine::Membe
   // The primary was filled without a binary log, so no copy carries one that names another member's files.
   engine::MemberControl& primary = *members[0];
   for (size_t i = 1; i < members.size(); ++i) {
-    TRY_VOID(members[i]->initialise_copy(primary.setup().data_dir, Deadline::in(std::chrono::hours(6))));
+    TRY_VOID(members[i]->initialise_copy(primary.setup().name, Deadline::in(std::chrono::hours(6))));
     if (say) say(fmt::format("{}: copied from {}", members[i]->setup().name, primary.setup().name));
   }
   if (position.empty() || engine == Engine::galera) return {};

@@ -125,7 +125,8 @@ struct Aside {
   bool was_running = false;
   bool moved = false;
   std::string path;
-  bool back = false;  // undone: its old data is where it was
+  bool back = false;    // undone: its old data is where it was
+  bool serves = false;  // undone: and its server runs on it again
 };
 
 // Everything as it was: the data directories that were moved aside return, and what ran runs again. One member that
@@ -150,10 +151,38 @@ Status undo(const RestoreRequest& request, std::vector<Aside>& asides) {
   bool first = true;
   for (auto& aside : asides) {  // the primary is the first of them
     if (!aside.was_running || !aside.back) continue;
-    if (note(aside, aside.member->start({.new_cluster = request.engine == Engine::galera && first}, step())))
-      first = false;
+    aside.serves = note(aside, aside.member->start({.new_cluster = request.engine == Engine::galera && first}, step()));
+    if (aside.serves) first = false;
   }
   return result;
+}
+
+/// After an undoing that did not reach every member: what is where, member by member.
+std::string where_data_is(const std::vector<Aside>& asides) {
+  std::string text;
+  for (const auto& aside : asides) {
+    const std::string& name = aside.member->setup().name;
+    text += text.empty() ? "" : "; ";
+    if (aside.serves)
+      text += name + " serves its old data";
+    else if (aside.back)
+      text += name + " has its old data and is down";
+    else if (!aside.path.empty())
+      text += fmt::format("the old data of {} is in {}", name, aside.path);
+    else
+      text += fmt::format("the old data of {} was not moved, or is beside its data directory as *.replaced-TIME", name);
+  }
+  return text;
+}
+
+/// Where the old data was moved, for members that have the new one.
+std::string where_old_data_is(const std::vector<Aside>& asides) {
+  std::string text;
+  for (const auto& aside : asides)
+    if (!aside.path.empty())
+      text += fmt::format("{}the old data of {} is in {}", text.empty() ? "" : "; ", aside.member->setup().name,
+                          aside.path);
+  return text;
 }
 
 }  // namespace
@@ -249,11 +278,12 @@ Result<RestoreReport> restore_cluster(repo::Repository& repository, const Restor
   if (!report) {
     Error error = std::move(report).error();
     if (auto undone = undo(request, asides); !undone) {
-      error.message += "; restoring the old data failed too: " + undone.error().to_string();
+      error.message += fmt::format("; the old data could not be moved back everywhere: {}. {}",
+                                   undone.error().to_string(), where_data_is(asides));
       error.error_class = ErrorClass::needs_operator;
       error.hint =
-          "start what is missing (holdfast lab up for a lab), then holdfast get status; old data that is not back is "
-          "beside the data directory, named *.replaced-TIME";
+          "make the agents that did not answer reachable, then holdfast triage; where the primary serves its old data, "
+          "holdfast repair rebuilds the members that lack it";
       return fail(std::move(error));
     }
     if (error.error_class != ErrorClass::interrupted && error.error_class != ErrorClass::verification_failed)
@@ -268,7 +298,9 @@ Result<RestoreReport> restore_cluster(repo::Repository& repository, const Restor
   if (!serve) {
     Error error = std::move(serve).error();
     error.error_class = ErrorClass::needs_operator;
-    error.hint = "the restored data is in place; holdfast get status shows which member is missing";
+    error.message += "; the restored data is in place on " + primary.setup().name;
+    if (const auto old = where_old_data_is(asides); !old.empty()) error.message += "; " + old;
+    error.hint = "holdfast triage shows which member is missing, holdfast repair rebuilds it from the primary";
     return fail(std::move(error));
   }
   for (auto& aside : asides) {

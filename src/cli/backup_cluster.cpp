@@ -31,7 +31,7 @@ Exit backup_cluster(Context& context) {
   const auto start = std::chrono::steady_clock::now();
   backup::BackupRequest request;
   request.cluster = TRY(selected_cluster(context));
-  request.login = TRY(login_of(context, request.cluster));
+  request.target_of = TRY(targets_of(context, request.cluster));
   request.member = context.options.text("instance");
   request.saver = TRY(saver_options(context.options));
   request.hostname = context.options.text("host");

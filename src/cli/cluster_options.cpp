@@ -58,8 +58,8 @@ Result<DatabaseCluster> selected_cluster(Context& context) {
   return fail(ErrorClass::usage, "cli.no_cluster", fmt::format("no cluster {} is known", selector.cluster), hint);
 }
 
-Result<engine::Login> login_of(const Context& context, const DatabaseCluster& cluster) {
-  return engine::cluster_login(cluster, [&](const std::string& name) { return context.env.get(name); });
+Result<engine::TargetOf> targets_of(const Context& context, const DatabaseCluster& cluster) {
+  return provider::targets_of(cluster, [&](const std::string& name) { return context.env.get(name); });
 }
 
 }  // namespace holdfast::cli

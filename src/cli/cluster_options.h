@@ -7,7 +7,7 @@
 
 #include "cli/context.h"
 #include "cluster/types.h"
-#include "engine/login.h"
+#include "engine/members.h"
 #include "operation/store.h"
 
 namespace holdfast::cli {
@@ -20,8 +20,8 @@ std::shared_ptr<operation::OperationStore> operation_store(const Context& contex
 Result<std::vector<cluster::DatabaseCluster>> known_clusters(Context& context);
 /// The one -c -n -e name. "cli.no_cluster" (usage) lists what there is; more than one fit is "cli.ambiguous_cluster".
 Result<cluster::DatabaseCluster> selected_cluster(Context& context);
-/// Who we are to the cluster's servers.
-Result<engine::Login> login_of(const Context& context, const cluster::DatabaseCluster& cluster);
+/// How the cluster's servers are reached (provider::targets_of), with this caller's environment.
+Result<engine::TargetOf> targets_of(const Context& context, const cluster::DatabaseCluster& cluster);
 
 /// What -c -n -e say about a backup whose cluster need not exist any more.
 struct ClusterSelector {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <sstream>
+#include <thread>
 
 #include "cli/cluster_options.h"
 #include "cli/progress.h"
@@ -41,7 +42,7 @@ Result<Reached> reach(Context& context, const DatabaseCluster& cluster) {
         ErrorClass::refused, "compare.standalone",
         fmt::format("{} is one server; a comparison needs two members", cluster.full_name()),
         "holdfast backup -c " + cluster.full_name() + " --verify=checksums keeps what a restore is compared with");
-  const engine::Login login = TRY(login_of(context, cluster));
+  const auto target_of = TRY(targets_of(context, cluster));
   const auto wanted = context.options.list("instance");
   for (const auto& name : wanted) {
     const bool known = std::ranges::any_of(
@@ -51,16 +52,26 @@ Result<Reached> reach(Context& context, const DatabaseCluster& cluster) {
                   fmt::format("its members are {} to {}", cluster.members.front().name.str(),
                               cluster.members.back().name.str()));
   }
+  std::vector<engine::MemberView> views;
+  for (const auto& member : cluster.members)
+    if (selected(wanted, member)) views.push_back({.member = &member});
+  {
+    std::vector<std::jthread> threads;
+    for (auto& view : views)
+      threads.emplace_back([&] {
+        view = engine::look_at_member(cluster, *view.member, target_of, Deadline::in(engine::kMemberPatience),
+                                      context.stop);
+      });
+  }
+  if (context.stop.stop_requested()) return fail(ErrorClass::interrupted, "sys.interrupted", "interrupted");
   Reached reached;
-  for (const auto& member : cluster.members) {
-    if (!selected(wanted, member)) continue;
-    const auto view = engine::look_at_member(cluster, member, login, Deadline::in(seconds(10)), context.stop);
-    if (context.stop.stop_requested()) return fail(ErrorClass::interrupted, "sys.interrupted", "interrupted");
+  for (const auto& view : views) {
+    const std::string& name = view.member->name.str();
     if (!view.known) {
-      reached.unreached.push_back(fmt::format("{} ({})", member.name.str(), view.problem));
+      reached.unreached.push_back(fmt::format("{} ({})", name, view.problem));
       continue;
     }
-    compare::Source source{member.name.str(), engine::member_target(cluster, member, login)};
+    compare::Source source{name, *view.target};
     const bool first = !view.is_replica && cluster.engine != cluster::Engine::galera;
     reached.sources.insert(first ? reached.sources.begin() : reached.sources.end(), std::move(source));
   }

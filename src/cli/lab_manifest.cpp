@@ -10,11 +10,12 @@ namespace holdfast::cli {
 
 Exit run_lab_manifest(Context& context) {
   const auto cluster = TRY(selected_cluster(context));
-  const engine::Login login = TRY(login_of(context, cluster));
+  const auto target_of = TRY(targets_of(context, cluster));
   const std::string wanted = context.options.text("instance");
   for (const auto& member : cluster.members) {
     if (member.name.str() != wanted && std::to_string(member.ordinal) != wanted) continue;
-    const auto content = TRY(lab::content_of(cluster.engine, engine::member_target(cluster, member, login)));
+    const auto target = TRY(target_of(member, Deadline::in(engine::kMemberPatience), context.stop));
+    const auto content = TRY(lab::content_of(cluster.engine, target));
     codec::Value::Object tables;
     for (const auto& [name, value] : content) {
       tables.emplace_back(name, value);

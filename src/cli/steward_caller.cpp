@@ -24,7 +24,7 @@ steward::Caller steward_caller(Context& context, steward::Observer& observer) {
   copies.open = [&context]() -> Result<std::unique_ptr<steward::CopyRepository>> {
     return std::make_unique<SessionRepository>(TRY(open_repository(context, LockNeed::publish)));
   };
-  copies.login = [&context](const cluster::DatabaseCluster& cluster) { return login_of(context, cluster); };
+  copies.targets = [&context](const cluster::DatabaseCluster& cluster) { return targets_of(context, cluster); };
   copies.program = "holdfast " HOLDFAST_VERSION;
   return {.observer = observer,
           .operations = steward::Operations(operation_store(context)),

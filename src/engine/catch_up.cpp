@@ -17,9 +17,7 @@
 namespace holdfast::engine {
 namespace {
 
-using cluster::DatabaseCluster;
 using cluster::Engine;
-using cluster::Member;
 using std::chrono::milliseconds;
 
 const std::string kNotCompared = "cannot be compared with its primary: ";
@@ -165,30 +163,28 @@ uint64_t count_mariadb_gtids_between(std::string_view have, std::string_view wan
   return count;
 }
 
-Result<CatchUp> catch_up(const DatabaseCluster& cluster, const Login& login, const Member& source,
+Result<CatchUp> catch_up(Engine engine, const MemberView& source, const std::vector<MemberView>& views,
                          const LagLimits& limits, Deadline deadline, std::stop_token stop) {
-  const auto target = member_target(cluster, source, login);
   CatchUp result;
-  if (cluster.engine == Engine::galera) {
-    auto connection = TRY(sql::MariadbConnection::connect(target, deadline, stop));
+  if (engine == Engine::galera) {
+    auto connection = TRY(sql::MariadbConnection::connect(*source.target, deadline, stop));
     TRY(connection.query("SET SESSION wsrep_sync_wait = 1", deadline, stop));
     const auto synced = connection.query("SELECT COUNT(*) FROM information_schema.schemata", deadline, stop);
     result.level = synced.has_value();
     if (!synced) result.why = "did not apply what the cluster had committed: " + synced.error().to_string();
     return result;
   }
-  auto primary = find_primary(cluster, login, deadline, stop);
+  auto primary = find_primary(views);
   if (!primary) {
     result.why = kNotCompared + primary.error().message;
     return result;
   }
-  if (primary->member == &source) {
+  if (primary->member == source.member) {
     result.level = true;
   } else {
-    const auto primary_target = member_target(cluster, *primary->member, login);
-    auto watched = cluster.engine == Engine::postgres
-                       ? watch_postgres(primary_target, target, limits, deadline, stop)
-                       : watch_mysql(cluster.engine == Engine::mysql, primary_target, target, limits, deadline, stop);
+    auto watched = engine == Engine::postgres
+                       ? watch_postgres(*primary->target, *source.target, limits, deadline, stop)
+                       : watch_mysql(engine == Engine::mysql, *primary->target, *source.target, limits, deadline, stop);
     if (watched) {
       result = std::move(*watched);
     } else if (stop.stop_requested()) {

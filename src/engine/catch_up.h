@@ -11,6 +11,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/members.h"
 
@@ -49,9 +50,10 @@ struct CatchUp {
   std::optional<MemberView> primary;  ///< as it was asked; none on Galera, or where none, or more than one, answered
 };
 
-/// Waits until `source` holds everything the cluster had committed when this was called, so that a backup never lacks
-/// what was acknowledged before it began; gives up as `limits` say, at the latest with the deadline.
-Result<CatchUp> catch_up(const cluster::DatabaseCluster& cluster, const Login& login, const cluster::Member& source,
+/// Waits until `source`, which has answered, holds everything the cluster had committed when this was called, so that a
+/// backup never lacks what was acknowledged before it began; gives up as `limits` say, at the latest with the deadline.
+/// `views`: all members as they were seen, `source` among them.
+Result<CatchUp> catch_up(cluster::Engine engine, const MemberView& source, const std::vector<MemberView>& views,
                          const LagLimits& limits, Deadline deadline, std::stop_token stop);
 
 }  // namespace holdfast::engine

@@ -28,7 +28,8 @@ struct DumpRequest {
   sql::Target target;
   /// The primary of a replica: it says what is not replicated. Empty when the target is it, or when it is not known.
   std::optional<sql::Target> primary;
-  std::vector<sql::Target> nodes;         ///< Galera: the other members
+  std::vector<sql::Target> nodes;         ///< Galera: the other members that answer
+  bool all_nodes = true;                  ///< Galera: no other member is missing there
   std::chrono::seconds stall_limit{600};  ///< the program may be silent this long
   bool checksums = false;                 ///< of the tables, in the very snapshot of the dump
 };

@@ -54,6 +54,7 @@ class MemberControl {
   virtual Status stop(Deadline deadline) = 0;
   /// Empty data directory with the administrator's and the replication account.
   virtual Status initialise_empty(Deadline deadline) = 0;
+  /// A copy of the data directory of the stopped member `from`, which may be on another host.
   virtual Status initialise_copy(const std::string& from, Deadline deadline) = 0;
   virtual Status initialise_basebackup(Deadline deadline) = 0;
   /// Moves the data directory away; where to ("" when there was none).

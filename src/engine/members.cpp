@@ -9,7 +9,6 @@
 #include "engine/channels.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
-#include "sql/transport.h"
 
 namespace holdfast::engine {
 namespace {
@@ -129,57 +128,64 @@ bool is_called(const Member& member, const std::string& wanted) {
   return member.name.str() == wanted || std::to_string(member.ordinal) == wanted;
 }
 
-/// The refusal, where the resource lets nobody be asked: a matter of its text, not of the servers.
-Status some_may_be_asked(const DatabaseCluster& cluster, const Login& login, const std::string& wanted) {
+/// The refusal, where no member may be asked: a matter of the cluster's configuration, not of its servers.
+Status some_may_be_asked(const std::vector<MemberView>& views, const std::string& wanted) {
   Status last;
-  for (const auto& member : cluster.members) {
-    if (!wanted.empty() && !is_called(member, wanted)) continue;
-    auto transport = sql::transport_of(member_target(cluster, member, login));
-    if (transport) return {};
-    last = fail(std::move(transport).error().with_context(member.name.str()));
+  for (const auto& view : views) {
+    if (!wanted.empty() && !is_called(*view.member, wanted)) continue;
+    if (!view.refusal) return {};
+    last = fail(Error(*view.refusal).with_context(view.member->name.str()));
   }
   return last;
 }
 
-}  // namespace
+Status ask(const DatabaseCluster& cluster, const TargetOf& target_of, Deadline deadline, const std::stop_token& stop,
+           Look& look) {
+  auto& view = look.view;
+  auto target = target_of(*view.member, deadline, stop);
+  if (!target) {
+    const auto error_class = target.error().error_class;
+    if (error_class == ErrorClass::usage || error_class == ErrorClass::refused) view.refusal = target.error();
+    return fail(std::move(target).error());
+  }
+  view.target = std::move(*target);
+  switch (cluster.engine) {
+    case Engine::mariadb:
+    case Engine::mysql:
+      return look_mysql(cluster, *view.target, deadline, stop, look);
+    case Engine::galera:
+      return look_galera(*view.target, deadline, stop, view);
+    case Engine::postgres:
+      return look_postgres(*view.target, deadline, stop, view);
+  }
+  return {};
+}
 
-namespace {
-
-Look look_at(const DatabaseCluster& cluster, const Member& member, const Login& login, Deadline deadline,
-             std::stop_token stop) {
+Look look_at(const DatabaseCluster& cluster, const Member& member, const TargetOf& target_of, Deadline deadline,
+             const std::stop_token& stop) {
   Look look;
   auto& view = look.view;
   view.member = &member;
   look.facts.member = member.name;
-  const auto target = member_target(cluster, member, login);
-  Status looked;
-  switch (cluster.engine) {
-    case Engine::mariadb:
-    case Engine::mysql:
-      looked = look_mysql(cluster, target, deadline, stop, look);
-      break;
-    case Engine::galera:
-      looked = look_galera(target, deadline, stop, view);
-      break;
-    case Engine::postgres:
-      looked = look_postgres(target, deadline, stop, view);
-      break;
-  }
-  if (!looked) {
-    view.known = view.healthy = false;
-    view.problem = looked.error().to_string();
-  }
+  auto asked = ask(cluster, target_of, deadline, stop, look);
+  if (asked) return look;
+  view.known = view.healthy = false;
+  view.problem = asked.error().to_string();
+  if (asked.error().id == "sql.plain_text") view.refusal = std::move(asked).error();
   return look;
 }
 
-/// Open for writes and fed from elsewhere a member is a primary: cluster/roles.h.
-std::vector<MemberView> look_at_all(const DatabaseCluster& cluster, const Login& login, Deadline deadline,
-                                    const std::stop_token& stop) {
+}  // namespace
+
+// Open for writes and fed from elsewhere a member is a primary: cluster/roles.h.
+std::vector<MemberView> look_at_members(const DatabaseCluster& cluster, const TargetOf& target_of,
+                                        std::chrono::milliseconds per_member, const std::stop_token& stop) {
   std::vector<Look> looks(cluster.members.size());
   {
+    const Deadline deadline = Deadline::in(per_member);
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < looks.size(); ++i) {
-      threads.emplace_back([&, i] { looks[i] = look_at(cluster, cluster.members[i], login, deadline, stop); });
+      threads.emplace_back([&, i] { looks[i] = look_at(cluster, cluster.members[i], target_of, deadline, stop); });
     }
   }
   std::vector<cluster::MemberFacts> facts;
@@ -194,11 +200,9 @@ std::vector<MemberView> look_at_all(const DatabaseCluster& cluster, const Login&
   return views;
 }
 
-}  // namespace
-
-MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, const Login& login, Deadline deadline,
-                          std::stop_token stop) {
-  auto look = look_at(cluster, member, login, deadline, std::move(stop));
+MemberView look_at_member(const DatabaseCluster& cluster, const Member& member, const TargetOf& target_of,
+                          Deadline deadline, std::stop_token stop) {
+  auto look = look_at(cluster, member, target_of, deadline, stop);
   if (!look.view.is_replica || look.facts.read_only != false) return std::move(look.view);
   const std::vector<cluster::MemberFacts> facts = {std::move(look.facts)};
   const cluster::Topology topology(cluster, facts);
@@ -223,12 +227,15 @@ std::string replica_filters(const sql::Rows& status) {
   return filters;
 }
 
-Result<MemberView> choose_source(const DatabaseCluster& cluster, const Login& login, const std::string& wanted,
-                                 Deadline deadline, std::stop_token stop) {
-  if (!wanted.empty() && std::ranges::none_of(cluster.members, [&](const Member& m) { return is_called(m, wanted); }))
-    return fail(ErrorClass::usage, "engine.no_member", fmt::format("{} has no member {}", cluster.full_name(), wanted),
-                "holdfast get status -c " + cluster.full_name());
-  const auto views = look_at_all(cluster, login, deadline, stop);
+Status check_wanted(const DatabaseCluster& cluster, const std::string& wanted) {
+  if (wanted.empty() || std::ranges::any_of(cluster.members, [&](const Member& m) { return is_called(m, wanted); }))
+    return {};
+  return fail(ErrorClass::usage, "engine.no_member", fmt::format("{} has no member {}", cluster.full_name(), wanted),
+              "holdfast get status -c " + cluster.full_name());
+}
+
+Result<MemberView> choose_source(const DatabaseCluster& cluster, const std::vector<MemberView>& views,
+                                 const std::string& wanted) {
   std::string problems;
   size_t primaries = 0;
   const MemberView* best = nullptr;
@@ -245,7 +252,7 @@ Result<MemberView> choose_source(const DatabaseCluster& cluster, const Login& lo
     if (better) best = &view;
   }
   if (!best) {
-    TRY_VOID(some_may_be_asked(cluster, login, wanted));
+    TRY_VOID(some_may_be_asked(views, wanted));
     return fail(ErrorClass::unavailable, "engine.no_source",
                 fmt::format("no member of {} can be backed up from: {}", cluster.full_name(), problems),
                 "holdfast get status shows every member");
@@ -259,16 +266,15 @@ Result<MemberView> choose_source(const DatabaseCluster& cluster, const Login& lo
   return *best;
 }
 
-Result<MemberView> find_primary(const DatabaseCluster& cluster, const Login& login, Deadline deadline,
-                                std::stop_token stop) {
-  std::optional<MemberView> primary;
-  for (auto& view : look_at_all(cluster, login, deadline, stop)) {
+Result<MemberView> find_primary(const std::vector<MemberView>& views) {
+  const MemberView* primary = nullptr;
+  for (const auto& view : views) {
     if (!view.healthy || view.is_replica) continue;
     if (primary) return fail(ErrorClass::refused, "engine.two_primaries", "more than one member is a writer");
-    primary = std::move(view);
+    primary = &view;
   }
   if (!primary) return fail(ErrorClass::unavailable, "engine.no_primary", "no primary can be reached");
-  return std::move(*primary);
+  return *primary;
 }
 
 }  // namespace holdfast::engine

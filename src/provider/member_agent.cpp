@@ -81,7 +81,13 @@ class AgentMember : public engine::MemberControl {
     return done(ask("start", std::move(arguments), deadline, request.isolated));
   }
   Status stop(Deadline deadline) override {
-    auto stopped = done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false, kDeath));
+    auto stopped = stop_once(deadline);
+    if (is_busy(stopped)) {
+      // With a change of ours whose answer nobody waits for any more: a copy, when the caller was interrupted or its
+      // connection was lost.
+      TRY(ask("cancel", Value::object(), Deadline::in(kAgentPatience), false));
+      TRY(sys::wait_until([&] { return !is_busy(stopped = stop_once(deadline)); }, deadline));
+    }
     if (stopped || stopped.error().id == "agent.in_use") return stopped;
     const auto config = config_here();
     if (config && TRY(agent_is_gone(*config)))
@@ -92,7 +98,7 @@ class AgentMember : public engine::MemberControl {
     return done(ask("initialise", Value::object({{"from", "empty"}}), deadline));
   }
   Status initialise_copy(const std::string& from, Deadline deadline) override {
-    return done(ask("initialise", Value::object({{"from", "copy"}, {"path", from}}), deadline));
+    return done(ask("initialise", Value::object({{"from", "copy"}, {"donor", from}}), deadline));
   }
   Status initialise_basebackup(Deadline deadline) override {
     return done(ask("initialise", Value::object({{"from", "basebackup"}}), deadline));
@@ -112,6 +118,10 @@ class AgentMember : public engine::MemberControl {
   }
 
  private:
+  Status stop_once(Deadline deadline) {
+    return done(ask("stop", Value::object({{"mode", "fast"}}), deadline, false, kDeath));
+  }
+  static bool is_busy(const Status& status) { return !status && status.error().id == "agent.busy"; }
   /// Of a member of this machine, whose agent may be gone.
   std::optional<MemberConfig> config_here() const {
     if (member_.agent_socket.empty() || member_.data_dir.empty()) return std::nullopt;

@@ -141,11 +141,8 @@ Result<std::shared_ptr<agent::SqlTunnel>> tunnel_to(const cluster::Member& membe
   return tunnel;
 }
 
-}  // namespace
-
-Result<sql::Target> target_of(const DatabaseCluster& cluster, const cluster::Member& member, Deadline deadline,
-                              std::stop_token stop) {
-  auto target = TRY(client_target_of(cluster, member));
+Result<sql::Target> by_agent_or(sql::Target target, const cluster::Member& member, Deadline deadline,
+                                const std::stop_token& stop) {
   if (member.agent_address.empty() || !target.socket.empty()) return target;
   auto tunnel = tunnel_to(member, deadline, stop);
   // Who may only look at agents, or finds none, asks the servers as any client does.
@@ -156,6 +153,20 @@ Result<sql::Target> target_of(const DatabaseCluster& cluster, const cluster::Mem
   target.peer.reset();  // the socket is ours; who connects to the server's is its agent
   target.keep = *tunnel;
   return target;
+}
+
+}  // namespace
+
+Result<sql::Target> target_of(const DatabaseCluster& cluster, const cluster::Member& member, Deadline deadline,
+                              std::stop_token stop) {
+  return by_agent_or(TRY(client_target_of(cluster, member)), member, deadline, stop);
+}
+
+Result<engine::TargetOf> targets_of(const DatabaseCluster& cluster, const engine::EnvironmentLookup& env) {
+  const auto login = std::make_shared<const engine::Login>(TRY(engine::cluster_login(cluster, env)));
+  return [cluster, login](const cluster::Member& member, Deadline deadline, const std::stop_token& stop) {
+    return by_agent_or(engine::member_target(cluster, member, *login), member, deadline, stop);
+  };
 }
 
 }  // namespace holdfast::provider

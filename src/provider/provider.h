@@ -8,7 +8,10 @@
 #include "base/deadline.h"
 #include "base/result.h"
 #include "cluster/types.h"
+#include "engine/login.h"
+#include "engine/members.h"
 #include "sql/rows.h"
+#include "sys/environment.h"
 
 namespace holdfast::provider {
 
@@ -35,6 +38,9 @@ Result<cluster::DatabaseCluster> select_one(const std::vector<cluster::DatabaseC
 /// (agent/sql_tunnel.h), with "agent.no_server" when the server is down.
 Result<sql::Target> target_of(const cluster::DatabaseCluster& cluster, const cluster::Member& member,
                               Deadline deadline = Deadline::in(std::chrono::seconds(10)), std::stop_token stop = {});
+/// The same for all members, with credentials that are read once, here: what a backup or a comparison is handed.
+Result<engine::TargetOf> targets_of(const cluster::DatabaseCluster& cluster,
+                                    const engine::EnvironmentLookup& env = sys::variable);
 /// The same as clients do: never through an agent.
 Result<sql::Target> client_target_of(const cluster::DatabaseCluster& cluster, const cluster::Member& member);
 

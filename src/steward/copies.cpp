@@ -59,7 +59,7 @@ Result<Value> CopyKeeper::take_escrow(const std::string& member, const std::stri
 
 Result<Value> CopyKeeper::take_dump(const std::string& member, const std::string& job, std::stop_token stop) {
   TRY_VOID(load_index());
-  backup::DivergedRequest request{cluster_, TRY(settings_.login(cluster_)), member, job, settings_.program};
+  backup::DivergedRequest request{cluster_, TRY(settings_.targets(cluster_)), member, job, settings_.program};
   auto kept =
       TRY(backup::dump_diverged(opened_->repository(), request, [&] { return opened_->confirm(); }, std::move(stop)));
   if (!kept.undumpable.empty()) {

@@ -9,7 +9,7 @@
 
 #include "cluster/types.h"
 #include "codec/value.h"
-#include "engine/login.h"
+#include "engine/members.h"
 #include "operation/plan.h"
 #include "repo/repository.h"
 #include "steward/observer.h"
@@ -28,7 +28,7 @@ class CopyRepository {
 /// Where copies are stored and what making one takes. Called only for a plan that stores any.
 struct CopySettings {
   std::function<Result<std::unique_ptr<CopyRepository>>()> open;
-  std::function<Result<engine::Login>(const cluster::DatabaseCluster&)> login;  ///< for dumps
+  std::function<Result<engine::TargetOf>(const cluster::DatabaseCluster&)> targets;  ///< for dumps
   std::string program;  ///< written into snapshots: "holdfast 1.2"
 };
 

@@ -30,7 +30,7 @@ TEST(Copies, AMembersDataIsInTheRepositoryBeforeItIsReplaced) {
   test::FakeCluster cluster;
   test::FakeCaller caller;
   const test::SmallRepository small;
-  caller.copies = {.open = test::SmallCopies::in(small), .login = {}, .program = "a test"};
+  caller.copies = {.open = test::SmallCopies::in(small), .targets = {}, .program = "a test"};
   cluster.ailing = {{1, test::kDamaged}};
   auto dir = sys::TempDir::create("data");
   ASSERT_TRUE(dir);

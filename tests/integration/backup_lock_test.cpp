@@ -39,8 +39,11 @@ class ClusterBackupLock : public testing::Test {
     request_.cluster.ns = "shop";
     request_.cluster.engine = cluster::Engine::mysql;
     request_.cluster.members = {member};
-    request_.login.user = target.user;
-    request_.login.password = target.password;
+    request_.target_of = [target](const cluster::Member& of, Deadline, const std::stop_token&) -> Result<sql::Target> {
+      sql::Target by_socket = target;
+      by_socket.socket = of.socket;
+      return by_socket;
+    };
     request_.saver.pack_size = 64 * 1024;  // the first pack is full long before the dump ends
     request_.saver.workers = 1;
     repository_ = small_.open(hooks_).value();

@@ -52,12 +52,11 @@ class StewardWorld {
   }
 
   steward::Caller caller() {
-    return {
-        .observer = observer,
-        .operations = steward::Operations(store()),
-        .copies = {.open = [this] { return TestRepository::open(lab.repository); },
-                   .login = [](const cluster::DatabaseCluster& of) { return engine::cluster_login(of, sys::variable); },
-                   .program = "a test"}};
+    return {.observer = observer,
+            .operations = steward::Operations(store()),
+            .copies = {.open = [this] { return TestRepository::open(lab.repository); },
+                       .targets = [](const cluster::DatabaseCluster& of) { return provider::targets_of(of); },
+                       .program = "a test"}};
   }
   steward::Outcome repair(const steward::RepairRequest& request = {}) {
     observer = {};

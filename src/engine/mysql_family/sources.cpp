@@ -4,6 +4,7 @@ namespace holdfast::engine {
 
 Peers connect_peers(const DumpRequest& request, std::stop_token stop) {
   Peers peers;
+  peers.all_nodes = request.all_nodes;
   const auto connect = [&](const sql::Target& target) {
     return sql::MariadbConnection::connect(target, Deadline::in(std::chrono::seconds(10)), stop);
   };
