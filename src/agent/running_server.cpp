@@ -229,6 +229,11 @@ std::optional<RunningServer> find_running(const MemberConfig& config, std::strin
     Candidate candidate(config, pid);
     if (candidate.is_marked()) found.emplace(pid, std::move(candidate));
   }
+  // A program that it runs has its environment, and may be called as it is: a Galera node asks for its defaults so.
+  std::erase_if(found, [&](const auto& one) {
+    const pid_t group = group_of(one.first);
+    return group != one.first && found.contains(group);
+  });
   if (found.empty()) return std::nullopt;
   if (found.size() > 1)
     return not_proven(fmt::format("processes {} and {} could both be its server", found.begin()->first,

@@ -138,6 +138,17 @@ TEST_F(RunningServers, OfTwoNobodyKnowsWhich) {
   EXPECT_NE(why.find(std::to_string(two.pid())), std::string::npos) << why;
 }
 
+TEST_F(RunningServers, WhatItRunsItselfIsNotIt) {
+  auto how = marked();
+  how.script = "exec 3<&0; \"$SELF\" -c 'read forever' " + how.arguments[0] + " <&3 & read forever";
+  ::setenv("SELF", (dir_.path() + "/" + how.program).c_str(), 1);
+  auto server = run(how);
+  ::unsetenv("SELF");
+  EXPECT_EQ(found(), server.pid());
+  EXPECT_EQ(::kill(-server.pid(), SIGKILL), 0);
+  ASSERT_TRUE(server.wait(Deadline::in(seconds(10))));
+}
+
 TEST_F(RunningServers, PostgresIsTheOneThatPostmasterPidNames) {
   config_.engine = Engine::postgres;
   const std::string note = config_.data_dir() + "/postmaster.pid";

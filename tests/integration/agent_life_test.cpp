@@ -163,6 +163,9 @@ TEST_P(AgentLife, AServerLivesOnAndIsAdopted) {
     expect_adopted(i, before[static_cast<size_t>(i)]);
   }
   await_healthy();
+  const auto inspection = ask(0, "inspect");
+  ASSERT_TRUE(inspection);
+  EXPECT_TRUE((*inspection)["pageCheck"].is_object()) << "its pages are read again";
 
   // SIGTERM ends the agent alone.
   ASSERT_NO_FATAL_FAILURE(kill_agent(last(), SIGTERM));
