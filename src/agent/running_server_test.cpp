@@ -170,7 +170,7 @@ TEST_F(RunningServers, PostgresIsTheOneThatPostmasterPidNames) {
 
 TEST_F(RunningServers, AnAdoptedOneIsHeldAndItsStatusIsNotMadeUp) {
   auto how = marked();
-  how.script = "/bin/sleep 600 & read forever";
+  how.script = "/bin/sleep 60 & read forever";
   auto server = run(how);
   auto running = find_running(config_);
   ASSERT_TRUE(running);
