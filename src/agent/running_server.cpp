@@ -165,6 +165,7 @@ class Candidate {
   RunningServer take() {
     if (!marked_ && std::ranges::find(server_.argv, "--skip-networking") != server_.argv.end())
       server_.mode = StartMode::isolated;
+    if (!marked_) server_.env.clear();
     server_.started_at = start_text(server_.start_time);
     return std::move(server_);
   }

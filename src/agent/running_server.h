@@ -27,7 +27,7 @@ struct RunningServer {
   bool side = false;       ///< it runs on the side directory
   std::string started_at;  ///< UTC, to a second
   std::vector<std::string> argv;
-  std::vector<std::pair<std::string, std::string>> env;
+  std::vector<std::pair<std::string, std::string>> env;  ///< of one with our mark; another's may hold secrets
 };
 
 /// The member's own server, if one runs and is proven to be that: a program of the member's engine that runs as the

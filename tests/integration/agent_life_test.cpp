@@ -353,6 +353,37 @@ TEST_P(AgentLife, AgentsAreKilledAgainAndAgain) {
   for (int i = 0; i < last(); ++i) EXPECT_EQ(server(i), before[static_cast<size_t>(i)]);
 }
 
+/// Its agents are on a leash, and the servers are not any more: the next `up` or `down` ends them.
+TEST(AgentLifeLab, WhatAKilledUpOfMariadbLeavesIsEnded) {
+  HOLDFAST_NEED("mariadb", engine::find_program(Engine::mariadb, "mariadbd").has_value(), "no mariadbd");
+  LabGuard lab;
+  const std::string first = lab.state_dir() + "/lab/shop-mariadb/shop-mariadb-0";
+  const auto server = [&] {
+    const auto config = agent::read_config(first);
+    const auto running = config ? agent::find_running(*config) : std::nullopt;
+    return running ? running->pid : -1;
+  };
+  for (const char* then : {"up", "down"}) {
+    sys::Command command;
+    command.argv = {holdfast_binary(),   "lab",     "up",          "shop-mariadb",
+                    "--servers-survive", "--quiet", "--state-dir", lab.state_dir()};
+    command.die_with_parent = SIGKILL;
+    auto up = sys::spawn(command);
+    ASSERT_TRUE(up);
+    ASSERT_TRUE(*sys::wait_until([&] { return server() > 0; }, Deadline::in(seconds(60))));
+    const pid_t left = server();
+    ASSERT_TRUE(up->kill());
+    ASSERT_TRUE(sys::process_start_time(left)) << "it has not outlived its agent";
+    const auto done = lab.holdfast({"lab", then, "shop-mariadb"});
+    EXPECT_EQ(done.exit_code, 0) << done.err;
+    EXPECT_FALSE(sys::process_start_time(left)) << "lab " << then << " left it running";
+    if (then == std::string("up")) {
+      EXPECT_EQ(lab.holdfast({"lab", "down"}).exit_code, 0);
+    }
+    EXPECT_TRUE(lab.processes().empty());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, AgentLife,
                          testing::Values(Case{Engine::mariadb, "shop-mariadb", 3},
                                          Case{Engine::galera, "shop-galera", 3}, Case{Engine::mysql, "shop-mysql", 2},
