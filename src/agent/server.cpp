@@ -148,6 +148,7 @@ void Server::watch(int pidfd, const std::stop_token& stop) {
   last_exit_at_ = utc_now();
   log(LogLevel::info, "server of {} ended: {}", config_.member, last_exit_);
   const bool asked = state_ == ServerState::stopping;
+  cut_off_stop_ = false;
   state_ = asked || in_order ? ServerState::stopped : ServerState::failed;
 }
 
@@ -281,6 +282,7 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
     MutexLock lock(mutex_);
     stopped = state_ == ServerState::stopped || state_ == ServerState::failed;
     state_ = stopped ? ServerState::stopped : ServerState::stopping;
+    cut_off_stop_ = false;
     if (!stopped) {
       TRY_VOID(mode == StopMode::fast ? process_.signal(stop_signal(config.engine)) : process_.signal(SIGKILL));
       if (mode == StopMode::fast) (void)process_.signal(SIGCONT);  // a stopped process never sees it otherwise

@@ -45,8 +45,8 @@ class Server {
   /// Where servers survive their agents, once, before all else: takes over the member's server if one runs and is
   /// proven to be that (find_running). True when one was adopted.
   bool adopt();
-  /// Until an adopted server that was starting answers; true when it serves its clients. False when it is stopped or
-  /// ends before, and on `stop`.
+  /// Until an adopted server that was starting answers, or one whose stop was cut off and never reached it; true when
+  /// it serves its clients. False when it is stopped or ends before, and on `stop`.
   bool await_adopted(const std::stop_token& stop);
 
   /// Spawns the server and waits until it serves; on failure the server is stopped and the end of its log is in the
@@ -150,6 +150,7 @@ class Server {
   MemberConfig config_ GUARDED_BY(mutex_);
   ServerState state_ GUARDED_BY(mutex_) = ServerState::stopped;
   ServerProcess process_ GUARDED_BY(mutex_);
+  bool cut_off_stop_ GUARDED_BY(mutex_) = false;  ///< `stopping` by the note of an agent before us: it may serve on
   LaunchOptions options_ GUARDED_BY(mutex_);
   sys::Command command_ GUARDED_BY(mutex_);
   std::optional<Recovered> recovered_ GUARDED_BY(mutex_);

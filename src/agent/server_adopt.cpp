@@ -43,6 +43,7 @@ bool Server::adopt() {
     state_ = serves                              ? ServerState::running
              : is_noted_stopping(config, *found) ? ServerState::stopping
                                                  : ServerState::starting;
+    cut_off_stop_ = state_ == ServerState::stopping;
     options_.mode = found->mode;
     options_.side = found->side;
     command_.argv = found->argv;
@@ -59,12 +60,17 @@ bool Server::adopt() {
 
 bool Server::await_adopted(const std::stop_token& stop) {
   const MemberConfig config = this->config();
+  const auto is_coming = [this] {
+    MutexLock lock(mutex_);
+    return state_ == ServerState::starting || cut_off_stop_;
+  };
   (void)sys::wait_until(
       [&] {
-        if (state() != ServerState::starting) return true;
+        if (!is_coming()) return true;
         if (!answers(config, Deadline::in(seconds(2)))) return false;
         MutexLock lock(mutex_);
-        if (state_ == ServerState::starting) state_ = ServerState::running;
+        if (state_ == ServerState::starting || cut_off_stop_) state_ = ServerState::running;
+        cut_off_stop_ = false;
         return true;
       },
       Deadline::never(), stop);

@@ -24,7 +24,7 @@ Status end_surviving_server(const agent::MemberConfig& config, bool orderly, Dea
   }
   process.kill_session();
   if (TRY(sys::wait_fd(process.pidfd(), POLLIN, Deadline::in(seconds(15))))) return {};
-  return fail(ErrorClass::needs_operator, "lab.server_stuck",
+  return fail(ErrorClass::needs_operator, "agent.unkillable",
               fmt::format("the server of {} (pid {}) does not end", config.member, running->pid),
               "look for a hung disk (dmesg)");
 }

@@ -254,6 +254,20 @@ TEST_P(AgentLife, WhatAnAgentLeavesHalfDoneIsKnownToTheNext) {
   expect_adopted(i, half);
   await_healthy();
 
+  // A stop that was noted, by an agent that was killed before it asked the server. The server hangs, so that nothing is
+  // known of it yet, and then serves on.
+  ASSERT_NO_FATAL_FAILURE(kill_agent(i));
+  ASSERT_TRUE(agent::note_stopping(config(i), half.pid));
+  ASSERT_EQ(::kill(half.pid, SIGSTOP), 0);
+  ASSERT_NO_FATAL_FAILURE(start_agent(i));
+  EXPECT_EQ(status(i)["state"].text(), "stopping");
+  const auto too_early = ask(i, "start", Value::object({{"timeoutSeconds", 2}}));
+  ASSERT_FALSE(too_early);
+  EXPECT_EQ(too_early.error().id, "agent.stopping");
+  ASSERT_EQ(::kill(half.pid, SIGCONT), 0);
+  expect_adopted(i, half);
+  await_healthy();
+
   // It dies while there is no agent.
   ASSERT_NO_FATAL_FAILURE(kill_agent(i));
   {
@@ -361,7 +375,8 @@ TEST(AgentLifeLab, WhatAKilledUpOfMariadbLeavesIsEnded) {
   const auto server = [&] {
     const auto config = agent::read_config(first);
     const auto running = config ? agent::find_running(*config) : std::nullopt;
-    return running ? running->pid : -1;
+    return running && !running->env.empty() ? running->pid
+                                            : -1;  // one with our mark, none that makes the data directory
   };
   for (const char* then : {"up", "down"}) {
     sys::Command command;
