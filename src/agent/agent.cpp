@@ -262,6 +262,11 @@ Status Agent::run() {
   answers_.request_stop();
   network_.reset();
   connections_.clear();
+  if (config().server_survives) {
+    // `shutdown` has stopped it; a signal ends the agent alone.
+    ::unlink(config().agent_socket().c_str());
+    return {};
+  }
   auto stopped = answers_.server().stop(StopMode::fast, Deadline::in(seconds(60)));
   ::unlink(config().agent_socket().c_str());
   if (stopped || stopped.error().id != "agent.in_use") return stopped;

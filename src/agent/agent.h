@@ -6,7 +6,9 @@
 // ask.
 //
 // Life: the agent holds <dir>/agent.lock, so a member has one agent. Its server dies with it (PR_SET_PDEATHSIG), also
-// by SIGKILL. SIGTERM and SIGINT end the agent as `shutdown` does.
+// by SIGKILL; SIGTERM and SIGINT end the agent as `shutdown` does. With `serverSurvives` in its configuration the
+// server lives on, whatever ends the agent, until `stop` or `shutdown`; the next agent adopts it
+// (agent/running_server.h).
 #pragma once
 
 #include <stop_token>

@@ -39,9 +39,15 @@ Answers::Answers(const std::string& dir, MemberConfig config, std::function<void
       channels_([this] { return server_.serving(); }) {}
 
 Status Answers::begin() {
+  const bool adopted = server_.adopt();
   TRY_VOID(server_.recover());
   disks_.start();
   channels_.start();
+  // What was read of its pages went with the agent before: that one may have died before it was told to anybody.
+  if (adopted)
+    adopting_ = std::jthread([this](const std::stop_token& stop) {
+      if (server_.await_adopted(stop)) pages_.begin(server_.config());
+    });
   return {};
 }
 

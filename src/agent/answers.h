@@ -32,6 +32,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "agent/channels.h"
 #include "agent/disk_watch.h"
@@ -62,7 +63,7 @@ class Answers {
  public:
   Answers(const std::string& dir, MemberConfig config, std::function<void()> wake);
 
-  /// Starts what watches in the background, and completes what a crash of the agent cut off.
+  /// Adopts a server that runs, starts what watches in the background, and completes what a crash of the agent cut off.
   Status begin();
   /// The answer to a request that does not stream; for one that does, "agent.streams".
   Result<codec::Value> answer(const codec::Value& request, const Caller& caller);
@@ -142,6 +143,7 @@ class Answers {
   SkipWatch skips_;
   LogWatch log_;
   ChannelWatch channels_;
+  std::jthread adopting_;  ///< the last: it uses the others
 };
 
 }  // namespace holdfast::agent

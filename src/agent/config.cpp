@@ -65,7 +65,9 @@ Result<MemberConfig> read_config(const std::string& dir) {
                 "the lab writes it: `holdfast lab down` and `holdfast lab up` rebuild it");
   c.engine = *engine;
   c.replication = *mode;
-  c.role = text_of("role") == "replica" ? Role::replica : Role::primary;
+  // Only who is told so, durably, leads: whatever else is written here starts read-only.
+  c.role = text_of("role") == "primary" ? Role::primary : Role::replica;
+  c.server_survives = json["serverSurvives"].boolean();
   c.dir = dir;
   c.socket_dir = text_of("socketDir");
   c.host = json["host"].text_or("127.0.0.1");
@@ -100,6 +102,7 @@ Status write_config(const MemberConfig& c) {
                                             {"engine", cluster::engine_name(c.engine)},
                                             {"replication", cluster::replication_mode_name(c.replication)},
                                             {"role", c.role == Role::replica ? "replica" : "primary"},
+                                            {"serverSurvives", c.server_survives},
                                             {"socketDir", c.socket_dir},
                                             {"host", c.host},
                                             {"port", c.port},

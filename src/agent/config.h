@@ -46,6 +46,8 @@ struct MemberConfig {
   cluster::Engine engine = cluster::Engine::mariadb;
   cluster::ReplicationMode replication = cluster::ReplicationMode::async;
   Role role = Role::primary;  ///< a replica starts read-only and in replica role
+  /// The server outlives its agent, and the next one adopts it; else the kernel kills it with its agent.
+  bool server_survives = false;
 
   std::string dir, socket_dir;
   std::string host = "127.0.0.1";

@@ -25,6 +25,7 @@ using std::chrono::seconds;
 namespace {
 
 constexpr const char* kPostmaster = "is named by postmaster.pid";
+constexpr const char* kLock = "holds the lock of";
 
 std::string text_of(const std::string& path) {
   auto text = sys::read_file(path);
@@ -99,7 +100,7 @@ class Search {
     lock.l_whence = SEEK_SET;
     if (!file || ::fcntl(file.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return;
     // 0: of another pid namespace, a container. -1: the lock belongs to an open file, whose process is found by it.
-    if (lock.l_pid >= 0) add(lock.l_pid, fmt::format("holds the lock of {}", name));
+    if (lock.l_pid >= 0) add(lock.l_pid, fmt::format("{} {}", kLock, name));
   }
 
   bool works_here(pid_t pid) const {
@@ -172,6 +173,10 @@ std::string outside_text(const OutsideProcess& user) {
   const std::string who = user.pid > 0 ? fmt::format("process {}", user.pid) : "a process of another container";
   return user.program.empty() ? fmt::format("{} ({})", who, user.how)
                               : fmt::format("{} ({}: {})", who, user.program, user.how);
+}
+
+bool is_holder(const OutsideProcess& user) {
+  return user.how == kPostmaster || user.how.starts_with(kLock);
 }
 
 std::vector<OutsideProcess> users_of(const std::string& data_dir, std::span<const pid_t> ours) {

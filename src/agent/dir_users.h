@@ -22,6 +22,9 @@ namespace holdfast::agent {
 /// Without root the open files of other users' processes cannot be seen: locks, arguments and postmaster.pid can.
 std::vector<cluster::OutsideProcess> users_of(const std::string& data_dir, std::span<const pid_t> ours);
 
+/// Whether it was found by a server's lock or by postmaster.pid: then it is the server, and no other can be.
+bool is_holder(const cluster::OutsideProcess& user);
+
 /// "agent.in_use" (refused), naming the process, when one other than `ours` still uses it at the deadline: what a
 /// killed server leaves behind needs a moment to end.
 Status check_unused(const std::string& data_dir, std::span<const pid_t> ours, Deadline deadline);

@@ -14,7 +14,7 @@
 
 namespace holdfast::agent {
 
-/// Remembers the last check, in memory only: the server dies with its agent, and the next start checks again.
+/// Remembers the last check, in memory only: the next start checks again, and so does an agent that adopts the server.
 class PageWatch {
  public:
   static constexpr std::chrono::seconds kLimit{20};

@@ -44,6 +44,11 @@ Error unkillable() {
                {}};
 }
 
+/// Only the parent of a process learns its status. What its files say is something else, and said as such.
+std::string unknown_end(bool in_order) {
+  return in_order ? "an unknown status, in order: it removed its pid file" : "an unknown status";
+}
+
 }  // namespace
 
 void note_data(const MemberConfig& config) {
@@ -58,11 +63,16 @@ Error running_error() {
 Server::Server(MemberConfig config) : config_(std::move(config)) {}
 
 Server::~Server() {
+  bool stays = false;
   {
     MutexLock lock(mutex_);
-    if (process_) (void)process_.signal_group(SIGKILL);
+    stays = process_ && config_.server_survives && state_ != ServerState::stopped && state_ != ServerState::failed;
+    if (process_ && !stays) process_.kill_session();
   }
+  if (stays) watcher_.request_stop();
   if (watcher_.joinable()) watcher_.join();
+  MutexLock lock(mutex_);
+  if (stays) process_.leave();
 }
 
 MemberConfig Server::config() const {
@@ -79,6 +89,11 @@ std::optional<MemberConfig> Server::serving() const {
 pid_t Server::pid() const {
   MutexLock lock(mutex_);
   return state_ == ServerState::stopped || state_ == ServerState::failed ? -1 : process_.pid();
+}
+
+ServerState Server::state() const {
+  MutexLock lock(mutex_);
+  return state_;
 }
 
 Result<std::unique_lock<std::mutex>> Server::begin() {
@@ -116,17 +131,25 @@ Status Server::check_stopped() const {
 }
 
 /// Runs in its own thread for as long as one server process lives.
-void Server::watch(int pidfd) {
-  (void)sys::wait_fd(pidfd, POLLIN, Deadline::never());
+void Server::watch(int pidfd, const std::stop_token& stop) {
+  if (!sys::wait_fd(pidfd, POLLIN, Deadline::never(), stop)) return;  // it is left running
   MutexLock lock(mutex_);
-  // What the server started (SST scripts, archivers) must not outlive it. Its pid is ours until it is reaped below.
-  (void)process_.signal_group(SIGKILL);
+  // What the server started (SST scripts, archivers) must not outlive it. A child's pid is ours until it is reaped
+  // below.
+  process_.kill_session();
   auto ended = process_.poll();
-  last_exit_ = ended ? ended->to_string() : "unknown";
+  bool in_order = ended && ended->ok();
+  if (ended) {
+    last_exit_ = ended->to_string();
+  } else {
+    in_order = state_ == ServerState::running && !left_its_pid_file(config_);
+    last_exit_ = unknown_end(in_order);
+  }
   last_exit_at_ = utc_now();
   log(LogLevel::info, "server of {} ended: {}", config_.member, last_exit_);
   const bool asked = state_ == ServerState::stopping;
-  state_ = asked || (ended && ended->ok()) ? ServerState::stopped : ServerState::failed;
+  cut_off_stop_ = false;
+  state_ = asked || in_order ? ServerState::stopped : ServerState::failed;
 }
 
 Status Server::start(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
@@ -166,6 +189,7 @@ Result<bool> Server::still_runs(const MemberConfig& config, Deadline deadline, c
 Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
   MemberConfig config = this->config();
   if (options.side) config.data_name = kSideName;
+  TRY_VOID(settle(deadline, stop));
   if (TRY(still_runs(config, deadline, stop))) {
     MutexLock lock(mutex_);
     if (options_.mode == options.mode && options_.side == options.side) return {};
@@ -188,6 +212,11 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
   auto command = TRY(prepare_launch(config, launch));
   const sys::Fd out = TRY(open_log(config, config.log_file()));
   command.out = command.err = sys::Stdio::to(out.get());
+  if (config.server_survives) {
+    command.die_with_parent = 0;
+    command.env.push_back(server_mark(config, launch));
+    forget_stopping(config);
+  }
   auto process = sys::spawn(command);
   if (!process) return fail(std::move(process).error().with_context("starting " + config.member));
   int pidfd = process->pidfd();
@@ -195,12 +224,12 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
     MutexLock lock(mutex_);
     state_ = ServerState::starting;
     recovered_.reset();
-    process_ = std::move(*process);
+    process_ = ServerProcess(std::move(*process));
     options_ = launch;
     command_ = command;
     started_at_ = utc_now();
   }
-  watcher_ = std::jthread([this, pidfd] { watch(pidfd); });
+  watcher_ = std::jthread([this, pidfd](const std::stop_token& left) { watch(pidfd, left); });
   Error last{ErrorClass::unavailable, "agent.not_ready", "the server did not get ready in time", {}, {}};
   auto ready = sys::wait_until(
       [&] {
@@ -243,11 +272,17 @@ Status Server::stop(StopMode mode, Deadline deadline, std::stop_token stop) {
 Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token stop) {
   const MemberConfig config = this->config();
   if (mode == StopMode::fast && serving()) (void)note_channels(config, Deadline::in(seconds(2)), stop);
+  if (config.server_survives && pid() > 0) {
+    // A full disk keeps nobody from stopping a server: the next agent then sees one that takes no connections.
+    auto noted = note_stopping(config, pid());
+    if (!noted) log(LogLevel::warn, "{}: {}", config.member, noted.error().to_string());
+  }
   bool stopped = false;
   {
     MutexLock lock(mutex_);
     stopped = state_ == ServerState::stopped || state_ == ServerState::failed;
     state_ = stopped ? ServerState::stopped : ServerState::stopping;
+    cut_off_stop_ = false;
     if (!stopped) {
       TRY_VOID(mode == StopMode::fast ? process_.signal(stop_signal(config.engine)) : process_.signal(SIGKILL));
       if (mode == StopMode::fast) (void)process_.signal(SIGCONT);  // a stopped process never sees it otherwise
@@ -266,7 +301,9 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
   if (watcher_.joinable()) watcher_.join();
   // Stopped is what nobody runs on: one that was started by hand, or what a killed server left behind, goes on writing.
   TRY_VOID(wait_until_unused(config));
-  return check_unused(side_of(config).data_dir());
+  TRY_VOID(check_unused(side_of(config).data_dir()));
+  if (config.server_survives) forget_stopping(config);
+  return {};
 }
 
 Status Server::restart(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
@@ -308,6 +345,7 @@ codec::Value Server::status() const {
   for (const auto& [name, value] : command_.env) env.set(name, value);
   return codec::Value::object({{"state", server_state_name(state_)},
                                {"pid", alive ? process_.pid() : -1},
+                               {"adopted", alive && process_.is_adopted()},
                                {"mode", options_.mode == StartMode::isolated ? "isolated" : "normal"},
                                {"data", options_.side ? "side" : "main"},
                                {"startedAt", started_at_},

@@ -13,6 +13,7 @@
 #include "agent/data_dir.h"
 #include "agent/launch.h"
 #include "agent/progress.h"
+#include "agent/running_server.h"
 #include "base/deadline.h"
 #include "base/mutex.h"
 #include "cluster/facts.h"
@@ -39,7 +40,14 @@ enum class StopMode {
 class Server {
  public:
   explicit Server(MemberConfig config);
-  ~Server();  ///< kills a server that still runs
+  ~Server();  ///< kills a server that still runs, or leaves it where it survives its agent
+
+  /// Where servers survive their agents, once, before all else: takes over the member's server if one runs and is
+  /// proven to be that (find_running). True when one was adopted.
+  bool adopt();
+  /// Until an adopted server that was starting answers, or one whose stop was cut off and never reached it; true when
+  /// it serves its clients. False when it is stopped or ends before, and on `stop`.
+  bool await_adopted(const std::stop_token& stop);
 
   /// Spawns the server and waits until it serves; on failure the server is stopped and the end of its log is in the
   /// error.
@@ -105,7 +113,8 @@ class Server {
   MemberConfig config() const;
   /// The same while the server serves its clients on its own data directory.
   std::optional<MemberConfig> serving() const;
-  /// state, pid, mode, startedAt, lastExit, initialised, argv, env...: the "server" part of the agent's status.
+  /// state, pid, adopted, mode, startedAt, lastExit, initialised, argv, env...: the "server" part of the agent's
+  /// status.
   codec::Value status() const;
   pid_t pid() const;
   /// Processes that use its data directories outside this agent; the one its own server runs on is that server's.
@@ -129,14 +138,19 @@ class Server {
   /// Whether there is a server, and none that was killed a moment ago: its process lives until the kernel is done with
   /// it, which is waited for. One that neither answers within two seconds nor is ending runs.
   Result<bool> still_runs(const MemberConfig& config, Deadline deadline, const std::stop_token& stop) const;
-  void watch(int pidfd);
+  /// Until an adopted server is neither starting nor ending any more; fine with a child. "agent.stopping"
+  /// (unavailable) when one does not end by the deadline.
+  Status settle(Deadline deadline, const std::stop_token& stop);
+  ServerState state() const;
+  void watch(int pidfd, const std::stop_token& stop);
   std::string log_tail() const;
 
   std::mutex changing_;  ///< held through one whole change
   mutable Mutex mutex_;
   MemberConfig config_ GUARDED_BY(mutex_);
   ServerState state_ GUARDED_BY(mutex_) = ServerState::stopped;
-  sys::Process process_ GUARDED_BY(mutex_);
+  ServerProcess process_ GUARDED_BY(mutex_);
+  bool cut_off_stop_ GUARDED_BY(mutex_) = false;  ///< `stopping` by the note of an agent before us: it may serve on
   LaunchOptions options_ GUARDED_BY(mutex_);
   sys::Command command_ GUARDED_BY(mutex_);
   std::optional<Recovered> recovered_ GUARDED_BY(mutex_);

@@ -101,6 +101,7 @@ Exit run_lab_up(Context& context) {
   if (TRY(lab_would(context, "start what is missing of " + named(clusters) + where, clusters))) return {};
   auto options = lab_options(context);
   options.hosts = hosts;
+  options.servers_survive = context.options.flag("servers-survive");
   auto status = TRY(lab::up(options, clusters, timeout_of(context), context.stop));
   render(context.out, status);
   return {};

@@ -17,8 +17,9 @@ namespace {
 bool stands_still(const MemberFacts& f) {
   if (f.process_state == "T" || f.process_state == "t") return true;
   if (f.server_state == "stopped" || f.server_state == "failed") return true;
-  // No agent, no process that takes connections: an agent's server dies with it.
-  return f.agent == false && f.reach == Reach::unreachable;
+  // That its agent is gone proves nothing: its server may live on. That no process uses its data directory does, which
+  // was asked where its files could be read.
+  return f.agent == false && f.reach == Reach::unreachable && f.server_pid <= 0 && f.outside.empty() && f.stored;
 }
 
 bool wrote(const std::string& cluster_state) {

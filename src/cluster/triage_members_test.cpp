@@ -32,6 +32,32 @@ TEST(TriageOutside, AServerThatItsAgentDidNotStartIsNamedByItsPid) {
   }
 }
 
+/// A server may outlive its agent: only who has seen that no process uses its data knows that it stands still.
+TEST(TriageOutside, ThatAnAgentIsGoneIsNoProofThatItsServerIs) {
+  for (auto engine : {Engine::mariadb, Engine::mysql, Engine::postgres}) {
+    World w = healthy(engine);
+    take_down(w[0], "");
+    w[0].agent = false;
+    const auto seen = w.report();
+    EXPECT_EQ(seen.members[0].verdict, Verdict::stopped) << engine_name(engine);
+    EXPECT_EQ(seen.authority.kind, AuthorityKind::provable) << engine_name(engine);
+    const auto expect_unknown = [&](const char* why) {
+      const auto report = w.report();
+      EXPECT_EQ(report.members[0].verdict, Verdict::unknown) << engine_name(engine) << ": " << why;
+      EXPECT_EQ(report.members[0].action, Action::nothing) << engine_name(engine) << ": " << why;
+      EXPECT_EQ(report.authority.kind, AuthorityKind::undeterminable) << engine_name(engine) << ": " << why;
+    };
+    w[0].server_pid = 4711;
+    expect_unknown("its server lives on");
+    w[0].server_pid = -1;
+    w[0].outside.push_back({4711, "mysqld", "holds the lock of ibdata1"});
+    expect_unknown("a process uses its data");
+    w[0].outside.clear();
+    w[0].stored.reset();
+    expect_unknown("nobody has looked");
+  }
+}
+
 TEST(TriageOutside, WhatItsFilesSaidIsNoProofWhileItWritesThem) {
   World w = healthy(Engine::postgres);
   take_down(w[1]);

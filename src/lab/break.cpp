@@ -327,7 +327,7 @@ Result<std::string> heal_member(const Options& options, const std::string& membe
   TRY(ask(c, "initialise", {{"from", c.engine == Engine::postgres ? "basebackup" : "empty"}, {"timeoutSeconds", 120}},
           deadline, stop));
   TRY(ask(c, "start", {{"timeoutSeconds", 120}}, deadline, stop));
-  UpContext context{layout, 0, "", [](const std::string&) {}, deadline, stop};
+  UpContext context{layout, 0, "", false, [](const std::string&) {}, deadline, stop};
   TRY_VOID(connect_replication(context, found.plan, existing_members(layout, found.plan)));
   const std::string old = aside["path"].text();
   return fmt::format("rebuilt {} from the other members{}", member, old.empty() ? "" : "; what it had is in " + old);

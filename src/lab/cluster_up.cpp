@@ -19,6 +19,7 @@
 #include "codec/value.h"
 #include "engine/programs.h"
 #include "lab/host_certificates.h"
+#include "lab/left_servers.h"
 #include "lab/ports.h"
 #include "sys/beneath.h"
 #include "sys/environment.h"
@@ -81,7 +82,12 @@ Result<std::string> kept_uid(const std::string& path) {
 Status take_ports_here(Starting& member) {
   MemberConfig& c = member.config;
   const bool hosted = host_of(c) > 0;
+  const bool in_use = surviving_server(c).has_value();  // by its own server, which keeps them
   auto take = [&](int port, int known) -> Result<int> {
+    if (in_use && port > 0) {
+      if (auto lease = lease_name(fmt::format("holdfast-port-{}", port))) member.leases.push_back(std::move(lease));
+      return port;
+    }
     auto lease = port ? lease_port(port) : Result<PortLease>(fail(ErrorClass::conflict, "lab.port_taken", ""));
     if (!lease) lease = hosted ? lease_port_from(known) : lease_any_port();
     if (!lease) return fail(std::move(lease).error());
@@ -307,9 +313,7 @@ Status start_galera(const UpContext& context, std::vector<Starting>& members) {
   return {};
 }
 
-}  // namespace
-
-Status bring_up(const UpContext& context, const ClusterPlan& plan) {
+Status bring_up_members(const UpContext& context, const ClusterPlan& plan) {
   const Layout& layout = context.layout;
   const std::string complete = layout.cluster_dir(plan.name) + "/complete";
   const auto begun = std::chrono::steady_clock::now();
@@ -322,6 +326,8 @@ Status bring_up(const UpContext& context, const ClusterPlan& plan) {
   }
   if (!fs::exists(complete, error) && !any_agent) {
     // What an interrupted `up` left was never served to anybody.
+    for (const auto& left : existing_members(layout, plan))
+      TRY_VOID(end_surviving_server(left, false, context.deadline, context.stop));
     TRY_VOID(sys::remove_tree(layout.cluster_dir(plan.name)));
   }
   const bool fresh = !fs::exists(complete, error);
@@ -346,6 +352,7 @@ Status bring_up(const UpContext& context, const ClusterPlan& plan) {
       TRY_VOID(take_ports(member));
       TRY_VOID(choose_identity(plan, member.config));
     }
+    if (context.servers_survive && !member.had_agent) member.config.server_survives = true;
   }
   std::vector<agent::Peer> peers;
   for (const auto& member : members)
@@ -386,6 +393,19 @@ Status bring_up(const UpContext& context, const ClusterPlan& plan) {
   std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
   context.say(fmt::format("{}: {} members serve after {:.1f} s", plan.name, plan.members, took.count()));
   return {};
+}
+
+}  // namespace
+
+Status bring_up(const UpContext& context, const ClusterPlan& plan) {
+  auto up = bring_up_members(context, plan);
+  std::error_code error;
+  if (up || fs::exists(context.layout.cluster_dir(plan.name) + "/complete", error)) return up;
+  // Its agents are gone with what is above; a server that survives its agent is not.
+  for (const auto& member : existing_members(context.layout, plan))
+    if (!has_agent(context.layout, plan.name, member.ordinal))
+      (void)end_surviving_server(member, false, Deadline::in(seconds(30)), {});
+  return up;
 }
 
 }  // namespace holdfast::lab

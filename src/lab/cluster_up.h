@@ -14,6 +14,7 @@ struct UpContext {
   const Layout& layout;
   int subnet;           ///< of the hosts; means nothing for clusters on loopback
   std::string program;  ///< runs `agent`
+  bool servers_survive;
   std::function<void(const std::string&)> say;
   Deadline deadline;
   std::stop_token stop;

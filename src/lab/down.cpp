@@ -13,6 +13,7 @@
 #include "lab/host_certificates.h"
 #include "lab/hosts.h"
 #include "lab/layout.h"
+#include "lab/left_servers.h"
 #include "lab/surroundings.h"
 #include "sys/any_process.h"
 #include "sys/beneath.h"
@@ -82,6 +83,8 @@ Status check_no_outside(const Layout& layout, const std::vector<ClusterPlan>& pl
           if (who.empty())
             who = agent::outside_text(
                 {static_cast<int>(user["pid"].integer()), user["program"].text(), user["how"].text()});
+      } else if (surviving_server(config)) {
+        continue;  // it is the lab's own
       } else if (auto unused = agent::check_unused(config.data_dir()); !unused && unused.error().id == "agent.in_use") {
         who = unused.error().message;
       }
@@ -117,6 +120,8 @@ Status down(const Options& options, const std::vector<std::string>& clusters, bo
         // One after the other, the first member last: it is then the one a Galera cluster starts from again.
         for (int ordinal = kMostMembers - 1; ordinal >= 0; --ordinal) {
           auto ended = end_agent(layout, plans[i], ordinal, keep_data, deadline, stop);
+          const auto config = agent::read_config(layout.member_dir(plans[i].name, ordinal));
+          if (ended && config) ended = end_surviving_server(*config, keep_data, deadline, stop);
           if (!ended && results[i]) results[i] = std::move(ended);
         }
       });

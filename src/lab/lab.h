@@ -18,10 +18,11 @@
 //   lab/<cluster>/<member>/            see agent/config.h
 // `up` returns and leaves the agents running, each in a session of its own; `down` stops all of them. Until a cluster
 // is complete its agents are on a leash (PR_SET_PDEATHSIG): a killed `up` leaves complete clusters or nothing. An agent
-// that is killed takes its server with it; `up` starts what is missing and finds the rest. Ports are leased by an
-// abstract unix socket named after the port, held by the agent: labs of any user or state directory on the machine
-// never collide. Servers started by root run as mysql or postgres, each with a group id of its own (that is how a
-// partition tells one member's packets from another's); otherwise as the current user.
+// that is killed takes its server with it, unless servers are made to survive: then `down` ends them, also where no
+// agent is left, and a killed `up` leaves servers for it or for the next `up` to end. `up` starts what is missing and
+// finds the rest. Ports are leased by an abstract unix socket named after the port, held by the agent: labs of any user
+// or state directory on the machine never collide. Servers started by root run as mysql or postgres, each with a group
+// id of its own (that is how a partition tells one member's packets from another's); otherwise as the current user.
 #pragma once
 
 #include <functional>
@@ -41,6 +42,8 @@ struct Options {
   std::string state_dir;  ///< empty = default_state_dir()
   std::string program;    ///< what runs `agent`; empty = the running program itself
   int hosts = 0;          ///< `up`: over how many hosts new clusters are spread; 0 = on loopback
+  /// `up`: servers outlive their agents (agent/config.h), from the next start of a member's agent on.
+  bool servers_survive = false;
   /// Called with one line of news per step, from several threads, one at a time.
   std::function<void(const std::string&)> progress;
 };

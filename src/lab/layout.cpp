@@ -10,6 +10,7 @@
 
 #include "lab/host_certificates.h"
 #include "lab/hosts.h"
+#include "lab/left_servers.h"
 #include "sys/process.h"
 
 namespace holdfast::lab {
@@ -111,7 +112,8 @@ bool has_agent(const Layout& layout, const std::string& cluster, int ordinal) {
 bool hosts_in_use(const Layout& layout) {
   for (const auto& plan : cluster_plans())
     for (const auto& member : existing_members(layout, plan))
-      if (host_of(member) > 0 && has_agent(layout, plan.name, member.ordinal)) return true;
+      if (host_of(member) > 0 && (has_agent(layout, plan.name, member.ordinal) || surviving_server(member)))
+        return true;
   return false;
 }
 

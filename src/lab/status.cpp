@@ -4,6 +4,7 @@
 
 #include "agent/client.h"
 #include "lab/layout.h"
+#include "lab/left_servers.h"
 
 namespace holdfast::lab {
 
@@ -28,7 +29,10 @@ MemberStatus observe(const agent::MemberConfig& c, std::chrono::milliseconds lim
   s.log_file = c.log_file();
   s.state = "no agent";
   auto client = agent::Client::connect(c.agent_socket(), Deadline::in(limit));
-  if (!client) return s;
+  if (!client) {
+    if (const auto running = surviving_server(c)) s.pid = running->pid;
+    return s;
+  }
   auto reply = client->call("status", Deadline::in(limit));
   if (!reply) return s;
   const codec::Value& server = (*reply)["server"];

@@ -57,6 +57,7 @@ Result<LabStatus> up(const Options& options, const std::vector<std::string>& clu
   UpContext context{layout,
                     subnet,
                     own_program(options),
+                    options.servers_survive,
                     [&](const std::string& line) {
                       std::lock_guard guard(speaking);
                       if (options.progress) options.progress(line);

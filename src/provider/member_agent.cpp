@@ -9,6 +9,7 @@
 #include "agent/channels.h"
 #include "agent/client.h"
 #include "agent/config.h"
+#include "agent/data_dir.h"
 #include "agent/dir_users.h"
 #include "agent/epoch.h"
 #include "agent/server.h"
@@ -69,9 +70,15 @@ class AgentMember : public engine::MemberControl {
     return channels;
   }
   Result<bool> is_running(Deadline deadline) override {
-    auto reply = TRY(ask("status", Value::object(), deadline));
-    const std::string state = reply["server"]["state"].text();
-    return state == "running" || state == "starting" || !reply["outside"].items().empty();
+    // One that is shutting down, for an agent that was killed meanwhile, is neither: what comes of it is waited for.
+    Result<Value> reply;
+    const auto settled = [&] {
+      reply = ask("status", Value::object(), deadline);
+      return !reply || (*reply)["server"]["state"].text() != "stopping";
+    };
+    TRY(sys::wait_until(settled, deadline, stop_));
+    const Value status = TRY(std::move(reply));
+    return status["server"]["pid"].integer(-1) > 0 || !status["outside"].items().empty();
   }
   Status start(const StartRequest& request, Deadline deadline) override {
     auto arguments =
@@ -90,9 +97,10 @@ class AgentMember : public engine::MemberControl {
     }
     if (stopped || stopped.error().id == "agent.in_use") return stopped;
     const auto config = config_here();
-    if (config && TRY(agent_is_gone(*config)))
-      return agent::check_unused(config->data_dir());  // its server went with it
-    return stopped;
+    if (!config || !TRY(agent_is_gone(*config))) return stopped;
+    // That no agent is there proves nothing: its server may have outlived it. That nobody uses its directories does.
+    TRY_VOID(agent::check_unused(config->data_dir()));
+    return agent::check_unused(agent::side_of(*config).data_dir());
   }
   Status initialise_empty(Deadline deadline) override {
     return done(ask("initialise", Value::object({{"from", "empty"}}), deadline));

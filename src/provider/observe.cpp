@@ -10,6 +10,7 @@
 #include "agent/channels.h"
 #include "agent/config.h"
 #include "agent/inspect.h"
+#include "agent/running_server.h"
 #include "cluster/roles.h"
 #include "cluster/server_log.h"
 #include "cluster/server_words.h"
@@ -92,7 +93,10 @@ void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member&
   if (member.data_dir.empty()) return;
   auto config = agent::read_config(std::filesystem::path(member.data_dir).parent_path().string());
   if (!config) return;
-  agent::inspect(facts, *config, -1, deadline, stop);
+  // Where servers survive their agents, the member's own one is no stranger for want of its agent.
+  if (config->server_survives)
+    if (const auto running = agent::find_running(*config)) facts.server_pid = running->pid;
+  agent::inspect(facts, *config, facts.server_pid, deadline, stop);
   for (size_t i = 0; i < facts.volumes.size(); ++i)
     engine::note_unknown(facts, "growth of the disk of its " + facts.volumes[i].purpose, "agent",
                          "no agent remembers how it was");

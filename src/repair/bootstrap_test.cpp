@@ -165,6 +165,8 @@ TEST(Bootstrap, WhatCouldBeTheOnlyCopyIsRefusedByNameAndGivenUpByName) {
   world.stopped(2, kOurs, -1);
   world.facts[2].agent = false;
   EXPECT_EQ(bootstrap(world), "mark-m0 bootstrap-m0 join-m1 prove-m1 | lose-unread:m2 else bootstrap.unread");
+  world.facts[2].server_pid = 4711;
+  EXPECT_EQ(bootstrap(world), "bootstrap.running") << "its server has outlived its agent";
   world.reset(2).outside.push_back({4711, "mariadbd", "holds the lock of ibdata1"});
   EXPECT_EQ(bootstrap(world), "repair.outside_agent");
   world.reset(2).stored.emplace().data = StoredFacts::Data::unknown;

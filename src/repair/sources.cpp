@@ -74,7 +74,8 @@ bool source_is_unknown(const TriageReport& report, const MemberReport& member) {
 
 bool is_lost(const MemberReport& source) {
   if (source.healthy()) return false;
-  if (source.action >= Action::rewind || source.facts.agent == false) return true;
+  if (source.action >= Action::rewind) return true;
+  if (source.facts.agent == false) return !source.facts.reachable();  // its server may live on without it
   const bool mended_in_place = source.action == Action::restart || source.action == Action::resume;
   return !source.facts.reachable() && !mended_in_place;
 }

@@ -72,6 +72,19 @@ TEST(RepairSources, WithItsSourceLostItFollowsThePrimaryAndThatIsSaid) {
   }
 }
 
+/// Its server may serve on: who follows it goes on following it.
+TEST(RepairSources, ASourceIsNotLostForWantOfItsAgent) {
+  for (const Engine engine : kByStatement) {
+    World w = chain(engine);
+    w[1].agent = false;
+    w[1].server_state.clear();
+    w[1].server_pid = -1;
+    w[2].following[0].receiving = w[2].following[0].applying = false;
+    w[2].following[0].receive_state = "No";
+    EXPECT_EQ(plan(w, {.ordinal = 2}), "configure-m2>m1 resume-m2 prove-m2");
+  }
+}
+
 TEST(RepairSources, WhatItsSourceCannotGiveThePrimaryIsAskedFor) {
   for (const Engine engine : kByStatement) {
     World w = chain(engine);

@@ -354,7 +354,7 @@ std::vector<Finding> unreachable(const View& view) {
         .evidence = server_evidence(m),
         .remedy = (m.reach == Reach::failed ? "put that right, then " : "see that its host and server run, then ") +
                   view.command("triage")};
-    // Nobody serves there (a server dies with its agent), and its data was seen: a stopped server, not an unknown one.
+    // Its data was seen, and no process uses it: a stopped server, not an unknown one.
     const bool read = m.stored && m.stored->data == StoredFacts::Data::present;
     if (m.reach == Reach::unreachable && read && m.server_pid <= 0 && m.agent == false) {
       f.verdict = Verdict::stopped;
