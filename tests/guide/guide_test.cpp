@@ -152,7 +152,7 @@ INSTANTIATE_TEST_SUITE_P(Page, Commands,
                          page_name);
 INSTANTIATE_TEST_SUITE_P(Page, LabCommands,
                          ::testing::Values("README.md", "docs/guide/quickstart.md", "docs/guide/backup-and-restore.md",
-                                           "docs/guide/repair.md", "docs/guide/triage.md"),
+                                           "docs/guide/repair.md", "docs/guide/triage.md", "docs/guide/agents.md"),
                          page_name);
 
 }  // namespace
