@@ -144,6 +144,12 @@ TEST_F(KeptTest, AMemberThatGivesNoDumpIsAReportAndLeavesNoSnapshot) {
   cluster_.members[1].port = 1;  // nobody listens there
   DivergedRequest request;
   request.cluster = cluster_;
+  request.target_of = [](const cluster::Member& member, Deadline, const std::stop_token&) -> Result<sql::Target> {
+    sql::Target target;
+    target.host = member.host;
+    target.port = member.port;
+    return target;
+  };
   request.member = "orders-1";
   request.job = kFirst;
   for (const auto engine : {cluster::Engine::mariadb, cluster::Engine::postgres}) {
