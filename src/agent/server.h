@@ -63,7 +63,7 @@ class Server {
   enum class From { empty, copy, basebackup, donor, rewind };
   struct Initialise {
     From from = From::empty;
-    std::string path, donor;          ///< of a stopped server's data directory; of a running member
+    std::string path, donor;          ///< a stopped server's data directory; a member: stopped for copy, else running
     bool side = false;                ///< the side directory; a server on the other one may go on
     std::optional<uint64_t> reserve;  ///< bytes that must stay free on the volume
   };

@@ -34,6 +34,10 @@ struct Case {
   int port;
 };
 
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.cluster;
+}
+
 constexpr const char* kDamage = "DROP DATABASE shop";
 constexpr Case kMariadb{Engine::mariadb, "shop-mariadb", "mariadb-dump", kDamage, 3306};
 constexpr Case kGalera{Engine::galera, "shop-galera", "mariadb-dump", kDamage, 3306};
