@@ -454,7 +454,8 @@ void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& 
                         "SELECT COUNT(*) AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA NOT IN "
                         "('mysql','sys','information_schema','performance_schema')"))
       facts.user_tables = std::strtoull(rows->text("n").c_str(), nullptr, 10);
-  if (engine == Engine::mariadb)
+  // Who may not read the tables of accounts is shown its own privileges alone.
+  if (engine == Engine::mariadb && ask.if_allowed("accounts", "SELECT 1 FROM mysql.user LIMIT 0"))
     if (auto rows = ask("accounts",
                         "SELECT GRANTEE AS who FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE "
                         "IN ('READ ONLY ADMIN','READ_ONLY ADMIN') ORDER BY 1"))
