@@ -76,6 +76,7 @@ constexpr std::array kPostgres = {
     Right{kLooks | kBackup, "pg_monitor", "ROLE", "settings, sessions, WAL and archive of the server"},
     Right{kBackup, "pg_read_all_data", "ROLE", "rows, and passwords of roles as they are stored"},
     Right{kLooks, "EXECUTE", "FUNCTION pg_stat_file(text,boolean)", "whether the folder of a database is there"},
+    Right{kLooks, "EXECUTE", "FUNCTION pg_ls_dir(text)", "which files of tables are there"},
     Right{kLooks, "EXECUTE", "FUNCTION pg_ls_dir(text,boolean,boolean)", "the same in other tablespaces"},
     Right{kOperate | kBackup, "EXECUTE", "FUNCTION pg_wal_replay_pause()", "a standby stands still for a moment"},
     Right{kOperate | kBackup, "EXECUTE", "FUNCTION pg_wal_replay_resume()", "and continues"},
@@ -126,7 +127,7 @@ std::vector<std::string> limits_of(Engine engine, AccountRole role) {
   std::vector<std::string> limits;
   const bool looks = role == AccountRole::observe || role == AccountRole::operate;
   if (engine == Engine::postgres) {
-    if (looks) limits.emplace_back("when the server's certificate ends is not read: that takes pg_read_server_files");
+    if (looks) limits.emplace_back("the end of the server's certificate is not read: that takes pg_read_server_files");
     if (role == AccountRole::observe)
       limits.emplace_back(
           "timeline histories are not read: they take REPLICATION, with which all data could be copied");
