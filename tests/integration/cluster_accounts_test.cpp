@@ -79,7 +79,7 @@ class ClusterAccounts : public testing::TestWithParam<Kind> {
     file << fmt::format(
         "apiVersion: holdfast.dev/v1alpha1\nkind: DatabaseCluster\nmetadata: {{name: orders}}\nspec:\n  engine: {}\n"
         "  replication: {{mode: {}}}\n  credentials: {{user: {}, passwordFile: {}}}\n  members:\n",
-        cluster::engine_name(GetParam().engine), members.size() > 1 ? GetParam().mode : "async", user, password);
+        cluster::engine_name(GetParam().engine), members.size() > 1 || postgres() ? GetParam().mode : "async", user, password);
     for (const auto& m : members)
       file << fmt::format("    - {{name: {}, host: {}, port: {}, socket: {}}}\n", m["member"].text(), m["host"].text(),
                           m["port"].integer(), m["socket"].text());
@@ -125,7 +125,7 @@ class ClusterAccounts : public testing::TestWithParam<Kind> {
     return refused;
   }
 
-  std::string dump(const std::string& as, Value& report) {
+  std::string dump(const std::string& as, Value& report, const Value& member) {
     const std::string repository = path("repo"), password = path("repo.password");
     if (!std::filesystem::exists(repository)) {
       std::ofstream(password) << "correct horse battery staple";
@@ -134,7 +134,7 @@ class ClusterAccounts : public testing::TestWithParam<Kind> {
     }
     const std::vector<std::string> common = {"-c", "orders", "--config", path(as + ".yaml"),
                                              "-r", repository, "--password-file", password};
-    std::vector<std::string> argv = {"backup", "-i", primary_["member"].text(), "-o", "json"};
+    std::vector<std::string> argv = {"backup", "-i", member["member"].text(), "-o", "json"};
     argv.insert(argv.end(), common.begin(), common.end());
     const auto backed = lab_->holdfast(argv);
     EXPECT_EQ(backed.exit_code, 0) << as << ": " << backed.out << backed.err;
@@ -153,6 +153,13 @@ class ClusterAccounts : public testing::TestWithParam<Kind> {
       text += line + "\n";
     }
     return text;
+  }
+
+  /// A member that is not the primary.
+  Value another() const {
+    for (const auto& m : members_.items())
+      if (m["member"].text() != primary_["member"].text()) return m;
+    return {};
   }
 
   std::optional<LabGuard> lab_;
@@ -265,7 +272,7 @@ TEST_P(ClusterAccounts, TheDumpIsTheAdministrators) {
     }
   }
   Value whole, own;
-  const std::string expected = dump("administrator", whole), is = dump("backup", own);
+  const std::string expected = dump("administrator", whole, primary_), is = dump("backup", own, primary_);
   ASSERT_FALSE(expected.empty() || is.empty());
   for (const std::string object : {"keeper", postgres() ? "9002" : "zoo", postgres() ? "TRIGGER tr" : "PROCEDURE"})
     EXPECT_NE(expected.find(object), std::string::npos) << object;
@@ -288,6 +295,7 @@ TEST_P(ClusterAccounts, TheDumpIsTheAdministrators) {
     return found;
   };
   EXPECT_EQ(kinds(own), kinds(whole));
+  EXPECT_NE(dump("backup", own, another()).find("keeper"), std::string::npos);
 }
 
 TEST_P(ClusterAccounts, ExistingAccountsAreKeptOrRefused) {
@@ -314,15 +322,21 @@ TEST_P(ClusterAccounts, ExistingAccountsAreKeptOrRefused) {
   EXPECT_NE(refused.err.find(postgres() ? "CREATEDB" : "CREATE ON *.*"), std::string::npos) << refused.err;
   EXPECT_EQ(create({"--role", "backup"}).exit_code, 0);
   if (GetParam().engine == Engine::galera) return;
-  for (const auto& m : members_.items()) {
-    if (m["member"].text() == primary_["member"].text()) continue;
-    describe("replica", primary_["user"].text(), primary_["passwordFile"].text(), {m});
-    const auto none = lab_->holdfast({"cluster", "accounts", "-c", "orders", "--config", path("replica.yaml"),
-                                      "--create", "--password-dir", path("passwords")});
-    EXPECT_EQ(none.exit_code, 3) << none.out << none.err;
-    EXPECT_NE(none.err.find("no primary"), std::string::npos) << none.err;
-    break;
-  }
+  describe("replica", primary_["user"].text(), primary_["passwordFile"].text(), {another()});
+  const auto on = [&](const std::string& file) {
+    return lab_->holdfast({"cluster", "accounts", "-c", "orders", "--config", path(file), "--create", "--password-dir",
+                           path("passwords"), "--role", "backup"});
+  };
+  const auto none = on("replica.yaml");
+  EXPECT_EQ(none.exit_code, 3) << none.out << none.err;
+  EXPECT_NE(none.err.find("no primary"), std::string::npos) << none.err;
+  if (GetParam().engine != Engine::mariadb) return;
+  EXPECT_EQ(on("administrator.yaml").exit_code, 0);
+  primary_ = another();
+  EXPECT_EQ(run("administrator", {"STOP ALL SLAVES", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF"}), "");
+  const auto two = on("administrator.yaml");
+  EXPECT_EQ(two.exit_code, 3) << two.out << two.err;
+  EXPECT_NE(two.err.find("more than one primary"), std::string::npos) << two.err;
 }
 
 INSTANTIATE_TEST_SUITE_P(
