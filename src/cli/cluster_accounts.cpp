@@ -2,14 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <filesystem>
 #include <iterator>
 
 #include "cli/cluster_options.h"
 #include "cli/verbs.h"
-#include "crypto/random.h"
 #include "engine/make_account.h"
 #include "provider/observe.h"
 #include "provider/provider.h"
@@ -38,9 +35,9 @@ Result<std::vector<RoleAccount>> accounts_of(const Options& options, Engine engi
   const std::string prefix = options.given("name-prefix") ? options.text("name-prefix") : "holdfast_";
   std::vector<RoleAccount> accounts;
   for (const auto role : roles_of(options, engine))
-    accounts.push_back(TRY(engine::role_account(engine, version, role,
-                                                prefix + std::string(engine::account_role_name(role)),
-                                                options.given("from") ? options.text("from") : "%")));
+    accounts.push_back(
+        TRY(engine::role_account(engine, version, role, prefix + std::string(engine::account_role_name(role)),
+                                 options.given("from") ? options.text("from") : "%")));
   return accounts;
 }
 
@@ -107,17 +104,6 @@ std::string difference(const std::set<std::string>& is, const std::set<std::stri
   return text;
 }
 
-/// Letters and digits, 190 bits. No character of it means anything to a client or a configuration file.
-Secret new_password() {
-  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::array<uint8_t, 32> random{};
-  crypto::fill_random(random);
-  Secret password;
-  for (auto& byte : random) password.append(kLetters.substr(byte % kLetters.size(), 1));
-  ::explicit_bzero(random.data(), random.size());
-  return password;
-}
-
 struct PasswordOf {
   Secret password;
   std::string file;
@@ -135,7 +121,7 @@ Result<PasswordOf> password_of(const std::string& dir, const RoleAccount& accoun
                   "write the password into it, or remove it: then one is made");
     return found;
   }
-  found.password = new_password();
+  found.password = engine::new_password();
   found.made = true;
   Secret line(found.password);
   line.append("\n");

@@ -78,11 +78,14 @@ std::vector<Command> own_cluster_commands() {
       {.path = "cluster accounts",
        .summary = "show or create accounts with no more rights than their work takes",
        .description =
-           "An account for each role: observe (triage, get status, cluster discover), operate (what repairs do by SQL), "
-           "replicate (a replica or standby logs in to its source) and backup (dumps). --show prints the statements with "
+           "An account for each role: observe (triage, get status, cluster discover), operate (what repairs do by "
+           "SQL), "
+           "replicate (a replica or standby logs in to its source) and backup (dumps). --show prints the statements "
+           "with "
            "what each right is for, as a script for the server's own client; it needs no server, no password, and "
            "changes nothing. --create runs them on the primary as the cluster's credentials. It refuses where there is "
-           "no primary or more than one, and where an account of that name has other rights, which it names; an account "
+           "no primary or more than one, and where an account of that name has other rights, which it names; an "
+           "account "
            "that has these rights is kept, with its password. Passwords are read from NAME.password in --password-dir, "
            "or made and written there (mode 0600); they are never printed.",
        .flags = {{.name = "show", .type = FlagType::boolean, .help = "print the statements"},

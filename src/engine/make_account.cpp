@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <cstring>
 #include <vector>
 
+#include "crypto/random.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 
@@ -68,8 +71,8 @@ Status make_postgres(const sql::Target& administrator, const RoleAccount& accoun
                      const std::optional<Secret>& password, const std::stop_token& stop) {
   auto home = TRY(postgres_session(administrator, "", stop));
   // The statement with the password is to be in no log. Who may not set this has a log of others' making.
-  for (const char* quiet : {"SET log_statement = 'none'", "SET log_min_duration_statement = -1",
-                            "SET log_min_error_statement = 'panic'"})
+  for (const char* quiet :
+       {"SET log_statement = 'none'", "SET log_min_duration_statement = -1", "SET log_min_error_statement = 'panic'"})
     (void)home.query(quiet, soon(), stop);
   for (const auto& statement : account.statements) {
     if (statement.takes_password) {
@@ -100,15 +103,15 @@ Result<std::optional<std::set<std::string>>> read_rights(Engine engine, const sq
   using Rights = std::optional<std::set<std::string>>;
   if (engine == Engine::postgres) {
     auto session = TRY(postgres_session(administrator, "", stop));
-    const auto there = TRY(session.query(
-        "SELECT FROM pg_roles WHERE rolname = " + sql::quote_postgres(account.name), soon(), stop));
+    const auto there =
+        TRY(session.query("SELECT FROM pg_roles WHERE rolname = " + sql::quote_postgres(account.name), soon(), stop));
     if (there.empty()) return Rights();
     return Rights(column_of(TRY(session.query(postgres_rights(account.name), soon(), stop))));
   }
   auto session = TRY(sql::MariadbConnection::connect(administrator, soon(), stop));
   const std::string name = sql::quote_mysql(account.name), host = sql::quote_mysql(account.host);
-  const auto there = TRY(session.query(
-      fmt::format("SELECT 1 FROM mysql.user WHERE User = {} AND Host = {}", name, host), soon(), stop));
+  const auto there = TRY(
+      session.query(fmt::format("SELECT 1 FROM mysql.user WHERE User = {} AND Host = {}", name, host), soon(), stop));
   if (there.empty()) return Rights();
   const auto lines = column_of(TRY(session.query(fmt::format("SHOW GRANTS FOR {}@{}", name, host), soon(), stop)));
   return Rights(rights_of_grants({lines.begin(), lines.end()}));
@@ -125,6 +128,16 @@ Status make_account(Engine engine, const sql::Target& administrator, const RoleA
       TRY(session.query(with_password(engine, statement, *password).reveal(), soon(), stop));
   }
   return {};
+}
+
+Secret new_password() {
+  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::array<uint8_t, 32> random{};
+  crypto::fill_random(random);
+  Secret password;
+  for (auto& byte : random) password.append(kLetters.substr(byte % kLetters.size(), 1));
+  ::explicit_bzero(random.data(), random.size());
+  return password;
 }
 
 }  // namespace holdfast::engine

@@ -21,4 +21,7 @@ Result<std::optional<std::set<std::string>>> read_rights(cluster::Engine engine,
 Status make_account(cluster::Engine engine, const sql::Target& administrator, const RoleAccount& account,
                     const std::optional<Secret>& password, std::stop_token stop = {});
 
+/// 32 letters, digits, - and _: 192 bits, and no character that means anything to a client or a configuration file.
+Secret new_password();
+
 }  // namespace holdfast::engine

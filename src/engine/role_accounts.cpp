@@ -29,8 +29,8 @@ struct Right {
   const char* what_for;
 };
 
-// As SHOW GRANTS names them, so that what is there can be compared. EVENT and TRIGGER allow to create and drop what they
-// are named after, too: the servers have nothing narrower that shows their definitions.
+// As SHOW GRANTS names them, so that what is there can be compared. EVENT and TRIGGER allow to create and drop what
+// they are named after, too: the servers have nothing narrower that shows their definitions.
 constexpr std::array kMariadb = {
     Right{kLooks | kBackup, "PROCESS", "*.*", "sessions and transactions of others, sizes of tablespaces"},
     Right{kLooks, "BINLOG MONITOR", "*.*", "binary log: its files, position and filters"},
@@ -78,7 +78,7 @@ constexpr std::array kPostgres = {
     Right{kLooks, "EXECUTE", "FUNCTION pg_stat_file(text,boolean)", "whether the folder of a database is there"},
     Right{kLooks, "EXECUTE", "FUNCTION pg_ls_dir(text)", "which files of tables are there"},
     Right{kLooks, "EXECUTE", "FUNCTION pg_ls_dir(text,boolean,boolean)", "the same in other tablespaces"},
-    Right{kOperate | kBackup, "EXECUTE", "FUNCTION pg_wal_replay_pause()", "a standby stands still for a moment"},
+    Right{kOperate | kBackup, "EXECUTE", "FUNCTION pg_wal_replay_pause()", "a standby pauses its replay for a moment"},
     Right{kOperate | kBackup, "EXECUTE", "FUNCTION pg_wal_replay_resume()", "and continues"},
     Right{kOperate | kBackup, "EXECUTE", "FUNCTION pg_show_all_file_settings()", "settings of ALTER SYSTEM"},
     Right{kOperate | kBackup, "SELECT", "TABLE pg_file_settings", "the same"},
@@ -103,7 +103,9 @@ Status check_version(Engine engine, std::string_view version) {
   if (version_number(engine, version) >= least) return {};
   return fail(ErrorClass::refused, "accounts.version",
               fmt::format("rights are not known for {} {}", cluster::engine_name(engine), version),
-              fmt::format("--server-version {} or later", postgres ? "14" : mysql ? "8.0" : "10.5"));
+              fmt::format("--server-version {} or later", postgres ? "14"
+                                                          : mysql  ? "8.0"
+                                                                   : "10.5"));
 }
 
 std::vector<Right> rights_of(Engine engine, AccountRole role) {
@@ -134,25 +136,29 @@ std::vector<std::string> limits_of(Engine engine, AccountRole role) {
     if (role == AccountRole::operate)
       limits.emplace_back("settings are not changed: ALTER SYSTEM is the administrator's, or its member's agent's");
     if (role == AccountRole::backup) {
-      limits.emplace_back("subscriptions and options of user mappings are a superuser's: such dumps note them as left out");
+      limits.emplace_back(
+          "subscriptions and options of user mappings are a superuser's: such dumps note them as left out");
       limits.emplace_back(
           "large objects that are created later are not readable, and a dump fails and says so: run this again");
     }
   } else {
     if (engine != Engine::mysql && looks)
-      limits.emplace_back("which accounts bypass read_only is not read: that takes SELECT on mysql.*, passwords included");
+      limits.emplace_back(
+          "which accounts bypass read_only is not read: that takes SELECT on mysql.*, passwords included");
     if (role == AccountRole::observe)
-      limits.emplace_back(engine == Engine::mysql
-                              ? "SHOW REPLICAS is not asked: it takes REPLICATION SLAVE, with which all data can be read"
-                              : "SHOW SLAVE HOSTS is not asked: it takes REPLICATION MASTER ADMIN");
+      limits.emplace_back(
+          engine == Engine::mysql
+              ? "SHOW REPLICAS is not asked: it takes REPLICATION SLAVE, with which all data can be read"
+              : "SHOW SLAVE HOSTS is not asked: it takes REPLICATION MASTER ADMIN");
     if (role == AccountRole::backup && engine != Engine::mysql)
       limits.emplace_back(
           "views that call functions of yours are noted as invalid: GRANT EXECUTE on those functions, where they only "
           "read");
   }
   if (role == AccountRole::operate)
-    limits.emplace_back("no rows are written: a restore into the cluster and an adoption of transactions are the "
-                        "administrator's");
+    limits.emplace_back(
+        "no rows are written: a restore into the cluster and an adoption of transactions are the "
+        "administrator's");
   return limits;
 }
 
@@ -181,9 +187,10 @@ void add_postgres(RoleAccount& account, const std::vector<Right>& rights) {
     attributes += fmt::format(" {}", right.privilege);
     why += fmt::format("; {}: {}", right.privilege, right.what_for);
   }
-  account.statements.push_back({.sql = fmt::format("CREATE ROLE {} LOGIN{} PASSWORD {}", who, attributes, kPasswordPlace),
-                                .what_for = why,
-                                .takes_password = true});
+  account.statements.push_back(
+      {.sql = fmt::format("CREATE ROLE {} LOGIN{} PASSWORD {}", who, attributes, kPasswordPlace),
+       .what_for = why,
+       .takes_password = true});
   for (const auto& right : rights) {
     const std::string_view object = right.object;
     if (object == "ATTRIBUTE") continue;
@@ -201,8 +208,8 @@ void add_postgres(RoleAccount& account, const std::vector<Right>& rights) {
        .generates = true});
   if (account.role != AccountRole::backup) return;
   account.statements.push_back(
-      {.sql = fmt::format("SELECT format('GRANT SELECT ON LARGE OBJECT %s TO %I', oid, {}) FROM pg_largeobject_metadata",
-                          text),
+      {.sql = fmt::format(
+           "SELECT format('GRANT SELECT ON LARGE OBJECT %s TO %I', oid, {}) FROM pg_largeobject_metadata", text),
        .what_for = "large objects, which pg_read_all_data leaves out",
        .generates = true,
        .each_database = true});

@@ -1,5 +1,5 @@
-// Accounts with no more rights than their work takes: which rights an account needs to observe, to operate, to replicate
-// or to back up, for each engine and version, and the statements that make it. Pure.
+// Accounts with no more rights than their work takes: which rights an account needs to observe, to operate, to
+// replicate or to back up, for each engine and version, and the statements that make it. Pure.
 #pragma once
 
 #include <optional>
@@ -25,8 +25,8 @@ const std::vector<AccountRole>& account_roles();
 inline constexpr std::string_view kPasswordPlace = "'PASSWORD'";
 
 struct AccountStatement {
-  std::string sql;       ///< without the semicolon
-  std::string what_for;  ///< a few words
+  std::string sql;              ///< without the semicolon
+  std::string what_for;         ///< a few words
   bool takes_password = false;  ///< has kPasswordPlace once
   /// PostgreSQL: a query whose rows are the statements, for what only the server knows (psql: \gexec).
   bool generates = false;
@@ -56,8 +56,8 @@ Result<RoleAccount> role_account(cluster::Engine engine, std::string_view versio
 /// The statement with this password in it.
 Secret with_password(cluster::Engine engine, const AccountStatement& statement, const Secret& password);
 
-/// MariaDB, MySQL: "PROCESS ON *.*" for each privilege of lines of SHOW GRANTS; USAGE is none. A line that grants a role
-/// is "ROLE `name`", WITH GRANT OPTION is "GRANT OPTION ON ...".
+/// MariaDB, MySQL: "PROCESS ON *.*" for each privilege of lines of SHOW GRANTS; USAGE is none. A line that grants a
+/// role is "ROLE `name`", WITH GRANT OPTION is "GRANT OPTION ON ...".
 std::set<std::string> rights_of_grants(const std::vector<std::string>& lines);
 
 }  // namespace holdfast::engine

@@ -13,8 +13,10 @@ using cluster::Engine;
 
 TEST(RoleAccounts, GrantsAreReadAsRights) {
   EXPECT_EQ(rights_of_grants({"GRANT SELECT, SHOW VIEW ON *.* TO `a`@`%` IDENTIFIED BY PASSWORD '*X'",
-                              "GRANT USAGE ON *.* TO `a`@`%`", "GRANT SELECT (`x`, `y`), INSERT ON `d`.`t` TO `a`@`%` "
-                              "WITH GRANT OPTION", "GRANT `r`@`%` TO `a`@`%`", "SET DEFAULT ROLE `r` FOR `a`@`%`"}),
+                              "GRANT USAGE ON *.* TO `a`@`%`",
+                              "GRANT SELECT (`x`, `y`), INSERT ON `d`.`t` TO `a`@`%` "
+                              "WITH GRANT OPTION",
+                              "GRANT `r`@`%` TO `a`@`%`", "SET DEFAULT ROLE `r` FOR `a`@`%`"}),
             (std::set<std::string>{"SELECT ON *.*", "SHOW VIEW ON *.*", "SELECT (`x`, `y`) ON `d`.`t`",
                                    "INSERT ON `d`.`t`", "GRANT OPTION ON `d`.`t`", "ROLE `r`@`%`"}));
 }

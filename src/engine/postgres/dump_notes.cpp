@@ -508,7 +508,7 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
   return {};
 }
 
-// What pg_dump leaves out without an error where the account is no superuser.
+// What pg_dump leaves out without an error where the account has no superuser rights.
 Status note_shown_to_superusers(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
                                 const std::stop_token& stop) {
   constexpr std::string_view kFewerRights =
