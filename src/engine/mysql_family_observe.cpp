@@ -371,7 +371,7 @@ void look_at_nodes(MemberFacts& facts, Ask& ask) {
   if (!listed || g.size != static_cast<int>(g.nodes.size())) g.nodes.clear();
 }
 
-/// Accounts that write though the server is read-only. One of the role operate may, and has no right to any row.
+/// Accounts that write though the server is read-only. One with the rights of the role operate has none to any row.
 void look_at_write_bypass(MemberFacts& facts, Ask& ask) {
   // Who may not read the tables of accounts is shown its own privileges alone.
   if (!ask.if_allowed("accounts", "SELECT 1 FROM mysql.user LIMIT 0")) return;
@@ -386,8 +386,7 @@ void look_at_write_bypass(MemberFacts& facts, Ask& ask) {
     std::vector<std::string> lines;
     if (grants)
       for (const auto& row : grants->rows) lines.push_back(row[0].value_or(""));
-    if (!grants || !operate || !std::ranges::includes(operate->rights, rights_of_grants(lines)))
-      facts.write_bypass.push_back(who);
+    if (!grants || !operate || rights_of_grants(lines) != operate->rights) facts.write_bypass.push_back(who);
   }
 }
 

@@ -355,6 +355,13 @@ TEST_P(ClusterAccounts, ExistingAccountsAreKeptOrRefused) {
   EXPECT_NE(none.err.find("no primary"), std::string::npos) << none.err;
   if (GetParam().engine != Engine::mariadb) return;
   EXPECT_EQ(on("administrator.yaml").exit_code, 0);
+  // The account to operate bypasses read_only and writes no row; another one that bypasses it is reported.
+  const auto bypass = [&] {
+    return codec::to_json(triage("administrator")["diagnoses"]).find("read-only-bypass") != std::string::npos;
+  };
+  EXPECT_FALSE(bypass());
+  EXPECT_EQ(run("administrator", {"CREATE USER batch", "GRANT READ_ONLY ADMIN ON *.* TO batch"}), "");
+  EXPECT_TRUE(bypass());
   primary_ = another();
   EXPECT_EQ(run("administrator", {"STOP ALL SLAVES", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF"}), "");
   const auto two = on("administrator.yaml");
