@@ -1,4 +1,4 @@
-// Commands about clusters that exist: how they come to be known here.
+// Commands about clusters that exist: how they come to be known here, and the accounts they are worked on with.
 #include "cli/command_table.h"
 
 namespace holdfast::cli {
@@ -75,6 +75,48 @@ std::vector<Command> own_cluster_commands() {
                      "a server of this machine, as root"},
                     {"holdfast cluster discover -e postgres --host db1 --user keeper --password-file pw --ca ca.pem",
                      "from anywhere"}}},
+      {.path = "cluster accounts",
+       .summary = "show or create accounts with no more rights than their work takes",
+       .description =
+           "An account for each role: observe (triage, get status, cluster discover), operate (what repairs do by "
+           "SQL), "
+           "replicate (a replica or standby logs in to its source) and backup (dumps). --show prints the statements "
+           "with "
+           "what each right is for, as a script for the server's own client; it needs no server, no password, and "
+           "changes nothing. --create runs them on the primary as the cluster's credentials. It refuses where there is "
+           "no primary or more than one, and where an account of that name has other rights, which it names; an "
+           "account "
+           "that has these rights is kept, with its password. Passwords are read from NAME.password in --password-dir, "
+           "or made and written there (mode 0600); they are never printed.",
+       .flags = {{.name = "show", .type = FlagType::boolean, .help = "print the statements"},
+                 {.name = "create", .type = FlagType::boolean, .help = "run them on the primary"},
+                 {.name = "role",
+                  .type = FlagType::choice,
+                  .help = "this role only",
+                  .value_name = "ROLE",
+                  .choices = {"observe", "operate", "replicate", "backup"}},
+                 {.name = "name-prefix",
+                  .type = FlagType::text,
+                  .help = "how the accounts' names begin, before the role",
+                  .value_name = "PREFIX",
+                  .default_value = "holdfast_"},
+                 {.name = "from",
+                  .type = FlagType::text,
+                  .help = "MariaDB, MySQL: the host they may log in from, as in 'user'@'host'",
+                  .value_name = "HOST",
+                  .default_value = "%"},
+                 {.name = "server-version",
+                  .type = FlagType::text,
+                  .help = "--show: the server's version, refused where its rights are not known",
+                  .value_name = "VERSION"},
+                 {.name = "password-dir",
+                  .type = FlagType::text,
+                  .help = "--create: directory of the passwords",
+                  .value_name = "DIR"}},
+       .groups = {&cluster_flags()},
+       .examples = {{"holdfast cluster accounts -e postgres --show --role backup", "the statements, for psql"},
+                    {"holdfast cluster accounts -c orders --create --role observe --password-dir ./passwords",
+                     "created on the primary"}}},
   };
 }
 

@@ -9,6 +9,7 @@ Verb find_verb(std::string_view path) {
       {"backup", run_backup},
       {"agent", run_agent},
       {"check", run_check},
+      {"cluster accounts", run_cluster_accounts},
       {"cluster discover", run_cluster_discover},
       {"compare", run_compare},
       {"completion", run_completion},

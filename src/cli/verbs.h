@@ -18,6 +18,7 @@ inline bool has_verb(std::string_view path) {
 Exit run_backup(Context&);
 Exit run_agent(Context&);
 Exit run_check(Context&);
+Exit run_cluster_accounts(Context&);
 Exit run_cluster_discover(Context&);
 Exit run_compare(Context&);
 Exit run_completion(Context&);

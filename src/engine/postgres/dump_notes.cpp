@@ -508,6 +508,28 @@ Status note_left_out(sql::PostgresConnection& session, const std::string& databa
   return {};
 }
 
+// What pg_dump leaves out without an error where the account has no superuser rights.
+Status note_shown_to_superusers(sql::PostgresConnection& session, const std::string& database, DumpInfo& info,
+                                const std::stop_token& stop) {
+  constexpr std::string_view kFewerRights =
+      " NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) ORDER BY 1";
+  auto subscriptions = TRY(session.query(
+      std::string("SELECT quote_ident(subname) AS n FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database "
+                  "WHERE datname = current_database()) AND")
+          .append(kFewerRights),
+      soon(), stop));
+  note_found(info, "subscription.missing", database, subscriptions,
+             "subscriptions of {} are not in the dump: pg_dump writes them as a superuser only: {}");
+  auto mappings = TRY(session.query(
+      std::string("SELECT format('%I for %I', srvname, usename) AS n FROM pg_user_mappings WHERE umoptions IS NULL AND")
+          .append(kFewerRights),
+      soon(), stop));
+  note_found(info, "mapping.options", database, mappings,
+             "user mappings of {} are in the dump without their options, which the account of the backup is not shown: "
+             "{}");
+  return {};
+}
+
 }  // namespace
 
 Status note_database(sql::PostgresConnection& session, const std::string& database, bool standby, DumpInfo& info,
@@ -517,6 +539,7 @@ Status note_database(sql::PostgresConnection& session, const std::string& databa
                         "oid FROM pg_database WHERE datname = current_database())",
                         soon(), stop));
   note_found(info, "subscription.disabled", database, subscriptions, "subscriptions of {} are restored disabled: {}");
+  TRY_VOID(note_shown_to_superusers(session, database, info, stop));
   auto moved = TRY(session.query(kOtherColumnOrder, soon(), stop));
   note_found(info, "columns.order", database, moved,
              "tables of {} that inherit are restored with their columns in another order, those of the parents first: "
