@@ -151,10 +151,19 @@ Status create(Context& context, const DatabaseCluster& cluster) {
                   "--name-prefix PREFIX for accounts of another name, or --role for the others");
     there.push_back(rights.has_value());
   }
-  TRY_VOID(sys::make_directories(dir, 0700));
+  const bool dry_run = context.options.flag("dry-run");
+  if (!dry_run) TRY_VOID(sys::make_directories(dir, 0700));
   Value made{Value::List()};
   for (size_t i = 0; i < accounts.size(); ++i) {
     const auto& account = accounts[i];
+    if (dry_run) {
+      Value one = account_value(account);
+      one.set("created", false);
+      made.push(std::move(one));
+      context.out.line(there[i] ? fmt::format("{}: exists with these rights", account.name)
+                                : fmt::format("{}: would be created on {}", account.name, member->name.str()));
+      continue;
+    }
     std::optional<PasswordOf> password;
     if (!there[i]) password = TRY(password_of(dir, account));
     TRY_VOID(engine::make_account(cluster.engine, target, account,

@@ -88,8 +88,8 @@ constexpr std::array kPostgres = {
 /// major * 100 + minor of the family; PostgreSQL: the major version alone. 0 = cannot be read.
 int version_number(Engine engine, std::string_view text) {
   int major = 0, minor = 0;
-  const char* const end = text.data() + text.size();
-  const auto [dot, error] = std::from_chars(text.data(), end, major);
+  const char *const begin = text.data(), *const end = begin + text.size();
+  const auto [dot, error] = std::from_chars(begin, end, major);
   if (error != std::errc()) return 0;
   if (engine == Engine::postgres) return major;
   if (dot != end && *dot == '.') std::from_chars(dot + 1, end, minor);

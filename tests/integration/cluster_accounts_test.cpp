@@ -334,20 +334,36 @@ TEST_P(ClusterAccounts, ExistingAccountsAreKeptOrRefused) {
   ASSERT_EQ(run("administrator",
                 {postgres() ? "ALTER ROLE holdfast_observe CREATEDB" : "GRANT CREATE ON *.* TO holdfast_observe"}),
             "");
+  EXPECT_NE(create({"--role", "observe", "-o", "json"}).out.find("accounts.other_rights"), std::string::npos);
   const auto refused = create({"--role", "observe"});
   EXPECT_EQ(refused.exit_code, 3) << refused.out << refused.err;
   EXPECT_NE(refused.err.find("holdfast_observe"), std::string::npos) << refused.err;
   EXPECT_NE(refused.err.find(postgres() ? "CREATEDB" : "CREATE ON *.*"), std::string::npos) << refused.err;
   EXPECT_EQ(create({"--role", "backup"}).exit_code, 0);
+
+  // Under another name there is none yet. An empty file is no password, and --dry-run makes neither file nor account.
+  const std::string empty = path("passwords/other_observe.password");
+  std::ofstream(empty).close();
+  ASSERT_EQ(::chmod(empty.c_str(), 0600), 0);
+  const auto unfit = create({"--role", "observe", "--name-prefix", "other_", "-o", "json"});
+  EXPECT_EQ(unfit.exit_code, 2) << unfit.out << unfit.err;
+  EXPECT_NE(unfit.out.find("accounts.password"), std::string::npos) << unfit.out;
+  ASSERT_EQ(::unlink(empty.c_str()), 0);
+  for (int twice = 0; twice < 2; ++twice) {
+    const auto dry = create({"--role", "observe", "--name-prefix", "other_", "--dry-run"});
+    EXPECT_EQ(dry.exit_code, 0) << dry.err;
+    EXPECT_NE(dry.out.find("other_observe: would be created"), std::string::npos) << dry.out;
+    EXPECT_NE(::access(empty.c_str(), F_OK), 0);
+  }
   if (GetParam().engine == Engine::galera) return;
   describe("replica", primary_["user"].text(), primary_["passwordFile"].text(), {another()});
   const auto on = [&](const std::string& file) {
     return lab_->holdfast({"cluster", "accounts", "-c", "orders", "--config", path(file), "--create", "--password-dir",
-                           path("passwords"), "--role", "backup"});
+                           path("passwords"), "--role", "backup", "-o", "json"});
   };
   const auto none = on("replica.yaml");
   EXPECT_EQ(none.exit_code, 3) << none.out << none.err;
-  EXPECT_NE(none.err.find("no primary"), std::string::npos) << none.err;
+  EXPECT_NE(none.out.find("accounts.no_primary"), std::string::npos) << none.out;
   if (GetParam().engine != Engine::mariadb) return;
   EXPECT_EQ(on("administrator.yaml").exit_code, 0);
   // The account to operate bypasses read_only and writes no row; another one that bypasses it is reported.
@@ -361,7 +377,7 @@ TEST_P(ClusterAccounts, ExistingAccountsAreKeptOrRefused) {
   EXPECT_EQ(run("administrator", {"STOP ALL SLAVES", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF"}), "");
   const auto two = on("administrator.yaml");
   EXPECT_EQ(two.exit_code, 3) << two.out << two.err;
-  EXPECT_NE(two.err.find("more than one primary"), std::string::npos) << two.err;
+  EXPECT_NE(two.out.find("accounts.two_primaries"), std::string::npos) << two.out;
 }
 
 INSTANTIATE_TEST_SUITE_P(

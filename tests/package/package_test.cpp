@@ -24,8 +24,8 @@ struct Packages {
   std::string deb, archive;
 
   Packages() {
-    const RunResult made = run_program({"cpack", "--config", HOLDFAST_BUILD_DIR "/CPackConfig.cmake", "-B", dir.path()},
-                                       {.limit = seconds(200)});
+    const std::string config = HOLDFAST_BUILD_DIR "/CPackConfig.cmake";
+    const RunResult made = run_program({"cpack", "--config", config, "-B", dir.path()}, {.limit = seconds(200)});
     EXPECT_EQ(made.exit_code, 0) << made.out << made.err;
     for (const auto& file : fs::directory_iterator(dir.path())) {
       if (file.path().extension() == ".deb") deb = file.path();
