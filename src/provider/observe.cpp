@@ -11,6 +11,7 @@
 #include "agent/config.h"
 #include "agent/inspect.h"
 #include "agent/running_server.h"
+#include "cluster/in_flight.h"
 #include "cluster/roles.h"
 #include "cluster/server_log.h"
 #include "cluster/server_words.h"
@@ -36,6 +37,10 @@ using cluster::MemberRole;
 using std::chrono::milliseconds;
 
 namespace {
+
+// A primary whose replicas have more than it shows is given this long to show it.
+constexpr int kLooksForCommits = 8;
+constexpr milliseconds kBetweenLooks{100};
 
 /// `way`: what leads to its server, for as long as the caller wants it to be there.
 void ask_server(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
@@ -324,6 +329,11 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
       look_for_skipped(cluster, facts, i, per_member, stop);
     }
     if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop, &kept);
+    for (int looks = 0; target && looks < kLooksForCommits; ++looks) {
+      if (!cluster::awaits_own_commits(cluster, facts, facts[i])) break;
+      if (!sys::wait_until([] { return false; }, Deadline::in(kBetweenLooks), stop)) break;
+      engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop, &kept);
+    }
     if (facts[i].reach == cluster::Reach::unreachable && cluster.members[i].has_agent())
       ask_agent_again(facts[i], cluster, cluster.members[i], per_member, stop);
   }
