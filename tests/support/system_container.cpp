@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -51,7 +53,16 @@ std::vector<pid_t> children(pid_t pid) {
 
 }  // namespace
 
-std::string SystemContainer::impossible() {
+std::string SystemContainer::refused() {
+  const RunResult mounts = run_program({"unshare", "--mount", "--propagation", "private", "true"});
+  if (mounts.exit_code != 0) return "no mount namespace of one's own: " + mounts.err;
+  struct statfs info{};
+  if (::statfs("/sys/fs/cgroup", &info) != 0 || (info.f_type != CGROUP2_SUPER_MAGIC && info.f_type != TMPFS_MAGIC))
+    return "no control groups are mounted on /sys/fs/cgroup";
+  return "";
+}
+
+std::string SystemContainer::missing() {
   if (::geteuid() != 0) return "only root may start a container";
   if (find_program("systemd-nspawn").empty()) return "systemd-nspawn is not installed (package systemd-container)";
   return "";

@@ -18,8 +18,10 @@ namespace holdfast::test {
 
 class SystemContainer {
  public:
-  /// Why there can be none here; "" when there can.
-  static std::string impossible();
+  /// What is missing here for one: root, a program. "" when nothing is.
+  static std::string missing();
+  /// Why this machine lets nobody start one (no namespaces, no control groups), whatever is installed; "" when it does.
+  static std::string refused();
   /// Booted until systemd takes orders; a failed test and null when it does not within a minute. Services that the
   /// machine has enabled are not started: start those you want.
   static std::unique_ptr<SystemContainer> boot();
