@@ -157,5 +157,21 @@ TEST_F(Package, IsInstalledServesAndIsRemoved) {
   machine->ok("test -d " + member + "/data");
 }
 
+/// A test that ends in the middle leaves no machine behind.
+TEST(SystemContainers, EndWithTheProcessThatStartedThem) {
+  HOLDFAST_NEED("systemd-container", SystemContainer::missing().empty(), SystemContainer::missing());
+  if (!SystemContainer::refused().empty()) {
+    std::cout << "NOT TRIED: " << SystemContainer::refused() << '\n';
+    return;
+  }
+  auto machine = SystemContainer::boot();
+  ASSERT_TRUE(machine);
+  const std::string init = machine->seen_from_here("");
+  ASSERT_TRUE(fs::exists(init + "/etc"));
+  machine->kill_starter();
+  const auto gone = sys::wait_until([&] { return !fs::exists(init + "/etc"); }, Deadline::in(seconds(20)));
+  EXPECT_TRUE(gone && *gone) << "its processes live on";
+}
+
 }  // namespace
 }  // namespace holdfast::test

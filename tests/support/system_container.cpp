@@ -21,8 +21,9 @@ using std::chrono::seconds;
 
 namespace {
 
-// $1: a directory of ours, $2: where the build is. All mounts are in a namespace of this process and end with it; so do
-// the processes, which are in control groups of their own, since a container takes names in the one it starts in.
+// $1: a directory of ours, $2: where the build is, $3: a name. Mounts and processes are in namespaces of this process,
+// which is the first of its own: with it all of them end, however it ends. The processes are in control groups of their
+// own, since a container takes names in the one it starts in.
 constexpr const char* kBoot = R"(set -eu
 mount -t tmpfs -o mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
@@ -30,9 +31,9 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/r
 rm -f "$1/root/etc/machine-id"
 for tree in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
   [ -w "$tree/cgroup.procs" ] || continue
-  mkdir -p "$tree/holdfast-test-$$" && echo $$ >"$tree/holdfast-test-$$/cgroup.procs" || true
+  mkdir -p "$tree/$3" && echo 0 >"$tree/$3/cgroup.procs" || true
 done
-exec systemd-nspawn -q -D "$1/root" -M "holdfast-test-$$" --register=no --keep-unit --private-network --console=pipe \
+exec systemd-nspawn -q -D "$1/root" -M "$3" --register=no --keep-unit --private-network --console=pipe \
   --bind-ro="$2" --kill-signal=SIGRTMIN+3 --boot systemd.unit=basic.target systemd.mask=systemd-resolved.service)";
 
 /// Of a folder of the build that all its programs are in.
@@ -77,8 +78,9 @@ std::unique_ptr<SystemContainer> SystemContainer::boot() {
     return nullptr;
   }
   sys::Command command;
-  command.argv = {"unshare", "--mount", "--propagation",   "private",     "/bin/sh", "-c",
-                  kBoot,     "sh",      made->dir_.path(), build_folder()};
+  command.argv = {"unshare", "--mount",      "--propagation",   "private",      "--pid",
+                  "--fork",  "--kill-child", "--mount-proc",    "/bin/sh",      "-c",
+                  kBoot,     "sh",           made->dir_.path(), build_folder(), made->name_};
   command.out = command.err = sys::Stdio::to(file->get());
   command.die_with_parent = SIGKILL;
   command.new_session = true;
@@ -104,22 +106,22 @@ std::unique_ptr<SystemContainer> SystemContainer::boot() {
   return made;
 }
 
-/// Process 1 of the container: the child of systemd-nspawn, which is our child by then.
+/// Process 1 of the container: the child of systemd-nspawn, which is the child of our child.
 pid_t SystemContainer::find_init() const {
-  for (const pid_t child : children(process_.pid())) {
-    std::ifstream status("/proc/" + std::to_string(child) + "/status");
-    for (std::string line; std::getline(status, line);)
-      if (line.starts_with("NSpid:") && line.ends_with("\t1")) return child;
-  }
+  for (const pid_t nspawn : children(process_.pid()))
+    for (const pid_t child : children(nspawn)) {
+      std::ifstream status("/proc/" + std::to_string(child) + "/status");
+      for (std::string line; std::getline(status, line);)
+        if (line.starts_with("NSpid:") && line.ends_with("	1")) return child;
+    }
   return 0;
 }
 
 SystemContainer::~SystemContainer() {
-  const std::string group = "holdfast-test-" + std::to_string(process_.pid());
   // Without an orderly shutdown: nothing of it is to be kept.
   if (process_) (void)process_.kill();
   for (const char* tree : {"/sys/fs/cgroup/systemd/", "/sys/fs/cgroup/unified/", "/sys/fs/cgroup/"}) {
-    const std::string path = tree + group;
+    const std::string path = tree + name_;
     std::error_code ec;
     std::vector<fs::path> folders;
     for (const auto& entry : fs::recursive_directory_iterator(path, ec))

@@ -5,7 +5,10 @@
 // Needs root, and systemd-container. The container ends with the object, and with the test, however that ends.
 #pragma once
 
+#include <unistd.h>
+
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,6 +39,8 @@ class SystemContainer {
   /// The build's holdfast, which is at the same path in there.
   RunResult holdfast(const std::string& arguments, std::chrono::seconds limit = std::chrono::seconds(120)) const;
 
+  /// SIGKILL for the process that holds it, as when its test is killed.
+  void kill_starter() { (void)process_.signal(SIGKILL); }
   /// A file of the container, for this process.
   std::string seen_from_here(const std::string& path) const {
     return "/proc/" + std::to_string(init_) + "/root" + path;
@@ -45,6 +50,7 @@ class SystemContainer {
   SystemContainer() = default;
   pid_t find_init() const;
 
+  const std::string name_ = "holdfast-test-" + std::to_string(::getpid());  ///< of the container and its control groups
   sys::TempDir dir_ = sys::TempDir::create("container").value();
   sys::Process process_;
   pid_t init_ = 0;
