@@ -65,7 +65,7 @@ Result<MemberConfig> read_config(const std::string& dir) {
                 "the lab writes it: `holdfast lab down` and `holdfast lab up` rebuild it");
   c.engine = *engine;
   c.replication = *mode;
-  // Only who is told so, durably, leads: whatever else is written here starts read-only.
+  // Only the word primary, durably written, makes a primary: anything else starts read-only.
   c.role = text_of("role") == "primary" ? Role::primary : Role::replica;
   c.server_survives = json["serverSurvives"].boolean();
   c.dir = dir;

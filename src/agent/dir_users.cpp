@@ -12,6 +12,7 @@
 #include <map>
 #include <sstream>
 
+#include "agent/proc.h"
 #include "sys/any_process.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -27,17 +28,6 @@ namespace {
 constexpr const char* kPostmaster = "is named by postmaster.pid";
 constexpr const char* kLock = "holds the lock of";
 
-std::string text_of(const std::string& path) {
-  auto text = sys::read_file(path);
-  return text ? std::string(as_text(text->span())) : std::string();
-}
-
-pid_t number(std::string_view text) {
-  pid_t value = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() ? value : -1;
-}
-
 struct Process {
   std::string program;
   pid_t parent = 0;
@@ -46,11 +36,11 @@ struct Process {
 /// Of /proc/PID/stat: "4711 (mariadbd) S 1 ...".
 Process process_of(pid_t pid) {
   Process process;
-  const std::string stat = text_of(fmt::format("/proc/{}/stat", pid));
+  const std::string stat = proc_text(fmt::format("/proc/{}/stat", pid));
   const size_t open = stat.find('('), close = stat.rfind(')');
   if (open == std::string::npos || close == std::string::npos || close + 4 >= stat.size()) return process;
   process.program = stat.substr(open + 1, close - open - 1);
-  process.parent = number(std::string_view(stat).substr(close + 4, stat.find(' ', close + 4) - close - 4));
+  process.parent = proc_number(std::string_view(stat).substr(close + 4, stat.find(' ', close + 4) - close - 4));
   return process;
 }
 
@@ -71,7 +61,7 @@ class Search {
     for (const char* file : {"ibdata1", "aria_log_control"}) look_at_lock(file);
     look_at_postmaster();
     for (fs::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error))
-      if (const pid_t pid = number(it->path().filename().string()); pid > 0) look_at_process(pid);
+      if (const pid_t pid = proc_number(it->path().filename().string()); pid > 0) look_at_process(pid);
     std::vector<OutsideProcess> users;
     for (auto& [pid, user] : found_) users.push_back(std::move(user));
     return users;
@@ -110,8 +100,8 @@ class Search {
   }
 
   void look_at_postmaster() {
-    const std::string text = text_of(dir_ + "/postmaster.pid");
-    const pid_t pid = number(std::string_view(text).substr(0, text.find('\n')));
+    const std::string text = proc_text(dir_ + "/postmaster.pid");
+    const pid_t pid = proc_number(std::string_view(text).substr(0, text.find('\n')));
     // After a crash another program may have its number by now.
     if (pid > 0 && (works_here(pid) || (process_of(pid).program == "postgres" && is_named_by(pid))))
       add(pid, kPostmaster);
@@ -119,7 +109,7 @@ class Search {
 
   /// Its arguments name the directory: "-D", "/srv/data" or "--datadir=/srv/data".
   bool is_named_by(pid_t pid) const {
-    const std::string all = text_of(fmt::format("/proc/{}/cmdline", pid));
+    const std::string all = proc_text(fmt::format("/proc/{}/cmdline", pid));
     for (size_t at = 0; at < all.size();) {
       const size_t end = std::min(all.find('\0', at), all.size());
       std::string_view argument = std::string_view(all).substr(at, end - at);
@@ -133,7 +123,7 @@ class Search {
   }
 
   static bool open_for_writing(pid_t pid, const std::string& fd) {
-    const std::string info = text_of(fmt::format("/proc/{}/fdinfo/{}", pid, fd));
+    const std::string info = proc_text(fmt::format("/proc/{}/fdinfo/{}", pid, fd));
     const size_t at = info.find("flags:");
     if (at == std::string::npos) return false;
     unsigned flags = 0;
@@ -201,7 +191,7 @@ namespace {
 /// A killed PostgreSQL leaves backends in sessions of their own, which end when they notice. Until then they hold its
 /// shared memory (named in the 7th line of postmaster.pid), and may still write.
 Status wait_for_orphans(const MemberConfig& config) {
-  std::istringstream lines(text_of(config.data_dir() + "/postmaster.pid"));
+  std::istringstream lines(proc_text(config.data_dir() + "/postmaster.pid"));
   std::string line;
   for (int i = 0; i < 7; ++i)
     if (!std::getline(lines, line)) return {};

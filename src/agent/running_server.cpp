@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <ctime>
 #include <filesystem>
@@ -16,6 +15,7 @@
 
 #include "agent/data_dir.h"
 #include "agent/dir_users.h"
+#include "agent/proc.h"
 #include "sys/any_process.h"
 
 namespace holdfast::agent {
@@ -27,21 +27,10 @@ namespace {
 
 constexpr std::string_view kMark = "HOLDFAST_SERVER";
 
-std::string text_of(const std::string& path) {
-  auto text = sys::read_file(path);
-  return text ? std::string(as_text(text->span())) : std::string();
-}
-
-pid_t number(std::string_view text) {
-  pid_t value = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() ? value : -1;
-}
-
 /// "a\0b\0" of /proc.
 std::vector<std::string> list_of(const std::string& path) {
   std::vector<std::string> list;
-  const std::string all = text_of(path);
+  const std::string all = proc_text(path);
   for (size_t at = 0; at < all.size();) {
     const size_t end = std::min(all.find('\0', at), all.size());
     list.push_back(all.substr(at, end - at));
@@ -51,7 +40,7 @@ std::vector<std::string> list_of(const std::string& path) {
 }
 
 pid_t group_of(pid_t pid) {
-  const std::string stat = text_of(fmt::format("/proc/{}/stat", pid));
+  const std::string stat = proc_text(fmt::format("/proc/{}/stat", pid));
   const size_t behind = stat.rfind(')');
   pid_t group = -1;
   if (behind != std::string::npos) (void)std::sscanf(stat.c_str() + behind + 1, " %*c %*d %d", &group);
@@ -62,12 +51,12 @@ std::vector<pid_t> all_processes() {
   std::vector<pid_t> all;
   std::error_code error;
   for (fs::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error))
-    if (const pid_t pid = number(it->path().filename().string()); pid > 0) all.push_back(pid);
+    if (const pid_t pid = proc_number(it->path().filename().string()); pid > 0) all.push_back(pid);
   return all;
 }
 
 bool runs_as(pid_t pid, uid_t uid) {
-  std::istringstream lines(text_of(fmt::format("/proc/{}/status", pid)));
+  std::istringstream lines(proc_text(fmt::format("/proc/{}/status", pid)));
   for (std::string line; std::getline(lines, line);) {
     if (!line.starts_with("Uid:")) continue;
     std::istringstream ids(line.substr(4));
@@ -123,7 +112,7 @@ uint64_t ticks_since_boot() {
 
 /// When a process began, by the clock on the wall.
 std::string start_text(uint64_t start_time) {
-  std::istringstream lines(text_of("/proc/stat"));
+  std::istringstream lines(proc_text("/proc/stat"));
   std::time_t boot = 0;
   for (std::string word; lines >> word;)
     if (word == "btime") lines >> boot;
@@ -249,7 +238,7 @@ Status note_stopping(const MemberConfig& config, pid_t pid) {
 }
 
 bool is_noted_stopping(const MemberConfig& config, const RunningServer& server) {
-  return text_of(stopping_file(config)) == fmt::format("{} {}\n", server.pid, server.start_time);
+  return proc_text(stopping_file(config)) == fmt::format("{} {}\n", server.pid, server.start_time);
 }
 
 void forget_stopping(const MemberConfig& config) {

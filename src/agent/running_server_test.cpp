@@ -11,6 +11,7 @@
 
 #include "agent/data_dir.h"
 #include "sys/any_process.h"
+#include "tests/support/require.h"
 
 namespace holdfast::agent {
 namespace {
@@ -118,7 +119,7 @@ TEST_F(RunningServers, WhatIsNotProvenIsLeftAlone) {
 }
 
 TEST_F(RunningServers, AnotherUsersProcessIsNot) {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  HOLDFAST_NEED("root", ::geteuid() == 0, "it starts a process of another user");
   auto how = marked();
   how.uid = 65534;
   ::chmod(config_.data_dir().c_str(), 0755);
