@@ -321,14 +321,20 @@ TEST(HostsBackupMariadb, AHostThatDoesNotAnswerCostsItsOwnTime) {
   EXPECT_EQ(world.held(0), before);
 }
 
-TEST(HostsBackupMariadb, AnInterruptedRestorePutsTheOldDataBackOnEveryHost) {
-  NEED_HOSTS();
-  HostsWorld world(kMariadb);
+/// `damaged`: what all members hold then.
+void back_up_and_damage(HostsWorld& world, lab::Content& damaged) {
   ASSERT_NO_FATAL_FAILURE(world.up());
   ASSERT_NO_FATAL_FAILURE(world.back_up());
   EXPECT_EQ(world.tell(0, kMariadb.damage), "");
-  const auto damaged = world.held(0);
+  damaged = world.held(0);
   for (int i = 1; i < 3; ++i) ASSERT_NO_FATAL_FAILURE(world.expect_held(i, damaged));
+}
+
+TEST(HostsBackupMariadb, AnInterruptedRestorePutsTheOldDataBackOnEveryHost) {
+  NEED_HOSTS();
+  HostsWorld world(kMariadb);
+  lab::Content damaged;
+  ASSERT_NO_FATAL_FAILURE(back_up_and_damage(world, damaged));
   RunResult restored;
   {
     world.break_member("host-slow", 2);
@@ -345,11 +351,8 @@ TEST(HostsBackupMariadb, AnInterruptedRestorePutsTheOldDataBackOnEveryHost) {
 TEST(HostsBackupMariadb, AHostCutOffDuringItsCopyIsToldWithItsData) {
   NEED_HOSTS();
   HostsWorld world(kMariadb);
-  ASSERT_NO_FATAL_FAILURE(world.up());
-  ASSERT_NO_FATAL_FAILURE(world.back_up());
-  EXPECT_EQ(world.tell(0, kMariadb.damage), "");
-  const auto damaged = world.held(0);
-  for (int i = 1; i < 3; ++i) ASSERT_NO_FATAL_FAILURE(world.expect_held(i, damaged));
+  lab::Content damaged;
+  ASSERT_NO_FATAL_FAILURE(back_up_and_damage(world, damaged));
   RunResult restored;
   {
     world.break_member("host-slow", 2);
