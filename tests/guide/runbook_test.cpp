@@ -141,6 +141,8 @@ Words prepared(Words words, World& world) {
   // A mention ("run `holdfast repair`") means the command with what it always needs.
   if (is_one_of(verb, {"triage", "repair", "bootstrap", "inspect", "backup"}) && !has(words, "-c"))
     words.insert(words.end(), {"-c", world.cluster});
+  if (verb == "cluster" && has(words, "accounts") && !has(words, "--show") && !has(words, "--create"))
+    words.insert(words.end(), {"--show", "-c", world.cluster});
   if (verb == "export" && !has(words, "-o")) words.insert(words.end(), {"-o", world.lab.state_dir() + "/dump.sql"});
   if (verb == "restore" && !has(words, "--into") && !has(words, "-c")) words.insert(words.end(), {"--into", "DIR"});
   if (verb == "operations" && words.size() == 2 && is_one_of(words[1], {"show", "resume", "undo", "abandon"}))
@@ -148,6 +150,7 @@ Words prepared(Words words, World& world) {
   const bool changes =
       is_one_of(verb, {"repair", "bootstrap", "inspect", "backup", "restore", "prune", "export"}) ||
       (verb == "lab" && words.size() > 1 && is_one_of(words[1], {"up", "down", "break", "heal", "load"})) ||
+      (verb == "cluster" && has(words, "--create")) ||
       (verb == "operations" && words.size() > 1 && is_one_of(words[1], {"resume", "undo", "abandon"}));
   if (changes && !has(words, "--dry-run")) words.push_back("--dry-run");
   return words;
