@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "agent/account_check.h"
+#include "agent/errant_log.h"
 #include "agent/files.h"
 #include "agent/inspect.h"
 #include "agent/peer_copy.h"
@@ -88,6 +89,7 @@ Status Answers::serve(const Value& request, const Caller& caller, net::Stream& s
   const MemberConfig config = server_.config();
   if (kind.name == "sql") return serve_sql(config, stream, answered, deadline, token());
   if (kind.name == "backup_stream") return serve_backup(config, stream, answered, deadline, token());
+  if (kind.name == "errant_log") return serve_errant_log(config, request, stream, answered, deadline, token());
   if (kind.name == "tree")
     return serve_tree(config, server_.pid() > 0, request["directory"].text(), stream, answered, deadline, token());
   return fail(ErrorClass::bug, "agent.streams", fmt::format("'{}' does not stream", kind.name));

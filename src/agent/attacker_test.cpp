@@ -20,7 +20,8 @@
 #include "agent/inspect.h"
 #include "agent/launch.h"
 #include "agent/server.h"
-#include "engine/errant.h"
+#include "codec/crc32.h"
+#include "engine/errant_log.h"
 #include "sys/file.h"
 #include "tests/support/require.h"
 
@@ -229,6 +230,59 @@ TEST_P(Attacker, WhatALookReads) {
     search.transactions = engine == Engine::postgres ? "1/0/1-0/2" : "0-1-5";
     (void)engine::find_errant(search);
   }
+}
+
+/// A control file that is as it should be, so that the log is looked at.
+std::string control_file() {
+  std::string control(8192, '\0');
+  const auto put = [&](size_t at, uint64_t value, size_t width) { std::memcpy(control.data() + at, &value, width); };
+  put(0, 7710734210448818612, 8);
+  put(8, 1300, 4);
+  put(12, 202209061, 4);
+  put(16, 6, 4);
+  put(32, 0x1000200, 8);
+  put(40, 0x1000100, 8);
+  put(48, 2, 4);
+  put(52, 2, 4);
+  put(204, 8, 4);
+  const double number = 1234567.0;
+  std::memcpy(control.data() + 208, &number, 8);
+  put(216, 8192, 4);
+  put(224, 8192, 4);
+  put(228, 16 << 20, 4);
+  put(288, codec::crc32c(as_bytes(control).first(288)), 4);
+  return control;
+}
+
+struct Sent : engine::ErrantLogSink {
+  Status item(const codec::Value& item) override {
+    text += codec::to_json(item);
+    return {};
+  }
+  Status bytes(ByteSpan bytes) override {
+    text += as_text(bytes);
+    return {};
+  }
+  std::string text;
+};
+
+/// Files of a log are sent as they are.
+TEST_P(Attacker, WhatIsSentOfALog) {
+  own(c_.data_dir() + "/global/pg_control", control_file());
+  const auto sent = [&] {
+    engine::ErrantSearch search;
+    search.engine = Engine::postgres;
+    search.data_dir = c_.data_dir();
+    search.transactions = "timeline 2 from 0/1000100 to 0/1000200";
+    Sent to;
+    const auto read = engine::read_errant_log(search, {}, to);
+    return to.text + (read ? "" : read.error().to_string());
+  };
+  own(c_.data_dir() + "/pg_wal/00000002.history", "1\t0/1000000\tits own\n");
+  EXPECT_NE(sent().find("its own"), std::string::npos) << sent();
+  lead(c_.data_dir() + "/pg_wal/00000002.history");
+  expect_kept(sent(), "a history file");
+  EXPECT_NE(sent().find("Permission denied"), std::string::npos) << sent();
 }
 
 TEST_P(Attacker, WhatIsRemovedBeforeAStart) {

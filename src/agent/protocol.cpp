@@ -57,6 +57,12 @@ constexpr RequestKind kRequests[] = {
     {"tree", Effect::looks, Right::copy, 2, true, "directory", "",
      "All files of a stopped member's data directory, or of one that was moved aside, with their metadata in frames."},
 
+    {"errant_log", Effect::looks, Right::operate, 3, true,
+     "transactions, heartbeatTables[], most, mostRecords, altered", "",
+     "Those of these transactions that are in this member's logs, in frames: what each did, and its events of the "
+     "binary "
+     "log, or the WAL that it is in. With altered (MySQL) also whether their tables were altered afterwards."},
+
     // The server's process.
     {"start", Effect::changes, Right::operate, 1, false,
      "mode: normal or isolated, data: main or side, newCluster, extraArgs[]", "pid",

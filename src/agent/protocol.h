@@ -2,8 +2,8 @@
 // the protocol it is there. The agent, its clients and docs/reference/agent-protocol.md all go by this table.
 //
 // Each request is one line of JSON, each answer one line:
-//   {"op":"status","protocol":2}             -> {"ok":true,"protocol":2, ...}
-//   {"op":"nonsense"}                        -> {"ok":false,"error":{"class","id","message","hint"},"protocol":2}
+//   {"op":"status","protocol":3}             -> {"ok":true,"protocol":3, ...}
+//   {"op":"nonsense"}                        -> {"ok":false,"error":{"class","id","message","hint"},"protocol":3}
 // A connection may carry many requests, one after another. Unknown arguments are ignored, so requests can grow. After
 // the answer to a request that `streams`, the connection carries the bytes it asked for, and nothing else any more.
 #pragma once
@@ -19,7 +19,7 @@ namespace holdfast::agent {
 
 /// What this program speaks. An agent answers requests of older clients; a client does not send what its agent is too
 /// old for ("agent.too_old").
-inline constexpr int kProtocol = 2;
+inline constexpr int kProtocol = 3;
 /// Agents that do not say which version they speak.
 inline constexpr int kFirstProtocol = 1;
 

@@ -96,7 +96,8 @@ TEST_F(NetworkCallers, OnlyLookWhereTheirCertificateSaysSo) {
   EXPECT_EQ(world_.member(1)["state"].text(), "failed") << "a caller who may only look has started it";
   const auto told = agent::Client::connect(world_.address(1, net::Role::observe), Deadline::in(seconds(10)));
   ASSERT_TRUE(told) << told.error().to_string();
-  for (const char* op : {"start", "member", "sql", "donor", "tree", "set_aside", "shutdown", "configure"}) {
+  for (const char* op :
+       {"start", "member", "sql", "donor", "tree", "set_aside", "shutdown", "configure", "errant_log"}) {
     auto client = agent::Client::connect(world_.address(1, net::Role::observe), Deadline::in(seconds(10)));
     ASSERT_TRUE(client);
     EXPECT_EQ(id_of(client->call(op, Value::object({{"epoch", 1}}), Deadline::in(seconds(10)))), "agent.not_permitted")
