@@ -3,16 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <memory>
-#include <utility>
 
 #include "codec/base64.h"
 #include "crypto/sha256.h"
-#include "engine/binlog/files.h"
 #include "engine/binlog/scan.h"
 #include "engine/binlog/transactions.h"
-#include "sys/act_as.h"
+#include "position/gtid_set.h"
 
 namespace holdfast::engine {
 
@@ -29,12 +26,6 @@ std::unexpected<Error> unfit(std::string why) {
 bool is_system(const std::string& database) {
   return database == "mysql" || database == "sys" || database == "performance_schema" ||
          database == "information_schema";
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
 }
 
 /// One log file: its format description, and its events one after another.
@@ -66,7 +57,6 @@ class Log {
   ByteSpan body(ByteSpan event) const {
     return event.subspan(kHeaderSize, event.size() - kHeaderSize - (format.checksums ? kChecksumSize : 0));
   }
-  uint64_t size() const { return window_->size(); }
 
   Format format;
   std::string format_event, format_means;
@@ -203,27 +193,6 @@ class TransactionReader {
   uint64_t bytes_ = 0;
 };
 
-/// A table map names no columns: after a change of the definition nobody could say which is which.
-Status refuse_altered(const Adoptable& all, const std::vector<std::string>& files, uint64_t from) {
-  for (const auto& path : files) {
-    auto log = TRY(Log::open(path));
-    const uint64_t size = log.size();
-    for (uint64_t at = std::exchange(from, kMagicSize); at < size;) {
-      const auto event = log.event(at);
-      if (!event) break;  // the server is writing it
-      at += event->size();
-      if ((*event)[4] != kQuery) continue;
-      const auto query = parse_query(log.format, log.body(*event));
-      if (!query || kind_of_verb(statement_verb(query->statement)) != TransactionKind::ddl) continue;
-      const std::string text = lower(query->statement);
-      for (const auto& [name, table] : all.tables)
-        if (text.find(lower(table.table)) != std::string::npos)
-          return unfit(fmt::format("{} was altered after it ({})", name, statement_verb(query->statement)));
-    }
-  }
-  return {};
-}
-
 std::string digest_of(const Adoptable& all) {
   crypto::Sha256 hash;
   for (const auto& transaction : all.transactions) {
@@ -237,48 +206,40 @@ std::string digest_of(const Adoptable& all) {
 
 }  // namespace
 
-Result<Adoptable> read_adoptable(const ErrantSearch& search) {
+Result<Adoptable> read_adoptable(const ErrantLog& log, std::string_view transactions) {
   Adoptable all;
-  if (search.engine != cluster::Engine::mysql) return unfit("this is done for MySQL only");
-  const auto names = TRY(cluster::parse_errant(search.engine, search.transactions));
-  const sys::ActAs as_owner(sys::owner_of(search.data_dir));
-  auto list = find_errant(search);
+  const auto& list = log.list;
+  const auto names = TRY(cluster::parse_errant(cluster::Engine::mysql, transactions));
   if (!list.errant.unseen.empty()) return unfit(list.errant.unseen);
   if (list.cut_short || list.list.size() != names.set.count())
     return unfit(fmt::format("only {} of {} were found in its logs", list.list.size(), names.set.count()));
-  const auto files = TRY(find_log_files(search.data_dir, LogKind::binary)).paths;
-  const auto place = [&](const ErrantTransaction& t) {
-    return std::pair(std::ranges::find(files, t.file) - files.begin(), t.offset);
-  };
-  std::ranges::sort(list.list, {}, place);
   uint64_t bytes = 0, rows = 0;
-  std::optional<Log> log;
-  std::string opened, format_means;
-  for (const auto& found : list.list) {
-    if (std::ranges::find(files, found.file) == files.end())
-      return unfit(found.id + " was received there and never applied");
-    if (opened != found.file) log.emplace(TRY(Log::open(opened = found.file)));
+  std::string format_means;
+  for (const auto& piece : log.pieces) {
+    if (piece.received) return unfit(list.list[piece.first].id + " was received there and never applied");
+    auto events = TRY(Log::open(piece.path));
     if (all.format.empty()) {
-      all.format = log->format_event;
-      format_means = log->format_means;
-    } else if (format_means != log->format_means) {
+      all.format = events.format_event;
+      format_means = events.format_means;
+    } else if (format_means != events.format_means) {
       return unfit("they are in logs of different versions of the server");
     }
-    auto& transaction = all.transactions.emplace_back();
-    transaction.gtid = found.id;
-    transaction.time = found.time;
-    TransactionReader reader(all, transaction, *log);
-    if (auto read = reader.read(found.offset, found.end); !read)
-      return unfit(fmt::format("{}: {}", found.id, read.error().message));
-    bytes += reader.bytes();
-    for (const auto& [table, counts] : transaction.rows) rows += counts[0] + counts[1] + counts[2];
-    if (bytes > kMostAdoptedBytes || rows > kMostAdoptedRows)
-      return unfit(fmt::format("they are more than {} MiB or {} rows", kMostAdoptedBytes >> 20, kMostAdoptedRows));
+    for (size_t i = 0; i < piece.at.size(); ++i) {
+      const auto& found = list.list[piece.first + i];
+      if (!names.set.contains(TRY(position::Gtid::parse(found.id)))) return unfit(found.id + " was not asked for");
+      auto& transaction = all.transactions.emplace_back();
+      transaction.gtid = found.id;
+      transaction.time = found.time;
+      TransactionReader reader(all, transaction, events);
+      if (auto read = reader.read(piece.at[i], piece.at[i] + (found.end - found.offset)); !read)
+        return unfit(fmt::format("{}: {}", found.id, read.error().message));
+      bytes += reader.bytes();
+      for (const auto& [table, counts] : transaction.rows) rows += counts[0] + counts[1] + counts[2];
+      if (bytes > kMostAdoptedBytes || rows > kMostAdoptedRows)
+        return unfit(fmt::format("they are more than {} MiB or {} rows", kMostAdoptedBytes >> 20, kMostAdoptedRows));
+    }
   }
-  if (!list.list.empty()) {
-    const auto& first = list.list.front();
-    TRY_VOID(refuse_altered(all, {std::ranges::find(files, first.file), files.end()}, first.end));
-  }
+  if (!log.altered.empty()) return unfit(log.altered);
   all.digest = digest_of(all);
   return all;
 }

@@ -1,5 +1,5 @@
-// Transactions in a member's binary log, read so that another server can be given them: whole, row by row, in the order
-// of the log. Reads the member's directory and nothing else. MySQL.
+// Transactions of a member's binary log, read so that another server can be given them: whole, row by row, in the order
+// of the log. MySQL.
 #pragma once
 
 #include <array>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/binlog/row_events.h"
-#include "engine/errant.h"
+#include "engine/errant_log.h"
 
 namespace holdfast::engine {
 
@@ -45,10 +45,11 @@ struct Adoptable {
 /// Bytes of row events, and rows, that are adopted at most: all of it is tried in one transaction first.
 constexpr uint64_t kMostAdoptedBytes = 64 << 20;
 constexpr uint64_t kMostAdoptedRows = 100'000;
+constexpr size_t kMostAdopted = 10'000;  ///< transactions
 
-/// All of `search.transactions`, or "adopt.unfit" (refused) with the transaction and the reason: not in the logs any
-/// more, a change of a definition or an account, a statement instead of rows, rows that are not whole, a system table,
-/// or a table whose definition was changed afterwards.
-Result<Adoptable> read_adoptable(const ErrantSearch& search);
+/// All of `transactions`, or "adopt.unfit" (refused) with the transaction and the reason: not in the logs any more, a
+/// change of a definition or an account, a statement instead of rows, rows that are not whole, a system table, or a
+/// table whose definition was changed afterwards. `log` was read with ErrantLogOptions::altered.
+Result<Adoptable> read_adoptable(const ErrantLog& log, std::string_view transactions);
 
 }  // namespace holdfast::engine

@@ -12,17 +12,22 @@
 // Files 0600, folders 0700: they hold data.
 #pragma once
 
+#include <optional>
+#include <stop_token>
 #include <string>
+#include <vector>
 
-#include "engine/errant.h"
+#include "base/deadline.h"
+#include "engine/errant_log.h"
+#include "sys/user.h"
 
 namespace holdfast::engine {
 
 struct DivergenceOptions {
+  cluster::Engine engine = cluster::Engine::mariadb;
   std::string member, cluster;
-  std::string against;
-  size_t most = 1'000'000;          ///< transactions listed
-  size_t most_records = 1'000'000;  ///< PostgreSQL: records listed
+  Deadline deadline = Deadline::never();
+  std::stop_token stop;
 };
 
 struct DivergenceFiles {
@@ -31,15 +36,21 @@ struct DivergenceFiles {
   std::string not_written;         ///< why there is no SQL, or not of all; "" = there is
 };
 
-/// Writes them into `folder`, which exists. `search.deadline` bounds the whole. Reads the member's directory only.
-Result<DivergenceFiles> write_divergence(const ErrantSearch& search, const DivergenceOptions& options,
+/// Name of the folder in `folder` where what was read of the member's log (ErrantLogFiles) is to be put.
+std::string divergence_log(const DivergenceOptions& options);
+
+/// Writes them into `folder`, which exists, from what is in divergence_log() there.
+Result<DivergenceFiles> write_divergence(const ErrantLog& log, const DivergenceOptions& options,
                                          const std::string& folder);
 
 namespace detail {
 /// "2026-11-21T14:56:21.000123Z"
 std::string time_text(double seconds);
-Status write_wal_divergence(const ErrantSearch& search, const ErrantList& list, const DivergenceOptions& options,
-                            const std::string& folder, DivergenceFiles& written);
+/// The programs of the servers that read a log: it may be made to break them, so as root they run as a user that owns
+/// nothing. nullopt for who is not root.
+std::optional<sys::Identity> log_reader();
+Status write_wal_divergence(const ErrantLog& log, const DivergenceOptions& options, const std::string& folder,
+                            DivergenceFiles& written);
 }  // namespace detail
 
 }  // namespace holdfast::engine

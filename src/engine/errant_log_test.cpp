@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "engine/adoptable.h"
 #include "engine/altered.h"
 #include "sys/file.h"
 #include "tests/support/binlog_writer.h"
@@ -98,6 +99,8 @@ TEST(ErrantLog, ALogOfNothingButTheWantedTransactions) {
   EXPECT_FALSE(log->pieces[0].received);
   EXPECT_EQ(log->pieces[0].at, std::vector<uint64_t>{head.size()});
   EXPECT_EQ(text_of(log->pieces[0].path), head + second_one);
+  // Its rows are not for reading here: what adopting makes of them is seen with servers.
+  EXPECT_EQ(id_of(read_adoptable(*log, kUuid + ":2:4")), "adopt.unfit");
 }
 
 TEST(ErrantLog, TablesThatWereAlteredAfterwards) {

@@ -8,7 +8,10 @@
 
 #include <filesystem>
 
+#include "agent/errant_log.h"
 #include "engine/divergence.h"
+#include "provider/errant_log.h"
+#include "sys/beneath.h"
 #include "sys/file.h"
 
 namespace holdfast::provider {
@@ -16,6 +19,9 @@ namespace holdfast::provider {
 namespace fs = std::filesystem;
 
 namespace {
+
+/// For finding the transactions in a member's logs.
+constexpr std::chrono::hours kSearch{1};
 
 /// Absolute, symbolic links resolved, no slash at the end.
 std::string plain_path(const std::string& dir) {
@@ -69,6 +75,35 @@ class Staging {
   std::string path_;
 };
 
+Result<engine::DivergenceFiles> export_member(const cluster::TriageReport& report, const cluster::Member& member,
+                                              const cluster::Errant& errant, const std::string& folder,
+                                              const std::stop_token& stop) {
+  engine::DivergenceOptions options;
+  options.engine = report.cluster.engine;
+  options.member = member.name.str();
+  options.cluster = report.cluster.full_name();
+  options.stop = stop;
+  const std::string logs = folder + "/" + engine::divergence_log(options);
+  TRY_VOID(sys::make_directories(logs, 0700));
+  ErrantLogRequest request;
+  request.transactions = errant.transactions;
+  request.limits = {.most = agent::kMostErrant, .most_records = agent::kMostRecords};
+  request.deadline = Deadline::in(kSearch);
+  auto log = fetch_errant_log(report.cluster, member, request, logs, stop);
+  if (!log) {
+    if (log.error().error_class != ErrorClass::unavailable && log.error().id != "provider.external")
+      return fail(std::move(log).error());
+    engine::ErrantLog unseen;
+    unseen.list.errant = errant;
+    unseen.list.errant.unseen = log.error().to_string();
+    unseen.folder = logs;
+    log = std::move(unseen);
+    TRY_VOID(sys::remove_tree(logs));  // of a log that was cut off nothing is kept
+  }
+  log->list.errant.against = errant.against;
+  return engine::write_divergence(*log, options, folder);
+}
+
 }  // namespace
 
 Status check_export_folder(const std::string& dir) {
@@ -101,18 +136,8 @@ Result<std::vector<ExportedMember>> export_divergence(const cluster::TriageRepor
       TRY_VOID(sys::make_directories(fs::path(path).parent_path().string(), 0755));
       staging.emplace(TRY(Staging::make(path)));
     }
-    engine::ErrantSearch search;
-    search.engine = report.cluster.engine;
-    search.data_dir = described->data_dir;
-    search.transactions = m.errant.transactions;
-    search.heartbeat_tables = cluster::heartbeat_tables(report.cluster);
-    search.stop = stop;
-    engine::DivergenceOptions options;
-    options.member = m.facts.member.str();
-    options.cluster = report.cluster.full_name();
-    options.against = m.errant.against;
-    auto written = engine::write_divergence(search, options, staging->path());
-    if (!written) return fail(std::move(written).error().with_context("exporting " + options.member));
+    auto written = export_member(report, *described, m.errant, staging->path(), stop);
+    if (!written) return fail(std::move(written).error().with_context("exporting " + m.facts.member.str()));
     exported.push_back(
         {m.facts.member, std::move(written->errant), std::move(written->files), std::move(written->not_written)});
   }

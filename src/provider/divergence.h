@@ -22,7 +22,8 @@ Status check_export_folder(const std::string& dir);
 
 /// Writes the files (see engine/divergence.h) of every member of `report` that has something of its own. `dir` appears
 /// complete (0700, renamed into place) or not at all; with nothing to write there is no folder and the list is empty.
-/// Reads the members' data directories from here: it must run where they are, as somebody who may.
+/// Logs are read through the members' agents (provider/errant_log.h). Of a member that cannot be reached there is the
+/// list alone, and not_written says why; "agent.not_permitted" and "agent.too_old" (refused) end the export.
 Result<std::vector<ExportedMember>> export_divergence(const cluster::TriageReport& report, const std::string& dir,
                                                       std::stop_token stop = {});
 

@@ -3,6 +3,7 @@
 
 #include "engine/adopt.h"
 #include "position/gtid_set.h"
+#include "provider/errant_log.h"
 #include "repair/adopt.h"
 #include "repair/live_position.h"
 #include "repair/member_step.h"
@@ -42,13 +43,11 @@ class AdoptionStep : public MemberStep {
       return fail(ErrorClass::refused, "repair.cannot_adopt",
                   fmt::format("{} has more of its own by now: {}", owner, now.subtract(planned).to_string(",")),
                   again());
-    engine::ErrantSearch search;
-    search.engine = engine();
-    search.data_dir = work.owner->setup().data_dir;
-    search.transactions = scope.step().arguments["set"].text();
-    search.deadline = deadline;
-    search.stop = scope.stop();
-    auto adoptable = engine::read_adoptable(search);
+    const auto* described = members_->cluster.find(owner);
+    if (!described)
+      return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + owner + " any more");
+    auto adoptable = provider::fetch_adoptable(members_->cluster, *described, scope.step().arguments["set"].text(),
+                                               deadline, scope.stop());
     if (!adoptable) return told(adoptable.error());
     if (adoptable->digest != scope.step().arguments["digest"].text())
       return fail(ErrorClass::refused, "repair.cannot_adopt", "its log does not hold what the plan was made from",

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/adopt.h"
+#include "provider/errant_log.h"
 #include "provider/member_agent.h"
 #include "repair/adopt.h"
 #include "repair/report_view.h"
@@ -23,18 +24,14 @@ struct Look {
 Result<Look> look_at(const TriageReport& report, const cluster::MemberReport& member, const std::stop_token& stop) {
   const Deadline deadline = Deadline::in(kPatience);
   Look look;
-  engine::ErrantSearch search;
   for (const auto& control : TRY(provider::control_members(report.cluster, stop))) {
     if (control->setup().name == report.leader) look.primary = control->setup().socket;
-    if (control->setup().name != name(member)) continue;
-    look.owner = control->setup().socket;
-    search.data_dir = control->setup().data_dir;
+    if (control->setup().name == name(member)) look.owner = control->setup().socket;
   }
-  search.engine = report.cluster.engine;
-  search.transactions = member.errant.transactions;
-  search.deadline = deadline;
-  search.stop = stop;
-  look.adoptable = TRY(engine::read_adoptable(search));
+  const auto* described = report.cluster.find(name(member));
+  if (!described) return fail(ErrorClass::usage, "repair.no_member", "the cluster has no such member");
+  look.adoptable =
+      TRY(provider::fetch_adoptable(report.cluster, *described, member.errant.transactions, deadline, stop));
   look.columns = TRY(engine::check_adoptable(look.adoptable, look.primary, look.owner, deadline, stop));
   const auto gone = TRY(engine::rows_not_held(look.adoptable, look.columns, look.owner, {}, deadline, stop));
   if (!gone.empty())
@@ -68,7 +65,12 @@ Adoption survey_adoption(const TriageReport& report, int ordinal, std::stop_toke
   if (report.cluster.engine != cluster::Engine::mysql || !member) return adoption;
   if (report.leader.empty() || report.leader == name(*member)) return adoption;
   if (!member->facts.reachable() || !member->errant.any()) return adoption;
-  if (auto seen = survey(report, *member, adoption, stop); !seen) adoption.refused = seen.error().message;
+  if (auto seen = survey(report, *member, adoption, stop); !seen) {
+    adoption.refused = seen.error().message;
+    // What an agent refuses has its own remedy.
+    if (seen.error().id.starts_with("agent.") && !seen.error().hint.empty())
+      adoption.refused += " (" + seen.error().hint + ")";
+  }
   return adoption;
 }
 

@@ -5,46 +5,69 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <filesystem>
 #include <fstream>
-#include <set>
 #include <unordered_map>
 
 #include "engine/divergence.h"
-#include "engine/postgres/errant.h"
 #include "engine/programs.h"
-#include "engine/stored/files.h"
-#include "sys/act_as.h"
+#include "position/wal.h"
 #include "sys/process.h"
 
 namespace holdfast::engine::detail {
 
-namespace fs = std::filesystem;
 using codec::Value;
-using namespace postgres;
 
 namespace {
 
+/// The segments, as long as this lives readable for the program that reads them, and nothing else for it.
+class Lent {
+ public:
+  Lent(const ErrantLog& log, const std::optional<sys::Identity>& reader) : log_(log), reader_(reader) {
+    change(reader_ ? reader_->gid : 0, 0040);
+  }
+  Lent(const Lent&) = delete;
+  Lent& operator=(const Lent&) = delete;
+  ~Lent() { change(::getegid(), 0); }
+
+ private:
+  void change(gid_t group, mode_t more) const {
+    if (!reader_) return;
+    const auto set = [&](const std::string& path, mode_t mode) {
+      (void)!::lchown(path.c_str(), static_cast<uid_t>(-1), group);
+      (void)!::chmod(path.c_str(), mode);
+    };
+    set(log_.folder, 0700 | more | more >> 2);
+    for (const auto& name : log_.segments) set(log_.folder + "/" + name, 0600 | more);
+  }
+  const ErrantLog& log_;
+  const std::optional<sys::Identity>& reader_;
+};
+
 /// What pg_waldump says of each record, by LSN; nothing where it is not installed or of another major version: the
 /// records are told without it, only with less detail.
-std::unordered_map<Lsn, std::string> descriptions(const ErrantSearch& search, const cluster::WalSpan& span,
-                                                  const std::string& scratch) {
-  std::unordered_map<Lsn, std::string> found;
+void describe(std::unordered_map<std::string, std::string>& found, const Value& span, const ErrantLog& log,
+              const DivergenceOptions& options, const std::string& scratch) {
   const auto program = find_program(cluster::Engine::postgres, "pg_waldump");
-  if (!program) return found;
+  const auto timeline = span["timeline"].unsigned_integer();
+  const auto from = position::Lsn::parse(span["from"].text()), to = position::Lsn::parse(span["to"].text());
+  const auto folder = sys::open_file(log.folder, O_RDONLY | O_DIRECTORY);
   auto out = sys::open_file(scratch, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  if (!out) return found;
+  if (!program || !from || !to || !folder || !out) return;
+  const auto reader = log_reader();
+  const Lent lent(log, reader);
   sys::Command command;
+  constexpr int kFolder = 3;  // by its descriptor: the folders above are not the reader's to see
   command.argv = {*program,
                   "-p",
-                  search.data_dir + "/pg_wal",
+                  fmt::format("/proc/self/fd/{}", kFolder),
                   "-t",
-                  std::to_string(span.timeline),
+                  std::to_string(timeline),
                   "-s",
-                  lsn_text(span.from.value),
+                  from->to_string(),
                   "-e",
-                  lsn_text(span.to.value)};
-  command.identity = sys::owner_of(search.data_dir);  // what it reads may be made to break it
+                  to->to_string()};
+  command.pass = {{folder->get(), kFolder}};
+  command.identity = reader;
   command.cwd = "/";
   command.clear_env = true;
   command.env = {{"LC_ALL", "C"}};
@@ -53,111 +76,47 @@ std::unordered_map<Lsn, std::string> descriptions(const ErrantSearch& search, co
   command.new_session = true;
   command.die_with_parent = SIGKILL;
   auto process = sys::spawn(command);
-  if (process) (void)process->wait(search.deadline, search.stop);
+  if (process) (void)process->wait(options.deadline, options.stop);
   std::ifstream lines(scratch);
   for (std::string line; std::getline(lines, line);) {
     const size_t at = line.find("lsn: "), desc = line.find("desc: ");
     if (at == std::string::npos || desc == std::string::npos) continue;
     const auto lsn = position::Lsn::parse(line.substr(at + 5, line.find(',', at) - at - 5));
-    if (lsn) found[lsn->value] = line.substr(desc + 6);
+    if (lsn) found[lsn->to_string()] = line.substr(desc + 6);
   }
   ::unlink(scratch.c_str());
-  return found;
-}
-
-Status copy_file(const std::optional<sys::Identity>& owner, const std::string& from, const std::string& to) {
-  sys::Fd in = TRY([&] {
-    const sys::ActAs as_owner(owner);
-    return stored::open_regular(from);
-  }());
-  sys::Fd out = TRY(sys::open_file(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  Buffer chunk;
-  for (;;) {
-    chunk.resize(1 << 20);
-    const size_t got = TRY(sys::read_full(in.get(), {chunk.data(), chunk.size()}));
-    if (got == 0) return {};
-    TRY_VOID(sys::write_all(out.get(), chunk.span().first(got)));
-  }
-}
-
-Status copy_segments(const ErrantSearch& search, const std::set<std::string>& names, const std::string& folder,
-                     const std::string& prefix, DivergenceFiles& written) {
-  if (::mkdir((folder + "/" + prefix).c_str(), 0700) != 0) return fail(sys::errno_error(errno, "mkdir " + prefix));
-  for (const auto& name : names) {
-    const std::string from = search.data_dir + "/pg_wal/" + name;
-    auto copied = copy_file(sys::owner_of(search.data_dir), from, folder + "/" + prefix + "/" + name);
-    if (!copied && copied.error().id == "store.not_found") continue;  // on no disk any more; the list says so
-    TRY_VOID(std::move(copied));
-    written.files.push_back(prefix + "/" + name);
-  }
-  return sys::sync_directory(folder + "/" + prefix);
 }
 
 }  // namespace
 
-Status write_wal_divergence(const ErrantSearch& search, const ErrantList& list, const DivergenceOptions& options,
-                            const std::string& folder, DivergenceFiles& written) {
-  written.not_written = list.errant.unseen;
-  const auto names = TRY(cluster::parse_errant(search.engine, search.transactions));
-  const auto as_owner = [owner = sys::owner_of(search.data_dir)](auto&& read) {
-    const sys::ActAs guard(owner);
-    return read();
-  };
-  auto access = as_owner([&] { return open_wal(search.data_dir, search.deadline, search.stop); });
-  if (!access) {
-    written.not_written = access.error().message;
-    return {};
+Status write_wal_divergence(const ErrantLog& log, const DivergenceOptions& options, const std::string& folder,
+                            DivergenceFiles& written) {
+  std::unordered_map<std::string, std::string> said;
+  for (const auto& span : log.spans.items()) describe(said, span, log, options, folder + "/waldump.part");
+  Value records{Value::List()}, commits{Value::List()};
+  for (const auto& record : log.records.items()) {
+    const auto text = said.find(record["lsn"].text());
+    records.push(record).set("description", text == said.end() ? Value() : Value(text->second));
   }
-  const uint32_t segment_size = access->control.wal_segment_size;
-  Value records{Value::List()}, commits{Value::List()}, spans{Value::List()};
-  std::set<std::string> segments;
-  size_t told = 0;
-  for (const auto& span : names.wal) {
-    const auto said = descriptions(search, span, folder + "/waldump.part");
-    const auto on_record = [&](const WalItem& item) {
-      segments.insert(segment_file_name({item.timeline, item.start / segment_size}, segment_size));
-      segments.insert(segment_file_name({item.timeline, (item.end - 1) / segment_size}, segment_size));
-      if (told++ >= options.most_records) return;
-      const auto record = parse_wal_record(item);
-      const auto text = said.find(item.start);
-      records.push(Value::object({{"lsn", lsn_text(item.start)},
-                                  {"end", lsn_text(item.end)},
-                                  {"timeline", item.timeline},
-                                  {"record", record ? wal_record_name(*record) : "unreadable"},
-                                  {"xid", record ? Value(record->xid) : Value()},
-                                  {"bytes", item.bytes.size()},
-                                  {"description", text == said.end() ? Value() : Value(text->second)}}));
-    };
-    const WalPiece piece{span.from.value, span.to.value};
-    const auto walk =
-        as_owner([&] { return walk_wal(search.data_dir, access->control, piece, on_record, access->options); });
-    spans.push(Value::object({{"timeline", span.timeline},
-                              {"from", span.from.to_string()},
-                              {"to", span.to.to_string()},
-                              {"readTo", lsn_text(walk.end)},
-                              {"bytes", walk.end - piece.from},
-                              {"unread", walk.unknown.empty() ? Value() : Value(walk.unknown)}}));
-    if (span.timeline > 1) segments.insert(history_file_name(span.timeline));
-    if (!walk.unknown.empty()) break;
-  }
-  for (const auto& commit : list.list)
+  for (const auto& commit : log.list.list)
     commits.push(Value::object({{"xid", commit.id.substr(commit.id.find(' ') + 1)},
                                 {"time", time_text(commit.time)},
-                                {"lsn", lsn_text(commit.offset)},
+                                {"lsn", position::Lsn{commit.offset}.to_string()},
                                 {"class", cluster::errant_class_name(commit.kind)},
                                 {"relations", Value::list_of(commit.tables)},
                                 {"bytes", commit.size}}));
   auto document = Value::object({{"member", options.member},
                                  {"cluster", options.cluster},
-                                 {"systemIdentifier", std::to_string(access->control.system_identifier)},
-                                 {"spans", spans},
+                                 {"systemIdentifier", log.system_identifier},
+                                 {"spans", log.spans},
                                  {"commits", commits},
-                                 {"recordsCutShort", told > options.most_records},
+                                 {"recordsCutShort", log.records_cut_short},
                                  {"records", records}});
   const std::string name = options.member + ".wal.json";
   TRY_VOID(sys::publish_file(folder + "/" + name, as_bytes(codec::to_json(document, 2) + "\n"), 0600));
   written.files.push_back(name);
-  return copy_segments(search, segments, folder, options.member + ".wal", written);
+  for (const auto& segment : log.segments) written.files.push_back(divergence_log(options) + "/" + segment);
+  return sys::sync_directory(log.folder);
 }
 
 }  // namespace holdfast::engine::detail
