@@ -7,6 +7,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <ctime>
 #include <map>
 #include <tuple>
 
@@ -49,10 +50,32 @@ Result<LineSocket> connect_local(const std::string& path) {
   return LineSocket(std::make_unique<net::SocketStream>(std::move(fd)));
 }
 
-Result<LineSocket> connect_tls(const Address& address, Deadline deadline, const std::stop_token& stop) {
-  const auto context = TRY(context_of(address.tls));
+cluster::AgentCertificate certificate(cluster::AgentCertificate::Of of, const std::string& name, int64_t from,
+                                      int64_t to) {
+  return {.of = of,
+          .name = name,
+          .names = {},
+          .role = {},
+          .until = net::time_text(to),
+          .seconds_left = static_cast<double>(to - std::time(nullptr)),
+          .seconds_valid = static_cast<double>(to - from)};
+}
+
+std::vector<cluster::AgentCertificate> certificates_of(const net::Peer& peer, const net::CertificateInfo& own) {
+  using Of = cluster::AgentCertificate::Of;
+  std::vector<cluster::AgentCertificate> all = {certificate(Of::agent, peer.name, peer.not_before, peer.not_after),
+                                                certificate(Of::caller, own.name, own.not_before, own.not_after)};
+  all[0].names = peer.names;
+  all[1].role = net::role_name(own.role);
+  if (!peer.authority.empty())
+    all.push_back(certificate(Of::authority, peer.authority, peer.authority_not_before, peer.authority_not_after));
+  return all;
+}
+
+Result<net::TlsStream> connect_tls(const Address& address, const net::TlsContext& context, Deadline deadline,
+                                   const std::stop_token& stop) {
   auto stream = net::tls_connect(address.host, address.port, address.host, context, deadline, stop);
-  if (stream) return LineSocket(std::make_unique<net::TlsStream>(std::move(*stream)));
+  if (stream) return stream;
   Error error = std::move(stream).error();
   if (error.id == "net.unreachable" || error.id == "net.timeout") {
     error.id = "agent.unreachable";
@@ -95,7 +118,12 @@ Result<Address> Address::of(const cluster::Member& member) {
 
 Result<Client> Client::connect(const Address& address, Deadline deadline, std::stop_token stop) {
   if (!address.socket.empty()) return Client(TRY(connect_local(address.socket)));
-  return Client(TRY(connect_tls(address, deadline, stop)));
+  const auto context = TRY(context_of(address.tls));
+  auto stream = TRY(connect_tls(address, context, deadline, stop));
+  auto certificates = certificates_of(stream.peer(), context.certificate());
+  Client client{LineSocket(std::make_unique<net::TlsStream>(std::move(stream)))};
+  client.certificates_ = std::move(certificates);
+  return client;
 }
 
 Result<Value> Client::call(const std::string& op, Value arguments, Deadline deadline, std::stop_token stop) {

@@ -4,11 +4,13 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "agent/line_socket.h"
 #include "agent/protocol.h"
 #include "base/deadline.h"
 #include "base/result.h"
+#include "cluster/agent_certificate.h"
 #include "cluster/types.h"
 #include "codec/value.h"
 
@@ -48,6 +50,9 @@ class Client {
   Result<codec::Value> call_now(const std::string& op, codec::Value arguments, Deadline deadline,
                                 std::stop_token stop = {});
 
+  /// The certificates that this connection took, as its handshake showed them; none over a unix socket.
+  const std::vector<cluster::AgentCertificate>& certificates() const { return certificates_; }
+
   /// A request that streams: what comes after its answer.
   Result<std::unique_ptr<net::Stream>> open(const std::string& op, codec::Value arguments, Deadline deadline,
                                             std::stop_token stop = {}) &&;
@@ -55,6 +60,7 @@ class Client {
  private:
   explicit Client(LineSocket socket) : socket_(std::move(socket)) {}
   LineSocket socket_;
+  std::vector<cluster::AgentCertificate> certificates_;
   int protocol_ = kFirstProtocol;  ///< of the agent, once it has answered
   bool known_ = false;
 };

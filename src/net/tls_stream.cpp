@@ -155,7 +155,22 @@ void TlsStream::Connection::look_for_alert() {
 Status TlsStream::Connection::read_peer() {
   const Certificate certificate(SSL_get1_peer_certificate(ssl));
   CertificateInfo info = TRY(describe_certificate_der(as_bytes(der_of(certificate.get()))));
-  peer = Peer{info.name, std::move(info.names), info.role, info.serial, info.not_after, info.subject};
+  peer = Peer{.name = info.name,
+              .names = std::move(info.names),
+              .role = info.role,
+              .serial = info.serial,
+              .not_before = info.not_before,
+              .not_after = info.not_after,
+              .subject = info.subject,
+              .authority = {}};
+  STACK_OF(X509)* chain = SSL_get0_verified_chain(ssl);
+  for (int i = 1; i < sk_X509_num(chain); ++i) {
+    const auto above = describe_certificate_der(as_bytes(der_of(sk_X509_value(chain, i))));
+    if (!above || (!peer.authority.empty() && above->not_after >= peer.authority_not_after)) continue;
+    peer.authority = above->subject;
+    peer.authority_not_before = above->not_before;
+    peer.authority_not_after = above->not_after;
+  }
   return {};
 }
 

@@ -66,8 +66,11 @@ struct Peer {
   std::vector<std::string> names;  ///< DNS names, then addresses
   Role role = Role::none;
   std::string serial;
-  int64_t not_after = 0;  ///< seconds since 1970
+  int64_t not_before = 0, not_after = 0;  ///< seconds since 1970
   std::string subject;
+  /// Of the authorities above it, as it was verified, the one that expires first; "" where it is trusted itself.
+  std::string authority;  ///< subject
+  int64_t authority_not_before = 0, authority_not_after = 0;
 };
 
 /// A connection whose both ends are proven.

@@ -51,6 +51,23 @@ TEST(Tls, BothSidesKnowWhoTheOtherIs) {
   EXPECT_GT(anna.not_after, std::time(nullptr) + 9 * 86400);
 }
 
+TEST(Tls, BothSidesKnowUntilWhenTheOtherAndItsAuthorityAre) {
+  const int64_t now = std::time(nullptr);
+  const Lifetime life{now - 7200, now + 86400}, shorter{now - 3600, now + 1800};
+  const Authority authority("Young authority", life);
+  Ends ends = connect(context(authority.person(Role::operate, shorter)), context(authority.agent(life)));
+  ASSERT_TRUE(ends.client) << ends.client.error().to_string();
+  ASSERT_TRUE(ends.server) << ends.server.error().to_string();
+  EXPECT_EQ(ends.client->peer().not_before, life.from);
+  EXPECT_EQ(ends.client->peer().not_after, life.to);
+  EXPECT_EQ(ends.server->peer().not_after, shorter.to);
+  for (const Peer* peer : {&ends.client->peer(), &ends.server->peer()}) {
+    EXPECT_EQ(peer->authority, "CN=Young authority");
+    EXPECT_EQ(peer->authority_not_before, life.from);
+    EXPECT_EQ(peer->authority_not_after, life.to);
+  }
+}
+
 TEST(Tls, ThePeersSerialIsThatOfItsFile) {
   const Authority authority;
   const TlsContext anna = context(authority.person(Role::observe));
