@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/agent_certificate.h"
 #include "cluster/errant.h"
 #include "cluster/types.h"
 
@@ -388,10 +389,13 @@ struct MemberFacts {
   int connections = 0, max_connections = 0;
 
   // The agent's word.
-  std::optional<bool> agent;  ///< answers; nullopt = there is none
-  std::string server_state;   ///< running, stopped, failed, starting; "" = no agent asked
-  std::string server_mode;    ///< "normal", "isolated"
-  std::string last_exit;      ///< how the server's process ended last
+  std::optional<bool> agent;                         ///< answers; nullopt = there is none
+  std::vector<AgentCertificate> agent_certificates;  ///< that it took to ask it over the network
+  std::string agent_refused;  ///< why an agent that is there was not asked: what is wrong with a certificate
+  std::optional<AgentCertificate::Of> certificate_over;  ///< with agent_refused: whose has expired, or begins later
+  std::string server_state;                              ///< running, stopped, failed, starting; "" = no agent asked
+  std::string server_mode;                               ///< "normal", "isolated"
+  std::string last_exit;                                 ///< how the server's process ended last
   std::string process_state;  ///< of the kernel: "R", "S", "D", "T" (stopped); "" = no process or not known
   std::string log_tail;       ///< the end of the server's log, where it does not serve
   /// The last line in which the server, in its last run, told of damage that it met.

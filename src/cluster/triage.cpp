@@ -20,10 +20,10 @@ constexpr std::string_view kActionNames[] = {"nothing", "restart", "resume", "re
 constexpr std::string_view kSeverityNames[] = {"info", "warning", "error", "critical"};
 
 std::vector<std::span<const Rule>> tables() {
-  return {rules::reach_rules(),       rules::history_rules(),  rules::evidence_rules(),   rules::receiving_rules(),
-          rules::replication_rules(), rules::topology_rules(), rules::protection_rules(), rules::galera_rules(),
-          rules::resource_rules(),    rules::setting_rules(),  rules::lock_rules(),       rules::waiting_rules(),
-          rules::leftover_rules(),    rules::contents_rules()};
+  return {rules::reach_rules(),       rules::history_rules(),     rules::evidence_rules(),   rules::receiving_rules(),
+          rules::replication_rules(), rules::topology_rules(),    rules::protection_rules(), rules::galera_rules(),
+          rules::resource_rules(),    rules::certificate_rules(), rules::setting_rules(),    rules::lock_rules(),
+          rules::waiting_rules(),     rules::leftover_rules(),    rules::contents_rules()};
 }
 
 /// How many transactions `a` has and `b` lacks, where positions count them; MariaDB: at most that many.
@@ -135,6 +135,9 @@ void tell_twins(std::vector<MemberFacts>& seen) {
       twin.same_as = a.member.str();
       twin.version = b.version;
       twin.agent = b.agent;
+      twin.agent_certificates = b.agent_certificates;
+      twin.agent_refused = b.agent_refused;
+      twin.certificate_over = b.certificate_over;
       twin.server_state = b.server_state;
       twin.server_mode = b.server_mode;
       twin.server_pid = b.server_pid;
@@ -187,8 +190,9 @@ std::string cluster_sentence(const TriageReport& report, size_t writers) {
 
 /// What is the cause of others, or must be done before them, comes first; what only follows from others, last.
 int order_of(const Diagnosis& d) {
-  if (d.id == "agent-gone" || d.id == "agent-hung") return 0;  // without it nothing is done to that member
-  if (d.id == "server-id-duplicate") return 0;                 // why it does not receive; no rebuild is needed
+  // Without it nothing is done to that member.
+  if (d.id == "agent-gone" || d.id == "agent-hung" || d.id == "agent-certificate-ending") return 0;
+  if (d.id == "server-id-duplicate") return 0;  // why it does not receive; no rebuild is needed
   return d.id == "authority-undeterminable" || d.id == "replica-source-unreachable" ? 2 : 1;
 }
 

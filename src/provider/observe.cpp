@@ -56,14 +56,44 @@ void ask_server(MemberFacts& facts, const DatabaseCluster& cluster, const Member
   facts.error = target.error().to_string();
 }
 
+/// What the way to the agent took. A fact of the handshake: nothing is asked for it.
+void take_certificates(MemberFacts& facts, const std::vector<cluster::AgentCertificate>& certificates) {
+  using Of = cluster::AgentCertificate::Of;
+  facts.agent_certificates = certificates;
+  for (const auto& one : certificates)
+    engine::note(facts,
+                 one.of == Of::agent       ? "agent_certificate_not_after"
+                 : one.of == Of::authority ? "agent_authority_not_after"
+                                           : "own_certificate_not_after",
+                 one.until, "TLS handshake");
+}
+
+/// An agent is there, and one of both sides does not take the other's certificate. With TLS 1.3 the agent's refusal
+/// shows at its first answer.
+bool take_refusal(MemberFacts& facts, const Error& error) {
+  using Of = cluster::AgentCertificate::Of;
+  if (!error.id.starts_with("net.tls_")) return false;
+  const auto says = [&](std::string_view words) { return error.message.find(words) != std::string::npos; };
+  facts.agent_refused = error.message;
+  if (error.id == "net.tls_expired")
+    facts.certificate_over = says("certificate of the authority") ? Of::authority : Of::agent;
+  else if (error.id == "net.tls_refused" && says("it has expired"))
+    facts.certificate_over = Of::caller;
+  return true;
+}
+
 /// The agent's word; where no agent answers, its files are read from here if this process may.
 void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
                const std::stop_token& stop) {
   const Deadline deadline = Deadline::in(limit);
   auto client = connect_agent(member, deadline, stop);
-  if (client) {
+  auto status = client ? client->call("status", codec::Value::object(), deadline, stop)
+                       : Result<codec::Value>(fail(client.error()));
+  if (client) take_certificates(facts, client->certificates());
+  const bool refused = !status && take_refusal(facts, status.error());
+  if (client && !refused) {
     facts.agent = true;
-    if (auto status = client->call("status", codec::Value::object(), deadline, stop)) {
+    if (status) {
       const auto& server = (*status)["server"];
       facts.server_state = server["state"].text();
       facts.server_mode = server["mode"].text();
@@ -94,7 +124,7 @@ void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member&
     return;
   }
   facts.agent = false;
-  engine::note_unknown(facts, "server", "agent", client.error().message);
+  engine::note_unknown(facts, "server", "agent", status.error().message);
   if (member.data_dir.empty()) return;
   auto config = agent::read_config(std::filesystem::path(member.data_dir).parent_path().string());
   if (!config) return;
@@ -143,6 +173,9 @@ Status ask_by_network(const DatabaseCluster& cluster, const Member& member, mill
 /// What the agent told, into what the server told.
 void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   facts.agent = from_agent.agent;
+  facts.agent_certificates = std::move(from_agent.agent_certificates);
+  facts.agent_refused = std::move(from_agent.agent_refused);
+  facts.certificate_over = from_agent.certificate_over;
   facts.server_state = std::move(from_agent.server_state);
   facts.server_mode = std::move(from_agent.server_mode);
   facts.server_pid = from_agent.server_pid;

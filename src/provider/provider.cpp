@@ -145,8 +145,10 @@ Result<sql::Target> by_agent_or(sql::Target target, const cluster::Member& membe
                                 const std::stop_token& stop) {
   if (member.agent_address.empty() || !target.socket.empty()) return target;
   auto tunnel = tunnel_to(member, deadline, stop);
-  // Who may only look at agents, or finds none, asks the servers as any client does.
-  if (!tunnel && (tunnel.error().id == "agent.not_permitted" || tunnel.error().id == "agent.unreachable"))
+  // Who may only look at agents, or finds none, asks the servers as any client does. So does who comes too late for one
+  // of both certificates: of the server they say nothing.
+  if (!tunnel && (tunnel.error().id == "agent.not_permitted" || tunnel.error().id == "agent.unreachable" ||
+                  tunnel.error().id == "net.tls_expired" || tunnel.error().id == "net.tls_refused"))
     return target;
   if (!tunnel) return fail(std::move(tunnel).error());
   target.socket = (*tunnel)->socket();

@@ -1,10 +1,12 @@
 // Members whose agents are reached over the network: by callers with a certificate and nothing else, and by others.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <ctime>
+#include <filesystem>
 #include <thread>
 
 #include "net/tls_stream.h"
@@ -144,6 +146,70 @@ TEST_F(NetworkCallers, WithoutAGoodCertificateGetNothing) {
             "agent.not_permitted");
   EXPECT_EQ(id_of(client->call("member", Value::object(), Deadline::in(seconds(10)))), "agent.not_permitted");
   expect_serving();
+}
+
+TEST_F(NetworkCallers, AreToldOfCertificatesThatEnd) {
+  using List = std::vector<std::string>;
+  const int64_t day = 86400, now = std::time(nullptr);
+  /// Puts another certificate in the place of one, as a person does; with `begun` days behind it and `left` before it.
+  const auto replace = [&](const std::string& place, const net::PkiRequest& request, int begun, int left) {
+    const std::string fresh = fmt::format("{}/fresh-{}-{}-{}", world_.pki(), request.name, begun, left);
+    ASSERT_TRUE(net::issue_into(world_.pki(), fresh, request, now - begun * day, begun + left));
+    for (const char* kind : {".key", ".crt"})
+      std::filesystem::copy_file(fresh + "/" + request.name + kind, place + kind,
+                                 std::filesystem::copy_options::overwrite_existing);
+  };
+  /// "ID SEVERITY" of all but information, and what is said of the certificates.
+  std::string text;
+  const auto told = [&](int exit_code) {
+    const auto ran = world_.caller(net::Role::observe, "triage");
+    EXPECT_EQ(ran.exit_code, exit_code) << ran.out << ran.err;
+    List found;
+    text.clear();
+    for (const auto& d : RepairWorld::data(ran)["diagnoses"].items()) {
+      if (d["severity"].text() != "info") found.push_back(d["id"].text() + " " + d["severity"].text());
+      if (d["id"].text() == "agent-certificate-ending") text += d["summary"].text() + "\n" + d["remedy"].text() + "\n";
+    }
+    return found;
+  };
+  const net::PkiRequest agent{net::Role::agent, "localhost", {"127.0.0.1"}}, caller{net::Role::observe, "observe", {}};
+  const std::string agents = world_.pki() + "/localhost", callers = world_.certificate(net::Role::observe);
+  EXPECT_EQ(told(0), List()) << text;
+
+  // Both members' agents have this one, and use it without a restart.
+  ASSERT_NO_FATAL_FAILURE(replace(agents, agent, 8, 2));
+  EXPECT_EQ(told(0), List{"agent-certificate-ending warning"});
+  EXPECT_NE(text.find("the certificate (localhost) of the agents of shop-postgres-0, shop-postgres-1 expires in"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find(net::time_text(now + 2 * day)), std::string::npos) << text;
+  EXPECT_NE(text.find("holdfast pki issue agent 127.0.0.1 --san localhost --out DIR"), std::string::npos) << text;
+
+  // Over: the agents are there, and are not said to be gone. The servers are asked as any client does.
+  ASSERT_NO_FATAL_FAILURE(replace(agents, agent, 10, -2));
+  EXPECT_EQ(told(4), List{"agent-certificate-ending error"});
+  EXPECT_NE(text.find("expired " + net::time_text(now - 2 * day)), std::string::npos) << text;
+  EXPECT_NE(text.find("the agents of shop-postgres-0, shop-postgres-1 cannot be asked"), std::string::npos) << text;
+  const auto refused = world_.caller(net::Role::operate, "repair", {"-i", "1"});
+  EXPECT_NE((refused.out + refused.err).find("agent-certificate-ending"), std::string::npos) << refused.out;
+
+  // Renewed by what was said.
+  ASSERT_NO_FATAL_FAILURE(replace(agents, agent, 0, 20));
+  EXPECT_EQ(told(0), List()) << text;
+
+  // The caller's own.
+  ASSERT_NO_FATAL_FAILURE(replace(callers, caller, 8, 2));
+  EXPECT_EQ(told(0), List{"agent-certificate-ending warning"});
+  EXPECT_NE(text.find("holdfast pki issue observe observe --out DIR, copy both files over " + callers + ".crt"),
+            std::string::npos)
+      << text;
+  ASSERT_NO_FATAL_FAILURE(replace(callers, caller, 10, -2));
+  EXPECT_EQ(told(4), List{"agent-certificate-ending error"});
+  EXPECT_NE(text.find("our certificate (observe) for agents expired " + net::time_text(now - 2 * day)),
+            std::string::npos)
+      << text;
+  ASSERT_NO_FATAL_FAILURE(replace(callers, caller, 0, 20));
+  EXPECT_EQ(told(0), List()) << text;
 }
 
 TEST_F(NetworkCallers, CannotKeepAnAgentFromItsWork) {

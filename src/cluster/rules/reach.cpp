@@ -388,7 +388,16 @@ std::vector<Finding> outside_agent(const View& view) {
 
 std::vector<Finding> agent_gone(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.agent != false) return {};
+    if (m.agent != false || m.certificate_over) return {};  // agent-certificate-ending says more
+    if (!m.agent_refused.empty())
+      return Finding{.members = {},
+                     .summary = mark(m, "has an agent that cannot be asked: " + first_line(m.agent_refused)),
+                     .remedy =
+                         "compare both certificates and their authority (holdfast pki show FILE), correct them "
+                         "or spec.agents of the DatabaseCluster, then " +
+                         view.command("triage"),
+                     .blocks = {"repair"},
+                     .verdict = m.reachable() ? Verdict::broken : Verdict::healthy};
     return Finding{
         .members = {},
         .summary = mark(m, "has no agent running: its server is not supervised"),

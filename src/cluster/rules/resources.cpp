@@ -1,4 +1,4 @@
-// What runs out: disks, transaction ids, certificates, and clocks that drift.
+// What runs out: disks, transaction ids, and clocks that drift.
 #include <algorithm>
 #include <cmath>
 
@@ -140,21 +140,6 @@ std::vector<Finding> checksum_failures(const View& view) {
   });
 }
 
-std::vector<Finding> certificate(const View& view) {
-  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.certificate_seconds_left || *m.certificate_seconds_left > 14 * 86400.0) return {};
-    const double days = *m.certificate_seconds_left / 86400;
-    const bool ended = days <= 0;
-    return Finding{
-        .members = {},
-        .summary = ended ? fmt::format("{} has a TLS certificate that ended {:.0f} days ago", m.member.str(), -days)
-                         : fmt::format("{} has a TLS certificate that ends in {:.1f} days", m.member.str(), days),
-        .remedy = "renew the certificate and let the server reload it; then " + view.command("triage"),
-        .severity = ended ? Severity::error : Severity::warning,
-        .verdict = ended ? Verdict::broken : Verdict::healthy};
-  });
-}
-
 std::vector<Finding> clock(const View& view) {
   // All of them off by the same: that is our own clock, and says nothing about theirs.
   double low = 1e18, high = -1e18;
@@ -184,7 +169,6 @@ constexpr Rule kResourceRules[] = {
     {"transaction-id-age", Severity::warning, Verdict::healthy, Action::nothing, "transaction ids run out", id_age},
     {"page-checksum-failures", Severity::error, Verdict::broken, Action::reseed, "pages on disk are damaged",
      checksum_failures},
-    {"certificate-ending", Severity::warning, Verdict::healthy, Action::nothing, "a TLS certificate ends", certificate},
     {"clock-offset", Severity::warning, Verdict::healthy, Action::nothing, "clocks differ", clock},
 };
 

@@ -108,11 +108,12 @@ std::span<const Rule> replication_rules();  ///< MariaDB, MySQL, PostgreSQL stre
 std::span<const Rule> topology_rules();     ///< who follows whom: chains, wrong sources, further connections
 std::span<const Rule> protection_rules();   ///< semi-sync, synchronous standbys, slots, logs, archives
 std::span<const Rule> galera_rules();
-std::span<const Rule> resource_rules();  ///< disks, ids, certificates, clocks
-std::span<const Rule> leftover_rules();  ///< what operations left behind
-std::span<const Rule> setting_rules();   ///< identities, versions, modes and accounts of the servers
-std::span<const Rule> contents_rules();  ///< what the last comparison found
-std::span<const Rule> waiting_rules();   ///< receipts, forgotten transactions, an archiver that hangs
-std::span<const Rule> lock_rules();      ///< writes and appliers that wait for a lock
+std::span<const Rule> resource_rules();     ///< disks, ids, clocks
+std::span<const Rule> certificate_rules();  ///< of servers, of agents and their callers
+std::span<const Rule> leftover_rules();     ///< what operations left behind
+std::span<const Rule> setting_rules();      ///< identities, versions, modes and accounts of the servers
+std::span<const Rule> contents_rules();     ///< what the last comparison found
+std::span<const Rule> waiting_rules();      ///< receipts, forgotten transactions, an archiver that hangs
+std::span<const Rule> lock_rules();         ///< writes and appliers that wait for a lock
 
 }  // namespace holdfast::cluster::rules

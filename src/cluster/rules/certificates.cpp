@@ -1,0 +1,155 @@
+// Certificates that end: of servers, and of agents and those who call them.
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "cluster/rules/rule.h"
+
+namespace holdfast::cluster::rules {
+
+namespace {
+
+using Of = AgentCertificate::Of;
+
+constexpr double kDay = 86400;
+
+std::vector<Finding> of_server(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.certificate_seconds_left || *m.certificate_seconds_left > 14 * kDay) return {};
+    const double days = *m.certificate_seconds_left / kDay;
+    const bool ended = days <= 0;
+    return Finding{
+        .members = {},
+        .summary = ended ? fmt::format("{} has a TLS certificate that ended {:.0f} days ago", m.member.str(), -days)
+                         : fmt::format("{} has a TLS certificate that ends in {:.1f} days", m.member.str(), days),
+        .remedy = "renew the certificate and let the server reload it; then " + view.command("triage"),
+        .severity = ended ? Severity::error : Severity::warning,
+        .verdict = ended ? Verdict::broken : Verdict::healthy};
+  });
+}
+
+/// Time enough to renew it by hand; of certificates that are renewed more often, the last third of their time.
+bool ends_soon(const AgentCertificate& one) {
+  return one.seconds_left <= std::min(30 * kDay, one.seconds_valid / 3);
+}
+
+std::string days_text(double seconds) {
+  return seconds < 2 * kDay ? fmt::format("{:.0f} h", seconds / 3600)
+                            : fmt::format("{:.0f} days", std::floor(seconds / kDay));
+}
+
+std::string host_of(const std::string& address) {
+  const std::string host = address.substr(0, address.rfind(':'));
+  return host.starts_with('[') && host.ends_with(']') ? host.substr(1, host.size() - 2) : host;
+}
+
+/// A certificate, or what was said of it, with the members whose agents cannot be asked without it.
+struct Ending {
+  Of of = Of::agent;
+  const AgentCertificate* one = nullptr;  ///< null where the handshake did not show it
+  std::string refused;                    ///< what it was refused with; "" = it is taken until now
+  std::vector<const MemberFacts*> members;
+};
+
+/// One for each certificate, however many members depend on it.
+std::vector<Ending> endings(const View& view) {
+  std::vector<Ending> found;
+  std::map<std::string, size_t> places;
+  const auto add = [&](const MemberFacts& m, const std::string& key, Ending ending) {
+    const auto [place, fresh] = places.try_emplace(key, found.size());
+    if (fresh) found.push_back(std::move(ending));
+    found[place->second].members.push_back(&m);
+  };
+  for (const auto& m : view.members) {
+    if (m.certificate_over) {
+      const auto own = std::ranges::find(m.agent_certificates, *m.certificate_over, &AgentCertificate::of);
+      add(m, m.agent_refused,
+          {.of = *m.certificate_over,
+           .one = own == m.agent_certificates.end() ? nullptr : &*own,
+           .refused = first_line(m.agent_refused),
+           .members = {}});
+    }
+    for (const auto& one : m.agent_certificates)
+      if (ends_soon(one) && m.certificate_over != one.of)
+        add(m, fmt::format("{} {} {}", static_cast<int>(one.of), one.name, one.until),
+            {.of = one.of, .one = &one, .refused = {}, .members = {}});
+  }
+  return found;
+}
+
+std::string agents_of(const Ending& ending) {
+  std::string text;
+  for (const auto* m : ending.members) text += (text.empty() ? "" : ", ") + name(*m);
+  return fmt::format("the agent{} of {}", ending.members.size() > 1 ? "s" : "", text);
+}
+
+std::string ending_text(const Ending& ending) {
+  const AgentCertificate* one = ending.one;
+  const std::string named = one && !one->name.empty() ? fmt::format(" ({})", one->name) : "";
+  const std::string what = ending.of == Of::agent ? fmt::format("the certificate{} of {}", named, agents_of(ending))
+                           : ending.of == Of::authority ? fmt::format("the authority{} of agents' certificates", named)
+                                                        : fmt::format("our certificate{} for agents", named);
+  if (!ending.refused.empty())
+    return fmt::format("{} cannot be asked: {}", agents_of(ending),
+                       one && one->seconds_left <= 0 ? fmt::format("{} expired {}", what, one->until) : ending.refused);
+  return one->seconds_left > 0 ? fmt::format("{} expires in {}, {}: agents cannot be asked without it", what,
+                                             days_text(one->seconds_left), one->until)
+                               : fmt::format("{} expired {} by our clock", what, one->until);
+}
+
+std::string renewal(const View& view, const Ending& ending) {
+  const std::string triage = view.command("triage");
+  const Member& described = view.described(*ending.members.front());
+  const AgentCertificate* one = ending.one;
+  if (ending.refused.find("is not valid before") != std::string::npos)
+    return "compare the clocks of both hosts, then " + triage;
+  if (ending.of == Of::authority)
+    return "make another authority (holdfast pki init --dir DIR), trust both on every host, then issue certificates "
+           "again: holdfast explain agent-certificate-ending";
+  if (ending.of == Of::caller)
+    return fmt::format("holdfast pki issue {} {} --out DIR, copy both files over {} and {}; then {}",
+                       one && !one->role.empty() && one->role != "none" ? one->role : "operate",
+                       one && !one->name.empty() ? one->name : "NAME", described.agent_tls.certificate,
+                       described.agent_tls.key, triage);
+  // Under the name by which it is called, whatever its old one says.
+  std::string names = host_of(described.agent_address);
+  if (one)
+    for (const auto& further : one->names)
+      if (further != host_of(described.agent_address)) names += " --san " + further;
+  return fmt::format(
+      "holdfast pki issue agent {} --out DIR, copy both files over its agent's, which needs no restart; then {}", names,
+      triage);
+}
+
+std::vector<Finding> of_agents(const View& view) {
+  std::vector<Finding> found;
+  for (const auto& ending : endings(view)) {
+    Finding f{.members = {}, .summary = ending_text(ending), .remedy = renewal(view, ending)};
+    for (const auto* m : ending.members) f.members.push_back(m->member);
+    if (ending.one) f.evidence.push_back("TLS handshake: valid until " + ending.one->until);
+    if (!ending.refused.empty()) {
+      f.evidence.push_back("TLS handshake: " + ending.refused);
+      f.blocks = {"repair"};
+      f.severity = Severity::error;
+      for (const auto* m : ending.members)
+        if (m->reachable()) f.judged.push_back(m->member);  // of the others more is unknown
+      if (!f.judged.empty()) f.verdict = Verdict::broken;
+    }
+    found.push_back(std::move(f));
+  }
+  return found;
+}
+
+constexpr Rule kCertificateRules[] = {
+    {"certificate-ending", Severity::warning, Verdict::healthy, Action::nothing, "a TLS certificate ends", of_server},
+    {"agent-certificate-ending", Severity::warning, Verdict::healthy, Action::nothing,
+     "a certificate of an agent or its caller ends", of_agents},
+};
+
+}  // namespace
+
+std::span<const Rule> certificate_rules() {
+  return kCertificateRules;
+}
+
+}  // namespace holdfast::cluster::rules
