@@ -248,6 +248,14 @@ struct OutsideProcess {
   std::string how;      ///< "holds the lock of ibdata1"
 };
 
+/// A right that the account lacks which a member was asked with.
+struct MissingRight {
+  std::string account;               ///< as the server names it, quoted for a statement
+  std::string right;                 ///< "PROCESS ON *.*", "ROLE pg_monitor"
+  std::string grant;                 ///< the statement that gives it
+  std::vector<std::string> unknown;  ///< names of the readings that were refused for want of it
+};
+
 /// Pages one behind the other in a file of a table.
 struct PageRun {
   std::string file;  ///< relative to the data directory
@@ -274,6 +282,7 @@ struct MemberFacts {
   MemberName member;
   std::string address;  ///< "127.0.0.1:3306" or the socket
   std::string account;  ///< as which it was asked
+  std::vector<MissingRight> missing_rights;
   Reach reach = Reach::unreachable;
   std::string error;        ///< why not reachable, or the first query that failed
   std::optional<bool> tcp;  ///< does its port take connections? nullopt = not tried

@@ -192,7 +192,8 @@ std::string cluster_sentence(const TriageReport& report, size_t writers) {
 int order_of(const Diagnosis& d) {
   // Without it nothing is done to that member.
   if (d.id == "agent-gone" || d.id == "agent-hung" || d.id == "agent-certificate-ending") return 0;
-  if (d.id == "server-id-duplicate") return 0;  // why it does not receive; no rebuild is needed
+  if (d.id == "account-lacks-rights") return 0;  // why roles are not known
+  if (d.id == "server-id-duplicate") return 0;   // why it does not receive; no rebuild is needed
   return d.id == "authority-undeterminable" || d.id == "replica-source-unreachable" ? 2 : 1;
 }
 

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "engine/channels.h"
+#include "engine/missing_rights.h"
 #include "engine/mysql_family/lock_waits.h"
 #include "engine/mysql_family/lost_logs.h"
 #include "engine/mysql_family/transactions.h"
@@ -431,12 +432,15 @@ void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& 
   if (auto rows = ask("processes", "SHOW FULL PROCESSLIST")) {
     take_processes(facts, *rows);
     const bool sees_all = unready || look_at_transactions(facts, *rows, ask, quietly);
-    note_write_path(facts);
-    if (!sees_all) {
+    if (sees_all) {
+      note_write_path(facts);
+    } else {
+      note_unknown(facts, "write path", "SQL SHOW PROCESSLIST", "sessions of others are not shown");
       // MariaDB counts them for everybody.
       facts.followers.reset();
       if (const auto connected = status.number("slaves_connected")) facts.followers = static_cast<int>(*connected);
-      if (!facts.followers) note_unknown(facts, "followers", "SQL SHOW PROCESSLIST", "the account lacks PROCESS");
+      if (!facts.followers)
+        note_unknown(facts, "followers", "SQL SHOW PROCESSLIST", "sessions of others are not shown");
     }
     if (engine != Engine::galera && facts.followers != 0) take_registered(engine, facts, ask);
   }
@@ -486,12 +490,10 @@ void observe_mysql_family(Engine engine, MemberFacts& facts, const sql::Target& 
   facts.reach = cluster::Reach::reachable;
   facts.version = connection->server_version();
   Ask ask(facts, *connection, deadline, stop);
-  look(engine, facts, ask, [&](const std::string&, const std::string& statement) -> std::optional<sql::Rows> {
-    auto rows = connection->query(statement, deadline, stop);
-    if (rows) return std::move(*rows);
-    if (rows.error().id != "sql.error") note_failure(facts, rows.error());  // no answer is no refusal
-    return std::nullopt;
-  });
+  look(engine, facts, ask,
+       [&](const std::string& name, const std::string& statement) { return ask.quietly(name, statement); });
+  note_missing_rights(engine, facts, ask.refused(),
+                      [&](const std::string& statement) { return connection->query(statement, deadline, stop); });
 }
 
 void observe_mysql_family_position(Engine engine, MemberFacts& facts, const sql::Target& target, Deadline deadline,

@@ -26,6 +26,13 @@ void note_failure(cluster::MemberFacts& facts, const Error& error) {
     facts.reach = Reach::failed;
 }
 
+bool lacks_right(const Error& error) {
+  if (error.id != "sql.error") return false;
+  const std::string code = sql::error_code(error);
+  // Of a table, of a column, of the server, of a routine; PostgreSQL: insufficient_privilege.
+  return code == "1142" || code == "1143" || code == "1227" || code == "1370" || code == "42501";
+}
+
 int64_t reading_clock() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <map>
 #include <stop_token>
+#include <vector>
 
 #include "base/deadline.h"
 #include "cluster/facts.h"
@@ -36,6 +37,13 @@ int64_t reading_clock();
 void note(cluster::MemberFacts& facts, std::string name, std::string value, std::string source);
 void note_unknown(cluster::MemberFacts& facts, std::string name, std::string source, std::string why);
 
+/// A question that the server refused, and with which words.
+struct Refused {
+  std::string name, message;
+};
+/// Whether it was refused for want of a right; not because nothing of the kind is there, or the server cannot answer.
+bool lacks_right(const Error& error);
+
 /// Asks one connection after another question; a question that fails is noted under `name` and answers nothing.
 template <class Connection>
 class Asker {
@@ -51,16 +59,33 @@ class Asker {
     return ask(name, statement, false);
   }
 
+  /// The same without a note, for what is one of several ways to know something.
+  std::optional<sql::Rows> quietly(const std::string& name, const std::string& statement) {
+    auto rows = connection_.query(statement, deadline_, stop_);
+    if (rows) return std::move(*rows);
+    remember(name, rows.error());
+    if (rows.error().id != "sql.error") note_failure(facts_, rows.error());  // no answer is no refusal
+    return std::nullopt;
+  }
+  /// All that was refused for want of a right.
+  const std::vector<Refused>& refused() const { return refused_; }
+
  private:
   std::optional<sql::Rows> ask(const std::string& name, const std::string& statement, bool must) {
     auto rows = connection_.query(statement, deadline_, stop_);
     if (rows) return std::move(*rows);
     note_unknown(facts_, name, "SQL", rows.error().message);
+    remember(name, rows.error());
     if (must || rows.error().id != "sql.error") note_failure(facts_, rows.error());
     return std::nullopt;
   }
 
+  void remember(const std::string& name, const Error& error) {
+    if (lacks_right(error)) refused_.push_back({name, error.message});
+  }
+
   cluster::MemberFacts& facts_;
+  std::vector<Refused> refused_;
   Connection& connection_;
   const Deadline deadline_;
   const std::stop_token stop_;

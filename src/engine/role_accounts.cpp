@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <sstream>
 #include <utility>
 
 #include "sql/rows.h"
@@ -27,14 +28,17 @@ struct Right {
   const char* privilege;
   const char* object;
   const char* what_for;
+  const char* questions = "";  ///< names of what triage asks and is refused without it, with commas
 };
 
 // As SHOW GRANTS names them, so that what is there can be compared. EVENT and TRIGGER allow to create and drop what
 // they are named after, too: the servers have nothing narrower that shows their definitions.
 constexpr std::array kMariadb = {
-    Right{kLooks | kBackup, "PROCESS", "*.*", "sessions and transactions of others, sizes of tablespaces"},
-    Right{kLooks, "BINLOG MONITOR", "*.*", "binary log: its files, position and filters"},
-    Right{kLooks | kBackup, "SLAVE MONITOR", "*.*", "state of replication"},
+    Right{kLooks | kBackup, "PROCESS", "*.*", "sessions and transactions of others, sizes of tablespaces",
+          "transactions,size,missing files"},
+    Right{kLooks, "BINLOG MONITOR", "*.*", "binary log: its files, position and filters",
+          "binary logs,binary log filters"},
+    Right{kLooks | kBackup, "SLAVE MONITOR", "*.*", "state of replication", "replication"},
     Right{kLooks | kBackup, "SHOW VIEW", "*.*", "names of tables and views, definitions of views"},
     Right{kOperate, "READ_ONLY ADMIN", "*.*", "read_only"},
     Right{kOperate, "REPLICATION SLAVE ADMIN", "*.*", "start, stop and change replication, gtid_slave_pos"},
@@ -47,15 +51,17 @@ constexpr std::array kMariadb = {
     Right{kBackup, "EXECUTE", "`sys`.*", "views of the schema sys call its functions"},
 };
 constexpr std::array kGalera = {
-    Right{kLooks, "SELECT", "`mysql`.`wsrep_cluster_members`", "nodes of the component by name"},
+    Right{kLooks, "SELECT", "`mysql`.`wsrep_cluster_members`", "nodes of the component by name", "nodes of the view"},
     Right{kBackup, "BINLOG MONITOR", "*.*", "the seqno of the snapshot, from the binary log"},
 };
 
 constexpr std::array kMysql = {
-    Right{kLooks | kBackup, "PROCESS", "*.*", "sessions and transactions of others, tablespaces"},
-    Right{kLooks | kBackup, "REPLICATION CLIENT", "*.*", "state of replication, binary log: files and position"},
+    Right{kLooks | kBackup, "PROCESS", "*.*", "sessions and transactions of others, tablespaces", "transactions,size"},
+    Right{kLooks | kBackup, "REPLICATION CLIENT", "*.*", "state of replication, binary log: files and position",
+          "replication,binary logs,binary log filters"},
     Right{kLooks | kBackup, "SHOW VIEW", "*.*", "names of tables and views, definitions of views"},
-    Right{kLooks, "SELECT", "`performance_schema`.*", "who waits for which lock, members of a replication group"},
+    Right{kLooks, "SELECT", "`performance_schema`.*", "who waits for which lock, members of a replication group",
+          "replication group,holders of locks,holders of rows,waiting times"},
     Right{kOperate, "SYSTEM_VARIABLES_ADMIN", "*.*", "read_only, super_read_only, semi-synchronous replication"},
     Right{kOperate, "CONNECTION_ADMIN", "*.*", "super_read_only; logins while offline_mode is on"},
     Right{kOperate, "REPLICATION_SLAVE_ADMIN", "*.*", "start, stop and change replication"},
@@ -73,11 +79,14 @@ constexpr std::array kMysql = {
 constexpr std::array kPostgres = {
     Right{kOperate | kReplicate, "REPLICATION", "ATTRIBUTE", "a standby streams; slots; timeline histories"},
     Right{kBackup, "BYPASSRLS", "ATTRIBUTE", "tables with row level security, whole"},
-    Right{kLooks | kBackup, "pg_monitor", "ROLE", "settings, sessions, WAL and archive of the server"},
+    Right{kLooks | kBackup, "pg_monitor", "ROLE", "settings, sessions, WAL and archive of the server",
+          "state,oldest WAL,WAL that is needed,archive"},
     Right{kBackup, "pg_read_all_data", "ROLE", "rows, and passwords of roles as they are stored"},
-    Right{kLooks, "EXECUTE", "FUNCTION pg_stat_file(text,boolean)", "whether the folder of a database is there"},
-    Right{kLooks, "EXECUTE", "FUNCTION pg_ls_dir(text)", "which files of tables are there"},
-    Right{kLooks, "EXECUTE", "FUNCTION pg_ls_dir(text,boolean,boolean)", "the same in other tablespaces"},
+    Right{kLooks, "EXECUTE", "FUNCTION pg_stat_file(text,boolean)", "whether the folder of a database is there",
+          "folders of databases,missing pages"},
+    Right{kLooks, "EXECUTE", "FUNCTION pg_ls_dir(text)", "which files of tables are there", "missing pages"},
+    Right{kLooks, "EXECUTE", "FUNCTION pg_ls_dir(text,boolean,boolean)", "the same in other tablespaces",
+          "folders of databases,missing pages"},
     Right{kOperate | kBackup, "EXECUTE", "FUNCTION pg_wal_replay_pause()", "a standby pauses its replay for a moment"},
     Right{kOperate | kBackup, "EXECUTE", "FUNCTION pg_wal_replay_resume()", "and continues"},
     Right{kOperate | kBackup, "EXECUTE", "FUNCTION pg_show_all_file_settings()", "settings of ALTER SYSTEM"},
@@ -169,14 +178,20 @@ std::string right_name(const Right& right) {
   return fmt::format("{} ON {}", right.privilege, object);
 }
 
+/// Of all but attributes. `who`: quoted.
+std::string grant_of(const Right& right, const std::string& who) {
+  return std::string_view(right.object) == "ROLE"
+             ? fmt::format("GRANT {} TO {}", right.privilege, who)
+             : fmt::format("GRANT {} ON {} TO {}", right.privilege, right.object, who);
+}
+
 void add_mysql(RoleAccount& account, const std::vector<Right>& rights) {
   const std::string who = sql::quote_mysql(account.name) + "@" + sql::quote_mysql(account.host);
   account.statements.push_back({.sql = fmt::format("CREATE USER {} IDENTIFIED BY {}", who, kPasswordPlace),
                                 .what_for = fmt::format("the account to {}", account_role_name(account.role)),
                                 .takes_password = true});
   for (const auto& right : rights)
-    account.statements.push_back(
-        {.sql = fmt::format("GRANT {} ON {} TO {}", right.privilege, right.object, who), .what_for = right.what_for});
+    account.statements.push_back({.sql = grant_of(right, who), .what_for = right.what_for});
 }
 
 void add_postgres(RoleAccount& account, const std::vector<Right>& rights) {
@@ -192,12 +207,8 @@ void add_postgres(RoleAccount& account, const std::vector<Right>& rights) {
        .what_for = why,
        .takes_password = true});
   for (const auto& right : rights) {
-    const std::string_view object = right.object;
-    if (object == "ATTRIBUTE") continue;
-    account.statements.push_back({.sql = object == "ROLE"
-                                             ? fmt::format("GRANT {} TO {}", right.privilege, who)
-                                             : fmt::format("GRANT {} ON {} TO {}", right.privilege, object, who),
-                                  .what_for = right.what_for});
+    if (std::string_view(right.object) == "ATTRIBUTE") continue;
+    account.statements.push_back({.sql = grant_of(right, who), .what_for = right.what_for});
   }
   if (account.role == AccountRole::replicate) return;
   account.statements.push_back(
@@ -253,6 +264,17 @@ std::optional<AccountRole> parse_account_role(std::string_view name) {
 
 std::string default_account_name(AccountRole role) {
   return fmt::format("holdfast_{}", account_role_name(role));
+}
+
+std::vector<ObserveRight> rights_to_observe(Engine engine, const std::string& account) {
+  std::vector<ObserveRight> found;
+  for (const auto& right : rights_of(engine, AccountRole::observe)) {
+    ObserveRight one{.right = right_name(right), .grant = grant_of(right, account), .questions = {}};
+    std::istringstream questions(right.questions);
+    for (std::string name; std::getline(questions, name, ',');) one.questions.push_back(name);
+    if (!one.questions.empty()) found.push_back(std::move(one));
+  }
+  return found;
 }
 
 Result<RoleAccount> role_account(Engine engine, std::string_view version, AccountRole role, const std::string& name,

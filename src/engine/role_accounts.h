@@ -45,6 +45,15 @@ struct RoleAccount {
   std::vector<std::string> limits;
 };
 
+/// A right of the role observe, and what triage does not know without it.
+struct ObserveRight {
+  std::string right;                   ///< as RoleAccount::rights has it
+  std::string grant;                   ///< the statement that gives it
+  std::vector<std::string> questions;  ///< names of the readings that a server refuses without it
+};
+/// Those without which a server refuses a question. `account`: as the server names it, quoted for a statement.
+std::vector<ObserveRight> rights_to_observe(cluster::Engine engine, const std::string& account);
+
 /// "holdfast_observe"
 std::string default_account_name(AccountRole role);
 

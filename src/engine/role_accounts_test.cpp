@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <tuple>
 
 #include "sql/rows.h"
@@ -37,6 +38,21 @@ TEST(RoleAccounts, ThePasswordIsQuotedIntoItsPlace) {
   ASSERT_TRUE(account.statements[0].takes_password);
   EXPECT_EQ(with_password(Engine::mariadb, account.statements[0], Secret("p'w")).reveal(),
             "CREATE USER " + sql::quote_mysql("a'b") + "@'%' IDENTIFIED BY " + sql::quote_mysql("p'w"));
+}
+
+/// One table: what triage names as missing is what `cluster accounts` grants.
+TEST(RoleAccounts, WhatTriageAsksForIsOfTheRoleToObserve) {
+  for (const auto engine : {Engine::mariadb, Engine::galera, Engine::mysql, Engine::postgres}) {
+    const auto account = role_account(engine, "", AccountRole::observe, "a", "%").value();
+    const auto rights = rights_to_observe(engine, engine == Engine::postgres ? "\"a\"" : "'a'@'%'");
+    EXPECT_GE(rights.size(), 3u);
+    for (const auto& right : rights) {
+      EXPECT_TRUE(account.rights.contains(right.right)) << right.right;
+      EXPECT_TRUE(std::ranges::any_of(account.statements, [&](const auto& one) { return one.sql == right.grant; }))
+          << right.grant;
+      EXPECT_FALSE(right.questions.empty()) << right.right;
+    }
+  }
 }
 
 TEST(RoleAccounts, EveryStatementSaysWhatItIsFor) {

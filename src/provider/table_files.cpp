@@ -8,6 +8,7 @@
 
 #include "cluster/topology.h"
 #include "engine/mariadb/table_files.h"
+#include "engine/missing_rights.h"
 #include "engine/observe.h"
 #include "engine/postgres/missing_pages.h"
 #include "provider/provider.h"
@@ -34,7 +35,7 @@ OfPrimary compare(const engine::postgres::Compared& primary, const sql::Target& 
   auto missing = engine::postgres::missing_pages(primary, compared(own, standby), deadline, stop, &kept);
   constexpr const char* kName = "missing pages";
   if (!missing) {
-    engine::note_unknown(standby, kName, "SQL", missing.error().message);
+    engine::note_refused(cluster::Engine::postgres, standby, kName, missing.error(), own, deadline, stop);
     return {};
   }
   standby.data_bytes = missing->bytes_of_standby;
@@ -90,7 +91,8 @@ void look_for_missing_files(MemberFacts& facts, const DatabaseCluster& cluster, 
   if (!target) return;
   auto missing = engine::mariadb::that_should_have_one(facts.tables_without_file, *target, Deadline::in(limit), stop);
   constexpr const char* kName = "missing files";
-  if (!missing) return engine::note_unknown(facts, kName, "SQL", missing.error().message);
+  if (!missing)
+    return engine::note_refused(cluster.engine, facts, kName, missing.error(), *target, Deadline::in(limit), stop);
   engine::note(facts, kName, std::to_string(missing->size()), "agent and SQL information_schema.INNODB_SYS_TABLES");
   facts.missing_files = std::move(*missing);
 }

@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "cluster/types.h"
 #include "codec/value.h"
@@ -216,6 +217,78 @@ TEST_P(ClusterAccounts, TriageKnowsTheSameWithTheAccountToObserve) {
                  "SELECT * FROM performance_schema.replication_applier_status_by_worker",
                  "SELECT * FROM performance_schema.replication_group_members"}),
             "");
+}
+
+/// The diagnosis of that; null where there is none.
+Value missing_rights(const Value& report) {
+  for (const auto& d : report["diagnoses"].items())
+    if (d["id"].text() == "account-lacks-rights") return d;
+  return {};
+}
+
+/// The rights of the account to observe that every check takes, each taken away and given back as triage says.
+TEST_P(ClusterAccounts, TriageNamesTheRightThatIsMissing) {
+  const auto engine = GetParam().engine;
+  const std::string who = postgres() ? "\"holdfast_observe\"" : "'holdfast_observe'@'%'";
+  ASSERT_TRUE(missing_rights(triage("observe")).is_null());
+  size_t tried = 0;
+  for (const auto& right : engine::rights_to_observe(engine, who)) {
+    // Asked where something waits, or of a group; and of servers whose binary log replicates.
+    if (right.right.find("performance_schema") != std::string::npos) continue;
+    if (engine == Engine::galera && right.right.starts_with("BINLOG MONITOR")) continue;
+    ++tried;
+    SCOPED_TRACE(right.right);
+    std::string revoke = "REVOKE" + right.grant.substr(std::string("GRANT").size());
+    revoke.replace(revoke.rfind(" TO "), 4, " FROM ");
+    ASSERT_EQ(run("administrator", {revoke}), "");
+    const Value seen = triage("observe"), lacking = missing_rights(seen);
+    ASSERT_FALSE(lacking.is_null()) << codec::to_json(seen["diagnoses"]);
+    const std::string summary = lacking["summary"].text(), remedy = lacking["remedy"].text();
+    EXPECT_NE(summary.find("the account " + who + " lacks " + right.right + ":"), std::string::npos) << summary;
+    EXPECT_NE(remedy.find(right.grant + ";"), std::string::npos) << remedy;
+    EXPECT_NE(remedy.find(" --show --role observe"), std::string::npos) << remedy;
+    // Each fact that is unknown for it says so, and no other.
+    const auto blamed = [&](const Value& member) {
+      std::set<std::string> names;
+      for (const auto& reading : member["readings"].items())
+        if (reading["unknown"].text().find(" lacks ") != std::string::npos) {
+          EXPECT_NE(reading["unknown"].text().find(right.right), std::string::npos) << codec::to_json(reading);
+          names.insert(reading["name"].text());
+        }
+      return names;
+    };
+    bool any = false;
+    for (const auto& member : seen["members"].items())
+      for (const auto& name : blamed(member)) {
+        any = true;
+        EXPECT_NE(std::ranges::find(right.questions, name), right.questions.end()) << name;
+        EXPECT_NE(summary.find(name), std::string::npos) << summary;
+      }
+    EXPECT_TRUE(any) << codec::to_json(seen["members"]);
+    ASSERT_EQ(run("administrator", {right.grant}), "");
+    Value still = lacking;
+    for (int i = 0; i < 20 && !still.is_null(); ++i)
+      still = missing_rights(triage("observe"));  // replicas have it later
+    EXPECT_TRUE(still.is_null()) << codec::to_json(still);
+  }
+  EXPECT_GE(tried, 2u);
+  if (engine != Engine::mysql) return;
+  // What is asked only where something waits.
+  ASSERT_EQ(run("administrator", {"CREATE DATABASE zoo", "CREATE TABLE zoo.t (id INT PRIMARY KEY)",
+                                  "REVOKE SELECT ON performance_schema.* FROM holdfast_observe"}),
+            "");
+  std::jthread writer;
+  auto lock = sql::MariadbConnection::connect(login("administrator"), Deadline::in(seconds(10)));
+  ASSERT_TRUE(lock) << lock.error().to_string();
+  ASSERT_TRUE(lock->query("FLUSH TABLES WITH READ LOCK", Deadline::in(seconds(10))));
+  writer = std::jthread([&] { EXPECT_EQ(run("administrator", {"INSERT INTO zoo.t VALUES (1)"}), ""); });
+  Value lacking;
+  for (int i = 0; i < 20 && lacking.is_null(); ++i) lacking = missing_rights(triage("observe"));
+  EXPECT_NE(lacking["summary"].text().find("lacks SELECT ON `performance_schema`.*: not known: "), std::string::npos)
+      << codec::to_json(lacking);
+  EXPECT_NE(lacking["summary"].text().find("holders of locks"), std::string::npos) << codec::to_json(lacking);
+  EXPECT_TRUE(missing_rights(triage("administrator")).is_null());
+  EXPECT_TRUE(lock->query("UNLOCK TABLES", Deadline::in(seconds(10))));
 }
 
 TEST_P(ClusterAccounts, NoneDoesWhatItsRoleMustNot) {

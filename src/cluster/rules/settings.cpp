@@ -176,6 +176,51 @@ std::vector<Finding> bypass(const View& view) {
   return {std::move(f)};
 }
 
+/// Grants are those of the primary: one statement there is enough for all members.
+std::vector<Finding> lacks_rights(const View& view) {
+  std::map<std::string, Finding> by_account;
+  struct Lack {
+    std::string account, right, grant;
+    std::vector<std::string> unknown, members;
+  };
+  std::vector<Lack> lacks;
+  const auto add = [](std::vector<std::string>& list, const std::string& one) {
+    if (std::ranges::find(list, one) == list.end()) list.push_back(one);
+  };
+  for (const auto& m : view.members) {
+    for (const auto& missing : m.missing_rights) {
+      auto same = std::ranges::find_if(
+          lacks, [&](const Lack& lack) { return lack.account == missing.account && lack.right == missing.right; });
+      if (same == lacks.end()) same = lacks.insert(same, {missing.account, missing.right, missing.grant, {}, {}});
+      for (const auto& reading : missing.unknown) add(same->unknown, reading);
+      add(same->members, name(m));
+      Finding& f = by_account[missing.account];
+      if (std::ranges::find(f.members, m.member) == f.members.end()) f.members.push_back(m.member);
+      if (m.reachable() && m.role == MemberRole::unknown) f.severity = Severity::error;
+    }
+  }
+  std::vector<Finding> found;
+  for (auto& [account, f] : by_account) {
+    std::vector<std::string> rights, unknown, grants;
+    for (const auto& lack : lacks) {
+      if (lack.account != account) continue;
+      rights.push_back(lack.right);
+      grants.push_back(lack.grant);
+      for (const auto& reading : lack.unknown) add(unknown, reading);
+      f.evidence.push_back(fmt::format("{} on {}: {}", lack.right, fmt::join(lack.members, ", "),
+                                       lack.unknown.empty()
+                                           ? std::string("lacking")
+                                           : fmt::format("refused {} without it", fmt::join(lack.unknown, ", "))));
+    }
+    f.summary = fmt::format("the account {} lacks {}: not known: {}", account, fmt::join(rights, ", "),
+                            fmt::join(unknown, ", "));
+    f.remedy = fmt::format("on the primary: {}; all that triage asks for: {} --show --role observe",
+                           fmt::join(grants, "; "), view.command("cluster accounts"));
+    found.push_back(std::move(f));
+  }
+  return found;
+}
+
 std::vector<Finding> no_checksums(const View& view) {
   if (view.cluster.engine != Engine::postgres) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
@@ -252,6 +297,8 @@ constexpr Rule kSettingRules[] = {
      version_skew},
     {"read-only-bypass", Severity::warning, Verdict::healthy, Action::nothing, "accounts may write to replicas",
      bypass},
+    {"account-lacks-rights", Severity::info, Verdict::healthy, Action::nothing,
+     "facts are unknown because the account lacks rights", lacks_rights},
     {"page-checksums-off", Severity::info, Verdict::healthy, Action::nothing, "damaged pages are not noticed",
      no_checksums},
     {"semi-sync-timeout-short", Severity::warning, Verdict::healthy, Action::nothing, "semi-sync gives up soon",

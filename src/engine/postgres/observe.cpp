@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "crypto/certificate.h"
+#include "engine/missing_rights.h"
 #include "engine/postgres/waits.h"
 #include "sql/postgres.h"
 #include "sys/process.h"
@@ -358,15 +359,8 @@ void take_history(MemberFacts& facts, Ask& ask, const sql::Target& target, Deadl
                             "in pg_hba.conf)");
 }
 
-}  // namespace
-
-void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop,
-             sql::KeptPostgres* kept) {
-  const auto before = std::chrono::system_clock::now();
-  auto session = sql::KeptPostgres::lease(kept, target, deadline, stop);
-  if (!session) return note_failure(facts, session.error());
-  facts.reach = cluster::Reach::reachable;
-  Ask ask(facts, **session, deadline, stop);
+void look(MemberFacts& facts, Ask& ask, const sql::Target& target, Deadline deadline, const std::stop_token& stop,
+          std::chrono::system_clock::time_point before) {
   auto state = ask("state", fmt::format("SELECT {}, {}, {} FROM {}, {}", kPosition, kState, kLag, kControl, kTotals));
   if (!state) return;
   const auto after = std::chrono::system_clock::now();
@@ -395,6 +389,20 @@ void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, s
   take_certificate(facts, *state, ask);
   if (auto n = state->value("checksum_failures")) facts.checksum_failures = std::strtoll(n->c_str(), nullptr, 10);
   look_for_databases(facts, ask);
+}
+
+}  // namespace
+
+void observe(MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop,
+             sql::KeptPostgres* kept) {
+  const auto before = std::chrono::system_clock::now();
+  auto session = sql::KeptPostgres::lease(kept, target, deadline, stop);
+  if (!session) return note_failure(facts, session.error());
+  facts.reach = cluster::Reach::reachable;
+  Ask ask(facts, **session, deadline, stop);
+  look(facts, ask, target, deadline, stop, before);
+  note_missing_rights(cluster::Engine::postgres, facts, ask.refused(),
+                      [&](const std::string& statement) { return (**session).query(statement, deadline, stop); });
 }
 
 void observe_size(MemberFacts& facts, const sql::Target& target, Deadline deadline, std::stop_token stop,
