@@ -158,6 +158,8 @@ Status publish_file(const std::string& path, ByteSpan body, unsigned mode, Publi
   const std::string temp = fmt::format("{}-tmp-{}", path, random_suffix());
   Fd fd = TRY(open_file(temp, O_WRONLY | O_CREAT | O_EXCL, mode));
   auto written = write_at(fd.get(), body, 0);
+  // A service's umask would keep from others what they are meant to read.
+  if (written && ::fchmod(fd.get(), mode) != 0) written = fail(errno_error(errno, "chmod " + temp));
   if (written && ::fsync(fd.get()) != 0) written = fail(errno_error(errno, "fsync " + temp));
   fd.reset();
   if (written) {

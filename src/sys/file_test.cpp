@@ -35,6 +35,19 @@ TEST(PublishFile, writes_every_byte_of_every_size_from_any_address) {
   EXPECT_EQ(entries, 1u) << "temporary files were left behind";
 }
 
+TEST(PublishFile, the_file_has_the_mode_that_was_asked_for_under_any_umask) {
+  const TempDir dir = TempDir::create("publish").value();
+  for (const mode_t mask : {mode_t{0}, mode_t{022}, mode_t{077}}) {
+    const mode_t before = ::umask(mask);
+    const auto published = publish_file(dir.path() + "/f", as_bytes("x"), 0644);
+    ::umask(before);
+    ASSERT_TRUE(published);
+    struct stat info{};
+    ASSERT_EQ(::stat((dir.path() + "/f").c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 07777, 0644u) << mask;
+  }
+}
+
 TEST(PublishFile, leftovers_of_a_process_with_our_number_are_not_in_the_way) {
   auto dir = TempDir::create("publish").value();
   const std::string path = dir.path() + "/fixed";
