@@ -21,7 +21,7 @@ using cluster::MemberFacts;
 namespace {
 
 engine::postgres::Compared compared(const sql::Target& target, const MemberFacts& facts) {
-  return {target, facts.page_check ? facts.page_check->empty : std::vector<cluster::PageRun>()};
+  return {.target = target, .empty = facts.page_check ? facts.page_check->empty : std::vector<cluster::PageRun>()};
 }
 
 /// What a comparison shows of the primary.
@@ -56,7 +56,8 @@ void look_for_cut_files(const DatabaseCluster& cluster, std::vector<MemberFacts>
   if (cluster.engine != cluster::Engine::postgres) return;
   const auto target = target_of(cluster, cluster.members[writer]);
   if (!target) return;
-  const auto primary = compared(*target, facts[writer]);
+  auto primary = compared(*target, facts[writer]);
+  primary.files = std::make_shared<engine::postgres::TableFiles>(*target, &kept);
   std::vector<OfPrimary> seen(facts.size());
   std::vector<bool> follows(facts.size());
   {

@@ -3,6 +3,8 @@
 // another member has, both must have.
 #pragma once
 
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -23,10 +25,24 @@ struct MissingPages {
   uint64_t bytes_of_primary = 0, bytes_of_standby = 0;  ///< of all files of tables and indexes, seen on the way
 };
 
+/// The sizes of a server's table files, asked for once by whoever needs them first. Thread-safe.
+class TableFiles {
+ public:
+  TableFiles(sql::Target target, sql::KeptPostgres* kept) : target_(std::move(target)), kept_(kept) {}
+  Result<sql::Rows> get(Deadline deadline, const std::stop_token& stop);
+
+ private:
+  const sql::Target target_;
+  sql::KeptPostgres* const kept_;
+  std::once_flag once_;
+  Result<sql::Rows> files_;
+};
+
 /// A server, and the empty pages that its agent has seen.
 struct Compared {
   sql::Target target;
   std::vector<cluster::PageRun> empty;
+  std::shared_ptr<TableFiles> files = nullptr;  ///< of a primary that several standbys are compared with
 };
 
 /// Asks both servers for the sizes of all table files, some microseconds each; reads only. A file that is gone
@@ -43,6 +59,8 @@ Result<MissingPages> missing_pages(const Compared& primary, const Compared& stan
 namespace detail {
 /// Of the first 16 bytes of a page in hex: its LSN; 0 where it was never written, or is of no table that is logged.
 uint64_t lsn_of_page(const std::string& hex);
+/// "base/5/16384", "16384_fsm", "16384.1"; what others put there under a name that begins with a number is none.
+bool is_table_file(std::string_view file);
 }  // namespace detail
 
 }  // namespace holdfast::engine::postgres

@@ -15,5 +15,13 @@ TEST(MissingPages, LsnOfAPage) {
   EXPECT_EQ(detail::lsn_of_page(std::string(32, 'g')), 0u);
 }
 
+TEST(MissingPages, FilesOfTablesAreToldByTheirNames) {
+  for (const char* file : {"base/5/16384", "global/1262", "base/5/16384_fsm", "base/5/16384.1", "1_init", "1_vm.2"})
+    EXPECT_TRUE(detail::is_table_file(file)) << file;
+  for (const char* file : {"base/5/16384.bak", "base/5/16384 (copy)", "base/5/t3_16384", "base/5/16384_", "16384.",
+                           "base/5/PG_VERSION", "base/5/", "", "1_fsm_2", "1.2_fsm"})
+    EXPECT_FALSE(detail::is_table_file(file)) << file;
+}
+
 }  // namespace
 }  // namespace holdfast::engine::postgres
