@@ -61,7 +61,9 @@ Words find_words(const std::vector<std::string>& args) {
     }
     words.path = longer;
     words.at.push_back(i);
-    if (find_command(longer)) break;
+    // `agent` is a command, and `agent adopt` another one.
+    const std::string next = i + 1 < args.size() ? longer + " " + args[i + 1] : "";
+    if (find_command(longer) && !find_command(next)) break;
   }
   return words;
 }
