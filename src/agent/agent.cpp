@@ -16,12 +16,14 @@
 #include <atomic>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <list>
 #include <thread>
 
 #include "agent/answers.h"
 #include "agent/client.h"
 #include "agent/frames.h"
+#include "agent/launch.h"
 #include "agent/line_socket.h"
 #include "agent/server_files.h"
 #include "base/log.h"
@@ -216,6 +218,11 @@ void Agent::accept(int listener, bool network) {
 }
 
 Status Agent::run() {
+  if (const MemberConfig config = this->config(); config.existing) {
+    // Below /run, which is empty after a boot.
+    TRY_VOID(sys::make_directories(std::filesystem::path(config.socket_dir).parent_path().string(), 0755));
+    TRY_VOID(detail::make_server_dir(config, config.socket_dir, 0755));
+  }
   TRY_VOID(check_own_directories(config()));
   TRY_VOID(take_lock());
   wake_ = sys::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

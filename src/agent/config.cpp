@@ -2,13 +2,74 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "codec/value.h"
 #include "sys/file.h"
 #include "sys/secret_file.h"
 
 namespace holdfast::agent {
 
+namespace {
+
+codec::Value existing_value(const std::optional<Existing>& e) {
+  if (!e) return {};
+  codec::Value groups{codec::Value::List()};
+  for (const gid_t group : e->groups) groups.push(static_cast<int64_t>(group));
+  return codec::Value::object({{"dataDir", e->data_dir},
+                               {"groups", groups},
+                               {"socket", e->socket},
+                               {"pidFile", e->pid_file},
+                               {"logFile", e->log_file},
+                               {"unit", e->unit},
+                               {"triggers", codec::Value::list_of(e->triggers)},
+                               {"dropIn", e->drop_in},
+                               {"arguments", codec::Value::list_of(e->arguments)},
+                               {"elsewhere", codec::Value::list_of(e->elsewhere)},
+                               {"besideIsServers", e->beside_is_servers}});
+}
+
+std::optional<Existing> existing_from(const codec::Value& v) {
+  if (!v.is_object()) return std::nullopt;
+  Existing e;
+  e.data_dir = v["dataDir"].text();
+  e.socket = v["socket"].text();
+  e.pid_file = v["pidFile"].text();
+  e.log_file = v["logFile"].text();
+  e.unit = v["unit"].text();
+  for (const auto& one : v["triggers"].items()) e.triggers.push_back(one.text());
+  e.drop_in = v["dropIn"].text();
+  for (const auto& one : v["arguments"].items()) e.arguments.push_back(one.text());
+  for (const auto& one : v["groups"].items()) e.groups.push_back(static_cast<gid_t>(one.integer()));
+  for (const auto& one : v["elsewhere"].items()) e.elsewhere.push_back(one.text());
+  e.beside_is_servers = v["besideIsServers"].boolean();
+  return e;
+}
+
+}  // namespace
+
+std::string MemberConfig::beside(std::string_view suffix) const {
+  return (existing ? existing->data_dir : dir + "/data") + std::string(suffix);
+}
+
+std::string MemberConfig::data_home() const {
+  return existing ? existing->data_dir.substr(0, std::max<size_t>(1, existing->data_dir.rfind('/'))) : dir;
+}
+
+std::string MemberConfig::log_file() const {
+  if (existing && work.empty() && !apart) return existing->log_file;
+  return fmt::format("{}/log/{}.log", dir, work.empty() ? "server" : work);
+}
+
+std::string MemberConfig::pid_file() const {
+  if (existing && work.empty() && !apart) return existing->pid_file;
+  // Under the same name: MariaDB calls its logs after it where the configuration does not say how.
+  if (existing) return tmp_dir() + existing->pid_file.substr(existing->pid_file.rfind('/'));
+  return fmt::format("{}/log/{}.pid", dir, work.empty() ? "server" : work);
+}
+
 std::string MemberConfig::server_socket() const {
+  if (existing && work.empty()) return existing->socket;
   if (engine == cluster::Engine::postgres) return fmt::format("{}/.s.PGSQL.{}", socket_dir, port);
   return socket_dir + (work.empty() ? "/server.sock" : "/" + work + ".sock");
 }
@@ -62,7 +123,7 @@ Result<MemberConfig> read_config(const std::string& dir) {
   auto mode = cluster::parse_replication_mode(text_of("replication"));
   if (!engine || !mode || c.member.empty())
     return fail(ErrorClass::failed, "agent.config", path + " is not an agent configuration",
-                "the lab writes it: `holdfast lab down` and `holdfast lab up` rebuild it");
+                "of a lab: `holdfast lab down` and `holdfast lab up`; else: `holdfast agent adopt`");
   c.engine = *engine;
   c.replication = *mode;
   // Only the word primary, durably written, makes a primary: anything else starts read-only.
@@ -91,6 +152,7 @@ Result<MemberConfig> read_config(const std::string& dir) {
   c.plain_text = json["allowPlainText"].boolean();
   c.upstream = text_of("upstream");
   c.peers = peers_from(json["peers"]);
+  c.existing = existing_from(json["existing"]);
   return c;
 }
 
@@ -125,6 +187,7 @@ Status write_config(const MemberConfig& c) {
                                             {"allowPlainText", c.plain_text},
                                             {"upstream", c.upstream},
                                             {"peers", peers_value(c.peers)}});
+  if (c.existing) json.set("existing", existing_value(c.existing));
   return sys::publish_file(c.dir + "/agent.json", as_bytes(codec::to_json(json, 2) + "\n"), 0600);
 }
 
@@ -132,6 +195,11 @@ Result<Secret> read_password(const std::string& path) {
   auto password = TRY(sys::read_password_file(path).context("reading a password"));
   if (password.empty()) return fail(ErrorClass::refused, "agent.password", path + " holds no password");
   return password;
+}
+
+Result<Secret> admin_password(const MemberConfig& config) {
+  if (config.admin_password_file.empty()) return Secret();
+  return read_password(config.admin_password_file);
 }
 
 }  // namespace holdfast::agent

@@ -10,10 +10,14 @@
 //   <socket_dir>/server.sock (or .s.PGSQL.<port>)
 //   <socket_dir>.agent.sock     beside that directory, where only who runs the agent can put one
 // dir and etc belong to who runs the agent; data, log and socket_dir to the user the server runs as.
+//
+// The data directory of a server that was there before its agent (Existing) stays where it is, and its successors are
+// beside it: /var/lib/mysql, /var/lib/mysql.new, /var/lib/mysql.replaced-<time>.
 #pragma once
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +44,21 @@ struct Peer {
 codec::Value peers_value(const std::vector<Peer>& peers);
 std::vector<Peer> peers_from(const codec::Value& list);
 
+/// A server that was there before its agent. Its configuration, its directories and its unit stay its own.
+struct Existing {
+  std::string data_dir;
+  std::string socket;
+  std::string pid_file;
+  std::string log_file;                ///< "" = the journal of its unit
+  std::string unit;                    ///< of systemd, which starts and stops it; "" = the agent does
+  std::vector<std::string> triggers;   ///< its sockets, which would start it with the next client
+  std::string drop_in;                 ///< our file among its configuration, which includes etc/role.cnf; "" = none
+  std::vector<std::string> arguments;  ///< that it is started with
+  std::vector<gid_t> groups;           ///< that it runs with beside its own (ssl-cert)
+  std::vector<std::string> elsewhere;  ///< settings that put parts of its data outside of data_dir
+  bool beside_is_servers = false;      ///< the directory above data_dir belongs to the server's user
+};
+
 struct MemberConfig {
   std::string cluster, ns, member;
   int ordinal = 0;
@@ -65,16 +84,24 @@ struct MemberConfig {
   bool plain_text = false;    ///< peers on other hosts may be spoken to without TLS
   std::vector<Peer> peers;    ///< all members, this one too
   std::string upstream;       ///< name of the peer a replica follows
+  std::optional<Existing> existing;
 
   // Not in the file: which data directory is meant, and the name of a server of our own that runs beside the member's.
   std::string data_name = "data";  ///< or kSideName, kHelperName
   std::string work;                ///< "" is the member's server; anything else has its own socket, pid file and log
 
-  std::string data_dir() const { return dir + "/" + data_name; }
+  bool apart = false;  ///< of an existing server: this agent starts it, not its unit; log and pid file are ours
+
+  std::string data_dir() const { return beside(std::string_view(data_name).substr(4)); }
+  /// What is beside the data directory: its path with this behind it.
+  std::string beside(std::string_view suffix) const;
+  /// The directory that these are in.
+  std::string data_home() const;
+  bool is_by_unit() const { return existing && !existing->unit.empty(); }
   std::string etc_dir() const { return dir + "/etc" + (work.empty() ? "" : "." + work); }
   std::string tmp_dir() const { return dir + "/tmp" + (work.empty() ? "" : "." + work); }
-  std::string log_file() const { return dir + "/log/" + (work.empty() ? "server" : work) + ".log"; }
-  std::string pid_file() const { return dir + "/log/" + (work.empty() ? "server" : work) + ".pid"; }
+  std::string log_file() const;
+  std::string pid_file() const;
   std::string agent_socket() const { return socket_dir + ".agent.sock"; }
   std::string server_socket() const;
   /// PostgreSQL: the physical replication slot this member uses on its upstream.
@@ -88,5 +115,7 @@ Status write_config(const MemberConfig& config);
 
 /// Reads a password file: its first line. "agent.password" when it is missing or empty.
 Result<Secret> read_password(const std::string& path);
+/// The administrator's; empty where the server asks the kernel who connects (no adminPasswordFile).
+Result<Secret> admin_password(const MemberConfig& config);
 
 }  // namespace holdfast::agent

@@ -55,7 +55,9 @@ Result<sql::Target> admin_target(const MemberConfig& config) {
   target.socket = config.server_socket();
   target.port = config.port;  // PostgreSQL names its socket after it
   target.user = config.admin_user;
-  target.password = TRY(read_password(config.admin_password_file));
+  target.password = TRY(admin_password(config));
+  // Without a password the server asks the kernel: PostgreSQL knows its own user, MariaDB and MySQL know root.
+  if (target.password.empty() && config.engine == Engine::postgres) target.peer = server_identity(config);
   target.app_name = "holdfast-agent";
   return target;
 }

@@ -140,6 +140,7 @@ Result<Value> copy_mysql(const CopyJob& job) {
   TRY_VOID(prepare_donor(job, facts));
   // The server makes the clone's directory itself, and may do so only inside one that is its own.
   const std::string inside = c.data_dir() + "/clone", beside = c.data_dir() + ".clone";
+  const sys::ActAs as_owner(beside_identity(c));
   TRY_VOID(sys::remove_tree(beside));
   const std::string way = TRY(clone_into(job, inside));
   // The server's user may have put anything there: out of its reach first, then looked at, then taken.

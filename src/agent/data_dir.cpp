@@ -41,24 +41,25 @@ bool is_there(const std::string& path) {
   return ::lstat(path.c_str(), &info) == 0;
 }
 
-/// A name beside the data directory that nothing has yet: "<dir>/data<infix><UTC time>".
+/// A name beside the data directory that nothing has yet: "<data directory><infix><UTC time>".
 std::string fresh_name(const MemberConfig& c, const char* infix) {
   std::string stamp = utc_now();
   std::erase_if(stamp, [](char ch) { return ch == '-' || ch == ':'; });
   for (int attempt = 0;; ++attempt) {
-    std::string name = fmt::format("{}/data{}{}{}", c.dir, infix, stamp, attempt ? fmt::format("-{}", attempt) : "");
+    std::string name = c.beside(infix + stamp + (attempt ? fmt::format("-{}", attempt) : ""));
     if (!is_there(name)) return name;
   }
 }
 
 Status rename_durably(const MemberConfig& c, const std::string& from, const std::string& to) {
+  const sys::ActAs as_owner(beside_identity(c));
   if (::rename(from.c_str(), to.c_str()) != 0) {
     if (errno == EBUSY || errno == EXDEV)
       return fail(ErrorClass::refused, "agent.mounted", from + " is a mount point and cannot be renamed",
-                  "mount the volume at " + c.dir + ", with the data directory inside it");
+                  "mount the volume at " + c.data_home() + ", with the data directory inside it");
     return fail(sys::errno_error(errno, "rename " + from));
   }
-  return sys::sync_directory(c.dir);
+  return sys::sync_directory(c.data_home());
 }
 
 Status remove_durably(const MemberConfig& c, const std::string& path) {
@@ -66,7 +67,8 @@ Status remove_durably(const MemberConfig& c, const std::string& path) {
   return sys::sync_directory(c.dir);
 }
 
-Status remove_whole(const std::string& path) {
+Status remove_whole(const MemberConfig& c, const std::string& path) {
+  const sys::ActAs as_owner(beside_identity(c));
   auto removed = sys::remove_tree(path);
   if (removed) return {};
   Error failed = std::move(removed).error();
@@ -81,8 +83,8 @@ Status drop(const MemberConfig& c, const std::string& path) {
   TRY_VOID(check_unused(path));
   const std::string dropping = fresh_name(c, ".dropping-");
   TRY_VOID(rename_durably(c, path, dropping));
-  TRY_VOID(remove_whole(dropping));
-  return sys::sync_directory(c.dir);
+  TRY_VOID(remove_whole(c, dropping));
+  return sys::sync_directory(c.data_home());
 }
 
 /// A half-rewound directory takes the note along when it moves.
@@ -96,8 +98,16 @@ Status carry_rewind_mark(const MemberConfig& c) {
   return remove_durably(c, rewind_marker(c));
 }
 
+/// A copy made beside an existing server's data would lack what that has elsewhere, and share it.
+Status check_all_is_here(const MemberConfig& c) {
+  if (!c.existing || c.existing->elsewhere.empty()) return {};
+  return fail(ErrorClass::refused, "agent.data_elsewhere",
+              fmt::format("the data of {} cannot be replaced: {}", c.member, c.existing->elsewhere.front()),
+              "move it into the data directory, restart the server, then: holdfast agent adopt");
+}
+
 Status check_aside(const MemberConfig& c, const std::string& path, const char* id) {
-  const std::string prefix = c.dir + "/data.replaced-";
+  const std::string prefix = c.beside(".replaced-");
   if (!path.starts_with(prefix) || path.find('/', prefix.size()) != std::string::npos)
     return fail(ErrorClass::usage, id, path + " is not a directory that was set aside here");
   std::error_code error;
@@ -128,11 +138,12 @@ MemberConfig side_of(MemberConfig config) {
 }
 
 Status make_data_dir(const MemberConfig& config, const std::function<Status()>& make) {
+  TRY_VOID(check_all_is_here(config));
   const std::string marker = marker_of(config);
   std::error_code error;
   if (fs::exists(marker, error)) {
     TRY_VOID(check_unused(config.data_dir()));
-    TRY_VOID(sys::remove_tree(config.data_dir()).context("what was half made"));
+    TRY_VOID(remove_whole(config, config.data_dir()).context("what was half made"));
   }
   if (fs::exists(config.data_dir(), error) && !fs::is_empty(config.data_dir(), error))
     return fail(ErrorClass::refused, "agent.not_empty", config.data_dir() + " holds data already",
@@ -150,10 +161,11 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   // Neither initdb --no-sync nor cp has put anything on disk. A helper's data is thrown away.
   if (made && config.data_name != kHelperName) made = sync_volume(config.data_dir());
   if (!made) {
-    if (sys::remove_tree(config.data_dir())) fs::remove(marker, error);
+    if (remove_whole(config, config.data_dir())) fs::remove(marker, error);
     return made;
   }
   fs::remove(marker, error);
+  TRY_VOID(sys::sync_directory(config.data_home()));
   return sys::sync_directory(config.dir);
 }
 
@@ -189,6 +201,7 @@ Status end_rewind(const MemberConfig& config) {
 Result<std::string> set_data_aside(const MemberConfig& given) {
   const MemberConfig c = main_of(given);
   if (!is_there(c.data_dir())) return std::string();
+  TRY_VOID(check_all_is_here(c));
   TRY_VOID(check_unused(c.data_dir()));
   std::string target = fresh_name(c, ".replaced-");
   TRY_VOID(carry_rewind_mark(c));
@@ -261,15 +274,15 @@ Status drop_data_aside(const MemberConfig& c, const std::string& path) {
     TRY_VOID(drop(c, path));
   }
   // One that an earlier try could not remove has another name by now.
-  for (const auto& dropping : droppings) TRY_VOID(remove_whole(dropping));
-  return sys::sync_directory(c.dir);
+  for (const auto& dropping : droppings) TRY_VOID(remove_whole(c, dropping));
+  return sys::sync_directory(c.data_home());
 }
 
 std::vector<std::string> dropping_dirs(const MemberConfig& c) {
   std::vector<std::string> found;
   std::error_code error;
-  for (fs::directory_iterator it(c.dir, error), end; !error && it != end; it.increment(error))
-    if (it->path().filename().string().starts_with("data.dropping-")) found.push_back(it->path().string());
+  for (fs::directory_iterator it(c.data_home(), error), end; !error && it != end; it.increment(error))
+    if (it->path().string().starts_with(c.beside(".dropping-"))) found.push_back(it->path().string());
   return found;
 }
 
@@ -283,13 +296,16 @@ void remove_work_dirs(const MemberConfig& c) {
 }
 
 void sweep_leftovers(const MemberConfig& c) {
-  (void)sys::remove_tree(c.dir + "/" + kHelperName);
+  {
+    const sys::ActAs as_owner(beside_identity(c));
+    (void)sys::remove_tree(c.beside(".helper"));
+    for (const auto& dropping : dropping_dirs(c)) (void)sys::remove_tree(dropping);
+  }
   std::vector<std::string> streams;
   std::error_code error;
   for (fs::directory_iterator it(c.dir, error), end; !error && it != end; it.increment(error))
     if (it->path().filename().string().starts_with("stream-")) streams.push_back(it->path().string());
   for (const auto& stream : streams) (void)sys::remove_tree(stream);
-  for (const auto& dropping : dropping_dirs(c)) (void)sys::remove_tree(dropping);
 }
 
 }  // namespace holdfast::agent

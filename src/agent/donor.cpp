@@ -110,12 +110,13 @@ Result<Donor> describe_donor(MemberConfig config, Deadline deadline, std::stop_t
 
 Status check_space(const MemberConfig& config, uint64_t needed, uint64_t reserve) {
   struct statvfs info{};
-  if (::statvfs(config.dir.c_str(), &info) != 0) return fail(sys::errno_error(errno, "statvfs " + config.dir));
+  const std::string home = config.data_home();
+  if (::statvfs(home.c_str(), &info) != 0) return fail(sys::errno_error(errno, "statvfs " + home));
   const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
   if (free >= needed && free - needed >= reserve) return {};
   return fail(ErrorClass::refused, "agent.no_space",
               fmt::format("the copy needs {} bytes and {} in reserve, and the volume of {} has {} free", needed,
-                          reserve, config.dir, free),
+                          reserve, home, free),
               "free some space there; nothing was touched");
 }
 

@@ -76,15 +76,16 @@ bool is_log(std::string_view file) {
 void look_beside(MemberFacts& facts, const MemberConfig& config) {
   using Kind = cluster::Leftover::Kind;
   std::error_code error;
-  for (std::filesystem::directory_iterator it(config.dir, error), end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    if (name == kSideName)
-      facts.leftovers.push_back({is_initialised(side_of(config)) ? Kind::side : Kind::half_made, it->path().string()});
-    if (name.starts_with("data.dropping-")) facts.leftovers.push_back({Kind::dropping, it->path().string()});
-    if (name.starts_with("data.replaced-")) facts.leftovers.push_back({Kind::replaced, it->path().string()});
+  const std::string home = config.data_home();
+  for (std::filesystem::directory_iterator it(home, error), end; !error && it != end; it.increment(error)) {
+    const std::string path = it->path().string();
+    if (path == config.beside(".new"))
+      facts.leftovers.push_back({is_initialised(side_of(config)) ? Kind::side : Kind::half_made, path});
+    if (path.starts_with(config.beside(".dropping-"))) facts.leftovers.push_back({Kind::dropping, path});
+    if (path.starts_with(config.beside(".replaced-"))) facts.leftovers.push_back({Kind::replaced, path});
   }
   std::ranges::sort(facts.leftovers, {}, &cluster::Leftover::path);
-  if (error) engine::note_unknown(facts, "directories beside the data", config.dir, error.message());
+  if (error) engine::note_unknown(facts, "directories beside the data", home, error.message());
 }
 
 /// Folders of the server's logs on other disks than its data, told by the files its process holds open: whatever its
@@ -263,7 +264,7 @@ StoredFacts stored_from(const Value& v) {
 void look_at_disks(MemberFacts& facts, const MemberConfig& config, pid_t server_pid) {
   struct stat data{}, info{};
   const bool has_data = ::stat(config.data_dir().c_str(), &data) == 0;
-  look_at_disk(facts, has_data ? config.data_dir() : config.dir, "data");
+  look_at_disk(facts, has_data ? config.data_dir() : config.data_home(), "data");
   if (!has_data) return;
   if (config.engine != cluster::Engine::postgres) {
     for (const auto& folder : server_pid > 0 ? log_folders(server_pid, data.st_dev) : std::vector<std::string>())

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "agent/copy.h"
 #include "agent/data_dir.h"
 #include "agent/dir_users.h"
 #include "sql/mariadb.h"
@@ -25,6 +26,7 @@ namespace detail {
 
 Status make_server_dir(const MemberConfig& config, const std::string& path, unsigned mode) {
   const bool other = server_identity(config).has_value();
+  const sys::ActAs as_owner(path.starts_with(config.beside("")) ? beside_identity(config) : std::nullopt);
   return sys::own_directory(path, mode, other ? config.uid : static_cast<uid_t>(-1), config.gid);
 }
 
@@ -81,6 +83,7 @@ Result<sys::Command> prepare_launch(const MemberConfig& config, const LaunchOpti
   TRY_VOID(detail::make_server_dir(config, config.dir + "/log", 0750));
   // Of its own: a starting mariadbd deletes every #sql file in its temporary folder, also those of other servers.
   TRY_VOID(detail::make_server_dir(config, config.tmp_dir(), 0700));
+  if (config.existing) return detail::launch_existing(config, options);
   switch (config.engine) {
     case Engine::mysql:
       return detail::launch_mysql(config, options);
@@ -136,11 +139,7 @@ Status initialise_copy(const MemberConfig& config, const std::string& from, Dead
 }
 
 Status probe_ready(const MemberConfig& config, Deadline deadline) {
-  sql::Target target;
-  target.socket = config.server_socket();
-  target.user = config.admin_user;
-  target.password = TRY(read_password(config.admin_password_file));
-  target.app_name = "holdfast-agent";
+  const sql::Target target = TRY(detail::admin_target(config));
   if (config.engine == Engine::postgres) {
     auto connection = TRY(sql::PostgresConnection::connect(target, deadline));
     TRY(connection.query("SELECT 1", deadline));
@@ -158,6 +157,12 @@ Status probe_ready(const MemberConfig& config, Deadline deadline) {
   return {};
 }
 
+bool takes_connections(const MemberConfig& config, Deadline deadline) {
+  const auto probed = probe_ready(config, deadline);
+  return probed || probed.error().id == "agent.not_ready" || probed.error().id == "sql.denied" ||
+         probed.error().id == "sql.error";
+}
+
 int stop_signal(Engine engine) {
   return engine == Engine::postgres ? SIGINT : SIGTERM;
 }
@@ -167,6 +172,8 @@ Status clear_stale(const MemberConfig& config) {
   // Only called while no server of this member runs (the agent holds the member's lock): every such file is stale.
   const sys::ActAs as_server(server_identity(config));
   std::error_code ignored;
+  // A unit clears up behind its own server, in directories that may be others' too.
+  if (config.existing && config.work.empty() && !config.apart) return {};
   for (const auto& path : {config.server_socket(), config.server_socket() + ".lock", config.pid_file(),
                            config.data_dir() + "/postmaster.pid"})
     fs::remove(path, ignored);

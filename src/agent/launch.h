@@ -50,6 +50,8 @@ Status clear_stale(const MemberConfig& config);
 
 /// Signs in once over the unix socket and asks whether the server serves; "agent.not_ready" or an sql error when not.
 Status probe_ready(const MemberConfig& config, Deadline deadline);
+/// It takes connections, whatever it says then: a server that is starting, or ending, takes none.
+bool takes_connections(const MemberConfig& config, Deadline deadline);
 
 /// The signal that asks this engine's server to end: without waiting for clients, data safe.
 int stop_signal(cluster::Engine engine);
@@ -59,6 +61,15 @@ namespace detail {
 Result<sys::Command> launch_mariadb(const MemberConfig& config, const LaunchOptions& options);
 Result<sys::Command> launch_mysql(const MemberConfig& config, const LaunchOptions& options);
 Result<sys::Command> launch_postgres(const MemberConfig& config, const LaunchOptions& options);
+/// One that was there before its agent, started by the agent: isolated, or on its side directory.
+Result<sys::Command> launch_existing(const MemberConfig& config, const LaunchOptions& options);
+/// Puts where the server's own start finds it which role it has, and what else the agent has to say: `extra` holds for
+/// the next start (MariaDB, MySQL: until this is written again).
+Status tell_existing(const MemberConfig& config, const std::vector<std::string>& extra);
+/// MariaDB, MySQL: the file that says it.
+std::string role_file(const MemberConfig& config);
+/// MariaDB, MySQL: ".second" of the instance that reads the groups [mysqld.second]; "" for the plain one.
+std::string group_suffix(const Existing& existing);
 Status initialise_mariadb(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 Status initialise_mysql(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 /// PostgreSQL: makes data_dir() that of a standby, and drops where another member said it streams from.

@@ -3,9 +3,11 @@
 
 #include <sys/types.h>
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sys/file.h"
 
@@ -15,6 +17,18 @@ namespace holdfast::agent {
 inline std::string proc_text(const std::string& path) {
   auto text = sys::read_file(path);
   return text ? std::string(as_text(text->span())) : std::string();
+}
+
+/// "a\0b\0" of arguments and environments.
+inline std::vector<std::string> proc_list(const std::string& path) {
+  std::vector<std::string> list;
+  const std::string all = proc_text(path);
+  for (size_t at = 0; at < all.size();) {
+    const size_t end = std::min(all.find('\0', at), all.size());
+    list.push_back(all.substr(at, end - at));
+    at = end + 1;
+  }
+  return list;
 }
 
 /// -1 where it is not a number as a whole.

@@ -27,32 +27,12 @@ namespace {
 
 constexpr std::string_view kMark = "HOLDFAST_SERVER";
 
-/// "a\0b\0" of /proc.
-std::vector<std::string> list_of(const std::string& path) {
-  std::vector<std::string> list;
-  const std::string all = proc_text(path);
-  for (size_t at = 0; at < all.size();) {
-    const size_t end = std::min(all.find('\0', at), all.size());
-    list.push_back(all.substr(at, end - at));
-    at = end + 1;
-  }
-  return list;
-}
-
 pid_t group_of(pid_t pid) {
   const std::string stat = proc_text(fmt::format("/proc/{}/stat", pid));
   const size_t behind = stat.rfind(')');
   pid_t group = -1;
   if (behind != std::string::npos) (void)std::sscanf(stat.c_str() + behind + 1, " %*c %*d %d", &group);
   return group;
-}
-
-std::vector<pid_t> all_processes() {
-  std::vector<pid_t> all;
-  std::error_code error;
-  for (fs::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error))
-    if (const pid_t pid = proc_number(it->path().filename().string()); pid > 0) all.push_back(pid);
-  return all;
 }
 
 bool runs_as(pid_t pid, uid_t uid) {
@@ -64,24 +44,6 @@ bool runs_as(pid_t pid, uid_t uid) {
     return (ids >> real >> effective) && real == uid && effective == uid;
   }
   return false;
-}
-
-/// By the name of what it executes: a package that was upgraded under it has taken the file itself away.
-bool is_program_of(Engine engine, pid_t pid) {
-  const auto fits = [engine](std::string_view name) {
-    if (engine == Engine::postgres) return name == "postgres" || name == "postmaster";
-    return name == "mysqld" || (engine != Engine::mysql && name == "mariadbd");
-  };
-  std::error_code error;
-  std::string name = fs::read_symlink(fmt::format("/proc/{}/exe", pid), error).filename().string();
-  if (const size_t gone = name.find(" (deleted)"); gone != std::string::npos) name.resize(gone);
-  if (!name.starts_with("ld-linux")) return fits(name);
-  // Started by a loader of its own, with the program as an argument.
-  const auto argv = list_of(fmt::format("/proc/{}/cmdline", pid));
-  const auto program = std::ranges::find_if(argv, [&](const std::string& argument) {
-    return !argument.starts_with('-') && fits(fs::path(argument).filename().string());
-  });
-  return program != argv.end();
 }
 
 enum class Named { here, elsewhere, nothing };
@@ -135,11 +97,11 @@ class Candidate {
     if (!pidfd || !began || sys::is_dying(pid)) return;
     server_.pidfd = std::move(*pidfd);
     server_.start_time = *began;
-    if (!is_program_of(config.engine, pid) || !runs_as(pid, config.uid)) return;
-    server_.argv = list_of(fmt::format("/proc/{}/cmdline", pid));
+    if (!is_server_program(config.engine, pid) || !runs_as(pid, config.uid)) return;
+    server_.argv = proc_list(fmt::format("/proc/{}/cmdline", pid));
     named_ = names_directory(config, server_.argv, server_.side);
     if (named_ == Named::elsewhere) return;
-    for (auto& entry : list_of(fmt::format("/proc/{}/environ", pid)))
+    for (auto& entry : proc_list(fmt::format("/proc/{}/environ", pid)))
       if (const size_t at = entry.find('='); at != std::string::npos)
         server_.env.emplace_back(entry.substr(0, at), entry.substr(at + 1));
     read_mark();
@@ -188,6 +150,31 @@ std::string stopping_file(const MemberConfig& config) {
 
 }  // namespace
 
+std::vector<pid_t> all_processes() {
+  std::vector<pid_t> all;
+  std::error_code error;
+  for (fs::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error))
+    if (const pid_t pid = proc_number(it->path().filename().string()); pid > 0) all.push_back(pid);
+  return all;
+}
+
+bool is_server_program(Engine engine, pid_t pid) {
+  const auto fits = [engine](std::string_view name) {
+    if (engine == Engine::postgres) return name == "postgres" || name == "postmaster";
+    return name == "mysqld" || (engine != Engine::mysql && name == "mariadbd");
+  };
+  std::error_code error;
+  std::string name = fs::read_symlink(fmt::format("/proc/{}/exe", pid), error).filename().string();
+  if (const size_t gone = name.find(" (deleted)"); gone != std::string::npos) name.resize(gone);
+  if (!name.starts_with("ld-linux")) return fits(name);
+  // Started by a loader of its own, with the program as an argument.
+  const auto argv = proc_list(fmt::format("/proc/{}/cmdline", pid));
+  const auto program = std::ranges::find_if(argv, [&](const std::string& argument) {
+    return !argument.starts_with('-') && fits(fs::path(argument).filename().string());
+  });
+  return program != argv.end();
+}
+
 std::pair<std::string, std::string> server_mark(const MemberConfig& config, const LaunchOptions& options) {
   return {std::string(kMark), fmt::format("{} {} {}", options.mode == StartMode::isolated ? "isolated" : "normal",
                                           options.side ? "side" : "main", config.dir)};
@@ -215,7 +202,7 @@ std::optional<RunningServer> find_running(const MemberConfig& config, std::strin
   }
   // One that was started a moment ago holds nothing yet.
   for (const pid_t pid : all_processes()) {
-    if (found.contains(pid) || !is_program_of(config.engine, pid)) continue;
+    if (found.contains(pid) || !is_server_program(config.engine, pid)) continue;
     Candidate candidate(config, pid);
     if (candidate.is_marked()) found.emplace(pid, std::move(candidate));
   }

@@ -37,6 +37,12 @@ struct RunningServer {
 /// found. Needs root, or the server's user. Takes some milliseconds.
 std::optional<RunningServer> find_running(const MemberConfig& config, std::string* why = nullptr);
 
+/// All processes of this machine that can be seen.
+std::vector<pid_t> all_processes();
+/// Whether a process executes a server of this engine, by the name of its program: a package that was upgraded under it
+/// has taken the file itself away.
+bool is_server_program(cluster::Engine engine, pid_t pid);
+
 /// The mark that says so.
 std::pair<std::string, std::string> server_mark(const MemberConfig& config, const LaunchOptions& options);
 

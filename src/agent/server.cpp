@@ -68,6 +68,7 @@ Server::~Server() {
     MutexLock lock(mutex_);
     stays = process_ && config_.server_survives && state_ != ServerState::stopped && state_ != ServerState::failed;
     if (process_ && !stays) process_.kill_session();
+    if (config_.is_by_unit()) watcher_.request_stop();
   }
   if (stays) watcher_.request_stop();
   if (watcher_.joinable()) watcher_.join();
@@ -75,15 +76,21 @@ Server::~Server() {
   if (stays) process_.leave();
 }
 
+MemberConfig Server::config_now() const {
+  MemberConfig config = config_;
+  config.apart = apart_;
+  return config;
+}
+
 MemberConfig Server::config() const {
   MutexLock lock(mutex_);
-  return config_;
+  return config_now();
 }
 
 std::optional<MemberConfig> Server::serving() const {
   MutexLock lock(mutex_);
   if (state_ != ServerState::running || options_.mode != StartMode::normal || options_.side) return std::nullopt;
-  return config_;
+  return config_now();
 }
 
 pid_t Server::pid() const {
@@ -133,6 +140,11 @@ Status Server::check_stopped() const {
 /// Runs in its own thread for as long as one server process lives.
 void Server::watch(int pidfd, const std::stop_token& stop) {
   if (!sys::wait_fd(pidfd, POLLIN, Deadline::never(), stop)) return;  // it is left running
+  note_end();
+  if (config().is_by_unit()) watch_unit(stop);
+}
+
+void Server::note_end() {
   MutexLock lock(mutex_);
   // What the server started (SST scripts, archivers) must not outlive it. A child's pid is ours until it is reaped
   // below.
@@ -142,14 +154,22 @@ void Server::watch(int pidfd, const std::stop_token& stop) {
   if (ended) {
     last_exit_ = ended->to_string();
   } else {
-    in_order = state_ == ServerState::running && !left_its_pid_file(config_);
+    in_order = state_ == ServerState::running && !left_its_pid_file(config_now());
     last_exit_ = unknown_end(in_order);
   }
   last_exit_at_ = utc_now();
   log(LogLevel::info, "server of {} ended: {}", config_.member, last_exit_);
   const bool asked = state_ == ServerState::stopping;
   cut_off_stop_ = false;
+  by_unit_ = false;
   state_ = asked || in_order ? ServerState::stopped : ServerState::failed;
+}
+
+void Server::leave_watch() {
+  if (!watcher_.joinable()) return;
+  // After the end of one that its unit starts, it waits for the next one.
+  if (pid() < 0) watcher_.request_stop();
+  watcher_.join();
 }
 
 Status Server::start(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
@@ -189,6 +209,8 @@ Result<bool> Server::still_runs(const MemberConfig& config, Deadline deadline, c
 Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
   MemberConfig config = this->config();
   if (options.side) config.data_name = kSideName;
+  const bool by_unit = config.is_by_unit() && options.mode == StartMode::normal && !options.side;
+  config.apart = config.existing && !by_unit;
   TRY_VOID(settle(deadline, stop));
   if (TRY(still_runs(config, deadline, stop))) {
     MutexLock lock(mutex_);
@@ -196,10 +218,11 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
     return fail(ErrorClass::refused, "agent.running", config.member + " runs already, in another mode or on other data",
                 "stop it first");
   }
-  if (watcher_.joinable()) watcher_.join();
+  leave_watch();
   TRY_VOID(finish_swap(config));
   TRY_VOID(check_startable(config));
   TRY_VOID(clear_stale(config));
+  if (by_unit) return start_by_unit(config, options, deadline, stop);
   LaunchOptions launch = options;
   if (config.engine == cluster::Engine::galera && options.mode == StartMode::normal) {
     // The server must be told where it stands, as galera_recovery does; after a crash only InnoDB knows.
@@ -224,6 +247,7 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
     MutexLock lock(mutex_);
     state_ = ServerState::starting;
     recovered_.reset();
+    apart_ = config.apart;
     process_ = ServerProcess(std::move(*process));
     options_ = launch;
     command_ = command;
@@ -271,6 +295,11 @@ Status Server::stop(StopMode mode, Deadline deadline, std::stop_token stop) {
 
 Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token stop) {
   const MemberConfig config = this->config();
+  bool by_unit = false;
+  {
+    MutexLock lock(mutex_);
+    by_unit = by_unit_;
+  }
   if (mode == StopMode::fast && serving()) (void)note_channels(config, Deadline::in(seconds(2)), stop);
   if (config.server_survives && pid() > 0) {
     // A full disk keeps nobody from stopping a server: the next agent then sees one that takes no connections.
@@ -283,10 +312,14 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
     stopped = state_ == ServerState::stopped || state_ == ServerState::failed;
     state_ = stopped ? ServerState::stopped : ServerState::stopping;
     cut_off_stop_ = false;
-    if (!stopped) {
+    if (!stopped && !by_unit) {
       TRY_VOID(mode == StopMode::fast ? process_.signal(stop_signal(config.engine)) : process_.signal(SIGKILL));
       if (mode == StopMode::fast) (void)process_.signal(SIGCONT);  // a stopped process never sees it otherwise
     }
+  }
+  if (config.is_by_unit() && (stopped || by_unit)) {
+    TRY_VOID(stop_by_unit(config, mode, deadline, stop));
+    stopped = true;
   }
   auto ended = [&] { return pid() < 0; };
   auto in_time = stopped ? Result<bool>(true) : sys::wait_until(ended, deadline, stop);
@@ -298,11 +331,12 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
     }
     if (!TRY(sys::wait_until(ended, Deadline::in(seconds(20))))) return fail(unkillable());
   }
-  if (watcher_.joinable()) watcher_.join();
+  leave_watch();
   // Stopped is what nobody runs on: one that was started by hand, or what a killed server left behind, goes on writing.
   TRY_VOID(wait_until_unused(config));
   TRY_VOID(check_unused(side_of(config).data_dir()));
   if (config.server_survives) forget_stopping(config);
+  await_unit();
   return {};
 }
 
@@ -333,6 +367,9 @@ Status Server::reconfigure(const codec::Value& changes) {
   if (changes.find("upstream")) c.upstream = changes["upstream"].text();
   if (changes["peers"].is_list()) c.peers = peers_from(changes["peers"]);
   TRY_VOID(write_config(c));
+  // Its unit may start it without asking us. PostgreSQL's is told at a start: a standby's signal must not go away while
+  // it is one, and a primary's must not come.
+  if (c.is_by_unit() && c.engine != cluster::Engine::postgres) TRY_VOID(detail::tell_existing(c, {}));
   MutexLock guard(mutex_);
   config_ = std::move(c);
   return {};

@@ -124,6 +124,23 @@ class Server {
   Result<std::unique_lock<std::mutex>> begin();
   Status start_until_stopped(const LaunchOptions& options, Deadline deadline, std::stop_token stop);
   Status start_locked(const LaunchOptions& options, Deadline deadline, std::stop_token stop);
+  /// Of a server whose unit starts it (server_unit.cpp).
+  Status start_by_unit(const MemberConfig& config, const LaunchOptions& options, Deadline deadline,
+                       const std::stop_token& stop);
+  Status stop_by_unit(const MemberConfig& config, StopMode mode, Deadline deadline, const std::stop_token& stop);
+  /// Waits for a server that its unit starts without us (at boot, after a crash, by hand), and makes it ours; its
+  /// pidfd, or none on `stop`.
+  sys::Fd look_for_unit(const std::stop_token& stop);
+  /// That, and what becomes of it, again and again.
+  void watch_unit(const std::stop_token& stop);
+  /// Begins to, where the server has a unit and nothing is watched.
+  void await_unit();
+  bool adopt_running();
+  MemberConfig config_now() const REQUIRES(mutex_);
+  /// A running server becomes ours.
+  void take(const RunningServer& found, const MemberConfig& config) REQUIRES(mutex_);
+  /// Ends the thread that watches what has ended.
+  void leave_watch();
   /// Ends a start that waits for its server; true when there is one.
   bool give_start_up();
   Status stop_locked(StopMode mode, Deadline deadline, std::stop_token stop);
@@ -143,6 +160,7 @@ class Server {
   Status settle(Deadline deadline, const std::stop_token& stop);
   ServerState state() const;
   void watch(int pidfd, const std::stop_token& stop);
+  void note_end();
   std::string log_tail() const;
 
   std::mutex changing_;  ///< held through one whole change
@@ -150,6 +168,8 @@ class Server {
   MemberConfig config_ GUARDED_BY(mutex_);
   ServerState state_ GUARDED_BY(mutex_) = ServerState::stopped;
   ServerProcess process_ GUARDED_BY(mutex_);
+  bool by_unit_ GUARDED_BY(mutex_) = false;       ///< what runs was started by its unit
+  bool apart_ GUARDED_BY(mutex_) = false;         ///< an existing server that was last started by an agent
   bool cut_off_stop_ GUARDED_BY(mutex_) = false;  ///< `stopping` by the note of an agent before us: it may serve on
   LaunchOptions options_ GUARDED_BY(mutex_);
   sys::Command command_ GUARDED_BY(mutex_);

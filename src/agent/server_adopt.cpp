@@ -3,24 +3,20 @@
 #include <fmt/format.h>
 
 #include "agent/server.h"
+#include "agent/unit.h"
 #include "base/log.h"
 
 namespace holdfast::agent {
 
 using std::chrono::seconds;
 
-namespace {
-
-/// It takes connections, whatever it says then: a server that is starting, or ending, takes none.
-bool answers(const MemberConfig& config, Deadline deadline) {
-  const auto probed = probe_ready(config, deadline);
-  return probed || probed.error().id == "agent.not_ready" || probed.error().id == "sql.denied" ||
-         probed.error().id == "sql.error";
+bool Server::adopt() {
+  const bool adopted = adopt_running();
+  await_unit();
+  return adopted;
 }
 
-}  // namespace
-
-bool Server::adopt() {
+bool Server::adopt_running() {
   const MemberConfig config = this->config();
   if (!config.server_survives) return false;
   std::string why;
@@ -35,7 +31,7 @@ bool Server::adopt() {
     }
     return false;
   }
-  const bool serves = answers(config, Deadline::in(seconds(2)));
+  const bool serves = takes_connections(config, Deadline::in(seconds(2)));
   const int pidfd = found->pidfd.get();
   {
     MutexLock lock(mutex_);
@@ -44,18 +40,27 @@ bool Server::adopt() {
              : is_noted_stopping(config, *found) ? ServerState::stopping
                                                  : ServerState::starting;
     cut_off_stop_ = state_ == ServerState::stopping;
-    options_.mode = found->mode;
-    options_.side = found->side;
-    command_.argv = found->argv;
-    command_.env = found->env;
-    started_at_ = found->started_at;
-    process_ = ServerProcess(*found);
-    log(LogLevel::info, "{}: adopted its server, process {}, started at {} ({})", config.member, found->pid,
-        started_at_, server_state_name(state_));
+    take(*found, config);
   }
   watcher_ = std::jthread(
       [this, fd = sys::Fd(::fcntl(pidfd, F_DUPFD_CLOEXEC, 3))](const std::stop_token& left) { watch(fd.get(), left); });
   return true;
+}
+
+void Server::take(const RunningServer& found, const MemberConfig& config) {
+  options_ = {};
+  options_.mode = found.mode;
+  options_.side = found.side;
+  command_ = {};
+  command_.argv = found.argv;
+  command_.env = found.env;
+  started_at_ = found.started_at;
+  by_unit_ = config.is_by_unit() && unit_of(found.pid) == config.existing->unit;
+  apart_ = config.existing && !found.env.empty();  // it has our mark
+  recovered_.reset();
+  process_ = ServerProcess(found);
+  log(LogLevel::info, "{}: adopted its server, process {}, started at {} ({})", config.member, found.pid, started_at_,
+      server_state_name(state_));
 }
 
 bool Server::await_adopted(const std::stop_token& stop) {
@@ -67,7 +72,7 @@ bool Server::await_adopted(const std::stop_token& stop) {
   (void)sys::wait_until(
       [&] {
         if (!is_coming()) return true;
-        if (!answers(config, Deadline::in(seconds(2)))) return false;
+        if (!takes_connections(config, Deadline::in(seconds(2)))) return false;
         MutexLock lock(mutex_);
         if (state_ == ServerState::starting || cut_off_stop_) state_ = ServerState::running;
         cut_off_stop_ = false;

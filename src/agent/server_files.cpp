@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <vector>
 
 #include "engine/stored/files.h"
 
@@ -14,7 +15,11 @@ namespace holdfast::agent {
 
 std::optional<sys::Identity> server_identity(const MemberConfig& config) {
   if (config.uid == ::geteuid() && config.gid == ::getegid()) return std::nullopt;
-  return sys::Identity{config.uid, config.gid, {}};
+  return sys::Identity{config.uid, config.gid, config.existing ? config.existing->groups : std::vector<gid_t>()};
+}
+
+std::optional<sys::Identity> beside_identity(const MemberConfig& config) {
+  return config.existing && config.existing->beside_is_servers ? server_identity(config) : std::nullopt;
 }
 
 Result<std::string> read_as_server(const MemberConfig& config, const std::string& path, size_t limit) {
@@ -47,7 +52,9 @@ Status check_own_directories(const MemberConfig& config) {
   if (::geteuid() != 0) return {};
   namespace fs = std::filesystem;
   std::error_code error;
-  for (const std::string& path : {config.dir, fs::path(config.socket_dir).parent_path().string()}) {
+  std::vector<std::string> paths = {config.dir, fs::path(config.socket_dir).parent_path().string()};
+  if (!config.existing || !config.existing->beside_is_servers) paths.push_back(config.data_home());
+  for (const std::string& path : paths) {
     bool above = false;
     for (fs::path at = fs::canonical(path, error); !error && !at.empty(); at = at.parent_path()) {
       struct stat info{};

@@ -16,6 +16,10 @@ namespace holdfast::agent {
 /// `const sys::ActAs as_server(server_identity(config));`
 std::optional<sys::Identity> server_identity(const MemberConfig& config);
 
+/// Who works on the names beside the data directory of an existing server: its user, where that could change what they
+/// lead to; nullopt = who we are.
+std::optional<sys::Identity> beside_identity(const MemberConfig& config);
+
 /// The whole of a file of at most `limit` bytes.
 Result<std::string> read_as_server(const MemberConfig& config, const std::string& path, size_t limit = 64 << 20);
 /// The last `limit` bytes of a file, and nothing before `from`; "" when it cannot be read.

@@ -1,7 +1,9 @@
 #include "agent/ways.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -10,6 +12,8 @@
 
 #include "agent/data_dir.h"
 #include "agent/server_files.h"
+#include "agent/startup_message.h"
+#include "net/connect.h"
 #include "sys/network.h"
 #include "sys/process.h"
 
@@ -19,7 +23,10 @@ namespace fs = std::filesystem;
 using codec::Value;
 
 Result<Value> member_value(const MemberConfig& config) {
-  const Secret password = TRY(read_password(config.admin_password_file));
+  const Secret password = TRY(admin_password(config));
+  Value peer;  // the unix user whom the server takes for its administrator
+  if (password.empty() && config.engine == cluster::Engine::postgres)
+    peer = Value::object({{"uid", config.uid}, {"gid", config.gid}});
   auto value = Value::object(
       {{"name", config.member},
        {"primary", config.engine == cluster::Engine::galera ? config.ordinal == 0 : config.role == Role::primary},
@@ -29,6 +36,7 @@ Result<Value> member_value(const MemberConfig& config) {
        {"port", config.port},
        {"adminUser", config.admin_user},
        {"adminPassword", password.reveal()},
+       {"adminPeer", peer},
        {"slot", config.slot_name()}});
   auto peers = Value::object();
   for (const auto& peer : config.peers) peers.set(peer.name, Value::object({{"host", peer.host}, {"port", peer.port}}));
@@ -38,7 +46,7 @@ Result<Value> member_value(const MemberConfig& config) {
     value.set("upstreamHost", upstream->host);
     value.set("upstreamPort", upstream->port);
   }
-  if (!config.replication_user.empty()) {
+  if (!config.replication_user.empty() && !config.replication_password_file.empty()) {
     value.set("replicationUser", config.replication_user);
     value.set("replicationPassword", TRY(read_password(config.replication_password_file)).reveal());
   }
@@ -54,12 +62,10 @@ Value network_value(pid_t server) {
 Result<Value> directories_value(const MemberConfig& config) {
   std::vector<std::string> replaced, dropping;
   std::error_code error;
-  fs::directory_iterator it(config.dir, error), end;
-  for (; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    if (name.starts_with(config.data_name + ".replaced-")) replaced.push_back(it->path().string());
-  }
-  if (error) return fail(sys::errno_error(error.value(), "listing " + config.dir));
+  fs::directory_iterator it(config.data_home(), error), end;
+  for (; !error && it != end; it.increment(error))
+    if (it->path().string().starts_with(config.beside(".replaced-"))) replaced.push_back(it->path().string());
+  if (error) return fail(sys::errno_error(error.value(), "listing " + config.data_home()));
   for (const auto& path : dropping_dirs(config)) dropping.push_back(path);
   std::ranges::sort(replaced);
   const auto there = [&](const std::string& path) -> Result<bool> {
@@ -90,18 +96,52 @@ Result<sys::Fd> connect_server(const std::string& path) {
   return fd;
 }
 
+/// Where a server that listens on this host is most likely to.
+Result<sys::Fd> connect_loopback(const MemberConfig& config, Deadline deadline, const std::stop_token& stop) {
+  auto fd = net::tcp_connect("127.0.0.1", config.port, deadline, stop);
+  return fd || config.host.empty() ? std::move(fd) : net::tcp_connect(config.host, config.port, deadline, stop);
+}
+
+/// A server that takes root for its administrator is shown root. Its socket is opened as its user and connected to by
+/// the descriptor: no link leads root to another one.
+Result<sys::Fd> connect_as_root(const MemberConfig& config) {
+  const std::string path = config.server_socket();
+  sys::Fd socket;
+  {
+    const sys::ActAs as_server(server_identity(config));
+    socket = TRY(sys::open_file(path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  }
+  struct stat info{};
+  if (::fstat(socket.get(), &info) != 0 || !S_ISSOCK(info.st_mode) || info.st_uid != config.uid)
+    return fail(ErrorClass::refused, "agent.no_server", path + " is not the server's socket");
+  return connect_server(fmt::format("/proc/self/fd/{}", socket.get()));
+}
+
 }  // namespace
 
 Status serve_sql(const MemberConfig& config, net::Stream& stream, bool& answered, Deadline deadline,
                  const std::stop_token& stop) {
   // The directory is the server's user's: a link that user put there leads where that user may go.
-  auto connected = [&] {
-    const sys::ActAs as_server(server_identity(config));
+  auto connected = [&]() -> Result<sys::Fd> {
+    const bool asks_kernel = config.existing && config.admin_password_file.empty();
+    if (asks_kernel && config.engine != cluster::Engine::postgres) return connect_as_root(config);
+    const sys::ActAs as_server(server_identity(config),
+                               asks_kernel ? sys::ActAs::Before::peers : sys::ActAs::Before::files);
     return connect_server(config.server_socket());
   }();
-  net::SocketStream server(TRY(std::move(connected)));
+  sys::Fd fd = TRY(std::move(connected));
   answered = true;
   TRY_VOID(stream.write_all(as_bytes(std::string_view("{\"ok\":true}\n")), deadline, stop));
+  Buffer first;
+  if (config.existing && config.engine == cluster::Engine::postgres) {
+    first = TRY(read_startup_message(stream, deadline, stop));
+    const std::string user = startup_user(first);
+    // By the unix socket packages let in whoever the kernel says; with a password it goes over the loopback.
+    if (!user.empty() && !(config.admin_password_file.empty() && user == config.admin_user))
+      if (auto loopback = connect_loopback(config, deadline, stop)) fd = std::move(*loopback);
+  }
+  net::SocketStream server(std::move(fd));
+  if (!first.empty()) TRY_VOID(server.write_all(first, deadline, stop));
   return net::relay(stream, server, Deadline::never(), stop);
 }
 

@@ -117,6 +117,75 @@ std::vector<Command> own_cluster_commands() {
        .examples = {{"holdfast cluster accounts -e postgres --show --role backup", "the statements, for psql"},
                     {"holdfast cluster accounts -c orders --create --role observe --password-dir ./passwords",
                      "created on the primary"}}},
+      {.path = "agent adopt",
+       .summary = "give a server that runs on this host an agent; nothing restarts",
+       .description =
+           "Finds the running server, its data directory, configuration and systemd unit, writes the agent's "
+           "configuration, and starts the agent. The server goes on as it is, and its unit starts and stops it as "
+           "before. MariaDB and MySQL get one file among their configuration (zz-holdfast-MEMBER.cnf), which says "
+           "whether the member starts read-only; of PostgreSQL nothing outside the data directory is changed. With -c "
+           "and -i the member is one of a cluster of --config, whose other members it then knows; without, it stands "
+           "alone. Without --admin-password-file the agent logs in over the unix socket as root, or as postgres. Run "
+           "it as root. --dry-run says what was found and what would be written.",
+       .flags =
+           {{.name = "data-dir",
+             .type = FlagType::text,
+             .help = "which server, where several run here",
+             .value_name = "DIR"},
+            {.name = "socket",
+             .type = FlagType::text,
+             .help = "unix socket of the server, where it is in no usual place",
+             .value_name = "FILE"},
+            {.name = "admin-user",
+             .type = FlagType::text,
+             .help = "account of the agent: root, PostgreSQL postgres",
+             .value_name = "USER"},
+            {.name = "admin-password-file",
+             .type = FlagType::text,
+             .help = "file that holds its password",
+             .value_name = "FILE"},
+            {.name = "replication-user",
+             .type = FlagType::text,
+             .help = "account with which members replicate from one another",
+             .value_name = "USER"},
+            {.name = "replication-password-file",
+             .type = FlagType::text,
+             .help = "file that holds its password",
+             .value_name = "FILE"},
+            {.name = "listen",
+             .type = FlagType::text,
+             .help = "where the agent answers callers of other hosts, with TLS",
+             .value_name = "HOST:PORT"},
+            {.name = "tls-ca", .type = FlagType::text, .help = "PEM file of their authority", .value_name = "FILE"},
+            {.name = "tls-certificate",
+             .type = FlagType::text,
+             .help = "PEM file of the agent's certificate",
+             .value_name = "FILE"},
+            {.name = "tls-key", .type = FlagType::text, .help = "PEM file of its key", .value_name = "FILE"},
+            {.name = "allow-plain-text",
+             .type = FlagType::boolean,
+             .help = "members on other hosts may be spoken to without TLS: the network is trusted"},
+            {.name = "dir",
+             .type = FlagType::text,
+             .help = "the member's directory (default /var/lib/holdfast/members/MEMBER)",
+             .value_name = "DIR"}},
+       .groups = {&cluster_flags()},
+       .examples = {{"holdfast agent adopt -e mariadb --dry-run", "what would be written for the server of this host"},
+                    {"holdfast agent adopt -c orders -i 0 --config orders.yaml --listen 10.0.0.5:7420 --tls-ca ca.crt "
+                     "--tls-certificate db1.crt --tls-key db1.key",
+                     "a member of a cluster, reached from other hosts"}}},
+      {.path = "agent release",
+       .summary = "take the agent of a server away again; nothing restarts",
+       .description =
+           "Stops the agent, and removes its file among the server's configuration and what it made for itself. The "
+           "server goes on, and its unit starts it as before there was an agent. Refused while the agent runs the "
+           "server itself, or an operation is unfinished. Directories that were moved aside stay. Run it as root.",
+       .flags = {{.name = "dir",
+                  .type = FlagType::text,
+                  .help = "the member's directory (default /var/lib/holdfast/members/MEMBER)",
+                  .value_name = "DIR"}},
+       .positionals = {{"member", "which member; the only one of this host where it is left out", false}},
+       .examples = {{"holdfast agent release orders-0", "its server runs on"}}},
   };
 }
 

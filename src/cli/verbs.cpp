@@ -8,6 +8,8 @@ Verb find_verb(std::string_view path) {
   static const std::map<std::string_view, Verb> verbs = {
       {"backup", run_backup},
       {"agent", run_agent},
+      {"agent adopt", run_agent_adopt},
+      {"agent release", run_agent_release},
       {"check", run_check},
       {"cluster accounts", run_cluster_accounts},
       {"cluster discover", run_cluster_discover},

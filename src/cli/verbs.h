@@ -17,6 +17,8 @@ inline bool has_verb(std::string_view path) {
 
 Exit run_backup(Context&);
 Exit run_agent(Context&);
+Exit run_agent_adopt(Context&);
+Exit run_agent_release(Context&);
 Exit run_check(Context&);
 Exit run_cluster_accounts(Context&);
 Exit run_cluster_discover(Context&);

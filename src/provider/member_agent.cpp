@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <thread>
@@ -43,6 +44,9 @@ MemberSetup setup_from(const Value& told) {
   setup.socket.port = static_cast<int>(told["port"].integer());
   setup.socket.user = told["adminUser"].text();
   setup.socket.password = Secret(told["adminPassword"].text());
+  if (const Value& peer = told["adminPeer"]; peer.is_object() && ::geteuid() == 0)
+    setup.socket.peer =
+        sys::Identity{static_cast<uid_t>(peer["uid"].integer()), static_cast<gid_t>(peer["gid"].integer()), {}};
   for (const auto& [name, peer] : told["peers"].members())
     setup.peers[name] = {peer["host"].text(), static_cast<int>(peer["port"].integer())};
   setup.upstream = told["upstream"].text();
@@ -184,6 +188,7 @@ Result<std::unique_ptr<engine::MemberControl>> control_member(const cluster::Mem
     const auto tunnel = TRY(agent::SqlTunnel::open(address, setup.socket.port));
     setup.socket.socket = tunnel->socket();
     setup.socket.keep = tunnel;
+    setup.socket.peer.reset();  // its agent is the one that connects
   }
   return std::make_unique<AgentMember>(member, std::move(setup), stop, epoch);
 }

@@ -1,0 +1,416 @@
+#include "agent/existing.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <sstream>
+
+#include "agent/copy.h"
+#include "agent/data_dir.h"
+#include "agent/dir_users.h"
+#include "agent/launch.h"
+#include "agent/proc.h"
+#include "agent/running_server.h"
+#include "agent/unit.h"
+#include "sql/mariadb.h"
+#include "sql/postgres.h"
+#include "sys/beneath.h"
+#include "sys/file.h"
+
+namespace holdfast::agent {
+
+namespace fs = std::filesystem;
+using cluster::Engine;
+
+namespace {
+
+// ---------------------------------------------------------------- what runs here
+
+/// Who listens at a unix socket, as the kernel knows it; 0 = nobody, or not for us.
+pid_t listener_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return 0;
+  std::memcpy(address.sun_path, path.c_str(), path.size());
+  const sys::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (!fd || ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    return 0;
+  return peer.pid;
+}
+
+std::optional<sys::Identity> user_of(pid_t pid) {
+  std::istringstream lines(proc_text(fmt::format("/proc/{}/status", pid)));
+  std::optional<sys::Identity> user;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream ids(line.substr(std::min(line.find(':'), line.size() - 1) + 1));
+    unsigned real = 0, effective = 0;
+    if (line.starts_with("Uid:") && ids >> real >> effective) user.emplace().uid = effective;
+    if (line.starts_with("Gid:") && user && ids >> real >> effective) user->gid = effective;
+    for (unsigned group = 0; line.starts_with("Groups:") && user && ids >> group;)
+      if (group != user->gid) user->groups.push_back(group);
+  }
+  return user;
+}
+
+/// What a server of PostgreSQL forks works in the same directory, under the same name.
+bool is_postmaster(const std::string& data_dir, pid_t pid) {
+  std::istringstream lines(proc_text(data_dir + "/postmaster.pid"));
+  std::string first;
+  std::getline(lines, first);
+  return proc_number(first) == pid;
+}
+
+// ---------------------------------------------------------------- what it says of itself
+
+using Settings = std::map<std::string, std::string>;
+
+struct Said {
+  Settings settings;
+  bool follows = false;
+  std::string source_host;
+  int source_port = 0;
+};
+
+Result<Said> ask_mysql(const MemberConfig& c, Deadline deadline, const std::stop_token& stop) {
+  auto connection = TRY(sql::MariadbConnection::connect(TRY(detail::admin_target(c)), deadline, stop));
+  Said said;
+  const auto rows = TRY(connection.query("SHOW GLOBAL VARIABLES", deadline, stop));
+  for (size_t i = 0; i < rows.rows.size(); ++i) said.settings[rows.text("Variable_name", i)] = rows.text("Value", i);
+  const bool mysql = c.engine == Engine::mysql;
+  const auto sources = TRY(connection.query(mysql ? "SHOW REPLICA STATUS" : "SHOW ALL SLAVES STATUS", deadline, stop));
+  said.follows = !sources.empty();
+  said.source_host = sources.text(mysql ? "Source_Host" : "Master_Host");
+  said.source_port =
+      static_cast<int>(std::strtol(sources.text(mysql ? "Source_Port" : "Master_Port").c_str(), nullptr, 10));
+  return said;
+}
+
+Result<Said> ask_postgres(const MemberConfig& c, Deadline deadline, const std::stop_token& stop) {
+  auto connection = TRY(sql::PostgresConnection::connect(TRY(detail::admin_target(c)), deadline, stop));
+  Said said;
+  const auto rows = TRY(connection.query("SELECT name, setting FROM pg_settings", deadline, stop));
+  for (size_t i = 0; i < rows.rows.size(); ++i) said.settings[rows.text("name", i)] = rows.text("setting", i);
+  const auto role = TRY(connection.query(
+      "SELECT pg_is_in_recovery()::int AS r, (SELECT sender_host FROM pg_stat_wal_receiver) AS h, (SELECT sender_port "
+      "FROM pg_stat_wal_receiver) AS p",
+      deadline, stop));
+  said.follows = role.text("r") == "1";
+  said.source_host = role.text("h");
+  said.source_port = static_cast<int>(std::strtol(role.text("p").c_str(), nullptr, 10));
+  return said;
+}
+
+std::string without_slash(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+bool is_below(const std::string& path, const std::string& dir) {
+  return path == dir || path.starts_with(dir + "/");
+}
+
+/// Parts of its data that a copy beside data_dir would not have.
+std::vector<std::string> parts_elsewhere(Engine engine, const std::string& data_dir, const Settings& settings) {
+  std::vector<std::string> found;
+  struct stat data{}, home{};
+  const std::string above = fs::path(data_dir).parent_path().string();
+  if (::stat(data_dir.c_str(), &data) == 0 && ::stat(above.c_str(), &home) == 0 && data.st_dev != home.st_dev)
+    found.push_back(data_dir + " is a mount point: another directory cannot take its place");
+  std::error_code error;
+  if (engine == Engine::postgres) {
+    if (fs::is_symlink(data_dir + "/pg_wal", error)) found.push_back(data_dir + "/pg_wal is elsewhere");
+    for (fs::directory_iterator it(data_dir + "/pg_tblspc", error), end; !error && it != end; it.increment(error))
+      found.push_back("there is a tablespace outside of the data directory: " + it->path().string());
+    return found;
+  }
+  for (const char* name : {"innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory",
+                           "log_bin_basename", "log_bin_index", "relay_log_basename", "relay_log_index"}) {
+    const auto set = settings.find(name);
+    if (set != settings.end() && set->second.starts_with('/') && !is_below(without_slash(set->second), data_dir))
+      found.push_back(fmt::format("{} = {}", name, set->second));
+  }
+  return found;
+}
+
+/// Whether the server's user can change what is beside its data directory, or above that.
+bool can_change_beside(const std::string& data_dir, uid_t uid) {
+  std::error_code error;
+  for (fs::path at = fs::canonical(fs::path(data_dir).parent_path(), error); !error; at = at.parent_path()) {
+    struct stat info{};
+    if (::stat(at.c_str(), &info) != 0 || info.st_uid == uid || (info.st_uid != 0) || (info.st_mode & 022) != 0)
+      return true;
+    if (at == at.root_path()) return false;
+  }
+  return true;
+}
+
+Result<FoundServer> one_server(const AdoptRequest& request) {
+  const Engine engine = request.like.engine;
+  auto all = find_servers(engine, request.sockets);
+  std::erase_if(all, [&](const FoundServer& one) {
+    return !request.data_dir.empty() && one.data_dir != without_slash(request.data_dir);
+  });
+  if (all.empty())
+    return fail(ErrorClass::refused, "adopt.no_server",
+                request.data_dir.empty()
+                    ? fmt::format("no server of {} runs on this host", cluster::engine_name(engine))
+                    : fmt::format("no server of {} runs on {}", cluster::engine_name(engine), request.data_dir),
+                "start it first, as it is started otherwise; run this as root");
+  const auto of_agents = std::ranges::count_if(all, &FoundServer::has_agent);
+  if (of_agents == static_cast<long>(all.size()))
+    return fail(ErrorClass::refused, "adopt.has_agent",
+                fmt::format("the server on {} was started by an agent", all.front().data_dir), "holdfast triage");
+  std::erase_if(all, &FoundServer::has_agent);
+  if (all.size() == 1) return std::move(all.front());
+  std::vector<std::string> dirs;
+  for (const auto& one : all) dirs.push_back(one.data_dir);
+  return fail(ErrorClass::usage, "adopt.several_servers",
+              fmt::format("{} servers of {} run on this host, on {}", all.size(), cluster::engine_name(engine),
+                          fmt::join(dirs, ", ")),
+              "--data-dir DIR says which one");
+}
+
+std::string value_of(const Settings& settings, const char* name) {
+  const auto found = settings.find(name);
+  return found == settings.end() ? std::string() : found->second;
+}
+
+/// A path that a server says relative to its data directory.
+std::string path_of(const std::string& data_dir, const std::string& path) {
+  return path.empty() || path.starts_with('/') ? path : data_dir + "/" + path;
+}
+
+void remark_on_role(const Said& said, Adoption& adoption) {
+  MemberConfig& c = adoption.config;
+  for (const auto& peer : c.peers)
+    if (said.follows && peer.host == said.source_host && peer.port == said.source_port) c.upstream = peer.name;
+  if (!said.follows) return;
+  if (c.upstream.empty())
+    adoption.remarks.push_back(
+        fmt::format("its source, {}:{}, is no member of the cluster that was named: a repair says whom it follows",
+                    said.source_host, said.source_port));
+  if (c.engine != Engine::postgres && value_of(said.settings, "read_only") == "OFF")
+    adoption.remarks.push_back("it is a replica and takes writes; from its next start on it is read-only");
+}
+
+}  // namespace
+
+std::vector<FoundServer> find_servers(Engine engine, const std::vector<std::string>& sockets) {
+  std::map<pid_t, std::string> listens;
+  for (const auto& path : sockets)
+    if (const pid_t pid = listener_of(path); pid > 0) listens.emplace(pid, path);
+  std::vector<FoundServer> found;
+  for (const pid_t pid : all_processes()) {
+    if (!is_server_program(engine, pid)) continue;
+    std::error_code error;
+    FoundServer server;
+    server.pid = pid;
+    server.data_dir = without_slash(fs::read_symlink(fmt::format("/proc/{}/cwd", pid), error).string());
+    const auto user = user_of(pid);
+    if (error || !user || (engine == Engine::postgres && !is_postmaster(server.data_dir, pid))) continue;
+    server.uid = user->uid;
+    server.gid = user->gid;
+    server.groups = user->groups;
+    server.program = fs::read_symlink(fmt::format("/proc/{}/exe", pid), error).string();
+    if (const size_t gone = server.program.find(" (deleted)"); gone != std::string::npos) server.program.resize(gone);
+    auto argv = proc_list(fmt::format("/proc/{}/cmdline", pid));
+    if (!argv.empty()) server.arguments.assign(argv.begin() + 1, argv.end());
+    if (const auto socket = listens.find(pid); socket != listens.end()) server.socket = socket->second;
+    for (const auto& entry : proc_list(fmt::format("/proc/{}/environ", pid)))
+      server.has_agent = server.has_agent || entry.starts_with("HOLDFAST_SERVER=");
+    const std::string unit = unit_of(pid);
+    if (!unit.empty()) {
+      const auto state = unit_state(unit, Deadline::in(std::chrono::seconds(5)));
+      // What was started in a unit's control group otherwise is not the unit's: its agent's server, for one.
+      if (state && state->main_pid == pid) server.unit = unit;
+      for (const auto& trigger : server.unit.empty() ? std::vector<std::string>() : state->triggers)
+        if (const auto seen = unit_state(trigger, Deadline::in(std::chrono::seconds(5)));
+            seen && seen->active == "active")
+          server.triggers.push_back(trigger);
+    }
+    found.push_back(std::move(server));
+  }
+  return found;
+}
+
+std::string include_directory(const std::vector<std::string>& arguments, const std::string& root) {
+  std::vector<std::string> files = {"/etc/my.cnf", "/etc/mysql/my.cnf"};
+  for (const auto& argument : arguments) {
+    if (argument.starts_with("--defaults-file=")) files = {argument.substr(16)};
+    if (argument.starts_with("--defaults-extra-file=")) files.push_back(argument.substr(22));
+    if (argument == "--no-defaults") return {};
+  }
+  std::string last;
+  // Files that are added at the end are read after those before them.
+  for (size_t i = 0; i < files.size() && i < 100; ++i) {
+    const auto text = sys::read_file(root + files[i]);
+    if (!text) continue;
+    std::istringstream lines{std::string(as_text(text->span()))};
+    for (std::string line; std::getline(lines, line);) {
+      const size_t begin = line.find_first_not_of(" \t");
+      if (begin == std::string::npos || line[begin] != '!') continue;
+      std::istringstream words(line.substr(begin));
+      std::string verb, path;
+      words >> verb >> std::ws;
+      std::getline(words, path);
+      while (!path.empty() && std::isspace(static_cast<unsigned char>(path.back()))) path.pop_back();
+      std::error_code error;
+      if (verb == "!includedir" && fs::is_directory(root + path, error)) last = without_slash(path);
+      if (verb == "!include") files.push_back(path);
+    }
+  }
+  return last;
+}
+
+std::string drop_in_text(const MemberConfig& config) {
+  return fmt::format(
+      "# How {} starts, as its Holdfast agent was told: read-only or not. `holdfast agent release` removes this file.\n"
+      "!include {}\n",
+      config.member, detail::role_file(config));
+}
+
+Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, std::stop_token stop) {
+  const Engine engine = request.like.engine;
+  if (engine == Engine::galera)
+    return fail(ErrorClass::usage, "adopt.engine", "a Galera node cannot be had by an agent yet",
+                "triage, get status, and backup work on it by SQL, without an agent");
+  Adoption adoption{.server = TRY(one_server(request)), .config = request.like, .drop_in = {}, .remarks = {}};
+  const FoundServer& server = adoption.server;
+  MemberConfig& c = adoption.config;
+  c.uid = server.uid;
+  c.gid = server.gid;
+  c.server_program = server.program;
+  c.server_survives = true;
+  Existing& e = c.existing.emplace();
+  e.data_dir = server.data_dir;
+  e.socket = server.socket;
+  e.unit = server.unit;
+  e.triggers = server.triggers;
+  e.arguments = server.arguments;
+  e.groups = server.groups;
+  if (e.socket.empty() && engine != Engine::postgres)
+    // The service manager has opened it: then the kernel names that, and the server has to say whose it is.
+    for (const auto& path : request.sockets) {
+      if (listener_of(path) != 1) continue;
+      e.socket = path;
+      const auto said = ask_mysql(c, deadline, stop);
+      std::error_code error;
+      if (said && fs::canonical(value_of(said->settings, "datadir"), error).string() == e.data_dir) break;
+      e.socket.clear();
+    }
+  if (e.socket.empty())
+    return fail(ErrorClass::refused, "adopt.no_server",
+                fmt::format("the server on {} listens on no unix socket that was found", e.data_dir), "--socket FILE");
+  if (engine == Engine::postgres && c.port == 0)
+    c.port = static_cast<int>(std::strtol(e.socket.substr(e.socket.rfind('.') + 1).c_str(), nullptr, 10));
+  const Said said = TRY(engine == Engine::postgres ? ask_postgres(c, deadline, stop) : ask_mysql(c, deadline, stop));
+  const Settings& settings = said.settings;
+  c.role = said.follows ? Role::replica : Role::primary;
+  if (engine == Engine::postgres) {
+    const std::string dir = without_slash(value_of(settings, "data_directory"));
+    if (dir != e.data_dir)
+      return fail(ErrorClass::refused, "adopt.not_its_directory",
+                  fmt::format("the server works in {} and says that its data is in {}", e.data_dir, dir));
+    e.pid_file = value_of(settings, "external_pid_file");
+    if (e.pid_file.empty()) e.pid_file = e.data_dir + "/postmaster.pid";
+    // Debian's clusters: what the server says goes where pg_ctlcluster sends it.
+    std::error_code error;
+    const std::string log = fs::read_symlink(fmt::format("/proc/{}/fd/2", server.pid), error).string();
+    if (!error && log.starts_with('/') && !log.starts_with("/dev/")) e.log_file = log;
+  } else {
+    const std::string dir = without_slash(value_of(settings, "datadir"));
+    std::error_code error;
+    if (fs::canonical(dir, error).string() != e.data_dir)
+      return fail(ErrorClass::refused, "adopt.not_its_directory",
+                  fmt::format("the server works in {} and says that its data is in {}", e.data_dir, dir));
+    e.pid_file = path_of(e.data_dir, value_of(settings, "pid_file"));
+    const std::string log = value_of(settings, "log_error");
+    if (!log.empty() && log != "stderr") e.log_file = path_of(e.data_dir, log);
+    c.server_id = static_cast<unsigned>(std::strtoul(value_of(settings, "server_id").c_str(), nullptr, 10));
+  }
+  if (const int port = static_cast<int>(std::strtol(value_of(settings, "port").c_str(), nullptr, 10)); c.port == 0)
+    c.port = port;
+  e.elsewhere = parts_elsewhere(engine, e.data_dir, settings);
+  e.beside_is_servers = can_change_beside(e.data_dir, c.uid);
+  for (const auto& part : e.elsewhere)
+    adoption.remarks.push_back(fmt::format("it cannot be rebuilt or restored in place: {}", part));
+  if (e.unit.empty())
+    adoption.remarks.emplace_back("no unit of systemd has started it: from its next start on the agent does");
+  remark_on_role(said, adoption);
+  if (engine != Engine::postgres) {
+    const std::string folder = include_directory(e.arguments);
+    if (folder.empty())
+      return fail(ErrorClass::refused, "adopt.configuration",
+                  "the server reads no directory of configuration files, where the agent could put how it starts",
+                  "add a line to its configuration file: !includedir /etc/mysql/conf.d/");
+    // Groups of one instance are read behind those of all.
+    const char* first = detail::group_suffix(e).empty() ? "zz" : "zzz";
+    e.drop_in = fmt::format("{}/{}-holdfast-{}.cnf", folder, first, c.member);
+    adoption.drop_in = drop_in_text(c);
+    if (c.admin_password_file.empty())
+      adoption.remarks.emplace_back(
+          "no other member can be copied from it: that takes an account with a password "
+          "(--admin-user, --admin-password-file)");
+  }
+  if (c.replication_user.empty() && !c.peers.empty())
+    adoption.remarks.emplace_back(
+        "it can be pointed at another source only with an account to replicate (--replication-user, "
+        "--replication-password-file)");
+  return adoption;
+}
+
+Status carry_out(const Adoption& adoption) {
+  const MemberConfig& c = adoption.config;
+  TRY_VOID(sys::make_directories(c.dir, 0755));
+  TRY_VOID(detail::make_server_dir(c, c.dir + "/log", 0750));
+  TRY_VOID(detail::make_server_dir(c, c.tmp_dir(), 0700));
+  TRY_VOID(sys::make_directories(fs::path(c.socket_dir).parent_path().string(), 0755));
+  TRY_VOID(detail::make_server_dir(c, c.socket_dir, 0755));
+  TRY_VOID(check_own_directories(c));
+  TRY_VOID(write_config(c));
+  if (c.existing->drop_in.empty()) return {};
+  TRY_VOID(detail::tell_existing(c, {}));
+  return sys::publish_file(c.existing->drop_in, as_bytes(adoption.drop_in), 0644);
+}
+
+Status release(const MemberConfig& config) {
+  std::error_code error;
+  for (const char* name : {"swap.json", "rewinding", "initialising", "initialising.new"})
+    if (fs::exists(config.dir + "/" + name, error))
+      return fail(ErrorClass::refused, "release.unfinished",
+                  fmt::format("an operation on {} is not finished ({}/{})", config.member, config.dir, name),
+                  "holdfast operations list");
+  if (config.is_by_unit()) {
+    const auto running = find_running(config);
+    if (running && unit_of(running->pid) != config.existing->unit)
+      return fail(
+          ErrorClass::refused, "release.not_by_unit",
+          fmt::format("the server of {} was started by its agent, not by {}", config.member, config.existing->unit),
+          "holdfast repair brings it back to its unit");
+  }
+  if (!config.existing->drop_in.empty()) {
+    if (::unlink(config.existing->drop_in.c_str()) != 0 && errno != ENOENT)
+      return fail(sys::errno_error(errno, "remove " + config.existing->drop_in));
+    TRY_VOID(sys::sync_directory(fs::path(config.existing->drop_in).parent_path().string()));
+  }
+  for (const char* name : {"/agent.json", "/agent.lock", "/last-data.json", "/channels.json", "/stopping"})
+    fs::remove(config.dir + name, error);
+  for (const char* name : {"/etc", "/tmp", "/log", "/tablespaces"}) (void)sys::remove_tree(config.dir + name);
+  fs::remove(config.socket_dir, error);
+  fs::remove(config.agent_socket(), error);
+  fs::remove(config.dir, error);  // stays where something else is in it
+  return {};
+}
+
+}  // namespace holdfast::agent

@@ -1,0 +1,71 @@
+// Servers that are on a host already, and how an agent comes to have one, and gives it back: nothing restarts.
+//
+//   <dir>/agent.json     what the agent knows of it          <dir>/etc/role.cnf   how it starts (MariaDB, MySQL)
+//   <its configuration>/zz-holdfast-<member>.cnf             includes that file: all that is changed outside of <dir>
+// Of PostgreSQL nothing outside the data directory is changed.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "agent/config.h"
+#include "base/deadline.h"
+#include "base/result.h"
+
+namespace holdfast::agent {
+
+/// A server that runs here.
+struct FoundServer {
+  pid_t pid = 0;
+  std::string program;  ///< its file
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+  std::string data_dir;
+  std::string socket;                  ///< one it listens on; "" = none of those asked for
+  std::string unit;                    ///< whose main process it is; "" = none's
+  std::vector<std::string> triggers;   ///< of that, which are active
+  std::vector<std::string> arguments;  ///< without the program
+  bool has_agent = false;              ///< an agent has started it
+};
+
+/// All servers of an engine that run on this host. Who listens on which of `sockets` the kernel says. Takes root.
+std::vector<FoundServer> find_servers(cluster::Engine engine, const std::vector<std::string>& sockets);
+
+struct AdoptRequest {
+  MemberConfig like;  ///< engine, names, peers, accounts, TLS, directories: all that the server does not say itself
+  std::vector<std::string> sockets;  ///< on which servers of this engine may listen
+  std::string data_dir;              ///< which one, where there are several
+};
+
+struct Adoption {
+  FoundServer server;
+  MemberConfig config;
+  std::string drop_in;               ///< the text of config.existing->drop_in
+  std::vector<std::string> remarks;  ///< sentences: what will not be possible, and why
+};
+
+/// Finds the server and says how it would be had; changes nothing. Errors (refused or usage, with a hint):
+/// "adopt.no_server", "adopt.several_servers", "adopt.has_agent", "adopt.engine", "adopt.configuration" (it reads no
+/// directory of configuration files), "adopt.not_its_directory", and those of a connection.
+Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, std::stop_token stop);
+/// Writes the member's directory and the drop-in. Done twice it is the same.
+Status carry_out(const Adoption& adoption);
+
+/// The text of the file that the server's configuration gets.
+std::string drop_in_text(const MemberConfig& config);
+/// The last directory of configuration files that a server with these arguments reads, by the rules of MariaDB and
+/// MySQL; "" where there is none. `root` stands before each path ("" = this machine).
+std::string include_directory(const std::vector<std::string>& arguments, const std::string& root = {});
+
+/// Takes away what carry_out() put outside the member's directory, and agent.json with the rest of what the agent made
+/// for itself; the data directory, its server and what was moved aside stay. The agent must have ended. Refused
+/// ("release.not_by_unit") where the server was started by its agent, and would not be the unit's afterwards;
+/// ("release.unfinished") where an operation left something half done.
+Status release(const MemberConfig& config);
+
+}  // namespace holdfast::agent

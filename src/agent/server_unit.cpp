@@ -1,0 +1,171 @@
+// A server that its unit starts and stops: asked for, and watched as any other that is not our child.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <condition_variable>
+#include <csignal>
+
+#include "agent/server.h"
+#include "agent/unit.h"
+#include "base/log.h"
+
+namespace holdfast::agent {
+
+using std::chrono::seconds;
+
+namespace {
+
+constexpr seconds kBetweenLooks{1}, kUnitSettles{30};
+
+/// The end of what the server said, wherever it says it.
+std::string end_of_log(const MemberConfig& config) {
+  if (config.log_file().empty()) return unit_log(config.existing->unit, 20);
+  return tail_as_server(config, config.log_file(), 1500);
+}
+
+/// A unit's main process that is proven to be the member's server.
+std::optional<RunningServer> server_of_unit(const MemberConfig& config) {
+  auto found = find_running(config);
+  if (!found || unit_of(found->pid) != config.existing->unit) return std::nullopt;
+  return found;
+}
+
+}  // namespace
+
+Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& options, Deadline deadline,
+                             const std::stop_token& stop) {
+  const std::string& unit = config.existing->unit;
+  if (options.new_cluster)
+    return fail(ErrorClass::refused, "agent.unit",
+                fmt::format("{} starts {}, which cannot be told to form a new cluster", unit, config.member),
+                "galera_new_cluster on its host");
+  TRY_VOID(detail::tell_existing(config, options.extra_args));
+  TRY_VOID(start_unit(unit, config.existing->triggers, deadline, stop));
+  std::optional<RunningServer> found;
+  UnitState state;
+  Error last{ErrorClass::unavailable, "agent.not_ready", "the server did not get ready in time", {}, {}};
+  const auto appeared = sys::wait_until(
+      [&] {
+        if ((found = server_of_unit(config))) return true;
+        auto now = unit_state(unit, deadline.at_most(seconds(5)), stop);
+        if (now) state = *now;
+        return now && state.active == "failed";
+      },
+      deadline, stop);
+  if (found) {
+    const int pidfd = ::fcntl(found->pidfd.get(), F_DUPFD_CLOEXEC, 3);
+    MutexLock lock(mutex_);
+    state_ = ServerState::starting;
+    take(*found, config);
+    options_.extra_args = options.extra_args;
+    watcher_ = std::jthread([this, fd = sys::Fd(pidfd)](const std::stop_token& left) { watch(fd.get(), left); });
+  }
+  const auto ready = sys::wait_until(
+      [&] {
+        if (!found || pid() < 0) return true;
+        auto probed = probe_ready(config, Deadline::in(seconds(2)));
+        if (!probed) {
+          last = std::move(probed).error();
+          return false;
+        }
+        MutexLock lock(mutex_);
+        if (state_ == ServerState::starting) state_ = ServerState::running;
+        return true;
+      },
+      deadline, stop);
+  if (found && ready && *ready && pid() > 0) {
+    // What its unit does behind the start (pg_ctlcluster looks once a second) is not to meet the next change.
+    const auto settled = [&] {
+      auto now = unit_state(unit, deadline.at_most(seconds(5)), stop);
+      return !now || now->active != "activating";
+    };
+    (void)sys::wait_until(settled, deadline.at_most(kUnitSettles), stop);
+    if (!options.extra_args.empty() && config.engine != cluster::Engine::postgres)
+      TRY_VOID(detail::tell_existing(config, {}));
+    note_data(config);
+    return {};
+  }
+  if (!appeared) last = appeared.error();
+  if (!ready) last = ready.error();
+  if (state.active == "failed" || (found && pid() < 0))
+    last = Error{ErrorClass::failed, "agent.start_failed", fmt::format("{} failed ({})", unit, state.result), {}, {}};
+  (void)stop_by_unit(config, StopMode::immediate, Deadline::in(seconds(20)), {});
+  last.message += fmt::format(
+      "\nend of {}:\n{}", config.log_file().empty() ? "the journal of " + unit : config.log_file(), end_of_log(config));
+  return fail(std::move(last).with_context("starting " + config.member));
+}
+
+/// Its unit is asked, whether it runs or not: one that is about to start it again is kept from it.
+Status Server::stop_by_unit(const MemberConfig& config, StopMode mode, Deadline deadline, const std::stop_token& stop) {
+  const std::string& unit = config.existing->unit;
+  UnitState state = TRY(unit_state(unit, Deadline::in(seconds(10))));
+  const auto& triggers = config.existing->triggers;
+  if (state.is_down() && pid() < 0 && triggers.empty()) return {};
+  TRY_VOID(stop_unit(unit, triggers, Deadline::in(seconds(10))));
+  if (mode == StopMode::immediate) (void)kill_unit(unit, Deadline::in(seconds(10)));
+  {
+    MutexLock lock(mutex_);
+    if (mode == StopMode::fast) (void)process_.signal(SIGCONT);  // a stopped process never sees the other one
+  }
+  const auto down = [&] {
+    if (pid() > 0) return false;
+    auto now = unit_state(unit, Deadline::in(seconds(5)));
+    return now && now->is_down();
+  };
+  const auto in_time = sys::wait_until(down, deadline, stop);
+  if (in_time && *in_time) return {};
+  log(LogLevel::warn, "{} did not stop in time and is killed", unit);
+  (void)kill_unit(unit, Deadline::in(seconds(10)));
+  if (TRY(sys::wait_until(down, Deadline::in(seconds(20))))) return {};
+  return fail(ErrorClass::needs_operator, "agent.unkillable", unit + " does not end even by SIGKILL",
+              "look for a hung disk (dmesg); it ends when its last read or write does");
+}
+
+sys::Fd Server::look_for_unit(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any sleep;
+  for (;;) {
+    {
+      std::unique_lock asleep(mutex);
+      if (sleep.wait_for(asleep, stop, kBetweenLooks, [&] { return stop.stop_requested(); })) return {};
+      if (stop.stop_requested()) return {};
+    }
+    // While something is changed here, what comes up is that change's to see.
+    const std::unique_lock changing(changing_, std::try_to_lock);
+    if (!changing.owns_lock()) continue;
+    const MemberConfig config = this->config();
+    auto found = server_of_unit(config);
+    if (!found) continue;
+    sys::Fd pidfd(::fcntl(found->pidfd.get(), F_DUPFD_CLOEXEC, 3));
+    MutexLock lock(mutex_);
+    state_ = ServerState::starting;
+    take(*found, config);
+    return pidfd;
+  }
+}
+
+void Server::watch_unit(const std::stop_token& stop) {
+  while (const sys::Fd pidfd = look_for_unit(stop)) {
+    const MemberConfig config = this->config();
+    (void)sys::wait_until(
+        [&] {
+          pollfd ended{pidfd.get(), POLLIN, 0};
+          if (::poll(&ended, 1, 0) > 0) return true;
+          if (!takes_connections(config, Deadline::in(seconds(2)))) return false;
+          MutexLock lock(mutex_);
+          if (state_ == ServerState::starting) state_ = ServerState::running;
+          return true;
+        },
+        Deadline::never(), stop);
+    if (!sys::wait_fd(pidfd.get(), POLLIN, Deadline::never(), stop)) return;  // it is left running
+    note_end();
+  }
+}
+
+void Server::await_unit() {
+  if (!config().is_by_unit() || watcher_.joinable()) return;
+  watcher_ = std::jthread([this](const std::stop_token& left) { watch_unit(left); });
+}
+
+}  // namespace holdfast::agent

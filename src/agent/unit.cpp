@@ -1,0 +1,123 @@
+#include "agent/unit.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <sstream>
+
+#include "agent/proc.h"
+#include "sys/process.h"
+
+namespace holdfast::agent {
+
+namespace {
+
+using std::chrono::seconds;
+
+Result<sys::RunResult> run_tool(std::vector<std::string> argv, Deadline deadline, std::stop_token stop) {
+  sys::Command command;
+  command.argv = std::move(argv);
+  command.clear_env = true;
+  command.env = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+                 {"LC_ALL", "C.UTF-8"},
+                 {"SYSTEMD_PAGER", ""},
+                 {"SYSTEMD_COLORS", "0"}};
+  command.cwd = "/";
+  command.new_session = true;
+  return sys::run(std::move(command), deadline, std::move(stop));
+}
+
+Status ask(std::vector<std::string> arguments, const std::string& unit, Deadline deadline, std::stop_token stop,
+           const std::vector<std::string>& more = {}) {
+  arguments.insert(arguments.begin(), {"systemctl", "--no-ask-password"});
+  arguments.push_back(unit);
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  const std::string what = arguments[2];
+  auto done = run_tool(std::move(arguments), deadline, std::move(stop));
+  if (!done) return fail(std::move(done).error().with_context("systemctl " + what + " " + unit));
+  if (done->status.ok()) return {};
+  while (done->err.ends_with('\n')) done->err.pop_back();
+  return fail(ErrorClass::failed, "agent.unit", fmt::format("systemctl {} {}: {}", what, unit, done->err),
+              "systemctl status " + unit);
+}
+
+}  // namespace
+
+Result<UnitState> unit_state(const std::string& unit, Deadline deadline, std::stop_token stop) {
+  auto shown = TRY(run_tool({"systemctl", "show", "-p", "LoadState,ActiveState,Result,MainPID,TriggeredBy", unit},
+                            deadline, std::move(stop)));
+  UnitState state;
+  std::string loaded;
+  std::istringstream lines(shown.out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto value = [&](std::string_view key) -> const char* {
+      return line.starts_with(key) ? line.c_str() + key.size() : nullptr;
+    };
+    if (const char* text = value("LoadState=")) loaded = text;
+    if (const char* text = value("ActiveState=")) state.active = text;
+    if (const char* text = value("Result=")) state.result = text;
+    if (const char* text = value("TriggeredBy=")) {
+      std::istringstream names(text);
+      for (std::string name; names >> name;) state.triggers.push_back(name);
+    }
+    if (const char* text = value("MainPID=")) state.main_pid = static_cast<pid_t>(std::strtol(text, nullptr, 10));
+  }
+  if (shown.status.ok() && loaded == "loaded" && !state.active.empty()) return state;
+  return fail(ErrorClass::unavailable, "agent.unit",
+              shown.status.ok() ? fmt::format("systemd knows no unit {} ({})", unit, loaded)
+                                : fmt::format("systemctl show {}: {}", unit, shown.err),
+              "systemctl status " + unit);
+}
+
+Status start_unit(const std::string& unit, const std::vector<std::string>& triggers, Deadline deadline,
+                  std::stop_token stop) {
+  // One that failed some times is not started again before its failures are forgotten.
+  (void)ask({"reset-failed"}, unit, deadline, stop);
+  return ask({"start", "--no-block"}, unit, deadline, std::move(stop), triggers);
+}
+
+Status stop_unit(const std::string& unit, const std::vector<std::string>& triggers, Deadline deadline,
+                 std::stop_token stop) {
+  return ask({"stop", "--no-block"}, unit, deadline, std::move(stop), triggers);
+}
+
+Status enable_unit(const std::string& unit, Deadline deadline, std::stop_token stop) {
+  return ask({"enable", "--quiet", "--now"}, unit, deadline, std::move(stop));
+}
+
+Status disable_unit(const std::string& unit, Deadline deadline, std::stop_token stop) {
+  return ask({"disable", "--quiet", "--now"}, unit, deadline, std::move(stop));
+}
+
+Status kill_unit(const std::string& unit, Deadline deadline) {
+  return ask({"kill", "--signal=SIGKILL"}, unit, deadline, {});
+}
+
+std::string unit_log(const std::string& unit, int lines) {
+  auto shown = run_tool({"journalctl", "--no-pager", "-q", "-o", "cat", "-n", std::to_string(lines), "-u", unit},
+                        Deadline::in(seconds(5)), {});
+  return shown ? shown->out : std::string();
+}
+
+std::string unit_in(std::string_view cgroups) {
+  std::istringstream lines{std::string(cgroups)};
+  for (std::string line; std::getline(lines, line);) {
+    // "0::PATH" of version 2, "N:name=systemd:PATH" of version 1.
+    constexpr std::string_view kFirst = ":name=systemd:", kSecond = "0::";
+    const size_t first = line.find(kFirst);
+    if (first == std::string::npos && !line.starts_with(kSecond)) continue;
+    std::istringstream parts(line.substr(first == std::string::npos ? kSecond.size() : first + kFirst.size()));
+    std::string unit;
+    for (std::string part; std::getline(parts, part, '/');)
+      if (part.ends_with(".service")) unit = part;
+    if (!unit.empty()) return unit;
+  }
+  return {};
+}
+
+std::string unit_of(pid_t pid) {
+  return unit_in(proc_text(fmt::format("/proc/{}/cgroup", pid)));
+}
+
+}  // namespace holdfast::agent

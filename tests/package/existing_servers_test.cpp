@@ -1,0 +1,259 @@
+// Servers that a distribution's packages have set up, under systemd and with load: an agent is given to them, keeps
+// them, and is taken away again. Nothing of theirs changes by that.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <string>
+
+#include "sys/file.h"
+#include "tests/support/program.h"
+#include "tests/support/require.h"
+#include "tests/support/system_container.h"
+
+namespace holdfast::test {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::seconds;
+
+/// What differs between the engines: shell scripts, run as root on the machine.
+struct Packaged {
+  const char* engine;
+  const char* program;
+  const char* units[2];
+  const char* data[2];
+  const char* configuration;  ///< files that must stay as they are
+  const char* start;          ///< two servers, the second one follows the first; accounts keeper and copier
+  const char* sql[2];         ///< a statement is put behind it, quoted
+  int ports[2];
+  bool restarts;        ///< its unit, by itself, after a crash
+  const char* account;  ///< of the agents, where the kernel's word is not enough
+};
+
+const Packaged kMariadb = {"mariadb",
+                           "mariadbd",
+                           {"mariadb.service", "mariadb@second.service"},
+                           {"/var/lib/mysql", "/var/lib/mysql-second"},
+                           "/etc/mysql /lib/systemd/system/mariadb.service /lib/systemd/system/mariadb@.service",
+                           R"(cat >/etc/mysql/mariadb.conf.d/70-orders.cnf <<'END'
+[mysqld]
+server-id=1
+log-bin=mysql-bin
+gtid-strict-mode=ON
+log-slave-updates=ON
+report-host=127.0.0.1
+[mysqld.second]
+datadir=/var/lib/mysql-second
+socket=/run/mysqld/second.sock
+pid-file=/run/mysqld/second.pid
+port=3307
+server-id=2
+report-port=3307
+END
+install -d -o mysql -g mysql /var/lib/mysql-second
+[ -d /var/lib/mysql/mysql ] || mariadb-install-db --user=mysql --datadir=/var/lib/mysql >/dev/null
+systemctl start mariadb.service mariadb@second.service
+mariadb -e "CREATE USER keeper@'%' IDENTIFIED BY 'Keeper-1'; GRANT ALL ON *.* TO keeper@'%' WITH GRANT OPTION;
+  CREATE USER copier@'%' IDENTIFIED BY 'Copier-1'; GRANT REPLICATION SLAVE ON *.* TO copier@'%';
+  CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY AUTO_INCREMENT, t TIMESTAMP) ENGINE=InnoDB"
+mariadb -S /run/mysqld/second.sock -e "SET sql_log_bin=0; DELETE FROM mysql.global_priv WHERE User=''; FLUSH PRIVILEGES;
+  CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=3306,
+  MASTER_USER='copier', MASTER_PASSWORD='Copier-1', MASTER_USE_GTID=slave_pos; SET GLOBAL read_only=ON; START SLAVE")",
+                           {"mariadb -N -e", "mariadb -N -S /run/mysqld/second.sock -e"},
+                           {3306, 3307},
+    true,
+                           "--admin-user keeper --admin-password-file keeper.password"};
+
+const Packaged kPostgres = {"postgres",
+                            "postgres",
+                            {"postgresql@15-main.service", "postgresql@15-second.service"},
+                            {"/var/lib/postgresql/15/main", "/var/lib/postgresql/15/second"},
+                            "/etc/postgresql /lib/systemd/system/postgresql@.service",
+                            R"([ -d /var/lib/postgresql/15/main ] || pg_createcluster 15 main >/dev/null
+pg_createcluster 15 second >/dev/null
+systemctl start postgresql@15-main.service
+cd /
+echo "CREATE ROLE keeper SUPERUSER LOGIN PASSWORD 'Keeper-1'; CREATE ROLE copier REPLICATION LOGIN PASSWORD 'Copier-1';
+  CREATE DATABASE shop;" | su postgres -c "psql -q"
+echo "CREATE TABLE orders (id serial PRIMARY KEY, t timestamptz);" | su postgres -c "psql -q -d shop"
+rm -rf /var/lib/postgresql/15/second/*
+su postgres -c "PGPASSWORD=Copier-1 pg_basebackup -h 127.0.0.1 -p 5432 -U copier -D /var/lib/postgresql/15/second -R -c fast"
+systemctl start postgresql@15-second.service)",
+                            {"psql-5432", "psql-5433"},
+                            {5432, 5433},
+    false,
+                            ""};
+
+class ExistingServers : public testing::TestWithParam<const Packaged*> {
+ protected:
+  void SetUp() override {
+    HOLDFAST_NEED("systemd-container", SystemContainer::missing().empty(), SystemContainer::missing());
+    if (const std::string why = SystemContainer::refused(); !why.empty()) {
+      std::cout << "NOT TRIED, because this machine lets no systemd run in a container: " << why << '\n';
+      return;
+    }
+    machine_ = SystemContainer::boot();
+    ASSERT_TRUE(machine_);
+    fs::copy_file(holdfast_binary(), machine_->seen_from_here("/usr/bin/holdfast"),
+                  fs::copy_options::overwrite_existing);
+    fs::copy_file(HOLDFAST_SOURCE_DIR "/packaging/holdfast-agent@.service",
+                  machine_->seen_from_here("/lib/systemd/system/holdfast-agent@.service"),
+                  fs::copy_options::overwrite_existing);
+    // One statement, as the administrator.
+    for (const char* port : {"5432", "5433"})
+      std::ofstream(machine_->seen_from_here(std::string("/usr/local/bin/psql-") + port))
+          << "#!/bin/sh\nprintf '%s\\n' \"$1\" | su postgres -c 'cd / && psql -qtA -d shop -p " << port << "'\n";
+    ok("chmod 755 /usr/local/bin/psql-*; systemctl daemon-reload");
+    ok(of().start, seconds(200));
+    // The second one has come that far.
+    ok(
+        fmt::format("n=0; until {} 'SELECT count(*) FROM {}' 2>/dev/null; do n=$((n + 1)); [ $n -lt 100 ] || exit 1; "
+                    "sleep 0.2; done",
+                    of().sql[1], table()));
+    describe();
+  }
+
+  const Packaged& of() const { return *GetParam(); }
+  std::string ok(const std::string& script, seconds limit = seconds(60)) const { return machine_->ok(script, limit); }
+  std::string sql(int server, const std::string& statement) const {
+    return ok(fmt::format("{} '{}'", of().sql[server], statement));
+  }
+  std::string main_pid(int server) const { return ok(fmt::format("systemctl show -P MainPID {}", of().units[server])); }
+  std::string configuration() const {
+    return ok(
+        fmt::format("find {} -type f ! -name '*holdfast*' -print0 | sort -z | xargs -0 sha256sum", of().configuration));
+  }
+  std::string our_files() const {
+    return ok(fmt::format("find {} -name '*holdfast*' ! -name 'holdfast-agent@*'", of().configuration));
+  }
+
+  void describe() const {
+    ok(R"(mkdir -p /etc/holdfast/pki && cd /etc/holdfast && umask 077
+printf 'Keeper-1\n' >keeper.password; printf 'Copier-1\n' >copier.password
+holdfast pki init --dir pki -q
+for n in 0 1; do holdfast pki issue agent orders-$n --san 127.0.0.1 --dir pki --out agent-$n -q; done
+holdfast pki issue operate anna --dir pki --out anna -q)");
+    std::ofstream yaml(machine_->seen_from_here("/etc/holdfast/orders.yaml"));
+    yaml << fmt::format(
+        "apiVersion: holdfast.dev/v1alpha1\nkind: DatabaseCluster\nmetadata:\n  name: orders\nspec:\n  engine: {}\n"
+        "  provider: host\n  credentials:\n    user: keeper\n"
+        "    passwordFile: /etc/holdfast/keeper.password\n  agents:\n    ca: /etc/holdfast/pki/ca.crt\n"
+        "    certificate: /etc/holdfast/anna/anna.crt\n    key: /etc/holdfast/anna/anna.key\n  members:\n",
+        of().engine);
+    for (int n : {0, 1})
+      yaml << fmt::format("    - name: orders-{}\n      host: 127.0.0.1\n      port: {}\n      agent: 127.0.0.1:{}\n",
+                          n, of().ports[n], 7420 + n);
+  }
+
+  std::string adopt(int n, const std::string& more = {}) const {
+    return ok(fmt::format(
+        "cd /etc/holdfast && holdfast agent adopt -c orders -i {0} --config orders.yaml --data-dir {1} --listen "
+        "127.0.0.1:{2} --tls-ca pki/ca.crt --tls-certificate agent-{0}/orders-{0}.crt --tls-key "
+        "agent-{0}/orders-{0}.key "
+        "--replication-user copier --replication-password-file copier.password {3} {4}",
+        n, of().data[n], 7420 + n, of().account, more));
+  }
+  RunResult holdfast(const std::string& what) const {
+    return machine_->run("holdfast " + what + " -c orders --config /etc/holdfast/orders.yaml", seconds(200));
+  }
+  void is_healthy(const char* when) const {
+    // One that its unit starts again needs a moment.
+    RunResult seen;
+    for (int tries = 0; tries < 40; ++tries) {
+      seen = holdfast("triage");
+      if (seen.exit_code == 0) return;
+      machine_->run("sleep 0.5");
+    }
+    ADD_FAILURE() << when << ": " << seen.exit_code << '\n' << seen.out << seen.err;
+  }
+  void repairs(const char* what) const {
+    const RunResult done = holdfast("repair");
+    EXPECT_EQ(done.exit_code, 0) << what << '\n' << done.out << done.err;
+  }
+  void same_rows() const {
+    const auto rows = [&](int n) { return sql(n, std::string("SELECT count(*), max(id) FROM ") + table()); };
+    const std::string first = rows(0);
+    for (int tries = 0; tries < 40 && rows(1) != first; ++tries) machine_->run("sleep 0.5");
+    EXPECT_EQ(rows(1), first);
+    EXPECT_GT(std::strtol(first.c_str(), nullptr, 10), 20) << "the load wrote too little: " << first;
+  }
+  const char* table() const { return std::string_view(of().engine) == "postgres" ? "orders" : "shop.orders"; }
+
+  std::unique_ptr<SystemContainer> machine_;
+};
+
+TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
+  if (!machine_ || HasFailure()) return;
+  const std::string before = configuration();
+  const std::string pids[] = {main_pid(0), main_pid(1)};
+  ok(fmt::format(
+      "cat >/root/load <<'END'\nwhile :; do {} 'INSERT INTO {} (t) VALUES (now())' || :; sleep 0.1; done\nEND\n"
+      "setsid sh /root/load >/dev/null 2>&1 </dev/null & echo $! >/root/load.pid",
+      of().sql[0], table()));
+
+  // What would be done, and nothing is.
+  for (int n : {0, 1}) {
+    const std::string shown = adopt(n, "--dry-run");
+    EXPECT_NE(shown.find(std::string("unit ") + of().units[n]), std::string::npos) << shown;
+  }
+  EXPECT_EQ(our_files(), "");
+  EXPECT_EQ(machine_->run("ls /var/lib/holdfast/members").exit_code != 0, true);
+
+  for (int n : {0, 1}) {
+    const std::string said = adopt(n);
+    EXPECT_NE(said.find("was not restarted"), std::string::npos) << said;
+    EXPECT_EQ(main_pid(n), pids[n]);
+  }
+  is_healthy("adopted");
+
+  if (HasFailure()) return;
+  // Its unit brings it back by itself, and its agent sees that; where units do not, a repair does.
+  ok("kill -9 " + main_pid(1));
+  if (!of().restarts) repairs("killed");
+  is_healthy("killed");
+  const std::string again = main_pid(1);
+  EXPECT_NE(again, pids[1]);
+
+  if (HasFailure()) return;
+  // Stopped by somebody: the repair has its unit start it.
+  ok(fmt::format("systemctl stop {}", of().units[1]));
+  EXPECT_EQ(holdfast("triage").exit_code, 4);
+  repairs("stopped");
+  is_healthy("started by repair");
+  EXPECT_NE(main_pid(1), "0\n");
+
+  if (HasFailure()) return;
+  // Its data is gone: a copy of the other one, which its unit then runs.
+  ok(fmt::format("systemctl stop {}; rm -rf {}/*", of().units[1], of().data[1]));
+  EXPECT_EQ(holdfast("triage").exit_code, 4);
+  repairs("emptied");
+  is_healthy("rebuilt");
+  EXPECT_NE(main_pid(1), "0\n") << "its unit does not run it";
+  EXPECT_EQ(main_pid(0), pids[0]) << "the primary was restarted";
+
+  if (HasFailure()) return;
+  ok("kill $(cat /root/load.pid)");
+  same_rows();
+  EXPECT_EQ(configuration(), before);
+
+  if (HasFailure()) return;
+  const std::string last = main_pid(1);
+  for (int n : {0, 1}) ok(fmt::format("holdfast agent release orders-{}", n));
+  EXPECT_EQ(main_pid(0), pids[0]);
+  EXPECT_EQ(main_pid(1), last);
+  EXPECT_EQ(configuration(), before);
+  EXPECT_EQ(our_files(), "");
+  // Its unit alone, as before: it follows.
+  ok(fmt::format("systemctl restart {}", of().units[1]), seconds(90));
+  sql(0, fmt::format("INSERT INTO {} (t) VALUES (now())", table()));
+  same_rows();
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, ExistingServers, testing::Values(&kMariadb, &kPostgres),
+                         [](const auto& info) { return std::string(info.param->engine); });
+
+}  // namespace
+}  // namespace holdfast::test
