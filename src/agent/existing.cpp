@@ -20,6 +20,7 @@
 #include "agent/proc.h"
 #include "agent/running_server.h"
 #include "agent/unit.h"
+#include "engine/programs.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/beneath.h"
@@ -224,8 +225,16 @@ std::vector<FoundServer> find_servers(Engine engine, const std::vector<std::stri
     server.groups = user->groups;
     server.program = fs::read_symlink(fmt::format("/proc/{}/exe", pid), error).string();
     if (const size_t gone = server.program.find(" (deleted)"); gone != std::string::npos) server.program.resize(gone);
-    auto argv = proc_list(fmt::format("/proc/{}/cmdline", pid));
-    if (!argv.empty()) server.arguments.assign(argv.begin() + 1, argv.end());
+    const auto argv = proc_list(fmt::format("/proc/{}/cmdline", pid));
+    size_t first = 1;
+    if (fs::path(server.program).filename().string().starts_with("ld-linux")) {
+      // Started by a loader of its own: the program is one of its arguments, behind its options.
+      const char* name = engine == Engine::postgres ? "postgres" : engine == Engine::mysql ? "mysqld" : "mariadbd";
+      while (first < argv.size() && fs::path(argv[first]).filename() != name) ++first;
+      server.program = engine::find_program(engine, name).value_or(first < argv.size() ? argv[first] : server.program);
+      ++first;
+    }
+    for (size_t i = first; i < argv.size(); ++i) server.arguments.push_back(argv[i]);
     if (const auto socket = listens.find(pid); socket != listens.end()) server.socket = socket->second;
     for (const auto& entry : proc_list(fmt::format("/proc/{}/environ", pid)))
       server.has_agent = server.has_agent || entry.starts_with("HOLDFAST_SERVER=");

@@ -66,6 +66,8 @@ Result<sys::Command> launch_existing(const MemberConfig& config, const LaunchOpt
 /// Puts where the server's own start finds it which role it has, and what else the agent has to say: `extra` holds for
 /// the next start (MariaDB, MySQL: until this is written again).
 Status tell_existing(const MemberConfig& config, const std::vector<std::string>& extra);
+/// MySQL: the clone plug-in of this server, or "": beside a server of tools/peers, or where packages put it.
+std::string clone_library(const MemberConfig& config);
 /// MariaDB, MySQL: the file that says it.
 std::string role_file(const MemberConfig& config);
 /// MariaDB, MySQL: ".second" of the instance that reads the groups [mysqld.second]; "" for the plain one.

@@ -64,6 +64,8 @@ Result<sys::Command> launch_mysql_family(const MemberConfig& c, const LaunchOpti
       argv.insert(argv.end(), {"--wsrep-on=OFF", "--wsrep-provider=none", "--wsrep-cluster-address="});
     if (!mysql && c.replication == ReplicationMode::semi_sync) argv.push_back("--rpl-semi-sync-master-enabled=OFF");
   }
+  // A copy is asked for by a server that has it, and a clone's first start is one with it.
+  if (mysql && !c.work.empty() && !detail::clone_library(c).empty()) argv.push_back("--plugin-load-add=mysql_clone.so");
   argv.insert(argv.end(), options.extra_args.begin(), options.extra_args.end());
   return detail::base_command(c, std::move(argv));
 }

@@ -29,7 +29,8 @@ std::string server_config(const MemberConfig& c) {
   return text;
 }
 
-/// The clone plug-in of this server, or "": beside a server of tools/peers, or where packages put it.
+}  // namespace
+
 std::string clone_library(const MemberConfig& c) {
   std::error_code error;
   const auto program = std::filesystem::canonical(c.server_program, error);
@@ -38,8 +39,6 @@ std::string clone_library(const MemberConfig& c) {
     if (std::filesystem::exists(folder + "/mysql_clone.so", error)) return folder + "/mysql_clone.so";
   return {};
 }
-
-}  // namespace
 
 Result<sys::Command> launch_mysql(const MemberConfig& c, const LaunchOptions& options) {
   const std::string file = TRY(write_etc(c, "server.cnf", server_config(c)));

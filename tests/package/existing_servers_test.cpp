@@ -64,7 +64,7 @@ mariadb -S /run/mysqld/second.sock -e "SET sql_log_bin=0; DELETE FROM mysql.glob
   MASTER_USER='copier', MASTER_PASSWORD='Copier-1', MASTER_USE_GTID=slave_pos; SET GLOBAL read_only=ON; START SLAVE")",
                            {"mariadb -N -e", "mariadb -N -S /run/mysqld/second.sock -e"},
                            {3306, 3307},
-    true,
+                           true,
                            "--admin-user keeper --admin-password-file keeper.password"};
 
 const Packaged kPostgres = {"postgres",
@@ -84,8 +84,63 @@ su postgres -c "PGPASSWORD=Copier-1 pg_basebackup -h 127.0.0.1 -p 5432 -U copier
 systemctl start postgresql@15-second.service)",
                             {"psql-5432", "psql-5433"},
                             {5432, 5433},
-    false,
+                            false,
                             ""};
+
+/// No package of MySQL is in the distribution: as Oracle's set it up, with a unit for each instance.
+const Packaged kMysql = {"mysql",
+                         "mysqld",
+                         {"mysql-orders@0.service", "mysql-orders@1.service"},
+                         {"/var/lib/mysql-orders-0", "/var/lib/mysql-orders-1"},
+                         "/etc/mysql-orders /etc/systemd/system/mysql-orders@.service",
+                         R"sh(cat >/etc/systemd/system/mysql-orders@.service <<END
+[Service]
+Type=notify
+User=mysql
+ExecStart=$HOLDFAST_PEERS/mysql/bin/mysqld --defaults-file=/etc/mysql-orders/%i/my.cnf
+Restart=on-failure
+RestartSec=1
+LimitNOFILE=10000
+END
+install -d -m 755 -o mysql /run/mysqld
+for n in 0 1; do
+mkdir -p /etc/mysql-orders/$n/conf.d
+cat >/etc/mysql-orders/$n/my.cnf <<END
+[mysqld]
+datadir=/var/lib/mysql-orders-$n
+socket=/run/mysqld/mysql-orders-$n.sock
+pid-file=/run/mysqld/mysql-orders-$n.pid
+log-error=/var/log/mysql-orders-$n.log
+port=$((3310 + n))
+server-id=$((n + 1))
+report-host=127.0.0.1
+report-port=$((3310 + n))
+bind-address=127.0.0.1
+gtid-mode=ON
+enforce-gtid-consistency=ON
+innodb-buffer-pool-size=64M
+!includedir /etc/mysql-orders/$n/conf.d
+END
+install -o mysql /dev/null /var/log/mysql-orders-$n.log
+install -d -o mysql -g mysql -m 750 /var/lib/mysql-orders-$n
+setpriv --reuid=mysql --regid=mysql --clear-groups $HOLDFAST_PEERS/mysql/bin/mysqld --defaults-file=/etc/mysql-orders/$n/my.cnf --initialize-insecure || exit 1
+done
+systemctl daemon-reload
+systemctl start mysql-orders@0 mysql-orders@1 || exit 1
+for n in 0 1; do
+printf '#!/bin/sh\nexec %s/mysql/bin/mysql -uroot -N -S /run/mysqld/mysql-orders-%s.sock -e "$1"\n' $HOLDFAST_PEERS $n >/usr/local/bin/mysql-$n
+chmod 755 /usr/local/bin/mysql-$n
+done
+mysql-0 "CREATE USER keeper@'%' IDENTIFIED BY 'Keeper-1'; GRANT ALL ON *.* TO keeper@'%' WITH GRANT OPTION;
+  CREATE USER copier@'%' IDENTIFIED BY 'Copier-1'; GRANT REPLICATION SLAVE ON *.* TO copier@'%';
+  CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY AUTO_INCREMENT, t TIMESTAMP)"
+mysql-1 "RESET BINARY LOGS AND GTIDS; CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=3310,
+  SOURCE_USER='copier', SOURCE_PASSWORD='Copier-1', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1;
+  SET GLOBAL super_read_only=ON; START REPLICA")sh",
+                         {"mysql-0", "mysql-1"},
+                         {3310, 3311},
+                         true,
+                         "--admin-user keeper --admin-password-file keeper.password"};
 
 class ExistingServers : public testing::TestWithParam<const Packaged*> {
  protected:
@@ -252,7 +307,7 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
   same_rows();
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, ExistingServers, testing::Values(&kMariadb, &kPostgres),
+INSTANTIATE_TEST_SUITE_P(Engines, ExistingServers, testing::Values(&kMariadb, &kMysql, &kPostgres),
                          [](const auto& info) { return std::string(info.param->engine); });
 
 }  // namespace
