@@ -20,6 +20,7 @@
 #include "agent/inspect.h"
 #include "agent/launch.h"
 #include "agent/server.h"
+#include "agent/ways.h"
 #include "codec/crc32.h"
 #include "engine/errant_log.h"
 #include "sys/file.h"
@@ -379,6 +380,75 @@ TEST_P(Attacker, AnAgentOfTheServersOwn) {
   }
   ::kill(pid, SIGKILL);
   ::waitpid(pid, nullptr, 0);
+}
+
+/// /var/lib/postgresql is its: what is beside the data directory lies where it likes.
+TEST_P(Attacker, TheDirectoryAboveAnExistingServersData) {
+  const std::string home = top_->path() + "/lib", roots = top_->path() + "/roots";
+  for (const std::string& dir : {"main", "main.new", "main.helper", "main.replaced-1", "main.dropping-1"}) {
+    fs::create_directories(roots + "/" + dir);
+    for (const char* file : {"/ibdata1", "/PG_VERSION"}) std::ofstream(roots + "/" + dir + file) << "kept";
+  }
+  const auto all_of_roots = [&] {
+    std::string seen;
+    for (const auto& entry : fs::recursive_directory_iterator(roots)) {
+      struct stat info{};
+      EXPECT_EQ(::lstat(entry.path().c_str(), &info), 0);
+      seen += entry.path().string() + " " + std::to_string(info.st_uid) + "\n";
+    }
+    return seen;
+  };
+  const std::string before = all_of_roots();
+  fs::create_directories(home);
+  give(home);
+  fs::create_directory_symlink(roots, home + "/15");
+  give(home + "/15");
+  c_.engine = Engine::postgres;
+  Existing& e = c_.existing.emplace();
+  e.data_dir = home + "/15/main";
+  e.beside_is_servers = true;
+  ASSERT_EQ(::access((c_.data_dir() + "/PG_VERSION").c_str(), F_OK), 0) << "the link leads nowhere";
+
+  EXPECT_FALSE(set_data_aside(c_));
+  EXPECT_FALSE(put_data_back(c_, c_.beside(".replaced-1")));
+  EXPECT_FALSE(discard_side_dir(c_));
+  EXPECT_FALSE(drop_data_aside(c_, c_.beside(".replaced-1")));
+  EXPECT_FALSE(swap_in_side(c_));
+  sweep_leftovers(c_);
+  std::ofstream(c_.dir + "/initialising.new") << "";  // what was half made is removed first
+  EXPECT_FALSE(make_data_dir(side_of(c_), [] { return Status(); }));
+  EXPECT_FALSE(detail::tell_existing(c_, {"-c", "work_mem=1"}));
+  EXPECT_EQ(all_of_roots(), before);
+}
+
+/// A server that takes root for its administrator is connected to as root: its socket, and no other.
+TEST_P(Attacker, TheSocketOfAnExistingServer) {
+  const std::string roots = top_->path() + "/roots.sock";
+  const sys::Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strcpy(address.sun_path, roots.c_str());
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(listener.get(), 4), 0);
+  c_.engine = Engine::mariadb;
+  c_.admin_password_file.clear();
+  Existing& e = c_.existing.emplace();
+  e.data_dir = c_.dir + "/data";
+  e.socket = c_.socket_dir + "/mysqld.sock";
+  if (GetParam() == By::symlink)
+    fs::create_symlink(roots, e.socket);
+  else
+    ASSERT_EQ(::link(roots.c_str(), e.socket.c_str()), 0);
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+  net::SocketStream stream{sys::Fd(ends[0])};
+  const sys::Fd other(ends[1]);
+  bool answered = false;
+  const auto served = serve_sql(c_, stream, answered, Deadline::in(seconds(2)), {});
+  ASSERT_FALSE(served);
+  EXPECT_EQ(served.error().id, "agent.no_server");
+  EXPECT_FALSE(answered);
+  EXPECT_LT(::accept(listener.get(), nullptr, nullptr), 0) << "root has connected to a socket of its own";
 }
 
 TEST_P(Attacker, AMemberDirectoryThatOthersCanChange) {

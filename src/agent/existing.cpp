@@ -21,6 +21,7 @@
 #include "agent/running_server.h"
 #include "agent/unit.h"
 #include "engine/programs.h"
+#include "engine/stored/files.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/beneath.h"
@@ -66,7 +67,7 @@ std::optional<sys::Identity> user_of(pid_t pid) {
 
 /// What a server of PostgreSQL forks works in the same directory, under the same name.
 bool is_postmaster(const std::string& data_dir, pid_t pid) {
-  std::istringstream lines(proc_text(data_dir + "/postmaster.pid"));
+  std::istringstream lines(engine::stored::read_small(data_dir + "/postmaster.pid", 4096).value_or(""));
   std::string first;
   std::getline(lines, first);
   return proc_number(first) == pid;
@@ -198,11 +199,10 @@ void remark_on_role(const Said& said, Adoption& adoption) {
     if (said.follows && peer.host == said.source_host && peer.port == said.source_port) c.upstream = peer.name;
   if (!said.follows) return;
   if (c.upstream.empty())
-    adoption.remarks.push_back(
-        fmt::format("its source, {}:{}, is no member of the cluster that was named: a repair says whom it follows",
-                    said.source_host, said.source_port));
+    adoption.remarks.push_back(fmt::format("its source, {}:{}, is not a member of the cluster that was named",
+                                           said.source_host, said.source_port));
   if (c.engine != Engine::postgres && value_of(said.settings, "read_only") == "OFF")
-    adoption.remarks.push_back("it is a replica and takes writes; from its next start on it is read-only");
+    adoption.remarks.push_back("it is a replica and accepts writes; from its next start on it is read-only");
 }
 
 }  // namespace
@@ -284,7 +284,7 @@ std::string include_directory(const std::vector<std::string>& arguments, const s
 
 std::string drop_in_text(const MemberConfig& config) {
   return fmt::format(
-      "# How {} starts, as its Holdfast agent was told: read-only or not. `holdfast agent release` removes this file.\n"
+      "# Whether {} starts read-only: of its Holdfast agent. `holdfast agent release` removes this file.\n"
       "!include {}\n",
       config.member, detail::role_file(config));
 }
@@ -329,7 +329,7 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
   if (engine == Engine::postgres) {
     const std::string dir = without_slash(value_of(settings, "data_directory"));
     if (dir != e.data_dir)
-      return fail(ErrorClass::refused, "adopt.not_its_directory",
+      return fail(ErrorClass::refused, "adopt.configuration",
                   fmt::format("the server works in {} and says that its data is in {}", e.data_dir, dir));
     e.pid_file = value_of(settings, "external_pid_file");
     if (e.pid_file.empty()) e.pid_file = e.data_dir + "/postmaster.pid";
@@ -341,7 +341,7 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
     const std::string dir = without_slash(value_of(settings, "datadir"));
     std::error_code error;
     if (fs::canonical(dir, error).string() != e.data_dir)
-      return fail(ErrorClass::refused, "adopt.not_its_directory",
+      return fail(ErrorClass::refused, "adopt.configuration",
                   fmt::format("the server works in {} and says that its data is in {}", e.data_dir, dir));
     e.pid_file = path_of(e.data_dir, value_of(settings, "pid_file"));
     const std::string log = value_of(settings, "log_error");
@@ -393,7 +393,7 @@ Status carry_out(const Adoption& adoption) {
   return sys::publish_file(c.existing->drop_in, as_bytes(adoption.drop_in), 0644);
 }
 
-Status release(const MemberConfig& config) {
+Status check_releasable(const MemberConfig& config) {
   std::error_code error;
   for (const char* name : {"swap.json", "rewinding", "initialising", "initialising.new"})
     if (fs::exists(config.dir + "/" + name, error))
@@ -406,8 +406,14 @@ Status release(const MemberConfig& config) {
       return fail(
           ErrorClass::refused, "release.not_by_unit",
           fmt::format("the server of {} was started by its agent, not by {}", config.member, config.existing->unit),
-          "holdfast repair brings it back to its unit");
+          fmt::format("stop it, then: systemctl start {}", config.existing->unit));
   }
+  return {};
+}
+
+Status release(const MemberConfig& config) {
+  TRY_VOID(check_releasable(config));
+  std::error_code error;
   if (!config.existing->drop_in.empty()) {
     if (::unlink(config.existing->drop_in.c_str()) != 0 && errno != ENOENT)
       return fail(sys::errno_error(errno, "remove " + config.existing->drop_in));

@@ -51,7 +51,7 @@ struct Adoption {
 
 /// Finds the server and says how it would be had; changes nothing. Errors (refused or usage, with a hint):
 /// "adopt.no_server", "adopt.several_servers", "adopt.has_agent", "adopt.engine", "adopt.configuration" (it reads no
-/// directory of configuration files), "adopt.not_its_directory", and those of a connection.
+/// directory of configuration files, or says that its data is elsewhere), and those of a connection.
 Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, std::stop_token stop);
 /// Writes the member's directory and the drop-in. Done twice it is the same.
 Status carry_out(const Adoption& adoption);
@@ -62,6 +62,8 @@ std::string drop_in_text(const MemberConfig& config);
 /// MySQL; "" where there is none. `root` stands before each path ("" = this machine).
 std::string include_directory(const std::vector<std::string>& arguments, const std::string& root = {});
 
+/// Whether release() would do it: for while the agent still runs.
+Status check_releasable(const MemberConfig& config);
 /// Takes away what carry_out() put outside the member's directory, and agent.json with the rest of what the agent made
 /// for itself; the data directory, its server and what was moved aside stay. The agent must have ended. Refused
 /// ("release.not_by_unit") where the server was started by its agent, and would not be the unit's afterwards;

@@ -30,7 +30,7 @@ std::string option_line(const std::string& argument) {
 
 std::string mysql_role_text(const MemberConfig& c, const std::vector<std::string>& extra) {
   std::string text =
-      fmt::format("# Of the Holdfast agent of {}: how this member starts. Written anew at each start.\n[mysqld{}]\n",
+      fmt::format("# Of the Holdfast agent of {}: how this member starts. Written at each start.\n[mysqld{}]\n",
                   c.member, detail::group_suffix(*c.existing));
   if (c.engine != Engine::galera) {
     text += c.role == Role::replica ? "read-only=ON\n" : "read-only=OFF\n";

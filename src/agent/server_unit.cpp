@@ -38,7 +38,7 @@ Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& op
   const std::string& unit = config.existing->unit;
   if (options.new_cluster)
     return fail(ErrorClass::refused, "agent.unit",
-                fmt::format("{} starts {}, which cannot be told to form a new cluster", unit, config.member),
+                fmt::format("{} starts {}, which cannot make it form a new cluster", unit, config.member),
                 "galera_new_cluster on its host");
   TRY_VOID(detail::tell_existing(config, options.extra_args));
   TRY_VOID(start_unit(unit, config.existing->triggers, deadline, stop));

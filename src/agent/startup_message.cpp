@@ -27,7 +27,7 @@ Result<Buffer> read_startup_message(net::Stream& client, Deadline deadline, cons
   TRY_VOID(fill(0));
   const size_t length = number_at(message, 0);
   if (length < kLeast || length > kMost)
-    return fail(ErrorClass::unavailable, "net.broken", "what the client sent is no message of PostgreSQL's protocol");
+    return fail(ErrorClass::unavailable, "net.broken", "what the client sent is not a message of PostgreSQL's protocol");
   message.resize(length);
   TRY_VOID(fill(4));
   return message;

@@ -48,13 +48,12 @@ Result<UnitState> unit_state(const std::string& unit, Deadline deadline, std::st
   auto shown = TRY(run_tool({"systemctl", "show", "-p", "LoadState,ActiveState,Result,MainPID,TriggeredBy", unit},
                             deadline, std::move(stop)));
   UnitState state;
-  std::string loaded;
   std::istringstream lines(shown.out);
   for (std::string line; std::getline(lines, line);) {
     const auto value = [&](std::string_view key) -> const char* {
       return line.starts_with(key) ? line.c_str() + key.size() : nullptr;
     };
-    if (const char* text = value("LoadState=")) loaded = text;
+    if (const char* text = value("LoadState=")) state.load = text;
     if (const char* text = value("ActiveState=")) state.active = text;
     if (const char* text = value("Result=")) state.result = text;
     if (const char* text = value("TriggeredBy=")) {
@@ -63,10 +62,8 @@ Result<UnitState> unit_state(const std::string& unit, Deadline deadline, std::st
     }
     if (const char* text = value("MainPID=")) state.main_pid = static_cast<pid_t>(std::strtol(text, nullptr, 10));
   }
-  if (shown.status.ok() && loaded == "loaded" && !state.active.empty()) return state;
-  return fail(ErrorClass::unavailable, "agent.unit",
-              shown.status.ok() ? fmt::format("systemd knows no unit {} ({})", unit, loaded)
-                                : fmt::format("systemctl show {}: {}", unit, shown.err),
+  if (shown.status.ok() && !state.active.empty()) return state;
+  return fail(ErrorClass::unavailable, "agent.unit", fmt::format("systemctl show {}: {}", unit, shown.err),
               "systemctl status " + unit);
 }
 

@@ -14,16 +14,18 @@
 namespace holdfast::agent {
 
 struct UnitState {
+  std::string load;    ///< "loaded"; "not-found", "masked": it cannot be started
   std::string active;                 ///< "active", "activating", "deactivating", "inactive", "failed"
   std::string result;                 ///< of its last run: "success", "exit-code", "signal", ...
   pid_t main_pid = 0;                 ///< 0 = none
   std::vector<std::string> triggers;  ///< units that start it when somebody connects (sockets)
 
+  bool is_loaded() const { return load == "loaded"; }
   /// Nothing of it runs, and nothing is about to.
   bool is_down() const { return active == "inactive" || active == "failed"; }
 };
 
-/// "agent.unit" (unavailable) where systemd does not answer, or knows no such unit.
+/// "agent.unit" (unavailable) where systemd does not answer.
 Result<UnitState> unit_state(const std::string& unit, Deadline deadline, std::stop_token stop = {});
 /// Asks for its start, or its stop; does not wait for it. "agent.unit" (failed) with what systemd says when it refuses.
 /// `triggers` with it, in the right order: a socket would start a stopped service again with the next client.

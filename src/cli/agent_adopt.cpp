@@ -176,7 +176,7 @@ Result<Value> ask_agent(const MemberConfig& c, const std::stop_token& stop) {
 /// Ends the agent, not the server.
 Status end_agent(const MemberConfig& c, const std::stop_token& stop) {
   const auto state = agent::unit_state(unit_name(c.member), Deadline::in(seconds(10)), stop);
-  if (state) return agent::disable_unit(unit_name(c.member), Deadline::in(seconds(60)), stop);
+  if (state && state->is_loaded()) return agent::disable_unit(unit_name(c.member), Deadline::in(seconds(60)), stop);
   const std::string lock = c.dir + "/agent.lock";
   const auto text = sys::read_file(lock);
   auto fd = sys::open_file(lock, O_RDWR);
@@ -203,8 +203,8 @@ Exit run_agent_adopt(Context& context) {
   }
   TRY_VOID(agent::carry_out(adoption));
   show(context.out, adoption, false);
-  const bool by_unit = c.dir == fmt::format("{}/{}", kMembers, c.member) &&
-                       agent::unit_state(unit_name(c.member), Deadline::in(seconds(10)), context.stop);
+  const auto agents_unit = agent::unit_state(unit_name(c.member), Deadline::in(seconds(10)), context.stop);
+  const bool by_unit = c.dir == fmt::format("{}/{}", kMembers, c.member) && agents_unit && agents_unit->is_loaded();
   data.set("agentStarted", by_unit);
   if (!by_unit) {
     context.out.line(fmt::format("start it: holdfast agent --dir {}", c.dir));
@@ -245,6 +245,7 @@ Exit run_agent_release(Context& context) {
     return fail(ErrorClass::refused, "release.own_layout",
                 fmt::format("{} was made by its agent: it has no configuration of its own to go back to", c.member),
                 "holdfast lab down removes a lab's members");
+  TRY_VOID(agent::check_releasable(c));
   if (options.flag("dry-run")) {
     context.out.line(fmt::format("would end {} and remove {} and what it made in {}", unit_name(c.member),
                                  c.existing->drop_in.empty() ? "nothing else" : c.existing->drop_in, c.dir));

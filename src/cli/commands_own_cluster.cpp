@@ -121,11 +121,11 @@ std::vector<Command> own_cluster_commands() {
        .summary = "give a server that runs on this host an agent; nothing restarts",
        .description =
            "Finds the running server, its data directory, configuration and systemd unit, writes the agent's "
-           "configuration, and starts the agent. The server goes on as it is, and its unit starts and stops it as "
+           "configuration, and starts the agent. The server runs on as it is, and its unit starts and stops it as "
            "before. MariaDB and MySQL get one file among their configuration (zz-holdfast-MEMBER.cnf), which says "
            "whether the member starts read-only; of PostgreSQL nothing outside the data directory is changed. With -c "
-           "and -i the member is one of a cluster of --config, whose other members it then knows; without, it stands "
-           "alone. Without --admin-password-file the agent logs in over the unix socket as root, or as postgres. Run "
+           "and -i the member is one of a cluster of --config, whose other members it then knows; without, it is "
+           "the only one. Without --admin-password-file the agent logs in over the unix socket as root, or as postgres. Run "
            "it as root. --dry-run says what was found and what would be written.",
        .flags =
            {{.name = "data-dir",
@@ -178,7 +178,7 @@ std::vector<Command> own_cluster_commands() {
        .summary = "take the agent of a server away again; nothing restarts",
        .description =
            "Stops the agent, and removes its file among the server's configuration and what it made for itself. The "
-           "server goes on, and its unit starts it as before there was an agent. Refused while the agent runs the "
+           "server runs on, and its unit starts it as before there was an agent. Refused while the agent runs the "
            "server itself, or an operation is unfinished. Directories that were moved aside stay. Run it as root.",
        .flags = {{.name = "dir",
                   .type = FlagType::text,

@@ -203,14 +203,15 @@ holdfast pki issue operate anna --dir pki --out anna -q)");
                           n, of().ports[n], 7420 + n);
   }
 
-  std::string adopt(int n, const std::string& more = {}) const {
-    return ok(fmt::format(
+  std::string adopt_command(int n) const {
+    return fmt::format(
         "cd /etc/holdfast && holdfast agent adopt -c orders -i {0} --config orders.yaml --data-dir {1} --listen "
         "127.0.0.1:{2} --tls-ca pki/ca.crt --tls-certificate agent-{0}/orders-{0}.crt --tls-key "
         "agent-{0}/orders-{0}.key "
-        "--replication-user copier --replication-password-file copier.password {3} {4}",
-        n, of().data[n], 7420 + n, of().account, more));
+        "--replication-user copier --replication-password-file copier.password {3}",
+        n, of().data[n], 7420 + n, of().account);
   }
+  std::string adopt(int n, const std::string& more = {}) const { return ok(adopt_command(n) + " " + more); }
   RunResult holdfast(const std::string& what) const {
     return machine_->run("holdfast " + what + " -c orders --config /etc/holdfast/orders.yaml", seconds(200));
   }
@@ -307,6 +308,95 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
   same_rows();
 }
 
+/// What is found at adopt, what is kept from happening, and what a host's reboot is to an agent.
+class ExistingMariadb : public ExistingServers {};
+
+TEST_P(ExistingMariadb, RefusesAndComesBack) {
+  if (!machine_ || HasFailure()) return;
+  const auto refused = [&](const char* id, const std::string& command) {
+    const RunResult done = machine_->run(command + " -o json");
+    EXPECT_NE(done.out.find(fmt::format("\"id\": \"{}\"", id)), std::string::npos)
+        << command << " exits with " << done.exit_code << '\n'
+        << done.out << done.err;
+  };
+  const std::string before = configuration();
+  refused("agent.needs_root", "setpriv --reuid=nobody --clear-groups holdfast agent adopt -e mariadb");
+  refused("adopt.several_servers", "holdfast agent adopt -e mariadb");
+  refused("adopt.no_server", "holdfast agent adopt -e postgres");
+  refused("adopt.engine", "holdfast agent adopt -e galera --data-dir /var/lib/mysql");
+  refused("release.own_layout",
+          "mkdir -p /root/lab && echo '{\"member\":\"x\",\"engine\":\"mariadb\",\"replication\":\"async\"}' "
+          ">/root/lab/agent.json && holdfast agent release --dir /root/lab");
+  // A third one, by hand, with a configuration that includes nothing; then as an agent starts it.
+  ok("install -d -o mysql /root /var/lib/mysql-third && mariadb-install-db --user=mysql --datadir=/var/lib/mysql-third "
+     ">/dev/null"
+     " && printf '[mysqld]\\nport=3308\\nsocket=/run/mysqld/mysql-third.sock\\npid-file=/run/mysqld/third.pid\\n' "
+     ">/etc/third.cnf");
+  const auto third = [&](const char* variables) {
+    ok(fmt::format(
+        "{} setsid setpriv --reuid=mysql --regid=mysql --init-groups mariadbd --defaults-file=/etc/third.cnf "
+        "--datadir=/var/lib/mysql-third >/root/third.log 2>&1 </dev/null & "
+        "for n in $(seq 100); do mariadb-admin -S /run/mysqld/mysql-third.sock ping >/dev/null 2>&1 && exit 0; sleep "
+        "0.1; done; exit 1",
+        variables));
+  };
+  const char* stop_third = "kill $(cat /run/mysqld/third.pid); while [ -e /run/mysqld/third.pid ]; do sleep 0.1; done";
+  third("");
+  refused("adopt.configuration", "holdfast agent adopt -e mariadb --data-dir /var/lib/mysql-third");
+  ok(stop_third);
+  third("HOLDFAST_SERVER=x");
+  refused("adopt.has_agent", "holdfast agent adopt -e mariadb --data-dir /var/lib/mysql-third");
+  ok(stop_third);
+  EXPECT_EQ(our_files(), "");
+  EXPECT_EQ(configuration(), before);
+
+  // It was restarted between the look and the agent's.
+  ok(fmt::format(
+      "mkdir -p /run/systemd/system/holdfast-agent@.service.d && printf '[Service]\\nExecStartPre=systemctl restart "
+      "{}\\n' >/run/systemd/system/holdfast-agent@.service.d/x.conf && systemctl daemon-reload",
+      of().units[1]));
+  const RunResult late = machine_->run(adopt_command(1) + " -o json", seconds(90));
+  EXPECT_NE(late.out.find("\"adopt.not_adopted\""), std::string::npos) << late.out << late.err;
+  ok("rm -r /run/systemd/system/holdfast-agent@.service.d && systemctl daemon-reload");
+  adopt(0);
+  adopt(1);  // once more is the same
+  is_healthy("adopted");
+
+  // A boot: what is below /run is gone, and who comes first is anybody's guess.
+  ok(
+      fmt::format("systemctl stop holdfast-agent@orders-0 holdfast-agent@orders-1 {0} {1}; rm -r /run/holdfast; "
+                  "systemctl start holdfast-agent@orders-1; sleep 1; systemctl start {0} {1}; systemctl start "
+                  "holdfast-agent@orders-0",
+                  of().units[0], of().units[1]));
+  is_healthy("booted");
+  EXPECT_EQ(sql(1, "SELECT @@read_only"), "1\n");
+
+  // A unit that may not start is the error, and the release is refused while somebody else runs the server.
+  ok(
+      fmt::format("systemctl stop {0}; mkdir -p /run/systemd/system; ln -sf /dev/null /run/systemd/system/{0}; "
+                  "systemctl daemon-reload",
+                  of().units[1]));
+  const RunResult masked =
+      machine_->run("holdfast repair -c orders --config /etc/holdfast/orders.yaml -o json", seconds(200));
+  EXPECT_EQ(masked.exit_code, 8);
+  EXPECT_NE(masked.out.find("is masked"), std::string::npos) << "agent.unit is not the reason:\n" << masked.out;
+  ok(fmt::format("rm /run/systemd/system/{}; systemctl daemon-reload", of().units[1]));
+  ok("setsid setpriv --reuid=mysql --regid=mysql --init-groups mariadbd --defaults-group-suffix=.second "
+     ">/root/by-hand.log 2>&1 </dev/null & "
+     "for n in $(seq 100); do mariadb-admin -S /run/mysqld/second.sock ping >/dev/null 2>&1 && exit 0; sleep 0.1; "
+     "done; exit 1");
+  refused("release.not_by_unit", "holdfast agent release orders-1");
+  ok("kill $(cat /run/mysqld/second.pid); while [ -e /run/mysqld/second.pid ]; do sleep 0.1; done");
+  ok("systemctl is-active holdfast-agent@orders-1");
+  repairs("stopped by hand");
+  ok("touch /var/lib/holdfast/members/orders-1/rewinding");
+  refused("release.unfinished", "holdfast agent release orders-1");
+  ok("rm /var/lib/holdfast/members/orders-1/rewinding");
+  is_healthy("in the end");
+}
+
+INSTANTIATE_TEST_SUITE_P(OfPackages, ExistingMariadb, testing::Values(&kMariadb),
+                         [](const auto& info) { return std::string(info.param->engine); });
 INSTANTIATE_TEST_SUITE_P(Engines, ExistingServers, testing::Values(&kMariadb, &kMysql, &kPostgres),
                          [](const auto& info) { return std::string(info.param->engine); });
 
