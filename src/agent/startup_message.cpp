@@ -18,7 +18,8 @@ Result<Buffer> read_startup_message(net::Stream& client, Deadline deadline, cons
   Buffer message(4);
   const auto fill = [&](size_t from) -> Status {
     while (from < message.size()) {
-      const size_t n = TRY(client.read_some(MutableByteSpan(message.data() + from, message.size() - from), deadline, stop));
+      const size_t n =
+          TRY(client.read_some(MutableByteSpan(message.data() + from, message.size() - from), deadline, stop));
       if (n == 0) return fail(ErrorClass::unavailable, "net.broken", "the client ended before its first message did");
       from += n;
     }
@@ -27,7 +28,8 @@ Result<Buffer> read_startup_message(net::Stream& client, Deadline deadline, cons
   TRY_VOID(fill(0));
   const size_t length = number_at(message, 0);
   if (length < kLeast || length > kMost)
-    return fail(ErrorClass::unavailable, "net.broken", "what the client sent is not a message of PostgreSQL's protocol");
+    return fail(ErrorClass::unavailable, "net.broken",
+                "what the client sent is not a message of PostgreSQL's protocol");
   message.resize(length);
   TRY_VOID(fill(4));
   return message;

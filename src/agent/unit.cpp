@@ -80,7 +80,8 @@ Status stop_unit(const std::string& unit, const std::vector<std::string>& trigge
 }
 
 Status enable_unit(const std::string& unit, Deadline deadline, std::stop_token stop) {
-  return ask({"enable", "--quiet", "--now"}, unit, deadline, std::move(stop));
+  TRY_VOID(ask({"enable", "--quiet"}, unit, deadline, stop));
+  return ask({"restart"}, unit, deadline, std::move(stop));
 }
 
 Status disable_unit(const std::string& unit, Deadline deadline, std::stop_token stop) {

@@ -14,7 +14,7 @@
 namespace holdfast::agent {
 
 struct UnitState {
-  std::string load;    ///< "loaded"; "not-found", "masked": it cannot be started
+  std::string load;                   ///< "loaded"; "not-found", "masked": it cannot be started
   std::string active;                 ///< "active", "activating", "deactivating", "inactive", "failed"
   std::string result;                 ///< of its last run: "success", "exit-code", "signal", ...
   pid_t main_pid = 0;                 ///< 0 = none
@@ -33,7 +33,7 @@ Status start_unit(const std::string& unit, const std::vector<std::string>& trigg
                   std::stop_token stop = {});
 Status stop_unit(const std::string& unit, const std::vector<std::string>& triggers, Deadline deadline,
                  std::stop_token stop = {});
-/// Started now and at each boot; the reverse, waited for.
+/// Started at each boot, and now, again where it runs already; the reverse. Both are waited for.
 Status enable_unit(const std::string& unit, Deadline deadline, std::stop_token stop = {});
 Status disable_unit(const std::string& unit, Deadline deadline, std::stop_token stop = {});
 /// SIGKILL to all its processes.

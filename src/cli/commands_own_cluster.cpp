@@ -125,7 +125,8 @@ std::vector<Command> own_cluster_commands() {
            "before. MariaDB and MySQL get one file among their configuration (zz-holdfast-MEMBER.cnf), which says "
            "whether the member starts read-only; of PostgreSQL nothing outside the data directory is changed. With -c "
            "and -i the member is one of a cluster of --config, whose other members it then knows; without, it is "
-           "the only one. Without --admin-password-file the agent logs in over the unix socket as root, or as postgres. Run "
+           "the only one. Without --admin-password-file the agent logs in over the unix socket as root, or as "
+           "postgres. Run "
            "it as root. --dry-run says what was found and what would be written.",
        .flags =
            {{.name = "data-dir",

@@ -359,7 +359,17 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
   EXPECT_NE(late.out.find("\"adopt.not_adopted\""), std::string::npos) << late.out << late.err;
   ok("rm -r /run/systemd/system/holdfast-agent@.service.d && systemctl daemon-reload");
   adopt(0);
-  adopt(1);  // once more is the same
+  adopt(1);
+  // Once more is the same, and the agent knows what is new.
+  const std::string agent_before = ok("systemctl show -P MainPID holdfast-agent@orders-1");
+  const std::string server_before = main_pid(1);
+  ok("sed -i 's/port: 3306/port: 3399/' /etc/holdfast/orders.yaml");
+  adopt(1);
+  ok("grep -q 3399 /var/lib/holdfast/members/orders-1/agent.json");
+  EXPECT_NE(ok("systemctl show -P MainPID holdfast-agent@orders-1"), agent_before);
+  EXPECT_EQ(main_pid(1), server_before);
+  ok("sed -i 's/port: 3399/port: 3306/' /etc/holdfast/orders.yaml");
+  adopt(1);
   is_healthy("adopted");
 
   // A boot: what is below /run is gone, and who comes first is anybody's guess.

@@ -136,27 +136,13 @@ SystemContainer::~SystemContainer() {
 RunResult SystemContainer::run(const std::string& script, seconds limit) const {
   RunOptions options;
   options.limit = limit;
-  return run_program({"nsenter",
-                      "--target",
-                      std::to_string(init_),
-                      "--mount",
-                      "--uts",
-                      "--ipc",
-                      "--net",
-                      "--pid",
-                      "--cgroup",
-                      "--root",
-                      "/usr/bin/env",
-                      "-i",
-                      "-C",
-                      "/root",
-                      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                      "HOME=/root",
-                      "LANG=C.UTF-8",
-                      "HOLDFAST_PEERS=" + peers_folder(),
-                      "/bin/sh",
-                      "-c",
-                      script},
+  return run_program({"nsenter",    "--target",     std::to_string(init_),
+                      "--mount",    "--uts",        "--ipc",
+                      "--net",      "--pid",        "--cgroup",
+                      "--root",     "/usr/bin/env", "-i",
+                      "-C",         "/root",        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                      "HOME=/root", "LANG=C.UTF-8", "HOLDFAST_PEERS=" + peers_folder(),
+                      "/bin/sh",    "-c",           script},
                      options);
 }
 
