@@ -327,6 +327,7 @@ Result<Value> Answers::initialise(const Asked& asked) {
   if (what.from == Server::From::rewind && !what.side)
     return fail(ErrorClass::usage, "agent.request", "a copy to be rewound is made beside the data directory",
                 "side: true; `rewind` does it in place");
+  what.rate = request["rate"].unsigned_integer();
   if (request["reserve"].is_integer()) what.reserve = request["reserve"].unsigned_integer();
   return server_.initialise(what, asked.deadline, token());
 }

@@ -46,6 +46,7 @@ struct CopyJob {
   Progress& progress;
   Deadline deadline;
   std::stop_token stop;
+  uint64_t rate = 0;  ///< bytes a second that are read from the donor; 0 = as many as come
 };
 
 /// Fills data_dir() and returns what it is a copy of: {"position", "lineage", "bytes", ...}; see agent.h.

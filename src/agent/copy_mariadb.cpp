@@ -2,6 +2,8 @@
 // machine not as a stream: mbstream unpacks it at 600 MB/s, and the backup waits for it. From another host it comes as
 // one (agent/peer_copy).
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -11,6 +13,7 @@
 #include "agent/gtid_state.h"
 #include "agent/launch.h"
 #include "agent/peer_copy.h"
+#include "agent/rate_limit.h"
 #include "engine/private_files.h"
 #include "engine/programs.h"
 #include "position/gtid_vector.h"
@@ -38,6 +41,52 @@ Result<std::string> info_file(const MemberConfig& c, std::initializer_list<const
 /// twice, and a copy of one big table takes half as long again to twice as long.
 constexpr const char* kThroughPageCache = "--innodb-flush-method=fsync";
 
+/// As a stream through our hands. The program's own --throttle counts pieces, of which each small file is one.
+Status at_rate(const CopyJob& job, sys::Command backup, const std::string& scratch) {
+  const MemberConfig& c = job.config;
+  const std::string log_path = c.dir + "/log/copy.log";
+  const sys::Fd log = TRY(open_log(c, log_path));
+  const off_t log_start = ::lseek(log.get(), 0, SEEK_END);
+  for (auto& argument : backup.argv)
+    if (argument.starts_with("--target-dir=")) argument = "--target-dir=" + scratch;
+  backup.argv.emplace_back("--stream=mbstream");
+  backup.in = sys::Stdio::null();
+  backup.out = sys::Stdio::pipe();
+  backup.err = sys::Stdio::to(log.get());
+  TRY_VOID(make_server_dir(c, c.data_dir(), 0700));
+  auto unpack = base_command(c, {TRY(engine::find_program(Engine::mariadb, "mbstream")), "-x", "-C", c.data_dir()});
+  unpack.in = sys::Stdio::pipe();
+  unpack.out = unpack.err = sys::Stdio::to(log.get());
+  unpack.umask = 0077;
+  auto reading = TRY(sys::spawn(backup)), writing = TRY(sys::spawn(unpack));  // killed with these objects
+  const sys::Fd from = reading.take_stdout();
+  sys::Fd to = writing.take_stdin();
+  job.progress.watch(writing.pid());
+  RateLimit limit(job.rate);
+  Buffer bytes(1 << 20);
+  Status moved;
+  for (ssize_t n = 1; moved && n > 0;) {
+    const auto ready = sys::wait_fd(from.get(), POLLIN, job.deadline, job.stop);
+    if (!ready || !*ready) {
+      job.progress.watch(0);
+      if (job.stop.stop_requested()) return fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");
+      return fail(ErrorClass::unavailable, "agent.timeout", "mariadb-backup took too long and was killed");
+    }
+    n = ::read(from.get(), bytes.data(), bytes.size());
+    if (n <= 0) break;
+    limit.passed(static_cast<size_t>(n), job.stop);
+    moved = sys::write_all(to.get(), ByteSpan(bytes).first(static_cast<size_t>(n)));
+  }
+  to.reset();
+  const auto read = TRY(reading.wait(job.deadline, job.stop)), written = TRY(writing.wait(job.deadline, job.stop));
+  job.progress.watch(0);
+  if (read.ok() && written.ok() && moved) return {};
+  return fail(ErrorClass::failed, "agent.copy",
+              fmt::format("mariadb-backup ended with {}, mbstream with {}: {}", read.to_string(), written.to_string(),
+                          tail_as_server(c, log_path, 1200, log_start)),
+              "the whole log is " + log_path);
+}
+
 /// As the donor's user, who may read what is there; what it wrote is the member's afterwards.
 Status copy(const CopyJob& job) {
   const MemberConfig& c = job.config;
@@ -51,12 +100,17 @@ Status copy(const CopyJob& job) {
   const std::string scratch = c.dir + "/tmp.copy";
   (void)sys::remove_tree(scratch);
   TRY_VOID(make_server_dir(writer, scratch, 0700));
-  TRY_VOID(make_server_dir(writer, c.data_dir(), 0700));
+  if (job.rate == 0) TRY_VOID(make_server_dir(writer, c.data_dir(), 0700));
   auto backup =
       base_command(writer, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")),
                             "--defaults-file=" + secret.path(), "--backup", parallel, kThroughPageCache,
                             "--datadir=" + job.donor.data_dir, "--target-dir=" + c.data_dir(), "--tmpdir=" + scratch});
   if (c.engine == Engine::galera) backup.argv.push_back("--galera-info");
+  if (job.rate > 0) {
+    auto streamed = at_rate(job, std::move(backup), scratch);
+    (void)sys::remove_tree(scratch);
+    return streamed;
+  }
   auto done = run_logged(job, std::move(backup));
   (void)sys::remove_tree(scratch);
   TRY_VOID(std::move(done));

@@ -80,6 +80,8 @@ Status clone_over_network(const CopyJob& job, const std::string& into) {
                     fmt::format("install {}, or seed the member from a backup", kCloneLibrary));
     }
     job.progress.step("copy");
+    if (job.rate > 0)
+      TRY(run(fmt::format("SET GLOBAL clone_max_data_bandwidth = {}", std::max<uint64_t>(1, job.rate >> 20))));
     TRY(run(fmt::format("SET GLOBAL clone_valid_donor_list = '{}:{}'", donor.host, donor.port)));
     Secret statement(fmt::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY ", sql::quote_mysql(job.donor.socket.user),
                                  sql::quote_mysql(donor.host), donor.port));
@@ -123,7 +125,8 @@ Status check_clone(const MemberConfig& c, const std::string& path) {
 
 /// By which way it came.
 Result<std::string> clone_into(const CopyJob& job, const std::string& into) {
-  if (!job.donor.remote && job.donor.config.uid == job.config.uid) {
+  // A local clone knows no rate but one for all of the donor's clones.
+  if (!job.donor.remote && job.donor.config.uid == job.config.uid && job.rate == 0) {
     auto cloned = clone_locally(job, into);
     if (cloned) return "files";
     if (cloned.error().id != kCannotReach) return fail(std::move(cloned).error());

@@ -109,6 +109,9 @@ Result<Value> copy_postgres(const CopyJob& job) {
       base_command(c, {tool(c, "pg_basebackup"), "-d", TRY(replication_conninfo(c, d.host, d.port, passfile.path())),
                        "-D", c.data_dir(), "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"});
   backup.umask = 0077;
+  // It takes kilobytes from 32 to a gigabyte.
+  if (job.rate > 0)
+    backup.argv.push_back(fmt::format("--max-rate={}", std::clamp<uint64_t>(job.rate / 1024, 32, 1 << 20)));
   TRY_VOID(run_logged(job, std::move(backup)));
   job.progress.step("verify");
   const auto ranges = TRY(wal_ranges(c));

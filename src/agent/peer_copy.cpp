@@ -12,6 +12,7 @@
 #include "agent/client.h"
 #include "agent/frames.h"
 #include "agent/launch.h"
+#include "agent/rate_limit.h"
 #include "agent/sql_tunnel.h"
 #include "engine/private_files.h"
 #include "engine/programs.h"
@@ -147,7 +148,12 @@ Status take_backup(const CopyJob& job) {
   auto unpack = TRY(sys::spawn(command));
   sys::Fd in = unpack.take_stdin();
   job.progress.watch(unpack.pid());
-  auto taken = read_frames(*stream, [&](ByteSpan bytes) { return sys::write_all(in.get(), bytes); }, kIdle, job.stop);
+  RateLimit limit(job.rate);
+  const auto take = [&](ByteSpan bytes) -> Status {
+    limit.passed(bytes.size(), job.stop);
+    return sys::write_all(in.get(), bytes);
+  };
+  auto taken = read_frames(*stream, take, kIdle, job.stop);
   in.reset();
   if (!taken && taken.error().error_class == ErrorClass::unavailable && job.stop.stop_requested())
     taken = fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");

@@ -76,10 +76,10 @@ constexpr RequestKind kRequests[] = {
 
     // Its data directories.
     {"initialise", Effect::changes, Right::operate, 1, false,
-     "from: empty, copy, basebackup, donor or rewind, path, donor, side, reserve",
+     "from: empty, copy, basebackup, donor or rewind, path, donor, side, reserve, rate",
      "method, position, lineage, donor, path, bytes, seconds, donorRestored",
      "Makes the data directory, or with side its successor beside it. A copy is of the stopped member donor, or of the "
-     "directory path of its host; donor is of one that runs."},
+     "directory path of its host; donor is of one that runs, read at no more than rate bytes a second."},
     {"discard_side", Effect::changes, Right::operate, 1, false, "", "", "Removes the successor, finished or not."},
     {"swap_side", Effect::changes, Right::operate, 1, false, "", "path",
      "Moves the data directory aside and its successor into its place."},

@@ -65,6 +65,7 @@ class Server {
     From from = From::empty;
     std::string path, donor;          ///< a stopped server's data directory; a member: stopped for copy, else running
     bool side = false;                ///< the side directory; a server on the other one may go on
+    uint64_t rate = 0;                ///< of a copy of a donor: bytes a second; 0 = as fast as it goes
     std::optional<uint64_t> reserve;  ///< bytes that must stay free on the volume
   };
   /// What a copy of a donor is a copy of (position, lineage, ...), see agent.h.

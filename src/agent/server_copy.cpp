@@ -108,7 +108,8 @@ Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadlin
   const auto begun = std::chrono::steady_clock::now();
   std::string not_rewound;
   if (what.from == From::rewind) {
-    auto rewound = rewind_beside({config, donor, progress_, deadline, stop}, what.reserve.value_or(kReserve));
+    auto rewound =
+        rewind_beside({config, donor, progress_, deadline, stop, what.rate}, what.reserve.value_or(kReserve));
     if (!rewound && !may_copy_instead(rewound.error(), deadline, stop)) return rewound;
     if (rewound) {
       rewound->set("donor", what.donor);
@@ -123,7 +124,7 @@ Result<Value> Server::initialise_locked(const Initialise& what, Deadline deadlin
   TRY_VOID(check_space(config, donor.bytes, what.reserve.value_or(kReserve)));
   progress_.expect(donor.bytes);
   TRY_VOID(make_data_dir(config, [&]() -> Status {
-    result = TRY(copy_from_donor({config, donor, progress_, deadline, stop}));
+    result = TRY(copy_from_donor({config, donor, progress_, deadline, stop, what.rate}));
     return {};
   }));
   result.set("donor", what.donor);

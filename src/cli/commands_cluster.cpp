@@ -102,6 +102,10 @@ std::vector<Command> cluster_commands() {
                   .type = FlagType::boolean,
                   .help = "MySQL: write the transactions that only this member has into the primary; needs "
                           "`--accept`"},
+                 {.name = "copy-rate",
+                  .type = FlagType::text,
+                  .help = "how much a copy of a member may read from it in a second, such as 50M",
+                  .value_name = "SIZE"},
                  {.name = "no-escrow",
                   .type = FlagType::boolean,
                   .help = "keep no copy of a member that is rebuilt; needs `--accept`"},

@@ -19,6 +19,7 @@ struct Request {
   std::optional<int> ordinal;   ///< repair this member only
   bool has_repository = false;  ///< where escrow copies go
   bool no_escrow = false;       ///< the user says that no copy of the victim is wanted
+  uint64_t copy_rate = 0;       ///< bytes a second that a copy reads from its donor; 0 = as fast as it goes
   /// What only the member has is to be written into the primary; see repair/adopt.h.
   std::optional<Adoption> adoption;
   /// Members that cannot sign in where they would have to follow (accounts.h), and why: nothing is begun for them.

@@ -97,11 +97,19 @@ class MakeSideCopy : public DiscardSide {
     TRY_VOID(discard(scope));  // a half-made one of before
     const auto& how = scope.step().arguments;
     if (!how["rewind"].boolean()) TRY_VOID(check_donor(scope, how["donor"].text(), kDonorPages));
-    auto made = ask(
-        scope, "initialise",
-        Value::object(
-            {{"from", how["rewind"].boolean() ? "rewind" : "donor"}, {"donor", how["donor"].text()}, {"side", true}}),
-        Deadline::in(hours(12)));
+    Value wanted = Value::object(
+        {{"from", how["rewind"].boolean() ? "rewind" : "donor"}, {"donor", how["donor"].text()}, {"side", true}});
+    const uint64_t rate = how["rate"].unsigned_integer();
+    if (rate > 0) {
+      // One of before would copy as fast as it can.
+      const Value told = TRY(ask(scope, "status", Value::object(), soon()));
+      if (told["protocol"].integer() < kSinceRates)
+        return fail(ErrorClass::refused, "agent.too_old",
+                    fmt::format("the agent of {} knows no rate for a copy", scope.step().member),
+                    "install this version of holdfast on its host, too; or repair without --copy-rate");
+      wanted.set("rate", rate);
+    }
+    auto made = ask(scope, "initialise", std::move(wanted), Deadline::in(rate > 0 ? hours(24 * 14) : hours(12)));
     // The copy may have met damage that the donor does not know of.
     if (!made && !scope.stop().stop_requested()) TRY_VOID(check_donor(scope, how["donor"].text(), kDonorPages));
     return made;
@@ -112,6 +120,7 @@ class MakeSideCopy : public DiscardSide {
  private:
   /// What is read in that time is a donor of some hundred gigabytes.
   static constexpr seconds kDonorPages{300};
+  static constexpr int kSinceRates = 3;  ///< version of the agents' protocol
 
   /// Its own agent reads its pages and remembers: one that is damaged is named by triage, and is no donor any more.
   Status check_donor(StepScope& scope, const std::string& donor, seconds limit) const {

@@ -53,6 +53,11 @@ void plan_rebuild(const TriageReport& report, const Request& request, const Memb
   const bool cuts = holds_data && !request.no_escrow && may_cut_its_tail(report, member);
   if (cuts) proposal.plan.steps.push_back(cutting_step(victim, report.leader));
   const std::string cut = cuts ? "cut-" + victim : "";
+  const auto copy_arguments = [&](std::initializer_list<std::pair<std::string, Value>> fields) {
+    Value arguments = Value::object(fields);
+    if (request.copy_rate > 0) arguments.set("rate", request.copy_rate);
+    return arguments;
+  };
   if (postgres && holds_data && postgres_can_rewind(report, member))
     step(
         "copy", "make_side_copy",
@@ -60,12 +65,12 @@ void plan_rebuild(const TriageReport& report, const Request& request, const Memb
                     "copy {1} instead",
                     victim, report.leader),
         "remove the new directory", copy_seconds, "the copy is complete and has its position",
-        Value::object({{"donor", report.leader}, {"rewind", true}, {"unless", cut}}));
+        copy_arguments({{"donor", report.leader}, {"rewind", true}, {"unless", cut}}));
   else
     step("copy", "make_side_copy",
          fmt::format("Copy {} into a new directory of {}, beside the old one", name(donor), victim),
          "remove the new directory", copy_seconds, "the copy is complete and has its position",
-         Value::object({{"donor", name(donor)}, {"unless", cut}}));
+         copy_arguments({{"donor", name(donor)}, {"unless", cut}}));
   step("try", "prove_side", fmt::format("Start {} on the new directory and see that it keeps up", victim), "stop it",
        60, "it follows and has caught up", Value::object({{"source", source}, {"unless", cut}}));
   step("swap", "swap_side", fmt::format("Put the new directory in the old one's place, by rename", victim),

@@ -30,6 +30,7 @@ Status repair(ClusterAccess& cluster, const RepairRequest& request, const Caller
   if (!request.member.empty()) wanted.ordinal = TRY(ordinal_of(cluster.cluster(), request.member));
   wanted.has_repository = request.escrow.repository.has_value();
   wanted.no_escrow = request.escrow.none;
+  wanted.copy_rate = request.copy_rate;
   for (int tries = 1;; ++tries) {
     const auto before = cluster.observe(caller.stop);
     TRY_VOID(refuse_if_interrupted(caller));

@@ -15,6 +15,7 @@ struct RepairRequest {
   bool adopt = false;  ///< what only the member has is written into the primary (repair/adopt.h)
   bool dry_run = false;
   EscrowChoice escrow;
+  uint64_t copy_rate = 0;  ///< bytes a second that a copy of a member reads from its donor; 0 = as fast as it goes
   std::vector<std::string> accepted;  ///< losses accepted before they are asked for, NAME[@HASH]
 };
 

@@ -25,6 +25,10 @@ TEST_P(HostsRepair, AMemberWithoutDataIsCopiedFromAnotherHost) {
   HOLDFAST_NEED("root", lab::can_have_hosts(), "network namespaces need root, and a container that allows them");
   ASSERT_NO_FATAL_FAILURE(world_.up({"--hosts", "3"}));
   world_.break_member("delete-data", 1);
+  const auto refused = world_.repair({"-i", "1", "--copy-rate", "10k"});
+  EXPECT_NE(refused.out.find("\"repair.copy_rate\""), std::string::npos) << refused.out << refused.err;
+  const auto planned = world_.repair({"-i", "1", "--copy-rate", "40M", "--dry-run"});
+  EXPECT_NE(planned.out.find("\"rate\": 41943040"), std::string::npos) << planned.out << planned.err;
   ASSERT_NO_FATAL_FAILURE(world_.expect_repaired(1));
   // A slow network with losses makes it slower, and nothing else.
   world_.break_member("host-slow", 2);

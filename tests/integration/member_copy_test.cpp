@@ -55,6 +55,22 @@ std::string log_of(const CopyWorld& world, int ordinal) {
   return text ? std::string(as_text(text->span())) : "";
 }
 
+TEST_P(MemberCopy, KeepsToARate) {
+  const Case& c = GetParam();
+  HOLDFAST_NEED(c.cluster, engine::find_program(c.engine, c.server).has_value(), "no server of it here");
+  CopyWorld world(c.cluster);
+  ASSERT_NO_FATAL_FAILURE(world.up());
+  world.must(c.victim, "stop", Value::object({{"mode", "immediate"}}));
+  constexpr int64_t kRate = 8 << 20;
+  const Value copy =
+      world.must(c.victim, "initialise",
+                 Value::object({{"from", "donor"}, {"donor", world.name(c.donor)}, {"side", true}, {"rate", kRate}}));
+  // Space that a file has and nobody wrote is not read.
+  const double at_least = 0.5 * static_cast<double>(copy["bytes"].integer()) / static_cast<double>(kRate);
+  EXPECT_GE(copy["seconds"].number(), at_least) << copy["bytes"].integer() << " bytes";
+  EXPECT_LT(copy["seconds"].number(), 4 * at_least + 30) << copy["bytes"].integer() << " bytes: it is not held up";
+}
+
 TEST_P(MemberCopy, RebuildUnderAWriter) {
   const Case& c = GetParam();
   HOLDFAST_NEED(c.cluster, engine::find_program(c.engine, c.server).has_value(), "no server of it here");
