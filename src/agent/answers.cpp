@@ -165,6 +165,7 @@ Result<Value> Answers::status(const Asked& asked) {
                         {"channels", noted_value(config)},
                         {"network", network_value(server_.pid())},
                         {"dataDir", config.data_dir()},
+                        {"existing", config.existing.has_value()},
                         {"socket", config.server_socket()},
                         {"host", config.host},
                         {"port", config.port},

@@ -143,13 +143,18 @@ Result<Value> copy_mysql(const CopyJob& job) {
   TRY_VOID(prepare_donor(job, facts));
   // The server makes the clone's directory itself, and may do so only inside one that is its own.
   const std::string inside = c.data_dir() + "/clone", beside = c.data_dir() + ".clone";
-  const sys::ActAs as_owner(beside_identity(c));
-  TRY_VOID(sys::remove_tree(beside));
+  {
+    const sys::ActAs as_owner(beside_identity(c));
+    TRY_VOID(sys::remove_tree(beside));
+  }
   const std::string way = TRY(clone_into(job, inside));
   // The server's user may have put anything there: out of its reach first, then looked at, then taken.
-  if (::rename(inside.c_str(), beside.c_str()) != 0) return fail(sys::errno_error(errno, "rename " + inside));
-  TRY_VOID(check_clone(c, beside));
-  if (::rename(beside.c_str(), c.data_dir().c_str()) != 0) return fail(sys::errno_error(errno, "rename " + beside));
+  {
+    const sys::ActAs as_owner(beside_identity(c));
+    if (::rename(inside.c_str(), beside.c_str()) != 0) return fail(sys::errno_error(errno, "rename " + inside));
+    TRY_VOID(check_clone(c, beside));
+    if (::rename(beside.c_str(), c.data_dir().c_str()) != 0) return fail(sys::errno_error(errno, "rename " + beside));
+  }
   TRY_VOID(make_server_dir(c, c.data_dir(), 0700));
   job.progress.step("position");
   MemberConfig clone = c;

@@ -139,7 +139,8 @@ std::vector<std::string> parts_elsewhere(Engine engine, const std::string& data_
   for (const char* name : {"innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory",
                            "log_bin_basename", "log_bin_index", "relay_log_basename", "relay_log_index"}) {
     const auto set = settings.find(name);
-    if (set != settings.end() && set->second.starts_with('/') && !is_below(without_slash(set->second), data_dir))
+    if (set != settings.end() && set->second.starts_with('/') &&
+        !is_below(fs::weakly_canonical(without_slash(set->second), error).string(), data_dir))
       found.push_back(fmt::format("{} = {}", name, set->second));
   }
   return found;
@@ -325,7 +326,13 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
     c.port = static_cast<int>(std::strtol(e.socket.substr(e.socket.rfind('.') + 1).c_str(), nullptr, 10));
   const Said said = TRY(engine == Engine::postgres ? ask_postgres(c, deadline, stop) : ask_mysql(c, deadline, stop));
   const Settings& settings = said.settings;
-  c.role = said.follows ? Role::replica : Role::primary;
+  // One that follows nobody and is closed is not made to accept writes by an agent.
+  const bool closed = engine != Engine::postgres && value_of(settings, "read_only") != "OFF" &&
+                      !value_of(settings, "read_only").empty();
+  c.role = said.follows || closed ? Role::replica : Role::primary;
+  if (closed && !said.follows)
+    adoption.remarks.emplace_back(
+        "it has no source and is read-only: it stays so at each start, until a repair makes it the primary");
   if (engine == Engine::postgres) {
     const std::string dir = without_slash(value_of(settings, "data_directory"));
     if (dir != e.data_dir)
@@ -350,6 +357,13 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
   }
   if (const int port = static_cast<int>(std::strtol(value_of(settings, "port").c_str(), nullptr, 10)); c.port == 0)
     c.port = port;
+  std::string why;
+  const auto running = find_running(c, &why);
+  if (!running || running->pid != server.pid)
+    return fail(ErrorClass::refused, "adopt.configuration",
+                fmt::format("process {} is not proven to be the server of {}: {}", server.pid, e.data_dir,
+                            why.empty() ? "its arguments name another directory, or it holds no lock there" : why),
+                "an agent would not take it for its own; a server in a container is its container's");
   e.elsewhere = parts_elsewhere(engine, e.data_dir, settings);
   e.beside_is_servers = can_change_beside(e.data_dir, c.uid);
   for (const auto& part : e.elsewhere)
@@ -381,6 +395,10 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
 
 Status carry_out(const Adoption& adoption) {
   const MemberConfig& c = adoption.config;
+  if (const auto before = read_config(c.dir); before && (!before->existing || before->data_dir() != c.data_dir()))
+    return fail(ErrorClass::refused, "adopt.has_agent",
+                fmt::format("{} is the directory of the agent of another server, on {}", c.dir, before->data_dir()),
+                "-c CLUSTER -i MEMBER gives this one a name of its own, or: --dir DIR");
   TRY_VOID(sys::make_directories(c.dir, 0755));
   TRY_VOID(detail::make_server_dir(c, c.dir + "/log", 0750));
   TRY_VOID(detail::make_server_dir(c, c.tmp_dir(), 0700));
@@ -400,8 +418,12 @@ Status check_releasable(const MemberConfig& config) {
       return fail(ErrorClass::refused, "release.unfinished",
                   fmt::format("an operation on {} is not finished ({}/{})", config.member, config.dir, name),
                   "holdfast operations list");
+  const auto running = find_running(config);
+  if (running && !running->env.empty() && !config.is_by_unit())
+    return fail(ErrorClass::refused, "release.not_by_unit",
+                fmt::format("the server of {} was started by its agent, and has its files there", config.member),
+                "stop it, and start it as it was started before");
   if (config.is_by_unit()) {
-    const auto running = find_running(config);
     if (running && unit_of(running->pid) != config.existing->unit)
       return fail(
           ErrorClass::refused, "release.not_by_unit",

@@ -138,6 +138,15 @@ TEST(Existing, AStandbyFindsItsSourceInItsOwnFiles) {
   std::ofstream(conf) << own;
   ASSERT_TRUE(detail::tell_existing(c, {}));
   EXPECT_EQ(text_of(conf), own);
+  // Another one is not this one because its name begins alike; and without an account there is nothing to say.
+  const std::string other = "primary_conninfo = 'host=10.0.0.60 port=5433 user=copier'\n";
+  std::ofstream(conf) << other;
+  c.replication_user.clear();
+  ASSERT_TRUE(detail::tell_existing(c, {}));
+  EXPECT_EQ(text_of(conf), other);
+  c.replication_user = "copier";
+  ASSERT_TRUE(detail::tell_existing(c, {}));
+  EXPECT_EQ(text_of(conf).find("10.0.0.60"), std::string::npos) << text_of(conf);
   c.role = Role::primary;
   ASSERT_TRUE(detail::tell_existing(c, {}));
   EXPECT_FALSE(fs::exists(c.data_dir() + "/standby.signal"));

@@ -29,7 +29,6 @@ std::vector<std::pair<std::string, std::string>> known_files(const MemberConfig&
       data("mysql_upgrade_info");
       data("binlog.index");
       data("binlog.state");
-      data("master.info");
       data("relay-log.info");
       break;
     case cluster::Engine::mysql:

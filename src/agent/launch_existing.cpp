@@ -116,6 +116,17 @@ std::string source_in_auto_conf(const MemberConfig& c) {
   return found;
 }
 
+/// The value of a word of a connection string within a line of configuration: host=db1, host=''db1''.
+std::string word_of(const std::string& line, const std::string& word) {
+  for (size_t at = line.find(word + "="); at != std::string::npos; at = line.find(word + "=", at + 1)) {
+    if (at > 0 && line[at - 1] != ' ' && line[at - 1] != '\'') continue;
+    const size_t begin = line.find_first_not_of('\'', at + word.size() + 1);
+    if (begin == std::string::npos) return {};
+    return line.substr(begin, line.find_first_of(" '", begin) - begin);
+  }
+  return {};
+}
+
 /// A value of a connection string: 'text' with its quotes and backslashes escaped.
 std::string conninfo_text(std::string_view text) {
   std::string result = "'";
@@ -145,9 +156,11 @@ Status tell_postgres(const MemberConfig& c, const std::vector<std::string>& extr
     if (const Peer* upstream = c.find_peer(c.upstream)) {
       // What leads there already is left as it is: a service of its own, a certificate, a password file.
       const std::string now = source_in_auto_conf(c);
-      const bool same = now.find(upstream->host) != std::string::npos &&
-                        now.find(std::to_string(upstream->port)) != std::string::npos;
-      if (!same) {
+      const std::string port = word_of(now, "port");
+      const bool same =
+          word_of(now, "host") == upstream->host && (port.empty() ? "5432" : port) == std::to_string(upstream->port);
+      // Without an account of ours there is nothing better to say.
+      if (!same && !c.replication_user.empty()) {
         settings.emplace_back("primary_conninfo", TRY(source_conninfo(c, *upstream)));
         settings.emplace_back("primary_slot_name", c.slot_name());
       }
@@ -174,7 +187,14 @@ Result<sys::Command> launch_postgres_alone(const MemberConfig& c, const LaunchOp
   set("external_pid_file", c.pid_file());
   set("logging_collector", "off");
   set("log_destination", "stderr");
-  if (options.mode == StartMode::isolated) set("listen_addresses", "");
+  if (options.mode == StartMode::isolated) {
+    // Nothing of it reaches anybody else, and nothing is fetched.
+    set("listen_addresses", "");
+    set("archive_mode", "off");
+    set("max_logical_replication_workers", "0");
+    set("primary_conninfo", "");
+    set("restore_command", "");
+  }
   argv.insert(argv.end(), options.extra_args.begin(), options.extra_args.end());
   auto command = detail::base_command(c, std::move(argv));
   command.umask = 0077;

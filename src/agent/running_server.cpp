@@ -59,6 +59,7 @@ Named names_directory(const MemberConfig& config, const std::vector<std::string>
     if (argv[i].starts_with("--datadir=")) dir = argv[i].substr(10);
   }
   while (dir.size() > 1 && dir.ends_with('/')) dir.pop_back();
+  if (std::error_code error; config.existing && fs::exists(dir, error)) dir = fs::canonical(dir, error).string();
   if (dir.empty()) return ours ? Named::here : Named::nothing;
   side = dir == side_of(config).data_dir();
   return side || dir == config.data_dir() ? Named::here : Named::elsewhere;

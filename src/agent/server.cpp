@@ -219,6 +219,13 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
                 "stop it first");
   }
   leave_watch();
+  // Whatever becomes of it: what its unit starts later is seen.
+  struct Watching {
+    Server& server;
+    ~Watching() {
+      if (server.pid() < 0) server.await_unit();
+    }
+  } const watching{*this};
   TRY_VOID(finish_swap(config));
   TRY_VOID(check_startable(config));
   TRY_VOID(clear_stale(config));
@@ -367,9 +374,12 @@ Status Server::reconfigure(const codec::Value& changes) {
   if (changes.find("upstream")) c.upstream = changes["upstream"].text();
   if (changes["peers"].is_list()) c.peers = peers_from(changes["peers"]);
   TRY_VOID(write_config(c));
-  // Its unit may start it without asking us. PostgreSQL's is told at a start: a standby's signal must not go away while
-  // it is one, and a primary's must not come.
-  if (c.is_by_unit() && c.engine != cluster::Engine::postgres) TRY_VOID(detail::tell_existing(c, {}));
+  // Its unit may start it without asking us. A standby's signal must not go away while it is one: that of one that is
+  // to be a primary goes at its start.
+  const bool stopped_standby =
+      c.engine == cluster::Engine::postgres && c.role == Role::replica && pid() < 0 && is_initialised(c);
+  if (c.is_by_unit() && (c.engine != cluster::Engine::postgres || stopped_standby))
+    TRY_VOID(detail::tell_existing(c, {}));
   MutexLock guard(mutex_);
   config_ = std::move(c);
   return {};

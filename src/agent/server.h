@@ -134,6 +134,8 @@ class Server {
   sys::Fd look_for_unit(const std::stop_token& stop);
   /// That, and what becomes of it, again and again.
   void watch_unit(const std::stop_token& stop);
+  /// One that its unit has started, to its end; false when it is left running.
+  bool watch_taken(int pidfd, const std::stop_token& stop);
   /// Begins to, where the server has a unit and nothing is watched.
   void await_unit();
   bool adopt_running();

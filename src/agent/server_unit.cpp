@@ -6,9 +6,11 @@
 #include <condition_variable>
 #include <csignal>
 
+#include "agent/copy.h"
 #include "agent/server.h"
 #include "agent/unit.h"
 #include "base/log.h"
+#include "sql/mariadb.h"
 
 namespace holdfast::agent {
 
@@ -31,6 +33,43 @@ std::optional<RunningServer> server_of_unit(const MemberConfig& config) {
   return found;
 }
 
+/// Takes what was said for one start out of the server's configuration again.
+class Forgetting {
+ public:
+  Forgetting(const MemberConfig& config, bool said) : config_(config), said_(said) {}
+  ~Forgetting() {
+    if (!said_ || config_.engine == cluster::Engine::postgres) return;
+    auto forgotten = detail::tell_existing(config_, {});
+    if (!forgotten) log(LogLevel::warn, "{}: {}", config_.member, forgotten.error().to_string());
+  }
+  Forgetting(const Forgetting&) = delete;
+  Forgetting& operator=(const Forgetting&) = delete;
+
+ private:
+  const MemberConfig& config_;
+  const bool said_;
+};
+
+/// Its configuration may say otherwise behind our file, or have been kept from it (AppArmor, SELinux): a replica that
+/// accepts writes is closed. PostgreSQL's standbys cannot be.
+void close_replica(const MemberConfig& config, Deadline deadline, const std::stop_token& stop) {
+  if (config.engine == cluster::Engine::postgres || config.role != Role::replica) return;
+  const auto target = detail::admin_target(config);
+  auto connection = target ? sql::MariadbConnection::connect(*target, deadline.at_most(seconds(5)), stop)
+                           : Result<sql::MariadbConnection>(fail(target.error()));
+  const char* name = config.engine == cluster::Engine::mysql ? "super_read_only" : "read_only";
+  const auto is =
+      connection ? connection->query(fmt::format("SELECT @@GLOBAL.{} AS r", name), deadline.at_most(seconds(5)), stop)
+                 : Result<sql::Rows>(fail(connection.error()));
+  if (!is)
+    return log(LogLevel::warn, "{}: whether it is read-only is not known: {}", config.member, is.error().to_string());
+  if (is->text("r") != "0") return;
+  log(LogLevel::warn, "{}: its own configuration starts it with {}=OFF, though it is a replica: closed now",
+      config.member, name);
+  const auto closed = connection->query(fmt::format("SET GLOBAL {} = ON", name), deadline.at_most(seconds(5)), stop);
+  if (!closed) log(LogLevel::warn, "{}: {}", config.member, closed.error().to_string());
+}
+
 }  // namespace
 
 Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& options, Deadline deadline,
@@ -41,6 +80,8 @@ Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& op
                 fmt::format("{} starts {}, which cannot make it form a new cluster", unit, config.member),
                 "galera_new_cluster on its host");
   TRY_VOID(detail::tell_existing(config, options.extra_args));
+  // What holds for one start is not to be there at the next.
+  const Forgetting for_one_start(config, !options.extra_args.empty());
   TRY_VOID(start_unit(unit, config.existing->triggers, deadline, stop));
   std::optional<RunningServer> found;
   UnitState state;
@@ -59,16 +100,15 @@ Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& op
     state_ = ServerState::starting;
     take(*found, config);
     options_.extra_args = options.extra_args;
-    watcher_ = std::jthread([this, fd = sys::Fd(pidfd)](const std::stop_token& left) { watch(fd.get(), left); });
+    watcher_ = std::jthread([this, fd = sys::Fd(pidfd)](const std::stop_token& left) {
+      if (watch_taken(fd.get(), left)) watch_unit(left);
+    });
   }
   const auto ready = sys::wait_until(
       [&] {
         if (!found || pid() < 0) return true;
-        auto probed = probe_ready(config, Deadline::in(seconds(2)));
-        if (!probed) {
-          last = std::move(probed).error();
-          return false;
-        }
+        // One that refuses our login serves its clients.
+        if (!takes_connections(config, Deadline::in(seconds(2)))) return false;
         MutexLock lock(mutex_);
         if (state_ == ServerState::starting) state_ = ServerState::running;
         return true;
@@ -81,8 +121,7 @@ Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& op
       return !now || now->active != "activating";
     };
     (void)sys::wait_until(settled, deadline.at_most(kUnitSettles), stop);
-    if (!options.extra_args.empty() && config.engine != cluster::Engine::postgres)
-      TRY_VOID(detail::tell_existing(config, {}));
+    close_replica(config, deadline, stop);
     note_data(config);
     return {};
   }
@@ -90,7 +129,8 @@ Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& op
   if (!ready) last = ready.error();
   if (state.active == "failed" || (found && pid() < 0))
     last = Error{ErrorClass::failed, "agent.start_failed", fmt::format("{} failed ({})", unit, state.result), {}, {}};
-  (void)stop_by_unit(config, StopMode::immediate, Deadline::in(seconds(20)), {});
+  // What is still starting is left to it: a recovery takes its time, and its clients would lose a server that serves.
+  if (pid() < 0) (void)stop_by_unit(config, StopMode::fast, Deadline::in(seconds(20)), {});
   last.message += fmt::format(
       "\nend of {}:\n{}", config.log_file().empty() ? "the journal of " + unit : config.log_file(), end_of_log(config));
   return fail(std::move(last).with_context("starting " + config.member));
@@ -131,12 +171,12 @@ sys::Fd Server::look_for_unit(const std::stop_token& stop) {
       if (sleep.wait_for(asleep, stop, kBetweenLooks, [&] { return stop.stop_requested(); })) return {};
       if (stop.stop_requested()) return {};
     }
-    // While something is changed here, what comes up is that change's to see.
-    const std::unique_lock changing(changing_, std::try_to_lock);
-    if (!changing.owns_lock()) continue;
     const MemberConfig config = this->config();
     auto found = server_of_unit(config);
     if (!found) continue;
+    // While something is changed here, what comes up is that change's to see.
+    const std::unique_lock changing(changing_, std::try_to_lock);
+    if (!changing.owns_lock()) continue;
     sys::Fd pidfd(::fcntl(found->pidfd.get(), F_DUPFD_CLOEXEC, 3));
     MutexLock lock(mutex_);
     state_ = ServerState::starting;
@@ -146,21 +186,28 @@ sys::Fd Server::look_for_unit(const std::stop_token& stop) {
 }
 
 void Server::watch_unit(const std::stop_token& stop) {
-  while (const sys::Fd pidfd = look_for_unit(stop)) {
-    const MemberConfig config = this->config();
-    (void)sys::wait_until(
-        [&] {
-          pollfd ended{pidfd.get(), POLLIN, 0};
-          if (::poll(&ended, 1, 0) > 0) return true;
-          if (!takes_connections(config, Deadline::in(seconds(2)))) return false;
+  while (const sys::Fd pidfd = look_for_unit(stop))
+    if (!watch_taken(pidfd.get(), stop)) return;
+}
+
+bool Server::watch_taken(int pidfd, const std::stop_token& stop) {
+  const MemberConfig config = this->config();
+  (void)sys::wait_until(
+      [&] {
+        pollfd ended{pidfd, POLLIN, 0};
+        if (::poll(&ended, 1, 0) > 0) return true;
+        if (!takes_connections(config, Deadline::in(seconds(2)))) return false;
+        {
           MutexLock lock(mutex_);
           if (state_ == ServerState::starting) state_ = ServerState::running;
-          return true;
-        },
-        Deadline::never(), stop);
-    if (!sys::wait_fd(pidfd.get(), POLLIN, Deadline::never(), stop)) return;  // it is left running
-    note_end();
-  }
+        }
+        close_replica(config, Deadline::in(seconds(5)), stop);
+        return true;
+      },
+      Deadline::never(), stop);
+  if (!sys::wait_fd(pidfd, POLLIN, Deadline::never(), stop)) return false;  // it is left running
+  note_end();
+  return true;
 }
 
 void Server::await_unit() {

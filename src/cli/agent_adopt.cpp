@@ -176,7 +176,8 @@ Result<Value> ask_agent(const MemberConfig& c, const std::stop_token& stop) {
 /// Ends the agent, not the server.
 Status end_agent(const MemberConfig& c, const std::stop_token& stop) {
   const auto state = agent::unit_state(unit_name(c.member), Deadline::in(seconds(10)), stop);
-  if (state && state->is_loaded()) return agent::disable_unit(unit_name(c.member), Deadline::in(seconds(60)), stop);
+  // The template fits every name: that one is there does not say that it runs this agent.
+  if (state && state->is_loaded()) TRY_VOID(agent::disable_unit(unit_name(c.member), Deadline::in(seconds(60)), stop));
   const std::string lock = c.dir + "/agent.lock";
   const auto text = sys::read_file(lock);
   auto fd = sys::open_file(lock, O_RDWR);

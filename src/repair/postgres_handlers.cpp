@@ -29,6 +29,11 @@ class FollowTold : public MemberStep {
     return set;
   }
   Result<Value> run(StepScope& scope, const Value&) override {
+    // Of a server that was there before its agent this is the only place that says it.
+    if (TRY(ask(scope, "status", Value::object(), soon()))["existing"].boolean())
+      return fail(ErrorClass::refused, "repair.follow",
+                  fmt::format("{} has its source in its own configuration", scope.step().member),
+                  "ALTER SYSTEM SET primary_conninfo = '...' on it, then SELECT pg_reload_conf()");
     TRY_VOID(ready_for_sql(scope));
     auto connection = TRY(connect(scope));
     for (const char* setting : {"primary_conninfo", "primary_slot_name"})
