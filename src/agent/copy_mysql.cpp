@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
-
 #include "agent/binlog_start.h"
 #include "agent/copy.h"
 #include "agent/data_dir.h"
@@ -16,7 +14,6 @@
 
 namespace holdfast::agent::detail {
 
-namespace fs = std::filesystem;
 using codec::Value;
 using sql::MariadbConnection;
 

@@ -88,7 +88,8 @@ Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& op
   Error last{ErrorClass::unavailable, "agent.not_ready", "the server did not get ready in time", {}, {}};
   const auto appeared = sys::wait_until(
       [&] {
-        if ((found = server_of_unit(config))) return true;
+        found = server_of_unit(config);
+        if (found) return true;
         auto now = unit_state(unit, deadline.at_most(seconds(5)), stop);
         if (now) state = *now;
         return now && state.active == "failed";
