@@ -238,7 +238,7 @@ std::vector<FoundServer> find_servers(Engine engine, const std::vector<std::stri
     for (size_t i = first; i < argv.size(); ++i) server.arguments.push_back(argv[i]);
     if (const auto socket = listens.find(pid); socket != listens.end()) server.socket = socket->second;
     for (const auto& entry : proc_list(fmt::format("/proc/{}/environ", pid)))
-      server.has_agent = server.has_agent || entry.starts_with("HOLDFAST_SERVER=");
+      server.has_agent = server.has_agent || entry.starts_with(fmt::format("{}=", kServerMark));
     const std::string unit = unit_of(pid);
     if (!unit.empty()) {
       const auto state = unit_state(unit, Deadline::in(std::chrono::seconds(5)));
@@ -326,7 +326,7 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
     c.port = static_cast<int>(std::strtol(e.socket.substr(e.socket.rfind('.') + 1).c_str(), nullptr, 10));
   const Said said = TRY(engine == Engine::postgres ? ask_postgres(c, deadline, stop) : ask_mysql(c, deadline, stop));
   const Settings& settings = said.settings;
-  // One that follows nobody and is closed is not made to accept writes by an agent.
+  // One that has no source and is closed is not made to accept writes by an agent.
   const bool closed = engine != Engine::postgres && value_of(settings, "read_only") != "OFF" &&
                       !value_of(settings, "read_only").empty();
   c.role = said.follows || closed ? Role::replica : Role::primary;
@@ -337,7 +337,8 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
     const std::string dir = without_slash(value_of(settings, "data_directory"));
     if (dir != e.data_dir)
       return fail(ErrorClass::refused, "adopt.configuration",
-                  fmt::format("the server works in {} and says that its data is in {}", e.data_dir, dir));
+                  fmt::format("the server works in {} and says that its data is in {}", e.data_dir, dir),
+                  "see its configuration: an agent works on one directory");
     e.pid_file = value_of(settings, "external_pid_file");
     if (e.pid_file.empty()) e.pid_file = e.data_dir + "/postmaster.pid";
     // Debian's clusters: what the server says goes where pg_ctlcluster sends it.
@@ -349,7 +350,8 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
     std::error_code error;
     if (fs::canonical(dir, error).string() != e.data_dir)
       return fail(ErrorClass::refused, "adopt.configuration",
-                  fmt::format("the server works in {} and says that its data is in {}", e.data_dir, dir));
+                  fmt::format("the server works in {} and says that its data is in {}", e.data_dir, dir),
+                  "see its configuration: an agent works on one directory");
     e.pid_file = path_of(e.data_dir, value_of(settings, "pid_file"));
     const std::string log = value_of(settings, "log_error");
     if (!log.empty() && log != "stderr") e.log_file = path_of(e.data_dir, log);

@@ -77,6 +77,8 @@ Status initialise_mysql(const MemberConfig& config, Deadline deadline, std::stop
 /// PostgreSQL: makes data_dir() that of a standby, and drops where another member said it streams from.
 Status become_standby(const MemberConfig& config);
 Status initialise_postgres(const MemberConfig& config, Deadline deadline, std::stop_token stop);
+/// PostgreSQL: 'text' as a value in its configuration.
+std::string postgres_setting(std::string_view text);
 /// Writes a configuration file readable by the server only: etc_dir()/name, returns its path.
 Result<std::string> write_etc(const MemberConfig& config, const std::string& name, std::string_view body);
 /// PostgreSQL: how a member signs in to another one for replication, with the password in `passfile`.

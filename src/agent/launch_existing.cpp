@@ -72,16 +72,6 @@ Result<sys::Command> launch_mysql_family(const MemberConfig& c, const LaunchOpti
 
 // ---------------------------------------------------------------- PostgreSQL
 
-/// 'text' for postgresql.conf.
-std::string setting(std::string_view text) {
-  std::string result = "'";
-  for (const char ch : text) {
-    if (ch == '\'' || ch == '\\') result += ch;
-    result += ch;
-  }
-  return result + "'";
-}
-
 std::string name_of_line(const std::string& line) {
   const size_t begin = line.find_first_not_of(" \t");
   if (begin == std::string::npos || line[begin] == '#') return {};
@@ -99,7 +89,7 @@ Status set_in_auto_conf(const MemberConfig& c, const std::vector<std::pair<std::
     const std::string name = name_of_line(line);
     if (std::ranges::none_of(settings, [&](const auto& one) { return one.first == name; })) text += line + "\n";
   }
-  for (const auto& [name, value] : settings) text += fmt::format("{} = {}\n", name, setting(value));
+  for (const auto& [name, value] : settings) text += fmt::format("{} = {}\n", name, detail::postgres_setting(value));
   if (before && *before == text) return {};
   const sys::ActAs as_server(server_identity(c));
   return sys::publish_file(path, as_bytes(text), 0600);

@@ -25,16 +25,6 @@ std::string tool(const MemberConfig& c, const char* name) {
   return (fs::path(c.server_program).parent_path() / name).string();
 }
 
-/// 'text' for postgresql.conf.
-std::string setting(std::string_view text) {
-  std::string result = "'";
-  for (char ch : text) {
-    if (ch == '\'' || ch == '\\') result += ch;
-    result += ch;
-  }
-  return result + "'";
-}
-
 /// Connection to the upstream, with the password in a file of its own.
 Result<std::string> upstream_conninfo(const MemberConfig& c) {
   const Peer* upstream = c.find_peer(c.upstream);
@@ -66,20 +56,30 @@ Result<std::string> server_config(const MemberConfig& c, StartMode mode) {
       "dynamic_shared_memory_type = mmap\n"
       "min_wal_size = 48MB\nmax_slot_wal_keep_size = 2GB\nwal_log_hints = on\nhot_standby = on\n"
       "password_encryption = 'scram-sha-256'\ncluster_name = {member}\n",
-      fmt::arg("listen", mode == StartMode::isolated ? "''" : setting(c.host)), fmt::arg("port", c.port),
-      fmt::arg("sockets", setting(c.socket_dir)), fmt::arg("hba", setting(c.etc_dir() + "/pg_hba.conf")),
-      fmt::arg("ident", setting(c.etc_dir() + "/pg_ident.conf")), fmt::arg("pid", setting(c.pid_file())),
-      fmt::arg("member", setting(c.member)));
+      fmt::arg("listen", mode == StartMode::isolated ? "''" : detail::postgres_setting(c.host)),
+      fmt::arg("port", c.port), fmt::arg("sockets", detail::postgres_setting(c.socket_dir)),
+      fmt::arg("hba", detail::postgres_setting(c.etc_dir() + "/pg_hba.conf")),
+      fmt::arg("ident", detail::postgres_setting(c.etc_dir() + "/pg_ident.conf")),
+      fmt::arg("pid", detail::postgres_setting(c.pid_file())), fmt::arg("member", detail::postgres_setting(c.member)));
   if (has_in_place_tablespaces(c)) text += "allow_in_place_tablespaces = on\n";
   if (c.role == Role::replica && mode == StartMode::normal)
-    text += fmt::format("primary_conninfo = {}\nprimary_slot_name = {}\n", setting(TRY(upstream_conninfo(c))),
-                        setting(c.slot_name()));
+    text += fmt::format("primary_conninfo = {}\nprimary_slot_name = {}\n",
+                        detail::postgres_setting(TRY(upstream_conninfo(c))), detail::postgres_setting(c.slot_name()));
   return text;
 }
 
 }  // namespace
 
 namespace detail {
+
+std::string postgres_setting(std::string_view text) {
+  std::string result = "'";
+  for (const char ch : text) {
+    if (ch == '\'' || ch == '\\') result += ch;
+    result += ch;
+  }
+  return result + "'";
+}
 
 Result<std::string> replication_conninfo(const MemberConfig& c, const std::string& host, int port,
                                          const std::string& passfile) {

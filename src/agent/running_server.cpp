@@ -25,8 +25,6 @@ using cluster::Engine;
 
 namespace {
 
-constexpr std::string_view kMark = "HOLDFAST_SERVER";
-
 pid_t group_of(pid_t pid) {
   const std::string stat = proc_text(fmt::format("/proc/{}/stat", pid));
   const size_t behind = stat.rfind(')');
@@ -125,7 +123,7 @@ class Candidate {
  private:
   void read_mark() {
     for (const auto& [name, value] : server_.env) {
-      if (name != kMark) continue;
+      if (name != kServerMark) continue;
       for (const StartMode mode : {StartMode::normal, StartMode::isolated})
         for (const bool side : {false, true}) {
           LaunchOptions options;
@@ -177,8 +175,8 @@ bool is_server_program(Engine engine, pid_t pid) {
 }
 
 std::pair<std::string, std::string> server_mark(const MemberConfig& config, const LaunchOptions& options) {
-  return {std::string(kMark), fmt::format("{} {} {}", options.mode == StartMode::isolated ? "isolated" : "normal",
-                                          options.side ? "side" : "main", config.dir)};
+  return {std::string(kServerMark), fmt::format("{} {} {}", options.mode == StartMode::isolated ? "isolated" : "normal",
+                                                options.side ? "side" : "main", config.dir)};
 }
 
 std::optional<RunningServer> find_running(const MemberConfig& config, std::string* why) {

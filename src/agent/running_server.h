@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,9 @@
 #include "sys/process.h"
 
 namespace holdfast::agent {
+
+/// The variable of that mark.
+inline constexpr std::string_view kServerMark = "HOLDFAST_SERVER";
 
 /// A server of this member that runs, found and proven by what the kernel says.
 struct RunningServer {

@@ -185,7 +185,8 @@ Status end_agent(const MemberConfig& c, const std::stop_token& stop) {
   const auto pid = static_cast<pid_t>(std::strtol(std::string(as_text(text->span())).c_str(), nullptr, 10));
   if (pid <= 1 || ::kill(pid, SIGTERM) != 0) return fail(sys::errno_error(errno, "end the agent"));
   if (TRY(sys::wait_until([&] { return sys::lock_file(fd->get()); }, Deadline::in(seconds(30)), stop))) return {};
-  return fail(ErrorClass::conflict, "agent.locked", fmt::format("the agent of {} does not end", c.member));
+  return fail(ErrorClass::conflict, "agent.locked", fmt::format("the agent of {} does not end", c.member),
+              "see what it does in its log, then try again");
 }
 
 }  // namespace
