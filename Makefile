@@ -63,14 +63,14 @@ in_order = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 asan tsan: prepared
 	@cmake --preset $@ >/dev/null
 	@ninja -C build-$@ -j$(JOBS) $(programs)
-	@$(in_order) ctest --preset $@ --timeout 900 $(CTEST_ARGS)
+	@$(in_order) ctest --preset $@ -j$(TEST_JOBS) --timeout 900 $(CTEST_ARGS)
 
 FUZZ_SECONDS ?= 60
 fuzz: prepared    ## each parser of what others send, for FUZZ_SECONDS, from its corpus
 	@tools/setup --check lint >/dev/null || tools/setup lint
 	@cmake --preset fuzz >/dev/null
 	@ninja -C build-fuzz -j$(JOBS) fuzz_programs
-	@tools/fuzz build-fuzz $(FUZZ_SECONDS)
+	@tools/fuzz build-fuzz $(FUZZ_SECONDS) $(JOBS)
 
 check: lint test
 
