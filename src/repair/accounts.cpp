@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "provider/agent_call.h"
+#include "repair/step_kinds.h"
 
 namespace holdfast::repair {
 
@@ -28,16 +29,21 @@ AccountChecks check_accounts(const cluster::DatabaseCluster& cluster, const oper
   if (cluster.engine != Engine::mariadb && cluster.engine != Engine::mysql) return checks;
   for (const auto& step : plan.steps) {
     // The receiver that was stopped goes on with what it was told; the others are told what the agent has.
-    if (step.kind != "follow_source" && step.kind != "prove_side") continue;
-    const auto* source = cluster.find(step.arguments["source"].text());
+    kind::FollowSource how;
+    if (is<kind::FollowSource>(step))
+      how = takes<kind::FollowSource>(step);
+    else if (is<kind::ProveSide>(step))
+      how.source = takes<kind::ProveSide>(step).source;
+    else
+      continue;
+    const auto* source = cluster.find(how.source);
     const auto* member = cluster.find(step.member);
     if (!source || !member || checks.refused.contains(step.member)) continue;
-    const auto asked = provider::ask_agent(*member, "check_account",
-                                           codec::Value::object({{"member", source->name.str()},
-                                                                 {"host", source->host},
-                                                                 {"port", source->port},
-                                                                 {"renew", step.arguments["renew"].boolean()}}),
-                                           Deadline::in(std::chrono::seconds(15)), stop);
+    const auto asked = provider::ask_agent(
+        *member, "check_account",
+        codec::Value::object(
+            {{"member", source->name.str()}, {"host", source->host}, {"port", source->port}, {"renew", how.renew}}),
+        Deadline::in(std::chrono::seconds(15)), stop);
     const std::string why = asked ? (*asked)["why"].text() : asked.error().message;
     if (!asked || !(*asked)["checked"].boolean()) {
       checks.unchecked.push_back(fmt::format("whether {} can log in to {} for replication was not checked: {}",

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "repair/report_view.h"
 #include "repair/steps.h"
@@ -60,38 +59,35 @@ std::vector<Step> adopting_steps(const TriageReport& report, const MemberReport&
       all[table].deleted += rows.deleted;
     }
   }
-  const auto arguments = Value::object({{"from", victim},
-                                        {"set", member.errant.transactions},
-                                        {"digest", adoption.digest},
-                                        {"inPlace", in_place},
-                                        {"transactions", transactions_value(adoption)}});
+  const kind::RehearseAdoption what{.from = victim,
+                                    .set = member.errant.transactions,
+                                    .digest = adoption.digest,
+                                    .in_place = in_place,
+                                    .transactions = transactions_value(adoption)};
   std::vector<std::string> touches = {"leader", "authority"};
   for (const auto& m : report.members)
     if (&m == &member || m.errant.any()) touches.push_back("members/" + name(m));
-  Step rehearse = {.id = "rehearse-" + victim,
-                   .kind = "rehearse_adoption",
-                   .member = report.leader,
-                   .title = fmt::format("Try on {} what only {} has, all in one transaction, and roll it back",
-                                        report.leader, victim),
-                   .arguments = arguments,
-                   .preconditions = {"it is the same on both how these tables are defined",
-                                     victim + " still holds the rows as it wrote them"},
-                   .undo = "nothing: it is rolled back",
-                   .expected_seconds = 5,
-                   .proof = "every row was as the transactions had found it",
-                   .touches = touches};
-  Step adopt = {.id = "adopt-" + victim,
-                .kind = "adopt_transactions",
-                .member = report.leader,
-                .title = fmt::format("Write {} that only {} has into {}, with their own GTIDs ({}): {}",
-                                     counted(adoption.transactions.size(), "transaction"), victim, report.leader,
-                                     member.errant.transactions, rows_text(all)),
-                .arguments = arguments,
-                .preconditions = {},
-                .undo = "nothing: what was written stays, each transaction as a whole",
-                .expected_seconds = 10,
-                .proof = report.leader + " has these GTIDs",
-                .touches = std::move(touches)};
+  Step rehearse =
+      step_of(what, {.id = "rehearse-" + victim,
+                     .member = report.leader,
+                     .title = fmt::format("Try on {} what only {} has, all in one transaction, and roll it back",
+                                          report.leader, victim),
+                     .preconditions = {"it is the same on both how these tables are defined",
+                                       victim + " still holds the rows as it wrote them"},
+                     .undo = "nothing: it is rolled back",
+                     .expected_seconds = 5,
+                     .proof = "every row was as the transactions had found it",
+                     .touches = touches});
+  Step adopt = step_of(kind::AdoptTransactions{what},
+                       {.id = "adopt-" + victim,
+                        .member = report.leader,
+                        .title = fmt::format("Write {} that only {} has into {}, with their own GTIDs ({}): {}",
+                                             counted(adoption.transactions.size(), "transaction"), victim,
+                                             report.leader, member.errant.transactions, rows_text(all)),
+                        .undo = "nothing: what was written stays, each transaction as a whole",
+                        .expected_seconds = 10,
+                        .proof = report.leader + " has these GTIDs",
+                        .touches = std::move(touches)});
   for (const auto& transaction : adoption.transactions)
     adopt.preconditions.push_back(
         fmt::format("{}: {} is as it was found", transaction.gtid, rows_text(transaction.tables)));
@@ -180,13 +176,12 @@ Result<Proposal> plan_adoption(const TriageReport& report, const Request& reques
   std::erase(proposal.skipped, victim + ": healthy");
   if (!plan.find("prove-" + victim)) plan.steps.push_back(proof_of(*member));
   const bool in_place =
-      std::ranges::none_of(plan.steps, [&](const Step& s) { return s.member == victim && s.kind == "make_side_copy"; });
+      std::ranges::none_of(plan.steps, [&](const Step& s) { return s.member == victim && is<kind::MakeSideCopy>(s); });
   // It has to apply all that the primary did meanwhile, before anybody can say that it still holds what it wrote.
-  static const std::set<std::string> kFirst = {"set_read_only", "resume_replication"};
   std::vector<Step> steps;
   for (const auto& step : plan.steps) {
-    if (!in_place || step.member != victim || step.kind == "prove_member") continue;
-    if (!kFirst.contains(step.kind))
+    if (!in_place || step.member != victim || is<kind::ProveMember>(step)) continue;
+    if (!is<kind::SetReadOnly>(step) && !is<kind::ResumeReplication>(step))
       return cannot(report, fmt::format("{} does not follow the primary as it should, so it is not known what the "
                                         "primary did meanwhile to the rows it wrote",
                                         victim));

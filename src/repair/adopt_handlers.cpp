@@ -31,12 +31,13 @@ class AdoptionStep : public MemberStep {
   Result<Work> prepare(StepScope& scope) const {
     Work work;
     work.primary = TRY(member(scope));
-    const std::string owner = scope.step().arguments["from"].text();
+    const auto what = takes<kind::RehearseAdoption>(scope.step());
+    const std::string& owner = what.from;
     work.owner = TRY(members_->find(owner));
     TRY_VOID(ready_for_sql(scope));
     TRY_VOID(start_after_crash(*members_, scope, owner));
     const Deadline deadline = Deadline::in(seconds(120));
-    const auto planned = TRY(position::GtidSet::parse(scope.step().arguments["set"].text()));
+    const auto planned = TRY(position::GtidSet::parse(what.set));
     const auto now = TRY(position::GtidSet::parse(
         TRY(held_beyond(engine(), work.owner->setup().socket, work.primary->setup().socket, deadline, scope.stop()))));
     if (!planned.contains(now))
@@ -46,10 +47,9 @@ class AdoptionStep : public MemberStep {
     const auto* described = members_->cluster.find(owner);
     if (!described)
       return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + owner + " any more");
-    auto adoptable = provider::fetch_adoptable(members_->cluster, *described, scope.step().arguments["set"].text(),
-                                               deadline, scope.stop());
+    auto adoptable = provider::fetch_adoptable(members_->cluster, *described, what.set, deadline, scope.stop());
     if (!adoptable) return told(adoptable.error());
-    if (adoptable->digest != scope.step().arguments["digest"].text())
+    if (adoptable->digest != what.digest)
       return fail(ErrorClass::refused, "repair.cannot_adopt", "its log does not hold what the plan was made from",
                   again());
     auto columns = engine::check_adoptable(*adoptable, work.primary->setup().socket, work.owner->setup().socket,
@@ -64,7 +64,7 @@ class AdoptionStep : public MemberStep {
   /// row that was changed there and back would be the replica's old one again, and nothing would ever tell.
   Status still_held(StepScope& scope, const Work& work, engine::Adopter& adopter, std::optional<size_t> of,
                     int limit) const {
-    if (!scope.step().arguments["inPlace"].boolean()) return {};
+    if (!takes<kind::RehearseAdoption>(scope.step()).in_place) return {};
     const Deadline deadline = Deadline::in(seconds(limit + 60));
     const auto& owner = work.owner->setup();
     TRY_VOID(engine::wait_for_transactions(owner.socket, TRY(adopter.executed(deadline, scope.stop())), limit,
@@ -119,14 +119,15 @@ class AdoptTransactions : public AdoptionStep {
                 .with_context(fmt::format("{} of {} were adopted", adopted, work.adoptable.transactions.size())));
       ++adopted;
     }
-    return Value::object({{"transactions", adopted}, {"set", scope.step().arguments["set"].text()}});
+    return Value::object({{"transactions", adopted}, {"set", takes<kind::AdoptTransactions>(scope.step()).set}});
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto* primary = TRY(member(scope));
     auto connection = TRY(sql::MariadbConnection::connect(primary->setup().socket, soon()));
-    const auto rows = TRY(connection.query(fmt::format("SELECT GTID_SUBSET({}, @@GLOBAL.gtid_executed) AS x",
-                                                       sql::quote_mysql(scope.step().arguments["set"].text())),
-                                           soon()));
+    const auto rows =
+        TRY(connection.query(fmt::format("SELECT GTID_SUBSET({}, @@GLOBAL.gtid_executed) AS x",
+                                         sql::quote_mysql(takes<kind::AdoptTransactions>(scope.step()).set)),
+                             soon()));
     if (rows.text("x") == "1") return {};
     return fail(ErrorClass::failed, "repair.not_adopted", scope.step().member + " does not have all of them");
   }
@@ -135,8 +136,8 @@ class AdoptTransactions : public AdoptionStep {
 }  // namespace
 
 void add_adoption_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
-  handlers["rehearse_adoption"] = std::make_shared<RehearseAdoption>(members);
-  handlers["adopt_transactions"] = std::make_shared<AdoptTransactions>(members);
+  handle_with<kind::RehearseAdoption, RehearseAdoption>(handlers, members);
+  handle_with<kind::AdoptTransactions, AdoptTransactions>(handlers, members);
 }
 
 }  // namespace holdfast::repair

@@ -46,14 +46,14 @@ Status start(const Members& members, StepScope& scope, const std::string& member
 }
 
 bool bootstraps(const operation::Step& step) {
-  return step.kind == "bootstrap_server" || step.kind == "bootstrap_running";
+  return is<kind::BootstrapServer>(step) || is<kind::BootstrapRunning>(step);
 }
 
 /// Members that done steps of the plan have started.
 std::vector<std::string> started_so_far(StepScope& scope) {
   std::vector<std::string> names;
   for (const auto& step : scope.plan().steps) {
-    const bool starts = bootstraps(step) || step.kind == "start_server" || step.kind == "join_component";
+    const bool starts = bootstraps(step) || is<kind::StartServer>(step) || is<kind::JoinComponent>(step);
     if (starts && !scope.result_of(step.id).is_null()) names.push_back(step.member);
   }
   return names;

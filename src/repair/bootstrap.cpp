@@ -18,7 +18,6 @@ using cluster::AuthorityKind;
 using cluster::MemberReport;
 using cluster::StoredFacts;
 using cluster::TriageReport;
-using codec::Value;
 using operation::Step;
 using position::GaleraPosition;
 using position::GaleraSource;
@@ -62,9 +61,8 @@ class Bootstrapper {
   void add_warm_start(const Part& first);
   void add_escrow(const Part& part);
   void add_rebuild(const Part& part, const std::string& donor);
-  void add_step(std::string_view what, std::string_view kind, const std::string& member, std::string title,
-                std::string undo, uint64_t seconds, std::string proof, Value arguments = Value::object(),
-                std::vector<std::string> preconditions = {});
+  void add(Step step) { result_.plan.steps.push_back(std::move(step)); }
+  void add_first(Step step);
 
   bool made_anew(const Part& part) const {
     return part.kind == Part::Kind::empty || part.kind == Part::Kind::foreign || part.kind == Part::Kind::distrusted;
@@ -289,86 +287,80 @@ Status Bootstrapper::check_authority(const Part& first) const {
       command("triage", " -v"));
 }
 
-void Bootstrapper::add_step(std::string_view what, std::string_view kind, const std::string& member, std::string title,
-                            std::string undo, uint64_t seconds, std::string proof, Value arguments,
-                            std::vector<std::string> preconditions) {
-  result_.plan.steps.push_back({.id = fmt::format("{}-{}", what, member),
-                                .kind = std::string(kind),
-                                .member = member,
-                                .title = std::move(title),
-                                .arguments = std::move(arguments),
-                                .preconditions = std::move(preconditions),
-                                .undo = std::move(undo),
-                                .expected_seconds = seconds,
-                                .proof = std::move(proof),
-                                .touches = {"members/" + member, "authority", "leader"}});
+void Bootstrapper::add_escrow(const Part& part) {
+  if (part.runs) add(stop_step(name(part)));
+  if (part.kind != Part::Kind::empty && !request_.no_escrow) add(escrow_step(name(part), 40));
 }
 
-void Bootstrapper::add_escrow(const Part& part) {
-  const std::string member = name(part);
-  if (part.runs)
-    add_step("stop", "stop_server", member, fmt::format("Stop the server of {}", member),
-             "start it again if it ran before", 20, "its process is gone");
-  if (part.kind != Part::Kind::empty && !request_.no_escrow)
-    add_step("escrow", "take_escrow", member,
-             fmt::format("Keep a copy of the data directory of {} in the repository", member),
-             "nothing: the copy is kept", 40, "every byte of it was read back from the repository");
+/// From it on there is a component again. Members that run find it by themselves.
+void Bootstrapper::add_first(Step step) {
+  step.point_of_no_return = true;
+  step.touches = {"members", "authority", "leader"};
+  add(std::move(step));
 }
 
 /// `part` is the first of a new component, all servers being stopped.
 void Bootstrapper::add_cold_start(const Part& first) {
-  Value clear{Value::List()};
+  std::vector<std::string> clear;
   for (const auto& part : parts_) {
     if (&part == &first || part.kind == Part::Kind::unread || part.kind == Part::Kind::empty) continue;
-    if (part.runs && !made_anew(part))
-      add_step("stop", "stop_server", name(part),
-               fmt::format("Stop the server of {} (it runs outside a primary component)", name(part)),
-               "start it again if it ran before", 20, "its process is gone", Value::object(), {"it accepts no writes"});
-    if (part.member->facts.stored && part.member->facts.stored->seqno) clear.push(name(part));
+    if (part.runs && !made_anew(part)) {
+      Step stop = stop_step(name(part), "(it runs outside a primary component)");
+      stop.preconditions = {"it accepts no writes"};
+      add(std::move(stop));
+    }
+    if (part.member->facts.stored && part.member->facts.stored->seqno) clear.push_back(name(part));
   }
   const std::string member = name(first);
-  add_step("mark", "mark_bootstrap", member,
-           fmt::format("Mark {} alone as safe to bootstrap from: it is at {}", member, first.position.to_string()),
-           "restore the marks as they were", 2, "grastate.dat of each says so", Value::object({{"clear", clear}}),
-           {"its position is proven and the highest"});
+  Step mark = step_of(
+      kind::MarkBootstrap{clear},
+      {.id = "mark-" + member,
+       .member = member,
+       .title = fmt::format("Mark {} alone as safe to bootstrap from: it is at {}", member, first.position.to_string()),
+       .preconditions = {"its position is proven and the highest"},
+       .undo = "restore the marks as they were",
+       .expected_seconds = 2,
+       .proof = "grastate.dat of each says so",
+       .touches = {"members/" + member, "authority", "leader"}});
   // An agent forgets what it has recovered when grastate.dat is written.
-  for (const auto& other : clear.items()) result_.plan.steps.back().touches.push_back("members/" + other.text());
-  add_step("bootstrap", "bootstrap_server", member,
-           fmt::format("Start {} as the first of a new primary component (it holds everything)", member),
-           "stop it again", 60, "it says Primary and Synced", Value::object(),
-           {"no other member is in a primary component"});
-  result_.plan.steps.back().point_of_no_return = true;
-  result_.plan.steps.back().touches = {"members", "authority", "leader"};  // those that run find it by themselves
+  for (const auto& other : clear) mark.touches.push_back("members/" + other);
+  add(std::move(mark));
+  add_first(
+      step_of(kind::BootstrapServer{},
+              {.id = "bootstrap-" + member,
+               .member = member,
+               .title = fmt::format("Start {} as the first of a new primary component (it holds everything)", member),
+               .preconditions = {"no other member is in a primary component"},
+               .undo = "stop it again",
+               .expected_seconds = 60,
+               .proof = "it says Primary and Synced"}));
 }
 
 void Bootstrapper::add_warm_start(const Part& first) {
   const std::string member = name(first);
-  add_step("bootstrap", "bootstrap_running", member,
-           fmt::format("Tell {}, which runs and is at {}, that its component is primary", member,
-                       first.position.to_string()),
-           "stop it again", 10, "it says Primary and Synced", Value::object(),
-           {"no other member is in a primary component", "its position is proven and the highest"});
-  result_.plan.steps.back().point_of_no_return = true;
-  result_.plan.steps.back().touches = {"members", "authority", "leader"};  // those that run find it by themselves
+  add_first(
+      step_of(kind::BootstrapRunning{},
+              {.id = "bootstrap-" + member,
+               .member = member,
+               .title = fmt::format("Tell {}, which runs and is at {}, that its component is primary", member,
+                                    first.position.to_string()),
+               .preconditions = {"no other member is in a primary component", "its position is proven and the highest"},
+               .undo = "stop it again",
+               .expected_seconds = 10,
+               .proof = "it says Primary and Synced"}));
 }
 
 void Bootstrapper::add_rebuild(const Part& part, const std::string& donor) {
   const std::string member = name(part);
-  add_step("copy", "make_side_copy", member,
-           fmt::format("Copy {} into a new directory of {}, beside the old one", donor, member),
-           "remove the new directory", 30, "the copy is complete and has its position",
-           Value::object({{"donor", donor}}));
-  add_step("try", "prove_side", member, fmt::format("Start {} on the new directory and see that it keeps up", member),
-           "stop it", 60, "it is part of the component", Value::object({{"source", ""}}));
-  add_step("swap", "swap_side", member, fmt::format("Put the new directory in the old one's place, by rename"),
-           "move the old directory back", 5, "the old directory is beside it");
-  result_.plan.steps.push_back(join_step(member, false, true, "on the new directory"));
-  add_step("prove", "prove_member", member, fmt::format("Wait until triage finds {} healthy", member),
-           "there is nothing to undo", 60, "triage says healthy");
-  if (part.kind != Part::Kind::empty && !request_.no_escrow)
-    add_step("drop", "drop_aside", member,
-             fmt::format("Remove the old directory of {}; its copy is in the repository", member), "", 10,
-             "the directory is gone", Value::object({{"swap", "swap-" + member}}));
+  add(copy_step(member, {.donor = donor}, 30));
+  add(try_step(member, {}, "it is part of the component"));
+  add(swap_step(member));
+  add(join_step(member, false, true, "on the new directory"));
+  add(proof_of(member, 60));
+  if (part.kind == Part::Kind::empty || request_.no_escrow) return;
+  Step drop = drop_step(member);
+  drop.point_of_no_return = false;  // long passed
+  add(std::move(drop));
 }
 
 Result<Bootstrap> Bootstrapper::plan() {
@@ -394,10 +386,9 @@ Result<Bootstrap> Bootstrapper::plan() {
     if (part.kind != Part::Kind::proven || &part == &first) continue;
     const bool waits = first.runs && part.runs;
     // It holds nothing but a part of that history: should its state be transferred whole, nothing is lost.
-    result_.plan.steps.push_back(join_step(
-        name(part), false, true, waits ? "unless it finds it by itself" : "it is at " + part.position.to_string()));
-    add_step("prove", "prove_member", name(part), fmt::format("Wait until triage finds {} healthy", name(part)),
-             "there is nothing to undo", 60, "triage says healthy");
+    add(join_step(name(part), false, true,
+                  waits ? "unless it finds it by itself" : "it is at " + part.position.to_string()));
+    add(proof_of(name(part), 60));
     donor = name(part);
   }
   for (const auto& part : parts_) {

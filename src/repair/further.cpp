@@ -4,11 +4,13 @@
 
 #include <algorithm>
 
+#include "repair/step_kinds.h"
+
 namespace holdfast::repair {
 namespace {
 
 std::string key_of(const operation::Step& step) {
-  return fmt::format("{} {} {}", step.kind, step.member, step.arguments["donor"].text());
+  return fmt::format("{} {} {}", step.kind, step.member, takes<kind::MakeSideCopy>(step).donor);
 }
 
 }  // namespace
@@ -20,7 +22,7 @@ void PlansTried::add(const operation::Plan& plan) {
 
 bool PlansTried::is_new(const operation::Plan& plan) const {
   return std::ranges::any_of(plan.steps, [&](const operation::Step& step) {
-    return step.kind != "prove_member" && !done_.contains(key_of(step));
+    return !is<kind::ProveMember>(step) && !done_.contains(key_of(step));
   });
 }
 

@@ -103,7 +103,7 @@ class JoinComponent : public GaleraStep {
     TRY_VOID(component_after_crash(*members_, scope));
     auto* control = TRY(member(scope));
     if (TRY(control->is_running(soon()))) {
-      if (!scope.step().arguments["restart"].boolean()) {
+      if (!takes<kind::JoinComponent>(scope.step()).restart) {
         // It runs, and the others have just become a component: it finds them by itself.
         auto found = wait_until_synced(*control, Deadline::in(seconds(12)), scope.stop());
         if (found) return Value::object({{"transfer", "by itself"}});
@@ -165,7 +165,7 @@ class JoinComponent : public GaleraStep {
     }
     if (!donors.empty()) return donors;
     // All it holds is in the component, so nothing is lost by it; but the donor's data is copied whole.
-    if (scope.step().arguments["whole"].boolean()) return all;
+    if (takes<kind::JoinComponent>(scope.step()).whole) return all;
     return fail(ErrorClass::refused, "repair.no_ist",
                 fmt::format("no member's write-set cache reaches back to {}, the position of {}", position.seqno, name),
                 again + ": it has to be rebuilt");
@@ -284,8 +284,7 @@ class MarkBootstrap : public GaleraStep {
 
  private:
   static std::vector<std::string> names(StepScope& scope) {
-    std::vector<std::string> names;
-    for (const auto& name : scope.step().arguments["clear"].items()) names.push_back(name.text());
+    auto names = takes<kind::MarkBootstrap>(scope.step()).clear;
     names.push_back(scope.step().member);
     return names;
   }
@@ -303,12 +302,12 @@ class GaleraSetting : public GaleraStep {
   Result<Value> look_before(StepScope& scope) override { return Value::object({{"value", TRY(value(scope))}}); }
   Result<Value> run(StepScope& scope, const Value&) override {
     TRY_VOID(ready_for_sql(scope));
-    TRY_VOID(set(scope, scope.step().arguments["value"].text()));
+    TRY_VOID(set(scope, takes<kind::GaleraSetting>(scope.step()).value));
     return Value::object();
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto* control = TRY(member(scope));
-    if (TRY(value(scope)) != scope.step().arguments["value"].text())
+    if (TRY(value(scope)) != takes<kind::GaleraSetting>(scope.step()).value)
       return fail(ErrorClass::failed, "repair.setting", scope.step().member + " does not say that it was changed");
     return wait_until_synced(*control, Deadline::in(seconds(120)), scope.stop());
   }
@@ -320,7 +319,7 @@ class GaleraSetting : public GaleraStep {
  private:
   static Result<std::string> variable(StepScope& scope) {
     static const std::set<std::string> known = {"wsrep_desync", "wsrep_reject_queries"};
-    const std::string name = scope.step().arguments["variable"].text();
+    const std::string name = takes<kind::GaleraSetting>(scope.step()).variable;
     if (known.contains(name)) return name;
     return fail(ErrorClass::refused, "repair.setting", "this program does not change " + name);
   }
@@ -344,11 +343,11 @@ class GaleraSetting : public GaleraStep {
 }  // namespace
 
 void add_galera_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
-  handlers["join_component"] = std::make_shared<JoinComponent>(members);
-  handlers["bootstrap_server"] = std::make_shared<BootstrapServer>(members);
-  handlers["bootstrap_running"] = std::make_shared<BootstrapRunning>(members);
-  handlers["mark_bootstrap"] = std::make_shared<MarkBootstrap>(members);
-  handlers["galera_setting"] = std::make_shared<GaleraSetting>(members);
+  handle_with<kind::JoinComponent, JoinComponent>(handlers, members);
+  handle_with<kind::BootstrapServer, BootstrapServer>(handlers, members);
+  handle_with<kind::BootstrapRunning, BootstrapRunning>(handlers, members);
+  handle_with<kind::MarkBootstrap, MarkBootstrap>(handlers, members);
+  handle_with<kind::GaleraSetting, GaleraSetting>(handlers, members);
 }
 
 }  // namespace holdfast::repair

@@ -32,9 +32,9 @@ class StartServer : public MemberStep {
   Result<Value> run(StepScope& scope, const Value&) override {
     auto* control = TRY(member(scope));
     if (engine() == Engine::galera) TRY_VOID(component_after_crash(*members_, scope));
-    if (scope.step().arguments["restart"].boolean()) TRY_VOID(stop_member(*control, Deadline::in(seconds(60))));
+    if (takes<kind::StartServer>(scope.step()).restart) TRY_VOID(stop_member(*control, Deadline::in(seconds(60))));
     engine::StartRequest how;
-    for (const auto& [setting, value] : scope.step().arguments["settings"].members()) {  // PostgreSQL
+    for (const auto& [setting, value] : takes<kind::StartServer>(scope.step()).settings.members()) {  // PostgreSQL
       how.extra_args.emplace_back("-c");
       how.extra_args.push_back(fmt::format("{}={}", setting, value.integer()));
     }
@@ -113,7 +113,7 @@ class StopServer : public StartServer {
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
-    if (!before["running"].boolean() || scope.step().arguments["keep"].boolean()) return {};
+    if (!before["running"].boolean() || takes<kind::StopServer>(scope.step()).keep) return {};
     if (before["data"].text() == "side") {
       const auto status = TRY(ask(scope, "status", Value::object(), soon(), false));
       if (status["server"]["side"].boolean()) {
@@ -169,7 +169,7 @@ class StreamStep : public MemberStep {
 
  protected:
   /// Where an event could not be applied, that threads run is no proof: they may only try again.
-  virtual bool until_level(const StepScope& scope) const { return scope.step().arguments["level"].boolean(); }
+  virtual bool until_level(const StepScope& scope) const { return takes<kind::ResumeReplication>(scope.step()).level; }
 };
 
 class ResumeReplication : public StreamStep {
@@ -224,7 +224,7 @@ class FetchLogsAnew : public ResumeReplication {
   Result<Value> run(StepScope& scope, const Value& before) override {
     auto* control = TRY(member(scope));
     TRY_VOID(ready_for_sql(scope));
-    TRY_VOID(fetch(scope, *control, before, scope.step().arguments["source"].text()));
+    TRY_VOID(fetch(scope, *control, before, takes<kind::FetchLogsAnew>(scope.step()).source));
     return Value::object();
   }
 };
@@ -235,7 +235,7 @@ class FollowSource : public StreamStep {
   Result<Value> look_before(StepScope& scope) override {
     // It may have written since the plan was made: a second writer until it was closed.
     auto* control = TRY(member(scope));
-    auto* source = TRY(members_->find(scope.step().arguments["source"].text()));
+    auto* source = TRY(members_->find(takes<kind::FollowSource>(scope.step()).source));
     const auto own = TRY(held_beyond(engine(), control->setup().socket, source->setup().socket, soon(), scope.stop(),
                                      TRY(foreign_origins(*members_, *control, scope.stop()))));
     if (!own.empty())
@@ -252,8 +252,9 @@ class FollowSource : public StreamStep {
   }
   Result<Value> run(StepScope& scope, const Value& before) override {
     auto* control = TRY(member(scope));
-    engine::Source source = TRY(members_->source(control->setup(), scope.step().arguments["source"].text()));
-    source.renew = scope.step().arguments["renew"].boolean();
+    const auto how = takes<kind::FollowSource>(scope.step());
+    engine::Source source = TRY(members_->source(control->setup(), how.source));
+    source.renew = how.renew;
     source.demote = !before["follows"].boolean();
     TRY_VOID(ready_for_sql(scope));
     // Its applier would wait, too, for replicas that have left it: for as long as the timeout, which may be for ever.
@@ -309,7 +310,7 @@ class DropChannel : public MemberStep {
   }
 
  private:
-  static const std::string& channel(StepScope& scope) { return scope.step().arguments["channel"].text(); }
+  static std::string channel(StepScope& scope) { return takes<kind::DropChannel>(scope.step()).channel; }
 };
 
 class SetReadOnly : public MemberStep {
@@ -333,7 +334,7 @@ class SetReadOnly : public MemberStep {
   }
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     auto* control = TRY(member(scope));
-    if (before["readOnly"].boolean() || scope.step().arguments["keep"].boolean()) return {};
+    if (before["readOnly"].boolean() || takes<kind::SetReadOnly>(scope.step()).keep) return {};
     TRY_VOID(ready_for_sql(scope));
     // MySQL: closed for administrators it was closed for all.
     if (engine() == Engine::mysql && !before["toClients"].boolean())
@@ -376,7 +377,7 @@ class SetSemiSync : public MemberStep {
   }
 
  private:
-  static bool as_source(StepScope& scope) { return scope.step().arguments["source"].boolean(); }
+  static bool as_source(StepScope& scope) { return takes<kind::SetSemiSync>(scope.step()).source; }
   Result<bool> is_on(StepScope& scope) const {
     auto* control = TRY(member(scope));
     return engine::semi_sync_on(control->setup().socket, as_source(scope), soon(), scope.stop());
@@ -408,7 +409,7 @@ class CreateSlot : public MemberStep {
   Result<sql::Rows> select(StepScope& scope, std::string_view statement) const {
     auto* control = TRY(member(scope));
     auto connection = TRY(sql::PostgresConnection::connect(control->setup().socket, soon()));
-    const std::string slot = sql::quote_postgres(scope.step().arguments["slot"].text());
+    const std::string slot = sql::quote_postgres(takes<kind::CreateSlot>(scope.step()).slot);
     return connection.query(fmt::format(fmt::runtime(statement), slot), soon());
   }
   Result<bool> is_there(StepScope& scope) const {
@@ -442,7 +443,7 @@ class ProveMember : public MemberStep {
   Result<Value> look_before(StepScope&) override { return Value::object(); }
   Result<Value> run(StepScope& scope, const Value&) override {
     TRY_VOID(start_after_crash(*members_, scope, scope.step().member));
-    const Deadline deadline = Deadline::in(seconds(scope.step().arguments["tell"].boolean() ? 30 : 120));
+    const Deadline deadline = Deadline::in(seconds(takes<kind::ProveMember>(scope.step()).tell ? 30 : 120));
     // A standby that is always a little behind has its files compared sooner or later, not here.
     const Deadline patience = deadline.at_most(seconds(20));
     std::mutex mutex;
@@ -461,14 +462,14 @@ class ProveMember : public MemberStep {
       // Its filters came back with its connections: what else it is to be, it is.
       if (seen && scope.plan().find("swap-" + scope.step().member) && only_filters(report, *seen))
         return Value::object({{"healthy", false}, {"unproven", seen->sentence}});
-      const bool serves_is_enough = scope.step().arguments["servesIsEnough"].boolean();
+      const bool serves_is_enough = takes<kind::ProveMember>(scope.step()).serves_is_enough;
       if (serves_is_enough && (needs_more.for_good(seen) || damaged))
         return Value::object(
             {{"healthy", false}, {"unproven", seen->sentence}, {"needs", cluster::action_name(seen->action)}});
       if (scope.stop().stop_requested()) return fail(ErrorClass::interrupted, "cli.interrupted", "interrupted");
       if (deadline.passed() || damaged) {
         const std::string sentence = seen ? seen->sentence : "not seen";
-        if (scope.step().arguments["tell"].boolean())
+        if (takes<kind::ProveMember>(scope.step()).tell)
           return Value::object({{"healthy", false}, {"unproven", sentence}});
         return fail(
             ErrorClass::failed, "repair.not_healthy",
@@ -502,18 +503,18 @@ Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cl
   members->escrow = std::move(services.escrow);
   members->dump = std::move(services.dump);
   operation::HandlerMap handlers;
-  handlers["start_server"] = std::make_shared<StartServer>(members);
-  handlers["continue_server"] = std::make_shared<ContinueServer>(members);
-  handlers["stop_server"] = std::make_shared<StopServer>(members);
-  handlers["resume_replication"] = std::make_shared<ResumeReplication>(members);
-  handlers["fetch_logs_anew"] = std::make_shared<FetchLogsAnew>(members);
-  handlers["reconnect_receiver"] = std::make_shared<ReconnectReceiver>(members);
-  handlers["follow_source"] = std::make_shared<FollowSource>(members);
-  handlers["drop_channel"] = std::make_shared<DropChannel>(members);
-  handlers["set_read_only"] = std::make_shared<SetReadOnly>(members);
-  handlers["set_semi_sync"] = std::make_shared<SetSemiSync>(members);
-  handlers["create_slot"] = std::make_shared<CreateSlot>(members);
-  handlers["prove_member"] = std::make_shared<ProveMember>(members);
+  handle_with<kind::StartServer, StartServer>(handlers, members);
+  handle_with<kind::ContinueServer, ContinueServer>(handlers, members);
+  handle_with<kind::StopServer, StopServer>(handlers, members);
+  handle_with<kind::ResumeReplication, ResumeReplication>(handlers, members);
+  handle_with<kind::FetchLogsAnew, FetchLogsAnew>(handlers, members);
+  handle_with<kind::ReconnectReceiver, ReconnectReceiver>(handlers, members);
+  handle_with<kind::FollowSource, FollowSource>(handlers, members);
+  handle_with<kind::DropChannel, DropChannel>(handlers, members);
+  handle_with<kind::SetReadOnly, SetReadOnly>(handlers, members);
+  handle_with<kind::SetSemiSync, SetSemiSync>(handlers, members);
+  handle_with<kind::CreateSlot, CreateSlot>(handlers, members);
+  handle_with<kind::ProveMember, ProveMember>(handlers, members);
   add_adoption_handlers(handlers, members);
   add_inspection_handlers(handlers, members);
   add_keep_handlers(handlers, members);

@@ -22,17 +22,15 @@ operation::Plan plan_inspection(const cluster::TriageReport& report, const std::
   plan.world = world_of(report);
   std::vector<std::string> touches = {"authority"};
   for (const auto& name : members) touches.push_back("members/" + name);
-  plan.steps.push_back(
+  plan.steps.push_back(step_of(
+      kind::RecoverPositions{members, seconds},
       {.id = kRecoverStep,
-       .kind = "recover_positions",
-       .member = "",
        .title = fmt::format("Recover the positions of {} (mariadbd --wsrep-recover)", fmt::join(members, ", ")),
-       .arguments = Value::object({{"members", Value::list_of(members)}, {"seconds", seconds}}),
        .preconditions = {"their servers are stopped, and are kept from being started meanwhile"},
        .undo = "nothing: no server was stopped or started; recovering InnoDB's log is what its next start does first",
        .expected_seconds = 10,
        .proof = "each reported a position, or why not",
-       .touches = std::move(touches)});
+       .touches = std::move(touches)}));
   return plan;
 }
 
@@ -43,27 +41,26 @@ class RecoverPositions : public MemberStep {
   using MemberStep::MemberStep;
   Result<Value> look_before(StepScope&) override { return Value::object(); }
   Result<Value> run(StepScope& scope, const Value&) override {
-    const auto& names = scope.step().arguments["members"].items();
-    const Deadline deadline = Deadline::in(seconds(scope.step().arguments["seconds"].integer(300)));
+    const auto [names, limit] = takes<kind::RecoverPositions>(scope.step());
+    const Deadline deadline = Deadline::in(seconds(limit));
     std::vector<Result<Value>> answers(names.size(), Value());
     {
       std::vector<std::jthread> threads;
       for (size_t i = 0; i < names.size(); ++i)
-        threads.emplace_back([&, i] { answers[i] = recover(scope, names[i].text(), deadline); });
+        threads.emplace_back([&, i] { answers[i] = recover(scope, names[i], deadline); });
     }
     Value result = Value::object();
     for (size_t i = 0; i < names.size(); ++i) {
       if (answers[i]) {
-        result.set(names[i].text(), Value::object({{"position", (*answers[i])["position"].text()}}));
+        result.set(names[i], Value::object({{"position", (*answers[i])["position"].text()}}));
         continue;
       }
       Error& error = answers[i].error();
       if (error.id == "agent.stale_epoch" || scope.stop().stop_requested()) return fail(std::move(error));
-      result.set(names[i].text(),
-                 Value::object({{"error", Value::object({{"class", error_class_name(error.error_class)},
-                                                         {"id", error.id},
-                                                         {"message", error.to_string()},
-                                                         {"hint", error.hint}})}}));
+      result.set(names[i], Value::object({{"error", Value::object({{"class", error_class_name(error.error_class)},
+                                                                   {"id", error.id},
+                                                                   {"message", error.to_string()},
+                                                                   {"hint", error.hint}})}}));
     }
     return result;
   }
@@ -85,7 +82,7 @@ class RecoverPositions : public MemberStep {
 }  // namespace
 
 void add_inspection_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
-  handlers["recover_positions"] = std::make_shared<RecoverPositions>(members);
+  handle_with<kind::RecoverPositions, RecoverPositions>(handlers, members);
 }
 
 }  // namespace holdfast::repair

@@ -39,7 +39,7 @@ class DumpMember : public MemberStep {
   }
   Status prove(StepScope& scope, const Value&, const Value& result) override {
     const std::string why = result["unproven"].text();
-    if (why.empty() || !scope.step().arguments["needed"].boolean()) return {};
+    if (why.empty() || !takes<kind::DumpMember>(scope.step()).needed) return {};
     return fail(ErrorClass::failed, "repair.cannot_keep",
                 fmt::format("{} has what no other member has: {}", scope.step().member, why),
                 fmt::format("holdfast triage -c {} -v", members_->cluster.full_name()));
@@ -49,8 +49,8 @@ class DumpMember : public MemberStep {
 }  // namespace
 
 void add_keep_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
-  handlers["take_escrow"] = std::make_shared<TakeEscrow>(members);
-  handlers["dump_member"] = std::make_shared<DumpMember>(members);
+  handle_with<kind::TakeEscrow, TakeEscrow>(handlers, members);
+  handle_with<kind::DumpMember, DumpMember>(handlers, members);
 }
 
 }  // namespace holdfast::repair

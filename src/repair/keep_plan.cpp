@@ -7,6 +7,7 @@
 
 #include "engine/dump.h"
 #include "repair/report_view.h"
+#include "repair/steps.h"
 #include "repair/unique.h"
 
 namespace holdfast::repair {
@@ -15,7 +16,6 @@ using cluster::MemberReport;
 using cluster::StoredFacts;
 using cluster::TriageReport;
 using cluster::Verdict;
-using codec::Value;
 
 namespace {
 
@@ -59,19 +59,18 @@ Status plan_keeping(const TriageReport& report, const MemberReport& victim, cons
     if (m.facts.reachable()) {
       // The victim's data directory is copied as well, and the others are not touched: no dump is no loss for these.
       const bool needed = !is_victim && holds_its_own(report, m, donor);
-      steps.push_back(
+      steps.push_back(step_of(
+          kind::DumpMember{needed},
           {.id = "dump-" + name,
-           .kind = "dump_member",
            .member = name,
            .title = fmt::format("Keep a dump of {} in the repository, as {}{}", name,
                                 dump_path(report.cluster, *described), needed ? "" : "; a failed dump is reported"),
-           .arguments = Value::object({{"needed", needed}}),
            .preconditions = {"it answers"},
            .undo = "nothing: the dump is kept",
            .expected_seconds = seconds,
            .proof = needed ? "its end marker was seen and every byte of it was read back from the repository"
                            : "every byte of it was read back from the repository",
-           .touches = may_die});
+           .touches = may_die}));
       continue;
     }
     if (is_victim) continue;
@@ -84,17 +83,10 @@ Status plan_keeping(const TriageReport& report, const MemberReport& victim, cons
           ErrorClass::refused, "repair.cannot_keep",
           fmt::format("{} has what no other member has and no copy of it can be taken: {}", name, m.sentence),
           fmt::format("make it answer, or stop its server; then holdfast triage -c {}", report.cluster.full_name()));
-    steps.push_back(
-        {.id = "escrow-" + name,
-         .kind = "take_escrow",
-         .member = name,
-         .title = fmt::format("Keep a copy of the data directory of {} too, which has transactions of its own", name),
-         .arguments = Value::object(),
-         .preconditions = {"its server does not run"},
-         .undo = "nothing: the copy is kept",
-         .expected_seconds = seconds * 2,
-         .proof = "every byte of it was read back from the repository",
-         .touches = may_die});
+    operation::Step escrow = escrow_step(name, seconds * 2);
+    escrow.title = fmt::format("Keep a copy of the data directory of {} too, which has transactions of its own", name);
+    escrow.touches = may_die;
+    steps.push_back(std::move(escrow));
   }
   std::ranges::move(steps, std::back_inserter(proposal.plan.steps));
   std::ranges::move(remarks, std::back_inserter(proposal.remarks));

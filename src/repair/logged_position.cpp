@@ -13,7 +13,6 @@
 #include "repair/member_step.h"
 #include "repair/recognise.h"
 #include "repair/report_view.h"
-#include "repair/sides.h"
 
 namespace holdfast::repair {
 
@@ -41,7 +40,7 @@ class GoOnBehindLog : public MemberStep {
   using MemberStep::MemberStep;
   Result<Value> look_before(StepScope& scope) override {
     auto* control = TRY(member(scope));
-    const auto why = TRY(objection(*members_, scope, *control, scope.step().arguments["source"].text()));
+    const auto why = TRY(objection(*members_, scope, *control, takes<kind::GoOnBehindLog>(scope.step()).source));
     if (why.empty()) return Value::object();
     return fail(ErrorClass::refused, "repair.undeterminable",
                 fmt::format("what {} has logged is not its position by now: {}", scope.step().member, why),
@@ -70,18 +69,17 @@ bool may_go_on_behind_its_log(const cluster::TriageReport& report, const cluster
 }
 
 operation::Step going_on_step(const std::string& member, const std::string& leader) {
-  return {.id = "go-on-" + member,
-          .kind = "go_on_behind_log",
-          .member = member,
-          .title = fmt::format("Let {} continue behind the last statement in its own log, which it had applied and not "
-                               "noted when it crashed",
-                               member),
-          .arguments = Value::object({{"source", leader}}),
-          .preconditions = {fmt::format("{} has all of that log", leader)},
-          .undo = "nothing: its position is what it holds",
-          .expected_seconds = 10,
-          .proof = "it applies, and has caught up",
-          .touches = {"members/" + member}};
+  return step_of(
+      kind::GoOnBehindLog{leader},
+      {.id = "go-on-" + member,
+       .member = member,
+       .title = fmt::format("Let {} continue behind the last statement in its own log, which it had applied and not "
+                            "noted when it crashed",
+                            member),
+       .preconditions = {fmt::format("{} has all of that log", leader)},
+       .undo = "nothing: its position is what it holds",
+       .expected_seconds = 10,
+       .proof = "it applies, and has caught up"});
 }
 
 Result<std::string> settle_position(const Members& members, StepScope& scope, engine::MemberControl& control) {
@@ -98,7 +96,7 @@ Result<std::string> settle_position(const Members& members, StepScope& scope, en
 }
 
 void add_logged_position_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
-  handlers["go_on_behind_log"] = std::make_shared<GoOnBehindLog>(members);
+  handle_with<kind::GoOnBehindLog, GoOnBehindLog>(handlers, members);
 }
 
 }  // namespace holdfast::repair

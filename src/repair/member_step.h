@@ -15,6 +15,7 @@
 #include "provider/agent_call.h"
 #include "provider/epoch.h"
 #include "repair/handlers.h"
+#include "repair/step_kinds.h"
 #include "sys/process.h"
 
 namespace holdfast::repair {
@@ -142,6 +143,12 @@ class MemberStep : public StepHandler {
   Engine engine() const { return members_->cluster.engine; }
   const std::shared_ptr<Members> members_;
 };
+
+/// Steps of `Kind` are carried out by a `Handler`.
+template <class Kind, class Handler>
+void handle_with(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
+  handlers.emplace(Kind::kName, std::make_shared<Handler>(members));
+}
 
 void add_adoption_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);
 void add_inspection_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members);

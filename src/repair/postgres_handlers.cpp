@@ -44,7 +44,7 @@ class FollowTold : public MemberStep {
   Status prove(StepScope& scope, const Value&, const Value&) override {
     auto connection = TRY(connect(scope));
     std::string is;
-    const std::string wanted = scope.step().arguments["upstream"].text();
+    const std::string wanted = takes<kind::FollowTold>(scope.step()).upstream;
     const auto done = TRY(sys::wait_until(
         [&] {
           auto rows = connection.query(
@@ -83,12 +83,12 @@ class MatchSettings : public MemberStep {
   Result<Value> look_before(StepScope& scope) override { return written(scope); }
   Result<Value> run(StepScope& scope, const Value&) override {
     TRY_VOID(ready_for_sql(scope));
-    TRY_VOID(write(scope, scope.step().arguments["settings"]));
+    TRY_VOID(write(scope, takes<kind::MatchSettings>(scope.step()).settings));
     return Value::object();
   }
   Status prove(StepScope& scope, const Value&, const Value&) override {
     const Value is = TRY(written(scope));
-    for (const auto& [name, value] : scope.step().arguments["settings"].members())
+    for (const auto& [name, value] : takes<kind::MatchSettings>(scope.step()).settings.members())
       if (is[name].text() != std::to_string(value.integer()))
         return fail(ErrorClass::failed, "repair.setting",
                     fmt::format("{} does not have {} = {}", scope.step().member, name, value.integer()));
@@ -106,7 +106,7 @@ class MatchSettings : public MemberStep {
     auto rows = TRY(connection.query(
         "SELECT name, setting FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf'", soon()));
     Value is = Value::object();
-    for (const auto& [name, value] : scope.step().arguments["settings"].members()) is.set(name, Value());
+    for (const auto& [name, value] : takes<kind::MatchSettings>(scope.step()).settings.members()) is.set(name, Value());
     for (size_t i = 0; i < rows.rows.size(); ++i)
       if (is.find(rows.text("name", i))) is.set(rows.text("name", i), rows.text("setting", i));
     return is;
@@ -132,8 +132,8 @@ class MatchSettings : public MemberStep {
 }  // namespace
 
 void add_postgres_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
-  handlers["match_settings"] = std::make_shared<MatchSettings>(members);
-  handlers["follow_told"] = std::make_shared<FollowTold>(members);
+  handle_with<kind::MatchSettings, MatchSettings>(handlers, members);
+  handle_with<kind::FollowTold, FollowTold>(handlers, members);
 }
 
 }  // namespace holdfast::repair

@@ -28,8 +28,7 @@ class AgentStep : public MemberStep {
     return status["server"]["side"].boolean();
   }
   /// The member follows already: an earlier step has brought it that far without a copy.
-  bool is_needless(StepScope& scope) const {
-    const std::string earlier = scope.step().arguments["unless"].text();
+  bool is_needless(StepScope& scope, const std::string& earlier) const {
     return !earlier.empty() && scope.result_of(earlier)["joined"].boolean();
   }
   /// Which data directories the member has now.
@@ -56,7 +55,7 @@ class ConfigureReplica : public AgentStep {
     return Value::object({{"role", status["role"].text()}, {"upstream", status["upstream"].text()}});
   }
   Result<Value> run(StepScope& scope, const Value&) override {
-    const std::string source = scope.step().arguments["source"].text();  // "": it is the primary
+    const std::string source = takes<kind::ConfigureReplica>(scope.step()).source;
     TRY(ask(scope, "configure", Value::object({{"role", source.empty() ? "primary" : "replica"}, {"upstream", source}}),
             soon()));
     return Value::object();
@@ -93,25 +92,23 @@ class MakeSideCopy : public DiscardSide {
  public:
   using DiscardSide::DiscardSide;
   Result<Value> run(StepScope& scope, const Value&) override {
-    if (is_needless(scope)) return Value::object();
+    const auto how = takes<kind::MakeSideCopy>(scope.step());
+    if (is_needless(scope, how.unless)) return Value::object();
     TRY_VOID(discard(scope));  // a half-made one of before
-    const auto& how = scope.step().arguments;
-    if (!how["rewind"].boolean()) TRY_VOID(check_donor(scope, how["donor"].text(), kDonorPages));
-    Value wanted = Value::object(
-        {{"from", how["rewind"].boolean() ? "rewind" : "donor"}, {"donor", how["donor"].text()}, {"side", true}});
-    const uint64_t rate = how["rate"].unsigned_integer();
-    if (rate > 0) {
+    if (!how.rewind) TRY_VOID(check_donor(scope, how.donor, kDonorPages));
+    Value wanted = Value::object({{"from", how.rewind ? "rewind" : "donor"}, {"donor", how.donor}, {"side", true}});
+    if (how.rate > 0) {
       // One of before would copy as fast as it can.
       const Value told = TRY(ask(scope, "status", Value::object(), soon()));
       if (told["protocol"].integer() < kSinceRates)
         return fail(ErrorClass::refused, "agent.too_old",
                     fmt::format("the agent of {} knows no rate for a copy", scope.step().member),
                     "install this version of holdfast on its host, too; or repair without --copy-rate");
-      wanted.set("rate", rate);
+      wanted.set("rate", how.rate);
     }
-    auto made = ask(scope, "initialise", std::move(wanted), Deadline::in(rate > 0 ? hours(24 * 14) : hours(12)));
+    auto made = ask(scope, "initialise", std::move(wanted), Deadline::in(how.rate > 0 ? hours(24 * 14) : hours(12)));
     // The copy may have met damage that the donor does not know of.
-    if (!made && !scope.stop().stop_requested()) TRY_VOID(check_donor(scope, how["donor"].text(), kDonorPages));
+    if (!made && !scope.stop().stop_requested()) TRY_VOID(check_donor(scope, how.donor, kDonorPages));
     return made;
   }
   Status prove(StepScope&, const Value&, const Value&) override { return {}; }
@@ -151,7 +148,7 @@ class ProveSide : public AgentStep {
  public:
   using AgentStep::AgentStep;
   Result<Value> run(StepScope& scope, const Value&) override {
-    if (is_needless(scope)) return Value::object();
+    if (is_needless(scope, takes<kind::ProveSide>(scope.step()).unless)) return Value::object();
     auto* control = TRY(member(scope));
     TRY_VOID(stop_member(*control, Deadline::in(seconds(90))));
     TRY(ask(scope, "start", Value::object({{"mode", "normal"}, {"data", "side"}}), Deadline::in(seconds(600))));
@@ -175,7 +172,7 @@ class ProveSide : public AgentStep {
       TRY_VOID(keeps_up(std::nullopt));
       return Value::object();
     }
-    const engine::Source source = TRY(members_->source(control.setup(), scope.step().arguments["source"].text()));
+    const engine::Source source = TRY(members_->source(control.setup(), takes<kind::ProveSide>(scope.step()).source));
     TRY_VOID(still_ours(scope));
     const auto restored = TRY(restore_channels(*members_, control, source, scope.stop()));
     TRY_VOID(keeps_up(restored.own));
@@ -233,7 +230,7 @@ class SwapSide : public AgentStep {
   /// No new directory was made: the member came back without.
   static bool was_needless(StepScope& scope) {
     for (const auto& step : scope.plan().steps)
-      if (step.kind == "make_side_copy" && step.member == scope.step().member)
+      if (is<kind::MakeSideCopy>(step) && step.member == scope.step().member)
         return scope.result_of(step.id).is_object() && scope.result_of(step.id).members().empty();
     return false;
   }
@@ -274,7 +271,7 @@ class DropAside : public AgentStep {
 
  private:
   static std::string path_of(StepScope& scope) {
-    return scope.result_of(scope.step().arguments["swap"].text())["path"].text();
+    return scope.result_of(takes<kind::DropAside>(scope.step()).swap)["path"].text();
   }
 };
 
@@ -283,8 +280,9 @@ class FreeWal : public AgentStep {
  public:
   using AgentStep::AgentStep;
   Result<Value> run(StepScope& scope, const Value&) override {
-    const auto& what = scope.step().arguments;
-    return ask(scope, "free_wal", Value::object({{"keepFrom", what["keepFrom"].text()}, {"dropSlots", what["slots"]}}),
+    const auto what = takes<kind::FreeWal>(scope.step());
+    return ask(scope, "free_wal",
+               Value::object({{"keepFrom", what.keep_from}, {"dropSlots", Value::list_of(what.slots)}}),
                Deadline::in(seconds(120)), false);
   }
 };
@@ -292,13 +290,13 @@ class FreeWal : public AgentStep {
 }  // namespace
 
 void add_rebuild_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
-  handlers["configure_replica"] = std::make_shared<ConfigureReplica>(members);
-  handlers["discard_side"] = std::make_shared<DiscardSide>(members);
-  handlers["make_side_copy"] = std::make_shared<MakeSideCopy>(members);
-  handlers["prove_side"] = std::make_shared<ProveSide>(members);
-  handlers["swap_side"] = std::make_shared<SwapSide>(members);
-  handlers["free_wal"] = std::make_shared<FreeWal>(members);
-  handlers["drop_aside"] = std::make_shared<DropAside>(members);
+  handle_with<kind::ConfigureReplica, ConfigureReplica>(handlers, members);
+  handle_with<kind::DiscardSide, DiscardSide>(handlers, members);
+  handle_with<kind::MakeSideCopy, MakeSideCopy>(handlers, members);
+  handle_with<kind::ProveSide, ProveSide>(handlers, members);
+  handle_with<kind::SwapSide, SwapSide>(handlers, members);
+  handle_with<kind::FreeWal, FreeWal>(handlers, members);
+  handle_with<kind::DropAside, DropAside>(handlers, members);
 }
 
 }  // namespace holdfast::repair

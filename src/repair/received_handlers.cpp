@@ -33,7 +33,7 @@ class ApplyReceived : public MemberStep {
   }
   Status prove(StepScope& scope, const Value&, const Value& result) override {
     const auto position = TRY(position::GtidVector::parse(result["position"].text()));
-    std::string text = scope.step().arguments["received"].text();
+    std::string text = takes<kind::ApplyReceived>(scope.step()).received;
     for (size_t at = 0; at < text.size();) {
       const size_t end = std::min(text.find(',', at), text.size());
       const auto gtid = TRY(position::MariaGtid::parse(std::string_view(text).substr(at, end - at)));
@@ -55,7 +55,7 @@ class ApplyReceived : public MemberStep {
 }  // namespace
 
 void add_received_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
-  handlers["apply_received"] = std::make_shared<ApplyReceived>(members);
+  handle_with<kind::ApplyReceived, ApplyReceived>(handlers, members);
 }
 
 }  // namespace holdfast::repair

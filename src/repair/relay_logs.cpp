@@ -7,10 +7,10 @@
 #include "position/gtid_set.h"
 #include "repair/report_view.h"
 #include "repair/sources.h"
+#include "repair/step_kinds.h"
 
 namespace holdfast::repair {
 
-using codec::Value;
 using position::GtidSet;
 
 bool can_fetch_logs_anew(const cluster::TriageReport& report, const cluster::MemberReport& member,
@@ -28,18 +28,17 @@ bool can_fetch_logs_anew(const cluster::TriageReport& report, const cluster::Mem
 }
 
 operation::Step fetching_step(const std::string& member, const std::string& leader) {
-  return {.id = "fetch-" + member,
-          .kind = "fetch_logs_anew",
-          .member = member,
-          .title = fmt::format("Let {} throw away its relay logs and fetch them again from {}", member, leader),
-          .arguments = Value::object({{"source", leader}}),
-          .preconditions = {fmt::format("{} has all that {} has received, and logs of all that it has not applied",
-                                        leader, member),
-                            "no event is skipped"},
-          .undo = "stop again what was stopped before; what was thrown away is with " + leader,
-          .expected_seconds = 10,
-          .proof = "it receives and applies",
-          .touches = {"members/" + member}};
+  return step_of(
+      kind::FetchLogsAnew{leader},
+      {.id = "fetch-" + member,
+       .member = member,
+       .title = fmt::format("Let {} throw away its relay logs and fetch them again from {}", member, leader),
+       .preconditions = {fmt::format("{} has all that {} has received, and logs of all that it has not applied", leader,
+                                     member),
+                         "no event is skipped"},
+       .undo = "stop again what was stopped before; what was thrown away is with " + leader,
+       .expected_seconds = 10,
+       .proof = "it receives and applies"});
 }
 
 bool has_not_applied(const cluster::TriageReport& report, const cluster::MemberReport& member) {
@@ -64,33 +63,18 @@ bool is_with_a_started_one(const cluster::TriageReport& report, const cluster::M
          });
 }
 
-operation::Step keeping_step(const cluster::MemberReport& member) {
-  const std::string& name = member.facts.member.str();
-  return {.id = "escrow-" + name,
-          .kind = "take_escrow",
-          .member = name,
-          .title = fmt::format("Keep a copy of the data directory of {} in the repository", name),
-          .arguments = Value::object(),
-          .preconditions = {"its server does not run"},
-          .undo = "nothing: the copy is kept",
-          .expected_seconds = 40,
-          .proof = "every byte of it was read back from the repository",
-          .touches = {"members/" + name}};
-}
-
 operation::Step applying_step(const cluster::MemberReport& member) {
   const std::string& name = member.facts.member.str();
-  return {
-      .id = "apply-" + name,
-      .kind = "apply_received",
-      .member = name,
-      .title = fmt::format("Start {} by itself, without its replication threads, and apply what it has received", name),
-      .arguments = Value::object({{"received", member.facts.stored ? member.facts.stored->received : ""}}),
-      .preconditions = {"no running member has it"},
-      .undo = "stop it; what was applied stays, and its relay logs stay",
-      .expected_seconds = 60,
-      .proof = "its position has all that it received",
-      .touches = {"members/" + name, "leader", "authority"}};
+  return step_of(kind::ApplyReceived{member.facts.stored ? member.facts.stored->received : ""},
+                 {.id = "apply-" + name,
+                  .member = name,
+                  .title = fmt::format(
+                      "Start {} by itself, without its replication threads, and apply what it has received", name),
+                  .preconditions = {"no running member has it"},
+                  .undo = "stop it; what was applied stays, and its relay logs stay",
+                  .expected_seconds = 60,
+                  .proof = "its position has all that it received",
+                  .touches = {"members/" + name, "leader", "authority"}});
 }
 
 }  // namespace holdfast::repair

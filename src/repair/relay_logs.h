@@ -18,9 +18,7 @@ bool has_not_applied(const cluster::TriageReport& report, const cluster::MemberR
 /// MariaDB: a member that the plan starts, and proves to run, before this one has it all in its own log.
 bool is_with_a_started_one(const cluster::TriageReport& report, const cluster::MemberReport& member,
                            const operation::Plan& plan);
-/// MariaDB, the member is down: keeps a copy of its data directory.
-operation::Step keeping_step(const cluster::MemberReport& member);
-/// ... and applies what it has received, without its replication threads.
+/// MariaDB, the member is down: it applies what it has received, without its replication threads.
 operation::Step applying_step(const cluster::MemberReport& member);
 
 }  // namespace holdfast::repair

@@ -71,6 +71,17 @@ bool lies_within(Order order) {
   return order == Order::equal || order == Order::before;
 }
 
+bool holds_nothing_beside(const TriageReport& report, const std::string& member, const std::string& other) {
+  // What a blocker shows proves nothing: it was reset, or cannot be read.
+  for (const auto& blocker : report.authority.blockers)
+    if (blocker.str() == member || blocker.str() == other) return false;
+  const auto past = histories_of(report);
+  const auto *mine = find_history(past, member), *theirs = find_history(past, other);
+  if (!mine || !theirs || mine->read != cluster::History::Read::read || theirs->read != cluster::History::Read::read)
+    return false;
+  return lies_within(cluster::compare(mine->position, theirs->position));
+}
+
 std::string command(const TriageReport& report, std::string_view verb, const std::string& member) {
   std::string text = fmt::format("holdfast {} -c {}", verb, report.cluster.full_name());
   if (const auto* described = member.empty() ? nullptr : report.cluster.find(member))

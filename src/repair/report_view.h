@@ -48,6 +48,9 @@ const cluster::History* find_history(const std::vector<cluster::History>& histor
 /// Everything of a is in b.
 bool lies_within(position::Order order);
 
+/// Proven: `member` has nothing, applied or only received, that `other` lacks. False where either is not known.
+bool holds_nothing_beside(const cluster::TriageReport& report, const std::string& member, const std::string& other);
+
 /// "holdfast repair -c shop/orders -i 2"; without a member: no -i.
 std::string command(const cluster::TriageReport& report, std::string_view verb, const std::string& member = {});
 

@@ -5,8 +5,6 @@
 #include <algorithm>
 
 #include "position/galera.h"
-#include "repair/report_view.h"
-#include "repair/steps.h"
 
 namespace holdfast::repair {
 
@@ -14,7 +12,6 @@ using cluster::Action;
 using cluster::MemberReport;
 using cluster::TriageReport;
 using cluster::Verdict;
-using codec::Value;
 using operation::Step;
 
 namespace {
@@ -39,16 +36,13 @@ std::vector<const MemberReport*> component_beside(const TriageReport& report, co
 }
 
 Step setting_step(const MemberReport& m, std::string_view variable, std::string_view value, std::string title) {
-  return {.id = fmt::format("set-{}-{}", variable == "wsrep_desync" ? "synced" : "open", name(m)),
-          .kind = "galera_setting",
-          .member = name(m),
-          .title = std::move(title),
-          .arguments = Value::object({{"variable", variable}, {"value", value}}),
-          .preconditions = {},
-          .undo = "set it to what it was",
-          .expected_seconds = 10,
-          .proof = "the server says so, and is Synced",
-          .touches = {"members/" + name(m)}};
+  return step_of(kind::GaleraSetting{std::string(variable), std::string(value)},
+                 {.id = fmt::format("set-{}-{}", variable == "wsrep_desync" ? "synced" : "open", name(m)),
+                  .member = name(m),
+                  .title = std::move(title),
+                  .undo = "set it to what it was",
+                  .expected_seconds = 10,
+                  .proof = "the server says so, and is Synced"});
 }
 
 std::unexpected<Error> needs_operator(const MemberReport& member, std::string why, std::string hint) {
@@ -56,9 +50,9 @@ std::unexpected<Error> needs_operator(const MemberReport& member, std::string wh
               std::move(hint));
 }
 
-}  // namespace
-
-bool galera_only_it_is_unknown(const TriageReport& report, const MemberReport& member) {
+/// Everybody else is in one Primary component of more than half of all, or stands still at a point that component has
+/// passed.
+bool only_member_unknown(const TriageReport& report, const MemberReport& member) {
   const auto component = component_beside(report, member);
   if (component.empty()) return false;
   int64_t last = -1;
@@ -72,7 +66,8 @@ bool galera_only_it_is_unknown(const TriageReport& report, const MemberReport& m
   });
 }
 
-const MemberReport* galera_donor(const TriageReport& report, const MemberReport& victim) {
+/// Synced, in the component of more than half of all, not the only such one if there are several.
+const MemberReport* synced_donor(const TriageReport& report, const MemberReport& victim) {
   const MemberReport* donor = nullptr;
   for (const auto* m : component_beside(report, victim)) {
     if (m->facts.galera->state != "Synced" || m->facts.galera->ready == false) continue;
@@ -84,7 +79,7 @@ const MemberReport* galera_donor(const TriageReport& report, const MemberReport&
   return donor;
 }
 
-std::optional<operation::Loss> galera_loss(const MemberReport& member, const MemberReport& donor) {
+std::optional<operation::Loss> loss_beside_verdict(const MemberReport& member, const MemberReport& donor) {
   if (!member.facts.galera || !member.facts.reachable()) return std::nullopt;
   const auto& galera = *member.facts.galera;
   const std::string victim = name(member);
@@ -100,27 +95,13 @@ std::optional<operation::Loss> galera_loss(const MemberReport& member, const Mem
   return operation::Loss{what, "discard-diverged:" + victim};
 }
 
-Step join_step(const std::string& member, bool restart, bool whole, std::string_view why) {
-  return {.id = "join-" + member,
-          .kind = "join_component",
-          .member = member,
-          .title = fmt::format("{} the server of {}, which joins the component ({})", restart ? "Restart" : "Start",
-                               member, why),
-          .arguments = Value::object({{"restart", restart}, {"whole", whole}}),
-          .preconditions = {"what it holds is a point of the component's own history",
-                            whole ? "a member is Synced" : "a Synced member still has the write sets it lacks"},
-          .undo = restart ? "start it again if it ran before" : "stop it again",
-          .expected_seconds = 30,
-          .proof = "it says Primary and Synced",
-          .touches = {"members/" + member, "leader", "authority"}};
-}
-
-Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberReport& member, bool targeted,
-                                   operation::Plan& plan) {
+Result<Rung> rung_of(const Planning& planning, const MemberReport& member) {
+  const TriageReport& report = planning.report;
+  const bool targeted = planning.request.ordinal.has_value();
   const auto& facts = member.facts;
   const std::string triage = fmt::format("holdfast triage -c {}", report.cluster.full_name());
   if (report.has("galera-no-primary-component")) {
-    if (member.action == Action::nothing) return GaleraRung::common;
+    if (member.action == Action::nothing) return Rung::common;
     return fail(ErrorClass::refused, "repair.no_donor",
                 "no member is in a primary component that " + name(member) + " could join",
                 fmt::format("holdfast bootstrap -c {} --dry-run", report.cluster.full_name()));
@@ -141,11 +122,11 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
     if (facts.tcp == false)
       return needs_operator(member, "the network between the sides is cut, so it could not join the other",
                             "repair the network first: holdfast explain tcp-unreachable");
-    return GaleraRung::refill;
+    return Rung::refill;
   }
   if (targeted && member.verdict == Verdict::foreign && member.action == Action::nothing) {
-    if (galera_only_it_is_unknown(report, member)) return GaleraRung::refill;
-    return GaleraRung::common;
+    if (only_member_unknown(report, member)) return Rung::refill;
+    return Rung::common;
   }
   if (says(report, member, "galera-receiving-state"))
     return needs_operator(member, "a state transfer into it is running, and its data is worth nothing before that ends",
@@ -153,7 +134,7 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
   // What Galera has begun to write over is replaced as after a transfer that was cut off. Whether nothing more comes
   // is a person's word: the donor may wait for a lock.
   if (says(report, member, "galera-transfer-stuck")) {
-    if (targeted) return GaleraRung::refill;
+    if (targeted) return Rung::refill;
     return needs_operator(member, "nothing has come of its state for a while; if nothing will, rebuild it",
                           command(report, "repair", name(member)));
   }
@@ -164,9 +145,9 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
         std::ranges::any_of(report.members, [&](const MemberReport& m) { return &m != &member && !m.healthy(); });
     if (feeds || component_beside(report, member).empty())
       return needs_operator(member, "it may be giving its state to another member", triage + " --watch");
-    plan.steps.push_back(join_step(name(member), true, false, "it stays a donor and no member needs one"));
-    plan.steps.push_back(proof_of(member));
-    return GaleraRung::done;
+    planning.add(join_step(name(member), true, false, "it stays a donor and no member needs one"));
+    planning.add_proof(member);
+    return Rung::done;
   }
   if (!targeted && member.verdict == Verdict::catching_up && facts.galera && facts.galera->state.starts_with("Donor") &&
       facts.galera->desynced != true) {
@@ -181,31 +162,71 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
   switch (member.action) {
     case Action::resume:
       if (says(report, member, "server-frozen")) {
-        plan.steps.push_back(continue_step(member));  // it finds the others by itself
-        plan.steps.push_back(proof_of(member));
-        return GaleraRung::done;
+        planning.add(continue_step(member));  // it finds the others by itself
+        planning.add_proof(member);
+        return Rung::done;
       }
       if (facts.galera && facts.galera->desynced == true)
-        plan.steps.push_back(setting_step(member, "wsrep_desync", "OFF",
-                                          fmt::format("Let {} take part in flow control again", name(member))));
+        planning.add(setting_step(member, "wsrep_desync", "OFF",
+                                  fmt::format("Let {} take part in flow control again", name(member))));
       if (facts.galera && !facts.galera->reject_queries.empty() && facts.galera->reject_queries != "NONE")
-        plan.steps.push_back(setting_step(member, "wsrep_reject_queries", "NONE",
-                                          fmt::format("Let {} take queries again", name(member))));
-      plan.steps.push_back(proof_of(member));
-      return GaleraRung::done;
+        planning.add(setting_step(member, "wsrep_reject_queries", "NONE",
+                                  fmt::format("Let {} take queries again", name(member))));
+      planning.add_proof(member);
+      return Rung::done;
     case Action::restart: {
       if (facts.reachable() && facts.tcp == false)
         return needs_operator(member, "its network is cut, and it finds the others by itself when it is back",
                               "holdfast explain tcp-unreachable");
       const bool runs = facts.reachable() || facts.server_pid > 0;
-      plan.steps.push_back(
+      planning.add(
           join_step(name(member), runs, false, runs ? "it is outside, or does not work as it is" : "it does not run"));
-      plan.steps.push_back(proof_of(member));
-      return GaleraRung::done;
+      planning.add_proof(member);
+      return Rung::done;
     }
     default:
-      return GaleraRung::common;
+      return Rung::common;
   }
+}
+
+class GaleraRungs final : public Rungs {
+ public:
+  bool follows_a_primary() const override { return false; }
+  bool refills_unknown_unasked() const override { return true; }
+  Result<Rung> add(const Planning& planning, const MemberReport& member) const override {
+    return rung_of(planning, member);
+  }
+  const MemberReport* donor(const TriageReport& report, const MemberReport& victim) const override {
+    return synced_donor(report, victim);
+  }
+  bool only_it_is_unknown(const TriageReport& report, const MemberReport& member) const override {
+    return only_member_unknown(report, member);
+  }
+  std::optional<operation::Loss> loss(const TriageReport&, const MemberReport& victim,
+                                      const MemberReport& donor) const override {
+    return victim.verdict == Verdict::diverged ? std::nullopt : loss_beside_verdict(victim, donor);
+  }
+};
+
+}  // namespace
+
+const Rungs& galera_rungs() {
+  static const GaleraRungs rungs;
+  return rungs;
+}
+
+Step join_step(const std::string& member, bool restart, bool whole, std::string_view why) {
+  return step_of(kind::JoinComponent{.restart = restart, .whole = whole},
+                 {.id = "join-" + member,
+                  .member = member,
+                  .title = fmt::format("{} the server of {}, which joins the component ({})",
+                                       restart ? "Restart" : "Start", member, why),
+                  .preconditions = {"what it holds is a point of the component's own history",
+                                    whole ? "a member is Synced" : "a Synced member still has the write sets it lacks"},
+                  .undo = restart ? "start it again if it ran before" : "stop it again",
+                  .expected_seconds = 30,
+                  .proof = "it says Primary and Synced",
+                  .touches = {"members/" + member, "leader", "authority"}});
 }
 
 }  // namespace holdfast::repair

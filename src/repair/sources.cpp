@@ -7,7 +7,7 @@
 #include "cluster/roles.h"
 #include "engine/channels.h"
 #include "repair/report_view.h"
-#include "repair/sides.h"
+#include "repair/step_kinds.h"
 
 namespace holdfast::repair {
 
@@ -15,7 +15,6 @@ using cluster::Action;
 using cluster::Engine;
 using cluster::MemberReport;
 using cluster::TriageReport;
-using codec::Value;
 
 namespace {
 
@@ -99,20 +98,17 @@ void drop_broken_channels(const TriageReport& report, const MemberReport& member
   for (const auto& stream : member.facts.side_channels) {
     if (!cluster::does_not_work(stream)) continue;
     removed += fmt::format("{}'{}' from {}", removed.empty() ? "" : ", ", stream.channel, stream.upstream);
-    plan.steps.push_back(
+    plan.steps.push_back(step_of(
+        kind::DropChannel{stream.channel},
         {.id = fmt::format("drop-channel-{}{}", name(member), number ? "-" + std::to_string(number) : ""),
-         .kind = "drop_channel",
          .member = name(member),
          .title =
              fmt::format("Remove the replication channel '{}' (from {}) of {}: {}", stream.channel, stream.upstream,
                          name(member), engine::forget_statement(report.cluster.engine, stream.channel)),
-         .arguments = Value::object({{"channel", stream.channel}}),
          .preconditions = {"it does not work, and the member follows in its cluster without it"},
-         .undo = "",
          .point_of_no_return = std::ranges::none_of(plan.steps, &operation::Step::point_of_no_return),
          .expected_seconds = 2,
-         .proof = "the server has no such channel any more",
-         .touches = {"members/" + name(member)}});
+         .proof = "the server has no such channel any more"}));
     ++number;
   }
   plan.losses.push_back({fmt::format("{} will no longer have the replication channel {}; rows that came over it stay",

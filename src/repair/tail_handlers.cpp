@@ -43,12 +43,12 @@ class CutTail : public MemberStep {
  private:
   /// What it has and the one that takes writes lacks; "" = nothing, proven.
   Result<std::string> beyond(StepScope& scope, engine::MemberControl& control) const {
-    auto* leader = TRY(members_->find(scope.step().arguments["source"].text()));
+    auto* leader = TRY(members_->find(takes<kind::CutTail>(scope.step()).source));
     return held_beyond(engine(), control.setup().socket, leader->setup().socket, soon(), scope.stop(),
                        TRY(foreign_origins(*members_, control, scope.stop())));
   }
   Result<Value> join(StepScope& scope, engine::MemberControl& control) const {
-    engine::Source source = TRY(members_->source(control.setup(), scope.step().arguments["source"].text()));
+    engine::Source source = TRY(members_->source(control.setup(), takes<kind::CutTail>(scope.step()).source));
     source.demote = true;
     TRY_VOID(follow_as_before(*members_, control, source, scope.stop()));
     TRY_VOID(engine::wait_for_replication(engine(), control.setup().socket,
@@ -61,7 +61,7 @@ class CutTail : public MemberStep {
 }  // namespace
 
 void add_tail_handlers(operation::HandlerMap& handlers, const std::shared_ptr<Members>& members) {
-  handlers["cut_tail"] = std::make_shared<CutTail>(members);
+  handle_with<kind::CutTail, CutTail>(handlers, members);
 }
 
 }  // namespace holdfast::repair

@@ -6,6 +6,7 @@
 
 #include "backup/diverged.h"
 #include "backup/escrow.h"
+#include "repair/step_kinds.h"
 #include "steward/agent_tree.h"
 
 namespace holdfast::steward {
@@ -13,8 +14,9 @@ namespace holdfast::steward {
 using codec::Value;
 
 bool needs_repository(const operation::Plan& plan) {
-  return std::ranges::any_of(
-      plan.steps, [](const operation::Step& step) { return step.kind == "take_escrow" || step.kind == "dump_member"; });
+  return std::ranges::any_of(plan.steps, [](const operation::Step& step) {
+    return repair::is<repair::kind::TakeEscrow>(step) || repair::is<repair::kind::DumpMember>(step);
+  });
 }
 
 Status CopyKeeper::open() {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "operation/state.h"
+#include "repair/step_kinds.h"
 
 namespace holdfast::steward {
 
@@ -13,8 +14,8 @@ std::vector<KeptCopy> kept_copies(const operation::StoredOperation& stored, cons
   if (!state) return kept;
   for (size_t i = 0; i < state->steps.size(); ++i) {
     const auto& step = stored.plan->steps[i];
-    const bool dump = step.kind == "dump_member";
-    if ((!dump && step.kind != "take_escrow") || !state->steps[i].result) continue;
+    const bool dump = repair::is<repair::kind::DumpMember>(step);
+    if ((!dump && !repair::is<repair::kind::TakeEscrow>(step)) || !state->steps[i].result) continue;
     const std::string snapshot = (*state->steps[i].result)["snapshot"].text();
     if (snapshot.empty()) continue;
     kept.push_back({step.member, dump ? "diverged" : "escrow", snapshot,

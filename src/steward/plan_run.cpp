@@ -8,6 +8,7 @@
 #include "operation/accept.h"
 #include "operation/journal.h"
 #include "repair/last_look.h"
+#include "repair/step_kinds.h"
 #include "steward/execution.h"
 
 namespace holdfast::steward {
@@ -19,7 +20,8 @@ void warn_of_donors_not_compared(PlanRun& run) {
   const auto& cluster = run.before.cluster;
   std::set<std::string> donors;
   for (const auto& step : run.plan->steps)
-    if (step.kind == "make_side_copy") donors.insert(step.arguments["donor"].text());
+    if (repair::is<repair::kind::MakeSideCopy>(step))
+      donors.insert(repair::takes<repair::kind::MakeSideCopy>(step).donor);
   for (const auto& donor : donors)
     if (!cluster.compared || !cluster.compared->covers(donor))
       run.warnings.push_back(
