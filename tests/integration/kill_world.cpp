@@ -9,9 +9,9 @@
 #include <filesystem>
 
 #include "agent/client.h"
-#include "agent/config.h"
 #include "operation/file_store.h"
 #include "sys/any_process.h"
+#include "sys/net_namespace.h"
 #include "tests/support/member_sql.h"
 
 namespace holdfast::test {
@@ -27,8 +27,11 @@ KillWorld::KillWorld(Engine engine, std::string cluster) : engine_(engine), clus
   repository = lab.state_dir() + "/repository";
 }
 
-void KillWorld::up() {
-  const auto up = lab.holdfast({"lab", "up", cluster_});
+void KillWorld::up(std::vector<std::string> how) {
+  // Connections that were cut come back when their senders try again, which they do less and less often.
+  if (!how.empty()) patience_ = seconds(150);
+  how.insert(how.begin(), {"lab", "up", cluster_});
+  const auto up = lab.holdfast(how);
   ASSERT_EQ(up.exit_code, 0) << up.err;
   const auto load = lab.holdfast({"lab", "load", "-c", cluster_, "--size", "2MB"});
   ASSERT_EQ(load.exit_code, 0) << load.err;
@@ -37,8 +40,24 @@ void KillWorld::up() {
   ASSERT_NO_FATAL_FAILURE(expect_healthy());
 }
 
+agent::MemberConfig KillWorld::config(int i) const {
+  auto config = agent::read_config(dir(i));
+  EXPECT_TRUE(config) << config.error().to_string();
+  return config ? std::move(*config) : agent::MemberConfig();
+}
+
+sql::Target KillWorld::by_socket(int i) const {
+  const auto c = config(i);
+  sql::Target target;
+  target.socket = c.server_socket();
+  target.port = c.port;
+  target.user = c.admin_user;
+  target.password = agent::read_password(c.admin_password_file).value_or(Secret());
+  return target;
+}
+
 std::string KillWorld::ask(int i, const std::string& statement, const std::string& database) {
-  sql::Target target = target_of(lab.member(name(i)));
+  sql::Target target = by_socket(i);
   target.database = database;
   return test::ask(engine_, target, statement);
 }
@@ -95,6 +114,13 @@ void KillWorld::crash_agent(int i) {
   }
   sys::Command command;
   command.argv = {holdfast_binary(), "agent", "--dir", dir(i)};
+  sys::Fd host;
+  if (const auto c = config(i); !c.net_namespace.empty()) {
+    auto opened = sys::open_net_namespace(c.net_namespace);
+    ASSERT_TRUE(opened) << opened.error().to_string();
+    host = std::move(*opened);
+    command.net_namespace = host.get();
+  }
   command.out = command.err = sys::Stdio::null();
   command.die_with_parent = SIGKILL;
   auto started = sys::spawn(command);
@@ -223,16 +249,22 @@ std::vector<std::string> KillWorld::plan_steps(const std::string& verb, const st
   return ids;
 }
 
-void KillWorld::expect_healthy(seconds limit) {
+void KillWorld::expect_verdict(int i, const std::string& wanted) {
+  std::string is;
+  (void)sys::wait_until([&] { return (is = verdict(i)) == wanted; }, Deadline::in(patience_));
+  EXPECT_EQ(is, wanted) << name(i);
+}
+
+void KillWorld::expect_healthy() {
   RunResult seen;
-  auto healthy = sys::wait_until([&] { return (seen = run("triage")).exit_code == 0; }, Deadline::in(limit));
+  auto healthy = sys::wait_until([&] { return (seen = run("triage")).exit_code == 0; }, Deadline::in(patience_));
   EXPECT_TRUE(healthy && *healthy) << data(seen)["sentence"].text() << codec::to_json(data(seen)["diagnoses"]);
 }
 
 void KillWorld::expect_equal(int i, int primary) {
   lab::Content is, wanted;
   auto content = [&](int member) {
-    auto content = lab::content_of(engine_, target_of(lab.member(name(member))));
+    auto content = lab::content_of(engine_, by_socket(member));
     return content ? std::move(*content) : lab::Content{{"error", content.error().to_string()}};
   };
   auto equal = sys::wait_until(
@@ -241,7 +273,7 @@ void KillWorld::expect_equal(int i, int primary) {
         is = content(i);
         return is == wanted;
       },
-      Deadline::in(seconds(30)));
+      Deadline::in(patience_));
   EXPECT_TRUE(equal && *equal) << name(i) << " differs from " << name(primary);
   EXPECT_GT(wanted.size(), 3u) << "of " << name(primary);
 }
