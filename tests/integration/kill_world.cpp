@@ -28,13 +28,15 @@ KillWorld::KillWorld(Engine engine, std::string cluster) : engine_(engine), clus
 }
 
 void KillWorld::up(std::vector<std::string> how) {
+  const bool on_hosts = !how.empty() && how[0] == "--hosts";
   // Connections that were cut come back when their senders try again, which they do less and less often.
-  if (!how.empty()) patience_ = seconds(150);
+  if (on_hosts) patience_ = seconds(150);
   how.insert(how.begin(), {"lab", "up", cluster_});
   const auto up = lab.holdfast(how);
   ASSERT_EQ(up.exit_code, 0) << up.err;
   const auto load = lab.holdfast({"lab", "load", "-c", cluster_, "--size", "2MB"});
   ASSERT_EQ(load.exit_code, 0) << load.err;
+  if (on_hosts) lab.hide_members(cluster_);
   const auto init = lab.holdfast({"repo", "init", "-r", repository});
   ASSERT_EQ(init.exit_code, 0) << init.err;
   ASSERT_NO_FATAL_FAILURE(expect_healthy());
@@ -165,9 +167,7 @@ sys::Process KillWorld::start_cut(const std::vector<std::string>& args, const Cu
   auto file = sys::open_file(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   EXPECT_TRUE(file);
   sys::Command command;
-  command.argv = {holdfast_binary()};
-  command.argv.insert(command.argv.end(), args.begin(), args.end());
-  command.argv.insert(command.argv.end(), {"--state-dir", lab.state_dir()});
+  command.argv = lab.command(args);
   command.env = {{"HOLDFAST_CONFIG", ""},
                  {"HOLDFAST_STATE_DIR", ""},
                  {"HOLDFAST_OUTPUT", ""},

@@ -152,6 +152,7 @@ bool Patient::prepare(int hosts) {
   if (!bring_up()) return false;
   const auto members = lab_.members();
   size_ = static_cast<int>(members.items().size());
+  if (hosts_ > 0) lab_.hide_members(cluster_);
   auto loaded = lab_.holdfast({"lab", "load", "-c", cluster_, "--size", "2MB"});
   EXPECT_EQ(loaded.exit_code, 0) << loaded.err;
   // One row through the writer makes its table.
