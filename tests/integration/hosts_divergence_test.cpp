@@ -28,10 +28,10 @@ class HostsWorld : public RepairWorld {
   std::string folder() const { return lab.state_dir() + "/mine"; }
   /// Exports, and gives what was said of member 1, which alone has something.
   Value exported() {
-    const auto run = run("triage", {"--export-divergence", folder()});
-    EXPECT_EQ(run.exit_code, 4) << run.out << run.err;
-    const Value members = data(run)["export"]["members"];
-    EXPECT_EQ(members.items().size(), 1u) << run.out << run.err;
+    const auto told = run("triage", {"--export-divergence", folder()});
+    EXPECT_EQ(told.exit_code, 4) << told.out << told.err;
+    const Value members = data(told)["export"]["members"];
+    EXPECT_EQ(members.items().size(), 1u) << told.out << told.err;
     if (members.items().empty()) return {};
     EXPECT_EQ(members.items()[0]["name"].text(), name(1));
     EXPECT_TRUE(members.items()[0]["notWritten"].is_null()) << codec::to_json(members);
