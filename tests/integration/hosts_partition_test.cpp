@@ -194,8 +194,7 @@ void Partition::expect_no_false_verdict(const Wire& wire) {
 std::vector<std::string> Partition::states() {
   const Value list = KillWorld::data(world_.lab.holdfast({"operations", "list", "-o", "json"}))["operations"];
   std::vector<std::string> states;
-  for (size_t i = 0; i + operations_before_ < list.items().size(); ++i)
-    states.push_back(list.items()[i]["state"].text());
+  for (size_t i = operations_before_; i < list.items().size(); ++i) states.push_back(list.items()[i]["state"].text());
   return states;
 }
 
