@@ -120,7 +120,7 @@ TEST_P(HostsNetwork, SlowHostsAreNotTakenForBrokenOnes) {
   KillWorld world(GetParam().engine, GetParam().cluster);
   const bool galera = world.engine() == Engine::galera;
   ASSERT_NO_FATAL_FAILURE(world.up({"--hosts", "3"}));
-  const auto took = [begun = std::chrono::steady_clock::now()]() mutable {
+  auto took = [begun = std::chrono::steady_clock::now()]() mutable {
     const auto now = std::chrono::steady_clock::now();
     const double passed = std::chrono::duration<double>(now - begun).count();
     begun = now;
