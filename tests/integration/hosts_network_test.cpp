@@ -106,11 +106,12 @@ TEST_P(HostsNetwork, ACopyEndsWhenItsDonorIsCutOff) {
   fmt::print("{}: the copy ended {:.0f} s after its donor was cut off\n", world.cluster(),
              std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
   EXPECT_EQ(ended->code, 8) << text_of(log);
-  world.expect_nothing_left();
+  world.expect_nothing_left("donor-undo.");
   lost.heal();
   const auto done = world.run("repair", {"-i", "1"});
   EXPECT_EQ(done.exit_code, 0) << done.out << done.err;
   world.expect_healthy();
+  world.expect_nothing_left();
   for (const int i : {1, 2}) world.expect_equal(i);
 }
 

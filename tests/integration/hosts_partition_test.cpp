@@ -285,7 +285,7 @@ void Partition::end_at(const Point& point, std::string& how) {
     what_.as_before("");
   for (int i = 1; i < members_; ++i)
     if (done || (i != what_.victim && world_.engine() != Engine::galera)) world_.expect_equal(i);
-  world_.expect_nothing_left();
+  world_.expect_nothing_left(done ? "-" : "donor-undo.");
   expect_one_writer();
   if (testing::Test::HasFailure()) fmt::print("{}\n", said);
 }
