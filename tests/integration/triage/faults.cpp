@@ -401,7 +401,7 @@ void run_faults_on(const std::string& cluster, std::vector<Fault> faults) {
   const char* hosts = std::getenv("HOLDFAST_HOSTS");
   if (hosts) {
     HOLDFAST_NEED("root", lab::can_have_hosts(), "network namespaces need root, and a container that allows them");
-    std::erase_if(faults, &Fault::one_machine);
+    std::erase_if(faults, [](const Fault& fault) { return fault.one_machine; });
     HOLDFAST_NEED("fault", !faults.empty(), "all of these are about one machine");
   }
   ASSERT_FALSE(faults.empty());
