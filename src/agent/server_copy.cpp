@@ -217,7 +217,7 @@ void Server::settle_with_donors(const std::stop_token& stop) {
   if (!lock) return;
   auto undone = undo_donor_changes(config, Deadline::in(seconds(5)), stop);
   if (undone)
-    log(LogLevel::info, "{}: what its last copy left on a donor is taken back", config.member);
+    log(LogLevel::info, "{}: what its last copy had changed on a donor is undone", config.member);
   else
     log(LogLevel::warn, "{}: {}", config.member, undone.error().to_string());
 }

@@ -108,7 +108,7 @@ TEST_P(HostsNetwork, ACopyEndsWhenItsDonorIsCutOff) {
   EXPECT_EQ(ended->code, 8) << text_of(log);
   world.expect_nothing_left("donor-undo.");
   lost.heal();
-  // What the copy had changed on its donor is taken back without anybody's asking.
+  // What the copy had changed on its donor is undone without anybody's asking.
   const auto settled = sys::wait_until([&] { return world.leftovers(1).empty(); }, Deadline::in(seconds(90)));
   EXPECT_TRUE(settled && *settled) << *world.leftovers(1).begin();
   const auto done = world.run("repair", {"-i", "1"});
