@@ -22,7 +22,9 @@ namespace {
 
 /// What a node says of itself.
 struct Node {
-  std::string name, status, state, uuid;
+  std::string name;       ///< of the member
+  std::string node_name;  ///< what other nodes call it
+  std::string status, state, uuid;
   int64_t last_committed = -1, cached_downto = -1;
   bool in_primary() const { return status == "Primary"; }
   bool synced() const { return in_primary() && state == "Synced"; }
@@ -51,12 +53,14 @@ class GaleraStep : public MemberStep {
   static Result<Node> node_of(const engine::MemberControl& control, Deadline deadline, std::stop_token stop = {}) {
     auto connection = TRY(sql::MariadbConnection::connect(control.setup().socket, deadline, stop));
     auto rows = TRY(connection.query("SHOW GLOBAL STATUS LIKE 'wsrep%'", deadline, stop));
+    const auto called = TRY(connection.query("SHOW GLOBAL VARIABLES LIKE 'wsrep_node_name'", deadline, stop));
     std::map<std::string, std::string> said;
     for (const auto& row : rows.rows) said[row.at(0).value_or("")] = row.at(1).value_or("");
     auto number = [&](const char* name) {
       return said[name].empty() ? -1 : std::strtoll(said[name].c_str(), nullptr, 10);
     };
     return Node{.name = control.setup().name,
+                .node_name = called.text("Value"),
                 .status = said["wsrep_cluster_status"],
                 .state = said["wsrep_local_state_comment"],
                 .uuid = said["wsrep_cluster_state_uuid"],
@@ -160,8 +164,8 @@ class JoinComponent : public GaleraStep {
                   again);
     std::vector<std::string> donors, all;
     for (const auto& node : nodes) {
-      all.push_back(node.name);
-      if (node.can_continue(position.seqno)) donors.push_back(node.name);
+      all.push_back(node.node_name);
+      if (node.can_continue(position.seqno)) donors.push_back(node.node_name);
     }
     if (!donors.empty()) return donors;
     // All it holds is in the component, so nothing is lost by it; but the donor's data is copied whole.
