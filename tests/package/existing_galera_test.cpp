@@ -374,5 +374,45 @@ TEST_F(ExistingGalera, AreTheFirstOfAComponentOnlyWhenABootstrapSaysSo) {
   ok("kill $(cat /run/mysqld/c.pid); while [ -e /run/mysqld/c.pid ]; do sleep 0.1; done");
 }
 
+/// The first of a new component has lost its cache of write sets: the others need its whole state.
+TEST_F(ExistingGalera, TakeAWholeStateByTheirOwnTransferOrSayWhatKeepsThemFromIt) {
+  boot("mariabackup", "");
+  if (!machine_ || HasFailure()) return;
+  const auto said_at_adopt = [&] { return ok(adopt_command(0) + " --dry-run"); };
+  EXPECT_EQ(said_at_adopt().find("wsrep_sst_auth"), std::string::npos) << said_at_adopt();
+  adopt_all();
+  is_healthy("adopted");
+  const auto only_the_first_has_all = [&] {
+    stop(2);
+    write_rows(0);
+    stop(1);
+    write_rows(0);
+    stop(0);
+    ok(fmt::format("rm {}/galera.cache", kData[0]));
+  };
+  only_the_first_has_all();
+  const std::string moment = now();
+  succeeds("without a cache", "bootstrap");
+  is_healthy("transferred");
+  for (const int n : {1, 2}) EXPECT_GE(said_since(n, moment, "Moving the backup to"), 1) << logs();
+  is_one_component();
+  same_rows();
+
+  if (HasFailure()) return;
+  sql(0, "DROP USER mysql@localhost");
+  EXPECT_NE(said_at_adopt().find("wsrep_sst_auth"), std::string::npos) << said_at_adopt();
+  only_the_first_has_all();
+  const std::string files = ok(fmt::format("find {} -type f ! -name grastate.dat | xargs sha256sum", kData[1]));
+  const RunResult done = holdfast("bootstrap -o json");
+  EXPECT_NE(done.out.find("repair.no_state_transfer"), std::string::npos) << done.exit_code << '\n' << done.out;
+  EXPECT_EQ(ok(fmt::format("find {} -type f ! -name grastate.dat | xargs sha256sum", kData[1])), files)
+      << "a transfer into it was begun";
+  // The agents copy with an account of their own.
+  succeeds("no transfer", "repair");
+  is_healthy("copied");
+  is_one_component();
+  same_rows();
+}
+
 }  // namespace
 }  // namespace holdfast::test
