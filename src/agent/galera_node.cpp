@@ -1,7 +1,6 @@
 #include "agent/galera_node.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <pwd.h>
 #include <unistd.h>
 
