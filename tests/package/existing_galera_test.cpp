@@ -48,6 +48,7 @@ printf 'wsrep_provider_options="gmcast.listen_addr=tcp://127.0.0.1:%s7;ist.recv_
 { node "" a 456 3306; node .b b 457 3307; node .c c 458 3308; } >/etc/mysql/mariadb.conf.d/70-nodes.cnf
 install -d -o mysql -g mysql /var/lib/mysql-b /var/lib/mysql-c
 [ -d /var/lib/mysql/mysql ] || mariadb-install-db --user=mysql --datadir=/var/lib/mysql >/dev/null
+systemctl stop mariadb.socket mariadb-extra.socket  # galera_recovery takes the same port
 galera_new_cluster || exit 1
 mariadb -e "CREATE USER keeper@'%' IDENTIFIED BY 'Keeper-1'; GRANT ALL ON *.* TO keeper@'%' WITH GRANT OPTION;
   CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY AUTO_INCREMENT, t TIMESTAMP) ENGINE=InnoDB" || exit 1
@@ -70,7 +71,9 @@ class ExistingGalera : public testing::Test {
                   machine_->seen_from_here("/lib/systemd/system/holdfast-agent@.service"),
                   fs::copy_options::overwrite_existing);
     ok("systemctl daemon-reload");
-    ok(fmt::format("SST_METHOD={}\nSST_AUTH={}\n{}", sst_method, sst_auth, kSetUp), seconds(200));
+    const RunResult made =
+        machine_->run(fmt::format("SST_METHOD={}\nSST_AUTH={}\n{}", sst_method, sst_auth, kSetUp), seconds(200));
+    ASSERT_EQ(made.exit_code, 0) << made.out << made.err << logs();
     describe();
   }
 
