@@ -132,6 +132,9 @@ class Server {
   /// the first of a new component.
   Result<std::vector<std::string>> words_for_start(const MemberConfig& config, const LaunchOptions& options,
                                                    Deadline deadline, const std::stop_token& stop);
+  /// One that its unit has started without our word (its agent was killed in between) waits for a component, and where
+  /// it remembers one it does so for ever: it is stopped. It holds no lock yet; the first of a component soon does.
+  Status give_up_joining(const MemberConfig& config, Deadline deadline, const std::stop_token& stop);
   Status stop_by_unit(const MemberConfig& config, StopMode mode, Deadline deadline, const std::stop_token& stop);
   /// Waits for a server that its unit starts without us (at boot, after a crash, by hand), and makes it ours; its
   /// pidfd, or none on `stop`.

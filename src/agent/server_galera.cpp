@@ -69,6 +69,13 @@ Result<std::vector<std::string>> Server::words_for_start(const MemberConfig& con
   return words;
 }
 
+Status Server::give_up_joining(const MemberConfig& config, Deadline deadline, const std::stop_token& stop) {
+  const auto comes = [&] { return state() != ServerState::starting || find_running(config).has_value(); };
+  if (TRY(sys::wait_until(comes, deadline.at_most(std::chrono::seconds(10)), stop))) return {};
+  // In that state it hears no signal but the one that cannot be refused, and has opened no table.
+  return stop_locked(StopMode::fast, deadline.at_most(std::chrono::seconds(10)), stop);
+}
+
 namespace {
 
 /// Which files InnoDB's position is in, and whether anything wrote to them: any start of a server does. "" when one is

@@ -193,8 +193,7 @@ class JoinComponent : public GaleraStep {
       return fail(ErrorClass::refused, "repair.no_state_transfer",
                   fmt::format("{} needs the whole state of another node, and {} cannot give it: {}", name,
                               nodes[0].name, nodes[0].no_state),
-                  fmt::format("set wsrep_sst_auth=USER:PASSWORD on the nodes; or rebuild {}: holdfast repair -c {}",
-                              name, members_->cluster.full_name()));
+                  "SET GLOBAL wsrep_sst_auth = 'USER:PASSWORD' on the nodes, and in their configuration");
     }
     return fail(ErrorClass::refused, "repair.no_ist",
                 fmt::format("no member's write-set cache reaches back to {}, the position of {}", position.seqno, name),

@@ -351,7 +351,6 @@ TEST_F(ExistingGalera, AreTheFirstOfAComponentOnlyWhenABootstrapSaysSo) {
   }
   ok("n=0; while pgrep -f '^holdfast operations' >/dev/null; do n=$((n + 1)); [ $n -lt 200 ] || exit 1; sleep 1; done",
      seconds(250));
-  stop(0);
   if (HasFailure()) return;
   const RunResult resumed = machine_->run(resume, seconds(300));
   EXPECT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err << logs();
@@ -412,13 +411,19 @@ TEST_F(ExistingGalera, TakeAWholeStateByTheirOwnTransferOrSayWhatKeepsThemFromIt
   EXPECT_NE(said_at_adopt().find("wsrep_sst_auth"), std::string::npos) << said_at_adopt();
   only_the_first_has_all();
   const std::string files = ok(fmt::format("find {} -type f ! -name grastate.dat | xargs sha256sum", kData[1]));
-  const RunResult done = holdfast("bootstrap -o json");
-  EXPECT_NE(done.out.find("repair.no_state_transfer"), std::string::npos) << done.exit_code << '\n' << done.out;
+  const RunResult done = holdfast("bootstrap");
+  EXPECT_EQ(done.exit_code, 9) << done.out << done.err;
+  EXPECT_NE(done.err.find("wsrep_sst_method is mariabackup and wsrep_sst_auth is empty"), std::string::npos)
+      << done.err;
+  const std::string shown = ok("holdfast operations show latest -o json");
+  EXPECT_NE(shown.find("repair.no_state_transfer"), std::string::npos) << shown;
   EXPECT_EQ(ok(fmt::format("find {} -type f ! -name grastate.dat | xargs sha256sum", kData[1])), files)
       << "a transfer into it was begun";
-  // The agents copy with an account of their own.
-  succeeds("no transfer", "repair");
-  is_healthy("copied");
+  sql(0, "SET GLOBAL wsrep_sst_auth = 'keeper:Keeper-1'");
+  const RunResult resumed =
+      machine_->run("holdfast operations resume latest --config /etc/holdfast/orders.yaml", seconds(300));
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err << logs();
+  is_healthy("transferred with an account");
   is_one_component();
   same_rows();
 }
