@@ -26,7 +26,8 @@ codec::Value existing_value(const std::optional<Existing>& e) {
                                {"dropIn", e->drop_in},
                                {"arguments", codec::Value::list_of(e->arguments)},
                                {"elsewhere", codec::Value::list_of(e->elsewhere)},
-                               {"besideIsServers", e->beside_is_servers}});
+                               {"besideIsServers", e->beside_is_servers},
+                               {"findsPosition", e->finds_position}});
 }
 
 std::optional<Existing> existing_from(const codec::Value& v) {
@@ -43,6 +44,7 @@ std::optional<Existing> existing_from(const codec::Value& v) {
   for (const auto& one : v["groups"].items()) e.groups.push_back(static_cast<gid_t>(one.integer()));
   for (const auto& one : v["elsewhere"].items()) e.elsewhere.push_back(one.text());
   e.beside_is_servers = v["besideIsServers"].boolean();
+  e.finds_position = v["findsPosition"].boolean();
   return e;
 }
 

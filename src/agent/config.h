@@ -57,6 +57,7 @@ struct Existing {
   std::vector<gid_t> groups;           ///< that it runs with beside its own (ssl-cert)
   std::vector<std::string> elsewhere;  ///< settings that put parts of its data outside of data_dir
   bool beside_is_servers = false;      ///< the directory above data_dir belongs to the server's user
+  bool finds_position = false;         ///< Galera: its unit tells it where it stands (galera_recovery)
 };
 
 struct MemberConfig {

@@ -160,7 +160,10 @@ Result<Value> copy_mariadb(const CopyJob& job) {
   job.progress.step("prepare");
   TRY_VOID(prepare(job));
   Value result = Value::object({{"method", "mariadb-backup"}});
-  const std::string log_position = TRY(info_file(c, {"mariadb_backup_binlog_info", "xtrabackup_binlog_info"}));
+  auto noted = info_file(c, {"mariadb_backup_binlog_info", "xtrabackup_binlog_info"});
+  // A node needs no binary log, and without one there is no such note.
+  if (!noted && c.engine != Engine::galera) return fail(std::move(noted).error());
+  const std::string log_position = noted.value_or("");
   std::string gtid = log_position.substr(std::min(log_position.size(), log_position.rfind('\t') + 1));
   std::erase_if(gtid, [](char ch) { return ch == '\n'; });
   const GtidVector at = TRY(GtidVector::parse(gtid).context("the position of the copy"));

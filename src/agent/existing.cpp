@@ -236,6 +236,7 @@ std::vector<FoundServer> find_servers(Engine engine, const std::vector<std::stri
       ++first;
     }
     for (size_t i = first; i < argv.size(); ++i) server.arguments.push_back(argv[i]);
+    if (is_position_recovery(server.arguments)) continue;  // it ends by itself, and its unit starts the server then
     if (const auto socket = listens.find(pid); socket != listens.end()) server.socket = socket->second;
     for (const auto& entry : proc_list(fmt::format("/proc/{}/environ", pid)))
       server.has_agent = server.has_agent || entry.starts_with(fmt::format("{}=", kServerMark));
@@ -285,17 +286,16 @@ std::string include_directory(const std::vector<std::string>& arguments, const s
 
 std::string drop_in_text(const MemberConfig& config) {
   return fmt::format(
-      "# Whether {} starts read-only: of its Holdfast agent. `holdfast agent release` removes this file.\n"
+      "# {} {}: of its Holdfast agent. `holdfast agent release` removes this file.\n"
       "!include {}\n",
-      config.member, detail::role_file(config));
+      config.engine == Engine::galera ? "What holds for one start of" : "How each start is made of", config.member,
+      detail::role_file(config));
 }
 
 Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, std::stop_token stop) {
   const Engine engine = request.like.engine;
-  if (engine == Engine::galera)
-    return fail(ErrorClass::usage, "adopt.engine", "a Galera node cannot be had by an agent yet",
-                "triage, get status, and backup work on it by SQL, without an agent");
-  Adoption adoption{.server = TRY(one_server(request)), .config = request.like, .drop_in = {}, .remarks = {}};
+  Adoption adoption{
+      .server = TRY(one_server(request)), .config = request.like, .drop_in = {}, .remarks = {}, .node = {}};
   const FoundServer& server = adoption.server;
   MemberConfig& c = adoption.config;
   c.uid = server.uid;
@@ -307,7 +307,8 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
   e.socket = server.socket;
   e.unit = server.unit;
   e.triggers = server.triggers;
-  e.arguments = server.arguments;
+  e.arguments = lasting_arguments(server.arguments);
+  e.finds_position = is_told_its_position(server.arguments);
   e.groups = server.groups;
   if (e.socket.empty() && engine != Engine::postgres)
     // The service manager has opened it: then the kernel names that, and the server has to say whose it is.
@@ -326,10 +327,21 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
     c.port = static_cast<int>(std::strtol(e.socket.substr(e.socket.rfind('.') + 1).c_str(), nullptr, 10));
   const Said said = TRY(engine == Engine::postgres ? ask_postgres(c, deadline, stop) : ask_mysql(c, deadline, stop));
   const Settings& settings = said.settings;
+  if (engine == Engine::galera) {
+    adoption.node = TRY(read_node(settings, has_own_account(c, deadline, stop)));
+    adoption.remarks = adoption.node.remarks;
+    if (!e.unit.empty()) TRY_VOID(check_node_unit(e.unit, TRY(unit_start(e.unit, deadline, stop))));
+  } else if (value_of(settings, "wsrep_on") == "ON") {
+    return fail(ErrorClass::refused, "adopt.engine",
+                fmt::format("the server on {} is a node of the Galera cluster {}", e.data_dir,
+                            value_of(settings, "wsrep_cluster_name")),
+                "--engine galera");
+  }
   // One that has no source and is closed is not made to accept writes by an agent.
-  const bool closed = engine != Engine::postgres && value_of(settings, "read_only") != "OFF" &&
+  const bool is_node = engine == Engine::galera;
+  const bool closed = engine != Engine::postgres && !is_node && value_of(settings, "read_only") != "OFF" &&
                       !value_of(settings, "read_only").empty();
-  c.role = said.follows || closed ? Role::replica : Role::primary;
+  c.role = (said.follows && !is_node) || closed ? Role::replica : Role::primary;
   if (closed && !said.follows)
     adoption.remarks.emplace_back(
         "it has no source and is read-only: it stays so at each start, until a repair makes it the primary");
@@ -372,7 +384,7 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
     adoption.remarks.push_back(fmt::format("it cannot be rebuilt or restored in place: {}", part));
   if (e.unit.empty())
     adoption.remarks.emplace_back("no unit of systemd has started it: from its next start on the agent does");
-  remark_on_role(said, adoption);
+  if (!is_node) remark_on_role(said, adoption);
   if (engine != Engine::postgres) {
     const std::string folder = include_directory(e.arguments);
     if (folder.empty())
@@ -388,7 +400,7 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
           "no other member can be copied from it: that takes an account with a password "
           "(--admin-user, --admin-password-file)");
   }
-  if (c.replication_user.empty() && !c.peers.empty())
+  if (c.replication_user.empty() && !c.peers.empty() && !is_node)
     adoption.remarks.emplace_back(
         "it can be pointed at another source only with an account to replicate (--replication-user, "
         "--replication-password-file)");
@@ -448,6 +460,7 @@ Status release(const MemberConfig& config) {
   for (const char* name : {"/etc", "/tmp", "/log", "/tablespaces"}) (void)sys::remove_tree(config.dir + name);
   fs::remove(config.socket_dir, error);
   fs::remove(config.agent_socket(), error);
+  fs::remove(start_file(config), error);
   fs::remove(config.dir, error);  // stays where something else is in it
   return {};
 }

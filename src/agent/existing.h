@@ -2,7 +2,8 @@
 //
 //   <dir>/agent.json     what the agent knows of it          <dir>/etc/role.cnf   how it starts (MariaDB, MySQL)
 //   <its configuration>/zz-holdfast-<member>.cnf             includes that file: all that is changed outside of <dir>
-// Of PostgreSQL nothing outside the data directory is changed.
+// Of PostgreSQL nothing outside the data directory is changed. A Galera node's file includes what holds for one start
+// (agent/galera_node.h).
 #pragma once
 
 #include <sys/types.h>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "agent/config.h"
+#include "agent/galera_node.h"
 #include "base/deadline.h"
 #include "base/result.h"
 
@@ -47,11 +49,12 @@ struct Adoption {
   MemberConfig config;
   std::string drop_in;               ///< the text of config.existing->drop_in
   std::vector<std::string> remarks;  ///< sentences: what will not be possible, and why
+  GaleraNode node;                   ///< of a Galera node
 };
 
 /// Finds the server and says how it would be had; changes nothing. Errors (refused or usage, with a hint):
 /// "adopt.no_server", "adopt.several_servers", "adopt.has_agent", "adopt.engine", "adopt.configuration" (it reads no
-/// directory of configuration files, or says that its data is elsewhere), and those of a connection.
+/// directory of configuration files, or says that its data is elsewhere), those of read_node() and of a connection.
 Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, std::stop_token stop);
 /// Writes the member's directory and the drop-in. Done twice it is the same.
 Status carry_out(const Adoption& adoption);

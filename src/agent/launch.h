@@ -64,11 +64,11 @@ Result<sys::Command> launch_postgres(const MemberConfig& config, const LaunchOpt
 /// One that was there before its agent, started by the agent: isolated, or on its side directory.
 Result<sys::Command> launch_existing(const MemberConfig& config, const LaunchOptions& options);
 /// Puts where the server's own start finds it which role it has, and what else the agent has to say: `extra` holds for
-/// the next start (MariaDB, MySQL: until this is written again).
+/// the next start (MariaDB, MySQL, Galera: until this is written again).
 Status tell_existing(const MemberConfig& config, const std::vector<std::string>& extra);
 /// MySQL: the clone plug-in of this server, or "": beside a server of tools/peers, or where packages put it.
 std::string clone_library(const MemberConfig& config);
-/// MariaDB, MySQL: the file that says it.
+/// MariaDB, MySQL, Galera: the file that says it.
 std::string role_file(const MemberConfig& config);
 /// MariaDB, MySQL: ".second" of the instance that reads the groups [mysqld.second]; "" for the plain one.
 std::string group_suffix(const Existing& existing);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "agent/galera_node.h"
 #include "agent/launch.h"
 #include "engine/private_files.h"
 #include "engine/programs.h"
@@ -32,10 +33,8 @@ std::string mysql_role_text(const MemberConfig& c, const std::vector<std::string
   std::string text =
       fmt::format("# Of the Holdfast agent of {}: how this member starts. Written at each start.\n[mysqld{}]\n",
                   c.member, detail::group_suffix(*c.existing));
-  if (c.engine != Engine::galera) {
-    text += c.role == Role::replica ? "read-only=ON\n" : "read-only=OFF\n";
-    if (c.engine == Engine::mysql) text += c.role == Role::replica ? "super-read-only=ON\n" : "super-read-only=OFF\n";
-  }
+  text += c.role == Role::replica ? "read-only=ON\n" : "read-only=OFF\n";
+  if (c.engine == Engine::mysql) text += c.role == Role::replica ? "super-read-only=ON\n" : "super-read-only=OFF\n";
   // The role must be chosen before the server starts: as SLAVE it cuts its own unacknowledged tail.
   if (c.engine == Engine::mariadb && c.replication == ReplicationMode::semi_sync && c.role == Role::replica)
     text += "init-rpl-role=SLAVE\n";
@@ -56,6 +55,7 @@ Result<sys::Command> launch_mysql_family(const MemberConfig& c, const LaunchOpti
     if (mysql) argv.push_back(replica ? "--super-read-only=ON" : "--super-read-only=OFF");
     if (!mysql && replica && c.replication == ReplicationMode::semi_sync) argv.push_back("--init-rpl-role=SLAVE");
   }
+  if (options.mode == StartMode::normal && options.new_cluster) argv.emplace_back("--wsrep-new-cluster");
   if (options.mode == StartMode::isolated) {
     argv.insert(argv.end(), {"--skip-networking", mysql ? "--skip-replica-start" : "--skip-slave-start",
                              "--event-scheduler=OFF", "--read-only=OFF"});
@@ -204,12 +204,13 @@ std::string group_suffix(const Existing& existing) {
 }
 
 std::string role_file(const MemberConfig& c) {
-  return c.dir + "/etc/role.cnf";
+  return c.engine == Engine::galera ? start_file(c) : c.dir + "/etc/role.cnf";
 }
 
 Status tell_existing(const MemberConfig& c, const std::vector<std::string>& extra) {
   if (c.engine == Engine::postgres) return tell_postgres(c, extra);
   if (c.existing->drop_in.empty()) return {};
+  if (c.engine == Engine::galera) return tell_node(c, extra);
   // For everybody to read: each client of the machine reads all of the server's configuration, and fails where it
   // cannot.
   TRY_VOID(sys::make_directories(c.etc_dir(), 0755));

@@ -15,7 +15,9 @@
 
 #include "agent/data_dir.h"
 #include "agent/dir_users.h"
+#include "agent/galera_node.h"
 #include "agent/proc.h"
+#include "agent/unit.h"
 #include "sys/any_process.h"
 
 namespace holdfast::agent {
@@ -99,7 +101,7 @@ class Candidate {
     if (!is_server_program(config.engine, pid) || !runs_as(pid, config.uid)) return;
     server_.argv = proc_list(fmt::format("/proc/{}/cmdline", pid));
     named_ = names_directory(config, server_.argv, server_.side);
-    if (named_ == Named::elsewhere) return;
+    if (named_ == Named::elsewhere || is_position_recovery(server_.argv)) return;
     for (auto& entry : proc_list(fmt::format("/proc/{}/environ", pid)))
       if (const size_t at = entry.find('='); at != std::string::npos)
         server_.env.emplace_back(entry.substr(0, at), entry.substr(at + 1));
@@ -107,6 +109,10 @@ class Candidate {
     fits_ = sys::process_start_time(pid) == began;
   }
 
+  /// Of the member's unit, and what that has started first: the leader of its session.
+  bool is_main_of_unit() const {
+    return fits_ && !marked_ && group_of(server_.pid) == server_.pid && unit_of(server_.pid) == config_.existing->unit;
+  }
   /// Marked as this member's, and its arguments say so too: what a server forks has them overwritten.
   bool is_marked() const { return fits_ && marked_ && named_ == Named::here; }
   bool can_be_it() const { return fits_; }
@@ -215,6 +221,19 @@ std::optional<RunningServer> find_running(const MemberConfig& config, std::strin
     return not_proven(fmt::format("processes {} and {} could both be its server", found.begin()->first,
                                   std::next(found.begin())->first));
   return found.begin()->second.take();
+}
+
+std::optional<RunningServer> find_joining(const MemberConfig& config) {
+  if (config.engine != Engine::galera || !config.is_by_unit()) return std::nullopt;
+  std::optional<Candidate> found;
+  for (const pid_t pid : all_processes()) {
+    if (!is_server_program(config.engine, pid)) continue;
+    Candidate candidate(config, pid);
+    if (!candidate.is_main_of_unit()) continue;
+    if (found) return std::nullopt;
+    found.emplace(std::move(candidate));
+  }
+  return found ? std::optional(found->take()) : std::nullopt;
 }
 
 Status note_stopping(const MemberConfig& config, pid_t pid) {

@@ -41,6 +41,10 @@ struct RunningServer {
 /// found. Needs root, or the server's user. Takes some milliseconds.
 std::optional<RunningServer> find_running(const MemberConfig& config, std::string* why = nullptr);
 
+/// Galera: the main process of the member's unit that holds no lock yet, because the state of another node is coming
+/// into its data directory. Nothing while it only looks for its position.
+std::optional<RunningServer> find_joining(const MemberConfig& config);
+
 /// All processes of this machine that can be seen.
 std::vector<pid_t> all_processes();
 /// Whether a process executes a server of this engine, by the name of its program: a package that was upgraded under it

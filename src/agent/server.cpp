@@ -211,6 +211,7 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
   if (options.side) config.data_name = kSideName;
   const bool by_unit = config.is_by_unit() && options.mode == StartMode::normal && !options.side;
   config.apart = config.existing && !by_unit;
+  if (by_unit && options.new_cluster) TRY_VOID(give_up_joining(config, deadline, stop));
   TRY_VOID(settle(deadline, stop));
   if (TRY(still_runs(config, deadline, stop))) {
     MutexLock lock(mutex_);

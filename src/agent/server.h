@@ -131,6 +131,13 @@ class Server {
   /// Of a server whose unit starts it (server_unit.cpp).
   Status start_by_unit(const MemberConfig& config, const LaunchOptions& options, Deadline deadline,
                        const std::stop_token& stop);
+  /// What holds for that start. Galera: where it stands, where its unit does not find that out, and that it is to be
+  /// the first of a new component.
+  Result<std::vector<std::string>> words_for_start(const MemberConfig& config, const LaunchOptions& options,
+                                                   Deadline deadline, const std::stop_token& stop);
+  /// One that its unit has started without our word (its agent was killed in between) waits for a component, and where
+  /// it remembers one it does so for ever: it is stopped. It holds no lock yet; the first of a component soon does.
+  Status give_up_joining(const MemberConfig& config, Deadline deadline, const std::stop_token& stop);
   Status stop_by_unit(const MemberConfig& config, StopMode mode, Deadline deadline, const std::stop_token& stop);
   /// Waits for a server that its unit starts without us (at boot, after a crash, by hand), and makes it ours; its
   /// pidfd, or none on `stop`.

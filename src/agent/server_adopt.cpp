@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include "agent/galera_node.h"
 #include "agent/server.h"
 #include "agent/unit.h"
 #include "base/log.h"
@@ -11,6 +12,10 @@ namespace holdfast::agent {
 using std::chrono::seconds;
 
 bool Server::adopt() {
+  // What an agent that was killed has said for a start holds for no later one.
+  if (const MemberConfig config = this->config(); config.existing && config.engine == cluster::Engine::galera)
+    if (auto forgotten = tell_node(config, {}); !forgotten)
+      log(LogLevel::warn, "{}: {}", config.member, forgotten.error().to_string());
   const bool adopted = adopt_running();
   await_unit();
   return adopted;

@@ -54,6 +54,28 @@ Result<bool> Server::safe_to_bootstrap(std::optional<bool> set) {
   return *set;
 }
 
+Result<std::vector<std::string>> Server::words_for_start(const MemberConfig& config, const LaunchOptions& options,
+                                                         Deadline deadline, const std::stop_token& stop) {
+  std::vector<std::string> words = options.extra_args;
+  if (config.engine != cluster::Engine::galera) return words;
+  const auto saved = read_grastate(config);
+  // After a crash only InnoDB knows where it stands, and a node that is not told takes everything from another one.
+  // What Galera has thrown out stands nowhere.
+  if (!config.existing->finds_position && saved && !saved->zero_uuid())
+    words.push_back("--wsrep-start-position=" + TRY(galera_position_locked(config, deadline, stop)));
+  if (!options.new_cluster) return words;
+  words.emplace_back("--wsrep-new-cluster");
+  if (saved && saved->safe_to_bootstrap != true) TRY_VOID(allow_bootstrap(config, *saved));
+  return words;
+}
+
+Status Server::give_up_joining(const MemberConfig& config, Deadline deadline, const std::stop_token& stop) {
+  const auto comes = [&] { return state() != ServerState::starting || find_running(config).has_value(); };
+  if (TRY(sys::wait_until(comes, deadline.at_most(std::chrono::seconds(10)), stop))) return {};
+  // In that state it hears no signal but the one that cannot be refused, and has opened no table.
+  return stop_locked(StopMode::fast, deadline.at_most(std::chrono::seconds(10)), stop);
+}
+
 namespace {
 
 /// Which files InnoDB's position is in, and whether anything wrote to them: any start of a server does. "" when one is
@@ -79,7 +101,10 @@ Result<std::string> Server::recover_locked(const MemberConfig& config, Deadline 
   LaunchOptions options;
   const std::string log_file = config.dir + "/log/recover.log";
   options.extra_args = {"--wsrep-recover", "--log-error=" + log_file};
-  auto command = TRY(prepare_launch(config, options));
+  // Of an existing server, too: nothing of it is its unit's.
+  MemberConfig alone = config;
+  alone.apart = config.existing.has_value();
+  auto command = TRY(prepare_launch(alone, options));
   {
     const sys::ActAs as_server(server_identity(config));
     std::error_code ignored;

@@ -29,7 +29,8 @@ std::string end_of_log(const MemberConfig& config) {
 /// A unit's main process that is proven to be the member's server.
 std::optional<RunningServer> server_of_unit(const MemberConfig& config) {
   auto found = find_running(config);
-  if (!found || unit_of(found->pid) != config.existing->unit) return std::nullopt;
+  if (!found) return find_joining(config);
+  if (unit_of(found->pid) != config.existing->unit) return std::nullopt;
   return found;
 }
 
@@ -37,17 +38,20 @@ std::optional<RunningServer> server_of_unit(const MemberConfig& config) {
 class Forgetting {
  public:
   Forgetting(const MemberConfig& config, bool said) : config_(config), said_(said) {}
-  ~Forgetting() {
+  ~Forgetting() { now(); }
+  void now() {
     if (!said_ || config_.engine == cluster::Engine::postgres) return;
     auto forgotten = detail::tell_existing(config_, {});
-    if (!forgotten) log(LogLevel::warn, "{}: {}", config_.member, forgotten.error().to_string());
+    if (!forgotten) return log(LogLevel::warn, "{}: {}", config_.member, forgotten.error().to_string());
+    said_ = false;
   }
+  bool is_said() const { return said_; }
   Forgetting(const Forgetting&) = delete;
   Forgetting& operator=(const Forgetting&) = delete;
 
  private:
   const MemberConfig& config_;
-  const bool said_;
+  bool said_;
 };
 
 /// Its configuration may say otherwise behind our file, or have been kept from it (AppArmor, SELinux): a replica that
@@ -75,13 +79,12 @@ void close_replica(const MemberConfig& config, Deadline deadline, const std::sto
 Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& options, Deadline deadline,
                              const std::stop_token& stop) {
   const std::string& unit = config.existing->unit;
-  if (options.new_cluster)
-    return fail(ErrorClass::refused, "agent.unit",
-                fmt::format("{} starts {}, which cannot make it form a new cluster", unit, config.member),
-                "galera_new_cluster on its host");
-  TRY_VOID(detail::tell_existing(config, options.extra_args));
+  // One that its unit has begun to start by itself would not hear what is said now.
+  if (options.new_cluster) TRY_VOID(stop_by_unit(config, StopMode::fast, deadline, stop));
+  const auto words = TRY(words_for_start(config, options, deadline, stop));
+  TRY_VOID(detail::tell_existing(config, words));
   // What holds for one start is not to be there at the next.
-  const Forgetting for_one_start(config, !options.extra_args.empty());
+  Forgetting for_one_start(config, !words.empty());
   TRY_VOID(start_unit(unit, config.existing->triggers, deadline, stop));
   std::optional<RunningServer> found;
   UnitState state;
@@ -108,6 +111,9 @@ Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& op
   const auto ready = sys::wait_until(
       [&] {
         if (!found || pid() < 0) return true;
+        // It has its locks, so it has read its configuration: should it end now, its unit starts it again.
+        if (config.engine == cluster::Engine::galera && for_one_start.is_said() && find_running(config))
+          for_one_start.now();
         // One that refuses our login serves its clients.
         if (!takes_connections(config, Deadline::in(seconds(2)))) return false;
         MutexLock lock(mutex_);

@@ -67,6 +67,13 @@ Result<UnitState> unit_state(const std::string& unit, Deadline deadline, std::st
               "systemctl status " + unit);
 }
 
+Result<std::string> unit_start(const std::string& unit, Deadline deadline, std::stop_token stop) {
+  auto shown = TRY(run_tool({"systemctl", "show", "-p", "ExecStart,Environment", unit}, deadline, std::move(stop)));
+  if (shown.status.ok()) return std::move(shown.out);
+  return fail(ErrorClass::unavailable, "agent.unit", fmt::format("systemctl show {}: {}", unit, shown.err),
+              "systemctl status " + unit);
+}
+
 Status start_unit(const std::string& unit, const std::vector<std::string>& triggers, Deadline deadline,
                   std::stop_token stop) {
   // One that failed some times is not started again before its failures are forgotten.

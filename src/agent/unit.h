@@ -27,6 +27,8 @@ struct UnitState {
 
 /// "agent.unit" (unavailable) where systemd does not answer.
 Result<UnitState> unit_state(const std::string& unit, Deadline deadline, std::stop_token stop = {});
+/// How it starts its server, as `systemctl show` says it: ExecStart and Environment. "agent.unit" as above.
+Result<std::string> unit_start(const std::string& unit, Deadline deadline, std::stop_token stop = {});
 /// Asks for its start, or its stop; does not wait for it. "agent.unit" (failed) with what systemd says when it refuses.
 /// `triggers` with it, in the right order: a socket would start a stopped service again with the next client.
 Status start_unit(const std::string& unit, const std::vector<std::string>& triggers, Deadline deadline,

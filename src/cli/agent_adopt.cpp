@@ -88,7 +88,7 @@ Result<MemberConfig> described(Context& context) {
     return fail(ErrorClass::usage, "cli.missing_flag", "agent adopt: no engine and no cluster is named",
                 "-e ENGINE, or -c CLUSTER -i MEMBER --config FILE");
   c.engine = *engine;
-  c.replication = cluster::ReplicationMode::standalone;
+  c.replication = *engine == Engine::galera ? cluster::ReplicationMode::galera : cluster::ReplicationMode::standalone;
   c.member = sys::own_network().hostname;
   c.cluster = c.member;
   c.ns = options.text("namespace").empty() ? "default" : options.text("namespace");
@@ -133,7 +133,9 @@ Value adoption_value(const agent::Adoption& adoption) {
   return Value::object({{"member", c.member},
                         {"engine", cluster::engine_name(c.engine)},
                         {"pid", adoption.server.pid},
-                        {"role", c.role == agent::Role::replica ? "replica" : "primary"},
+                        {"role", c.engine == Engine::galera       ? "node"
+                                 : c.role == agent::Role::replica ? "replica"
+                                                                  : "primary"},
                         {"upstream", c.upstream},
                         {"dataDir", c.existing->data_dir},
                         {"socket", c.existing->socket},
@@ -143,7 +145,19 @@ Value adoption_value(const agent::Adoption& adoption) {
                         {"agentSocket", c.agent_socket()},
                         {"agentUnit", unit_name(c.member)},
                         {"dropIn", c.existing->drop_in},
+                        {"nodeName", adoption.node.name},
+                        {"clusterName", adoption.node.cluster},
+                        {"clusterAddress", adoption.node.address},
                         {"remarks", Value::list_of(adoption.remarks)}});
+}
+
+/// What it is to the others: "a replica of orders-1".
+std::string standing(const agent::Adoption& adoption) {
+  const MemberConfig& c = adoption.config;
+  if (c.engine == Engine::galera)
+    return fmt::format("node {} of {}, {}", adoption.node.name, adoption.node.cluster, adoption.node.address);
+  if (c.role == agent::Role::primary) return "a primary";
+  return c.upstream.empty() ? "a replica" : "a replica of " + c.upstream;
 }
 
 void show(Output& out, const agent::Adoption& adoption, bool dry) {
@@ -151,10 +165,7 @@ void show(Output& out, const agent::Adoption& adoption, bool dry) {
   const auto& e = *c.existing;
   out.line(fmt::format("found    process {}, {}, data in {}, port {}, socket {}", adoption.server.pid,
                        cluster::engine_name(c.engine), e.data_dir, c.port, e.socket));
-  out.line(fmt::format("         {}{}", e.unit.empty() ? "no unit" : "unit " + e.unit,
-                       c.role == agent::Role::primary ? "; a primary"
-                       : c.upstream.empty()           ? "; a replica"
-                                                      : "; a replica of " + c.upstream));
+  out.line(fmt::format("         {}; {}", e.unit.empty() ? "no unit" : "unit " + e.unit, standing(adoption)));
   out.line(fmt::format("{} {}/agent.json", dry ? "would write" : "wrote   ", c.dir));
   if (!e.drop_in.empty()) out.line(fmt::format("{} {}", dry ? "would write" : "wrote   ", e.drop_in));
   for (const auto& remark : adoption.remarks) out.line("note     " + remark);

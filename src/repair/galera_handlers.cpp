@@ -22,8 +22,11 @@ namespace {
 
 /// What a node says of itself.
 struct Node {
-  std::string name, status, state, uuid;
+  std::string name;       ///< of the member
+  std::string node_name;  ///< what other nodes call it
+  std::string status, state, uuid;
   int64_t last_committed = -1, cached_downto = -1;
+  std::string no_state;  ///< why it cannot give a joining node its whole state; "" = it can, for all that is known
   bool in_primary() const { return status == "Primary"; }
   bool synced() const { return in_primary() && state == "Synced"; }
   /// It can give what comes after `seqno` from its write-set cache.
@@ -51,17 +54,37 @@ class GaleraStep : public MemberStep {
   static Result<Node> node_of(const engine::MemberControl& control, Deadline deadline, std::stop_token stop = {}) {
     auto connection = TRY(sql::MariadbConnection::connect(control.setup().socket, deadline, stop));
     auto rows = TRY(connection.query("SHOW GLOBAL STATUS LIKE 'wsrep%'", deadline, stop));
+    const auto called = TRY(connection.query("SHOW GLOBAL VARIABLES LIKE 'wsrep_node_name'", deadline, stop));
+    std::string no_state = why_no_state(connection, deadline, stop);
     std::map<std::string, std::string> said;
     for (const auto& row : rows.rows) said[row.at(0).value_or("")] = row.at(1).value_or("");
     auto number = [&](const char* name) {
       return said[name].empty() ? -1 : std::strtoll(said[name].c_str(), nullptr, 10);
     };
     return Node{.name = control.setup().name,
+                .node_name = called.text("Value"),
                 .status = said["wsrep_cluster_status"],
                 .state = said["wsrep_local_state_comment"],
                 .uuid = said["wsrep_cluster_state_uuid"],
                 .last_committed = number("wsrep_last_committed"),
-                .cached_downto = number("wsrep_local_cached_downto")};
+                .cached_downto = number("wsrep_local_cached_downto"),
+                .no_state = std::move(no_state)};
+  }
+
+  /// A donor logs in to itself: by wsrep_sst_auth, with mariadb-backup also as the user it runs as.
+  static std::string why_no_state(sql::MariadbConnection& connection, Deadline deadline, const std::stop_token& stop) {
+    const auto set = connection.query("SHOW GLOBAL VARIABLES LIKE 'wsrep_sst%'", deadline, stop);
+    std::map<std::string, std::string> is;
+    if (set)
+      for (const auto& row : set->rows) is[row.at(0).value_or("")] = row.at(1).value_or("");
+    const std::string method = is["wsrep_sst_method"];
+    if (!is["wsrep_sst_auth"].empty() || (method != "mysqldump" && method != "mariabackup")) return {};
+    if (method == "mariabackup") {
+      const auto known =
+          connection.query("SELECT count(*) AS n FROM mysql.global_priv WHERE User = 'mysql'", deadline, stop);
+      if (!known || known->text("n") != "0") return {};
+    }
+    return fmt::format("wsrep_sst_method is {} and wsrep_sst_auth is empty", method);
   }
 
   /// The nodes other than this one that answer now.
@@ -160,12 +183,18 @@ class JoinComponent : public GaleraStep {
                   again);
     std::vector<std::string> donors, all;
     for (const auto& node : nodes) {
-      all.push_back(node.name);
-      if (node.can_continue(position.seqno)) donors.push_back(node.name);
+      if (node.no_state.empty()) all.push_back(node.node_name);
+      if (node.can_continue(position.seqno)) donors.push_back(node.node_name);
     }
     if (!donors.empty()) return donors;
     // All it holds is in the component, so nothing is lost by it; but the donor's data is copied whole.
-    if (takes<kind::JoinComponent>(scope.step()).whole) return all;
+    if (takes<kind::JoinComponent>(scope.step()).whole) {
+      if (!all.empty()) return all;
+      return fail(ErrorClass::refused, "repair.no_state_transfer",
+                  fmt::format("{} needs the whole state of another node, and {} cannot give it: {}", name,
+                              nodes[0].name, nodes[0].no_state),
+                  "SET GLOBAL wsrep_sst_auth = 'USER:PASSWORD' on the nodes, and in their configuration");
+    }
     return fail(ErrorClass::refused, "repair.no_ist",
                 fmt::format("no member's write-set cache reaches back to {}, the position of {}", position.seqno, name),
                 again + ": it has to be rebuilt");
