@@ -1,5 +1,5 @@
-// What a dump holds, read through once before a restore over SQL changes anything: its databases, the accounts and roles
-// they name, and that its end is there.
+// What a dump holds, read through once before a restore over SQL changes anything: its databases, the accounts and
+// roles they name, and that its end is there.
 #pragma once
 
 #include <atomic>
@@ -26,16 +26,16 @@ struct DumpedDatabase {
   std::set<std::string> owners;
   std::set<std::string> roles;  ///< PostgreSQL: others it names, in privileges and settings
   std::string owner;            ///< PostgreSQL: its own
-  /// PostgreSQL: statements about the database itself (comment, limits, privileges, settings), in their order. They name
-  /// it, so they wait until it has its name.
+  /// PostgreSQL: statements about the database itself (comment, limits, privileges, settings), in their order. They
+  /// name it, so they wait until it has its name.
   std::vector<std::string> properties;
 };
 
 struct DumpContent {
-  engine::DumpCounts counts;               ///< of the whole dump
-  std::vector<DumpedDatabase> databases;   ///< those of users, in the dump's order
-  std::map<std::string, bool> roles;       ///< PostgreSQL: of the source, and whether they may log in
-  std::set<std::string> of_server;         ///< with tables of users, and still the server's own: "postgres"
+  engine::DumpCounts counts;              ///< of the whole dump
+  std::vector<DumpedDatabase> databases;  ///< those of users, in the dump's order
+  std::map<std::string, bool> roles;      ///< PostgreSQL: of the source, and whether they may log in
+  std::set<std::string> of_server;        ///< with tables of users, and still the server's own: "postgres"
   const DumpedDatabase* find(std::string_view name) const;
 };
 

@@ -19,8 +19,8 @@ bool is_counted_object(std::string_view text) {
   constexpr std::string_view kCreate = "CREATE ";
   if (!text.starts_with(kCreate)) return false;
   text.remove_prefix(kCreate.size());
-  for (const std::string_view kind : {"VIEW ", "MATERIALIZED VIEW ", "SEQUENCE ", "FUNCTION ", "PROCEDURE ", "TRIGGER ",
-                                      "CONSTRAINT TRIGGER "})
+  for (const std::string_view kind :
+       {"VIEW ", "MATERIALIZED VIEW ", "SEQUENCE ", "FUNCTION ", "PROCEDURE ", "TRIGGER ", "CONSTRAINT TRIGGER "})
     if (text.starts_with(kind)) return true;
   return false;
 }

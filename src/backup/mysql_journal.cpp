@@ -42,13 +42,14 @@ Status MysqlJournal::create() {
   auto made = connection_.query(fmt::format("CREATE DATABASE `{}` CHARACTER SET utf8mb4", kRemainsPrefix), soon());
   if (!made && sql::error_code(made.error()) == "1007")
     return fail(ErrorClass::conflict, "restore.in_progress",
-                "another restore over SQL has begun on this server: the database holdfast_restore is there",
+                "another restore over SQL works on this server: the database holdfast_restore is there",
                 "wait for its end");
   if (!made) return fail(std::move(made).error());
-  return run(fmt::format("CREATE TABLE {} (name VARBINARY(256) PRIMARY KEY, kept VARBINARY(64) NOT NULL, stage "
-                         "VARBINARY(16) NOT NULL, made LONGBLOB NOT NULL, programs LONGBLOB NOT NULL, views LONGBLOB "
-                         "NOT NULL) ENGINE=InnoDB",
-                         kTable));
+  return run(
+      fmt::format("CREATE TABLE {} (name VARBINARY(256) PRIMARY KEY, kept VARBINARY(64) NOT NULL, stage "
+                  "VARBINARY(16) NOT NULL, made LONGBLOB NOT NULL, programs LONGBLOB NOT NULL, views LONGBLOB "
+                  "NOT NULL) ENGINE=InnoDB",
+                  kTable));
 }
 
 Result<std::vector<RestoreRecord>> MysqlJournal::read() {
@@ -75,13 +76,14 @@ Result<std::vector<RestoreRecord>> MysqlJournal::read() {
 
 Status MysqlJournal::add(const RestoreRecord& record) {
   return run(fmt::format("INSERT INTO {} (name, kept, stage, made, programs, views) VALUES ({}, {}, {}, {}, {}, {})",
-                         kTable, bytes(record.database), quote_mysql(record.kept), quote_mysql(stage_name(record.stage)),
-                         bytes(record.create), bytes(record.programs.text), bytes(record.programs.views)));
+                         kTable, bytes(record.database), quote_mysql(record.kept),
+                         quote_mysql(stage_name(record.stage)), bytes(record.create), bytes(record.programs.text),
+                         bytes(record.programs.views)));
 }
 
 Status MysqlJournal::set_stage(const std::string& database, RestoreStage stage) {
-  return run(fmt::format("UPDATE {} SET stage = {} WHERE name = {}", kTable, quote_mysql(stage_name(stage)),
-                         bytes(database)));
+  return run(
+      fmt::format("UPDATE {} SET stage = {} WHERE name = {}", kTable, quote_mysql(stage_name(stage)), bytes(database)));
 }
 
 Status MysqlJournal::all_proved() {

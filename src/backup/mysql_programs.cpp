@@ -50,10 +50,10 @@ Result<sql::Rows> show(sql::MariadbConnection& connection, const std::string& st
 }
 
 std::unexpected<Error> not_shown(const std::string& what) {
-  return fail(ErrorClass::refused, "restore.missing_rights",
-              fmt::format("the account may not see the definition of {}, which is replaced and would have to be kept",
-                          what),
-              "GRANT SHOW VIEW, TRIGGER, EVENT and SELECT on it; MySQL: SHOW_ROUTINE ON *.*");
+  return fail(
+      ErrorClass::refused, "restore.missing_rights",
+      fmt::format("the account may not see the definition of {}, which is replaced and would have to be kept", what),
+      "GRANT SHOW VIEW, TRIGGER, EVENT and SELECT on it; MySQL: SHOW_ROUTINE ON *.*");
 }
 
 class Reading {
@@ -85,9 +85,9 @@ class Reading {
     const auto rows = TRY(ask(list));
     for (size_t i = 0; i < rows.rows.size(); ++i) {
       const std::string type = rows.text("t", i), name = rows.text("n", i);
-      const auto shown = TRY(show(
-          connection_, fmt::format("SHOW CREATE {} {}.{}", type, quote_mysql_name(database_), quote_mysql_name(name)),
-          stop_));
+      const auto shown = TRY(
+          show(connection_,
+               fmt::format("SHOW CREATE {} {}.{}", type, quote_mysql_name(database_), quote_mysql_name(name)), stop_));
       const auto definition = shown.value(type == "TRIGGER" ? "SQL Original Statement" : "Create " + type);
       if (!definition) return not_shown(fmt::format("{} {}.{}", type, database_, name));
       found_.text += statement_of(shown, *definition, database_, collation_);
@@ -96,8 +96,8 @@ class Reading {
   }
 
   Status views() {
-    const auto rows =
-        TRY(ask("SELECT TABLE_NAME AS n FROM information_schema.VIEWS WHERE " + in_database("TABLE_SCHEMA", database_)));
+    const auto rows = TRY(
+        ask("SELECT TABLE_NAME AS n FROM information_schema.VIEWS WHERE " + in_database("TABLE_SCHEMA", database_)));
     for (size_t i = 0; i < rows.rows.size(); ++i) {
       const std::string name = rows.text("n", i), quoted = quote_mysql_name(database_) + "." + quote_mysql_name(name);
       const auto readable = ask("SELECT 1 FROM " + quoted + " LIMIT 0");

@@ -11,8 +11,8 @@
 namespace holdfast::backup {
 
 struct MysqlPrograms {
-  std::string text;   ///< routines, triggers and events
-  std::string views;  ///< may name each other in any order
+  std::string text;                  ///< routines, triggers and events
+  std::string views;                 ///< may name each other in any order
   std::vector<std::string> invalid;  ///< views that no statement makes: what they name is gone
 };
 

@@ -20,10 +20,9 @@ TEST(MysqlRights, PatternsAreReadAsTheServerReadsThem) {
 }
 
 TEST(MysqlRights, AreOfTheServerTheDatabaseOrAPattern) {
-  const auto rights = engine::rights_of_grants({"GRANT SELECT, INSERT ON `shop`.* TO `a`@`%`",
-                                                "GRANT ALL PRIVILEGES ON `my\\_%`.* TO `a`@`%` WITH GRANT OPTION",
-                                                "GRANT CREATE ON *.* TO `a`@`%`",
-                                                "GRANT DROP ON `shop`.`t` TO `a`@`%`"});
+  const auto rights = engine::rights_of_grants(
+      {"GRANT SELECT, INSERT ON `shop`.* TO `a`@`%`", "GRANT ALL PRIVILEGES ON `my\\_%`.* TO `a`@`%` WITH GRANT OPTION",
+       "GRANT CREATE ON *.* TO `a`@`%`", "GRANT DROP ON `shop`.`t` TO `a`@`%`"});
   EXPECT_TRUE(may(rights, "SELECT", "shop"));
   EXPECT_FALSE(may(rights, "SELECT", "shop2"));
   EXPECT_TRUE(may(rights, "TRIGGER", "my_shop"));

@@ -15,8 +15,9 @@ std::optional<std::string> database_of_statement(std::string_view statement);
 /// "CREATE DATABASE orders ...;" with another name.
 std::string with_database_name(std::string_view create, const std::string& name);
 
-/// Roles that a statement names: of ALTER ... OWNER TO and ALTER DEFAULT PRIVILEGES FOR ROLE the one whose objects these
-/// are, of GRANT, REVOKE, CREATE USER MAPPING and ALTER ROLE the others. PUBLIC and the roles of the server are none.
+/// Roles that a statement names: of ALTER ... OWNER TO and ALTER DEFAULT PRIVILEGES FOR ROLE the one whose objects
+/// these are, of GRANT, REVOKE, CREATE USER MAPPING and ALTER ROLE the others. PUBLIC and the roles of the server are
+/// none.
 struct NamedRoles {
   std::vector<std::string> owners, others;
 };

@@ -23,8 +23,8 @@ struct ReplayTarget {
   Say say;  ///< a line now and then while one statement takes long
 };
 
-/// The whole dump, in pieces. "restore.no_dump" (refused) when the snapshot has none at `path`, "restore.incomplete_dump"
-/// (verification_failed) when it does not end with its end marker.
+/// The whole dump, in pieces. "restore.no_dump" (refused) when the snapshot has none at `path`,
+/// "restore.incomplete_dump" (verification_failed) when it does not end with its end marker.
 Result<engine::DumpCounts> read_dump(repo::Repository& repository, const repo::Snapshot& snapshot,
                                      const std::string& path, cluster::Engine engine,
                                      const std::function<Status(ByteSpan)>& into, std::stop_token stop);

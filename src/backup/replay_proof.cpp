@@ -36,10 +36,10 @@ Proof proof_of(const RestoreRequest& request, const ReplayReport& replayed, sql:
 }
 
 Result<RowProof> prove(const RestoreRequest& request, const Proof& proof, std::stop_token stop) {
-  const RowProof found = TRY(proof.checksums ? verify_checksums(request.engine, proof.server, proof.counts,
-                                                                proof.uncounted, *proof.checksums, std::move(stop))
-                                             : verify_rows(request.engine, proof.server, proof.counts, proof.uncounted,
-                                                           std::move(stop)));
+  const RowProof found =
+      TRY(proof.checksums ? verify_checksums(request.engine, proof.server, proof.counts, proof.uncounted,
+                                             *proof.checksums, std::move(stop))
+                          : verify_rows(request.engine, proof.server, proof.counts, proof.uncounted, std::move(stop)));
   say(request,
       fmt::format("{}: counted {} rows of {} tables, as many as the dump has{}", proof.name, found.rows, found.tables,
                   found.by_checksum ? fmt::format("; {} tables have the checksum of the source", found.equal) : ""));

@@ -22,16 +22,16 @@ inline constexpr const char* kRemainsPrefix = "holdfast_restore";
 /// What is to be loaded, into what.
 struct PlaceRequest {
   std::vector<const DumpedDatabase*> databases;
-  std::set<std::string> replaced;  ///< of them: those that are there, and may be replaced
+  std::set<std::string> replaced;     ///< of them: those that are there, and may be replaced
   std::map<std::string, bool> roles;  ///< DumpContent::roles
   std::string snapshot;
   Say say;
 };
 
 struct PlaceView {
-  std::string version;              ///< of the server
-  bool read_only = false;           ///< it is no primary for ordinary clients
-  std::set<std::string> databases;  ///< that are there, without remains
+  std::string version;               ///< of the server
+  bool read_only = false;            ///< it is no primary for ordinary clients
+  std::set<std::string> databases;   ///< that are there, without remains
   std::vector<std::string> remains;  ///< of an unfinished restore: sentences
 };
 

@@ -112,8 +112,8 @@ class MysqlPlace : public SqlPlace {
       RestoreRecord record{.database = database->name, .kept = {}, .create = {}, .programs = {}};
       if (request.replaced.contains(database->name)) {
         record.kept = fmt::format("{}_{}", kRemainsPrefix, ++number);
-        record.create = TRY(ask("SHOW CREATE DATABASE IF NOT EXISTS " + quote_mysql_name(database->name)))
-                            .text("Create Database");
+        record.create =
+            TRY(ask("SHOW CREATE DATABASE IF NOT EXISTS " + quote_mysql_name(database->name))).text("Create Database");
         record.programs = TRY(read_programs(connection_, database->name, stop_));
         for (const auto& view : record.programs.invalid)
           if (request.say) request.say(fmt::format("view {} is invalid: it could not be made again", view));
@@ -213,9 +213,8 @@ class MysqlPlace : public SqlPlace {
   Status keep(const RestoreRecord& record) {
     TRY_VOID(run("CREATE DATABASE " + quote_mysql_name(record.kept)));
     // A table with triggers stays in its database.
-    for (const auto& trigger :
-         TRY(column("SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE " +
-                    in_database("TRIGGER_SCHEMA", record.database))))
+    for (const auto& trigger : TRY(column("SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE " +
+                                          in_database("TRIGGER_SCHEMA", record.database))))
       TRY_VOID(run(fmt::format("DROP TRIGGER {}.{}", quote_mysql_name(record.database), quote_mysql_name(trigger))));
     TRY_VOID(move_tables(record.database, record.kept));
     return run("DROP DATABASE " + quote_mysql_name(record.database));
@@ -236,8 +235,7 @@ class MysqlPlace : public SqlPlace {
     }
     if (std::ranges::count(TRY(databases()), record.database) == 0)
       TRY_VOID(run(strictly(record.create, record.database)));
-    if (std::ranges::count(TRY(databases()), record.kept) > 0)
-      TRY_VOID(move_tables(record.kept, record.database));
+    if (std::ranges::count(TRY(databases()), record.kept) > 0) TRY_VOID(move_tables(record.kept, record.database));
     TRY_VOID(make_programs(target_, record.programs, {}));
     TRY_VOID(journal_.remove(record.database));
     return drop_kept(record);
@@ -329,17 +327,16 @@ class MysqlPlace : public SqlPlace {
     for (const auto& [name, count] : sessions)
       used += fmt::format("{}{} ({} sessions)", used.empty() ? "" : ", ", name, count);
     if (used.empty()) return {};
-    return fail(ErrorClass::refused, "restore.database_in_use",
-                "databases that are to be replaced are in use: " + used,
+    return fail(ErrorClass::refused, "restore.database_in_use", "databases that are to be replaced are in use: " + used,
                 "end these sessions (SHOW PROCESSLIST), and let no new ones in until the restore has ended");
   }
 
   // Their keys would go with the tables that are moved aside.
   Status check_references(const PlaceRequest& request) {
     for (const auto& name : request.replaced) {
-      const auto rows = TRY(
-          ask("SELECT DISTINCT TABLE_SCHEMA AS s, TABLE_NAME AS t FROM information_schema.KEY_COLUMN_USAGE WHERE " +
-              in_database("REFERENCED_TABLE_SCHEMA", name)));
+      const auto rows =
+          TRY(ask("SELECT DISTINCT TABLE_SCHEMA AS s, TABLE_NAME AS t FROM information_schema.KEY_COLUMN_USAGE WHERE " +
+                  in_database("REFERENCED_TABLE_SCHEMA", name)));
       for (size_t i = 0; i < rows.rows.size(); ++i) {
         if (request.replaced.contains(rows.text("s", i))) continue;
         return fail(ErrorClass::refused, "restore.database_in_use",

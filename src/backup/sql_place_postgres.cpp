@@ -44,8 +44,8 @@ class PostgresPlace : public SqlPlace {
       if (!name.starts_with(kRemainsPrefix))
         view.databases.insert(name);
       else if (comment.starts_with(kKept))
-        view.remains.push_back(fmt::format("the old content of {} is in the database {}",
-                                           comment.substr(kKept.size()), name));
+        view.remains.push_back(
+            fmt::format("the old content of {} is in the database {}", comment.substr(kKept.size()), name));
       else
         view.remains.push_back(fmt::format("the database {} holds what a restore had loaded", name));
     }
@@ -72,8 +72,9 @@ class PostgresPlace : public SqlPlace {
   }
 
   Status check(const PlaceRequest& request) override {
-    const auto me = TRY(ask("SELECT rolsuper AS s, rolcreatedb AS c, quote_ident(rolname) AS n FROM pg_roles WHERE "
-                            "rolname = current_user"));
+    const auto me =
+        TRY(ask("SELECT rolsuper AS s, rolcreatedb AS c, quote_ident(rolname) AS n FROM pg_roles WHERE "
+                "rolname = current_user"));
     const bool superuser = me.text("s") == "t";
     const std::string account = me.text("n");
     std::set<std::string> owners, named;
@@ -83,9 +84,9 @@ class PostgresPlace : public SqlPlace {
     }
     named.insert(owners.begin(), owners.end());
     // To give an object to a role and to work on it then takes both; versions before 16 know one.
-    const auto there = TRY(ask(fmt::format(
-        "SELECT rolname AS n, pg_has_role(oid, '{}') AND pg_has_role(oid, 'USAGE') AS m FROM pg_roles",
-        connection_.server_version() >= 160000 ? "SET" : "MEMBER")));
+    const auto there = TRY(
+        ask(fmt::format("SELECT rolname AS n, pg_has_role(oid, '{}') AND pg_has_role(oid, 'USAGE') AS m FROM pg_roles",
+                        connection_.server_version() >= 160000 ? "SET" : "MEMBER")));
     std::map<std::string, bool> members;
     for (size_t i = 0; i < there.rows.size(); ++i) members[there.text("n", i)] = there.text("m", i) == "t";
     TRY_VOID(check_roles(request, named, members));
@@ -127,10 +128,10 @@ class PostgresPlace : public SqlPlace {
       if (request_.replaced.contains(database->name)) old_[database->name] = free_name();
       names_[database->name] = here;
       TRY(connection_.query(with_database_name(database->create, here), later(), stop_).context(database->name));
-      TRY(connection_.query(fmt::format("COMMENT ON DATABASE {} IS {}", quoted,
-                                        quote_postgres(fmt::format("{}{} of snapshot {}", kLoading, database->name,
-                                                                   request_.snapshot))),
-                            soon(), stop_));
+      TRY(connection_.query(
+          fmt::format("COMMENT ON DATABASE {} IS {}", quoted,
+                      quote_postgres(fmt::format("{}{} of snapshot {}", kLoading, database->name, request_.snapshot))),
+          soon(), stop_));
       if (!database->owner.empty())
         TRY(connection_.query(
             fmt::format("ALTER DATABASE {} OWNER TO {}", quoted, quote_postgres_name(database->owner)), soon(), stop_));
@@ -228,25 +229,25 @@ class PostgresPlace : public SqlPlace {
   }
 
   Status check_sessions(const std::set<std::string>& replaced) {
-    const auto rows = TRY(ask("SELECT datname AS d, count(*) AS n FROM pg_stat_activity WHERE datname IS NOT NULL AND "
-                              "pid <> pg_backend_pid() AND coalesce(backend_type, '') <> 'autovacuum worker' GROUP BY "
-                              "1 ORDER BY 1"));
+    const auto rows =
+        TRY(ask("SELECT datname AS d, count(*) AS n FROM pg_stat_activity WHERE datname IS NOT NULL AND "
+                "pid <> pg_backend_pid() AND coalesce(backend_type, '') <> 'autovacuum worker' GROUP BY "
+                "1 ORDER BY 1"));
     std::string used;
     for (size_t i = 0; i < rows.rows.size(); ++i)
       if (replaced.contains(rows.text("d", i)))
         used += fmt::format("{}{} ({} sessions)", used.empty() ? "" : ", ", rows.text("d", i), rows.text("n", i));
     if (used.empty()) return {};
-    return fail(ErrorClass::refused, "restore.database_in_use",
-                "databases that are to be replaced are in use: " + used,
+    return fail(ErrorClass::refused, "restore.database_in_use", "databases that are to be replaced are in use: " + used,
                 "end these sessions (pg_stat_activity shows them), and let no new ones in until the restore has ended");
   }
 
   Status rename_all() {
     std::string text = "BEGIN;\n";
     for (const auto& [name, old] : old_)
-      text += fmt::format("ALTER DATABASE {0} RENAME TO {1};\nCOMMENT ON DATABASE {1} IS {2};\n",
-                          quote_postgres_name(name), quote_postgres_name(old),
-                          quote_postgres(std::string(kKept) + name));
+      text +=
+          fmt::format("ALTER DATABASE {0} RENAME TO {1};\nCOMMENT ON DATABASE {1} IS {2};\n", quote_postgres_name(name),
+                      quote_postgres_name(old), quote_postgres(std::string(kKept) + name));
     for (const auto* database : request_.databases) {
       text += fmt::format("ALTER DATABASE {0} RENAME TO {1};\nCOMMENT ON DATABASE {1} IS NULL;\n",
                           quote_postgres_name(names_.at(database->name)), quote_postgres_name(database->name));
@@ -270,13 +271,14 @@ Result<std::unique_ptr<SqlPlace>> open_postgres_place(const sql::Target& target,
   sql::Target home = target;
   home.database.clear();
   auto connection = TRY(sql::PostgresConnection::connect(home, Deadline::in(seconds(30)), stop));
-  TRY(connection.query("SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = '20s'; "
+  TRY(
+      connection.query("SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = '20s'; "
                        "SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off",
                        soon(), stop));
-  TRY(connection.query(
-      "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', "
-      "'transaction_timeout')",
-      soon(), stop));
+  TRY(
+      connection.query("SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', "
+                       "'transaction_timeout')",
+                       soon(), stop));
   return std::make_unique<PostgresPlace>(std::move(home), std::move(connection), std::move(stop));
 }
 

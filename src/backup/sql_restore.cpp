@@ -35,19 +35,19 @@ Result<std::vector<std::string>> chosen(const SqlRestoreRequest& request, const 
   const std::string has = all.empty() ? "it has none of users" : "it has " + names(all);
   for (const auto& name : request.databases)
     if (!content.find(name))
-      return fail(ErrorClass::refused, "restore.no_databases",
-                  is_system(request.restore.engine, name)
-                      ? fmt::format("{} is a database of the server itself, and is not restored over SQL", name)
-                      : fmt::format("snapshot {} has no database {}",
-                                    request.restore.choice.snapshot.id.short_hex(), name),
-                  has);
+      return fail(
+          ErrorClass::refused, "restore.no_databases",
+          is_system(request.restore.engine, name)
+              ? fmt::format("{} is a database of the server itself, and is not restored over SQL", name)
+              : fmt::format("snapshot {} has no database {}", request.restore.choice.snapshot.id.short_hex(), name),
+          has);
   if (!request.databases.empty()) return request.databases;
   if (all.empty())
     return fail(ErrorClass::refused, "restore.no_databases",
                 fmt::format("snapshot {} has no databases of users", request.restore.choice.snapshot.id.short_hex()),
-                content.of_server.empty()
-                    ? "holdfast get backups lists the others"
-                    : fmt::format("it has tables in {}: restore --into DIR has them", fmt::join(content.of_server, ", ")));
+                content.of_server.empty() ? "holdfast get backups lists the others"
+                                          : fmt::format("it has tables in {}: restore --into DIR has them",
+                                                        fmt::join(content.of_server, ", ")));
   return all;
 }
 
@@ -199,7 +199,7 @@ Result<SqlRestorePlan> plan_sql_restore(repo::Repository& repository, const SqlR
   if (!view.remains.empty() && !request.undo_remains)
     return fail(ErrorClass::refused, "restore.unfinished",
                 fmt::format("{} has remains of a restore that did not end: {}", request.member, names(view.remains)),
-                "--accept=undo-restore first puts back what was there, or removes what is no longer needed");
+                "--accept=undo-restore first restores what was there, or removes what is no longer needed");
   if (is_older(restore.engine, view.version, restore.sidecar["serverVersion"].text()) && !request.older_server)
     return fail(ErrorClass::refused, "restore.older_server",
                 fmt::format("the server is {}, the backup is of {}: an older server may refuse or change what it says",
@@ -254,8 +254,8 @@ Result<SqlRestoreReport> restore_over_sql(repo::Repository& repository, const Sq
     if (auto undone = place.undo(); !undone) {
       error.message += fmt::format("; undoing it failed: {}", undone.error().to_string());
       error.error_class = ErrorClass::needs_operator;
-      error.hint = fmt::format("--accept=undo-restore of the next holdfast restore -c {} --over-sql undoes it",
-                               request.cluster);
+      error.hint =
+          fmt::format("--accept=undo-restore of the next holdfast restore -c {} --over-sql undoes it", request.cluster);
       return fail(std::move(error));
     }
     if (error.error_class == ErrorClass::bug || error.id.starts_with("sql.")) error.error_class = ErrorClass::failed;

@@ -30,8 +30,8 @@ struct SqlRestoreReport {
   std::vector<std::string> kept;  ///< sentences: old content that could not be removed
 };
 
-/// The one member that accepts writes; Galera: the first that is ready. "restore.no_primary" (unavailable) when there is
-/// none, "restore.two_primaries" (refused) when there are more.
+/// The one member that accepts writes; Galera: the first that is ready. "restore.no_primary" (unavailable) when there
+/// is none, "restore.two_primaries" (refused) when there are more.
 Result<engine::MemberView> place_to_restore(const cluster::DatabaseCluster& cluster,
                                             const std::vector<engine::MemberView>& views);
 

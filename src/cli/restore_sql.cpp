@@ -28,10 +28,11 @@ Status check_flags(const Options& options, const DatabaseCluster& cluster) {
                   "leave one of them out");
   for (const auto& member : cluster.members)
     if (member.has_agent())
-      return fail(ErrorClass::refused, "restore.over_sql",
-                  fmt::format("{} has an agent, and a restore through agents brings back all of the cluster",
-                              member.name.str()),
-                  fmt::format("leave out --over-sql: holdfast restore -c {} --accept=replace-data", cluster.name.str()));
+      return fail(
+          ErrorClass::refused, "restore.over_sql",
+          fmt::format("{} has an agent, and a restore through agents brings back all of the cluster",
+                      member.name.str()),
+          fmt::format("leave out --over-sql: holdfast restore -c {} --accept=replace-data", cluster.name.str()));
   return {};
 }
 
@@ -55,9 +56,10 @@ std::vector<std::string> not_done(const DatabaseCluster& cluster, const backup::
           ? "roles, their passwords and settings, tablespaces and settings of the server are as they were"
           : "accounts, their rights, plug-ins and settings of the server are as they were");
   if (!plan.of_server.empty())
-    lines.push_back(fmt::format("tables in {} are in the snapshot and were not restored: it is the server's own "
-                                "(--into DIR restores it)",
-                                fmt::join(plan.of_server, ", ")));
+    lines.push_back(
+        fmt::format("tables in {} are in the snapshot and were not restored: it is the server's own "
+                    "(--into DIR restores it)",
+                    fmt::join(plan.of_server, ", ")));
   return lines;
 }
 
@@ -65,22 +67,21 @@ void show(Context& context, const backup::SqlRestoreRequest& request, const back
           const std::vector<std::string>& remarks, std::chrono::duration<double> elapsed) {
   const auto& restored = report.restored;
   const auto& snapshot = request.restore.choice.snapshot;
-  context.out.set_data(
-      codec::Value::object({{"snapshot", snapshot.id.hex()},
-                            {"path", request.restore.choice.path},
-                            {"target", request.cluster},
-                            {"members", codec::Value::list_of(restored.members)},
-                            {"created", codec::Value::list_of(report.created)},
-                            {"replaced", codec::Value::list_of(report.replaced)},
-                            {"position", restored.position},
-                            {"bytes", restored.replayed.counts.bytes},
-                            {"seconds", elapsed.count()},
-                            {"proof", proof_value(restored)},
-                            {"failed", failed_value(restored.replayed.failed)},
-                            {"skipped", codec::Value::list_of(restored.replayed.skipped)},
-                            {"notes", backup::notes_value(backup::notes_of(request.restore.sidecar))},
-                            {"notDone", codec::Value::list_of(remarks)},
-                            {"kept", codec::Value::list_of(report.kept)}}));
+  context.out.set_data(codec::Value::object({{"snapshot", snapshot.id.hex()},
+                                             {"path", request.restore.choice.path},
+                                             {"target", request.cluster},
+                                             {"members", codec::Value::list_of(restored.members)},
+                                             {"created", codec::Value::list_of(report.created)},
+                                             {"replaced", codec::Value::list_of(report.replaced)},
+                                             {"position", restored.position},
+                                             {"bytes", restored.replayed.counts.bytes},
+                                             {"seconds", elapsed.count()},
+                                             {"proof", proof_value(restored)},
+                                             {"failed", failed_value(restored.replayed.failed)},
+                                             {"skipped", codec::Value::list_of(restored.replayed.skipped)},
+                                             {"notes", backup::notes_value(backup::notes_of(request.restore.sidecar))},
+                                             {"notDone", codec::Value::list_of(remarks)},
+                                             {"kept", codec::Value::list_of(report.kept)}}));
   std::vector<std::string> databases = report.created;
   databases.insert(databases.end(), report.replaced.begin(), report.replaced.end());
   context.out.line(fmt::format("restored {} on {} from snapshot {} in {}", fmt::join(databases, ", "), request.member,
@@ -104,8 +105,8 @@ Exit restore_over_sql(Context& context) {
   request.replace = replaced(options);
   request.older_server = accepted(options, "older-server", "");
   request.undo_remains = accepted(options, "undo-restore", "") && !options.flag("dry-run");
-  const auto views = engine::look_at_members(cluster, TRY(targets_of(context, cluster)), engine::kMemberPatience,
-                                             context.stop);
+  const auto views =
+      engine::look_at_members(cluster, TRY(targets_of(context, cluster)), engine::kMemberPatience, context.stop);
   const auto primary = TRY(backup::place_to_restore(cluster, views));
   request.member = primary.member->name.str();
 
@@ -147,9 +148,8 @@ Exit restore_over_sql(Context& context) {
   Progress progress(context.out, "replaying " + restore.choice.path);
   progress.set_total(restore.sidecar["bytes"].unsigned_integer());
   restore.progress = &progress.byte_counter();
-  const auto report =
-      TRY(backup::restore_over_sql(repository, request, plan, *primary.target, *place, context.stop)
-              .context("restoring " + cluster.full_name()));
+  const auto report = TRY(backup::restore_over_sql(repository, request, plan, *primary.target, *place, context.stop)
+                              .context("restoring " + cluster.full_name()));
   show(context, request, report, remarks, std::chrono::steady_clock::now() - start);
   return left_out(report.restored);
 }

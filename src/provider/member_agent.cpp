@@ -203,7 +203,8 @@ Result<std::vector<std::unique_ptr<engine::MemberControl>>> control_members(cons
     return fail(
         ErrorClass::refused, "provider.external",
         fmt::format("{} has no agent: its server and data directory cannot be replaced from here", member.name.str()),
-        "restore --over-sql loads its databases by SQL, --into DIR makes a stand-alone server, export writes the dump to "
+        "restore --over-sql loads its databases by SQL, --into DIR makes a stand-alone server, export writes the dump "
+        "to "
         "a file");
   }
   if (cluster.members.empty())

@@ -48,23 +48,28 @@ const std::vector<std::string> kMysql = {
     "CREATE PROCEDURE erp.p() SELECT ';;' AS x",
     "CREATE EVENT erp.e ON SCHEDULE EVERY 1 YEAR DO DELETE FROM erp.audit"};
 /// Of databases: in which one the others are run; "CREATE INDEX" takes two seconds.
-const std::vector<std::string> kPostgresServer = {
-    "CREATE ROLE app LOGIN PASSWORD 'x'", "CREATE ROLE reader", "CREATE DATABASE erp OWNER app",
-    "COMMENT ON DATABASE erp IS 'of the shop'", "ALTER DATABASE erp SET work_mem = '5MB'",
-    "ALTER ROLE app IN DATABASE erp SET work_mem = '6MB'", "REVOKE CONNECT ON DATABASE erp FROM PUBLIC",
-    "GRANT CONNECT ON DATABASE erp TO reader"};
+const std::vector<std::string> kPostgresServer = {"CREATE ROLE app LOGIN PASSWORD 'x'",
+                                                  "CREATE ROLE reader",
+                                                  "CREATE DATABASE erp OWNER app",
+                                                  "COMMENT ON DATABASE erp IS 'of the shop'",
+                                                  "ALTER DATABASE erp SET work_mem = '5MB'",
+                                                  "ALTER ROLE app IN DATABASE erp SET work_mem = '6MB'",
+                                                  "REVOKE CONNECT ON DATABASE erp FROM PUBLIC",
+                                                  "GRANT CONNECT ON DATABASE erp TO reader"};
 const std::vector<std::string> kPostgres = {
     "SET ROLE app",
     "CREATE TABLE orders (id serial PRIMARY KEY, what text, f real)",
     "CREATE TABLE items (id int PRIMARY KEY, of_order int REFERENCES orders (id))",
     "CREATE TABLE audit (o int)",
-    "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.audit VALUES (NEW.id); RETURN "
+    "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.audit VALUES (NEW.id); "
+    "RETURN "
     "NEW; END'",
     "CREATE TRIGGER g AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION note()",
     "INSERT INTO orders (what, f) VALUES ('one', 1234.5678), ('two', 0.1), (NULL, NULL)",
     "INSERT INTO items VALUES (10, 1), (11, 2)",
     "CREATE VIEW z AS SELECT id FROM orders",
-    "CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM pg_sleep(0.1); RETURN i; END'",
+    "CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM pg_sleep(0.1); RETURN i; "
+    "END'",
     "CREATE TABLE big AS SELECT i AS id FROM generate_series(1, 20) AS i",
     "CREATE INDEX slow_idx ON big (slow(id))",
     "GRANT SELECT ON orders TO reader"};
@@ -113,7 +118,7 @@ class SqlRestore : public testing::TestWithParam<Case> {
     return done.out;
   }
   std::vector<std::string> command(std::vector<std::string> more, const std::string& config = "") const {
-    std::vector<std::string> args = {"restore", "-c",          "erp", "--config", config.empty() ? config_ : config,
+    std::vector<std::string> args = {"restore",    "-c", "erp",      "--config", config.empty() ? config_ : config,
                                      "--over-sql", "-r", repository_};
     args.insert(args.end(), more.begin(), more.end());
     return args;
@@ -248,8 +253,9 @@ class SqlRestore : public testing::TestWithParam<Case> {
     if (!process) return -1;
     const auto loads = [&] {
       if (postgres())
-        return ask_in("postgres", "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'holdfast%' AND query LIKE "
-                                  "'CREATE INDEX%'") == "1";
+        return ask_in("postgres",
+                      "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'holdfast%' AND query LIKE "
+                      "'CREATE INDEX%'") == "1";
       return ask_in("", "SELECT stage FROM holdfast_restore.unfinished") == "moved";
     };
     const auto end = Deadline::in(seconds(60));
@@ -352,9 +358,9 @@ TEST_P(SqlRestore, WhatAKilledOneLeftIsKnownAndUndone) {
   EXPECT_NE(databases().find("holdfast_restore"), std::string::npos);
   // The server may still be busy with the statement of the connection that is gone.
   const auto others = [&] {
-    return ask_in("postgres", postgres() ? "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'holdfast%'"
-                                         : "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = 'erp'") ==
-           "0";
+    return ask_in("postgres", postgres()
+                                  ? "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'holdfast%'"
+                                  : "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = 'erp'") == "0";
   };
   (void)sys::wait_until(others, Deadline::in(seconds(30)));
   restore({"--database", "erp", "--accept=replace-database:erp"}, 3, "restore.unfinished");
@@ -411,8 +417,8 @@ TEST_P(SqlRestore, WhatItCannotDoIsRefusedBeforeAnythingIsChanged) {
     run({"DROP DATABASE holdfast_restore_7"});
   }
 
-  for (const auto& more : std::vector<std::vector<std::string>>{{"--into", lab_->state_dir() + "/x"},
-                                                                {"--server-settings"}})
+  for (const auto& more :
+       std::vector<std::vector<std::string>>{{"--into", lab_->state_dir() + "/x"}, {"--server-settings"}})
     restore(more, 2, "cli.conflict");
   const auto by_agents = lab_->holdfast({"restore", "-c", GetParam().cluster, "--over-sql", "-r", repository_});
   EXPECT_EQ(by_agents.exit_code, 3) << by_agents.err;
@@ -477,8 +483,8 @@ TEST_P(SqlRestore, AnAccountWithTheRightsItTakesIsEnough) {
 
 /// What is in the way since it was looked at is never overwritten.
 TEST_P(SqlRestore, ADatabaseThatAppearsMeanwhileIsLeftAlone) {
-  const auto opened = postgres() ? backup::open_postgres_place(targets_[0], {})
-                                 : backup::open_mysql_place(targets_[0], {});
+  const auto opened =
+      postgres() ? backup::open_postgres_place(targets_[0], {}) : backup::open_mysql_place(targets_[0], {});
   ASSERT_TRUE(opened) << opened.error().to_string();
   auto& place = **opened;
   ASSERT_TRUE(place.look());
