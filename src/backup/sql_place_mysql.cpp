@@ -217,7 +217,7 @@ class MysqlPlace : public SqlPlace {
                                           in_database("TRIGGER_SCHEMA", record.database))))
       TRY_VOID(run(fmt::format("DROP TRIGGER {}.{}", quote_mysql_name(record.database), quote_mysql_name(trigger))));
     TRY_VOID(move_tables(record.database, record.kept));
-    return run("DROP DATABASE " + quote_mysql_name(record.database));
+    return drop_without_tables(record.database);
   }
 
   Status give_back(const RestoreRecord& record) {
@@ -238,7 +238,16 @@ class MysqlPlace : public SqlPlace {
     if (std::ranges::count(TRY(databases()), record.kept) > 0) TRY_VOID(move_tables(record.kept, record.database));
     TRY_VOID(make_programs(target_, record.programs, {}));
     TRY_VOID(journal_.remove(record.database));
-    return drop_kept(record);
+    return drop_without_tables(record.kept);
+  }
+
+  /// What was moved out of it is elsewhere; what somebody made in it since is not.
+  Status drop_without_tables(const std::string& database) {
+    if (const auto left = TRY(tables(database)); !left.empty())
+      return fail(ErrorClass::conflict, "restore.database_in_use",
+                  fmt::format("the table {}.{} was created meanwhile", database, left.front()),
+                  "let no session in until the restore has ended");
+    return run("DROP DATABASE IF EXISTS " + quote_mysql_name(database));
   }
 
   Status drop_kept(const RestoreRecord& record) {
