@@ -41,7 +41,10 @@ Result<std::vector<std::string>> chosen(const SqlRestoreRequest& request, const 
               ? fmt::format("{} is a database of the server itself, and is not restored over SQL", name)
               : fmt::format("snapshot {} has no database {}", request.restore.choice.snapshot.id.short_hex(), name),
           has);
-  if (!request.databases.empty()) return request.databases;
+  if (!request.databases.empty()) {
+    std::erase_if(all, [&](const auto& name) { return std::ranges::count(request.databases, name) == 0; });
+    return all;
+  }
   if (all.empty())
     return fail(ErrorClass::refused, "restore.no_databases",
                 fmt::format("snapshot {} has no databases of users", request.restore.choice.snapshot.id.short_hex()),
@@ -100,8 +103,12 @@ std::map<TableName, Value> back(const std::map<TableName, Value>& tables,
 /// The server's own name of a database is no name that a person knows.
 std::string with_names(std::string text, const std::map<std::string, std::string>& databases) {
   for (const auto& [name, here] : databases)
-    for (size_t at = 0; here != name && (at = text.find(here, at)) != std::string::npos; at += name.size())
-      text.replace(at, here.size(), name);
+    for (size_t at = 0; here != name && (at = text.find(here, at)) != std::string::npos;) {
+      const size_t end = at + here.size();
+      const bool longer = end < text.size() && text[end] >= '0' && text[end] <= '9';  // ..._1 is not ..._10
+      if (!longer) text.replace(at, here.size(), name);
+      at = longer ? end : at + name.size();
+    }
   return text;
 }
 

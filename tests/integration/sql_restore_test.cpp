@@ -424,9 +424,10 @@ TEST_P(SqlRestore, WhatItCannotDoIsRefusedBeforeAnythingIsChanged) {
   for (const auto& more :
        std::vector<std::vector<std::string>>{{"--into", lab_->state_dir() + "/x"}, {"--server-settings"}})
     restore(more, 2, "cli.conflict");
-  const auto by_agents = lab_->holdfast({"restore", "-c", GetParam().cluster, "--over-sql", "-r", repository_});
+  const auto by_agents =
+      lab_->holdfast({"restore", "-c", GetParam().cluster, "--over-sql", "-r", repository_, "-o", "json"});
   EXPECT_EQ(by_agents.exit_code, 3) << by_agents.err;
-  EXPECT_NE(by_agents.err.find("restore.over_sql"), std::string::npos) << by_agents.err;
+  EXPECT_NE(by_agents.out.find("\"restore.over_sql\""), std::string::npos) << by_agents.out;
   const auto without = lab_->holdfast({"restore", "-c", "erp", "--config", config_, "-r", repository_});
   EXPECT_EQ(without.exit_code, 3) << without.err;
   EXPECT_NE(without.err.find("--over-sql"), std::string::npos) << without.err;
