@@ -4,6 +4,7 @@
 
 #include "backup/restore_cluster.h"
 #include "backup/sql_place.h"
+#include "engine/members.h"
 
 namespace holdfast::backup {
 
