@@ -25,6 +25,7 @@ struct PlaceRequest {
   std::set<std::string> replaced;     ///< of them: those that are there, and may be replaced
   std::map<std::string, bool> roles;  ///< DumpContent::roles
   std::string snapshot;
+  bool keep_going = false;  ///< ReplayChoices::keep_going
   Say say;
 };
 
@@ -51,8 +52,9 @@ class SqlPlace {
   virtual Status prepare(const PlaceRequest& request) = 0;
   /// From the name in the dump to the one on the server until publish().
   virtual const std::map<std::string, std::string>& names() const = 0;
-  /// The new content is proved: from here on it is what counts. After a failure undo() is called all the same.
-  virtual Status publish() = 0;
+  /// The new content is proved: from here on it is what counts. What the request goes on without. After a failure
+  /// undo() is called all the same.
+  virtual Result<std::vector<FailedObject>> publish() = 0;
   /// Removes what was kept. Sentences about what could not be removed.
   virtual std::vector<std::string> drop_old() = 0;
   /// Everything as it was before prepare(); never cut short.

@@ -135,9 +135,10 @@ class MysqlPlace : public SqlPlace {
 
   const std::map<std::string, std::string>& names() const override { return names_; }
 
-  Status publish() override {
+  Result<std::vector<FailedObject>> publish() override {
     TRY_VOID(stay_connected());
-    return journal_.all_proved();
+    TRY_VOID(journal_.all_proved());
+    return std::vector<FailedObject>();
   }
 
   std::vector<std::string> drop_old() override {

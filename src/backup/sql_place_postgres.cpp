@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <thread>
 
 #include "backup/postgres_selection.h"
@@ -101,6 +102,7 @@ class PostgresPlace : public SqlPlace {
     for (const auto& owner : owners)
       if (!superuser && !members[owner])
         need("membership in " + owner, fmt::format("GRANT {} TO {}", quote_postgres_name(owner), account));
+    TRY_VOID(check_role_settings(request, superuser, account, need));
     for (const auto& name : request.replaced) {
       const auto owner = TRY(ask(
           "SELECT pg_has_role(datdba, 'USAGE') AS m, quote_ident(pg_get_userbyid(datdba)) AS o FROM pg_database WHERE "
@@ -141,12 +143,12 @@ class PostgresPlace : public SqlPlace {
 
   const std::map<std::string, std::string>& names() const override { return names_; }
 
-  Status publish() override {
+  Result<std::vector<FailedObject>> publish() override {
     const auto deadline = Deadline::in(kPatience);
     bool said = false;
     while (true) {
       auto done = rename_all();
-      if (done) return {};
+      if (done) return done;
       (void)connection_.query("ROLLBACK", soon());
       const std::string code = sql::error_code(done.error());
       if (code == "42P04")
@@ -228,6 +230,29 @@ class PostgresPlace : public SqlPlace {
                 "create them, with passwords of their own: " + statements);
   }
 
+  /// ALTER ROLE ... IN DATABASE takes more than other statements about a database.
+  Status check_role_settings(const PlaceRequest& request, bool superuser, const std::string& account,
+                             const std::function<void(std::string, const std::string&)>& need) {
+    std::set<std::string> roles;
+    for (const auto* database : request.databases)
+      for (const auto& property : database->properties)
+        if (property.starts_with("ALTER ROLE "))
+          for (auto& role : roles_of_statement(property).others) roles.insert(std::move(role));
+    const auto own = TRY(ask("SELECT rolcreaterole AS c, rolname AS n FROM pg_roles WHERE rolname = current_user"));
+    roles.erase(own.text("n"));
+    if (superuser || roles.empty()) return {};
+    if (own.text("c") != "t") need("CREATEROLE", fmt::format("ALTER ROLE {} CREATEROLE", account));
+    if (connection_.server_version() < 160000) return {};
+    for (const auto& role : roles) {
+      const auto admin =
+          TRY(ask(fmt::format("SELECT pg_has_role({}, 'MEMBER WITH ADMIN OPTION') AS a", quote_postgres(role))));
+      if (admin.text("a") != "t")
+        need("the admin option of " + role,
+             fmt::format("GRANT {} TO {} WITH ADMIN OPTION", quote_postgres_name(role), account));
+    }
+    return {};
+  }
+
   Status check_sessions(const std::set<std::string>& replaced) {
     const auto rows =
         TRY(ask("SELECT datname AS d, count(*) AS n FROM pg_stat_activity WHERE datname IS NOT NULL AND "
@@ -242,19 +267,35 @@ class PostgresPlace : public SqlPlace {
                 "end these sessions (pg_stat_activity shows them), and let no new ones in until the restore has ended");
   }
 
-  Status rename_all() {
+  Result<std::vector<FailedObject>> rename_all() {
     std::string text = "BEGIN;\n";
     for (const auto& [name, old] : old_)
       text +=
           fmt::format("ALTER DATABASE {0} RENAME TO {1};\nCOMMENT ON DATABASE {1} IS {2};\n", quote_postgres_name(name),
                       quote_postgres_name(old), quote_postgres(std::string(kKept) + name));
-    for (const auto* database : request_.databases) {
+    for (const auto* database : request_.databases)
       text += fmt::format("ALTER DATABASE {0} RENAME TO {1};\nCOMMENT ON DATABASE {1} IS NULL;\n",
                           quote_postgres_name(names_.at(database->name)), quote_postgres_name(database->name));
-      for (const auto& property : database->properties) text += property + "\n";
-    }
-    auto done = connection_.query(text + "COMMIT", soon(), stop_);
-    return done ? Status() : Status(fail(std::move(done).error()));
+    TRY(ask(text));
+    std::vector<FailedObject> failed;
+    for (const auto* database : request_.databases)
+      for (const auto& property : database->properties) TRY_VOID(set_property(database->name, property, failed));
+    TRY(ask("COMMIT"));
+    return failed;
+  }
+
+  Status set_property(const std::string& database, const std::string& statement, std::vector<FailedObject>& failed) {
+    TRY(ask("SAVEPOINT property"));
+    auto done = ask(statement);
+    if (done) return {};
+    if (done.error().id != "sql.error") return fail(std::move(done).error());
+    const std::string label = fmt::format("{}: DATABASE: {}", database, statement.substr(0, statement.find('\n')));
+    if (!request_.keep_going)
+      return fail(ErrorClass::failed, "restore.objects_failed", fmt::format("{}: {}", label, done.error().message),
+                  "--continue-on=object-errors leaves it out");
+    failed.push_back({label, done.error().message});
+    TRY(ask("ROLLBACK TO SAVEPOINT property"));
+    return {};
   }
 
   const sql::Target target_;

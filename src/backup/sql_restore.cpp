@@ -75,6 +75,7 @@ PlaceRequest place_request(const SqlRestoreRequest& request, const SqlRestorePla
     for (const auto& name : *list) wanted.databases.push_back(plan.content.find(name));
   wanted.replaced.insert(plan.replaced.begin(), plan.replaced.end());
   wanted.roles = plan.content.roles;
+  wanted.keep_going = request.restore.choices.keep_going;
   wanted.snapshot = request.restore.choice.snapshot.id.short_hex();
   wanted.say = [&request](const std::string& line) { say(request, request.member + ": " + line); };
   return wanted;
@@ -253,7 +254,9 @@ Result<SqlRestoreReport> restore_over_sql(repo::Repository& repository, const Sq
     say(request, fmt::format("{}: replayed {} tables, {} rows; end marker seen", request.member,
                              restored.replayed.counts.tables, restored.replayed.counts.rows));
     restored.proof = TRY(prove_these(request, restored.replayed, server, databases, stop));
-    return place.publish();
+    auto failed = TRY(place.publish());
+    std::ranges::move(failed, std::back_inserter(restored.replayed.failed));
+    return {};
   };
   auto done = change();
   if (!done) {

@@ -24,7 +24,7 @@ class FakePlace : public SqlPlace {
   }
   Status prepare(const PlaceRequest&) override { return fail(ErrorClass::bug, "test", "nothing may be changed"); }
   const std::map<std::string, std::string>& names() const override { return names_; }
-  Status publish() override { return {}; }
+  Result<std::vector<FailedObject>> publish() override { return std::vector<FailedObject>(); }
   std::vector<std::string> drop_old() override { return {}; }
   Status undo() override { return {}; }
 
