@@ -511,7 +511,9 @@ TEST_P(SqlRestore, ADatabaseThatAppearsMeanwhileIsLeftAlone) {
   if (postgres()) {
     ASSERT_TRUE(appeared) << appeared.error().to_string();
     make();
-    appeared = place.publish();
+    auto published = place.publish();
+    ASSERT_FALSE(published);
+    appeared = fail(std::move(published).error());
   }
   ASSERT_FALSE(appeared);
   EXPECT_EQ(appeared.error().id, "restore.database_appeared");
