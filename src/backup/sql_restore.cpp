@@ -268,7 +268,8 @@ Result<SqlRestoreReport> restore_over_sql(repo::Repository& repository, const Sq
           fmt::format("--accept=undo-restore of the next holdfast restore -c {} --over-sql undoes it", request.cluster);
       return fail(std::move(error));
     }
-    if (error.error_class == ErrorClass::bug || error.id.starts_with("sql.")) error.error_class = ErrorClass::failed;
+    if (error.error_class == ErrorClass::unavailable || error.id.starts_with("sql."))
+      error.error_class = ErrorClass::failed;
     error.message += plan.replaced.empty() ? " (what was created is removed)" : " (what was there is back)";
     if (error.hint.empty()) error.hint = "holdfast get backups lists the other backups; --snapshot names one";
     return fail(std::move(error));
