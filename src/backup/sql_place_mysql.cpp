@@ -319,12 +319,23 @@ class MysqlPlace : public SqlPlace {
       const bool new_name = !mariadb && connection_.server_version() >= "8.2";
       need(mariadb ? "SET USER" : new_name ? "SET_ANY_DEFINER" : "SET_USER_ID", "*.*");
     }
+    if (!any({"SYSTEM_USER"}) && has_system_user(definers)) need("SYSTEM_USER", "*.*");
     const auto log = TRY(ask("SELECT @@GLOBAL.log_bin AND NOT @@GLOBAL.log_bin_trust_function_creators AS l"));
     if (programs && log.text("l") == "1" && !any({"SUPER"}) && !(mariadb && any({"BINLOG ADMIN"}))) {
       missing.emplace_back("functions and triggers while the binary log is on");
       statements += fmt::format("{}SET GLOBAL log_bin_trust_function_creators = ON;", statements.empty() ? "" : " ");
     }
     return need_rights(missing, statements);
+  }
+
+  /// MySQL: whether one of them may be named only by an account of its kind. No, where that may not be seen.
+  bool has_system_user(const std::set<std::string>& definers) {
+    if (connection_.is_mariadb() || definers.empty()) return false;
+    const auto rows = ask("SELECT USER AS u, HOST AS h FROM mysql.global_grants WHERE PRIV = 'SYSTEM_USER'");
+    for (size_t i = 0; rows && i < rows->rows.size(); ++i)
+      if (definers.contains(quote_mysql_name(rows->text("u", i)) + "@" + quote_mysql_name(rows->text("h", i))))
+        return true;
+    return false;
   }
 
   Status check_sessions(const std::set<std::string>& replaced) {

@@ -197,7 +197,7 @@ class SqlRestore : public testing::TestWithParam<Case> {
     add("SELECT GROUP_CONCAT(CONCAT_WS('|', id, what, f) ORDER BY id) FROM erp.orders");
     add("SELECT GROUP_CONCAT(CONCAT_WS('|', id, of_order) ORDER BY id) FROM erp.items");
     add("SELECT GROUP_CONCAT(CONCAT_WS('|', id, o) ORDER BY id) FROM erp.audit");
-    add("SELECT GROUP_CONCAT(CONCAT_WS('|', id, MD5(b)) ORDER BY id) FROM erp.big");
+    add("SELECT GROUP_CONCAT(CONCAT_WS('|', id, SHA2(b, 256)) ORDER BY id) FROM erp.big");
     add("SELECT GROUP_CONCAT(id ORDER BY id) FROM erp.a");
     add("SELECT erp.next(4)");
     add("SELECT CONCAT(DEFAULT_COLLATION_NAME) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'erp'");
