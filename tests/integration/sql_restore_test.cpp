@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <filesystem>
 #include <functional>
 #include <optional>
 
@@ -344,6 +345,32 @@ TEST_P(SqlRestore, AFailureLeavesWhatWasThere) {
   EXPECT_FALSE(is_there()) << databases();
   expect_no_remains();
   work_again();
+}
+
+/// As many rows as the backup has, and one other value: the proof is made while the old content is there.
+TEST_P(SqlRestore, ADifferentValueIsFoundAndLeavesWhatWasThere) {
+  backup();
+  const std::string path = std::string("/prod/erp/") + (postgres() ? "pgdumpall.sql" : "mysqldump.sql"),
+                    file = lab_->state_dir() + "/changed" + path.substr(path.rfind('/'));
+  std::string dump = ok({"dump", "latest", path, "-r", repository_});
+  const std::string from = postgres() ? "10\t1\n" : "(10,1)", to = postgres() ? "10\t2\n" : "(10,2)";
+  const size_t at = dump.find(from);
+  ASSERT_NE(at, std::string::npos) << dump;
+  dump.replace(at, from.size(), to);
+  std::filesystem::create_directories(std::filesystem::path(file).parent_path());
+  ASSERT_TRUE(sys::publish_file(file, as_bytes(dump), 0600));
+  const std::string sidecar = ok({"dump", "latest", path + ".json", "-r", repository_});
+  ASSERT_TRUE(sys::publish_file(file + ".json", as_bytes(sidecar), 0600));
+  ok({"backup", "--tree", file, "--tree", file + ".json", "-r", repository_, "--tag", "type=backup", "--tag",
+      "namespace=prod", "--tag", "cluster=erp", "--tag",
+      "engine=" + std::string(cluster::engine_name(GetParam().engine))});
+  change();
+  const std::string changed = content();
+  restore({"--database", "erp", "--accept=replace-database:erp"}, 10, "restore.checksums_differ");
+  EXPECT_NE(error_["message"].text().find("erp."), std::string::npos) << error_["message"].text();
+  EXPECT_EQ(error_["message"].text().find("holdfast_restore"), std::string::npos) << error_["message"].text();
+  EXPECT_EQ(content(), changed);
+  expect_no_remains();
 }
 
 TEST_P(SqlRestore, AnInterruptLeavesWhatWasThere) {
