@@ -6,7 +6,6 @@
 #include "base/units.h"
 #include "cli/cluster_options.h"
 #include "cli/progress.h"
-#include "cli/repository_options.h"
 #include "cli/repository_session.h"
 #include "cli/restore_parts.h"
 #include "cli/snapshot_view.h"

@@ -7,6 +7,7 @@
 #include "backup/sidecar.h"
 #include "base/units.h"
 #include "cli/cluster_options.h"
+#include "cli/repository_options.h"
 #include "provider/epoch.h"
 #include "steward/operations.h"
 
