@@ -10,7 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/dump_scan_dialect.h"
+#include "backup/mysql_selection.h"
+#include "backup/mysql_statements.h"
 #include "engine/mysql_family/statement_head.h"
 #include "sql/mariadb.h"
 
@@ -42,29 +43,26 @@ bool is_servers_own(const Error& error) {
   return std::ranges::find(kCodes, sql::error_code(error)) != kCodes.end();
 }
 
+/// A setting of the session that takes a right beyond those on databases: what it was for fails by itself, or works.
+bool is_refused_setting(const Error& error) {
+  const std::string code = sql::error_code(error);
+  return code == "1227" || code == "1142";
+}
+
 class Replay : public MysqlReplay {
  public:
   Replay(sql::MariadbConnection connection, ReplayChoices choices, std::stop_token stop)
       : connection_(std::move(connection)),
         choices_(std::move(choices)),
         stop_(std::move(stop)),
-        scan_(engine::mysql_dump_scan()) {
-    scan_->on_statement = [this](const engine::StatementSpan& span) {
-      if (!status_) return;
-      const size_t from = span.begin - buffer_at_, size = span.end - span.begin - span.delimiter;
-      status_ = statement(std::string_view(buffer_).substr(from, size));
-      done_ = span.end;
-    };
+        statements_([this](std::string_view text) { return statement(text); }) {
+    if (!choices_.databases) return;
+    std::set<std::string> names;
+    for (const auto& [name, here] : *choices_.databases) names.insert(name);
+    selection_.emplace(std::move(names));
   }
 
-  Status feed(std::string_view bytes) override {
-    buffer_.append(bytes);
-    scan_->feed(bytes);
-    if (scan_->between_statements()) done_ = buffer_at_ + buffer_.size();
-    buffer_.erase(0, done_ - buffer_at_);
-    buffer_at_ = done_;
-    return status_;
-  }
+  Status feed(std::string_view bytes) override { return statements_.feed(bytes); }
 
   void report(ReplayReport& report) const override {
     for (const auto& label : order_) report.failed.push_back({label, failed_.at(label)});
@@ -83,6 +81,7 @@ class Replay : public MysqlReplay {
   Status statement(std::string_view text) {
     const size_t begin = text.find_first_not_of(" \t\r\n");
     if (begin == std::string_view::npos) return {};
+    if (selection_ && !selection_->takes(text)) return {};
     const std::string_view head = text.substr(0, kHead);
     const StatementHead kind = engine::statement_head(head);
     if (kind.kind == StatementHead::Kind::use) return use(kind.name, text);
@@ -91,6 +90,10 @@ class Replay : public MysqlReplay {
     if (const auto why = left_out(object, label)) return leave_out(object, label, *why);
     auto done = connection_.query(text, limit(), stop_);
     if (done) return {};
+    if (kind.kind == StatementHead::Kind::set && selection_ && is_refused_setting(done.error())) {
+      skipped_.insert(label);
+      return {};
+    }
     return failed(object, label, std::move(done).error());
   }
 
@@ -166,10 +169,8 @@ class Replay : public MysqlReplay {
   sql::MariadbConnection connection_;
   const ReplayChoices choices_;
   const std::stop_token stop_;
-  std::unique_ptr<engine::DialectScan> scan_;
-  std::string buffer_;  ///< from the end of the last statement on
-  uint64_t buffer_at_ = 0, done_ = 0;
-  Status status_;
+  MysqlStatements statements_;
+  std::optional<MysqlSelection> selection_;
   std::string database_;
   bool database_gone_ = false;  ///< the one in use is left out
   std::map<std::string, std::string> failed_;

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <utility>
 
+#include "backup/postgres_selection.h"
 #include "backup/replay_watch.h"
 #include "engine/postgres/script.h"
 #include "sql/postgres.h"
@@ -49,10 +50,11 @@ class Replay : public PostgresReplay {
         choices_(std::move(choices)),
         tablespace_dir_(std::move(tablespace_dir)),
         stop_(std::move(stop)),
-        watch_(target, std::move(say)) {}
+        watch_(target, std::move(say)),
+        outside_(choices_.databases.has_value()) {}
 
   Status open() {
-    TRY_VOID(connect(""));
+    TRY_VOID(connect("", ""));
     auto rows = TRY(connection_->query("SELECT quote_ident(rolname) AS r, rolname = current_user AS own FROM pg_roles",
                                        soon(), stop_));
     for (size_t i = 0; i < rows.rows.size(); ++i) {
@@ -78,8 +80,9 @@ class Replay : public PostgresReplay {
     lexer_ = {};
     ordinal_ = 0;
     in_globals_ = true;
+    outside_ = choices_.databases.has_value();
     label_.clear();
-    TRY_VOID(connect(""));
+    TRY_VOID(connect("", ""));
     return true;
   }
 
@@ -162,12 +165,13 @@ class Replay : public PostgresReplay {
                 "so many have one cause: another version, a missing extension or locale");
   }
 
-  Status connect(const std::string& database) {
+  /// `here`: what the database of the dump is called on the server.
+  Status connect(const std::string& database, const std::string& here) {
     connection_.reset();
     database_ = database;
     label_.clear();
     sql::Target there = target_;
-    there.database = database;
+    there.database = here;
     connection_.emplace(TRY(sql::PostgresConnection::connect(there, soon(), stop_)));
     // Settings that the dump has just given the role or the database hold for us too; these would end the replay.
     TRY(
@@ -175,8 +179,10 @@ class Replay : public PostgresReplay {
                            "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0",
                            soon(), stop_));
     // Triggers that are there already are not meant for what is tried again.
-    if (round_ > 0) TRY(connection_->query("SET session_replication_role = replica", soon(), stop_));
-    return {};
+    if (round_ == 0) return {};
+    auto quiet = connection_->query("SET session_replication_role = replica", soon(), stop_);
+    const bool not_allowed = choices_.databases && !quiet && sql::error_code(quiet.error()) == "42501";
+    return quiet || not_allowed ? Status() : Status(fail(std::move(quiet).error()));
   }
 
   Status meta(const std::string& command) {
@@ -189,8 +195,15 @@ class Replay : public PostgresReplay {
     const auto database = engine::connect_database(command);
     if (!database) return refused(command.substr(0, std::min<size_t>(command.find('\n'), 100)));
     ++ordinal_;
-    auto connected = connect(*database);
     in_globals_ = false;
+    std::string here = *database;
+    if (choices_.databases) {
+      const auto found = choices_.databases->find(*database);
+      outside_ = found == choices_.databases->end();
+      if (outside_) return {};
+      here = found->second;
+    }
+    auto connected = connect(*database, here);
     if (connected) return {};
     if (connected.error().id != "sql.unreachable") return connected;
     connection_.reset();  // it could not be created: its parts are left out, and it is named
@@ -201,6 +214,7 @@ class Replay : public PostgresReplay {
   Status statement(std::string text) {
     ++ordinal_;
     rows_of_.reset();
+    if (outside_ || (choices_.databases && database_of_statement(text))) return {};
     const bool copies = text.starts_with("COPY ");
     if (copies) rows_of_ = table_of(text);
     if (!connection_) {
@@ -303,6 +317,7 @@ class Replay : public PostgresReplay {
   Status status_;
   std::string database_, label_, text_, comment_;
   bool in_globals_ = true, copying_ = false;
+  bool outside_ = false;  ///< in a part of the dump that choices_.databases leaves out
   uint64_t ordinal_ = 0;  ///< of the statement, the same in each round
   int round_ = 0;
   std::map<uint64_t, Failure> failed_;

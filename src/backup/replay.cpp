@@ -156,8 +156,8 @@ Status replay_statements(Engine engine, const sql::Target& target, std::string_v
   return client.finish();
 }
 
-Result<ReplayReport> replay_dump(repo::Repository& repository, const repo::Snapshot& snapshot, const std::string& path,
-                                 const ReplayTarget& target, std::atomic<uint64_t>* progress, std::stop_token stop) {
+Result<engine::DumpCounts> read_dump(repo::Repository& repository, const repo::Snapshot& snapshot,
+                                     const std::string& path, Engine engine, const Sink& into, std::stop_token stop) {
   repo::Codec codec(repository.master_key());
   const auto node = TRY(repo::find_node(repository, snapshot.tree, path, codec));
   if (!node || node->type != repo::NodeType::file) {
@@ -165,23 +165,31 @@ Result<ReplayReport> replay_dump(repo::Repository& repository, const repo::Snaps
                 fmt::format("snapshot {} holds no {}", snapshot.id.short_hex(), path),
                 "holdfast get backups lists what there is");
   }
+  engine::DumpScanner scanner(engine::dump_flavour(engine));
+  const auto write = [&](ByteSpan bytes) -> Status {
+    scanner.feed(bytes);
+    return into(bytes);
+  };
+  TRY_VOID(repo::dump_blobs(repository, node->content, write, {}, std::move(stop)));
+  if (!scanner.complete()) {
+    return fail(ErrorClass::verification_failed, "restore.incomplete_dump",
+                fmt::format("{} of snapshot {} has no end marker", path, snapshot.id.short_hex()),
+                "restore another snapshot");
+  }
+  return scanner.counts();
+}
+
+Result<ReplayReport> replay_dump(repo::Repository& repository, const repo::Snapshot& snapshot, const std::string& path,
+                                 const ReplayTarget& target, std::atomic<uint64_t>* progress, std::stop_token stop) {
   ReplayReport report;
   bool first = true;
   // May be called again for another round; the dump is counted once.
   const auto dump = [&](const Sink& into) -> Status {
-    engine::DumpScanner scanner(engine::dump_flavour(target.engine));
     const auto write = [&](ByteSpan bytes) -> Status {
-      scanner.feed(bytes);
       if (progress && first) *progress += bytes.size();
       return into(bytes);
     };
-    TRY_VOID(repo::dump_blobs(repository, node->content, write, {}, stop));
-    if (!scanner.complete()) {
-      return fail(ErrorClass::verification_failed, "restore.incomplete_dump",
-                  fmt::format("{} of snapshot {} has no end marker", path, snapshot.id.short_hex()),
-                  "restore another snapshot");
-    }
-    report.counts = scanner.counts();
+    report.counts = TRY(read_dump(repository, snapshot, path, target.engine, write, stop));
     first = false;
     return {};
   };

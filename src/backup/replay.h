@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <stop_token>
 #include <string>
 
@@ -21,6 +22,12 @@ struct ReplayTarget {
   ReplayChoices choices;
   Say say;  ///< a line now and then while one statement takes long
 };
+
+/// The whole dump, in pieces. "restore.no_dump" (refused) when the snapshot has none at `path`,
+/// "restore.incomplete_dump" (verification_failed) when it does not end with its end marker.
+Result<engine::DumpCounts> read_dump(repo::Repository& repository, const repo::Snapshot& snapshot,
+                                     const std::string& path, cluster::Engine engine,
+                                     const std::function<Status(ByteSpan)>& into, std::stop_token stop);
 
 /// The dump must end with its end marker: a stream that is cut is never finished. MariaDB and MySQL:
 /// backup/mysql_replay.h, PostgreSQL: backup/postgres_replay.h; what failed is in the report, for the caller to accept

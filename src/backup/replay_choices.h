@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct ReplayChoices {
   bool keep_going = false;                         ///< objects that fail are left out and listed
   std::map<std::string, std::string> tablespaces;  ///< location in the dump -> here
   std::chrono::seconds statement_limit{0};         ///< for one statement; 0 = none
+  /// Only these databases of the dump, each into the one that is there for it (MariaDB, MySQL: of the same name);
+  /// nothing of what belongs to the server, its accounts and its other databases.
+  std::optional<std::map<std::string, std::string>> databases;
 };
 
 struct FailedObject {

@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "backup/backup_cluster.h"
 #include "backup/memory_tables.h"
 #include "backup/postgres_replay.h"
 #include "backup/rebuild.h"
-#include "backup/sidecar.h"
+#include "backup/replay_proof.h"
 #include "engine/dump.h"
 #include "repo/dump.h"
 #include "repo/tree_access.h"
@@ -62,27 +63,6 @@ std::string tablespace_dir(const engine::MemberSetup& setup) {
   return setup.data_dir.substr(0, setup.data_dir.rfind('/')) + "/tablespaces";
 }
 
-Status accepted_failures(const RestoreRequest& request, const ReplayReport& replayed) {
-  if (replayed.failed.empty()) return {};
-  for (const auto& object : replayed.failed) say(request, fmt::format("failed: {}: {}", object.label, object.error));
-  if (request.choices.keep_going) return {};
-  std::string list;
-  for (size_t i = 0; i < std::min<size_t>(replayed.failed.size(), 20); ++i)
-    list += fmt::format("{}{} ({})", i == 0 ? "" : "; ", replayed.failed[i].label, replayed.failed[i].error);
-  return fail(ErrorClass::failed, "restore.objects_failed",
-              fmt::format("{} objects could not be restored: {}", replayed.failed.size(), list),
-              fmt::format("--skip '{}' leaves one out, --continue-on=object-errors all that fail; restore --into DIR "
-                          "tries it beside the cluster",
-                          replayed.failed.front().label));
-}
-
-Result<RowProof> verify(const RestoreRequest& request, const sql::Target& target, const engine::DumpCounts& counts,
-                        const std::map<engine::TableName, std::string>& uncounted, std::stop_token stop) {
-  const auto kept = request.verify == Verify::rows ? std::nullopt : checksums_of(request.sidecar);
-  return kept ? verify_checksums(request.engine, target, counts, uncounted, *kept, std::move(stop))
-              : verify_rows(request.engine, target, counts, uncounted, std::move(stop));
-}
-
 // Makes the server of `primary` from the dump, alone and unreachable for clients; stopped again at the end.
 Result<RestoreReport> fill(repo::Repository& repository, const RestoreRequest& request, engine::MemberControl& primary,
                            std::stop_token stop) {
@@ -96,22 +76,11 @@ Result<RestoreReport> fill(repo::Repository& repository, const RestoreRequest& r
                             [&](const std::string& line) { say(request, primary.setup().name + ": " + line); }};
   report.replayed =
       TRY(replay_dump(repository, request.choice.snapshot, request.choice.path, replay, request.progress, stop));
-  TRY_VOID(accepted_failures(request, report.replayed));
+  TRY_VOID(accept_failures(request, report.replayed, "restore --into DIR tries it beside the cluster"));
   TRY_VOID(keeper->restore_accounts(stop));
   say(request, fmt::format("{}: replayed {} tables, {} rows; end marker seen", primary.setup().name,
                            report.replayed.counts.tables, report.replayed.counts.rows));
-  auto uncounted = uncounted_of(request.sidecar);
-  uncounted.insert(report.replayed.no_rows.begin(), report.replayed.no_rows.end());
-  report.proof = TRY(verify(request, target, report.replayed.counts, uncounted, stop));
-  say(request, fmt::format("{}: counted {} rows of {} tables, as many as the dump has{}", primary.setup().name,
-                           report.proof.rows, report.proof.tables,
-                           report.proof.by_checksum
-                               ? fmt::format("; {} tables have the checksum of the source", report.proof.equal)
-                               : ""));
-  for (const auto& [table, why] : report.proof.only_counted)
-    say(request, fmt::format("{}: only counted {}: {}", primary.setup().name, table.text(), why));
-  for (const auto& [table, why] : report.proof.skipped)
-    say(request, fmt::format("{}: did not count {}: {}", primary.setup().name, table.text(), why));
+  report.proof = TRY(prove(request, proof_of(request, report.replayed, target, primary.setup().name), stop));
   if (request.server_settings) TRY_VOID(apply_settings(repository, request, primary.setup(), stop));
   TRY_VOID(keeper->set_position(report.position, stop));
   keeper.reset();

@@ -201,6 +201,11 @@ std::vector<Command> repository_commands() {
            "With -c it restores a cluster's backup: into the live cluster with --accept=replace-data (the old data "
            "directories\n"
            "are moved aside, replicas rebuilt), or with --into DIR as a fresh stand-alone server's data directory.\n"
+           "With -c and --over-sql it loads the backup's databases by SQL into the primary of a cluster without agents "
+           "(managed\n"
+           "servers): those that are absent, and those accepted with --accept=replace-database:NAME; accounts and "
+           "settings of\n"
+           "the server stay as they are.\n"
            "With -i MEMBER --into DIR it gives back what a repair kept of that member: its data directory, so that a "
            "server\n"
            "can be started on DIR, or (-t diverged) its dump; --snapshot may then also be the id of the operation.\n"
@@ -212,6 +217,13 @@ std::vector<Command> repository_commands() {
              .help = "directory to restore into",
              .value_name = "DIR",
              .aliases = {"target"}},
+            {.name = "over-sql",
+             .type = FlagType::boolean,
+             .help = "by SQL alone, for a cluster whose members have no agent"},
+            {.name = "database",
+             .type = FlagType::list,
+             .help = "with --over-sql: only this database; default: all of users",
+             .value_name = "NAME"},
             {.name = "include", .type = FlagType::list, .help = "restore only what matches", .value_name = "PATTERN"},
             {.name = "exclude", .type = FlagType::list, .help = "leave out what matches", .value_name = "PATTERN"},
             {.name = "sparse", .type = FlagType::boolean, .help = "write runs of zeroes as holes"},
@@ -255,6 +267,8 @@ std::vector<Command> repository_commands() {
        .groups = {&cluster_flags(), &snapshot_filter_flags(), &repository_flags()},
        .examples = {{"holdfast restore -c shop-mariadb --snapshot latest --accept=replace-data -r ./repo",
                      "bring a cluster back"},
+                    {"holdfast restore -c orders --over-sql --accept=replace-database:shop -r ./repo",
+                     "a managed server's databases"},
                     {"holdfast restore -c shop-mariadb -i 1 --snapshot latest --into ./kept -r ./repo",
                      "the data directory that a repair of member 1 kept"},
                     {"holdfast restore --snapshot latest --into /tmp/out -r ./repo", "files"}}},

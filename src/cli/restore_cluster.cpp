@@ -1,44 +1,21 @@
 // holdfast restore -c CLUSTER: into the live cluster (--accept=replace-data) or as a stand-alone server (--into DIR).
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "backup/restore_cluster.h"
 #include "backup/sidecar.h"
 #include "base/units.h"
 #include "cli/cluster_options.h"
 #include "cli/progress.h"
-#include "cli/repository_options.h"
 #include "cli/repository_session.h"
+#include "cli/restore_parts.h"
 #include "cli/snapshot_view.h"
 #include "cli/verbs.h"
 #include "cluster/roles.h"
-#include "provider/epoch.h"
 #include "provider/member_agent.h"
 #include "provider/observe.h"
-#include "steward/operations.h"
 
 namespace holdfast::cli {
 namespace {
-
-bool accepted(const Options& options, std::string_view name, const std::string& argument) {
-  return std::ranges::any_of(options.list("accept"), [&](const std::string& given) {
-    return given == name || given == fmt::format("{}:{}", name, argument);
-  });
-}
-
-/// A restore is no operation that could be gone on with, but nothing else may be one on its cluster meanwhile.
-Result<std::unique_ptr<operation::ClusterLock>> keep_others_away(Context& context,
-                                                                 const cluster::DatabaseCluster& cluster,
-                                                                 std::atomic<uint64_t>& epoch) {
-  constexpr std::chrono::seconds kPatience{5};
-  operation::LockRequest request{.cluster = steward::key_of(cluster), .operation = "", .verb = "restore"};
-  request.min_epoch = provider::highest_epoch(cluster, kPatience, context.stop);
-  auto lock = TRY(operation_store(context)->acquire(request));
-  TRY_VOID(provider::fence_members(cluster, lock->epoch(), kPatience, context.stop));
-  epoch = lock->epoch();
-  return lock;
-}
 
 /// What a restore does to the replication connections that the members' agents have noted.
 struct Connections {
@@ -75,79 +52,6 @@ Result<Connections> look_at_connections(const cluster::DatabaseCluster& cluster,
   return found;
 }
 
-codec::Value failed_value(const std::vector<backup::FailedObject>& objects) {
-  codec::Value::List list;
-  for (const auto& object : objects)
-    list.push_back(codec::Value::object({{"object", object.label}, {"error", object.error}}));
-  return codec::Value(std::move(list));
-}
-
-/// --skip, --continue-on, --tablespace-map, --statement-limit.
-Result<backup::ReplayChoices> replay_choices(const Options& options, cluster::Engine engine) {
-  backup::ReplayChoices choices;
-  choices.skip = options.list("skip");
-  choices.keep_going = options.text("continue-on") == "object-errors";
-  if (options.given("statement-limit"))
-    choices.statement_limit = TRY(parse_span(options.text("statement-limit"), "--statement-limit"));
-  for (const auto& pair : options.list("tablespace-map")) {
-    const auto equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0 || pair[0] != '/' || pair.substr(equals + 1, 1) != "/")
-      return fail(ErrorClass::usage, "restore.tablespace_map", pair + " is not OLD=NEW, two absolute paths",
-                  "--tablespace-map /srv/fast=/srv/new");
-    choices.tablespaces[pair.substr(0, equals)] = pair.substr(equals + 1);
-  }
-  if (engine != cluster::Engine::postgres && !choices.tablespaces.empty())
-    return fail(ErrorClass::usage, "restore.postgres_only", "--tablespace-map is for PostgreSQL", "leave it out");
-  return choices;
-}
-
-/// --verify; refused when the backup has no checksums to compare.
-Result<backup::Verify> verify_choice(const Options& options, const codec::Value& sidecar) {
-  if (!options.given("verify")) return backup::Verify::as_kept;
-  const std::string what = options.text("verify");
-  if (what == "rows") return backup::Verify::rows;
-  if (what == "files")
-    return fail(ErrorClass::usage, "restore.verify", "a cluster is verified by rows or by checksums",
-                "--verify=rows or --verify=checksums");
-  if (backup::checksums_of(sidecar)) return backup::Verify::checksums;
-  return fail(ErrorClass::refused, "restore.no_checksums", "the backup has no checksums of its tables",
-              "--verify=rows compares the number of rows; holdfast backup --verify=checksums keeps checksums");
-}
-
-codec::Value reasons_value(const std::map<engine::TableName, std::string>& tables) {
-  codec::Value::List list;
-  for (const auto& [table, why] : tables) list.push_back(codec::Value::object({{"table", table.text()}, {"why", why}}));
-  return codec::Value(std::move(list));
-}
-
-/// What was compared and how.
-codec::Value proof_value(const backup::RestoreReport& report) {
-  const auto& counts = report.replayed.counts;
-  std::vector<std::string> not_counted;
-  for (const auto& [table, why] : report.proof.skipped) not_counted.push_back(table.text());
-  return codec::Value::object({{"endMarker", true},
-                               {"objects", counts.objects()},
-                               {"tables", counts.tables},
-                               {"rowsReplayed", counts.rows},
-                               {"verified", report.proof.by_checksum ? "checksums" : "rows"},
-                               {"tablesCounted", report.proof.tables},
-                               {"rowsCounted", report.proof.rows},
-                               {"tablesByChecksum", report.proof.equal},
-                               {"onlyCounted", reasons_value(report.proof.only_counted)},
-                               {"notCounted", codec::Value::list_of(not_counted)},
-                               {"notCompared", reasons_value(report.proof.skipped)}});
-}
-
-/// Objects that were left out because they failed: all else is restored.
-Exit left_out(const backup::RestoreReport& report) {
-  const auto& failed = report.replayed.failed;
-  if (failed.empty()) return {};
-  return fail(ErrorClass::partial, "restore.objects_left_out",
-              fmt::format("{} objects failed and were left out, the first: {}: {}", failed.size(), failed[0].label,
-                          failed[0].error),
-              "restore them by hand: holdfast export writes the dump as a file");
-}
-
 void show(Context& context, const backup::RestoreRequest& request, const backup::RestoreReport& report,
           const std::string& target, const std::vector<std::string>& lost_feeds,
           std::chrono::duration<double> elapsed) {
@@ -171,14 +75,7 @@ void show(Context& context, const backup::RestoreRequest& request, const backup:
   context.out.line(fmt::format("restored {} from snapshot {} in {} ({})", target,
                                request.choice.snapshot.id.short_hex(), human_span(elapsed),
                                human_rate(counts.bytes, elapsed)));
-  context.out.line(fmt::format(
-      "  proved: end marker seen, {} tables and {} other objects, {} rows replayed, {} counted in the server{}{}{}",
-      counts.tables, counts.objects() - counts.tables, counts.rows, report.proof.rows,
-      report.proof.by_checksum ? fmt::format(", {} tables equal by checksum, {} by their number of rows only",
-                                             report.proof.equal, report.proof.only_counted.size())
-                               : "",
-      report.proof.skipped.empty() ? "" : fmt::format(" ({} tables not compared)", report.proof.skipped.size()),
-      report.position.empty() ? "" : ", position " + report.position));
+  context.out.line(proved_line(report));
   for (const auto& label : report.replayed.skipped) context.out.note("  skipped: " + label);
   for (const auto& path : report.set_aside) context.out.note("  old data: " + path);
 }
@@ -187,6 +84,10 @@ void show(Context& context, const backup::RestoreRequest& request, const backup:
 
 Exit restore_cluster(Context& context) {
   const Options& options = context.options;
+  if (options.flag("over-sql")) return restore_over_sql(context);
+  if (options.given("database"))
+    return fail(ErrorClass::usage, "cli.conflict", "--database chooses what a restore over SQL brings back",
+                "add --over-sql, or leave it out");
   const auto start = std::chrono::steady_clock::now();
   const ClusterSelector selector = cluster_selector(options);
   const std::string into = options.text("into");

@@ -68,6 +68,7 @@ Exit run_version(Context&);
 
 /// `restore` with a cluster.
 Exit restore_cluster(Context&);
+Exit restore_over_sql(Context&);
 Exit restore_member(Context&);
 
 }  // namespace holdfast::cli

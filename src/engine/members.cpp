@@ -72,6 +72,7 @@ Status look_mysql(const DatabaseCluster& cluster, const sql::Target& target, Dea
   view.known = true;
   view.is_replica = !status.empty();
   look.facts = facts_of(*view.member, variables, status);
+  view.read_only = look.facts.read_only;
   if (!view.is_replica) {
     view.healthy = true;
     return {};

@@ -34,6 +34,8 @@ struct MemberView {
       false;  ///< serves, and follows its upstream if it is a replica (Galera: Synced in the primary component)
   double lag_seconds = 0;
   bool filtered = false;  ///< leaves out some of what its upstream has
+  /// MariaDB, MySQL: its setting; nullopt = unknown.
+  std::optional<bool> read_only;
 };
 
 /// The replication filters of SHOW REPLICA STATUS: "Replicate_Ignore_Table shop.log", joined by commas; "" without any.

@@ -223,7 +223,9 @@ Result<std::vector<std::unique_ptr<engine::MemberControl>>> control_members(cons
     return fail(
         ErrorClass::refused, "provider.external",
         fmt::format("{} has no agent: its server and data directory cannot be replaced from here", member.name.str()),
-        "restore --into DIR makes a stand-alone server, export writes the dump to a file");
+        "restore --over-sql loads its databases by SQL, --into DIR makes a stand-alone server, export writes the dump "
+        "to "
+        "a file");
   }
   if (cluster.members.empty())
     return fail(ErrorClass::usage, "config.invalid", cluster.full_name() + " has no members");
