@@ -387,7 +387,8 @@ TEST_P(Attacker, TheDirectoryAboveAnExistingServersData) {
   const std::string home = top_->path() + "/lib", roots = top_->path() + "/roots";
   for (const std::string& dir : {"main", "main.new", "main.helper", "main.replaced-1", "main.dropping-1"}) {
     fs::create_directories(roots + "/" + dir);
-    for (const char* file : {"/ibdata1", "/PG_VERSION"}) std::ofstream(roots + "/" + dir + file) << "kept";
+    for (const char* file : {"/ibdata1", "/PG_VERSION", "/pg_hba.conf"})
+      std::ofstream(roots + "/" + dir + file) << "kept";
   }
   const auto all_of_roots = [&] {
     std::string seen;
@@ -419,6 +420,33 @@ TEST_P(Attacker, TheDirectoryAboveAnExistingServersData) {
   EXPECT_FALSE(make_data_dir(side_of(c_), [] { return Status(); }));
   EXPECT_FALSE(detail::tell_existing(c_, {"-c", "work_mem=1"}));
   EXPECT_EQ(all_of_roots(), before);
+}
+
+/// Its configuration lies among its data, and is kept where a copy takes that's place: root links and removes there.
+TEST_P(Attacker, TheOwnFilesOfAnExistingServer) {
+  c_.engine = Engine::postgres;
+  Existing& e = c_.existing.emplace();
+  e.data_dir = fs::canonical(c_.dir).string() + "/data";
+  const std::string data = c_.data_dir(), side = side_of(c_).data_dir();
+  own(data + "/PG_VERSION", "15");
+  own(data + "/postgresql.conf",
+      "include 'stolen.conf'\ninclude_dir 'folder'\nssl_key_file = 'folder/ibdata1'\nssl_ca_file = '" + secret() +
+          "'\n");
+  lead(data + "/stolen.conf");
+  lead(data + "/pg_hba.conf");
+  lead_folder(data + "/folder");
+  ASSERT_EQ(::mkfifo((data + "/pg_ident.conf").c_str(), 0600), 0);
+  give(data + "/pg_ident.conf");
+  own(side + "/PG_VERSION", "15");
+  own(side + "/postgresql.conf", "include_dir 'folder'\nssl_key_file = 'folder/ibdata1'\n");
+  lead(side + "/stolen.conf");
+  lead_folder(side + "/folder");
+  const auto aside = swap_in_side(c_);
+  EXPECT_TRUE(aside) << aside.error().to_string();
+  struct stat info{};
+  ASSERT_EQ(::lstat((data + "/postgresql.conf").c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, kServer);
+  EXPECT_EQ(look(), before_);
 }
 
 /// A server that takes root for its administrator is connected to as root: its socket, and no other.

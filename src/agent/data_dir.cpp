@@ -10,6 +10,7 @@
 
 #include "agent/dir_users.h"
 #include "agent/launch.h"
+#include "agent/own_files.h"
 #include "codec/value.h"
 #include "sys/beneath.h"
 #include "sys/file.h"
@@ -121,6 +122,14 @@ Status sync_volume(const std::string& path) {
   return {};
 }
 
+/// What a copy does not bring: the member's own configuration and keys, and whose the directory is. Whether files were
+/// changed.
+Result<bool> keep_what_is_its_own(const MemberConfig& c, const std::string& dir, const std::optional<Look>& look) {
+  const bool changed = TRY(keep_own_files(c, dir).context("what is the member's own"));
+  if (look) TRY_VOID(give_look(c, dir, *look));
+  return changed;
+}
+
 }  // namespace
 
 std::string utc_now() {
@@ -140,8 +149,10 @@ MemberConfig side_of(MemberConfig config) {
 Status make_data_dir(const MemberConfig& config, const std::function<Status()>& make) {
   TRY_VOID(check_all_is_here(config));
   const std::string marker = marker_of(config);
+  const bool half_made = is_there(marker), is_helper = config.data_name == kHelperName;
+  const auto look = is_helper || (half_made && config.data_name == "data") ? std::nullopt : look_of_data(config);
   std::error_code error;
-  if (fs::exists(marker, error)) {
+  if (half_made) {
     TRY_VOID(check_unused(config.data_dir()));
     TRY_VOID(remove_whole(config, config.data_dir()).context("what was half made"));
   }
@@ -158,8 +169,10 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   if (config.engine == cluster::Engine::postgres)
     TRY_VOID(detail::make_server_dir(config, config.dir + "/tablespaces", 0700));
   auto made = make();
+  if (made && !is_helper)
+    if (auto kept = keep_what_is_its_own(config, config.data_dir(), look); !kept) made = fail(std::move(kept).error());
   // Neither initdb --no-sync nor cp has put anything on disk. A helper's data is thrown away.
-  if (made && config.data_name != kHelperName) made = sync_volume(config.data_dir());
+  if (made && !is_helper) made = sync_volume(config.data_dir());
   if (!made) {
     if (remove_whole(config, config.data_dir())) fs::remove(marker, error);
     return made;
@@ -223,6 +236,9 @@ Result<std::string> swap_in_side(const MemberConfig& given) {
     return fail(ErrorClass::conflict, "agent.swap", "an earlier swap is not completed", "restart the agent");
   auto ready = check_startable(side_of(c));
   if (!ready) return fail(std::move(ready).error().with_context("the side directory"));
+  // Again: it may have been changed since the copy was made.
+  if (TRY(keep_what_is_its_own(c, side_of(c).data_dir(), look_of_data(c))))
+    TRY_VOID(sync_volume(side_of(c).data_dir()));
   TRY_VOID(carry_rewind_mark(c));
   std::string aside = is_there(c.data_dir()) ? fresh_name(c, ".replaced-") : "";
   const auto journal = codec::Value::object({{"aside", aside}, {"since", utc_now()}});

@@ -17,6 +17,7 @@
 #include "agent/data_dir.h"
 #include "agent/dir_users.h"
 #include "agent/launch.h"
+#include "agent/option_files.h"
 #include "agent/proc.h"
 #include "agent/running_server.h"
 #include "agent/unit.h"
@@ -255,32 +256,8 @@ std::vector<FoundServer> find_servers(Engine engine, const std::vector<std::stri
 }
 
 std::string include_directory(const std::vector<std::string>& arguments, const std::string& root) {
-  std::vector<std::string> files = {"/etc/my.cnf", "/etc/mysql/my.cnf"};
-  for (const auto& argument : arguments) {
-    if (argument.starts_with("--defaults-file=")) files = {argument.substr(16)};
-    if (argument.starts_with("--defaults-extra-file=")) files.push_back(argument.substr(22));
-    if (argument == "--no-defaults") return {};
-  }
-  std::string last;
-  // Files that are added at the end are read after those before them.
-  for (size_t i = 0; i < files.size() && i < 100; ++i) {
-    const auto text = sys::read_file(root + files[i]);
-    if (!text) continue;
-    std::istringstream lines{std::string(as_text(text->span()))};
-    for (std::string line; std::getline(lines, line);) {
-      const size_t begin = line.find_first_not_of(" \t");
-      if (begin == std::string::npos || line[begin] != '!') continue;
-      std::istringstream words(line.substr(begin));
-      std::string verb, path;
-      words >> verb >> std::ws;
-      std::getline(words, path);
-      while (!path.empty() && std::isspace(static_cast<unsigned char>(path.back()))) path.pop_back();
-      std::error_code error;
-      if (verb == "!includedir" && fs::is_directory(root + path, error)) last = without_slash(path);
-      if (verb == "!include") files.push_back(path);
-    }
-  }
-  return last;
+  const auto files = option_files(arguments, [&](const std::string& path) { return root + path; });
+  return files.directories.empty() ? "" : files.directories.back();
 }
 
 std::string drop_in_text(const MemberConfig& config) {

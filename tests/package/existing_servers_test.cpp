@@ -283,12 +283,15 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
 
   if (HasFailure()) return;
   // Its data is gone: a copy of the other one, which its unit then runs.
+  const auto look = [&] { return ok(fmt::format("stat -c '%a %U %G' {}", of().data[1])); };
+  const std::string look_before = look();
   ok(fmt::format("systemctl stop {}; rm -rf {}/*", of().units[1], of().data[1]));
   EXPECT_EQ(holdfast("triage").exit_code, 4);
   repairs("emptied");
   is_healthy("rebuilt");
   EXPECT_NE(main_pid(1), "0\n") << "its unit does not run it";
   EXPECT_EQ(main_pid(0), pids[0]) << "the primary was restarted";
+  EXPECT_EQ(look(), look_before) << "who may look into its data directory";
 
   if (HasFailure()) return;
   ok("kill $(cat /root/load.pid)");
