@@ -53,6 +53,8 @@ struct Existing {
   std::string unit;                    ///< of systemd, which starts and stops it; "" = the agent does
   std::vector<std::string> triggers;   ///< its sockets, which would start it with the next client
   std::string drop_in;                 ///< our file among its configuration, which includes etc/role.cnf; "" = none
+  std::string unit_drop_in;            ///< our file beside its unit; "" = none
+  std::string group_suffix;            ///< that file gives it: other servers read no groups of that name
   std::vector<std::string> arguments;  ///< that it is started with
   std::vector<gid_t> groups;           ///< that it runs with beside its own (ssl-cert)
   std::vector<std::string> elsewhere;  ///< settings that put parts of its data outside of data_dir

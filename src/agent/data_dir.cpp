@@ -7,6 +7,7 @@
 
 #include <ctime>
 #include <filesystem>
+#include <optional>
 
 #include "agent/dir_users.h"
 #include "agent/launch.h"
@@ -40,6 +41,32 @@ MemberConfig main_of(MemberConfig c) {
 bool is_there(const std::string& path) {
   struct stat info{};
   return ::lstat(path.c_str(), &info) == 0;
+}
+
+/// Where the member's whole data is, as its mark says; nullopt where there is none.
+std::optional<std::string> whole_data_of_mark(const MemberConfig& c) {
+  const auto text = sys::read_file(incomplete_mark(c));
+  if (!text) return std::nullopt;
+  const auto mark = codec::parse_value(as_text(text->span()));
+  return mark ? (*mark)["wholeData"].text() : std::string();
+}
+
+Status write_mark(const MemberConfig& c, const std::string& whole_in) {
+  const auto mark = codec::Value::object(
+      {{"note", "a restore or a rebuild is not finished: " + c.existing->unit + " does not start on this data"},
+       {"wholeData", whole_in},
+       {"since", utc_now()}});
+  return sys::publish_file(incomplete_mark(c), as_bytes(codec::to_json(mark) + "\n"), 0644);
+}
+
+/// Before its unit could meet what is not whole. `whole_in` is where the member's data is from then on; "" where it is
+/// nowhere, or a swap knows.
+Status keep_unit_away(const MemberConfig& c, const std::string& whole_in) {
+  if (!c.is_by_unit()) return {};
+  // The mark of an earlier change knows better where the whole data is.
+  const auto now = whole_data_of_mark(c);
+  if (now && (whole_in.empty() || (!now->empty() && is_there(*now)))) return {};
+  return write_mark(c, whole_in);
 }
 
 /// A name beside the data directory that nothing has yet: "<data directory><infix><UTC time>".
@@ -160,6 +187,7 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
     return fail(ErrorClass::refused, "agent.not_empty", config.data_dir() + " holds data already",
                 config.data_name == kSideName ? "use it, or discard it first (agent request discard_side)"
                                               : "move it aside first (agent request set_aside)");
+  if (config.data_name == "data") TRY_VOID(keep_unit_away(config, {}));
   TRY_VOID(sys::publish_file(marker, {}, 0600));
   if (config.data_name == "data") TRY_VOID(remove_durably(config, rewind_marker(config)));
   TRY_VOID(detail::make_server_dir(config, config.dir + "/log", 0750));
@@ -180,6 +208,21 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   fs::remove(marker, error);
   TRY_VOID(sys::sync_directory(config.data_home()));
   return sys::sync_directory(config.dir);
+}
+
+std::string incomplete_mark(const MemberConfig& config) {
+  return config.dir + "/incomplete";
+}
+
+Status let_unit_start(const MemberConfig& config) {
+  return is_there(incomplete_mark(config)) ? remove_durably(config, incomplete_mark(config)) : Status();
+}
+
+Status review_mark(const MemberConfig& given) {
+  const MemberConfig c = main_of(given);
+  const auto whole = whole_data_of_mark(c);
+  if (!whole || whole->empty() || is_there(*whole) || !is_initialised(c)) return {};
+  return let_unit_start(c);
 }
 
 Status check_startable(const MemberConfig& config) {
@@ -203,12 +246,14 @@ bool is_initialised(const MemberConfig& config) {
 }
 
 Status begin_rewind(const MemberConfig& config) {
+  if (config.data_name == "data") TRY_VOID(keep_unit_away(config, {}));
   return sys::publish_file(rewind_marker(config), {}, 0600);
 }
 
 Status end_rewind(const MemberConfig& config) {
   TRY_VOID(sync_volume(config.data_dir()));
-  return remove_durably(config, rewind_marker(config));
+  TRY_VOID(remove_durably(config, rewind_marker(config)));
+  return let_unit_start(config);
 }
 
 Result<std::string> set_data_aside(const MemberConfig& given) {
@@ -217,6 +262,7 @@ Result<std::string> set_data_aside(const MemberConfig& given) {
   TRY_VOID(check_all_is_here(c));
   TRY_VOID(check_unused(c.data_dir()));
   std::string target = fresh_name(c, ".replaced-");
+  TRY_VOID(keep_unit_away(c, target));
   TRY_VOID(carry_rewind_mark(c));
   TRY_VOID(rename_durably(c, c.data_dir(), target));
   return target;
@@ -226,8 +272,10 @@ Status put_data_back(const MemberConfig& given, const std::string& aside) {
   const MemberConfig c = main_of(given);
   TRY_VOID(check_aside(c, aside, "agent.put_back"));
   TRY_VOID(check_unused(aside));
+  TRY_VOID(keep_unit_away(c, aside));
   if (is_there(c.data_dir())) TRY(set_data_aside(c));
-  return rename_durably(c, aside, c.data_dir());
+  TRY_VOID(rename_durably(c, aside, c.data_dir()));
+  return let_unit_start(c);
 }
 
 Result<std::string> swap_in_side(const MemberConfig& given) {
@@ -243,10 +291,14 @@ Result<std::string> swap_in_side(const MemberConfig& given) {
   std::string aside = is_there(c.data_dir()) ? fresh_name(c, ".replaced-") : "";
   const auto journal = codec::Value::object({{"aside", aside}, {"since", utc_now()}});
   TRY_VOID(sys::publish_file(swap_journal(c), as_bytes(codec::to_json(journal) + "\n"), 0600));
+  const bool was_whole = !is_there(incomplete_mark(c));
   auto finished = finish_swap(c);
   if (finished) return aside;
   // The first rename was refused: nothing has changed, and nothing is to be completed.
-  if (is_there(side_of(c).data_dir()) && (aside.empty() || !is_there(aside))) (void)remove_durably(c, swap_journal(c));
+  if (is_there(side_of(c).data_dir()) && (aside.empty() || !is_there(aside))) {
+    if (was_whole) (void)let_unit_start(c);
+    (void)remove_durably(c, swap_journal(c));
+  }
   return fail(std::move(finished).error());
 }
 
@@ -262,6 +314,8 @@ Status finish_swap(const MemberConfig& given) {
   const std::string aside = journal["aside"].text();
   const bool has_data = is_there(data), has_side = is_there(side), has_aside = !aside.empty() && is_there(aside);
   for (const auto& path : {data, side}) TRY_VOID(check_unused(path));
+  // Between the two renames there is nothing, where some units make an empty server first.
+  if (has_side) TRY_VOID(keep_unit_away(c, {}));
   if (has_side && has_data && !aside.empty() && !has_aside) {
     TRY_VOID(rename_durably(c, data, aside));
     TRY_VOID(rename_durably(c, side, data));
@@ -272,6 +326,7 @@ Status finish_swap(const MemberConfig& given) {
                 fmt::format("a swap of {} was interrupted, and what is there now fits none of its steps", data),
                 fmt::format("look at {}* and {}", data, swap_journal(c)));
   }
+  TRY_VOID(let_unit_start(c));
   return remove_durably(c, swap_journal(c));
 }
 
@@ -287,6 +342,7 @@ Status drop_data_aside(const MemberConfig& c, const std::string& path) {
   const auto droppings = dropping_dirs(c);
   if (is_there(path) || droppings.empty()) {
     TRY_VOID(check_aside(c, path, "agent.drop_aside"));
+    if (whole_data_of_mark(c) == path) TRY_VOID(write_mark(c, {}));
     TRY_VOID(drop(c, path));
   }
   // One that an earlier try could not remove has another name by now.

@@ -35,6 +35,10 @@ using cluster::Engine;
 
 namespace {
 
+constexpr const char* kUnits = "/etc/systemd/system";
+/// MariaDB and MySQL take it for --defaults-group-suffix where that is not given.
+constexpr std::string_view kSuffixVariable = "MYSQL_GROUP_SUFFIX=", kOurSuffix = ".holdfast-";
+
 // ---------------------------------------------------------------- what runs here
 
 /// Who listens at a unix socket, as the kernel knows it; 0 = nobody, or not for us.
@@ -195,6 +199,19 @@ std::string path_of(const std::string& data_dir, const std::string& path) {
   return path.empty() || path.starts_with('/') ? path : data_dir + "/" + path;
 }
 
+/// One without a unit has no groups of its own: every server that includes the same directory reads them.
+Status check_not_shared(const Existing& e, const FoundServer& server, const std::string& folder) {
+  if (!detail::group_suffix(e).empty()) return {};
+  for (const Engine engine : {Engine::mariadb, Engine::mysql})
+    for (const auto& other : find_servers(engine, {}))
+      if (other.pid != server.pid && include_directory(other.arguments) == folder)
+        return fail(ErrorClass::refused, "adopt.shared_configuration",
+                    fmt::format("the server on {} reads {} too: it would start as the one on {} is to start",
+                                other.data_dir, folder, e.data_dir),
+                    "start this one by a unit, or give it a configuration file of its own (--defaults-file)");
+  return {};
+}
+
 void remark_on_role(const Said& said, Adoption& adoption) {
   MemberConfig& c = adoption.config;
   for (const auto& peer : c.peers)
@@ -238,8 +255,11 @@ std::vector<FoundServer> find_servers(Engine engine, const std::vector<std::stri
     }
     for (size_t i = first; i < argv.size(); ++i) server.arguments.push_back(argv[i]);
     if (const auto socket = listens.find(pid); socket != listens.end()) server.socket = socket->second;
-    for (const auto& entry : proc_list(fmt::format("/proc/{}/environ", pid)))
+    for (const auto& entry : proc_list(fmt::format("/proc/{}/environ", pid))) {
       server.has_agent = server.has_agent || entry.starts_with(fmt::format("{}=", kServerMark));
+      if (entry.starts_with(kSuffixVariable) && !entry.substr(kSuffixVariable.size()).starts_with(kOurSuffix))
+        server.group_suffix = entry.substr(kSuffixVariable.size());
+    }
     const std::string unit = unit_of(pid);
     if (!unit.empty()) {
       const auto state = unit_state(unit, Deadline::in(std::chrono::seconds(5)));
@@ -260,6 +280,25 @@ std::string include_directory(const std::vector<std::string>& arguments, const s
   return files.directories.empty() ? "" : files.directories.back();
 }
 
+std::string unit_drop_in_text(const MemberConfig& config) {
+  // systemd replaces what begins with %.
+  std::string mark;
+  for (const char ch : incomplete_mark(config)) mark += ch == '%' ? std::string("%%") : std::string(1, ch);
+  std::string text = fmt::format(
+      "# Of the Holdfast agent of {}. `holdfast agent release` removes this file.\n"
+      "[Unit]\n"
+      "# While a restore or a rebuild of its data directory is not finished it does not start.\n"
+      "AssertPathExists=!{}\n",
+      config.member, mark);
+  if (!config.existing->group_suffix.empty())
+    text += fmt::format(
+        "[Service]\n"
+        "# It alone reads the groups of this name, which say whether it starts read-only.\n"
+        "Environment={}{}\n",
+        kSuffixVariable, config.existing->group_suffix);
+  return text;
+}
+
 std::string drop_in_text(const MemberConfig& config) {
   return fmt::format(
       "# Whether {} starts read-only: of its Holdfast agent. `holdfast agent release` removes this file.\n"
@@ -272,7 +311,8 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
   if (engine == Engine::galera)
     return fail(ErrorClass::usage, "adopt.engine", "a Galera node cannot be had by an agent yet",
                 "triage, get status, and backup work on it by SQL, without an agent");
-  Adoption adoption{.server = TRY(one_server(request)), .config = request.like, .drop_in = {}, .remarks = {}};
+  Adoption adoption{
+      .server = TRY(one_server(request)), .config = request.like, .drop_in = {}, .unit_drop_in = {}, .remarks = {}};
   const FoundServer& server = adoption.server;
   MemberConfig& c = adoption.config;
   c.uid = server.uid;
@@ -285,6 +325,8 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
   e.unit = server.unit;
   e.triggers = server.triggers;
   e.arguments = server.arguments;
+  if (engine != Engine::postgres && !server.group_suffix.empty() && detail::group_suffix(e).empty())
+    e.arguments.insert(e.arguments.begin(), "--defaults-group-suffix=" + server.group_suffix);
   e.groups = server.groups;
   if (e.socket.empty() && engine != Engine::postgres)
     // The service manager has opened it: then the kernel names that, and the server has to say whose it is.
@@ -356,6 +398,8 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
       return fail(ErrorClass::refused, "adopt.configuration",
                   "the server reads no directory of configuration files, where the agent could put how it starts",
                   "add a line to its configuration file: !includedir /etc/mysql/conf.d/");
+    if (detail::group_suffix(e).empty() && !e.unit.empty()) e.group_suffix = std::string(kOurSuffix) + c.member;
+    TRY_VOID(check_not_shared(e, server, folder));
     // Groups of one instance are read behind those of all.
     const char* first = detail::group_suffix(e).empty() ? "zz" : "zzz";
     e.drop_in = fmt::format("{}/{}-holdfast-{}.cnf", folder, first, c.member);
@@ -364,6 +408,10 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
       adoption.remarks.emplace_back(
           "no other member can be copied from it: that takes an account with a password "
           "(--admin-user, --admin-password-file)");
+  }
+  if (!e.unit.empty()) {
+    e.unit_drop_in = fmt::format("{}/{}.d/holdfast-{}.conf", kUnits, e.unit, c.member);
+    adoption.unit_drop_in = unit_drop_in_text(c);
   }
   if (c.replication_user.empty() && !c.peers.empty())
     adoption.remarks.emplace_back(
@@ -385,6 +433,11 @@ Status carry_out(const Adoption& adoption) {
   TRY_VOID(detail::make_server_dir(c, c.socket_dir, 0755));
   TRY_VOID(check_own_directories(c));
   TRY_VOID(write_config(c));
+  if (const std::string& file = c.existing->unit_drop_in; !file.empty()) {
+    TRY_VOID(sys::make_directories(fs::path(file).parent_path().string(), 0755));
+    TRY_VOID(sys::publish_file(file, as_bytes(adoption.unit_drop_in), 0644));
+    TRY_VOID(reload_units(Deadline::in(std::chrono::seconds(60))));
+  }
   if (c.existing->drop_in.empty()) return {};
   TRY_VOID(detail::tell_existing(c, {}));
   return sys::publish_file(c.existing->drop_in, as_bytes(adoption.drop_in), 0644);
@@ -392,7 +445,7 @@ Status carry_out(const Adoption& adoption) {
 
 Status check_releasable(const MemberConfig& config) {
   std::error_code error;
-  for (const char* name : {"swap.json", "rewinding", "initialising", "initialising.new"})
+  for (const char* name : {"swap.json", "rewinding", "initialising", "initialising.new", "incomplete"})
     if (fs::exists(config.dir + "/" + name, error))
       return fail(ErrorClass::refused, "release.unfinished",
                   fmt::format("an operation on {} is not finished ({}/{})", config.member, config.dir, name),
@@ -415,10 +468,15 @@ Status check_releasable(const MemberConfig& config) {
 Status release(const MemberConfig& config) {
   TRY_VOID(check_releasable(config));
   std::error_code error;
-  if (!config.existing->drop_in.empty()) {
-    if (::unlink(config.existing->drop_in.c_str()) != 0 && errno != ENOENT)
-      return fail(sys::errno_error(errno, "remove " + config.existing->drop_in));
-    TRY_VOID(sys::sync_directory(fs::path(config.existing->drop_in).parent_path().string()));
+  for (const std::string& file : {config.existing->drop_in, config.existing->unit_drop_in}) {
+    if (file.empty()) continue;
+    const std::string folder = fs::path(file).parent_path().string();
+    if (::unlink(file.c_str()) != 0 && errno != ENOENT) return fail(sys::errno_error(errno, "remove " + file));
+    if (fs::exists(folder, error)) TRY_VOID(sys::sync_directory(folder));
+  }
+  if (const std::string& file = config.existing->unit_drop_in; !file.empty()) {
+    ::rmdir(fs::path(file).parent_path().c_str());  // stays where something else is in it
+    TRY_VOID(reload_units(Deadline::in(std::chrono::seconds(60))));
   }
   for (const char* name : {"/agent.json", "/agent.lock", "/last-data.json", "/channels.json", "/stopping"})
     fs::remove(config.dir + name, error);

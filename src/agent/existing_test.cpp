@@ -46,6 +46,8 @@ TEST(Existing, IsKeptInTheConfigurationOfItsAgent) {
   MemberConfig c = existing(dir.path(), "/srv/db/main");
   c.existing->elsewhere = {"log_bin_basename = /srv/log/bin"};
   c.existing->beside_is_servers = true;
+  c.existing->unit_drop_in = "/etc/systemd/system/mariadb@second.service.d/holdfast-orders-0.conf";
+  c.existing->group_suffix = ".holdfast-orders-0";
   ASSERT_TRUE(write_config(c));
   const MemberConfig read = read_config(dir.path()).value();
   ASSERT_TRUE(read.existing);
@@ -58,6 +60,8 @@ TEST(Existing, IsKeptInTheConfigurationOfItsAgent) {
   EXPECT_EQ(is.arguments, was.arguments);
   EXPECT_EQ(is.groups, was.groups);
   EXPECT_EQ(is.elsewhere, was.elsewhere);
+  EXPECT_EQ(is.unit_drop_in, was.unit_drop_in);
+  EXPECT_EQ(is.group_suffix, was.group_suffix);
   EXPECT_TRUE(is.beside_is_servers);
   c.existing.reset();
   ASSERT_TRUE(write_config(c));
@@ -110,6 +114,25 @@ TEST(Existing, TheRoleIsSaidWhereItsConfigurationIncludesIt) {
   EXPECT_EQ(text_of(file).find("skip-slave-start"), std::string::npos) << "for one start only";
   EXPECT_EQ(fs::status(file).permissions(), fs::perms(0644)) << "clients read it, too";
   EXPECT_NE(drop_in_text(c).find("!include " + file + "\n"), std::string::npos);
+}
+
+TEST(Existing, NoOtherServerReadsHowItStarts) {
+  const auto dir = sys::TempDir::create("existing").value();
+  MemberConfig c = existing(dir.path() + "/100% member", dir.path() + "/data");
+  c.existing->arguments.clear();
+  c.existing->drop_in = "/etc/mysql/conf.d/zz-holdfast-orders-0.cnf";
+  c.existing->group_suffix = ".holdfast-orders-0";
+  ASSERT_TRUE(detail::tell_existing(c, {}));
+  const std::string role = text_of(detail::role_file(c));
+  EXPECT_NE(role.find("\n[mysqld.holdfast-orders-0]\n"), std::string::npos) << role;
+  EXPECT_EQ(role.find("[mysqld]"), std::string::npos) << "every server of this host reads it:\n" << role;
+  const std::string unit = unit_drop_in_text(c);
+  EXPECT_NE(unit.find("\n[Service]\n"), std::string::npos) << unit;
+  EXPECT_NE(unit.find("\nEnvironment=MYSQL_GROUP_SUFFIX=.holdfast-orders-0\n"), std::string::npos) << unit;
+  EXPECT_NE(unit.find("\nAssertPathExists=!" + dir.path() + "/100%% member/incomplete\n"), std::string::npos) << unit;
+  // One that has groups of its own is given none.
+  c = existing(dir.path() + "/member", dir.path() + "/data");
+  EXPECT_EQ(unit_drop_in_text(c).find("Environment="), std::string::npos) << unit_drop_in_text(c);
 }
 
 TEST(Existing, AStandbyFindsItsSourceInItsOwnFiles) {

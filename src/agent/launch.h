@@ -70,7 +70,8 @@ Status tell_existing(const MemberConfig& config, const std::vector<std::string>&
 std::string clone_library(const MemberConfig& config);
 /// MariaDB, MySQL: the file that says it.
 std::string role_file(const MemberConfig& config);
-/// MariaDB, MySQL: ".second" of the instance that reads the groups [mysqld.second]; "" for the plain one.
+/// MariaDB, MySQL: ".second" of the instance that reads the groups [mysqld.second], by its arguments or by our file
+/// beside its unit; "" for one that reads those of all servers only.
 std::string group_suffix(const Existing& existing);
 Status initialise_mariadb(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 Status initialise_mysql(const MemberConfig& config, Deadline deadline, std::stop_token stop);

@@ -197,7 +197,7 @@ namespace detail {
 
 std::string group_suffix(const Existing& existing) {
   constexpr std::string_view kFlag = "--defaults-group-suffix=";
-  std::string suffix;
+  std::string suffix = existing.group_suffix;
   for (const auto& argument : existing.arguments)
     if (argument.starts_with(kFlag)) suffix = argument.substr(kFlag.size());
   return suffix;

@@ -228,6 +228,8 @@ Status Server::recover() {
   remove_work_dirs(config);
   sweeper_ = std::jthread([config] { sweep_leftovers(config); });
   if (!remembers_data(config)) note_data(config);
+  auto reviewed = review_mark(config);
+  if (!reviewed) log(LogLevel::warn, "{}: {}", config.member, reviewed.error().to_string());
   auto swapped = finish_swap(config);
   if (swapped || swapped.error().id != "agent.in_use") return swapped;
   log(LogLevel::warn, "{}: {}", config.member, swapped.error().to_string());  // each next change completes it first

@@ -82,6 +82,8 @@ Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& op
   TRY_VOID(detail::tell_existing(config, options.extra_args));
   // What holds for one start is not to be there at the next.
   const Forgetting for_one_start(config, !options.extra_args.empty());
+  // Who asks for it has seen to the data: the end of a restore, or of its undoing.
+  TRY_VOID(let_unit_start(config));
   TRY_VOID(start_unit(unit, config.existing->triggers, deadline, stop));
   std::optional<RunningServer> found;
   UnitState state;

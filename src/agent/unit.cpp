@@ -31,15 +31,15 @@ Result<sys::RunResult> run_tool(std::vector<std::string> argv, Deadline deadline
 Status ask(std::vector<std::string> arguments, const std::string& unit, Deadline deadline, std::stop_token stop,
            const std::vector<std::string>& more = {}) {
   arguments.insert(arguments.begin(), {"systemctl", "--no-ask-password"});
-  arguments.push_back(unit);
+  const std::string what = arguments[2] + (unit.empty() ? "" : " " + unit);
+  if (!unit.empty()) arguments.push_back(unit);
   arguments.insert(arguments.end(), more.begin(), more.end());
-  const std::string what = arguments[2];
   auto done = run_tool(std::move(arguments), deadline, std::move(stop));
-  if (!done) return fail(std::move(done).error().with_context("systemctl " + what + " " + unit));
+  if (!done) return fail(std::move(done).error().with_context("systemctl " + what));
   if (done->status.ok()) return {};
   while (done->err.ends_with('\n')) done->err.pop_back();
-  return fail(ErrorClass::failed, "agent.unit", fmt::format("systemctl {} {}: {}", what, unit, done->err),
-              "systemctl status " + unit);
+  return fail(ErrorClass::failed, "agent.unit", fmt::format("systemctl {}: {}", what, done->err),
+              "systemctl status" + (unit.empty() ? "" : " " + unit));
 }
 
 }  // namespace
@@ -86,6 +86,10 @@ Status enable_unit(const std::string& unit, Deadline deadline, std::stop_token s
 
 Status disable_unit(const std::string& unit, Deadline deadline, std::stop_token stop) {
   return ask({"disable", "--quiet", "--now"}, unit, deadline, std::move(stop));
+}
+
+Status reload_units(Deadline deadline, std::stop_token stop) {
+  return ask({"daemon-reload"}, "", deadline, std::move(stop));
 }
 
 Status kill_unit(const std::string& unit, Deadline deadline) {

@@ -36,6 +36,8 @@ Status stop_unit(const std::string& unit, const std::vector<std::string>& trigge
 /// Started at each boot, and now, again where it runs already; the reverse. Both are waited for.
 Status enable_unit(const std::string& unit, Deadline deadline, std::stop_token stop = {});
 Status disable_unit(const std::string& unit, Deadline deadline, std::stop_token stop = {});
+/// Has systemd read its units again: a file beside one counts from then on. What runs runs on.
+Status reload_units(Deadline deadline, std::stop_token stop = {});
 /// SIGKILL to all its processes.
 Status kill_unit(const std::string& unit, Deadline deadline);
 /// The last lines of its journal; "" when they cannot be read.

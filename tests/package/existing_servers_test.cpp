@@ -8,6 +8,7 @@
 #include <iostream>
 #include <string>
 
+#include "agent/client.h"
 #include "sys/file.h"
 #include "tests/support/program.h"
 #include "tests/support/require.h"
@@ -182,7 +183,8 @@ class ExistingServers : public testing::TestWithParam<const Packaged*> {
         fmt::format("find {} -type f ! -name '*holdfast*' -print0 | sort -z | xargs -0 sha256sum", of().configuration));
   }
   std::string our_files() const {
-    return ok(fmt::format("find {} -name '*holdfast*' ! -name 'holdfast-agent@*'", of().configuration));
+    return ok(
+        fmt::format("find {} /etc/systemd/system -name '*holdfast*' ! -name 'holdfast-agent@*'", of().configuration));
   }
 
   void describe() const {
@@ -212,6 +214,17 @@ holdfast pki issue operate anna --dir pki --out anna -q)");
         n, of().data[n], 7420 + n, of().account);
   }
   std::string adopt(int n, const std::string& more = {}) const { return ok(adopt_command(n) + " " + more); }
+  /// Asks the agent itself, as an operation does.
+  codec::Value ask(int n, const std::string& what, codec::Value arguments = codec::Value::object()) const {
+    const auto address =
+        agent::Address::of_socket(machine_->seen_from_here(fmt::format("/run/holdfast/orders-{}.agent.sock", n)));
+    auto client = agent::Client::connect(address, Deadline::in(seconds(10)));
+    EXPECT_TRUE(client) << client.error().to_string();
+    if (!client) return {};
+    auto answer = client->call_now(what, std::move(arguments), Deadline::in(seconds(120)));
+    EXPECT_TRUE(answer) << what << ": " << answer.error().to_string();
+    return answer ? *answer : codec::Value();
+  }
   RunResult holdfast(const std::string& what) const {
     return machine_->run("holdfast " + what + " -c orders --config /etc/holdfast/orders.yaml", seconds(200));
   }
@@ -338,7 +351,7 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
   const auto third = [&](const char* variables) {
     ok(fmt::format(
         "{} setsid setpriv --reuid=mysql --regid=mysql --init-groups mariadbd --defaults-file=/etc/third.cnf "
-        "--datadir=/var/lib/mysql-third >/root/third.log 2>&1 </dev/null & "
+        "--datadir=/var/lib/mysql-third --pid-file=/run/mysqld/third.pid >/root/third.log 2>&1 </dev/null & "
         "for n in $(seq 100); do mariadb-admin -S /run/mysqld/mysql-third.sock ping >/dev/null 2>&1 && exit 0; sleep "
         "0.1; done; exit 1",
         variables));
@@ -349,6 +362,12 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
   ok(stop_third);
   third("HOLDFAST_SERVER=x");
   refused("adopt.has_agent", "holdfast agent adopt -e mariadb --data-dir /var/lib/mysql-third");
+  ok(stop_third);
+  // One that reads what all servers of the host read, and has no unit to give it groups of its own.
+  ok("sed -i 's/^\\[mysqld\\]/[mysqld]\\nserver-id=3/' /etc/third.cnf && echo '!includedir /etc/mysql/mariadb.conf.d/' "
+     ">>/etc/third.cnf");
+  third("");
+  refused("adopt.shared_configuration", "holdfast agent adopt -e mariadb --data-dir /var/lib/mysql-third");
   ok(stop_third);
   EXPECT_EQ(our_files(), "");
   EXPECT_EQ(configuration(), before);
@@ -362,6 +381,13 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
   EXPECT_NE(late.out.find("\"adopt.not_adopted\""), std::string::npos) << late.out << late.err;
   ok("rm -r /run/systemd/system/holdfast-agent@.service.d && systemctl daemon-reload");
   adopt(0);
+  // What the first one's agent says is not the second one's, which has none yet, and wins over its own configuration.
+  ok(fmt::format(
+      "printf '[mysqld]\\nread_only=ON\\n' >/etc/mysql/mariadb.conf.d/71-closed.cnf; systemctl restart {} {}",
+      of().units[0], of().units[1]));
+  EXPECT_EQ(sql(0, "SELECT @@read_only"), "0\n");
+  EXPECT_EQ(sql(1, "SELECT @@read_only"), "1\n");
+  is_healthy("started anew");
   adopt(1);
   // Once more is the same, and the agent knows what is new.
   const std::string agent_before = ok("systemctl show -P MainPID holdfast-agent@orders-1");
@@ -383,6 +409,26 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
                   of().units[0], of().units[1]));
   is_healthy("booted");
   EXPECT_EQ(sql(1, "SELECT @@read_only"), "1\n");
+
+  // A restore that ends with the power: nothing is where the data was, and some units make an empty server there first.
+  ok(
+      fmt::format("mkdir -p /etc/systemd/system/{0}.d && printf '[Service]\\nExecStartPre=+/bin/sh -c \"test -d {1} || "
+                  "mariadb-install-db --user=mysql --datadir={1}\"\\n' >/etc/systemd/system/{0}.d/first.conf && "
+                  "systemctl daemon-reload",
+                  of().units[1], of().data[1]));
+  ask(1, "stop");
+  const std::string aside = ask(1, "set_aside")["path"].text();
+  ok("systemctl kill -s KILL holdfast-agent@orders-1");
+  EXPECT_NE(machine_->run(fmt::format("systemctl start {}", of().units[1]), seconds(90)).exit_code, 0);
+  EXPECT_EQ(ok(fmt::format("systemctl show -P AssertResult {}", of().units[1])), "no\n");
+  ok(fmt::format("test ! -e {}", of().data[1]));
+  ok("n=0; until [ -S /run/holdfast/orders-1.agent.sock ] && systemctl is-active holdfast-agent@orders-1; do "
+     "n=$((n + 1)); [ $n -lt 100 ] || exit 1; sleep 0.2; done; sleep 1");
+  EXPECT_NE(machine_->run(fmt::format("systemctl start {}", of().units[1]), seconds(90)).exit_code, 0);
+  refused("release.unfinished", "holdfast agent release orders-1");
+  ask(1, "put_back", codec::Value::object({{"path", aside}}));
+  ok(fmt::format("systemctl start {}", of().units[1]));
+  is_healthy("its data is back");
 
   // A unit that may not start is the error, and the release is refused while somebody else runs the server.
   ok(
