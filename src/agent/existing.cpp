@@ -22,7 +22,6 @@
 #include "agent/running_server.h"
 #include "agent/unit.h"
 #include "engine/programs.h"
-#include "engine/stored/files.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/beneath.h"
@@ -72,7 +71,7 @@ std::optional<sys::Identity> user_of(pid_t pid) {
 
 /// What a server of PostgreSQL forks works in the same directory, under the same name.
 bool is_postmaster(const std::string& data_dir, pid_t pid) {
-  std::istringstream lines(engine::stored::read_small(data_dir + "/postmaster.pid", 4096).value_or(""));
+  std::istringstream lines(read_in(data_dir, "postmaster.pid"));
   std::string first;
   std::getline(lines, first);
   return proc_number(first) == pid;

@@ -326,6 +326,7 @@ Value wal_end_value(const MemberConfig& config, Deadline deadline, std::stop_tok
   engine::postgres::PostgresStoredOptions options;
   options.deadline = deadline;
   options.stop = std::move(stop);
+  const sys::ActAs as_server(server_identity(config));
   const auto stored = engine::postgres::read_postgres_stored(config.data_dir(), options);
   if (!stored.wal.end) return Value::object({{"unknown", stored.wal.unknown}});
   const auto& end = *stored.wal.end;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/server_files.h"
 #include "cluster/server_log.h"
 #include "sys/file.h"
 
@@ -16,7 +17,8 @@ constexpr off_t kMost = 4 << 20;
 }  // namespace
 
 void LogWatch::tell(cluster::MemberFacts& facts, const MemberConfig& config) {
-  // The server's user owns the folder: no symbolic link may lead a root agent elsewhere, no fifo may hold it.
+  // The server's user owns the folder: no link may lead a root agent elsewhere, no fifo may hold it.
+  const sys::ActAs as_server(server_identity(config));
   auto fd = sys::open_file(config.log_file(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   struct stat info{};
   if (!fd || ::fstat(fd->get(), &info) != 0 || !S_ISREG(info.st_mode)) return;
