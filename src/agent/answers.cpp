@@ -40,6 +40,7 @@ Answers::Answers(const std::string& dir, MemberConfig config, std::function<void
       channels_([this] { return server_.serving(); }) {}
 
 Status Answers::begin() {
+  server_.when_unit_has_started([this] { pages_.begin(server_.config()); });
   const bool adopted = server_.adopt();
   TRY_VOID(server_.recover());
   disks_.start();

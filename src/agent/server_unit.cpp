@@ -205,12 +205,26 @@ bool Server::watch_taken(int pidfd, const std::stop_token& stop) {
           if (state_ == ServerState::starting) state_ = ServerState::running;
         }
         close_replica(config, Deadline::in(seconds(5)), stop);
+        if (unit_has_started_) unit_has_started_();
         return true;
       },
       Deadline::never(), stop);
   if (!sys::wait_fd(pidfd, POLLIN, Deadline::never(), stop)) return false;  // it is left running
   note_end();
   return true;
+}
+
+std::optional<sys::ExitStatus> Server::end_by_unit(const std::string& unit, pid_t pid) {
+  std::optional<sys::ExitStatus> ended;
+  // systemd is told at the same time as we are. Where it has started the next one, or has forgotten the unit, it does
+  // not know any more, and where a script minds the server it never does.
+  const auto told = [&] {
+    const auto now = unit_state(unit, Deadline::in(seconds(2)));
+    if (now && now->ended_pid == pid) ended = now->ended;
+    return !now || ended || now->ended_pid > 0 || now->is_down() || (now->main_pid > 0 && now->main_pid != pid);
+  };
+  (void)sys::wait_until(told, Deadline::in(seconds(2)));
+  return ended;
 }
 
 void Server::await_unit() {

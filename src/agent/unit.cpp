@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <sstream>
 
@@ -45,9 +46,13 @@ Status ask(std::vector<std::string> arguments, const std::string& unit, Deadline
 }  // namespace
 
 Result<UnitState> unit_state(const std::string& unit, Deadline deadline, std::stop_token stop) {
-  auto shown = TRY(run_tool({"systemctl", "show", "-p", "LoadState,ActiveState,Result,MainPID,TriggeredBy", unit},
-                            deadline, std::move(stop)));
+  auto shown =
+      TRY(run_tool({"systemctl", "show", "-p",
+                    "LoadState,ActiveState,Result,MainPID,ExecMainPID,ExecMainCode,ExecMainStatus,TriggeredBy", unit},
+                   deadline, std::move(stop)));
   UnitState state;
+  pid_t last = 0;
+  int how = 0, status = 0;
   std::istringstream lines(shown.out);
   for (std::string line; std::getline(lines, line);) {
     const auto value = [&](std::string_view key) -> const char* {
@@ -61,7 +66,14 @@ Result<UnitState> unit_state(const std::string& unit, Deadline deadline, std::st
       for (std::string name; names >> name;) state.triggers.push_back(name);
     }
     if (const char* text = value("MainPID=")) state.main_pid = static_cast<pid_t>(std::strtol(text, nullptr, 10));
+    if (const char* text = value("ExecMainPID=")) last = static_cast<pid_t>(std::strtol(text, nullptr, 10));
+    if (const char* text = value("ExecMainCode=")) how = static_cast<int>(std::strtol(text, nullptr, 10));
+    if (const char* text = value("ExecMainStatus=")) status = static_cast<int>(std::strtol(text, nullptr, 10));
   }
+  // As siginfo_t has it; 0 while it runs.
+  if (how == CLD_EXITED) state.ended = {.code = status, .signal = 0};
+  if (how == CLD_KILLED || how == CLD_DUMPED) state.ended = {.code = 0, .signal = status};
+  if (how != 0) state.ended_pid = last;
   if (shown.status.ok() && !state.active.empty()) return state;
   return fail(ErrorClass::unavailable, "agent.unit", fmt::format("systemctl show {}: {}", unit, shown.err),
               "systemctl status " + unit);

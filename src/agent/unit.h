@@ -10,6 +10,7 @@
 
 #include "base/deadline.h"
 #include "base/result.h"
+#include "sys/process.h"
 
 namespace holdfast::agent {
 
@@ -18,6 +19,8 @@ struct UnitState {
   std::string active;                 ///< "active", "activating", "deactivating", "inactive", "failed"
   std::string result;                 ///< of its last run: "success", "exit-code", "signal", ...
   pid_t main_pid = 0;                 ///< 0 = none
+  pid_t ended_pid = 0;                ///< the last main process that has ended; 0 = none, or the next one runs
+  sys::ExitStatus ended;              ///< how
   std::vector<std::string> triggers;  ///< units that start it when somebody connects (sockets)
 
   bool is_loaded() const { return load == "loaded"; }

@@ -215,13 +215,13 @@ holdfast pki issue operate anna --dir pki --out anna -q)");
   }
   std::string adopt(int n, const std::string& more = {}) const { return ok(adopt_command(n) + " " + more); }
   /// Asks the agent itself, as an operation does.
+  Result<codec::Value> asked(int n, const std::string& what, codec::Value arguments = codec::Value::object()) const {
+    const auto socket = machine_->seen_from_here(fmt::format("/run/holdfast/orders-{}.agent.sock", n));
+    auto client = TRY(agent::Client::connect(agent::Address::of_socket(socket), Deadline::in(seconds(10))));
+    return client.call_now(what, std::move(arguments), Deadline::in(seconds(120)));
+  }
   codec::Value ask(int n, const std::string& what, codec::Value arguments = codec::Value::object()) const {
-    const auto address =
-        agent::Address::of_socket(machine_->seen_from_here(fmt::format("/run/holdfast/orders-{}.agent.sock", n)));
-    auto client = agent::Client::connect(address, Deadline::in(seconds(10)));
-    EXPECT_TRUE(client) << client.error().to_string();
-    if (!client) return {};
-    auto answer = client->call_now(what, std::move(arguments), Deadline::in(seconds(120)));
+    auto answer = asked(n, what, std::move(arguments));
     EXPECT_TRUE(answer) << what << ": " << answer.error().to_string();
     return answer ? *answer : codec::Value();
   }
@@ -285,6 +285,7 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
   is_healthy("killed");
   const std::string again = main_pid(1);
   EXPECT_NE(again, pids[1]);
+  EXPECT_EQ(ask(1, "status")["server"]["lastExit"].text(), "signal 9 (Killed)") << "systemd knows";
 
   if (HasFailure()) return;
   // Stopped by somebody: the repair has its unit start it.
@@ -410,6 +411,13 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
   is_healthy("booted");
   EXPECT_EQ(sql(1, "SELECT @@read_only"), "1\n");
 
+  // A stop that systemd does not take is none.
+  ok("mv /usr/bin/systemctl /usr/bin/systemctl.real; printf '#!/bin/sh\\nexit 1\\n' >/usr/bin/systemctl; chmod 755 "
+     "/usr/bin/systemctl");
+  EXPECT_FALSE(asked(1, "stop"));
+  ok("mv /usr/bin/systemctl.real /usr/bin/systemctl");
+  EXPECT_EQ(ask(1, "status")["server"]["state"].text(), "running");
+
   // A restore that ends with the power: nothing is where the data was, and some units make an empty server there first.
   ok(
       fmt::format("mkdir -p /etc/systemd/system/{0}.d && printf '[Service]\\nExecStartPre=+/bin/sh -c \"test -d {1} || "
@@ -452,6 +460,24 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
   refused("release.unfinished", "holdfast agent release orders-1");
   ok("rm /var/lib/holdfast/members/orders-1/rewinding");
   is_healthy("in the end");
+
+  // Its pages are read again when its unit has started it, whoever asked for that.
+  sql(0, "CREATE TABLE shop.spare (id INT PRIMARY KEY) ENGINE=InnoDB; INSERT INTO shop.spare VALUES (1)");
+  ok(fmt::format(
+      "n=0; until {} 'SELECT count(*) FROM shop.spare' 2>/dev/null; do n=$((n + 1)); [ $n -lt 100 ] || exit "
+      "1; sleep 0.2; done",
+      of().sql[1]));
+  ok(
+      fmt::format("systemctl stop {0} && printf damaged | dd of={1}/shop/spare.ibd bs=1 seek=$((3 * 16384 + 200)) "
+                  "conv=notrunc status=none && systemctl start {0}",
+                  of().units[1], of().data[1]));
+  std::string bad;
+  for (int tries = 0; tries < 60 && bad.empty(); ++tries) {
+    machine_->run("sleep 0.5");
+    const codec::Value check = ask(1, "inspect")["pageCheck"];
+    if (!check["bad"].items().empty()) bad = check["bad"].items().front().text();
+  }
+  EXPECT_NE(bad.find("spare.ibd"), std::string::npos) << bad;
 }
 
 INSTANTIATE_TEST_SUITE_P(OfPackages, ExistingMariadb, testing::Values(&kMariadb),
