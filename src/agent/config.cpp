@@ -27,6 +27,7 @@ codec::Value existing_value(const std::optional<Existing>& e) {
                                {"unitDropIn", e->unit_drop_in},
                                {"groupSuffix", e->group_suffix},
                                {"arguments", codec::Value::list_of(e->arguments)},
+                               {"timeZone", e->time_zone},
                                {"elsewhere", codec::Value::list_of(e->elsewhere)},
                                {"besideIsServers", e->beside_is_servers}});
 }
@@ -44,6 +45,7 @@ std::optional<Existing> existing_from(const codec::Value& v) {
   e.unit_drop_in = v["unitDropIn"].text();
   e.group_suffix = v["groupSuffix"].text();
   for (const auto& one : v["arguments"].items()) e.arguments.push_back(one.text());
+  e.time_zone = v["timeZone"].text();
   for (const auto& one : v["groups"].items()) e.groups.push_back(static_cast<gid_t>(one.integer()));
   for (const auto& one : v["elsewhere"].items()) e.elsewhere.push_back(one.text());
   e.beside_is_servers = v["besideIsServers"].boolean();

@@ -56,6 +56,7 @@ struct Existing {
   std::string unit_drop_in;            ///< our file beside its unit; "" = none
   std::string group_suffix;            ///< that file gives it: other servers read no groups of that name
   std::vector<std::string> arguments;  ///< that it is started with
+  std::string time_zone;               ///< TZ of its environment; "" = none, so that of the host
   std::vector<gid_t> groups;           ///< that it runs with beside its own (ssl-cert)
   std::vector<std::string> elsewhere;  ///< settings that put parts of its data outside of data_dir
   bool beside_is_servers = false;      ///< the directory above data_dir belongs to the server's user

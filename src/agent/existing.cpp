@@ -258,6 +258,7 @@ std::vector<FoundServer> find_servers(Engine engine, const std::vector<std::stri
       server.has_agent = server.has_agent || entry.starts_with(fmt::format("{}=", kServerMark));
       if (entry.starts_with(kSuffixVariable) && !entry.substr(kSuffixVariable.size()).starts_with(kOurSuffix))
         server.group_suffix = entry.substr(kSuffixVariable.size());
+      if (entry.starts_with("TZ=")) server.time_zone = entry.substr(3);
     }
     const std::string unit = unit_of(pid);
     if (!unit.empty()) {
@@ -324,6 +325,7 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
   e.unit = server.unit;
   e.triggers = server.triggers;
   e.arguments = server.arguments;
+  e.time_zone = server.time_zone;
   if (engine != Engine::postgres && !server.group_suffix.empty() && detail::group_suffix(e).empty())
     e.arguments.insert(e.arguments.begin(), "--defaults-group-suffix=" + server.group_suffix);
   e.groups = server.groups;

@@ -34,6 +34,7 @@ struct FoundServer {
   std::vector<std::string> triggers;   ///< of that, which are active
   std::vector<std::string> arguments;  ///< without the program
   std::string group_suffix;            ///< MariaDB, MySQL: that its environment gives it, and no agent
+  std::string time_zone;               ///< TZ of its environment
   bool has_agent = false;              ///< an agent has started it
 };
 

@@ -48,6 +48,7 @@ TEST(Existing, IsKeptInTheConfigurationOfItsAgent) {
   c.existing->beside_is_servers = true;
   c.existing->unit_drop_in = "/etc/systemd/system/mariadb@second.service.d/holdfast-orders-0.conf";
   c.existing->group_suffix = ".holdfast-orders-0";
+  c.existing->time_zone = "Europe/Oslo";
   ASSERT_TRUE(write_config(c));
   const MemberConfig read = read_config(dir.path()).value();
   ASSERT_TRUE(read.existing);
@@ -62,6 +63,7 @@ TEST(Existing, IsKeptInTheConfigurationOfItsAgent) {
   EXPECT_EQ(is.elsewhere, was.elsewhere);
   EXPECT_EQ(is.unit_drop_in, was.unit_drop_in);
   EXPECT_EQ(is.group_suffix, was.group_suffix);
+  EXPECT_EQ(is.time_zone, was.time_zone);
   EXPECT_TRUE(is.beside_is_servers);
   c.existing.reset();
   ASSERT_TRUE(write_config(c));
@@ -133,6 +135,21 @@ TEST(Existing, NoOtherServerReadsHowItStarts) {
   // One that has groups of its own is given none.
   c = existing(dir.path() + "/member", dir.path() + "/data");
   EXPECT_EQ(unit_drop_in_text(c).find("Environment="), std::string::npos) << unit_drop_in_text(c);
+}
+
+TEST(Existing, HasTheTimeZoneThatItsUnitGivesIt) {
+  MemberConfig c = existing("/m", "/srv/db/main");
+  const auto zone_of = [](const MemberConfig& of) -> std::optional<std::string> {
+    const sys::Command command = detail::base_command(of, {"/bin/true"});
+    for (const auto& [name, value] : command.env)
+      if (name == "TZ") return value;
+    return std::nullopt;
+  };
+  EXPECT_EQ(zone_of(c), std::nullopt) << "the host's";
+  c.existing->time_zone = "Europe/Oslo";
+  EXPECT_EQ(zone_of(c), "Europe/Oslo");
+  c.existing.reset();
+  EXPECT_EQ(zone_of(c), "UTC");
 }
 
 TEST(Existing, AStandbyFindsItsSourceInItsOwnFiles) {
