@@ -388,8 +388,7 @@ Result<Value> Answers::safe_to_bootstrap(const Asked& asked) {
 // ---------------------------------------------------------------- the agent
 
 Result<Value> Answers::configure(const Asked& asked) {
-  TRY_VOID(server_.reconfigure(asked.request));
-  return Value::object();
+  return Value::object({{"leads", TRY(server_.reconfigure(asked.request))}});
 }
 
 Result<Value> Answers::fence(const Asked&) {

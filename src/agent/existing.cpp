@@ -479,7 +479,8 @@ Status release(const MemberConfig& config) {
     ::rmdir(fs::path(file).parent_path().c_str());  // stays where something else is in it
     TRY_VOID(reload_units(Deadline::in(std::chrono::seconds(60))));
   }
-  for (const char* name : {"/agent.json", "/agent.lock", "/last-data.json", "/channels.json", "/stopping"})
+  for (const char* name :
+       {"/agent.json", "/agent.lock", "/last-data.json", "/channels.json", "/stopping", "/source-before"})
     fs::remove(config.dir + name, error);
   for (const char* name : {"/etc", "/tmp", "/log", "/tablespaces"}) (void)sys::remove_tree(config.dir + name);
   fs::remove(config.socket_dir, error);

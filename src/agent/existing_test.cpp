@@ -192,6 +192,40 @@ TEST(Existing, AStandbyFindsItsSourceInItsOwnFiles) {
   EXPECT_FALSE(fs::exists(c.data_dir() + "/standby.signal"));
 }
 
+TEST(Existing, AStandbyThatRunsIsLedElsewhereAndBack) {
+  const auto dir = sys::TempDir::create("existing").value();
+  MemberConfig c = existing(dir.path() + "/member", dir.path() + "/data");
+  fs::create_directories(c.data_dir());
+  fs::create_directories(c.dir);
+  const std::string conf = c.data_dir() + "/postgresql.auto.conf";
+  c.engine = Engine::postgres;
+  c.role = Role::replica;
+  c.upstream = "orders-1";
+  c.plain_text = true;
+  c.peers = {{"orders-1", "10.0.0.6", 5433, 0, ""}};
+  const std::string own = "work_mem = '8MB'\nprimary_conninfo = 'host=10.0.0.9 password=secret'\n";
+  std::ofstream(conf) << own;
+  // Without an account there is nothing better to say, and it is said.
+  EXPECT_FALSE(detail::tell_source(c).value());
+  EXPECT_EQ(text_of(conf), own);
+  c.replication_user = "copier";
+  c.replication_password_file = dir.path() + "/password";
+  std::ofstream(c.replication_password_file) << "pw\n";
+  for (int again = 0; again < 2; ++again) {
+    EXPECT_TRUE(detail::tell_source(c).value());
+    EXPECT_NE(text_of(conf).find("10.0.0.6"), std::string::npos) << text_of(conf);
+    EXPECT_EQ(text_of(conf).find("10.0.0.9"), std::string::npos) << text_of(conf);
+  }
+  EXPECT_EQ(fs::status(c.dir + "/source-before").permissions(), fs::perms(0600)) << "it holds a password";
+  ASSERT_TRUE(detail::tell_source_before(c));
+  EXPECT_EQ(text_of(conf), own);
+  EXPECT_FALSE(fs::exists(c.dir + "/source-before"));
+  ASSERT_TRUE(detail::tell_source_before(c));
+  EXPECT_EQ(text_of(conf), own);
+  c.role = Role::primary;
+  EXPECT_FALSE(detail::tell_source(c).value());
+}
+
 TEST(Existing, TheLastDirectoryThatItsConfigurationIncludesIsTaken) {
   const auto dir = sys::TempDir::create("existing").value();
   const std::string& root = dir.path();

@@ -397,7 +397,7 @@ Status Server::put_back(const std::string& aside) {
   return put_data_back(config(), aside);
 }
 
-Status Server::reconfigure(const codec::Value& changes) {
+Result<bool> Server::reconfigure(const codec::Value& changes) {
   auto lock = TRY(begin());
   MemberConfig c = config();
   if (changes.find("role")) c.role = changes["role"].text() == "replica" ? Role::replica : Role::primary;
@@ -410,9 +410,14 @@ Status Server::reconfigure(const codec::Value& changes) {
       c.engine == cluster::Engine::postgres && c.role == Role::replica && pid() < 0 && is_initialised(c);
   if (c.is_by_unit() && (c.engine != cluster::Engine::postgres || stopped_standby))
     TRY_VOID(detail::tell_existing(c, {}));
+  bool leads = true;
+  if (const std::string source = changes["source"].text(); c.existing && c.engine == cluster::Engine::postgres) {
+    if (source == "now") leads = TRY(detail::tell_source(c));
+    if (source == "before") TRY_VOID(detail::tell_source_before(c));
+  }
   MutexLock guard(mutex_);
   config_ = std::move(c);
-  return {};
+  return leads;
 }
 
 codec::Value Server::status() const {

@@ -112,8 +112,10 @@ class Server {
   /// and grastate.dat are the ones it left. Never waits.
   std::optional<Recovered> recovered() const;
 
-  /// Changes the configuration (role, upstream, ports, peers); takes effect at the next start.
-  Status reconfigure(const codec::Value& changes);
+  /// Changes the configuration (role, upstream, ports, peers); takes effect at the next start. `source` "now" or
+  /// "before": an existing PostgreSQL standby's files lead to its upstream from now on, or again to where they led,
+  /// also while it runs. Whether they lead there; true where that was not asked.
+  Result<bool> reconfigure(const codec::Value& changes);
 
   MemberConfig config() const;
   /// The same while the server serves its clients on its own data directory.

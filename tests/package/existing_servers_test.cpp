@@ -310,6 +310,15 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
   if (HasFailure()) return;
   ok("kill $(cat /root/load.pid)");
   same_rows();
+  if (of().engine == std::string_view("postgres")) {
+    // Somebody has led it elsewhere: a repair leads it back, in the file that ALTER SYSTEM writes.
+    sql(1, "ALTER SYSTEM SET primary_conninfo = $$host=127.0.0.1 port=5999 user=copier password=Copier-1$$");
+    sql(1, "SELECT pg_reload_conf()");
+    EXPECT_EQ(holdfast("triage").exit_code, 4);
+    repairs("led elsewhere");
+    is_healthy("led back");
+    same_rows();
+  }
   EXPECT_EQ(configuration(), before);
 
   if (HasFailure()) return;
