@@ -79,8 +79,6 @@ bool is_postmaster(const std::string& data_dir, pid_t pid) {
 
 // ---------------------------------------------------------------- what it says of itself
 
-using Settings = std::map<std::string, std::string>;
-
 struct Said {
   Settings settings;
   bool follows = false;
@@ -122,11 +120,22 @@ std::string without_slash(std::string path) {
   return path;
 }
 
+std::string value_of(const Settings& settings, const char* name) {
+  const auto found = settings.find(name);
+  return found == settings.end() ? std::string() : found->second;
+}
+
+/// A path that a server says relative to its data directory.
+std::string path_of(const std::string& data_dir, const std::string& path) {
+  return path.empty() || path.starts_with('/') ? path : data_dir + "/" + path;
+}
+
 bool is_below(const std::string& path, const std::string& dir) {
   return path == dir || path.starts_with(dir + "/");
 }
 
-/// Parts of its data that a copy beside data_dir would not have.
+}  // namespace
+
 std::vector<std::string> parts_elsewhere(Engine engine, const std::string& data_dir, const Settings& settings) {
   std::vector<std::string> found;
   struct stat data{}, home{};
@@ -140,15 +149,18 @@ std::vector<std::string> parts_elsewhere(Engine engine, const std::string& data_
       found.push_back("there is a tablespace outside of the data directory: " + it->path().string());
     return found;
   }
-  for (const char* name : {"innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory",
-                           "log_bin_basename", "log_bin_index", "relay_log_basename", "relay_log_index"}) {
-    const auto set = settings.find(name);
-    if (set != settings.end() && set->second.starts_with('/') &&
-        !is_below(fs::weakly_canonical(without_slash(set->second), error).string(), data_dir))
-      found.push_back(fmt::format("{} = {}", name, set->second));
+  for (const char* name :
+       {"innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory", "innodb_doublewrite_dir",
+        "aria_log_dir_path", "log_bin_basename", "log_bin_index", "relay_log_basename", "relay_log_index"}) {
+    const std::string is = value_of(settings, name);
+    if (is.empty() || is == "NULL") continue;
+    if (!is_below(fs::weakly_canonical(without_slash(path_of(data_dir, is)), error).string(), data_dir))
+      found.push_back(fmt::format("{} = {}", name, is));
   }
   return found;
 }
+
+namespace {
 
 /// Whether the server's user can change what is beside its data directory, or above that.
 bool can_change_beside(const std::string& data_dir, uid_t uid) {
@@ -186,16 +198,6 @@ Result<FoundServer> one_server(const AdoptRequest& request) {
               fmt::format("{} servers of {} run on this host, on {}", all.size(), cluster::engine_name(engine),
                           fmt::join(dirs, ", ")),
               "--data-dir DIR says which one");
-}
-
-std::string value_of(const Settings& settings, const char* name) {
-  const auto found = settings.find(name);
-  return found == settings.end() ? std::string() : found->second;
-}
-
-/// A path that a server says relative to its data directory.
-std::string path_of(const std::string& data_dir, const std::string& path) {
-  return path.empty() || path.starts_with('/') ? path : data_dir + "/" + path;
 }
 
 /// One without a unit has no groups of its own: every server that includes the same directory reads them.
@@ -278,6 +280,11 @@ std::vector<FoundServer> find_servers(Engine engine, const std::vector<std::stri
 std::string include_directory(const std::vector<std::string>& arguments, const std::string& root) {
   const auto files = option_files(arguments, [&](const std::string& path) { return root + path; });
   return files.directories.empty() ? "" : files.directories.back();
+}
+
+Result<std::vector<std::string>> parts_elsewhere_now(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+  const Said said = TRY(c.engine == Engine::postgres ? ask_postgres(c, deadline, stop) : ask_mysql(c, deadline, stop));
+  return parts_elsewhere(c.engine, c.existing->data_dir, said.settings);
 }
 
 std::string unit_drop_in_text(const MemberConfig& config) {

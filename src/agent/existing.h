@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -40,6 +41,15 @@ struct FoundServer {
 
 /// All servers of an engine that run on this host. Who listens on which of `sockets` the kernel says. Takes root.
 std::vector<FoundServer> find_servers(cluster::Engine engine, const std::vector<std::string>& sockets);
+
+using Settings = std::map<std::string, std::string>;
+
+/// Parts of its data that a copy beside `data_dir` would not have, as sentences: by what a server says of itself, and
+/// by what is there.
+std::vector<std::string> parts_elsewhere(cluster::Engine engine, const std::string& data_dir, const Settings& settings);
+/// The same of a running existing server, which is asked.
+Result<std::vector<std::string>> parts_elsewhere_now(const MemberConfig& config, Deadline deadline,
+                                                     std::stop_token stop = {});
 
 struct AdoptRequest {
   MemberConfig like;  ///< engine, names, peers, accounts, TLS, directories: all that the server does not say itself

@@ -118,6 +118,29 @@ TEST(Existing, TheRoleIsSaidWhereItsConfigurationIncludesIt) {
   EXPECT_NE(drop_in_text(c).find("!include " + file + "\n"), std::string::npos);
 }
 
+TEST(Existing, PartsOfItsDataThatAreElsewhereAreFound) {
+  const auto dir = sys::TempDir::create("existing").value();
+  const std::string data = fs::canonical(dir.path()).string() + "/data";
+  fs::create_directories(data);
+  const auto parts = [&](const Settings& settings) { return parts_elsewhere(Engine::mysql, data, settings); };
+  EXPECT_TRUE(parts({{"innodb_undo_directory", "./"},
+                     {"innodb_doublewrite_dir", ""},
+                     {"innodb_log_group_home_dir", "NULL"},
+                     {"aria_log_dir_path", data + "/"},
+                     {"log_bin_basename", data + "/binlog"},
+                     {"datadir", "/elsewhere/"}})
+                  .empty());
+  for (const char* name : {"innodb_doublewrite_dir", "aria_log_dir_path", "innodb_undo_directory", "relay_log_index"}) {
+    EXPECT_EQ(parts({{name, "/srv/log/x"}}), std::vector{std::string(name) + " = /srv/log/x"});
+    EXPECT_EQ(parts({{name, "../x"}}), std::vector{std::string(name) + " = ../x"});
+  }
+  fs::create_directories(data + "/pg_tblspc");
+  EXPECT_TRUE(parts_elsewhere(Engine::postgres, data, {}).empty());
+  fs::create_symlink("/srv/wal", data + "/pg_wal");
+  fs::create_symlink("/srv/space", data + "/pg_tblspc/16400");
+  EXPECT_EQ(parts_elsewhere(Engine::postgres, data, {}).size(), 2u);
+}
+
 TEST(Existing, NoOtherServerReadsHowItStarts) {
   const auto dir = sys::TempDir::create("existing").value();
   MemberConfig c = existing(dir.path() + "/100% member", dir.path() + "/data");

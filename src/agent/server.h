@@ -171,6 +171,8 @@ class Server {
   void watch(int pidfd, const std::stop_token& stop);
   /// How a unit's main process ended, which is systemd's child and not ours; nullopt where it does not say.
   static std::optional<sys::ExitStatus> end_by_unit(const std::string& unit, pid_t pid);
+  /// Where an existing server has its data is asked again whenever it runs: its configuration may have changed.
+  void review_places(Deadline deadline, const std::stop_token& stop);
   /// Takes `stopping` back: the stop was not asked for.
   void forget_stop(ServerState before);
   void note_end();

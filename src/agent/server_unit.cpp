@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "agent/copy.h"
+#include "agent/existing.h"
 #include "agent/server.h"
 #include "agent/unit.h"
 #include "base/log.h"
@@ -125,6 +126,7 @@ Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& op
     };
     (void)sys::wait_until(settled, deadline.at_most(kUnitSettles), stop);
     close_replica(config, deadline, stop);
+    review_places(deadline.at_most(seconds(10)), stop);
     note_data(config);
     return {};
   }
@@ -205,6 +207,7 @@ bool Server::watch_taken(int pidfd, const std::stop_token& stop) {
           if (state_ == ServerState::starting) state_ = ServerState::running;
         }
         close_replica(config, Deadline::in(seconds(5)), stop);
+        review_places(Deadline::in(seconds(10)), stop);
         if (unit_has_started_) unit_has_started_();
         return true;
       },
@@ -212,6 +215,23 @@ bool Server::watch_taken(int pidfd, const std::stop_token& stop) {
   if (!sys::wait_fd(pidfd, POLLIN, Deadline::never(), stop)) return false;  // it is left running
   note_end();
   return true;
+}
+
+void Server::review_places(Deadline deadline, const std::stop_token& stop) {
+  const MemberConfig config = this->config();
+  if (!config.existing) return;
+  auto now = parts_elsewhere_now(config, deadline, stop);
+  if (!now)
+    return log(LogLevel::warn, "{}: where its data is was not asked: {}", config.member, now.error().to_string());
+  if (*now == config.existing->elsewhere) return;
+  MutexLock lock(mutex_);
+  if (!config_.existing) return;
+  config_.existing->elsewhere = std::move(*now);
+  log(LogLevel::info, "{}: {}", config_.member,
+      config_.existing->elsewhere.empty() ? "all of its data is in its data directory"
+                                          : "part of its data is elsewhere: " + config_.existing->elsewhere.front());
+  auto written = write_config(config_);
+  if (!written) log(LogLevel::warn, "{}: {}", config_.member, written.error().to_string());
 }
 
 std::optional<sys::ExitStatus> Server::end_by_unit(const std::string& unit, pid_t pid) {

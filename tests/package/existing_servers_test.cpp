@@ -399,6 +399,21 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
   EXPECT_EQ(sql(1, "SELECT @@read_only"), "1\n");
   is_healthy("started anew");
   adopt(1);
+  // Where its data lies is what the server that runs says, not what it said when it was adopted.
+  const auto is_elsewhere = [&](const char* change) {
+    ok(fmt::format("{}; systemctl restart {} {}", change, of().units[0], of().units[1]));
+    is_healthy(change);
+    return machine_
+               ->run(
+                   "grep -q 'relay_log_basename = /var/log/mysql-first/relay' "
+                   "/var/lib/holdfast/members/orders-0/agent.json")
+               .exit_code == 0;
+  };
+  EXPECT_TRUE(
+      is_elsewhere("install -d -o mysql /var/log/mysql-first; printf "
+                   "'[mysqld.holdfast-orders-0]\\nrelay-log=/var/log/mysql-first/relay\\n' "
+                   ">/etc/mysql/mariadb.conf.d/72-relay.cnf"));
+  EXPECT_FALSE(is_elsewhere("rm /etc/mysql/mariadb.conf.d/72-relay.cnf"));
   // Once more is the same, and the agent knows what is new.
   const std::string agent_before = ok("systemctl show -P MainPID holdfast-agent@orders-1");
   const std::string server_before = main_pid(1);
