@@ -123,8 +123,9 @@ std::vector<Command> own_cluster_commands() {
            "Finds the running server, its data directory, configuration and systemd unit, writes the agent's "
            "configuration, and starts the agent. The server runs on as it is, and its unit starts and stops it as "
            "before. MariaDB and MySQL get one file among their configuration (zz-holdfast-MEMBER.cnf), which says "
-           "whether the member starts read-only; of PostgreSQL nothing outside the data directory is changed. With -c "
-           "and -i the member is one of a cluster of --config, whose other members it then knows; without, it is "
+           "whether the member starts read-only; a unit gets one beside it (holdfast-MEMBER.conf), which keeps it from "
+           "starting on data that is not whole. With -c and -i the member is one of a cluster of --config, whose other "
+           "members it then knows; without, it is "
            "the only one. Without --admin-password-file the agent logs in over the unix socket as root, or as "
            "postgres. Run "
            "it as root. --dry-run says what was found and what would be written.",
