@@ -69,6 +69,20 @@ std::optional<sys::Identity> user_of(pid_t pid) {
   return user;
 }
 
+/// Whether `main` is the script that starts this server, and again when it has crashed: then that is its unit's
+/// process.
+bool is_minded_by(pid_t pid, pid_t main) {
+  std::istringstream lines(proc_text(fmt::format("/proc/{}/status", pid)));
+  pid_t parent = 0;
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("PPid:")) parent = static_cast<pid_t>(std::strtol(line.c_str() + 5, nullptr, 10));
+  if (main <= 0 || parent != main) return false;
+  return std::ranges::any_of(proc_list(fmt::format("/proc/{}/cmdline", main)), [](const std::string& argument) {
+    const std::string name = fs::path(argument).filename().string();
+    return name == "mysqld_safe" || name == "mariadbd-safe";
+  });
+}
+
 /// What a server of PostgreSQL forks works in the same directory, under the same name.
 bool is_postmaster(const std::string& data_dir, pid_t pid) {
   std::istringstream lines(read_in(data_dir, "postmaster.pid"));
@@ -266,7 +280,7 @@ std::vector<FoundServer> find_servers(Engine engine, const std::vector<std::stri
     if (!unit.empty()) {
       const auto state = unit_state(unit, Deadline::in(std::chrono::seconds(5)));
       // What was started in a unit's control group otherwise is not the unit's: its agent's server, for one.
-      if (state && state->main_pid == pid) server.unit = unit;
+      if (state && (state->main_pid == pid || is_minded_by(pid, state->main_pid))) server.unit = unit;
       for (const auto& trigger : server.unit.empty() ? std::vector<std::string>() : state->triggers)
         if (const auto seen = unit_state(trigger, Deadline::in(std::chrono::seconds(5)));
             seen && seen->active == "active")
