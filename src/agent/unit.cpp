@@ -16,7 +16,10 @@ namespace {
 
 using std::chrono::seconds;
 
-Result<sys::RunResult> run_tool(std::vector<std::string> argv, Deadline deadline, std::stop_token stop) {
+constexpr size_t kMostOfJournal = 4 << 20;
+
+Result<sys::RunResult> run_tool(std::vector<std::string> argv, Deadline deadline, std::stop_token stop,
+                                size_t limit = 1 << 20) {
   sys::Command command;
   command.argv = std::move(argv);
   command.clear_env = true;
@@ -26,7 +29,7 @@ Result<sys::RunResult> run_tool(std::vector<std::string> argv, Deadline deadline
                  {"SYSTEMD_COLORS", "0"}};
   command.cwd = "/";
   command.new_session = true;
-  return sys::run(std::move(command), deadline, std::move(stop));
+  return sys::run(std::move(command), deadline, std::move(stop), {}, limit);
 }
 
 Status ask(std::vector<std::string> arguments, const std::string& unit, Deadline deadline, std::stop_token stop,
@@ -112,6 +115,24 @@ std::string unit_log(const std::string& unit, int lines) {
   auto shown = run_tool({"journalctl", "--no-pager", "-q", "-o", "cat", "-n", std::to_string(lines), "-u", unit},
                         Deadline::in(seconds(5)), {});
   return shown ? shown->out : std::string();
+}
+
+JournalPart unit_journal(const std::string& unit, const std::string& cursor, Deadline deadline) {
+  // The cursor stands behind the last message that is shown.
+  std::vector<std::string> argv = {"journalctl",    "--no-pager", "-q",    "-o", "cat",
+                                   "--show-cursor", "-n",         "10000", "-u", unit};
+  if (!cursor.empty()) argv.push_back("--after-cursor=" + cursor);
+  auto shown = run_tool(std::move(argv), deadline, {}, kMostOfJournal);
+  JournalPart part{{}, cursor};
+  if (!shown || !shown->status.ok()) return part;
+  constexpr std::string_view kCursor = "-- cursor: ";
+  part.text = std::move(shown->out);
+  const size_t at = part.text.rfind(kCursor);
+  if (at == std::string::npos || (at > 0 && part.text[at - 1] != '\n')) return part;
+  part.cursor = part.text.substr(at + kCursor.size());
+  while (part.cursor.ends_with('\n')) part.cursor.pop_back();
+  part.text.resize(at);
+  return part;
 }
 
 std::string unit_in(std::string_view cgroups) {

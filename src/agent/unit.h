@@ -46,6 +46,15 @@ Status kill_unit(const std::string& unit, Deadline deadline);
 /// The last lines of its journal; "" when they cannot be read.
 std::string unit_log(const std::string& unit, int lines);
 
+/// What its journal has behind `cursor`, a message a line; "" = the last of it. Bounded: of a unit that says much the
+/// rest comes with the next question.
+struct JournalPart {
+  std::string text;
+  std::string cursor;  ///< to go on from
+};
+/// An empty text where nothing is new, and where it cannot be read.
+JournalPart unit_journal(const std::string& unit, const std::string& cursor, Deadline deadline);
+
 /// The service a process runs in, by its control group ("postgresql@15-main.service"); "" when it runs in none.
 /// Source: /proc/PID/cgroup, of both versions.
 std::string unit_of(pid_t pid);
