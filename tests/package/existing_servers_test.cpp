@@ -30,8 +30,9 @@ struct Packaged {
   const char* start;          ///< two servers, the second one follows the first; accounts keeper and copier
   const char* sql[2];         ///< a statement is put behind it, quoted
   int ports[2];
-  bool restarts;        ///< its unit, by itself, after a crash
-  const char* account;  ///< of the agents, where the kernel's word is not enough
+  bool restarts;                          ///< its unit, by itself, after a crash
+  const char* account;                    ///< of the agents, where the kernel's word is not enough
+  const char* data_lost = "rm -rf $1/*";  ///< of the directory $1: its configuration stays, where that lies in it
 };
 
 const Packaged kMariadb = {"mariadb",
@@ -87,6 +88,76 @@ systemctl start postgresql@15-second.service)",
                             {5432, 5433},
                             false,
                             ""};
+
+/// As RHEL's packages and servers built from source have it: the configuration lies among the data, and it differs.
+const Packaged kPostgresAlone = {"postgres",
+                                 "postgres",
+                                 {"pg-orders@0.service", "pg-orders@1.service"},
+                                 {"/var/lib/pgsql/0", "/var/lib/pgsql/1"},
+                                 "/etc/systemd/system/pg-orders@.service $(ls /var/lib/pgsql/[01]/*.conf "
+                                 "/var/lib/pgsql/[01]/server.key /var/lib/pgsql/[01]/conf.d/* | grep -v auto.conf)",
+                                 R"sh(bin=/usr/lib/postgresql/15/bin
+cat >/etc/systemd/system/pg-orders@.service <<END
+[Service]
+Type=notify
+User=postgres
+ExecStart=$bin/postgres -D /var/lib/pgsql/%i
+KillMode=mixed
+KillSignal=SIGINT
+Restart=on-failure
+RestartSec=1
+END
+install -d -o postgres -g postgres /run/postgresql
+install -d -o postgres -g postgres -m 750 /var/lib/pgsql/0 /var/lib/pgsql/1
+cd /
+su postgres -c "$bin/initdb -g -D /var/lib/pgsql/0 --auth-local=peer --auth-host=scram-sha-256 >/dev/null" || exit 1
+own() {
+mkdir /var/lib/pgsql/$1/conf.d
+echo "port = $2" >/var/lib/pgsql/$1/conf.d/member-$1.conf
+echo "key of $1" >/var/lib/pgsql/$1/server.key
+chmod 600 /var/lib/pgsql/$1/server.key
+chown -R postgres:postgres /var/lib/pgsql/$1
+}
+echo "include_dir = 'conf.d'" >>/var/lib/pgsql/0/postgresql.conf
+own 0 5432
+systemctl daemon-reload
+systemctl start pg-orders@0 || exit 1
+echo "CREATE ROLE keeper SUPERUSER LOGIN PASSWORD 'Keeper-1'; CREATE ROLE copier REPLICATION LOGIN PASSWORD 'Copier-1';
+  CREATE DATABASE shop;" | su postgres -c "psql -q"
+echo "CREATE TABLE orders (id serial PRIMARY KEY, t timestamptz);" | su postgres -c "psql -q -d shop"
+su postgres -c "PGPASSWORD=Copier-1 $bin/pg_basebackup -h 127.0.0.1 -p 5432 -U copier -D /var/lib/pgsql/1 -R -c fast" || exit 1
+rm -r /var/lib/pgsql/1/conf.d
+own 1 5433
+echo "# of the second one" >>/var/lib/pgsql/1/pg_hba.conf
+systemctl start pg-orders@1)sh",
+                                 {"psql-5432", "psql-5433"},
+                                 {5432, 5433},
+                                 true,
+                                 "",
+                                 "rm -rf $1/base"};
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
+    text.replace(at, what.size(), with);
+  return text;
+}
+
+/// The process of the second one's unit is the script that minds it.
+const std::string kSafeStart =
+    "cat >/etc/systemd/system/mariadb-safe.service <<'END'\n[Service]\n"
+    "ExecStartPre=/bin/sh -c 'test -d /var/lib/mysql-second/mysql || mariadb-install-db --user=mysql "
+    "--datadir=/var/lib/mysql-second'\n"
+    "ExecStart=/usr/bin/mariadbd-safe --defaults-group-suffix=.second\n"
+    "ExecStartPost=/bin/sh -c 'until mariadb-admin -S /run/mysqld/second.sock ping; do sleep 0.2; done'\n"
+    "END\nsystemctl daemon-reload\n" +
+    replaced(kMariadb.start, "mariadb@second.service", "mariadb-safe.service");
+const Packaged kMariadbSafe = [] {
+  Packaged one = kMariadb;
+  one.units[1] = "mariadb-safe.service";
+  one.start = kSafeStart.c_str();
+  one.restarts = false;
+  return one;
+}();
 
 /// No package of MySQL is in the distribution: as Oracle's set it up, with a unit for each instance.
 const Packaged kMysql = {"mysql",
@@ -285,7 +356,9 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
   is_healthy("killed");
   const std::string again = main_pid(1);
   EXPECT_NE(again, pids[1]);
-  EXPECT_EQ(ask(1, "status")["server"]["lastExit"].text(), "signal 9 (Killed)") << "systemd knows";
+  if (GetParam() != &kMariadbSafe) {
+    EXPECT_EQ(ask(1, "status")["server"]["lastExit"].text(), "signal 9 (Killed)") << "systemd knows";
+  }
 
   if (HasFailure()) return;
   // Stopped by somebody: the repair has its unit start it.
@@ -299,7 +372,7 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
   // Its data is gone: a copy of the other one, which its unit then runs.
   const auto look = [&] { return ok(fmt::format("stat -c '%a %U %G' {}", of().data[1])); };
   const std::string look_before = look();
-  ok(fmt::format("systemctl stop {}; rm -rf {}/*", of().units[1], of().data[1]));
+  ok(fmt::format("systemctl stop {}; set -- {}; {}", of().units[1], of().data[1], of().data_lost));
   EXPECT_EQ(holdfast("triage").exit_code, 4);
   repairs("emptied");
   is_healthy("rebuilt");
@@ -318,6 +391,13 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
     repairs("led elsewhere");
     is_healthy("led back");
     same_rows();
+  }
+  if (GetParam() == &kPostgresAlone) {
+    // It has no log but the journal of its unit.
+    EXPECT_EQ(ask(1, "inspect")["damageLogged"].text(), "");
+    sql(1, "DO $$ BEGIN RAISE WARNING USING MESSAGE = $m$invalid page in block 7 of relation x$m$; END $$");
+    EXPECT_NE(ask(1, "inspect")["damageLogged"].text().find("invalid page in block 7"), std::string::npos);
+    EXPECT_NE(ask(1, "inspect")["logTail"].text().find("starting PostgreSQL"), std::string::npos);
   }
   EXPECT_EQ(configuration(), before);
 
@@ -506,8 +586,13 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
 
 INSTANTIATE_TEST_SUITE_P(OfPackages, ExistingMariadb, testing::Values(&kMariadb),
                          [](const auto& info) { return std::string(info.param->engine); });
-INSTANTIATE_TEST_SUITE_P(Engines, ExistingServers, testing::Values(&kMariadb, &kMysql, &kPostgres),
-                         [](const auto& info) { return std::string(info.param->engine); });
+INSTANTIATE_TEST_SUITE_P(Engines, ExistingServers,
+                         testing::Values(&kMariadb, &kMysql, &kPostgres, &kPostgresAlone, &kMariadbSafe),
+                         [](const auto& info) {
+                           return std::string(info.param->engine) + (info.param == &kPostgresAlone ? "_alone"
+                                                                     : info.param == &kMariadbSafe ? "_safe"
+                                                                                                   : "");
+                         });
 
 }  // namespace
 }  // namespace holdfast::test
