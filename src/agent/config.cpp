@@ -29,6 +29,7 @@ codec::Value existing_value(const std::optional<Existing>& e) {
                                {"arguments", codec::Value::list_of(e->arguments)},
                                {"timeZone", e->time_zone},
                                {"elsewhere", codec::Value::list_of(e->elsewhere)},
+                               {"walDir", e->wal_dir},
                                {"besideIsServers", e->beside_is_servers}});
 }
 
@@ -46,6 +47,7 @@ std::optional<Existing> existing_from(const codec::Value& v) {
   e.group_suffix = v["groupSuffix"].text();
   for (const auto& one : v["arguments"].items()) e.arguments.push_back(one.text());
   e.time_zone = v["timeZone"].text();
+  e.wal_dir = v["walDir"].text();
   for (const auto& one : v["groups"].items()) e.groups.push_back(static_cast<gid_t>(one.integer()));
   for (const auto& one : v["elsewhere"].items()) e.elsewhere.push_back(one.text());
   e.beside_is_servers = v["besideIsServers"].boolean();

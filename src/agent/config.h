@@ -58,6 +58,7 @@ struct Existing {
   std::vector<std::string> arguments;  ///< that it is started with
   std::string time_zone;               ///< TZ of its environment; "" = none, so that of the host
   std::vector<gid_t> groups;           ///< that it runs with beside its own (ssl-cert)
+  std::string wal_dir;                 ///< PostgreSQL: where pg_wal leads, outside of data_dir; "" = it is in there
   std::vector<std::string> elsewhere;  ///< settings that put parts of its data outside of data_dir
   bool beside_is_servers = false;      ///< the directory above data_dir belongs to the server's user
 };

@@ -12,6 +12,7 @@
 #include "agent/dir_users.h"
 #include "agent/launch.h"
 #include "agent/own_files.h"
+#include "agent/wal_dir.h"
 #include "codec/value.h"
 #include "sys/beneath.h"
 #include "sys/file.h"
@@ -96,6 +97,7 @@ Status remove_durably(const MemberConfig& c, const std::string& path) {
 }
 
 Status remove_whole(const MemberConfig& c, const std::string& path) {
+  TRY_VOID(remove_wal_dir(c, path));
   const sys::ActAs as_owner(beside_identity(c));
   auto removed = sys::remove_tree(path);
   if (removed) return {};
@@ -126,8 +128,14 @@ Status carry_rewind_mark(const MemberConfig& c) {
   return remove_durably(c, rewind_marker(c));
 }
 
-/// A copy made beside an existing server's data would lack what that has elsewhere, and share it.
-Status check_all_is_here(const MemberConfig& c) {
+/// A copy made beside an existing server's data would lack what that has elsewhere, and share it. WAL is only seen to
+/// where a donor is copied.
+Status check_all_is_here(const MemberConfig& c, bool copied) {
+  if (c.existing && c.existing->elsewhere.empty() && !c.existing->wal_dir.empty() && !copied)
+    return fail(
+        ErrorClass::refused, "agent.data_elsewhere",
+        fmt::format("the data of {} cannot be replaced in place: its WAL is in {}", c.member, c.existing->wal_dir),
+        "holdfast repair rebuilds it as a copy of another member");
   if (!c.existing || c.existing->elsewhere.empty()) return {};
   return fail(ErrorClass::refused, "agent.data_elsewhere",
               fmt::format("the data of {} cannot be replaced: {}", c.member, c.existing->elsewhere.front()),
@@ -157,6 +165,15 @@ Result<bool> keep_what_is_its_own(const MemberConfig& c, const std::string& dir,
   return changed;
 }
 
+Result<std::string> move_aside(const MemberConfig& c) {
+  TRY_VOID(check_unused(c.data_dir()));
+  std::string target = fresh_name(c, ".replaced-");
+  TRY_VOID(keep_unit_away(c, target));
+  TRY_VOID(carry_rewind_mark(c));
+  TRY_VOID(rename_durably(c, c.data_dir(), target));
+  return target;
+}
+
 }  // namespace
 
 std::string utc_now() {
@@ -174,7 +191,7 @@ MemberConfig side_of(MemberConfig config) {
 }
 
 Status make_data_dir(const MemberConfig& config, const std::function<Status()>& make) {
-  TRY_VOID(check_all_is_here(config));
+  TRY_VOID(check_all_is_here(config, config.data_name != "data"));
   const std::string marker = marker_of(config);
   const bool half_made = is_there(marker), is_helper = config.data_name == kHelperName;
   const auto look = is_helper || (half_made && config.data_name == "data") ? std::nullopt : look_of_data(config);
@@ -201,6 +218,7 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
     if (auto kept = keep_what_is_its_own(config, config.data_dir(), look); !kept) made = fail(std::move(kept).error());
   // Neither initdb --no-sync nor cp has put anything on disk. A helper's data is thrown away.
   if (made && !is_helper) made = sync_volume(config.data_dir());
+  if (const std::string wal = wal_elsewhere(config.data_dir()); made && !wal.empty()) made = sync_volume(wal);
   if (!made) {
     if (remove_whole(config, config.data_dir())) fs::remove(marker, error);
     return made;
@@ -259,13 +277,8 @@ Status end_rewind(const MemberConfig& config) {
 Result<std::string> set_data_aside(const MemberConfig& given) {
   const MemberConfig c = main_of(given);
   if (!is_there(c.data_dir())) return std::string();
-  TRY_VOID(check_all_is_here(c));
-  TRY_VOID(check_unused(c.data_dir()));
-  std::string target = fresh_name(c, ".replaced-");
-  TRY_VOID(keep_unit_away(c, target));
-  TRY_VOID(carry_rewind_mark(c));
-  TRY_VOID(rename_durably(c, c.data_dir(), target));
-  return target;
+  TRY_VOID(check_all_is_here(c, false));
+  return move_aside(c);
 }
 
 Status put_data_back(const MemberConfig& given, const std::string& aside) {
@@ -273,7 +286,7 @@ Status put_data_back(const MemberConfig& given, const std::string& aside) {
   TRY_VOID(check_aside(c, aside, "agent.put_back"));
   TRY_VOID(check_unused(aside));
   TRY_VOID(keep_unit_away(c, aside));
-  if (is_there(c.data_dir())) TRY(set_data_aside(c));
+  if (is_there(c.data_dir())) TRY(move_aside(c));
   TRY_VOID(rename_durably(c, aside, c.data_dir()));
   return let_unit_start(c);
 }

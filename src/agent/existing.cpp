@@ -21,6 +21,7 @@
 #include "agent/proc.h"
 #include "agent/running_server.h"
 #include "agent/unit.h"
+#include "agent/wal_dir.h"
 #include "engine/programs.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
@@ -144,6 +145,12 @@ std::string path_of(const std::string& data_dir, const std::string& path) {
   return path.empty() || path.starts_with('/') ? path : data_dir + "/" + path;
 }
 
+bool is_mount_point(const std::string& dir) {
+  struct stat here{}, home{};
+  const std::string above = fs::path(dir).parent_path().string();
+  return ::stat(dir.c_str(), &here) == 0 && ::stat(above.c_str(), &home) == 0 && here.st_dev != home.st_dev;
+}
+
 bool is_below(const std::string& path, const std::string& dir) {
   return path == dir || path.starts_with(dir + "/");
 }
@@ -152,13 +159,16 @@ bool is_below(const std::string& path, const std::string& dir) {
 
 std::vector<std::string> parts_elsewhere(Engine engine, const std::string& data_dir, const Settings& settings) {
   std::vector<std::string> found;
-  struct stat data{}, home{};
-  const std::string above = fs::path(data_dir).parent_path().string();
-  if (::stat(data_dir.c_str(), &data) == 0 && ::stat(above.c_str(), &home) == 0 && data.st_dev != home.st_dev)
+  if (is_mount_point(data_dir))
     found.push_back(data_dir + " is a mount point: another directory cannot take its place");
   std::error_code error;
   if (engine == Engine::postgres) {
-    if (fs::is_symlink(data_dir + "/pg_wal", error)) found.push_back(data_dir + "/pg_wal is elsewhere");
+    if (const std::string wal = wal_elsewhere(data_dir); !wal.empty()) {
+      if (is_mount_point(wal))
+        found.push_back(wal + " (pg_wal) is a mount point: another directory cannot take its place");
+    } else if (fs::is_symlink(data_dir + "/pg_wal", error)) {
+      found.push_back(data_dir + "/pg_wal leads to no directory of the server's user");
+    }
     for (fs::directory_iterator it(data_dir + "/pg_tblspc", error), end; !error && it != end; it.increment(error))
       found.push_back("there is a tablespace outside of the data directory: " + it->path().string());
     return found;
@@ -174,12 +184,9 @@ std::vector<std::string> parts_elsewhere(Engine engine, const std::string& data_
   return found;
 }
 
-namespace {
-
-/// Whether the server's user can change what is beside its data directory, or above that.
-bool can_change_beside(const std::string& data_dir, uid_t uid) {
+bool can_change_beside(const std::string& dir, uid_t uid) {
   std::error_code error;
-  for (fs::path at = fs::canonical(fs::path(data_dir).parent_path(), error); !error; at = at.parent_path()) {
+  for (fs::path at = fs::canonical(fs::path(dir).parent_path(), error); !error; at = at.parent_path()) {
     struct stat info{};
     if (::stat(at.c_str(), &info) != 0 || info.st_uid == uid || (info.st_uid != 0) || (info.st_mode & 022) != 0)
       return true;
@@ -187,6 +194,8 @@ bool can_change_beside(const std::string& data_dir, uid_t uid) {
   }
   return true;
 }
+
+namespace {
 
 Result<FoundServer> one_server(const AdoptRequest& request) {
   const Engine engine = request.like.engine;
@@ -408,9 +417,13 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
                             why.empty() ? "its arguments name another directory, or it holds no lock there" : why),
                 "an agent would not take it for its own; a server in a container is its container's");
   e.elsewhere = parts_elsewhere(engine, e.data_dir, settings);
+  if (engine == Engine::postgres) e.wal_dir = wal_elsewhere(e.data_dir);
   e.beside_is_servers = can_change_beside(e.data_dir, c.uid);
   for (const auto& part : e.elsewhere)
     adoption.remarks.push_back(fmt::format("it cannot be rebuilt or restored in place: {}", part));
+  if (!e.wal_dir.empty() && e.elsewhere.empty())
+    adoption.remarks.push_back(
+        fmt::format("it cannot be restored in place, only rebuilt: its WAL is elsewhere, in {}", e.wal_dir));
   if (e.unit.empty())
     adoption.remarks.emplace_back("no unit of systemd has started it: from its next start on the agent does");
   remark_on_role(said, adoption);

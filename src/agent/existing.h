@@ -51,6 +51,9 @@ std::vector<std::string> parts_elsewhere(cluster::Engine engine, const std::stri
 Result<std::vector<std::string>> parts_elsewhere_now(const MemberConfig& config, Deadline deadline,
                                                      std::stop_token stop = {});
 
+/// Whether the server's user can change what is beside this directory, or above that.
+bool can_change_beside(const std::string& dir, uid_t uid);
+
 struct AdoptRequest {
   MemberConfig like;  ///< engine, names, peers, accounts, TLS, directories: all that the server does not say itself
   std::vector<std::string> sockets;  ///< on which servers of this engine may listen

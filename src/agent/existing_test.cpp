@@ -138,7 +138,11 @@ TEST(Existing, PartsOfItsDataThatAreElsewhereAreFound) {
   EXPECT_TRUE(parts_elsewhere(Engine::postgres, data, {}).empty());
   fs::create_symlink("/srv/wal", data + "/pg_wal");
   fs::create_symlink("/srv/space", data + "/pg_tblspc/16400");
-  EXPECT_EQ(parts_elsewhere(Engine::postgres, data, {}).size(), 2u);
+  EXPECT_EQ(parts_elsewhere(Engine::postgres, data, {}).size(), 2u) << "it leads nowhere";
+  fs::remove(data + "/pg_wal");
+  fs::create_directories(dir.path() + "/wal");
+  fs::create_symlink(dir.path() + "/wal", data + "/pg_wal");
+  EXPECT_EQ(parts_elsewhere(Engine::postgres, data, {}).size(), 1u) << "a copy gets WAL of its own";
 }
 
 TEST(Existing, NoOtherServerReadsHowItStarts) {

@@ -10,6 +10,7 @@
 #include "agent/existing.h"
 #include "agent/server.h"
 #include "agent/unit.h"
+#include "agent/wal_dir.h"
 #include "base/log.h"
 #include "sql/mariadb.h"
 
@@ -223,10 +224,13 @@ void Server::review_places(Deadline deadline, const std::stop_token& stop) {
   auto now = parts_elsewhere_now(config, deadline, stop);
   if (!now)
     return log(LogLevel::warn, "{}: where its data is was not asked: {}", config.member, now.error().to_string());
-  if (*now == config.existing->elsewhere) return;
+  const std::string wal =
+      config.engine == cluster::Engine::postgres ? wal_elsewhere(config.existing->data_dir) : std::string();
+  if (*now == config.existing->elsewhere && wal == config.existing->wal_dir) return;
   MutexLock lock(mutex_);
   if (!config_.existing) return;
   config_.existing->elsewhere = std::move(*now);
+  config_.existing->wal_dir = wal;
   log(LogLevel::info, "{}: {}", config_.member,
       config_.existing->elsewhere.empty() ? "all of its data is in its data directory"
                                           : "part of its data is elsewhere: " + config_.existing->elsewhere.front());

@@ -129,6 +129,9 @@ su postgres -c "PGPASSWORD=Copier-1 $bin/pg_basebackup -h 127.0.0.1 -p 5432 -U c
 rm -r /var/lib/pgsql/1/conf.d
 own 1 5433
 echo "# of the second one" >>/var/lib/pgsql/1/pg_hba.conf
+install -d /var/lib/pgwal
+mv /var/lib/pgsql/1/pg_wal /var/lib/pgwal/1
+ln -s /var/lib/pgwal/1 /var/lib/pgsql/1/pg_wal
 systemctl start pg-orders@1)sh",
                                  {"psql-5432", "psql-5433"},
                                  {5432, 5433},
@@ -379,6 +382,10 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
   EXPECT_NE(main_pid(1), "0\n") << "its unit does not run it";
   EXPECT_EQ(main_pid(0), pids[0]) << "the primary was restarted";
   EXPECT_EQ(look(), look_before) << "who may look into its data directory";
+  if (GetParam() == &kPostgresAlone) {
+    ok("readlink /var/lib/pgsql/1/pg_wal | grep -q '^/var/lib/pgwal/1.holdfast-'");
+    EXPECT_EQ(ok("ls -d /var/lib/pgwal/* | wc -l"), ok("ls -d /var/lib/pgsql/1* | wc -l")) << "one for each";
+  }
 
   if (HasFailure()) return;
   ok("kill $(cat /root/load.pid)");
