@@ -50,6 +50,7 @@ Answers::Answers(const std::string& dir, MemberConfig config, std::function<void
       channels_([this] { return server_.serving(); }) {}
 
 Status Answers::begin() {
+  server_.when_unit_has_started([this] { pages_.begin(server_.config()); });
   const bool adopted = server_.adopt();
   TRY_VOID(server_.recover());
   disks_.start();
@@ -407,8 +408,7 @@ Result<Value> Answers::safe_to_bootstrap(const Asked& asked) {
 // ---------------------------------------------------------------- the agent
 
 Result<Value> Answers::configure(const Asked& asked) {
-  TRY_VOID(server_.reconfigure(asked.request));
-  return Value::object();
+  return Value::object({{"leads", TRY(server_.reconfigure(asked.request))}});
 }
 
 Result<Value> Answers::fence(const Asked&) {

@@ -132,6 +132,7 @@ class Answers {
   Result<codec::Value> shutdown(const Asked& asked);
   Result<codec::Value> commit(const Asked& asked);
 
+  PageWatch pages_;  ///< before the server, whose threads use it
   Server server_;
   EpochGate epochs_;
   const std::function<void()> wake_;
@@ -139,7 +140,6 @@ class Answers {
   std::atomic<bool> commit_ = false, ending_ = false, leashed_ = false;
   std::stop_source stop_;
   DiskWatch disks_;
-  PageWatch pages_;
   SkipWatch skips_;
   LogWatch log_;
   ChannelWatch channels_;

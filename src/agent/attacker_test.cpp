@@ -12,13 +12,19 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 
+#include "agent/binlog_start.h"
 #include "agent/client.h"
 #include "agent/copy.h"
 #include "agent/data_dir.h"
+#include "agent/dir_users.h"
 #include "agent/files.h"
 #include "agent/inspect.h"
+#include "agent/last_data.h"
 #include "agent/launch.h"
+#include "agent/log_watch.h"
 #include "agent/server.h"
 #include "agent/ways.h"
 #include "codec/crc32.h"
@@ -195,6 +201,81 @@ TEST_P(Attacker, StateFilesThatAreReadAndWritten) {
   ASSERT_TRUE(detail::become_standby(c_));
   ASSERT_EQ(::lstat((c_.data_dir() + "/standby.signal").c_str(), &info), 0);
   EXPECT_EQ(info.st_uid, kServer);
+}
+
+/// What the server's user says of itself in files that an agent reads in passing.
+TEST_P(Attacker, WhatSaysWhoseADirectoryIs) {
+  const std::string roots = victim() + "/roots";
+  const auto expect_unread = [&](const std::string& text, const char* what) {
+    EXPECT_EQ(text.find("7711"), text.npos) << what << ": " << text;
+  };
+  std::ofstream(roots) << "server-uuid=7711\nuuid: 7711\n[ERROR] InnoDB: Database page corruption on disk 7711\n";
+  ASSERT_EQ(::chmod(roots.c_str(), 0600), 0);
+  const auto lead_there = [&](const std::string& path) {
+    fs::remove(path);
+    if (GetParam() == By::hard_link)
+      ASSERT_EQ(::link(roots.c_str(), path.c_str()), 0);
+    else
+      fs::create_symlink(roots, path);
+  };
+  own(c_.data_dir() + "/ibdata1", "");
+  for (const char* name : {"auto.cnf", "grastate.dat"}) lead_there(c_.data_dir() + "/" + name);
+  lead_there(c_.log_file());
+  for (const Engine engine : {Engine::mysql, Engine::galera}) {
+    c_.engine = engine;
+    ASSERT_TRUE(remember_data(c_));
+    expect_unread(std::string(as_text(sys::read_file(c_.dir + "/last-data.json")->span())), "what is remembered");
+    cluster::MemberFacts facts;
+    LogWatch().tell(facts, c_);
+    expect_unread(facts.damage_logged, "the log");
+  }
+  fs::remove(roots);
+}
+
+/// One that nobody writes to holds who opens it for ever.
+TEST_P(Attacker, FifosInPlaceOfFiles) {
+  const auto fifo = [&](const std::string& name) {
+    const std::string path = c_.data_dir() + "/" + name;
+    EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    give(path);
+    return path;
+  };
+  const auto ends = [](const std::string& path, const std::function<void()>& work) {
+    auto done = std::async(std::launch::async, work);
+    const bool in_time = done.wait_for(seconds(10)) == std::future_status::ready;
+    // Lets it go.
+    while (done.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
+      sys::Fd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    EXPECT_TRUE(in_time) << path << " holds the agent";
+  };
+  c_.engine = Engine::postgres;
+  const std::string postmaster = fifo("postmaster.pid");
+  ends(postmaster, [&] { EXPECT_TRUE(users_of(c_.data_dir(), {}).empty()); });
+  ends(postmaster, [&] { EXPECT_TRUE(wait_until_unused(c_)); });
+  own(c_.data_dir() + "/ibdata1", "");
+  c_.engine = Engine::mysql;
+  ends(fifo("auto.cnf"), [&] { EXPECT_TRUE(remember_data(c_)); });
+  c_.engine = Engine::galera;
+  ends(fifo("grastate.dat"), [&] { EXPECT_TRUE(remember_data(c_)); });
+  const auto executed = position::GtidSet::parse("7962a099-e5ef-11f1-9d5f-1b8d99f3e0f7:1-5").value();
+  ends(fifo("binlog.000001"), [&] { EXPECT_FALSE(begin_binlog_behind(c_.data_dir(), executed)); });
+}
+
+/// A link to a file of root's that names a process says nothing of a directory.
+TEST_P(Attacker, TheProcessThatIsNamedElsewhere) {
+  if (GetParam() == By::hard_link) return;  // a number is all that is read, and it can write that itself
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::chdir(c_.data_dir().c_str()) != 0) ::_exit(1);
+    for (;;) ::pause();
+  }
+  const std::string roots = victim() + "/roots";
+  std::ofstream(roots) << child << "\n";
+  fs::create_symlink(roots, c_.data_dir() + "/postmaster.pid");
+  EXPECT_TRUE(users_of(c_.data_dir(), {}).empty());
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  fs::remove(roots);
 }
 
 TEST_P(Attacker, FilesThatAreShown) {
@@ -387,7 +468,8 @@ TEST_P(Attacker, TheDirectoryAboveAnExistingServersData) {
   const std::string home = top_->path() + "/lib", roots = top_->path() + "/roots";
   for (const std::string& dir : {"main", "main.new", "main.helper", "main.replaced-1", "main.dropping-1"}) {
     fs::create_directories(roots + "/" + dir);
-    for (const char* file : {"/ibdata1", "/PG_VERSION"}) std::ofstream(roots + "/" + dir + file) << "kept";
+    for (const char* file : {"/ibdata1", "/PG_VERSION", "/pg_hba.conf"})
+      std::ofstream(roots + "/" + dir + file) << "kept";
   }
   const auto all_of_roots = [&] {
     std::string seen;
@@ -419,6 +501,33 @@ TEST_P(Attacker, TheDirectoryAboveAnExistingServersData) {
   EXPECT_FALSE(make_data_dir(side_of(c_), [] { return Status(); }));
   EXPECT_FALSE(detail::tell_existing(c_, {"-c", "work_mem=1"}));
   EXPECT_EQ(all_of_roots(), before);
+}
+
+/// Its configuration lies among its data, and is kept where a copy takes that's place: root links and removes there.
+TEST_P(Attacker, TheOwnFilesOfAnExistingServer) {
+  c_.engine = Engine::postgres;
+  Existing& e = c_.existing.emplace();
+  e.data_dir = fs::canonical(c_.dir).string() + "/data";
+  const std::string data = c_.data_dir(), side = side_of(c_).data_dir();
+  own(data + "/PG_VERSION", "15");
+  own(data + "/postgresql.conf",
+      "include 'stolen.conf'\ninclude_dir 'folder'\nssl_key_file = 'folder/ibdata1'\nssl_ca_file = '" + secret() +
+          "'\n");
+  lead(data + "/stolen.conf");
+  lead(data + "/pg_hba.conf");
+  lead_folder(data + "/folder");
+  ASSERT_EQ(::mkfifo((data + "/pg_ident.conf").c_str(), 0600), 0);
+  give(data + "/pg_ident.conf");
+  own(side + "/PG_VERSION", "15");
+  own(side + "/postgresql.conf", "include_dir 'folder'\nssl_key_file = 'folder/ibdata1'\n");
+  lead(side + "/stolen.conf");
+  lead_folder(side + "/folder");
+  const auto aside = swap_in_side(c_);
+  EXPECT_TRUE(aside) << aside.error().to_string();
+  struct stat info{};
+  ASSERT_EQ(::lstat((data + "/postgresql.conf").c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, kServer);
+  EXPECT_EQ(look(), before_);
 }
 
 /// A server that takes root for its administrator is connected to as root: its socket, and no other.

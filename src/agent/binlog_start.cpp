@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "codec/crc32.h"
+#include "engine/stored/files.h"
 #include "sys/file.h"
 
 namespace holdfast::agent {
@@ -48,9 +49,11 @@ Result<bool> begin_binlog_behind(const std::string& data_dir, const position::Gt
   if (executed.empty() || std::ranges::any_of(executed.sources(), [](const auto& s) { return !s.tag.empty(); }))
     return false;
   const std::string path = data_dir + "/binlog.000001";
-  const auto file = TRY(sys::read_file(path));
-  const ByteSpan bytes = file.span();
-  if (bytes.size() < kMagic + kHeader + kChecksum + 1 || bytes.size() > 4096) return false;
+  const auto file = engine::stored::read_small(path, 4096);
+  if (!file && file.error().id == "stored.too_large") return false;
+  if (!file) return fail(file.error());
+  const ByteSpan bytes = as_bytes(*file);
+  if (bytes.size() < kMagic + kHeader + kChecksum + 1) return false;
   auto type_at = [&](size_t at) { return static_cast<uint8_t>(bytes[at + 4]); };
   const size_t first_size = number_at(bytes, kMagic + 9, 4), list_at = kMagic + first_size;
   if (type_at(kMagic) != kFormatDescription || first_size < kHeader + kChecksum + 1) return false;
@@ -73,7 +76,7 @@ Result<bool> begin_binlog_behind(const std::string& data_dir, const position::Gt
   text += event;
 
   // In the same file: owner and mode stay. A crash in between leaves a copy that does not count yet.
-  const auto fd = TRY(sys::open_file(path, O_WRONLY | O_NOFOLLOW));
+  const auto fd = TRY(sys::open_file(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK));
   if (::ftruncate(fd.get(), 0) != 0) return fail(sys::errno_error(errno, "truncate " + path));
   TRY_VOID(sys::write_all(fd.get(), as_bytes(text)));
   if (::fsync(fd.get()) != 0) return fail(sys::errno_error(errno, "fsync " + path));

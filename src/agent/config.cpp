@@ -24,8 +24,12 @@ codec::Value existing_value(const std::optional<Existing>& e) {
                                {"unit", e->unit},
                                {"triggers", codec::Value::list_of(e->triggers)},
                                {"dropIn", e->drop_in},
+                               {"unitDropIn", e->unit_drop_in},
+                               {"groupSuffix", e->group_suffix},
                                {"arguments", codec::Value::list_of(e->arguments)},
+                               {"timeZone", e->time_zone},
                                {"elsewhere", codec::Value::list_of(e->elsewhere)},
+                               {"walDir", e->wal_dir},
                                {"besideIsServers", e->beside_is_servers},
                                {"findsPosition", e->finds_position}});
 }
@@ -40,7 +44,11 @@ std::optional<Existing> existing_from(const codec::Value& v) {
   e.unit = v["unit"].text();
   for (const auto& one : v["triggers"].items()) e.triggers.push_back(one.text());
   e.drop_in = v["dropIn"].text();
+  e.unit_drop_in = v["unitDropIn"].text();
+  e.group_suffix = v["groupSuffix"].text();
   for (const auto& one : v["arguments"].items()) e.arguments.push_back(one.text());
+  e.time_zone = v["timeZone"].text();
+  e.wal_dir = v["walDir"].text();
   for (const auto& one : v["groups"].items()) e.groups.push_back(static_cast<gid_t>(one.integer()));
   for (const auto& one : v["elsewhere"].items()) e.elsewhere.push_back(one.text());
   e.beside_is_servers = v["besideIsServers"].boolean();

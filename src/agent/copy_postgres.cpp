@@ -7,6 +7,7 @@
 #include "agent/copy.h"
 #include "agent/launch.h"
 #include "agent/peer_copy.h"
+#include "agent/wal_dir.h"
 #include "sql/postgres.h"
 #include "sys/file.h"
 
@@ -109,6 +110,7 @@ Result<Value> copy_postgres(const CopyJob& job) {
   auto backup = base_command(c, {tool(c, "pg_basebackup"), "-d", donor, "-D", c.data_dir(), "-X", "fetch", "-c", "fast",
                                  "--no-sync", "--no-password"});
   backup.umask = 0077;
+  if (const std::string wal = TRY(make_wal_dir(c)); !wal.empty()) backup.argv.push_back("--waldir=" + wal);
   // It takes kilobytes from 32 to a gigabyte.
   if (job.rate > 0)
     backup.argv.push_back(fmt::format("--max-rate={}", std::clamp<uint64_t>(job.rate / 1024, 32, 1 << 20)));

@@ -7,9 +7,12 @@
 
 #include <ctime>
 #include <filesystem>
+#include <optional>
 
 #include "agent/dir_users.h"
 #include "agent/launch.h"
+#include "agent/own_files.h"
+#include "agent/wal_dir.h"
 #include "codec/value.h"
 #include "sys/beneath.h"
 #include "sys/file.h"
@@ -41,6 +44,32 @@ bool is_there(const std::string& path) {
   return ::lstat(path.c_str(), &info) == 0;
 }
 
+/// Where the member's whole data is, as its mark says; nullopt where there is none.
+std::optional<std::string> whole_data_of_mark(const MemberConfig& c) {
+  const auto text = sys::read_file(incomplete_mark(c));
+  if (!text) return std::nullopt;
+  const auto mark = codec::parse_value(as_text(text->span()));
+  return mark ? (*mark)["wholeData"].text() : std::string();
+}
+
+Status write_mark(const MemberConfig& c, const std::string& whole_in) {
+  const auto mark = codec::Value::object(
+      {{"note", "a restore or a rebuild is not finished: " + c.existing->unit + " does not start on this data"},
+       {"wholeData", whole_in},
+       {"since", utc_now()}});
+  return sys::publish_file(incomplete_mark(c), as_bytes(codec::to_json(mark) + "\n"), 0644);
+}
+
+/// Before its unit could meet what is not whole. `whole_in` is where the member's data is from then on; "" where it is
+/// nowhere, or a swap knows.
+Status keep_unit_away(const MemberConfig& c, const std::string& whole_in) {
+  if (!c.is_by_unit()) return {};
+  // The mark of an earlier change knows better where the whole data is.
+  const auto now = whole_data_of_mark(c);
+  if (now && (whole_in.empty() || (!now->empty() && is_there(*now)))) return {};
+  return write_mark(c, whole_in);
+}
+
 /// A name beside the data directory that nothing has yet: "<data directory><infix><UTC time>".
 std::string fresh_name(const MemberConfig& c, const char* infix) {
   std::string stamp = utc_now();
@@ -68,6 +97,7 @@ Status remove_durably(const MemberConfig& c, const std::string& path) {
 }
 
 Status remove_whole(const MemberConfig& c, const std::string& path) {
+  TRY_VOID(remove_wal_dir(c, path));
   const sys::ActAs as_owner(beside_identity(c));
   auto removed = sys::remove_tree(path);
   if (removed) return {};
@@ -98,8 +128,14 @@ Status carry_rewind_mark(const MemberConfig& c) {
   return remove_durably(c, rewind_marker(c));
 }
 
-/// A copy made beside an existing server's data would lack what that has elsewhere, and share it.
-Status check_all_is_here(const MemberConfig& c) {
+/// A copy made beside an existing server's data would lack what that has elsewhere, and share it. WAL is only seen to
+/// where a donor is copied.
+Status check_all_is_here(const MemberConfig& c, bool copied) {
+  if (c.existing && c.existing->elsewhere.empty() && !c.existing->wal_dir.empty() && !copied)
+    return fail(
+        ErrorClass::refused, "agent.data_elsewhere",
+        fmt::format("the data of {} cannot be replaced in place: its WAL is in {}", c.member, c.existing->wal_dir),
+        "holdfast repair rebuilds it as a copy of another member");
   if (!c.existing || c.existing->elsewhere.empty()) return {};
   return fail(ErrorClass::refused, "agent.data_elsewhere",
               fmt::format("the data of {} cannot be replaced: {}", c.member, c.existing->elsewhere.front()),
@@ -121,6 +157,23 @@ Status sync_volume(const std::string& path) {
   return {};
 }
 
+/// What a copy does not bring: the member's own configuration and keys, and whose the directory is. Whether files were
+/// changed.
+Result<bool> keep_what_is_its_own(const MemberConfig& c, const std::string& dir, const std::optional<Look>& look) {
+  const bool changed = TRY(keep_own_files(c, dir).context("what is the member's own"));
+  if (look) TRY_VOID(give_look(c, dir, *look));
+  return changed;
+}
+
+Result<std::string> move_aside(const MemberConfig& c) {
+  TRY_VOID(check_unused(c.data_dir()));
+  std::string target = fresh_name(c, ".replaced-");
+  TRY_VOID(keep_unit_away(c, target));
+  TRY_VOID(carry_rewind_mark(c));
+  TRY_VOID(rename_durably(c, c.data_dir(), target));
+  return target;
+}
+
 }  // namespace
 
 std::string utc_now() {
@@ -138,10 +191,12 @@ MemberConfig side_of(MemberConfig config) {
 }
 
 Status make_data_dir(const MemberConfig& config, const std::function<Status()>& make) {
-  TRY_VOID(check_all_is_here(config));
+  TRY_VOID(check_all_is_here(config, config.data_name != "data"));
   const std::string marker = marker_of(config);
+  const bool half_made = is_there(marker), is_helper = config.data_name == kHelperName;
+  const auto look = is_helper || (half_made && config.data_name == "data") ? std::nullopt : look_of_data(config);
   std::error_code error;
-  if (fs::exists(marker, error)) {
+  if (half_made) {
     TRY_VOID(check_unused(config.data_dir()));
     TRY_VOID(remove_whole(config, config.data_dir()).context("what was half made"));
   }
@@ -149,6 +204,7 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
     return fail(ErrorClass::refused, "agent.not_empty", config.data_dir() + " holds data already",
                 config.data_name == kSideName ? "use it, or discard it first (agent request discard_side)"
                                               : "move it aside first (agent request set_aside)");
+  if (config.data_name == "data") TRY_VOID(keep_unit_away(config, {}));
   TRY_VOID(sys::publish_file(marker, {}, 0600));
   if (config.data_name == "data") TRY_VOID(remove_durably(config, rewind_marker(config)));
   TRY_VOID(detail::make_server_dir(config, config.dir + "/log", 0750));
@@ -158,8 +214,11 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   if (config.engine == cluster::Engine::postgres)
     TRY_VOID(detail::make_server_dir(config, config.dir + "/tablespaces", 0700));
   auto made = make();
+  if (made && !is_helper)
+    if (auto kept = keep_what_is_its_own(config, config.data_dir(), look); !kept) made = fail(std::move(kept).error());
   // Neither initdb --no-sync nor cp has put anything on disk. A helper's data is thrown away.
-  if (made && config.data_name != kHelperName) made = sync_volume(config.data_dir());
+  if (made && !is_helper) made = sync_volume(config.data_dir());
+  if (const std::string wal = wal_elsewhere(config.data_dir()); made && !wal.empty()) made = sync_volume(wal);
   if (!made) {
     if (remove_whole(config, config.data_dir())) fs::remove(marker, error);
     return made;
@@ -167,6 +226,21 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   fs::remove(marker, error);
   TRY_VOID(sys::sync_directory(config.data_home()));
   return sys::sync_directory(config.dir);
+}
+
+std::string incomplete_mark(const MemberConfig& config) {
+  return config.dir + "/incomplete";
+}
+
+Status let_unit_start(const MemberConfig& config) {
+  return is_there(incomplete_mark(config)) ? remove_durably(config, incomplete_mark(config)) : Status();
+}
+
+Status review_mark(const MemberConfig& given) {
+  const MemberConfig c = main_of(given);
+  const auto whole = whole_data_of_mark(c);
+  if (!whole || whole->empty() || is_there(*whole) || !is_initialised(c)) return {};
+  return let_unit_start(c);
 }
 
 Status check_startable(const MemberConfig& config) {
@@ -190,31 +264,31 @@ bool is_initialised(const MemberConfig& config) {
 }
 
 Status begin_rewind(const MemberConfig& config) {
+  if (config.data_name == "data") TRY_VOID(keep_unit_away(config, {}));
   return sys::publish_file(rewind_marker(config), {}, 0600);
 }
 
 Status end_rewind(const MemberConfig& config) {
   TRY_VOID(sync_volume(config.data_dir()));
-  return remove_durably(config, rewind_marker(config));
+  TRY_VOID(remove_durably(config, rewind_marker(config)));
+  return let_unit_start(config);
 }
 
 Result<std::string> set_data_aside(const MemberConfig& given) {
   const MemberConfig c = main_of(given);
   if (!is_there(c.data_dir())) return std::string();
-  TRY_VOID(check_all_is_here(c));
-  TRY_VOID(check_unused(c.data_dir()));
-  std::string target = fresh_name(c, ".replaced-");
-  TRY_VOID(carry_rewind_mark(c));
-  TRY_VOID(rename_durably(c, c.data_dir(), target));
-  return target;
+  TRY_VOID(check_all_is_here(c, false));
+  return move_aside(c);
 }
 
 Status put_data_back(const MemberConfig& given, const std::string& aside) {
   const MemberConfig c = main_of(given);
   TRY_VOID(check_aside(c, aside, "agent.put_back"));
   TRY_VOID(check_unused(aside));
-  if (is_there(c.data_dir())) TRY(set_data_aside(c));
-  return rename_durably(c, aside, c.data_dir());
+  TRY_VOID(keep_unit_away(c, aside));
+  if (is_there(c.data_dir())) TRY(move_aside(c));
+  TRY_VOID(rename_durably(c, aside, c.data_dir()));
+  return let_unit_start(c);
 }
 
 Result<std::string> swap_in_side(const MemberConfig& given) {
@@ -223,14 +297,21 @@ Result<std::string> swap_in_side(const MemberConfig& given) {
     return fail(ErrorClass::conflict, "agent.swap", "an earlier swap is not completed", "restart the agent");
   auto ready = check_startable(side_of(c));
   if (!ready) return fail(std::move(ready).error().with_context("the side directory"));
+  // Again: it may have been changed since the copy was made.
+  if (TRY(keep_what_is_its_own(c, side_of(c).data_dir(), look_of_data(c))))
+    TRY_VOID(sync_volume(side_of(c).data_dir()));
   TRY_VOID(carry_rewind_mark(c));
   std::string aside = is_there(c.data_dir()) ? fresh_name(c, ".replaced-") : "";
   const auto journal = codec::Value::object({{"aside", aside}, {"since", utc_now()}});
   TRY_VOID(sys::publish_file(swap_journal(c), as_bytes(codec::to_json(journal) + "\n"), 0600));
+  const bool was_whole = !is_there(incomplete_mark(c));
   auto finished = finish_swap(c);
   if (finished) return aside;
   // The first rename was refused: nothing has changed, and nothing is to be completed.
-  if (is_there(side_of(c).data_dir()) && (aside.empty() || !is_there(aside))) (void)remove_durably(c, swap_journal(c));
+  if (is_there(side_of(c).data_dir()) && (aside.empty() || !is_there(aside))) {
+    if (was_whole) (void)let_unit_start(c);
+    (void)remove_durably(c, swap_journal(c));
+  }
   return fail(std::move(finished).error());
 }
 
@@ -246,6 +327,8 @@ Status finish_swap(const MemberConfig& given) {
   const std::string aside = journal["aside"].text();
   const bool has_data = is_there(data), has_side = is_there(side), has_aside = !aside.empty() && is_there(aside);
   for (const auto& path : {data, side}) TRY_VOID(check_unused(path));
+  // Between the two renames there is nothing, where some units make an empty server first.
+  if (has_side) TRY_VOID(keep_unit_away(c, {}));
   if (has_side && has_data && !aside.empty() && !has_aside) {
     TRY_VOID(rename_durably(c, data, aside));
     TRY_VOID(rename_durably(c, side, data));
@@ -256,6 +339,7 @@ Status finish_swap(const MemberConfig& given) {
                 fmt::format("a swap of {} was interrupted, and what is there now fits none of its steps", data),
                 fmt::format("look at {}* and {}", data, swap_journal(c)));
   }
+  TRY_VOID(let_unit_start(c));
   return remove_durably(c, swap_journal(c));
 }
 
@@ -271,6 +355,7 @@ Status drop_data_aside(const MemberConfig& c, const std::string& path) {
   const auto droppings = dropping_dirs(c);
   if (is_there(path) || droppings.empty()) {
     TRY_VOID(check_aside(c, path, "agent.drop_aside"));
+    if (whole_data_of_mark(c) == path) TRY_VOID(write_mark(c, {}));
     TRY_VOID(drop(c, path));
   }
   // One that an earlier try could not remove has another name by now.

@@ -6,6 +6,8 @@
 //   rewinding                        pg_rewind works on data: it is lost unless that ended well
 //   swap.json                        data.new takes the place of data: to be completed, whatever else is found
 //   data/holdfast.unusable           a directory a rewind left half done, wherever it is moved
+//   incomplete                       data is not the member's whole data: the unit of an existing server does not start
+//                                    on it, not even at boot (it asks for this file, see agent/existing.h)
 #pragma once
 
 #include <functional>
@@ -24,6 +26,15 @@ MemberConfig side_of(MemberConfig config);
 /// What an earlier crash left half made is removed first; on failure the directory is removed again. Refuses
 /// ("agent.not_empty") when the directory holds anything else. It is on disk (syncfs) before it counts.
 Status make_data_dir(const MemberConfig& config, const std::function<Status()>& make);
+
+/// "<dir>/incomplete", which only members whose unit starts them have: from before anything of the data directory is
+/// moved, made or removed until it is whole again, or a start for clients is asked for.
+std::string incomplete_mark(const MemberConfig& config);
+/// The unit may start. Fine where there is no mark.
+Status let_unit_start(const MemberConfig& config);
+/// Once, when an agent starts: takes away the mark of a change that a crash kept from beginning, or from ending when
+/// all was back in its place.
+Status review_mark(const MemberConfig& config);
 
 /// May a server start on data_dir()? "agent.no_data", "agent.half_made", "agent.half_rewound" (refused) say why not.
 Status check_startable(const MemberConfig& config);

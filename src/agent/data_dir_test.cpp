@@ -262,6 +262,95 @@ TEST_F(DataDir, AHalfRewoundDirectoryIsNeverStartedWhereverItGoes) {
   EXPECT_TRUE(is_initialised(config_));
 }
 
+/// The unit of an existing server starts it at boot, whatever its agent knows: it asks for the mark.
+class UnitOfDataDir : public DataDir {
+ protected:
+  UnitOfDataDir() {
+    config_.existing.emplace().data_dir = path("data");
+    config_.existing->unit = "mariadb.service";
+  }
+  bool may_start() const { return !fs::exists(incomplete_mark(config_)); }
+};
+
+TEST_F(UnitOfDataDir, IsKeptFromASwapThatIsKilledAtEveryStep) {
+  int kept = 0;
+  for (int n = 1;; ++n) {
+    start_over();
+    put(path("data"), "old");
+    put(path("data.new"), "new");
+    const bool survived = survives(n, [&] { return swap_in_side(config_).has_value(); });
+    EXPECT_TRUE(!may_start() || fs::exists(path("data"))) << "step " << n << ": it would make an empty server";
+    kept += !may_start();
+    ASSERT_TRUE(review_mark(config_));
+    ASSERT_TRUE(finish_swap(config_));
+    EXPECT_TRUE(may_start()) << "step " << n;
+    EXPECT_TRUE(fs::exists(path("data")));
+    if (survived) break;
+  }
+  EXPECT_GE(kept, 3);
+}
+
+TEST_F(UnitOfDataDir, IsKeptFromWhatARestoreHasNotFinished) {
+  for (int n = 1;; ++n) {
+    start_over();
+    put(path("data"), "old");
+    const bool survived = survives(n, [&] { return set_data_aside(config_).has_value(); });
+    EXPECT_TRUE(!may_start() || fs::exists(path("data"))) << "step " << n;
+    ASSERT_TRUE(review_mark(config_));
+    EXPECT_EQ(may_start(), fs::exists(path("data"))) << "step " << n;
+    if (survived) break;
+  }
+  const std::string aside = with_prefix("data.replaced-").at(0);
+  // Made, and still without what the backup has: only who asks for the server's start knows when that is in it.
+  ASSERT_TRUE(make_data_dir(config_, [&]() -> Status {
+    put(path("data"), "half restored");
+    return {};
+  }));
+  ASSERT_TRUE(review_mark(config_));
+  EXPECT_FALSE(may_start());
+  // That the old data is given up says nothing of the new one.
+  put(path("data.replaced-other"), "other");
+  ASSERT_TRUE(drop_data_aside(config_, path("data.replaced-other")));
+  EXPECT_FALSE(may_start());
+  for (int n = 1;; ++n) {
+    fs::remove_all(path("data"));
+    for (const auto& one : with_prefix("data.replaced-")) fs::remove_all(one);
+    put(aside, "old");
+    put(path("data"), "half restored");
+    std::ofstream(incomplete_mark(config_)) << "{\"wholeData\": \"" + aside + "\"}";
+    const bool survived = survives(n, [&] { return put_data_back(config_, aside).has_value(); });
+    EXPECT_TRUE(!may_start() || held(path("data")) == "old") << "step " << n;
+    ASSERT_TRUE(review_mark(config_));
+    EXPECT_EQ(may_start(), held(path("data")) == "old") << "step " << n;
+    if (survived) break;
+  }
+  // The old data dropped instead: the mark stays until the start.
+  start_over();
+  put(path("data"), "old");
+  const std::string old = *set_data_aside(config_);
+  put(path("data"), "half restored");
+  ASSERT_TRUE(drop_data_aside(config_, old));
+  ASSERT_TRUE(review_mark(config_));
+  EXPECT_FALSE(may_start());
+  ASSERT_TRUE(let_unit_start(config_));
+  EXPECT_TRUE(may_start());
+}
+
+TEST_F(UnitOfDataDir, IsKeptFromAHalfRewoundDirectory) {
+  put(path("data"), "half");
+  ASSERT_TRUE(begin_rewind(config_));
+  EXPECT_FALSE(may_start());
+  ASSERT_TRUE(end_rewind(config_));
+  EXPECT_TRUE(may_start());
+}
+
+TEST_F(UnitOfDataDir, IsAllThatAsksForTheMark) {
+  config_.existing->unit.clear();
+  put(path("data"), "old");
+  ASSERT_TRUE(set_data_aside(config_));
+  EXPECT_TRUE(may_start());
+}
+
 TEST_F(DataDir, DroppingKilledAtEveryStep) {
   for (int n = 1;; ++n) {
     start_over();

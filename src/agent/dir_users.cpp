@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "agent/proc.h"
+#include "agent/server_files.h"
 #include "sys/any_process.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -100,7 +101,7 @@ class Search {
   }
 
   void look_at_postmaster() {
-    const std::string text = proc_text(dir_ + "/postmaster.pid");
+    const std::string text = read_in(dir_, "postmaster.pid");
     const pid_t pid = proc_number(std::string_view(text).substr(0, text.find('\n')));
     // After a crash another program may have its number by now.
     if (pid > 0 && (works_here(pid) || (process_of(pid).program == "postgres" && is_named_by(pid))))
@@ -191,7 +192,7 @@ namespace {
 /// A killed PostgreSQL leaves backends in sessions of their own, which end when they notice. Until then they hold its
 /// shared memory (named in the 7th line of postmaster.pid), and may still write.
 Status wait_for_orphans(const MemberConfig& config) {
-  std::istringstream lines(proc_text(config.data_dir() + "/postmaster.pid"));
+  std::istringstream lines(read_in(config.data_dir(), "postmaster.pid"));
   std::string line;
   for (int i = 0; i < 7; ++i)
     if (!std::getline(lines, line)) return {};

@@ -17,11 +17,12 @@
 #include "agent/data_dir.h"
 #include "agent/dir_users.h"
 #include "agent/launch.h"
+#include "agent/option_files.h"
 #include "agent/proc.h"
 #include "agent/running_server.h"
 #include "agent/unit.h"
+#include "agent/wal_dir.h"
 #include "engine/programs.h"
-#include "engine/stored/files.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/beneath.h"
@@ -33,6 +34,10 @@ namespace fs = std::filesystem;
 using cluster::Engine;
 
 namespace {
+
+constexpr const char* kUnits = "/etc/systemd/system";
+/// MariaDB and MySQL take it for --defaults-group-suffix where that is not given.
+constexpr std::string_view kSuffixVariable = "MYSQL_GROUP_SUFFIX=", kOurSuffix = ".holdfast-";
 
 // ---------------------------------------------------------------- what runs here
 
@@ -65,17 +70,29 @@ std::optional<sys::Identity> user_of(pid_t pid) {
   return user;
 }
 
+/// Whether `main` is the script that starts this server, and again when it has crashed: then that is its unit's
+/// process.
+bool is_minded_by(pid_t pid, pid_t main) {
+  std::istringstream lines(proc_text(fmt::format("/proc/{}/status", pid)));
+  pid_t parent = 0;
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("PPid:")) parent = static_cast<pid_t>(std::strtol(line.c_str() + 5, nullptr, 10));
+  if (main <= 0 || parent != main) return false;
+  return std::ranges::any_of(proc_list(fmt::format("/proc/{}/cmdline", main)), [](const std::string& argument) {
+    const std::string name = fs::path(argument).filename().string();
+    return name == "mysqld_safe" || name == "mariadbd-safe";
+  });
+}
+
 /// What a server of PostgreSQL forks works in the same directory, under the same name.
 bool is_postmaster(const std::string& data_dir, pid_t pid) {
-  std::istringstream lines(engine::stored::read_small(data_dir + "/postmaster.pid", 4096).value_or(""));
+  std::istringstream lines(read_in(data_dir, "postmaster.pid"));
   std::string first;
   std::getline(lines, first);
   return proc_number(first) == pid;
 }
 
 // ---------------------------------------------------------------- what it says of itself
-
-using Settings = std::map<std::string, std::string>;
 
 struct Said {
   Settings settings;
@@ -118,38 +135,58 @@ std::string without_slash(std::string path) {
   return path;
 }
 
+std::string value_of(const Settings& settings, const char* name) {
+  const auto found = settings.find(name);
+  return found == settings.end() ? std::string() : found->second;
+}
+
+/// A path that a server says relative to its data directory.
+std::string path_of(const std::string& data_dir, const std::string& path) {
+  return path.empty() || path.starts_with('/') ? path : data_dir + "/" + path;
+}
+
+bool is_mount_point(const std::string& dir) {
+  struct stat here{}, home{};
+  const std::string above = fs::path(dir).parent_path().string();
+  return ::stat(dir.c_str(), &here) == 0 && ::stat(above.c_str(), &home) == 0 && here.st_dev != home.st_dev;
+}
+
 bool is_below(const std::string& path, const std::string& dir) {
   return path == dir || path.starts_with(dir + "/");
 }
 
-/// Parts of its data that a copy beside data_dir would not have.
+}  // namespace
+
 std::vector<std::string> parts_elsewhere(Engine engine, const std::string& data_dir, const Settings& settings) {
   std::vector<std::string> found;
-  struct stat data{}, home{};
-  const std::string above = fs::path(data_dir).parent_path().string();
-  if (::stat(data_dir.c_str(), &data) == 0 && ::stat(above.c_str(), &home) == 0 && data.st_dev != home.st_dev)
+  if (is_mount_point(data_dir))
     found.push_back(data_dir + " is a mount point: another directory cannot take its place");
   std::error_code error;
   if (engine == Engine::postgres) {
-    if (fs::is_symlink(data_dir + "/pg_wal", error)) found.push_back(data_dir + "/pg_wal is elsewhere");
+    if (const std::string wal = wal_elsewhere(data_dir); !wal.empty()) {
+      if (is_mount_point(wal))
+        found.push_back(wal + " (pg_wal) is a mount point: another directory cannot take its place");
+    } else if (fs::is_symlink(data_dir + "/pg_wal", error)) {
+      found.push_back(data_dir + "/pg_wal leads to no directory of the server's user");
+    }
     for (fs::directory_iterator it(data_dir + "/pg_tblspc", error), end; !error && it != end; it.increment(error))
       found.push_back("there is a tablespace outside of the data directory: " + it->path().string());
     return found;
   }
-  for (const char* name : {"innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory",
-                           "log_bin_basename", "log_bin_index", "relay_log_basename", "relay_log_index"}) {
-    const auto set = settings.find(name);
-    if (set != settings.end() && set->second.starts_with('/') &&
-        !is_below(fs::weakly_canonical(without_slash(set->second), error).string(), data_dir))
-      found.push_back(fmt::format("{} = {}", name, set->second));
+  for (const char* name :
+       {"innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory", "innodb_doublewrite_dir",
+        "aria_log_dir_path", "log_bin_basename", "log_bin_index", "relay_log_basename", "relay_log_index"}) {
+    const std::string is = value_of(settings, name);
+    if (is.empty() || is == "NULL") continue;
+    if (!is_below(fs::weakly_canonical(without_slash(path_of(data_dir, is)), error).string(), data_dir))
+      found.push_back(fmt::format("{} = {}", name, is));
   }
   return found;
 }
 
-/// Whether the server's user can change what is beside its data directory, or above that.
-bool can_change_beside(const std::string& data_dir, uid_t uid) {
+bool can_change_beside(const std::string& dir, uid_t uid) {
   std::error_code error;
-  for (fs::path at = fs::canonical(fs::path(data_dir).parent_path(), error); !error; at = at.parent_path()) {
+  for (fs::path at = fs::canonical(fs::path(dir).parent_path(), error); !error; at = at.parent_path()) {
     struct stat info{};
     if (::stat(at.c_str(), &info) != 0 || info.st_uid == uid || (info.st_uid != 0) || (info.st_mode & 022) != 0)
       return true;
@@ -157,6 +194,8 @@ bool can_change_beside(const std::string& data_dir, uid_t uid) {
   }
   return true;
 }
+
+namespace {
 
 Result<FoundServer> one_server(const AdoptRequest& request) {
   const Engine engine = request.like.engine;
@@ -184,14 +223,17 @@ Result<FoundServer> one_server(const AdoptRequest& request) {
               "--data-dir DIR says which one");
 }
 
-std::string value_of(const Settings& settings, const char* name) {
-  const auto found = settings.find(name);
-  return found == settings.end() ? std::string() : found->second;
-}
-
-/// A path that a server says relative to its data directory.
-std::string path_of(const std::string& data_dir, const std::string& path) {
-  return path.empty() || path.starts_with('/') ? path : data_dir + "/" + path;
+/// One without a unit has no groups of its own: every server that includes the same directory reads them.
+Status check_not_shared(const Existing& e, const FoundServer& server, const std::string& folder) {
+  if (!detail::group_suffix(e).empty()) return {};
+  for (const Engine engine : {Engine::mariadb, Engine::mysql})
+    for (const auto& other : find_servers(engine, {}))
+      if (other.pid != server.pid && include_directory(other.arguments) == folder)
+        return fail(ErrorClass::refused, "adopt.shared_configuration",
+                    fmt::format("the server on {} reads {} too: it would start as the one on {} is to start",
+                                other.data_dir, folder, e.data_dir),
+                    "start this one by a unit, or give it a configuration file of its own (--defaults-file)");
+  return {};
 }
 
 void remark_on_role(const Said& said, Adoption& adoption) {
@@ -238,13 +280,17 @@ std::vector<FoundServer> find_servers(Engine engine, const std::vector<std::stri
     for (size_t i = first; i < argv.size(); ++i) server.arguments.push_back(argv[i]);
     if (is_position_recovery(server.arguments)) continue;  // it ends by itself, and its unit starts the server then
     if (const auto socket = listens.find(pid); socket != listens.end()) server.socket = socket->second;
-    for (const auto& entry : proc_list(fmt::format("/proc/{}/environ", pid)))
+    for (const auto& entry : proc_list(fmt::format("/proc/{}/environ", pid))) {
       server.has_agent = server.has_agent || entry.starts_with(fmt::format("{}=", kServerMark));
+      if (entry.starts_with(kSuffixVariable) && !entry.substr(kSuffixVariable.size()).starts_with(kOurSuffix))
+        server.group_suffix = entry.substr(kSuffixVariable.size());
+      if (entry.starts_with("TZ=")) server.time_zone = entry.substr(3);
+    }
     const std::string unit = unit_of(pid);
     if (!unit.empty()) {
       const auto state = unit_state(unit, Deadline::in(std::chrono::seconds(5)));
       // What was started in a unit's control group otherwise is not the unit's: its agent's server, for one.
-      if (state && state->main_pid == pid) server.unit = unit;
+      if (state && (state->main_pid == pid || is_minded_by(pid, state->main_pid))) server.unit = unit;
       for (const auto& trigger : server.unit.empty() ? std::vector<std::string>() : state->triggers)
         if (const auto seen = unit_state(trigger, Deadline::in(std::chrono::seconds(5)));
             seen && seen->active == "active")
@@ -256,32 +302,32 @@ std::vector<FoundServer> find_servers(Engine engine, const std::vector<std::stri
 }
 
 std::string include_directory(const std::vector<std::string>& arguments, const std::string& root) {
-  std::vector<std::string> files = {"/etc/my.cnf", "/etc/mysql/my.cnf"};
-  for (const auto& argument : arguments) {
-    if (argument.starts_with("--defaults-file=")) files = {argument.substr(16)};
-    if (argument.starts_with("--defaults-extra-file=")) files.push_back(argument.substr(22));
-    if (argument == "--no-defaults") return {};
-  }
-  std::string last;
-  // Files that are added at the end are read after those before them.
-  for (size_t i = 0; i < files.size() && i < 100; ++i) {
-    const auto text = sys::read_file(root + files[i]);
-    if (!text) continue;
-    std::istringstream lines{std::string(as_text(text->span()))};
-    for (std::string line; std::getline(lines, line);) {
-      const size_t begin = line.find_first_not_of(" \t");
-      if (begin == std::string::npos || line[begin] != '!') continue;
-      std::istringstream words(line.substr(begin));
-      std::string verb, path;
-      words >> verb >> std::ws;
-      std::getline(words, path);
-      while (!path.empty() && std::isspace(static_cast<unsigned char>(path.back()))) path.pop_back();
-      std::error_code error;
-      if (verb == "!includedir" && fs::is_directory(root + path, error)) last = without_slash(path);
-      if (verb == "!include") files.push_back(path);
-    }
-  }
-  return last;
+  const auto files = option_files(arguments, [&](const std::string& path) { return root + path; });
+  return files.directories.empty() ? "" : files.directories.back();
+}
+
+Result<std::vector<std::string>> parts_elsewhere_now(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+  const Said said = TRY(c.engine == Engine::postgres ? ask_postgres(c, deadline, stop) : ask_mysql(c, deadline, stop));
+  return parts_elsewhere(c.engine, c.existing->data_dir, said.settings);
+}
+
+std::string unit_drop_in_text(const MemberConfig& config) {
+  // systemd replaces what begins with %.
+  std::string mark;
+  for (const char ch : incomplete_mark(config)) mark += ch == '%' ? std::string("%%") : std::string(1, ch);
+  std::string text = fmt::format(
+      "# Of the Holdfast agent of {}. `holdfast agent release` removes this file.\n"
+      "[Unit]\n"
+      "# While a restore or a rebuild of its data directory is not finished it does not start.\n"
+      "AssertPathExists=!{}\n",
+      config.member, mark);
+  if (!config.existing->group_suffix.empty())
+    text += fmt::format(
+        "[Service]\n"
+        "# It alone reads the groups of this name, which say whether it starts read-only.\n"
+        "Environment={}{}\n",
+        kSuffixVariable, config.existing->group_suffix);
+  return text;
 }
 
 std::string drop_in_text(const MemberConfig& config) {
@@ -294,8 +340,12 @@ std::string drop_in_text(const MemberConfig& config) {
 
 Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, std::stop_token stop) {
   const Engine engine = request.like.engine;
-  Adoption adoption{
-      .server = TRY(one_server(request)), .config = request.like, .drop_in = {}, .remarks = {}, .node = {}};
+  Adoption adoption{.server = TRY(one_server(request)),
+                    .config = request.like,
+                    .drop_in = {},
+                    .unit_drop_in = {},
+                    .remarks = {},
+                    .node = {}};
   const FoundServer& server = adoption.server;
   MemberConfig& c = adoption.config;
   c.uid = server.uid;
@@ -309,6 +359,9 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
   e.triggers = server.triggers;
   e.arguments = lasting_arguments(server.arguments);
   e.finds_position = is_told_its_position(server.arguments);
+  e.time_zone = server.time_zone;
+  if (engine != Engine::postgres && !server.group_suffix.empty() && detail::group_suffix(e).empty())
+    e.arguments.insert(e.arguments.begin(), "--defaults-group-suffix=" + server.group_suffix);
   e.groups = server.groups;
   if (e.socket.empty() && engine != Engine::postgres)
     // The service manager has opened it: then the kernel names that, and the server has to say whose it is.
@@ -379,9 +432,13 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
                             why.empty() ? "its arguments name another directory, or it holds no lock there" : why),
                 "an agent would not take it for its own; a server in a container is its container's");
   e.elsewhere = parts_elsewhere(engine, e.data_dir, settings);
+  if (engine == Engine::postgres) e.wal_dir = wal_elsewhere(e.data_dir);
   e.beside_is_servers = can_change_beside(e.data_dir, c.uid);
   for (const auto& part : e.elsewhere)
     adoption.remarks.push_back(fmt::format("it cannot be rebuilt or restored in place: {}", part));
+  if (!e.wal_dir.empty() && e.elsewhere.empty())
+    adoption.remarks.push_back(
+        fmt::format("it cannot be restored in place, only rebuilt: its WAL is elsewhere, in {}", e.wal_dir));
   if (e.unit.empty())
     adoption.remarks.emplace_back("no unit of systemd has started it: from its next start on the agent does");
   if (!is_node) remark_on_role(said, adoption);
@@ -391,6 +448,8 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
       return fail(ErrorClass::refused, "adopt.configuration",
                   "the server reads no directory of configuration files, where the agent could put how it starts",
                   "add a line to its configuration file: !includedir /etc/mysql/conf.d/");
+    if (detail::group_suffix(e).empty() && !e.unit.empty()) e.group_suffix = std::string(kOurSuffix) + c.member;
+    TRY_VOID(check_not_shared(e, server, folder));
     // Groups of one instance are read behind those of all.
     const char* first = detail::group_suffix(e).empty() ? "zz" : "zzz";
     e.drop_in = fmt::format("{}/{}-holdfast-{}.cnf", folder, first, c.member);
@@ -399,6 +458,10 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
       adoption.remarks.emplace_back(
           "no other member can be copied from it: that takes an account with a password "
           "(--admin-user, --admin-password-file)");
+  }
+  if (!e.unit.empty()) {
+    e.unit_drop_in = fmt::format("{}/{}.d/holdfast-{}.conf", kUnits, e.unit, c.member);
+    adoption.unit_drop_in = unit_drop_in_text(c);
   }
   if (c.replication_user.empty() && !c.peers.empty() && !is_node)
     adoption.remarks.emplace_back(
@@ -420,6 +483,11 @@ Status carry_out(const Adoption& adoption) {
   TRY_VOID(detail::make_server_dir(c, c.socket_dir, 0755));
   TRY_VOID(check_own_directories(c));
   TRY_VOID(write_config(c));
+  if (const std::string& file = c.existing->unit_drop_in; !file.empty()) {
+    TRY_VOID(sys::make_directories(fs::path(file).parent_path().string(), 0755));
+    TRY_VOID(sys::publish_file(file, as_bytes(adoption.unit_drop_in), 0644));
+    TRY_VOID(reload_units(Deadline::in(std::chrono::seconds(60))));
+  }
   if (c.existing->drop_in.empty()) return {};
   TRY_VOID(detail::tell_existing(c, {}));
   return sys::publish_file(c.existing->drop_in, as_bytes(adoption.drop_in), 0644);
@@ -427,7 +495,7 @@ Status carry_out(const Adoption& adoption) {
 
 Status check_releasable(const MemberConfig& config) {
   std::error_code error;
-  for (const char* name : {"swap.json", "rewinding", "initialising", "initialising.new"})
+  for (const char* name : {"swap.json", "rewinding", "initialising", "initialising.new", "incomplete"})
     if (fs::exists(config.dir + "/" + name, error))
       return fail(ErrorClass::refused, "release.unfinished",
                   fmt::format("an operation on {} is not finished ({}/{})", config.member, config.dir, name),
@@ -450,12 +518,18 @@ Status check_releasable(const MemberConfig& config) {
 Status release(const MemberConfig& config) {
   TRY_VOID(check_releasable(config));
   std::error_code error;
-  if (!config.existing->drop_in.empty()) {
-    if (::unlink(config.existing->drop_in.c_str()) != 0 && errno != ENOENT)
-      return fail(sys::errno_error(errno, "remove " + config.existing->drop_in));
-    TRY_VOID(sys::sync_directory(fs::path(config.existing->drop_in).parent_path().string()));
+  for (const std::string& file : {config.existing->drop_in, config.existing->unit_drop_in}) {
+    if (file.empty()) continue;
+    const std::string folder = fs::path(file).parent_path().string();
+    if (::unlink(file.c_str()) != 0 && errno != ENOENT) return fail(sys::errno_error(errno, "remove " + file));
+    if (fs::exists(folder, error)) TRY_VOID(sys::sync_directory(folder));
   }
-  for (const char* name : {"/agent.json", "/agent.lock", "/last-data.json", "/channels.json", "/stopping"})
+  if (const std::string& file = config.existing->unit_drop_in; !file.empty()) {
+    ::rmdir(fs::path(file).parent_path().c_str());  // stays where something else is in it
+    TRY_VOID(reload_units(Deadline::in(std::chrono::seconds(60))));
+  }
+  for (const char* name :
+       {"/agent.json", "/agent.lock", "/last-data.json", "/channels.json", "/stopping", "/source-before"})
     fs::remove(config.dir + name, error);
   for (const char* name : {"/etc", "/tmp", "/log", "/tablespaces"}) (void)sys::remove_tree(config.dir + name);
   fs::remove(config.socket_dir, error);

@@ -46,6 +46,9 @@ TEST(Existing, IsKeptInTheConfigurationOfItsAgent) {
   MemberConfig c = existing(dir.path(), "/srv/db/main");
   c.existing->elsewhere = {"log_bin_basename = /srv/log/bin"};
   c.existing->beside_is_servers = true;
+  c.existing->unit_drop_in = "/etc/systemd/system/mariadb@second.service.d/holdfast-orders-0.conf";
+  c.existing->group_suffix = ".holdfast-orders-0";
+  c.existing->time_zone = "Europe/Oslo";
   ASSERT_TRUE(write_config(c));
   const MemberConfig read = read_config(dir.path()).value();
   ASSERT_TRUE(read.existing);
@@ -58,6 +61,9 @@ TEST(Existing, IsKeptInTheConfigurationOfItsAgent) {
   EXPECT_EQ(is.arguments, was.arguments);
   EXPECT_EQ(is.groups, was.groups);
   EXPECT_EQ(is.elsewhere, was.elsewhere);
+  EXPECT_EQ(is.unit_drop_in, was.unit_drop_in);
+  EXPECT_EQ(is.group_suffix, was.group_suffix);
+  EXPECT_EQ(is.time_zone, was.time_zone);
   EXPECT_TRUE(is.beside_is_servers);
   c.existing.reset();
   ASSERT_TRUE(write_config(c));
@@ -112,6 +118,67 @@ TEST(Existing, TheRoleIsSaidWhereItsConfigurationIncludesIt) {
   EXPECT_NE(drop_in_text(c).find("!include " + file + "\n"), std::string::npos);
 }
 
+TEST(Existing, PartsOfItsDataThatAreElsewhereAreFound) {
+  const auto dir = sys::TempDir::create("existing").value();
+  const std::string data = fs::canonical(dir.path()).string() + "/data";
+  fs::create_directories(data);
+  const auto parts = [&](const Settings& settings) { return parts_elsewhere(Engine::mysql, data, settings); };
+  EXPECT_TRUE(parts({{"innodb_undo_directory", "./"},
+                     {"innodb_doublewrite_dir", ""},
+                     {"innodb_log_group_home_dir", "NULL"},
+                     {"aria_log_dir_path", data + "/"},
+                     {"log_bin_basename", data + "/binlog"},
+                     {"datadir", "/elsewhere/"}})
+                  .empty());
+  for (const char* name : {"innodb_doublewrite_dir", "aria_log_dir_path", "innodb_undo_directory", "relay_log_index"}) {
+    EXPECT_EQ(parts({{name, "/srv/log/x"}}), std::vector{std::string(name) + " = /srv/log/x"});
+    EXPECT_EQ(parts({{name, "../x"}}), std::vector{std::string(name) + " = ../x"});
+  }
+  fs::create_directories(data + "/pg_tblspc");
+  EXPECT_TRUE(parts_elsewhere(Engine::postgres, data, {}).empty());
+  fs::create_symlink("/srv/wal", data + "/pg_wal");
+  fs::create_symlink("/srv/space", data + "/pg_tblspc/16400");
+  EXPECT_EQ(parts_elsewhere(Engine::postgres, data, {}).size(), 2u) << "it leads nowhere";
+  fs::remove(data + "/pg_wal");
+  fs::create_directories(dir.path() + "/wal");
+  fs::create_symlink(dir.path() + "/wal", data + "/pg_wal");
+  EXPECT_EQ(parts_elsewhere(Engine::postgres, data, {}).size(), 1u) << "a copy gets WAL of its own";
+}
+
+TEST(Existing, NoOtherServerReadsHowItStarts) {
+  const auto dir = sys::TempDir::create("existing").value();
+  MemberConfig c = existing(dir.path() + "/100% member", dir.path() + "/data");
+  c.existing->arguments.clear();
+  c.existing->drop_in = "/etc/mysql/conf.d/zz-holdfast-orders-0.cnf";
+  c.existing->group_suffix = ".holdfast-orders-0";
+  ASSERT_TRUE(detail::tell_existing(c, {}));
+  const std::string role = text_of(detail::role_file(c));
+  EXPECT_NE(role.find("\n[mysqld.holdfast-orders-0]\n"), std::string::npos) << role;
+  EXPECT_EQ(role.find("[mysqld]"), std::string::npos) << "every server of this host reads it:\n" << role;
+  const std::string unit = unit_drop_in_text(c);
+  EXPECT_NE(unit.find("\n[Service]\n"), std::string::npos) << unit;
+  EXPECT_NE(unit.find("\nEnvironment=MYSQL_GROUP_SUFFIX=.holdfast-orders-0\n"), std::string::npos) << unit;
+  EXPECT_NE(unit.find("\nAssertPathExists=!" + dir.path() + "/100%% member/incomplete\n"), std::string::npos) << unit;
+  // One that has groups of its own is given none.
+  c = existing(dir.path() + "/member", dir.path() + "/data");
+  EXPECT_EQ(unit_drop_in_text(c).find("Environment="), std::string::npos) << unit_drop_in_text(c);
+}
+
+TEST(Existing, HasTheTimeZoneThatItsUnitGivesIt) {
+  MemberConfig c = existing("/m", "/srv/db/main");
+  const auto zone_of = [](const MemberConfig& of) -> std::optional<std::string> {
+    const sys::Command command = detail::base_command(of, {"/bin/true"});
+    for (const auto& [name, value] : command.env)
+      if (name == "TZ") return value;
+    return std::nullopt;
+  };
+  EXPECT_EQ(zone_of(c), std::nullopt) << "the host's";
+  c.existing->time_zone = "Europe/Oslo";
+  EXPECT_EQ(zone_of(c), "Europe/Oslo");
+  c.existing.reset();
+  EXPECT_EQ(zone_of(c), "UTC");
+}
+
 TEST(Existing, AStandbyFindsItsSourceInItsOwnFiles) {
   const auto dir = sys::TempDir::create("existing").value();
   MemberConfig c = existing(dir.path() + "/member", dir.path() + "/data");
@@ -150,6 +217,40 @@ TEST(Existing, AStandbyFindsItsSourceInItsOwnFiles) {
   c.role = Role::primary;
   ASSERT_TRUE(detail::tell_existing(c, {}));
   EXPECT_FALSE(fs::exists(c.data_dir() + "/standby.signal"));
+}
+
+TEST(Existing, AStandbyThatRunsIsLedElsewhereAndBack) {
+  const auto dir = sys::TempDir::create("existing").value();
+  MemberConfig c = existing(dir.path() + "/member", dir.path() + "/data");
+  fs::create_directories(c.data_dir());
+  fs::create_directories(c.dir);
+  const std::string conf = c.data_dir() + "/postgresql.auto.conf";
+  c.engine = Engine::postgres;
+  c.role = Role::replica;
+  c.upstream = "orders-1";
+  c.plain_text = true;
+  c.peers = {{"orders-1", "10.0.0.6", 5433, 0, ""}};
+  const std::string own = "work_mem = '8MB'\nprimary_conninfo = 'host=10.0.0.9 password=secret'\n";
+  std::ofstream(conf) << own;
+  // Without an account there is nothing better to say, and it is said.
+  EXPECT_FALSE(detail::tell_source(c).value());
+  EXPECT_EQ(text_of(conf), own);
+  c.replication_user = "copier";
+  c.replication_password_file = dir.path() + "/password";
+  std::ofstream(c.replication_password_file) << "pw\n";
+  for (int again = 0; again < 2; ++again) {
+    EXPECT_TRUE(detail::tell_source(c).value());
+    EXPECT_NE(text_of(conf).find("10.0.0.6"), std::string::npos) << text_of(conf);
+    EXPECT_EQ(text_of(conf).find("10.0.0.9"), std::string::npos) << text_of(conf);
+  }
+  EXPECT_EQ(fs::status(c.dir + "/source-before").permissions(), fs::perms(0600)) << "it holds a password";
+  ASSERT_TRUE(detail::tell_source_before(c));
+  EXPECT_EQ(text_of(conf), own);
+  EXPECT_FALSE(fs::exists(c.dir + "/source-before"));
+  ASSERT_TRUE(detail::tell_source_before(c));
+  EXPECT_EQ(text_of(conf), own);
+  c.role = Role::primary;
+  EXPECT_FALSE(detail::tell_source(c).value());
 }
 
 TEST(Existing, TheLastDirectoryThatItsConfigurationIncludesIsTaken) {

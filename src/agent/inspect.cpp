@@ -16,6 +16,7 @@
 #include "agent/dir_users.h"
 #include "agent/last_data.h"
 #include "agent/server_files.h"
+#include "agent/unit.h"
 #include "engine/mariadb/table_files.h"
 #include "engine/observe.h"
 #include "engine/postgres/stored.h"
@@ -33,6 +34,7 @@ using codec::Value;
 namespace {
 
 constexpr size_t kLogTail = 16 << 10;
+constexpr int kLogLines = 200;
 
 /// "S", "D", "T"...; "" when there is no such process.
 std::string process_state(pid_t pid) {
@@ -44,7 +46,10 @@ std::string process_state(pid_t pid) {
 }
 
 std::string last_run(const MemberConfig& config) {
-  const std::string text = tail_as_server(config, config.log_file(), kLogTail);
+  const bool in_journal = config.log_file().empty() && config.is_by_unit();
+  std::string text =
+      in_journal ? unit_log(config.existing->unit, kLogLines) : tail_as_server(config, config.log_file(), kLogTail);
+  if (text.size() > kLogTail) text.erase(0, text.size() - kLogTail);
   // What a run before the last one said is history: it may have been mended since.
   size_t begin = 0;
   for (std::string_view mark : {"starting PostgreSQL", "starting as process", "Starting MariaDB"})
@@ -326,6 +331,7 @@ Value wal_end_value(const MemberConfig& config, Deadline deadline, std::stop_tok
   engine::postgres::PostgresStoredOptions options;
   options.deadline = deadline;
   options.stop = std::move(stop);
+  const sys::ActAs as_server(server_identity(config));
   const auto stored = engine::postgres::read_postgres_stored(config.data_dir(), options);
   if (!stored.wal.end) return Value::object({{"unknown", stored.wal.unknown}});
   const auto& end = *stored.wal.end;

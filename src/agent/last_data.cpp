@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "agent/data_dir.h"
+#include "agent/server_files.h"
 #include "codec/value.h"
 #include "engine/postgres/stored.h"
 #include "sys/file.h"
@@ -55,15 +56,16 @@ std::string device_text(uint64_t device) {
 
 std::string lineage_of(const MemberConfig& config) {
   if (config.engine == cluster::Engine::postgres) {
+    const sys::ActAs as_server(server_identity(config));
     engine::postgres::PostgresStoredOptions options;
     options.wal = false;
     const auto stored = engine::postgres::read_postgres_stored(config.data_dir(), options);
     return stored.control ? std::to_string((*stored.control).system_identifier) : "";
   }
-  const auto text = config.engine == cluster::Engine::mysql ? sys::read_file(config.data_dir() + "/auto.cnf")
-                                                            : sys::read_file(config.data_dir() + "/grastate.dat");
+  const char* file = config.engine == cluster::Engine::mysql ? "/auto.cnf" : "/grastate.dat";
+  const auto text = read_as_server(config, config.data_dir() + file, 64 << 10);
   if (!text) return {};
-  const std::string_view all = as_text(text->span());
+  const std::string_view all = *text;
   const std::string_view key = config.engine == cluster::Engine::mysql ? "server-uuid=" : "uuid:";
   size_t at = all.find(key);
   if (at == all.npos) return {};

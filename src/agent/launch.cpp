@@ -50,8 +50,10 @@ sys::Command base_command(const MemberConfig& config, std::vector<std::string> a
   command.clear_env = true;
   command.env = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
                  {"LC_ALL", "C.UTF-8"},
-                 {"HOME", config.dir},
-                 {"TZ", "UTC"}};
+                 {"HOME", config.dir}};
+  // What an existing server makes of times is not to depend on who starts it.
+  if (!config.existing || !config.existing->time_zone.empty())
+    command.env.push_back({"TZ", config.existing ? config.existing->time_zone : "UTC"});
   command.new_session = true;
   command.die_with_parent = SIGKILL;
   command.umask = 0027;

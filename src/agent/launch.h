@@ -66,11 +66,18 @@ Result<sys::Command> launch_existing(const MemberConfig& config, const LaunchOpt
 /// Puts where the server's own start finds it which role it has, and what else the agent has to say: `extra` holds for
 /// the next start (MariaDB, MySQL, Galera: until this is written again).
 Status tell_existing(const MemberConfig& config, const std::vector<std::string>& extra);
+/// PostgreSQL: the same of whom a standby follows, also while it runs: it counts from its next reload on. What was
+/// there is noted in <dir>/source-before. False where its files lead elsewhere: there is no upstream, or no account for
+/// it.
+Result<bool> tell_source(const MemberConfig& config);
+/// The reverse: what was noted is there again, and the note is gone. Fine where there is none.
+Status tell_source_before(const MemberConfig& config);
 /// MySQL: the clone plug-in of this server, or "": beside a server of tools/peers, or where packages put it.
 std::string clone_library(const MemberConfig& config);
 /// MariaDB, MySQL, Galera: the file that says it.
 std::string role_file(const MemberConfig& config);
-/// MariaDB, MySQL: ".second" of the instance that reads the groups [mysqld.second]; "" for the plain one.
+/// MariaDB, MySQL: ".second" of the instance that reads the groups [mysqld.second], by its arguments or by our file
+/// beside its unit; "" for one that reads those of all servers only.
 std::string group_suffix(const Existing& existing);
 Status initialise_mariadb(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 Status initialise_mysql(const MemberConfig& config, Deadline deadline, std::stop_token stop);

@@ -2,9 +2,11 @@
 // stands in etc/role.cnf, which our one file among their configuration includes (MariaDB, MySQL), or in
 // postgresql.auto.conf, which the server keeps for such settings, and standby.signal (PostgreSQL).
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <sstream>
 
 #include "agent/galera_node.h"
@@ -78,26 +80,45 @@ std::string name_of_line(const std::string& line) {
   return line.substr(begin, line.find_first_of(" \t=", begin) - begin);
 }
 
-/// postgresql.auto.conf with these settings, each in place of what it says of the same one.
-Status set_in_auto_conf(const MemberConfig& c, const std::vector<std::pair<std::string, std::string>>& settings) {
-  if (settings.empty()) return {};
-  const std::string path = c.data_dir() + "/postgresql.auto.conf";
-  const auto before = read_as_server(c, path);
-  std::string text;
-  std::istringstream lines(before ? *before : std::string());
-  for (std::string line; std::getline(lines, line);) {
-    const std::string name = name_of_line(line);
-    if (std::ranges::none_of(settings, [&](const auto& one) { return one.first == name; })) text += line + "\n";
-  }
-  for (const auto& [name, value] : settings) text += fmt::format("{} = {}\n", name, detail::postgres_setting(value));
+const std::set<std::string> kOfSource = {"primary_conninfo", "primary_slot_name"};
+
+std::string auto_conf(const MemberConfig& c) {
+  return c.data_dir() + "/postgresql.auto.conf";
+}
+
+/// The lines of a text that are about one of these settings; or all the others.
+std::string lines_of(const std::string& text, const std::set<std::string>& names, bool others = false) {
+  std::string found;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    if (names.contains(name_of_line(line)) != others) found += line + "\n";
+  return found;
+}
+
+/// postgresql.auto.conf with these lines in place of what it says of these settings.
+Status put_in_auto_conf(const MemberConfig& c, const std::set<std::string>& names, const std::string& lines) {
+  const auto before = read_as_server(c, auto_conf(c));
+  const std::string text = lines_of(before.value_or(""), names, true) + lines;
   if (before && *before == text) return {};
   const sys::ActAs as_server(server_identity(c));
-  return sys::publish_file(path, as_bytes(text), 0600);
+  return sys::publish_file(auto_conf(c), as_bytes(text), 0600);
+}
+
+/// The same with settings and their values.
+Status set_in_auto_conf(const MemberConfig& c, const std::vector<std::pair<std::string, std::string>>& settings) {
+  if (settings.empty()) return {};
+  std::set<std::string> names;
+  std::string lines;
+  for (const auto& [name, value] : settings) {
+    names.insert(name);
+    lines += fmt::format("{} = {}\n", name, detail::postgres_setting(value));
+  }
+  return put_in_auto_conf(c, names, lines);
 }
 
 /// What the server's files say of its source now; "" = nothing.
 std::string source_in_auto_conf(const MemberConfig& c) {
-  const auto text = read_as_server(c, c.data_dir() + "/postgresql.auto.conf");
+  const auto text = read_as_server(c, auto_conf(c));
   if (!text) return {};
   std::string found;
   std::istringstream lines(*text);
@@ -137,6 +158,13 @@ Result<std::string> source_conninfo(const MemberConfig& c, const Peer& upstream)
   return text + " password=" + conninfo_text(TRY(read_password(c.replication_password_file)).reveal());
 }
 
+/// Whether its files lead there already.
+bool leads_to(const MemberConfig& c, const Peer& upstream) {
+  const std::string now = source_in_auto_conf(c);
+  const std::string port = word_of(now, "port");
+  return word_of(now, "host") == upstream.host && (port.empty() ? "5432" : port) == std::to_string(upstream.port);
+}
+
 Status tell_postgres(const MemberConfig& c, const std::vector<std::string>& extra) {
   std::vector<std::pair<std::string, std::string>> settings;
   for (size_t i = 0; i + 1 < extra.size(); ++i)
@@ -145,12 +173,8 @@ Status tell_postgres(const MemberConfig& c, const std::vector<std::string>& extr
   if (c.role == Role::replica) {
     if (const Peer* upstream = c.find_peer(c.upstream)) {
       // What leads there already is left as it is: a service of its own, a certificate, a password file.
-      const std::string now = source_in_auto_conf(c);
-      const std::string port = word_of(now, "port");
-      const bool same =
-          word_of(now, "host") == upstream->host && (port.empty() ? "5432" : port) == std::to_string(upstream->port);
       // Without an account of ours there is nothing better to say.
-      if (!same && !c.replication_user.empty()) {
+      if (!leads_to(c, *upstream) && !c.replication_user.empty()) {
         settings.emplace_back("primary_conninfo", TRY(source_conninfo(c, *upstream)));
         settings.emplace_back("primary_slot_name", c.slot_name());
       }
@@ -197,7 +221,7 @@ namespace detail {
 
 std::string group_suffix(const Existing& existing) {
   constexpr std::string_view kFlag = "--defaults-group-suffix=";
-  std::string suffix;
+  std::string suffix = existing.group_suffix;
   for (const auto& argument : existing.arguments)
     if (argument.starts_with(kFlag)) suffix = argument.substr(kFlag.size());
   return suffix;
@@ -215,6 +239,26 @@ Status tell_existing(const MemberConfig& c, const std::vector<std::string>& extr
   // cannot.
   TRY_VOID(sys::make_directories(c.etc_dir(), 0755));
   return sys::publish_file(role_file(c), as_bytes(mysql_role_text(c, extra)), 0644);
+}
+
+Result<bool> tell_source(const MemberConfig& c) {
+  const Peer* upstream = c.find_peer(c.upstream);
+  if (!upstream || c.role != Role::replica) return false;
+  // A second time it would note what the first one has written.
+  if (!leads_to(c, *upstream)) {
+    const auto text = read_as_server(c, auto_conf(c));
+    TRY_VOID(sys::publish_file(c.dir + "/source-before", as_bytes(lines_of(text.value_or(""), kOfSource)), 0600));
+  }
+  TRY_VOID(tell_postgres(c, {}));
+  return leads_to(c, *upstream);
+}
+
+Status tell_source_before(const MemberConfig& c) {
+  const auto noted = sys::read_file(c.dir + "/source-before");
+  if (!noted) return {};
+  TRY_VOID(put_in_auto_conf(c, kOfSource, std::string(as_text(noted->span()))));
+  ::unlink((c.dir + "/source-before").c_str());
+  return sys::sync_directory(c.dir);
 }
 
 Result<sys::Command> launch_existing(const MemberConfig& c, const LaunchOptions& options) {

@@ -99,8 +99,9 @@ constexpr RequestKind kRequests[] = {
      "Galera: the mark in grastate.dat, after setting it if asked to."},
 
     // The agent.
-    {"configure", Effect::changes, Right::operate, 1, false, "role, upstream, peers[]", "",
-     "How the server starts from now on; kept by the agent."},
+    {"configure", Effect::changes, Right::operate, 1, false, "role, upstream, peers[], source: now or before", "leads",
+     "How the server starts from now on; kept by the agent. source: of an adopted PostgreSQL standby that runs, its "
+     "files lead to the upstream, or to where they led; after its reload."},
     {"fence", Effect::changes, Right::operate, 1, false, "", "",
      "Lower epochs are refused from now on, and their copies ended."},
     {"shutdown", Effect::changes, Right::operate, 1, false, "mode: fast or immediate", "",

@@ -145,7 +145,26 @@ void Server::watch(int pidfd, const std::stop_token& stop) {
 }
 
 void Server::note_end() {
+  std::string unit;
+  pid_t pid = 0;
+  bool asked = false;
+  {
+    MutexLock lock(mutex_);
+    if (by_unit_) unit = config_.existing->unit;
+    pid = process_.pid();
+    asked = state_ == ServerState::stopping;
+    note_end_now();
+  }
+  // That it has ended is known at once; how it did, where systemd is its parent, a moment later.
+  const auto ended = unit.empty() ? std::nullopt : end_by_unit(unit, pid);
+  if (!ended) return;
   MutexLock lock(mutex_);
+  last_exit_ = ended->to_string();
+  if (!asked) state_ = ended->ok() ? ServerState::stopped : ServerState::failed;
+  log(LogLevel::info, "server of {} ended: {}, says {}", config_.member, last_exit_, unit);
+}
+
+void Server::note_end_now() {
   // What the server started (SST scripts, archivers) must not outlive it. A child's pid is ours until it is reaped
   // below.
   process_.kill_session();
@@ -315,8 +334,10 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
     if (!noted) log(LogLevel::warn, "{}: {}", config.member, noted.error().to_string());
   }
   bool stopped = false;
+  ServerState before = ServerState::stopped;
   {
     MutexLock lock(mutex_);
+    before = state_;
     stopped = state_ == ServerState::stopped || state_ == ServerState::failed;
     state_ = stopped ? ServerState::stopped : ServerState::stopping;
     cut_off_stop_ = false;
@@ -326,7 +347,9 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
     }
   }
   if (config.is_by_unit() && (stopped || by_unit)) {
-    TRY_VOID(stop_by_unit(config, mode, deadline, stop));
+    auto asked = stop_by_unit(config, mode, deadline, stop);
+    if (!asked && asked.error().id != "agent.unkillable") forget_stop(before);
+    TRY_VOID(std::move(asked));
     stopped = true;
   }
   auto ended = [&] { return pid() < 0; };
@@ -346,6 +369,13 @@ Status Server::stop_locked(StopMode mode, Deadline deadline, std::stop_token sto
   if (config.server_survives) forget_stopping(config);
   await_unit();
   return {};
+}
+
+void Server::forget_stop(ServerState before) {
+  MutexLock lock(mutex_);
+  if (state_ != ServerState::stopping) return;  // it has ended meanwhile
+  state_ = before == ServerState::stopping ? ServerState::running : before;
+  forget_stopping(config_);
 }
 
 Status Server::restart(const LaunchOptions& options, Deadline deadline, std::stop_token stop) {
@@ -368,7 +398,7 @@ Status Server::put_back(const std::string& aside) {
   return put_data_back(config(), aside);
 }
 
-Status Server::reconfigure(const codec::Value& changes) {
+Result<bool> Server::reconfigure(const codec::Value& changes) {
   auto lock = TRY(begin());
   MemberConfig c = config();
   if (changes.find("role")) c.role = changes["role"].text() == "replica" ? Role::replica : Role::primary;
@@ -381,9 +411,14 @@ Status Server::reconfigure(const codec::Value& changes) {
       c.engine == cluster::Engine::postgres && c.role == Role::replica && pid() < 0 && is_initialised(c);
   if (c.is_by_unit() && (c.engine != cluster::Engine::postgres || stopped_standby))
     TRY_VOID(detail::tell_existing(c, {}));
+  bool leads = true;
+  if (const std::string source = changes["source"].text(); c.existing && c.engine == cluster::Engine::postgres) {
+    if (source == "now") leads = TRY(detail::tell_source(c));
+    if (source == "before") TRY_VOID(detail::tell_source_before(c));
+  }
   MutexLock guard(mutex_);
   config_ = std::move(c);
-  return {};
+  return leads;
 }
 
 codec::Value Server::status() const {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -45,6 +46,9 @@ class Server {
   /// Where servers survive their agents, once, before all else: takes over the member's server if one runs and is
   /// proven to be that (find_running). True when one was adopted.
   bool adopt();
+  /// Before adopt(): what is done each time a server serves that its unit has started without us. From a thread of
+  /// this object.
+  void when_unit_has_started(std::function<void()> then) { unit_has_started_ = std::move(then); }
   /// Until an adopted server that was starting answers, or one whose stop was cut off and never reached it; true when
   /// it serves its clients. False when it is stopped or ends before, and on `stop`.
   bool await_adopted(const std::stop_token& stop);
@@ -111,8 +115,10 @@ class Server {
   /// and grastate.dat are the ones it left. Never waits.
   std::optional<Recovered> recovered() const;
 
-  /// Changes the configuration (role, upstream, ports, peers); takes effect at the next start.
-  Status reconfigure(const codec::Value& changes);
+  /// Changes the configuration (role, upstream, ports, peers); takes effect at the next start. `source` "now" or
+  /// "before": an existing PostgreSQL standby's files lead to its upstream from now on, or again to where they led,
+  /// also while it runs. Whether they lead there; true where that was not asked.
+  Result<bool> reconfigure(const codec::Value& changes);
 
   MemberConfig config() const;
   /// The same while the server serves its clients on its own data directory.
@@ -173,7 +179,14 @@ class Server {
   Status settle(Deadline deadline, const std::stop_token& stop);
   ServerState state() const;
   void watch(int pidfd, const std::stop_token& stop);
+  /// How a unit's main process ended, which is systemd's child and not ours; nullopt where it does not say.
+  static std::optional<sys::ExitStatus> end_by_unit(const std::string& unit, pid_t pid);
+  /// Where an existing server has its data is asked again whenever it runs: its configuration may have changed.
+  void review_places(Deadline deadline, const std::stop_token& stop);
+  /// Takes `stopping` back: the stop was not asked for.
+  void forget_stop(ServerState before);
   void note_end();
+  void note_end_now() REQUIRES(mutex_);
   std::string log_tail() const;
 
   std::mutex changing_;  ///< held through one whole change
@@ -192,6 +205,7 @@ class Server {
   std::stop_source cancel_ GUARDED_BY(mutex_){std::nostopstate};  ///< of the long change under way
   std::stop_source start_ GUARDED_BY(mutex_){std::nostopstate};   ///< of the start under way
   Progress progress_;
+  std::function<void()> unit_has_started_;  ///< constant once it is adopted
   std::jthread watcher_, sweeper_;
 };
 

@@ -84,7 +84,9 @@ bool Server::await_adopted(const std::stop_token& stop) {
         return true;
       },
       Deadline::never(), stop);
-  return serving().has_value();
+  const bool serves = serving().has_value();
+  if (serves) review_places(Deadline::in(seconds(10)), stop);
+  return serves;
 }
 
 Status Server::settle(Deadline deadline, const std::stop_token& stop) {

@@ -1,4 +1,5 @@
 // The changes of a server's data that take long: made anew, copied from a donor, swapped in, rewound.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <functional>
@@ -6,6 +7,7 @@
 #include "agent/copy.h"
 #include "agent/dir_users.h"
 #include "agent/last_data.h"
+#include "agent/own_files.h"
 #include "agent/server.h"
 #include "agent/tree_copy.h"
 #include "base/log.h"
@@ -164,6 +166,10 @@ Result<Value> Server::rewind(const std::string& name, Deadline deadline, std::st
   const MemberConfig config = this->config();
   TRY_VOID(finish_swap(config));
   TRY_VOID(check_startable(config));
+  if (const auto own = own_files(config, config.data_dir()); !own.empty())
+    return fail(ErrorClass::refused, "agent.rewind",
+                fmt::format("{} lies in the data directory: pg_rewind would put the donor's in its place", own.front()),
+                "rewind a copy beside it: holdfast repair");
   std::stop_source source;
   {
     MutexLock guard(mutex_);
@@ -235,6 +241,8 @@ Status Server::recover() {
   remove_work_dirs(config);
   sweeper_ = std::jthread([config] { sweep_leftovers(config); });
   if (!remembers_data(config)) note_data(config);
+  auto reviewed = review_mark(config);
+  if (!reviewed) log(LogLevel::warn, "{}: {}", config.member, reviewed.error().to_string());
   auto swapped = finish_swap(config);
   if (swapped || swapped.error().id != "agent.in_use") return swapped;
   log(LogLevel::warn, "{}: {}", config.member, swapped.error().to_string());  // each next change completes it first

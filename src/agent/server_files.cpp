@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/stored/files.h"
+#include "sys/beneath.h"
 
 namespace holdfast::agent {
 
@@ -36,6 +37,18 @@ std::string tail_as_server(const MemberConfig& config, const std::string& path, 
   std::string text(static_cast<size_t>(std::max<off_t>(0, info.st_size - from)), '\0');
   const ssize_t got = ::pread(fd->get(), text.data(), text.size(), from);
   text.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  return text;
+}
+
+std::string read_in(const std::string& dir, const std::string& name, size_t limit) {
+  const auto folder = sys::open_last_directory(dir);
+  // A fifo would hold who opens it, and a link lead elsewhere.
+  const sys::Fd file = folder ? sys::open_at(folder->get(), name, O_RDONLY | O_NONBLOCK | O_NOCTTY) : sys::Fd();
+  struct stat info{};
+  if (!file || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  std::string text(std::min(limit, static_cast<size_t>(info.st_size)), '\0');
+  const auto size = sys::read_full(file.get(), MutableByteSpan(reinterpret_cast<uint8_t*>(text.data()), text.size()));
+  text.resize(size.value_or(0));
   return text;
 }
 

@@ -24,6 +24,9 @@ std::optional<sys::Identity> beside_identity(const MemberConfig& config);
 Result<std::string> read_as_server(const MemberConfig& config, const std::string& path, size_t limit = 64 << 20);
 /// The last `limit` bytes of a file, and nothing before `from`; "" when it cannot be read.
 std::string tail_as_server(const MemberConfig& config, const std::string& path, size_t limit, off_t from = 0);
+/// The same where it is not known whose directory it is: `name` in it, if that is a regular file and no link; "" when
+/// it cannot be read. The directory above `dir` is trusted.
+std::string read_in(const std::string& dir, const std::string& name, size_t limit = 64 << 10);
 /// A log, made where there is none, to append to.
 Result<sys::Fd> open_log(const MemberConfig& config, const std::string& path);
 

@@ -7,8 +7,10 @@
 #include <csignal>
 
 #include "agent/copy.h"
+#include "agent/existing.h"
 #include "agent/server.h"
 #include "agent/unit.h"
+#include "agent/wal_dir.h"
 #include "base/log.h"
 #include "sql/mariadb.h"
 
@@ -85,6 +87,8 @@ Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& op
   TRY_VOID(detail::tell_existing(config, words));
   // What holds for one start is not to be there at the next.
   Forgetting for_one_start(config, !words.empty());
+  // Who asks for it has seen to the data: the end of a restore, or of its undoing.
+  TRY_VOID(let_unit_start(config));
   TRY_VOID(start_unit(unit, config.existing->triggers, deadline, stop));
   std::optional<RunningServer> found;
   UnitState state;
@@ -129,6 +133,7 @@ Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& op
     };
     (void)sys::wait_until(settled, deadline.at_most(kUnitSettles), stop);
     close_replica(config, deadline, stop);
+    review_places(deadline.at_most(seconds(10)), stop);
     note_data(config);
     return {};
   }
@@ -209,12 +214,47 @@ bool Server::watch_taken(int pidfd, const std::stop_token& stop) {
           if (state_ == ServerState::starting) state_ = ServerState::running;
         }
         close_replica(config, Deadline::in(seconds(5)), stop);
+        review_places(Deadline::in(seconds(10)), stop);
+        if (unit_has_started_) unit_has_started_();
         return true;
       },
       Deadline::never(), stop);
   if (!sys::wait_fd(pidfd, POLLIN, Deadline::never(), stop)) return false;  // it is left running
   note_end();
   return true;
+}
+
+void Server::review_places(Deadline deadline, const std::stop_token& stop) {
+  const MemberConfig config = this->config();
+  if (!config.existing) return;
+  auto now = parts_elsewhere_now(config, deadline, stop);
+  if (!now)
+    return log(LogLevel::warn, "{}: where its data is was not asked: {}", config.member, now.error().to_string());
+  const std::string wal =
+      config.engine == cluster::Engine::postgres ? wal_elsewhere(config.existing->data_dir) : std::string();
+  if (*now == config.existing->elsewhere && wal == config.existing->wal_dir) return;
+  MutexLock lock(mutex_);
+  if (!config_.existing) return;
+  config_.existing->elsewhere = std::move(*now);
+  config_.existing->wal_dir = wal;
+  log(LogLevel::info, "{}: {}", config_.member,
+      config_.existing->elsewhere.empty() ? "all of its data is in its data directory"
+                                          : "part of its data is elsewhere: " + config_.existing->elsewhere.front());
+  auto written = write_config(config_);
+  if (!written) log(LogLevel::warn, "{}: {}", config_.member, written.error().to_string());
+}
+
+std::optional<sys::ExitStatus> Server::end_by_unit(const std::string& unit, pid_t pid) {
+  std::optional<sys::ExitStatus> ended;
+  // systemd is told at the same time as we are. Where it has started the next one, or has forgotten the unit, it does
+  // not know any more, and where a script minds the server it never does.
+  const auto told = [&] {
+    const auto now = unit_state(unit, Deadline::in(seconds(2)));
+    if (now && now->ended_pid == pid) ended = now->ended;
+    return !now || ended || now->ended_pid > 0 || now->is_down() || (now->main_pid > 0 && now->main_pid != pid);
+  };
+  (void)sys::wait_until(told, Deadline::in(seconds(2)));
+  return ended;
 }
 
 void Server::await_unit() {

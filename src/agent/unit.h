@@ -10,6 +10,7 @@
 
 #include "base/deadline.h"
 #include "base/result.h"
+#include "sys/process.h"
 
 namespace holdfast::agent {
 
@@ -18,6 +19,8 @@ struct UnitState {
   std::string active;                 ///< "active", "activating", "deactivating", "inactive", "failed"
   std::string result;                 ///< of its last run: "success", "exit-code", "signal", ...
   pid_t main_pid = 0;                 ///< 0 = none
+  pid_t ended_pid = 0;                ///< the last main process that has ended; 0 = none, or the next one runs
+  sys::ExitStatus ended;              ///< how
   std::vector<std::string> triggers;  ///< units that start it when somebody connects (sockets)
 
   bool is_loaded() const { return load == "loaded"; }
@@ -38,10 +41,21 @@ Status stop_unit(const std::string& unit, const std::vector<std::string>& trigge
 /// Started at each boot, and now, again where it runs already; the reverse. Both are waited for.
 Status enable_unit(const std::string& unit, Deadline deadline, std::stop_token stop = {});
 Status disable_unit(const std::string& unit, Deadline deadline, std::stop_token stop = {});
+/// Has systemd read its units again: a file beside one counts from then on. What runs runs on.
+Status reload_units(Deadline deadline, std::stop_token stop = {});
 /// SIGKILL to all its processes.
 Status kill_unit(const std::string& unit, Deadline deadline);
 /// The last lines of its journal; "" when they cannot be read.
 std::string unit_log(const std::string& unit, int lines);
+
+/// What its journal has behind `cursor`, a message a line; "" = the last of it. Bounded: of a unit that says much the
+/// rest comes with the next question.
+struct JournalPart {
+  std::string text;
+  std::string cursor;  ///< to go on from
+};
+/// An empty text where nothing is new, and where it cannot be read.
+JournalPart unit_journal(const std::string& unit, const std::string& cursor, Deadline deadline);
 
 /// The service a process runs in, by its control group ("postgresql@15-main.service"); "" when it runs in none.
 /// Source: /proc/PID/cgroup, of both versions.

@@ -148,6 +148,7 @@ Value adoption_value(const agent::Adoption& adoption) {
                         {"nodeName", adoption.node.name},
                         {"clusterName", adoption.node.cluster},
                         {"clusterAddress", adoption.node.address},
+                        {"unitDropIn", c.existing->unit_drop_in},
                         {"remarks", Value::list_of(adoption.remarks)}});
 }
 
@@ -167,7 +168,8 @@ void show(Output& out, const agent::Adoption& adoption, bool dry) {
                        cluster::engine_name(c.engine), e.data_dir, c.port, e.socket));
   out.line(fmt::format("         {}; {}", e.unit.empty() ? "no unit" : "unit " + e.unit, standing(adoption)));
   out.line(fmt::format("{} {}/agent.json", dry ? "would write" : "wrote   ", c.dir));
-  if (!e.drop_in.empty()) out.line(fmt::format("{} {}", dry ? "would write" : "wrote   ", e.drop_in));
+  for (const std::string& file : {e.drop_in, e.unit_drop_in})
+    if (!file.empty()) out.line(fmt::format("{} {}", dry ? "would write" : "wrote   ", file));
   for (const auto& remark : adoption.remarks) out.line("note     " + remark);
 }
 
@@ -260,8 +262,12 @@ Exit run_agent_release(Context& context) {
                 "holdfast lab down removes a lab's members");
   TRY_VOID(agent::check_releasable(c));
   if (options.flag("dry-run")) {
+    std::vector<std::string> files;
+    for (const std::string& file : {c.existing->drop_in, c.existing->unit_drop_in})
+      if (!file.empty()) files.push_back(file);
+    if (files.empty()) files.emplace_back("nothing else");
     context.out.line(fmt::format("would end {} and remove {} and what it made in {}", unit_name(c.member),
-                                 c.existing->drop_in.empty() ? "nothing else" : c.existing->drop_in, c.dir));
+                                 fmt::join(files, ", "), c.dir));
     return {};
   }
   TRY_VOID(end_agent(c, context.stop));

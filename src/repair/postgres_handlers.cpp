@@ -29,13 +29,19 @@ class FollowTold : public MemberStep {
     return set;
   }
   Result<Value> run(StepScope& scope, const Value&) override {
-    // Of a server that was there before its agent this is the only place that says it.
-    if (TRY(ask(scope, "status", Value::object(), soon()))["existing"].boolean())
-      return fail(ErrorClass::refused, "repair.follow",
-                  fmt::format("{} has its source in its own configuration", scope.step().member),
-                  "ALTER SYSTEM SET primary_conninfo = '...' on it, then SELECT pg_reload_conf()");
     TRY_VOID(ready_for_sql(scope));
     auto connection = TRY(connect(scope));
+    // Of a server that was there before its agent this is the only place that says it: its agent writes there.
+    if (TRY(is_existing(scope))) {
+      if (!TRY(ask(scope, "configure", Value::object({{"source", "now"}}), soon()))["leads"].boolean())
+        return fail(ErrorClass::refused, "repair.follow",
+                    fmt::format("{} has its source in its own configuration, and its agent has no account to replicate "
+                                "from another one",
+                                scope.step().member),
+                    "holdfast agent adopt --replication-user USER --replication-password-file FILE on its host");
+      TRY(connection.query("SELECT pg_reload_conf()", soon()));
+      return Value::object();
+    }
     for (const char* setting : {"primary_conninfo", "primary_slot_name"})
       TRY(connection.query(fmt::format("ALTER SYSTEM RESET {}", setting), soon()));
     TRY(connection.query("SELECT pg_reload_conf()", soon()));
@@ -61,6 +67,11 @@ class FollowTold : public MemberStep {
   Status undo(StepScope& scope, const Value& before, const Value*) override {
     TRY_VOID(ready_for_sql(scope));
     auto connection = TRY(connect(scope));
+    if (TRY(is_existing(scope))) {
+      TRY(ask(scope, "configure", Value::object({{"source", "before"}}), soon(), false));
+      TRY(connection.query("SELECT pg_reload_conf()", soon()));
+      return {};
+    }
     for (const auto& [name, setting] : before.members())
       if (setting.is_text())
         TRY(connection.query(fmt::format("ALTER SYSTEM SET {} = {}", name, sql::quote_postgres(setting.text())),
@@ -70,6 +81,9 @@ class FollowTold : public MemberStep {
   }
 
  private:
+  Result<bool> is_existing(StepScope& scope) const {
+    return TRY(ask(scope, "status", Value::object(), soon()))["existing"].boolean();
+  }
   Result<sql::PostgresConnection> connect(StepScope& scope) const {
     auto* control = TRY(member(scope));
     return sql::PostgresConnection::connect(control->setup().socket, soon());

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <string>
 
+#include "agent/client.h"
 #include "sys/file.h"
 #include "tests/support/program.h"
 #include "tests/support/require.h"
@@ -29,8 +30,9 @@ struct Packaged {
   const char* start;          ///< two servers, the second one follows the first; accounts keeper and copier
   const char* sql[2];         ///< a statement is put behind it, quoted
   int ports[2];
-  bool restarts;        ///< its unit, by itself, after a crash
-  const char* account;  ///< of the agents, where the kernel's word is not enough
+  bool restarts;                          ///< its unit, by itself, after a crash
+  const char* account;                    ///< of the agents, where the kernel's word is not enough
+  const char* data_lost = "rm -rf $1/*";  ///< of the directory $1: its configuration stays, where that lies in it
 };
 
 const Packaged kMariadb = {"mariadb",
@@ -86,6 +88,79 @@ systemctl start postgresql@15-second.service)",
                             {5432, 5433},
                             false,
                             ""};
+
+/// As RHEL's packages and servers built from source have it: the configuration lies among the data, and it differs.
+const Packaged kPostgresAlone = {"postgres",
+                                 "postgres",
+                                 {"pg-orders@0.service", "pg-orders@1.service"},
+                                 {"/var/lib/pgsql/0", "/var/lib/pgsql/1"},
+                                 "/etc/systemd/system/pg-orders@.service $(ls /var/lib/pgsql/[01]/*.conf "
+                                 "/var/lib/pgsql/[01]/server.key /var/lib/pgsql/[01]/conf.d/* | grep -v auto.conf)",
+                                 R"sh(bin=/usr/lib/postgresql/15/bin
+cat >/etc/systemd/system/pg-orders@.service <<END
+[Service]
+Type=notify
+User=postgres
+ExecStart=$bin/postgres -D /var/lib/pgsql/%i
+KillMode=mixed
+KillSignal=SIGINT
+Restart=on-failure
+RestartSec=1
+END
+install -d -o postgres -g postgres /run/postgresql
+install -d -o postgres -g postgres -m 750 /var/lib/pgsql/0 /var/lib/pgsql/1
+cd /
+su postgres -c "$bin/initdb -g -D /var/lib/pgsql/0 --auth-local=peer --auth-host=scram-sha-256 >/dev/null" || exit 1
+own() {
+mkdir /var/lib/pgsql/$1/conf.d
+echo "port = $2" >/var/lib/pgsql/$1/conf.d/member-$1.conf
+echo "key of $1" >/var/lib/pgsql/$1/server.key
+chmod 600 /var/lib/pgsql/$1/server.key
+chown -R postgres:postgres /var/lib/pgsql/$1
+}
+echo "include_dir = 'conf.d'" >>/var/lib/pgsql/0/postgresql.conf
+own 0 5432
+systemctl daemon-reload
+systemctl start pg-orders@0 || exit 1
+echo "CREATE ROLE keeper SUPERUSER LOGIN PASSWORD 'Keeper-1'; CREATE ROLE copier REPLICATION LOGIN PASSWORD 'Copier-1';
+  CREATE DATABASE shop;" | su postgres -c "psql -q"
+echo "CREATE TABLE orders (id serial PRIMARY KEY, t timestamptz);" | su postgres -c "psql -q -d shop"
+su postgres -c "PGPASSWORD=Copier-1 $bin/pg_basebackup -h 127.0.0.1 -p 5432 -U copier -D /var/lib/pgsql/1 -R -c fast" || exit 1
+rm -r /var/lib/pgsql/1/conf.d
+own 1 5433
+echo "# of the second one" >>/var/lib/pgsql/1/pg_hba.conf
+install -d /var/lib/pgwal
+mv /var/lib/pgsql/1/pg_wal /var/lib/pgwal/1
+ln -s /var/lib/pgwal/1 /var/lib/pgsql/1/pg_wal
+systemctl start pg-orders@1)sh",
+                                 {"psql-5432", "psql-5433"},
+                                 {5432, 5433},
+                                 true,
+                                 "",
+                                 "rm -rf $1/base"};
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
+    text.replace(at, what.size(), with);
+  return text;
+}
+
+/// The process of the second one's unit is the script that minds it.
+const std::string kSafeStart =
+    "cat >/etc/systemd/system/mariadb-safe.service <<'END'\n[Service]\n"
+    "ExecStartPre=/bin/sh -c 'test -d /var/lib/mysql-second/mysql || mariadb-install-db --user=mysql "
+    "--datadir=/var/lib/mysql-second'\n"
+    "ExecStart=/usr/bin/mariadbd-safe --defaults-group-suffix=.second\n"
+    "ExecStartPost=/bin/sh -c 'until mariadb-admin -S /run/mysqld/second.sock ping; do sleep 0.2; done'\n"
+    "END\nsystemctl daemon-reload\n" +
+    replaced(kMariadb.start, "mariadb@second.service", "mariadb-safe.service");
+const Packaged kMariadbSafe = [] {
+  Packaged one = kMariadb;
+  one.units[1] = "mariadb-safe.service";
+  one.start = kSafeStart.c_str();
+  one.restarts = false;
+  return one;
+}();
 
 /// No package of MySQL is in the distribution: as Oracle's set it up, with a unit for each instance.
 const Packaged kMysql = {"mysql",
@@ -182,7 +257,8 @@ class ExistingServers : public testing::TestWithParam<const Packaged*> {
         fmt::format("find {} -type f ! -name '*holdfast*' -print0 | sort -z | xargs -0 sha256sum", of().configuration));
   }
   std::string our_files() const {
-    return ok(fmt::format("find {} -name '*holdfast*' ! -name 'holdfast-agent@*'", of().configuration));
+    return ok(
+        fmt::format("find {} /etc/systemd/system -name '*holdfast*' ! -name 'holdfast-agent@*'", of().configuration));
   }
 
   void describe() const {
@@ -212,6 +288,17 @@ holdfast pki issue operate anna --dir pki --out anna -q)");
         n, of().data[n], 7420 + n, of().account);
   }
   std::string adopt(int n, const std::string& more = {}) const { return ok(adopt_command(n) + " " + more); }
+  /// Asks the agent itself, as an operation does.
+  Result<codec::Value> asked(int n, const std::string& what, codec::Value arguments = codec::Value::object()) const {
+    const auto socket = machine_->seen_from_here(fmt::format("/run/holdfast/orders-{}.agent.sock", n));
+    auto client = TRY(agent::Client::connect(agent::Address::of_socket(socket), Deadline::in(seconds(10))));
+    return client.call_now(what, std::move(arguments), Deadline::in(seconds(120)));
+  }
+  codec::Value ask(int n, const std::string& what, codec::Value arguments = codec::Value::object()) const {
+    auto answer = asked(n, what, std::move(arguments));
+    EXPECT_TRUE(answer) << what << ": " << answer.error().to_string();
+    return answer ? *answer : codec::Value();
+  }
   RunResult holdfast(const std::string& what) const {
     return machine_->run("holdfast " + what + " -c orders --config /etc/holdfast/orders.yaml", seconds(200));
   }
@@ -272,6 +359,9 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
   is_healthy("killed");
   const std::string again = main_pid(1);
   EXPECT_NE(again, pids[1]);
+  if (GetParam() != &kMariadbSafe) {
+    EXPECT_EQ(ask(1, "status")["server"]["lastExit"].text(), "signal 9 (Killed)") << "systemd knows";
+  }
 
   if (HasFailure()) return;
   // Stopped by somebody: the repair has its unit start it.
@@ -283,16 +373,39 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
 
   if (HasFailure()) return;
   // Its data is gone: a copy of the other one, which its unit then runs.
-  ok(fmt::format("systemctl stop {}; rm -rf {}/*", of().units[1], of().data[1]));
+  const auto look = [&] { return ok(fmt::format("stat -c '%a %U %G' {}", of().data[1])); };
+  const std::string look_before = look();
+  ok(fmt::format("systemctl stop {}; set -- {}; {}", of().units[1], of().data[1], of().data_lost));
   EXPECT_EQ(holdfast("triage").exit_code, 4);
   repairs("emptied");
   is_healthy("rebuilt");
   EXPECT_NE(main_pid(1), "0\n") << "its unit does not run it";
   EXPECT_EQ(main_pid(0), pids[0]) << "the primary was restarted";
+  EXPECT_EQ(look(), look_before) << "who may look into its data directory";
+  if (GetParam() == &kPostgresAlone) {
+    ok("readlink /var/lib/pgsql/1/pg_wal | grep -q '^/var/lib/pgwal/1.holdfast-'");
+    EXPECT_EQ(ok("ls -d /var/lib/pgwal/* | wc -l"), ok("ls -d /var/lib/pgsql/1* | wc -l")) << "one for each";
+  }
 
   if (HasFailure()) return;
   ok("kill $(cat /root/load.pid)");
   same_rows();
+  if (of().engine == std::string_view("postgres")) {
+    // Somebody has led it elsewhere: a repair leads it back, in the file that ALTER SYSTEM writes.
+    sql(1, "ALTER SYSTEM SET primary_conninfo = $$host=127.0.0.1 port=5999 user=copier password=Copier-1$$");
+    sql(1, "SELECT pg_reload_conf()");
+    EXPECT_EQ(holdfast("triage").exit_code, 4);
+    repairs("led elsewhere");
+    is_healthy("led back");
+    same_rows();
+  }
+  if (GetParam() == &kPostgresAlone) {
+    // It has no log but the journal of its unit.
+    EXPECT_EQ(ask(1, "inspect")["damageLogged"].text(), "");
+    sql(1, "DO $$ BEGIN RAISE WARNING USING MESSAGE = $m$invalid page in block 7 of relation x$m$; END $$");
+    EXPECT_NE(ask(1, "inspect")["damageLogged"].text().find("invalid page in block 7"), std::string::npos);
+    EXPECT_NE(ask(1, "inspect")["logTail"].text().find("starting PostgreSQL"), std::string::npos);
+  }
   EXPECT_EQ(configuration(), before);
 
   if (HasFailure()) return;
@@ -335,7 +448,7 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
   const auto third = [&](const char* variables) {
     ok(fmt::format(
         "{} setsid setpriv --reuid=mysql --regid=mysql --init-groups mariadbd --defaults-file=/etc/third.cnf "
-        "--datadir=/var/lib/mysql-third >/root/third.log 2>&1 </dev/null & "
+        "--datadir=/var/lib/mysql-third --pid-file=/run/mysqld/third.pid >/root/third.log 2>&1 </dev/null & "
         "for n in $(seq 100); do mariadb-admin -S /run/mysqld/mysql-third.sock ping >/dev/null 2>&1 && exit 0; sleep "
         "0.1; done; exit 1",
         variables));
@@ -346,6 +459,12 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
   ok(stop_third);
   third("HOLDFAST_SERVER=x");
   refused("adopt.has_agent", "holdfast agent adopt -e mariadb --data-dir /var/lib/mysql-third");
+  ok(stop_third);
+  // One that reads what all servers of the host read, and has no unit to give it groups of its own.
+  ok("sed -i 's/^\\[mysqld\\]/[mysqld]\\nserver-id=3/' /etc/third.cnf && echo '!includedir /etc/mysql/mariadb.conf.d/' "
+     ">>/etc/third.cnf");
+  third("");
+  refused("adopt.shared_configuration", "holdfast agent adopt -e mariadb --data-dir /var/lib/mysql-third");
   ok(stop_third);
   EXPECT_EQ(our_files(), "");
   EXPECT_EQ(configuration(), before);
@@ -359,7 +478,29 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
   EXPECT_NE(late.out.find("\"adopt.not_adopted\""), std::string::npos) << late.out << late.err;
   ok("rm -r /run/systemd/system/holdfast-agent@.service.d && systemctl daemon-reload");
   adopt(0);
+  // What the first one's agent says is not the second one's, which has none yet, and wins over its own configuration.
+  ok(fmt::format(
+      "printf '[mysqld]\\nread_only=ON\\n' >/etc/mysql/mariadb.conf.d/71-closed.cnf; systemctl restart {} {}",
+      of().units[0], of().units[1]));
+  EXPECT_EQ(sql(0, "SELECT @@read_only"), "0\n");
+  EXPECT_EQ(sql(1, "SELECT @@read_only"), "1\n");
+  is_healthy("started anew");
   adopt(1);
+  // Where its data lies is what the server that runs says, not what it said when it was adopted.
+  const auto is_elsewhere = [&](const char* change) {
+    ok(fmt::format("{}; systemctl restart {} {}", change, of().units[0], of().units[1]));
+    is_healthy(change);
+    return machine_
+               ->run(
+                   "grep -q 'relay_log_basename = /var/log/mysql-first/relay' "
+                   "/var/lib/holdfast/members/orders-0/agent.json")
+               .exit_code == 0;
+  };
+  EXPECT_TRUE(
+      is_elsewhere("install -d -o mysql /var/log/mysql-first; printf "
+                   "'[mysqld.holdfast-orders-0]\\nrelay-log=/var/log/mysql-first/relay\\n' "
+                   ">/etc/mysql/mariadb.conf.d/72-relay.cnf"));
+  EXPECT_FALSE(is_elsewhere("rm /etc/mysql/mariadb.conf.d/72-relay.cnf"));
   // Once more is the same, and the agent knows what is new.
   const std::string agent_before = ok("systemctl show -P MainPID holdfast-agent@orders-1");
   const std::string server_before = main_pid(1);
@@ -380,6 +521,33 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
                   of().units[0], of().units[1]));
   is_healthy("booted");
   EXPECT_EQ(sql(1, "SELECT @@read_only"), "1\n");
+
+  // A stop that systemd does not take is none.
+  ok("mv /usr/bin/systemctl /usr/bin/systemctl.real; printf '#!/bin/sh\\nexit 1\\n' >/usr/bin/systemctl; chmod 755 "
+     "/usr/bin/systemctl");
+  EXPECT_FALSE(asked(1, "stop"));
+  ok("mv /usr/bin/systemctl.real /usr/bin/systemctl");
+  EXPECT_EQ(ask(1, "status")["server"]["state"].text(), "running");
+
+  // A restore that ends with the power: nothing is where the data was, and some units make an empty server there first.
+  ok(
+      fmt::format("mkdir -p /etc/systemd/system/{0}.d && printf '[Service]\\nExecStartPre=+/bin/sh -c \"test -d {1} || "
+                  "mariadb-install-db --user=mysql --datadir={1}\"\\n' >/etc/systemd/system/{0}.d/first.conf && "
+                  "systemctl daemon-reload",
+                  of().units[1], of().data[1]));
+  ask(1, "stop");
+  const std::string aside = ask(1, "set_aside")["path"].text();
+  ok("systemctl kill -s KILL holdfast-agent@orders-1");
+  EXPECT_NE(machine_->run(fmt::format("systemctl start {}", of().units[1]), seconds(90)).exit_code, 0);
+  EXPECT_EQ(ok(fmt::format("systemctl show -P AssertResult {}", of().units[1])), "no\n");
+  ok(fmt::format("test ! -e {}", of().data[1]));
+  ok("n=0; until [ -S /run/holdfast/orders-1.agent.sock ] && systemctl is-active holdfast-agent@orders-1; do "
+     "n=$((n + 1)); [ $n -lt 100 ] || exit 1; sleep 0.2; done; sleep 1");
+  EXPECT_NE(machine_->run(fmt::format("systemctl start {}", of().units[1]), seconds(90)).exit_code, 0);
+  refused("release.unfinished", "holdfast agent release orders-1");
+  ask(1, "put_back", codec::Value::object({{"path", aside}}));
+  ok(fmt::format("systemctl start {}", of().units[1]));
+  is_healthy("its data is back");
 
   // A unit that may not start is the error, and the release is refused while somebody else runs the server.
   ok(
@@ -403,12 +571,35 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
   refused("release.unfinished", "holdfast agent release orders-1");
   ok("rm /var/lib/holdfast/members/orders-1/rewinding");
   is_healthy("in the end");
+
+  // Its pages are read again when its unit has started it, whoever asked for that.
+  sql(0, "CREATE TABLE shop.spare (id INT PRIMARY KEY) ENGINE=InnoDB; INSERT INTO shop.spare VALUES (1)");
+  ok(fmt::format(
+      "n=0; until {} 'SELECT count(*) FROM shop.spare' 2>/dev/null; do n=$((n + 1)); [ $n -lt 100 ] || exit "
+      "1; sleep 0.2; done",
+      of().sql[1]));
+  ok(
+      fmt::format("systemctl stop {0} && printf damaged | dd of={1}/shop/spare.ibd bs=1 seek=$((3 * 16384 + 200)) "
+                  "conv=notrunc status=none && systemctl start {0}",
+                  of().units[1], of().data[1]));
+  std::string bad;
+  for (int tries = 0; tries < 60 && bad.empty(); ++tries) {
+    machine_->run("sleep 0.5");
+    const codec::Value check = ask(1, "inspect")["pageCheck"];
+    if (!check["bad"].items().empty()) bad = check["bad"].items().front().text();
+  }
+  EXPECT_NE(bad.find("spare.ibd"), std::string::npos) << bad;
 }
 
 INSTANTIATE_TEST_SUITE_P(OfPackages, ExistingMariadb, testing::Values(&kMariadb),
                          [](const auto& info) { return std::string(info.param->engine); });
-INSTANTIATE_TEST_SUITE_P(Engines, ExistingServers, testing::Values(&kMariadb, &kMysql, &kPostgres),
-                         [](const auto& info) { return std::string(info.param->engine); });
+INSTANTIATE_TEST_SUITE_P(Engines, ExistingServers,
+                         testing::Values(&kMariadb, &kMysql, &kPostgres, &kPostgresAlone, &kMariadbSafe),
+                         [](const auto& info) {
+                           return std::string(info.param->engine) + (info.param == &kPostgresAlone ? "_alone"
+                                                                     : info.param == &kMariadbSafe ? "_safe"
+                                                                                                   : "");
+                         });
 
 }  // namespace
 }  // namespace holdfast::test
