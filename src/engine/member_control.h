@@ -43,6 +43,9 @@ class MemberControl {
  public:
   virtual ~MemberControl() = default;
   virtual const MemberSetup& setup() const = 0;
+  /// Before anything of setup() but its name is used: a supervisor that did not answer at first is asked now. Without
+  /// its answer nothing says where the server is.
+  virtual Status learn() { return {}; }
   /// MariaDB, MySQL, Galera: its replication connections as they were when its supervisor last saw them, with their
   /// passwords; empty where none were seen. An error where the supervisor does not say.
   virtual Result<std::vector<Channel>> noted_channels() { return std::vector<Channel>(); }

@@ -58,12 +58,49 @@ MemberSetup setup_from(const Value& told) {
   return setup;
 }
 
+/// What its agent says of it. Of a member of this machine whose agent is gone, what that would have said. Nothing of
+/// another host's whose agent does not answer now.
+Result<std::optional<MemberSetup>> ask_for_setup(const cluster::Member& member, const std::stop_token& stop) {
+  auto told = ask_agent(member, "member", Value::object(), Deadline::in(kAgentPatience), stop);
+  if (!told && told.error().error_class != ErrorClass::unavailable) return fail(std::move(told).error());
+  if (!told && !member.data_dir.empty() && !member.agent_socket.empty()) {
+    const auto config =
+        TRY(agent::read_config(fs::path(member.data_dir).parent_path().string()).context(member.name.str()));
+    told = agent::member_value(config);
+  }
+  if (!told) return std::optional<MemberSetup>();
+  MemberSetup setup = setup_from(*told);
+  setup.name = member.name.str();
+  if (!member.agent_address.empty() && member.agent_socket.empty()) {
+    const auto address = TRY(agent::Address::of(member));
+    const auto tunnel = TRY(agent::SqlTunnel::open(address, setup.socket.port));
+    setup.socket.socket = tunnel->socket();
+    setup.socket.keep = tunnel;
+    setup.socket.peer.reset();  // its agent is the one that connects
+  }
+  return std::optional(std::move(setup));
+}
+
 class AgentMember : public engine::MemberControl {
  public:
-  AgentMember(cluster::Member member, MemberSetup setup, std::stop_token stop, CurrentEpoch epoch)
-      : member_(std::move(member)), setup_(std::move(setup)), stop_(std::move(stop)), epoch_(std::move(epoch)) {}
+  AgentMember(cluster::Member member, std::optional<MemberSetup> setup, std::stop_token stop, CurrentEpoch epoch)
+      : member_(std::move(member)), told_(setup), stop_(std::move(stop)), epoch_(std::move(epoch)) {
+    if (setup) setup_ = std::move(*setup);
+    setup_.name = member_.name.str();
+  }
 
   const MemberSetup& setup() const override { return setup_; }
+  Status learn() override {
+    if (told_) return {};
+    auto setup = TRY(ask_for_setup(member_, stop_));
+    if (!setup)
+      return fail(ErrorClass::unavailable, "agent.unreachable",
+                  fmt::format("no agent answers for {}, and without it nothing says where its server is", setup_.name),
+                  "see that `holdfast agent` runs on its host and that the network lets its port through");
+    setup_ = std::move(*setup);
+    told_ = true;
+    return {};
+  }
   Result<std::vector<engine::Channel>> noted_channels() override {
     std::vector<engine::Channel> channels;
     const auto told = ask("channels", Value::object(), Deadline::in(kAgentPatience), false);
@@ -165,32 +202,15 @@ class AgentMember : public engine::MemberControl {
   }
 
   const cluster::Member member_;
-  const MemberSetup setup_;
+  MemberSetup setup_;
+  bool told_;  ///< setup_ is what the agent said, not the name alone
   const std::stop_token stop_;
   const CurrentEpoch epoch_;
 };
 
-/// What its agent says of it. Of a member of this machine whose agent is gone, what that would have said.
 Result<std::unique_ptr<engine::MemberControl>> control_member(const cluster::Member& member,
                                                               const std::stop_token& stop, const CurrentEpoch& epoch) {
-  auto told = ask_agent(member, "member", Value::object(), Deadline::in(kAgentPatience), stop);
-  if (!told && told.error().error_class != ErrorClass::unavailable) return fail(std::move(told).error());
-  if (!told && !member.data_dir.empty() && !member.agent_socket.empty()) {
-    const auto config =
-        TRY(agent::read_config(fs::path(member.data_dir).parent_path().string()).context(member.name.str()));
-    told = agent::member_value(config);
-  }
-  MemberSetup setup;
-  if (told) setup = setup_from(*told);
-  setup.name = member.name.str();
-  if (!member.agent_address.empty() && member.agent_socket.empty() && told) {
-    const auto address = TRY(agent::Address::of(member));
-    const auto tunnel = TRY(agent::SqlTunnel::open(address, setup.socket.port));
-    setup.socket.socket = tunnel->socket();
-    setup.socket.keep = tunnel;
-    setup.socket.peer.reset();  // its agent is the one that connects
-  }
-  return std::make_unique<AgentMember>(member, std::move(setup), stop, epoch);
+  return std::make_unique<AgentMember>(member, TRY(ask_for_setup(member, stop)), stop, epoch);
 }
 
 }  // namespace

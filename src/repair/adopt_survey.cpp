@@ -25,8 +25,10 @@ Result<Look> look_at(const TriageReport& report, const cluster::MemberReport& me
   const Deadline deadline = Deadline::in(kPatience);
   Look look;
   for (const auto& control : TRY(provider::control_members(report.cluster, stop))) {
-    if (control->setup().name == report.leader) look.primary = control->setup().socket;
-    if (control->setup().name == name(member)) look.owner = control->setup().socket;
+    const bool is_leader = control->setup().name == report.leader;
+    if (!is_leader && control->setup().name != name(member)) continue;
+    TRY_VOID(control->learn());
+    (is_leader ? look.primary : look.owner) = control->setup().socket;
   }
   const auto* described = report.cluster.find(name(member));
   if (!described) return fail(ErrorClass::usage, "repair.no_member", "the cluster has no such member");

@@ -68,7 +68,7 @@ class GaleraStep : public MemberStep {
   std::vector<Node> others(const std::string& name, Deadline deadline) const {
     std::vector<Node> nodes;
     for (const auto& control : members_->controls)
-      if (control->setup().name != name)
+      if (control->setup().name != name && control->learn())
         if (auto node = node_of(*control, deadline)) nodes.push_back(std::move(*node));
     return nodes;
   }

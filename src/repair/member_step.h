@@ -64,8 +64,11 @@ struct Members {
   std::shared_ptr<LastLook> last_look = std::make_shared<LastLook>();
 
   Result<engine::MemberControl*> find(const std::string& name) const {
-    for (const auto& control : controls)
-      if (control->setup().name == name) return control.get();
+    for (const auto& control : controls) {
+      if (control->setup().name != name) continue;
+      TRY_VOID(control->learn());
+      return control.get();
+    }
     return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
   }
   engine::Source source(const engine::MemberSetup& setup) const {
