@@ -105,9 +105,9 @@ Result<Value> copy_postgres(const CopyJob& job) {
   job.progress.step("copy");
   // -X fetch keeps it one process (the streaming way forks a child that a SIGKILL of its parent would leave behind);
   // the slot sees to it that the WAL is still there to be fetched.
-  auto backup =
-      base_command(c, {tool(c, "pg_basebackup"), "-d", TRY(replication_conninfo(c, d.host, d.port, passfile.path())),
-                       "-D", c.data_dir(), "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"});
+  const std::string donor = TRY(replication_conninfo(c, d.host, d.port, passfile.path())).append(kNoticesSilence);
+  auto backup = base_command(c, {tool(c, "pg_basebackup"), "-d", donor, "-D", c.data_dir(), "-X", "fetch", "-c", "fast",
+                                 "--no-sync", "--no-password"});
   backup.umask = 0077;
   // It takes kilobytes from 32 to a gigabyte.
   if (job.rate > 0)

@@ -81,6 +81,10 @@ Status initialise_postgres(const MemberConfig& config, Deadline deadline, std::s
 std::string postgres_setting(std::string_view text);
 /// Writes a configuration file readable by the server only: etc_dir()/name, returns its path.
 Result<std::string> write_etc(const MemberConfig& config, const std::string& name, std::string_view body);
+/// PostgreSQL: appended to the conninfo of a program that copies from another host. Without it one whose peer is gone
+/// waits for two hours; with it as long as connections of our own (net::prepare_socket).
+inline constexpr std::string_view kNoticesSilence =
+    " keepalives=1 keepalives_idle=30 keepalives_interval=10 keepalives_count=6 tcp_user_timeout=90000";
 /// PostgreSQL: how a member signs in to another one for replication, with the password in `passfile`.
 Result<std::string> replication_conninfo(const MemberConfig& config, const std::string& host, int port,
                                          const std::string& passfile);

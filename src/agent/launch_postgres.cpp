@@ -212,8 +212,9 @@ Status initialise_basebackup(const MemberConfig& c, Deadline deadline, std::stop
                 "a base backup is PostgreSQL's way; this member is another engine");
   return make_data_dir(c, [&]() -> Status {
     // -X fetch keeps it one process: the streaming way forks a child that a SIGKILL of its parent would leave behind.
-    auto command = detail::base_command(c, {tool(c, "pg_basebackup"), "-d", TRY(upstream_conninfo(c)), "-D",
-                                            c.data_dir(), "-X", "fetch", "-c", "fast", "--no-sync", "--no-password"});
+    const std::string upstream = TRY(upstream_conninfo(c)).append(detail::kNoticesSilence);
+    auto command = detail::base_command(c, {tool(c, "pg_basebackup"), "-d", upstream, "-D", c.data_dir(), "-X", "fetch",
+                                            "-c", "fast", "--no-sync", "--no-password"});
     for (auto& mapping : TRY(tablespace_mappings(c, deadline, stop))) command.argv.push_back(std::move(mapping));
     command.umask = 0077;
     TRY(sys::run_ok(std::move(command), deadline, stop));

@@ -168,7 +168,8 @@ Result<Value> rewind_to_donor(const CopyJob& job) {
   over_network.port = d.port;
   over_network.plain_text = c.plain_text;
   auto passfile = TRY(detail::SecretFile::create(c, c, "rewind.pgpass", engine::postgres_password_file(over_network)));
-  const std::string source = TRY(engine::postgres_conninfo(over_network, passfile.path(), donor.database()));
+  const std::string source =
+      TRY(engine::postgres_conninfo(over_network, passfile.path(), donor.database())).append(detail::kNoticesSilence);
   auto command = [&](bool dry) {
     auto rewind = detail::base_command(
         c, {tool(c, "pg_rewind"), "-D", c.data_dir(), "--no-ensure-shutdown", "--no-sync", "--source-server", source});
