@@ -400,6 +400,7 @@ struct MemberFacts {
   // The agent's word.
   std::optional<bool> agent;                         ///< answers; nullopt = there is none
   std::vector<AgentCertificate> agent_certificates;  ///< that it took to ask it over the network
+  std::string agent_silent;   ///< with agent == false: why nothing came back from its host, which proves nothing of it
   std::string agent_refused;  ///< why an agent that is there was not asked: what is wrong with a certificate
   std::optional<AgentCertificate::Of> certificate_over;  ///< with agent_refused: whose has expired, or begins later
   std::string server_state;                              ///< running, stopped, failed, starting; "" = no agent asked

@@ -136,6 +136,7 @@ void tell_twins(std::vector<MemberFacts>& seen) {
       twin.version = b.version;
       twin.agent = b.agent;
       twin.agent_certificates = b.agent_certificates;
+      twin.agent_silent = b.agent_silent;
       twin.agent_refused = b.agent_refused;
       twin.certificate_over = b.certificate_over;
       twin.server_state = b.server_state;

@@ -92,6 +92,20 @@ TEST(TriageWords, TheFirstNextIsTheUsefulOne) {
   EXPECT_FALSE(has(before, "authority-undeterminable")) << before;
 }
 
+TEST(TriageWords, AnAgentThatCannotBeReachedIsNotSaidToBeDown) {
+  World w = healthy(Engine::mariadb);
+  w[1].reach = Reach::timeout;
+  w[1].agent = false;
+  w[1].agent_silent = "no agent answers at 10.0.0.2:7420: 10.0.0.2:7420 did not answer in time";
+  const auto report = w.report();
+  const auto& said = diagnosis_of(report, "agent-gone");
+  EXPECT_TRUE(has(said.summary, "cannot be reached")) << said.summary;
+  EXPECT_TRUE(has(said.summary, "10.0.0.2:7420")) << said.summary;
+  EXPECT_FALSE(has(said.summary, "no agent running")) << said.summary;
+  EXPECT_TRUE(has(said.remedy, "network")) << said.remedy;
+  EXPECT_EQ(report.members[1].verdict, Verdict::unknown);
+}
+
 TEST(TriageWords, AnImmutableFileIsNotAMatterOfOwners) {
   World w = healthy(Engine::mariadb);
   w[1].reach = Reach::unreachable;

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <thread>
 
@@ -82,6 +84,12 @@ bool take_refusal(MemberFacts& facts, const Error& error) {
   return true;
 }
 
+/// Nothing came from its host: the agent may well run. A connection that is refused is an answer: nobody listens.
+void take_silence(MemberFacts& facts, const Member& member, const Error& error) {
+  if (!member.agent_socket.empty() || error.error_class != ErrorClass::unavailable) return;
+  if (error.message.find(std::strerror(ECONNREFUSED)) == std::string::npos) facts.agent_silent = error.message;
+}
+
 /// The agent's word; where no agent answers, its files are read from here if this process may.
 void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
                const std::stop_token& stop) {
@@ -124,6 +132,7 @@ void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member&
     return;
   }
   facts.agent = false;
+  if (!refused) take_silence(facts, member, status.error());
   engine::note_unknown(facts, "server", "agent", status.error().message);
   if (member.data_dir.empty()) return;
   auto config = agent::read_config(std::filesystem::path(member.data_dir).parent_path().string());
@@ -174,6 +183,7 @@ Status ask_by_network(const DatabaseCluster& cluster, const Member& member, mill
 void merge(MemberFacts& facts, MemberFacts&& from_agent) {
   facts.agent = from_agent.agent;
   facts.agent_certificates = std::move(from_agent.agent_certificates);
+  facts.agent_silent = std::move(from_agent.agent_silent);
   facts.agent_refused = std::move(from_agent.agent_refused);
   facts.certificate_over = from_agent.certificate_over;
   facts.server_state = std::move(from_agent.server_state);

@@ -426,9 +426,11 @@ Status Planner::repair(const MemberReport& member) {
   if (member.facts.agent == false)
     return fail(
         ErrorClass::refused, "repair.needs_operator",
-        member.facts.agent_refused.empty()
-            ? name(member) + " has no agent running that could do anything to it: start it first"
-            : name(member) + " has an agent that cannot be asked: " + member.facts.agent_refused,
+        !member.facts.agent_refused.empty()
+            ? name(member) + " has an agent that cannot be asked: " + member.facts.agent_refused
+        : !member.facts.agent_silent.empty()
+            ? name(member) + " has an agent that cannot be reached: " + member.facts.agent_silent
+            : name(member) + " has no agent running that could do anything to it: start it first",
         member.facts.certificate_over ? "holdfast explain agent-certificate-ending" : "holdfast explain agent-gone");
   TRY_VOID(check_not_outside(report_, member));
   if (const auto refused = request_.refused_accounts.find(name(member)); refused != request_.refused_accounts.end())

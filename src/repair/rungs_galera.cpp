@@ -126,7 +126,10 @@ Result<GaleraRung> add_galera_rung(const TriageReport& report, const MemberRepor
                 fmt::format("holdfast bootstrap -c {} --dry-run", report.cluster.full_name()));
   }
   if (facts.agent == false && member.action != Action::nothing)
-    return needs_operator(member, "no agent runs there that could start its server", "holdfast explain agent-gone");
+    return needs_operator(member,
+                          facts.agent_silent.empty() ? "no agent runs there that could start its server"
+                                                     : "its agent cannot be reached: " + facts.agent_silent,
+                          "holdfast explain agent-gone");
   // On a side of its own: only the person who names it says which side goes.
   if (targeted && says(report, member, "galera-two-components")) {
     const auto own =

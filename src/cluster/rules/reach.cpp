@@ -398,6 +398,15 @@ std::vector<Finding> agent_gone(const View& view) {
                          view.command("triage"),
                      .blocks = {"repair"},
                      .verdict = m.reachable() ? Verdict::broken : Verdict::healthy};
+    if (!m.agent_silent.empty())
+      return Finding{.members = {},
+                     .summary = mark(m, "has an agent that cannot be reached: " + first_line(m.agent_silent)),
+                     .remedy =
+                         "see that its host runs, that the network between here and there lets the agent's port "
+                         "through, and that the agent runs; then " +
+                         view.command("triage"),
+                     .blocks = {"repair"},
+                     .verdict = m.reachable() ? Verdict::broken : Verdict::healthy};
     return Finding{
         .members = {},
         .summary = mark(m, "has no agent running: its server is not supervised"),
