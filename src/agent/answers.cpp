@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <condition_variable>
+#include <mutex>
+
 #include "agent/account_check.h"
 #include "agent/errant_log.h"
 #include "agent/files.h"
@@ -18,6 +21,13 @@ namespace holdfast::agent {
 using cluster::Engine;
 using codec::Value;
 using std::chrono::seconds;
+
+namespace {
+
+/// A donor that was cut off is asked again so often.
+constexpr seconds kBetweenSettling{30};
+
+}  // namespace
 
 Status check_right(const RequestKind& kind, const Caller& caller) {
   using net::Role;
@@ -44,6 +54,16 @@ Status Answers::begin() {
   TRY_VOID(server_.recover());
   disks_.start();
   channels_.start();
+  settling_ = std::jthread([this](const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
+    for (;;) {
+      wake.wait_for(lock, stop, kBetweenSettling, [] { return false; });
+      if (stop.stop_requested()) return;
+      server_.settle_with_donors(stop);
+    }
+  });
   // What was read of its pages went with the agent before: that one may have died before it was told to anybody.
   if (adopted)
     adopting_ = std::jthread([this](const std::stop_token& stop) {

@@ -143,7 +143,7 @@ class Answers {
   SkipWatch skips_;
   LogWatch log_;
   ChannelWatch channels_;
-  std::jthread adopting_;  ///< the last: it uses the others
+  std::jthread adopting_, settling_;  ///< the last: they use the others
 };
 
 }  // namespace holdfast::agent

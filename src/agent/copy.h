@@ -61,6 +61,8 @@ Result<codec::Value> copy_rewound(const CopyJob& job, const std::string& from);
 
 /// Undoes what a crashed copy left changed on its donor; fine when there is nothing. An error leaves the note in place.
 Status undo_donor_changes(const MemberConfig& config, Deadline deadline, std::stop_token stop);
+/// Whether there is something to undo, and a donor of it answers now.
+bool can_undo_donor_changes(const MemberConfig& config, Deadline deadline, const std::stop_token& stop);
 
 namespace detail {
 

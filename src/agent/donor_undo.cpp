@@ -4,6 +4,7 @@
 // "slot": name}: end the CLONE that still runs, put super_read_only back on, unload the plug-in, drop the slot.
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <vector>
 
@@ -22,6 +23,14 @@ namespace {
 
 std::string note_of(const MemberConfig& c, const std::string& donor) {
   return c.dir + "/donor-undo." + donor + ".json";
+}
+
+std::vector<std::string> notes_in(const std::string& dir) {
+  std::vector<std::string> notes;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(dir, error))
+    if (entry.path().filename().string().starts_with("donor-undo.")) notes.push_back(entry.path().string());
+  return notes;
 }
 
 Result<Value> read_note(const std::string& path) {
@@ -119,13 +128,16 @@ Status detail::keep_donor_changes(const CopyJob& job) {
   return sys::sync_directory(job.config.dir);
 }
 
+bool can_undo_donor_changes(const MemberConfig& config, Deadline deadline, const std::stop_token& stop) {
+  return std::ranges::any_of(notes_in(config.dir), [&](const std::string& path) {
+    const auto note = read_note(path);
+    return note && peer_admin(config, (*note)["donor"].text(), deadline, stop);
+  });
+}
+
 Status undo_donor_changes(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
-  std::vector<std::string> notes;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(config.dir, error))
-    if (entry.path().filename().string().starts_with("donor-undo.")) notes.push_back(entry.path().string());
   Status result;
-  for (const auto& path : notes) {
+  for (const auto& path : notes_in(config.dir)) {
     auto undone = undo_one(config, path, deadline, stop);
     if (!undone && result) result = std::move(undone);
   }

@@ -75,6 +75,9 @@ class Server {
   Status discard_side();
   Result<std::string> swap_side();
   Status drop_aside(const std::string& path);
+  /// What copies that were cut off left changed on their donors is undone, once these answer again. Nothing while a
+  /// change is under way: that may be a copy.
+  void settle_with_donors(const std::stop_token& stop);
   /// PostgreSQL, server stopped: pg_rewind onto a running member; {rewound, fromTimeline, toTimeline}.
   Result<codec::Value> rewind(const std::string& donor, Deadline deadline, std::stop_token stop = {});
   /// PostgreSQL, server stopped: see agent.h.

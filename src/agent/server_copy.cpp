@@ -209,6 +209,19 @@ Status Server::drop_aside(const std::string& path) {
   return drop_data_aside(config(), path);
 }
 
+void Server::settle_with_donors(const std::stop_token& stop) {
+  const MemberConfig config = this->config();
+  // Asked first: who waits for a silent donor with the lock keeps everybody else from the member.
+  if (!can_undo_donor_changes(config, Deadline::in(seconds(5)), stop)) return;
+  const auto lock = begin();
+  if (!lock) return;
+  auto undone = undo_donor_changes(config, Deadline::in(seconds(5)), stop);
+  if (undone)
+    log(LogLevel::info, "{}: what its last copy had changed on a donor is undone", config.member);
+  else
+    log(LogLevel::warn, "{}: {}", config.member, undone.error().to_string());
+}
+
 bool Server::cancel() {
   MutexLock guard(mutex_);
   return !progress_.value().is_null() && cancel_.request_stop();
