@@ -1,6 +1,7 @@
 #include "provider/skipped.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "cluster/passed_over.h"
 #include "engine/observe.h"
@@ -54,15 +55,21 @@ std::optional<cluster::Errant> with_content(cluster::Errant there) {
 void look_for_skipped(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, size_t primary,
                       milliseconds limit, const std::stop_token& stop) {
   if (cluster.engine != Engine::mariadb && cluster.engine != Engine::mysql) return;
+  std::vector<std::string> names(facts.size());
+  {
+    std::vector<std::jthread> threads;  // each has a handshake before it
+    for (size_t i = 0; i < facts.size(); ++i) {
+      if (i == primary || facts[i].agent != true || !facts[i].reachable() || facts[i].log_bin != true ||
+          facts[i].log_replica_updates != true)
+        continue;
+      threads.emplace_back([&, i] { names[i] = passed_over(cluster, cluster.members[i], facts[i], limit, stop); });
+    }
+  }
   for (size_t i = 0; i < facts.size(); ++i) {
-    if (i == primary || facts[i].agent != true || !facts[i].reachable() || facts[i].log_bin != true ||
-        facts[i].log_replica_updates != true)
-      continue;
-    const std::string names = passed_over(cluster, cluster.members[i], facts[i], limit, stop);
-    if (names.empty()) continue;
-    auto there = look_up_transactions(cluster, cluster.members[primary], names, std::min(limit, kSourceLimit), stop);
+    if (names[i].empty()) continue;
+    auto there = look_up_transactions(cluster, cluster.members[primary], names[i], std::min(limit, kSourceLimit), stop);
     facts[i].skipped = with_content(std::move(there));
-    engine::note(facts[i], kReading, names, "binary log");
+    engine::note(facts[i], kReading, names[i], "binary log");
   }
 }
 
