@@ -25,38 +25,13 @@ class HostsWorld : public RepairWorld {
   using RepairWorld::RepairWorld;
   void up() { ASSERT_NO_FATAL_FAILURE(RepairWorld::up({"--hosts", "3"})); }
 
-  /// holdfast VERB -c CLUSTER ARGS... -o json, with an empty file system over each member's directory.
-  RunResult from_afar(const std::string& verb, const std::vector<std::string>& args) {
-    const std::string covered =
-        "for i in 0 1 2; do mount -t tmpfs -o size=64k none \"$1-$i\" || exit 99; done; shift; "
-        "exec \"$@\"";
-    std::vector<std::string> argv = {"unshare",
-                                     "--mount",
-                                     "--propagation=private",
-                                     "sh",
-                                     "-c",
-                                     covered,
-                                     "sh",
-                                     fmt::format("{}/lab/{}/{}", lab.state_dir(), cluster(), cluster()),
-                                     holdfast_binary(),
-                                     verb,
-                                     "-c",
-                                     cluster(),
-                                     "-o",
-                                     "json"};
-    argv.insert(argv.end(), args.begin(), args.end());
-    argv.insert(argv.end(), {"--state-dir", lab.state_dir()});
-    RunOptions options;
-    options.limit = seconds(300);
-    return run_program(argv, options);
-  }
   std::string folder() const { return lab.state_dir() + "/mine"; }
   /// Exports, and gives what was said of member 1, which alone has something.
   Value exported() {
-    const auto run = from_afar("triage", {"--export-divergence", folder()});
-    EXPECT_EQ(run.exit_code, 4) << run.out << run.err;
-    const Value members = data(run)["export"]["members"];
-    EXPECT_EQ(members.items().size(), 1u) << run.out << run.err;
+    const auto told = run("triage", {"--export-divergence", folder()});
+    EXPECT_EQ(told.exit_code, 4) << told.out << told.err;
+    const Value members = data(told)["export"]["members"];
+    EXPECT_EQ(members.items().size(), 1u) << told.out << told.err;
     if (members.items().empty()) return {};
     EXPECT_EQ(members.items()[0]["name"].text(), name(1));
     EXPECT_TRUE(members.items()[0]["notWritten"].is_null()) << codec::to_json(members);
@@ -116,7 +91,7 @@ TEST(HostsDivergenceMysql, RowsOfAReplicaAreAdoptedFromAfar) {
   EXPECT_EQ(world.ask(1, "SET GLOBAL super_read_only=ON"), "");
   ASSERT_NE(world.triage(), 0);
 
-  const auto adopted = world.from_afar("repair", {"-i", "1", "--adopt", "--accept=adopt:" + world.name(1)});
+  const auto adopted = world.run("repair", {"-i", "1", "--adopt", "--accept=adopt:" + world.name(1)});
   EXPECT_EQ(adopted.exit_code, 0) << adopted.out << adopted.err;
   EXPECT_EQ(world.ask(0, "SELECT GROUP_CONCAT(i, ' ', LENGTH(t) ORDER BY i) FROM shop.mine"), "1 5,2 2800000");
   ASSERT_NO_FATAL_FAILURE(world.expect_mended(1));
@@ -131,7 +106,7 @@ TEST(HostsDivergenceMysql, RowsOfAReplicaAreAdoptedFromAfar) {
   EXPECT_EQ(world.ask(0, "CREATE TABLE shop.after_it (i INT)"), "");
   EXPECT_TRUE(*sys::wait_until([&] { return world.ask(1, "SELECT COUNT(*) FROM shop.after_it") == "0"; },
                                Deadline::in(seconds(30))));
-  const auto refused = world.from_afar("repair", {"-i", "1", "--adopt"});
+  const auto refused = world.run("repair", {"-i", "1", "--adopt"});
   RepairWorld::expect_refused(refused, "repair.cannot_adopt");
   EXPECT_NE(refused.out.find("shop.altered was altered after it (ALTER TABLE)"), std::string::npos) << refused.out;
 }

@@ -26,12 +26,14 @@ std::string bytes_of(const std::string& path) {
 }
 
 void RepairWorld::up(std::vector<std::string> how) {
+  const bool on_hosts = !how.empty() && how[0] == "--hosts";
   how.insert(how.begin(), {"lab", "up"});
   how.push_back(cluster_);
   const auto up = lab.holdfast(how);
   ASSERT_EQ(up.exit_code, 0) << up.err;
   const auto load = lab.holdfast({"lab", "load", "-c", cluster_, "--size", "2MB"});
   ASSERT_EQ(load.exit_code, 0) << load.err;
+  if (on_hosts) lab.hide_members(cluster_);
   const auto init = lab.holdfast({"repo", "init", "-r", repository});
   ASSERT_EQ(init.exit_code, 0) << init.err;
   ASSERT_NO_FATAL_FAILURE(expect_healthy());

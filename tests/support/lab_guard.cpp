@@ -37,8 +37,18 @@ LabGuard::~LabGuard() {
   EXPECT_TRUE(ended && ended->ok()) << "lab down failed";
 }
 
-RunResult LabGuard::holdfast(std::vector<std::string> args, std::chrono::seconds limit) {
+std::vector<std::string> LabGuard::command(std::vector<std::string> args) const {
   args.insert(args.end(), {"--state-dir", state_dir()});
+  const bool hides = !hidden_.empty() && args[0] != "lab";
+  args.insert(args.begin(), holdfast_binary());
+  if (!hides) return args;
+  const char* kHide = "for d in \"$0\"-*; do mount -t tmpfs -o size=64k none \"$d\" || exit 99; done; exec \"$@\"";
+  std::vector<std::string> all = {"unshare", "--mount", "--propagation=private", "sh", "-c", kHide, hidden_};
+  all.insert(all.end(), args.begin(), args.end());
+  return all;
+}
+
+RunResult LabGuard::holdfast(std::vector<std::string> args, std::chrono::seconds limit) {
   RunOptions options;
   options.limit = limit;
   options.env = {{"HOLDFAST_CONFIG", ""}, {"HOLDFAST_STATE_DIR", ""}, {"HOLDFAST_OUTPUT", ""}};
@@ -54,7 +64,7 @@ RunResult LabGuard::holdfast(std::vector<std::string> args, std::chrono::seconds
                       {"MYSQL_TEST_LOGIN_FILE", "/nonexistent/login"},
                       {"MARIADB_PLUGIN_DIR", "/nonexistent"},
                       {"LC_ALL", "tr_TR.UTF-8"}});
-  return run_holdfast(args, options);
+  return run_program(command(std::move(args)), options);
 }
 
 codec::Value LabGuard::members() {

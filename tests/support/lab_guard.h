@@ -21,6 +21,11 @@ class LabGuard {
   const std::string& state_dir() const { return dir_->path(); }
   /// holdfast ARGS... --state-dir of this lab
   RunResult holdfast(std::vector<std::string> args, std::chrono::seconds limit = std::chrono::seconds(200));
+  /// Members of this cluster are on hosts: from now on their directories are empty for all commands but `lab`, as they
+  /// are for a caller elsewhere.
+  void hide_members(const std::string& cluster) { hidden_ = state_dir() + "/lab/" + cluster + "/" + cluster; }
+  /// What runs holdfast ARGS... --state-dir of this lab, so.
+  std::vector<std::string> command(std::vector<std::string> args) const;
   /// data.members[] of `lab status`; a null value on failure.
   codec::Value members();
   /// One of them.
@@ -30,6 +35,7 @@ class LabGuard {
 
  private:
   std::optional<sys::TempDir> dir_;
+  std::string hidden_;  ///< how the paths of these directories begin
   sys::Process janitor_;
   sys::Fd leash_;
 };
