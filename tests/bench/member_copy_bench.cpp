@@ -1,9 +1,12 @@
 // member_copy_bench: how fast a member is rebuilt beside a plain copy of the same directory on the same disk, in one
-// run, in turning order. The bar: 80 % of the slower of the disk and a plain single-stream copy.
-//   member_copy_bench [--engine mariadb|galera|mysql|postgres]... [--megabytes N] [--repetitions N]
+// run, in turning order. The bar: 80 % of the slower of the disk and a plain single-stream copy. On hosts (network
+// namespaces, as root) the plain copy is a TLS stream of the same bytes from the donor's host to the member's
+// (openssl), and the disk's are written and synced there. All hosts share this machine's processors.
+//   member_copy_bench [--engine mariadb|galera|mysql|postgres]... [--megabytes N] [--repetitions N] [--hosts 3]
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -60,9 +63,58 @@ double median(std::vector<double> values) {
   return values.empty() ? 0 : values[values.size() / 2];
 }
 
-bool measure(const std::string& engine_name, int megabytes, int repetitions) {
+/// The donor's directory as one file on the member's host, in the page cache.
+std::string pack(const std::string& source, const std::string& work) {
+  std::filesystem::create_directory(work);
+  const auto packed = run_program({"/bin/sh", "-c", "tar -C \"$0\" -cf \"$1/all.tar\" .", source, work},
+                                  {.limit = std::chrono::seconds(1800)});
+  if (packed.exit_code > 1) std::fprintf(stderr, "tar: %s\n", packed.err.c_str());  // 1: a file changed meanwhile
+  flush(work);
+  return work + "/all.tar";
+}
+
+double bytes_of(const std::string& file) {
+  return static_cast<double>(std::filesystem::file_size(file));
+}
+
+/// MB/s of a plain TLS 1.3 stream of this file between two hosts; what arrives is dropped.
+double tls_rate(const agent::MemberConfig& from, const agent::MemberConfig& to, const std::string& file) {
+  constexpr const char* kReceive =
+      "exec ip netns exec \"$0\" openssl s_server -accept 7999 -naccept 1 -quiet -tls1_3 -cert \"$1\" -key \"$2\" "
+      ">/dev/null 2>&1";
+  sys::Command receive;
+  receive.argv = {"/bin/sh", "-c", kReceive, to.net_namespace, to.tls_certificate, to.tls_key};
+  receive.die_with_parent = SIGKILL;
+  auto receiving = sys::spawn(receive);
+  if (!receiving) return 0;
+  run_program(
+      {"/bin/sh", "-c", "until ip netns exec \"$0\" ss -ltn | grep -q :7999; do sleep 0.05; done", to.net_namespace});
+  const auto begun = Clock::now();
+  const auto sent =
+      run_program({"/bin/sh", "-c",
+                   "exec ip netns exec \"$0\" openssl s_client -connect \"$1:7999\" -quiet -no_ign_eof -tls1_3 <\"$2\"",
+                   from.net_namespace, to.host, file},
+                  {.limit = std::chrono::seconds(1800)});
+  const auto received = receiving->wait(Deadline::in(std::chrono::seconds(60)));
+  const double took = seconds_since(begun);
+  if (sent.exit_code != 0 || !received || !received->ok()) std::fprintf(stderr, "openssl: %s\n", sent.err.c_str());
+  return bytes_of(file) / took / 1e6;
+}
+
+double disk_rate(const std::string& file, const std::string& into) {
+  const auto begun = Clock::now();
+  run_program({"/bin/dd", "if=" + file, "of=" + into, "bs=1M", "conv=fsync"}, {.limit = std::chrono::seconds(1800)});
+  return bytes_of(file) / seconds_since(begun) / 1e6;
+}
+
+struct Choices {
+  int megabytes = 1024, repetitions = 3, hosts = 0;
+};
+
+bool measure(const std::string& engine_name, const Choices& choices) {
+  const auto& [megabytes, repetitions, hosts] = choices;
   CopyWorld world("shop-" + engine_name);
-  world.up("2MB");
+  world.up("2MB", hosts > 0 ? std::vector<std::string>{"--hosts", std::to_string(hosts)} : std::vector<std::string>());
   const auto engine = world.config(0).engine;
   const int victim = engine_name == "mysql" || engine_name == "postgres" ? 1 : 2;
   fill(world, engine, megabytes);
@@ -80,6 +132,16 @@ bool measure(const std::string& engine_name, int megabytes, int repetitions) {
     const double size = static_cast<double>(copy["bytes"].integer());
     world.must(victim, "discard_side");
     flush(source);
+    if (hosts > 0) {
+      const std::string file = pack(source, work);
+      rates.plain.push_back(tls_rate(world.config(0), world.config(victim), file));
+      rates.disk.push_back(disk_rate(file, work + "/copy"));
+      std::filesystem::remove_all(work);
+      std::printf("%s %d: rebuild %.0f MB/s (%.1f s of %.0f MB), TLS stream %.0f MB/s, disk %.0f MB/s\n",
+                  engine_name.c_str(), i, rates.ours.back(), took, size / 1e6, rates.plain.back(), rates.disk.back());
+      std::fflush(stdout);
+      continue;
+    }
 
     std::filesystem::create_directory(work);
     begun = Clock::now();
@@ -103,8 +165,8 @@ bool measure(const std::string& engine_name, int megabytes, int repetitions) {
     std::fflush(stdout);
   }
   const double bar = std::min(median(rates.plain), median(rates.disk)), ratio = median(rates.ours) / bar;
-  std::printf("%s: median rebuild %.0f MB/s, %.2f of the slower of disk and plain copy (bar 0.80): %s\n",
-              engine_name.c_str(), median(rates.ours), ratio, ratio >= 0.8 ? "holds" : "MISSED");
+  std::printf("%s: median rebuild %.0f MB/s, %.2f of the slower of disk and %s (bar 0.80): %s\n", engine_name.c_str(),
+              median(rates.ours), ratio, hosts > 0 ? "TLS stream" : "plain copy", ratio >= 0.8 ? "holds" : "MISSED");
   return ratio >= 0.8;
 }
 
@@ -114,15 +176,16 @@ bool measure(const std::string& engine_name, int megabytes, int repetitions) {
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   std::vector<std::string> engines;
-  int megabytes = 1024, repetitions = 3;
+  holdfast::test::Choices choices;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
     if (flag == "--engine") engines.emplace_back(argv[i + 1]);
-    if (flag == "--megabytes") megabytes = std::stoi(argv[i + 1]);
-    if (flag == "--repetitions") repetitions = std::stoi(argv[i + 1]);
+    if (flag == "--megabytes") choices.megabytes = std::stoi(argv[i + 1]);
+    if (flag == "--repetitions") choices.repetitions = std::stoi(argv[i + 1]);
+    if (flag == "--hosts") choices.hosts = std::stoi(argv[i + 1]);
   }
   if (engines.empty()) engines = {"mariadb", "galera", "mysql", "postgres"};
   bool holds = true;
-  for (const auto& engine : engines) holds = holdfast::test::measure(engine, megabytes, repetitions) && holds;
+  for (const auto& engine : engines) holds = holdfast::test::measure(engine, choices) && holds;
   return holds ? 0 : 10;
 }

@@ -17,8 +17,9 @@ namespace holdfast::test {
 using codec::Value;
 using std::chrono::seconds;
 
-void CopyWorld::up(const std::string& size) {
-  auto up = lab.holdfast({"lab", "up", cluster_});
+void CopyWorld::up(const std::string& size, std::vector<std::string> how) {
+  how.insert(how.begin(), {"lab", "up", cluster_});
+  auto up = lab.holdfast(how);
   ASSERT_EQ(up.exit_code, 0) << up.out << up.err;
   auto loaded = lab.holdfast({"lab", "load", "-c", cluster_, "--size", size});
   ASSERT_EQ(loaded.exit_code, 0) << loaded.err;

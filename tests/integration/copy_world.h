@@ -5,6 +5,7 @@
 
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "agent/config.h"
 #include "codec/value.h"
@@ -18,8 +19,8 @@ namespace holdfast::test {
 class CopyWorld {
  public:
   explicit CopyWorld(std::string cluster) : cluster_(std::move(cluster)) {}
-  /// `lab up` and `lab load`.
-  void up(const std::string& size = "12MB");
+  /// `lab up` with further arguments, and `lab load`.
+  void up(const std::string& size = "12MB", std::vector<std::string> how = {});
 
   LabGuard lab;
   const std::string& cluster() const { return cluster_; }
