@@ -24,7 +24,7 @@ foreach(lanes_list ${lanes_variables})
       set_tests_properties("${lanes_test}" PROPERTIES RESOURCE_LOCK mariadb)
     endif()
     # The long ones first: what starts last decides when all is over.
-    if(lanes_name MATCHES "tells|killsweep|readsonly|labcommands|^lab\\.")
+    if(lanes_name MATCHES "tells|killsweep|partition|readsonly|labcommands|^lab\\.")
       set_tests_properties("${lanes_test}" PROPERTIES COST 1000)
     endif()
     if(NOT "$ENV{HOLDFAST_ALL_OPERATIONS}" STREQUAL "")

@@ -68,7 +68,10 @@ using Write = ssize_t (*)(int, const void*, size_t, off_t);
 
 ssize_t write_or_end(Write real, int fd, const void* bytes, size_t length, off_t offset) {
   if (!is_it(fd, bytes, length)) return real(fd, bytes, length, offset);
-  if (cut().when == "before") end_here(0);
+  if (cut().when == "before") {
+    end_here(0);
+    return real(fd, bytes, length, offset);  // once it goes on; what comes after is another point
+  }
   if (cut().when == "torn") {
     real(fd, bytes, length / 2, offset);
     end_here(0);

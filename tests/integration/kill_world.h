@@ -1,13 +1,16 @@
 // A lab cluster on which operations are cut off at an exact record of their journal (journal_cut.cpp), and ended.
 #pragma once
 
+#include <chrono>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "agent/config.h"
 #include "cluster/types.h"
 #include "codec/value.h"
 #include "lab/content.h"
+#include "sql/rows.h"
 #include "sys/process.h"
 #include "tests/support/lab_guard.h"
 
@@ -23,15 +26,17 @@ class KillWorld {
  public:
   KillWorld(cluster::Engine engine, std::string cluster);
 
-  /// Cluster, 2 MB of data, repository.
-  void up();
+  /// Cluster, 2 MB of data, repository. `how`: further arguments of `lab up`; on hosts all that is waited for may take
+  /// longer.
+  void up(std::vector<std::string> how = {});
 
   cluster::Engine engine() const { return engine_; }
   const std::string& cluster() const { return cluster_; }
   std::string name(int i) const { return cluster_ + "-" + std::to_string(i); }
   std::string dir(int i) const { return lab.state_dir() + "/lab/" + cluster_ + "/" + name(i); }
 
-  /// First column of the first row, or the error.
+  agent::MemberConfig config(int i) const;
+  /// First column of the first row, or the error. By the server's own socket: no network is between it and the test.
   std::string ask(int i, const std::string& statement, const std::string& database = "");
   codec::Value agent(int i, const std::string& op, codec::Value arguments = codec::Value::object(),
                      bool may_fail = false);
@@ -50,6 +55,8 @@ class KillWorld {
   codec::Value triage() { return data(run("triage")); }
   codec::Value report_of(int i, const codec::Value& triage) const;
   std::string verdict(int i) { return report_of(i, triage())["verdict"].text(); }
+  /// Sooner or later.
+  void expect_verdict(int i, const std::string& wanted);
   bool says(const codec::Value& triage, const std::string& diagnosis, int member) const;
 
   /// `holdfast ARGS...` until the cut; what it said. With action "stop" it goes on living as `paused`.
@@ -66,10 +73,12 @@ class KillWorld {
   std::vector<std::string> plan_steps(const std::string& verb, const std::vector<std::string>& args,
                                       std::vector<std::string>* accept = nullptr);
 
-  void expect_healthy(std::chrono::seconds limit = std::chrono::seconds(30));
+  void expect_healthy();
   void expect_equal(int i, int primary = 0);
   /// No operation, no lock, no side directory, no directory aside, no agent at work.
-  void expect_nothing_left();
+  /// `but`: how the names of files begin that may be there all the same (a slot on a donor that could not be reached is
+  /// given back later).
+  void expect_nothing_left(const std::string& but = "-");
   std::set<std::string> leftovers(int i) const;
   /// Snapshots of type escrow with this job; each restored whole, and their files named.
   size_t escrows(const std::string& job);
@@ -79,8 +88,11 @@ class KillWorld {
   std::string repository;
 
  private:
+  sql::Target by_socket(int i) const;
+
   const cluster::Engine engine_;
   const std::string cluster_;
+  std::chrono::seconds patience_{30};
   std::vector<sys::Process> agents_;  ///< those we started
 };
 

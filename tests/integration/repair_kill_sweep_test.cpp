@@ -4,43 +4,19 @@
 // HOLDFAST_POINT=part of a point's name takes only those of the points it would take.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-
 #include <signal.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <functional>
 #include <optional>
 
 #include "engine/programs.h"
-#include "tests/integration/kill_world.h"
+#include "tests/integration/sweep_kinds.h"
 #include "tests/support/require.h"
 #include "tests/support/sample.h"
 
 namespace holdfast::test {
 namespace {
-
-using cluster::Engine;
-using codec::Value;
-using std::chrono::seconds;
-
-enum class Ending { resume, undo };
-
-void PrintTo(Ending ending, std::ostream* out) {
-  *out << (ending == Ending::resume ? "resume" : "undo");
-}
-
-struct Sweep {
-  std::string verb = "repair";
-  int victim = 1;
-  std::vector<std::string> args;
-  /// Breaks the cluster, unless it is broken in this way already.
-  std::function<void()> break_it;
-  /// It is mended: more than healthy and equal.
-  std::function<void(const std::string& operation)> mended;
-  /// It is as break_it left it.
-  std::function<void(const std::string& operation)> as_before;
-};
 
 struct Point {
   Cut cut;
@@ -84,24 +60,21 @@ std::vector<Point> chosen(const std::string& what, const std::vector<Point>& poi
 }
 
 /// Ends what was killed; `again`: the end itself is killed first, somewhere on its way.
-RunResult end_operation(KillWorld& world, const std::string& id, Ending ending, const std::optional<Cut>& again,
-                        std::string& how) {
-  const std::string verb = ending == Ending::resume ? "resume" : "undo";
-  how = ending == Ending::resume ? "resumed" : "undone";
+RunResult end_killed(KillWorld& world, const std::string& id, Ending ending, const std::optional<Cut>& again,
+                     std::string& how) {
+  bool killed_again = false;
   if (again) {
+    const char* verb = ending == Ending::resume ? "resume" : "undo";
     const auto killed = world.cut_off({"operations", verb, id, "-r", world.repository}, *again);
-    if (killed.exit_code == 128 + SIGKILL) how += ", killed again";
+    killed_again = killed.exit_code == 128 + SIGKILL;
     if (world.unfinished().empty()) {
+      how = ending == Ending::resume ? "resumed" : "undone";
       EXPECT_EQ(killed.exit_code, 0) << killed.out;
       return {.exit_code = 0, .out = "", .err = killed.out};
     }
   }
-  RunResult ended = ending == Ending::resume ? world.resume(id) : world.undo(id);
-  if (ending == Ending::undo && KillWorld::error_id(ended) == "operation.past_no_return") {
-    EXPECT_EQ(ended.exit_code, 3);
-    how = "resumed, past no return";
-    ended = world.resume(id);
-  }
+  const RunResult ended = end_operation(world, id, ending, how);
+  if (killed_again) how += ", killed again";
   return ended;
 }
 
@@ -153,7 +126,7 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
                                        : Cut{"step_undone", other, "before"};
     }
     std::string how;
-    const RunResult ended = end_operation(world, id, ending, again, how);
+    const RunResult ended = end_killed(world, id, ending, again, how);
     EXPECT_NE(ended.exit_code, 128 + SIGKILL) << "it does not end\n" << world.where_it_stands(id);
     EXPECT_EQ(ended.exit_code, 0) << codec::to_json(KillWorld::envelope(ended)["errors"]) << killed.out << ended.err;
     if (how.starts_with("undone")) {
@@ -176,164 +149,29 @@ void sweep(KillWorld& world, const Sweep& what, Ending ending) {
 
 class RepairKillSweep : public testing::TestWithParam<Ending> {};
 
-/// MariaDB, MySQL: a replica with a table of its own.
-void sweep_errant(Engine engine, const std::string& cluster, Ending ending) {
-  KillWorld world(engine, cluster);
+void sweep_kind_of(const char* name, Ending ending) {
+  const SweepKind& kind = sweep_kind(name);
+  HOLDFAST_NEED(std::string(cluster::engine_name(kind.engine)), engine::find_program(kind.engine, kind.server),
+                std::string("no ") + kind.server);
+  KillWorld world(kind.engine, kind.cluster);
   ASSERT_NO_FATAL_FAILURE(world.up());
-  const std::string lock = engine == Engine::mysql ? "super_read_only" : "read_only";
-  const std::string count = "SELECT count(*) FROM information_schema.tables WHERE table_name='errant'";
-  Sweep what;
-  what.args = {"-i", "1", "-r", world.repository};
-  what.break_it = [&] {
-    if (world.ask(1, count) == "1") return;
-    EXPECT_EQ(world.ask(1, "SET GLOBAL " + lock + "=OFF"), "");
-    EXPECT_EQ(world.ask(1, "CREATE TABLE shop.errant (i int primary key)"), "");
-    EXPECT_EQ(world.ask(1, "INSERT INTO shop.errant VALUES (1), (2)"), "");
-    // A semi-sync replica that dies before InnoDB has this commit would cut it from its log when it starts.
-    EXPECT_EQ(world.ask(1, "FLUSH LOCAL ENGINE LOGS"), "");
-    EXPECT_EQ(world.ask(1, "SET GLOBAL " + lock + "=ON"), "");
-    EXPECT_EQ(world.verdict(1), "diverged");
-  };
-  what.mended = [&](const std::string& id) {
-    world.expect_healthy();
-    world.expect_equal(1);
-    EXPECT_EQ(world.ask(1, count), "0");
-    if (!id.empty()) {
-      EXPECT_GE(world.escrows(id), 1u);
-      EXPECT_TRUE(world.escrow_files(id).contains("errant.ibd"));
-    }
-  };
-  what.as_before = [&](const std::string&) {
-    EXPECT_EQ(world.ask(1, "SELECT count(*) FROM shop.errant"), "2");
-    EXPECT_EQ(world.ask(1, "SELECT @@" + lock), "1");
-    EXPECT_EQ(world.verdict(1), "diverged");
-  };
-  sweep(world, what, ending);
+  sweep(world, kind.make(world), ending);
 }
 
 TEST_P(RepairKillSweep, MariadbErrantMember) {
-  HOLDFAST_NEED("mariadb", engine::find_program(Engine::mariadb, "mariadbd").has_value(), "no mariadbd");
-  sweep_errant(Engine::mariadb, "shop-mariadb", GetParam());
+  sweep_kind_of("MariadbErrantMember", GetParam());
 }
-
 TEST_P(RepairKillSweep, MysqlErrantMember) {
-  HOLDFAST_NEED("mysql", engine::find_program(Engine::mysql, "mysqld").has_value(), "no mysqld");
-  sweep_errant(Engine::mysql, "shop-mysql", GetParam());
+  sweep_kind_of("MysqlErrantMember", GetParam());
 }
-
-/// What only the replica has is written into the primary: each transaction once, however often it is begun. The rows go
-/// into a table without any key, where a second copy of a row would be let in.
 TEST_P(RepairKillSweep, MysqlAdoptedTransactions) {
-  HOLDFAST_NEED("mysql", engine::find_program(Engine::mysql, "mysqld").has_value(), "no mysqld");
-  KillWorld world(Engine::mysql, "shop-mysql");
-  ASSERT_NO_FATAL_FAILURE(world.up());
-  EXPECT_EQ(world.ask(0, "CREATE TABLE shop.keyless (n INT)"), "");
-  EXPECT_EQ(world.ask(0, "CREATE TABLE shop.keyed (id INT PRIMARY KEY, n INT)"), "");
-  EXPECT_EQ(world.ask(0, "INSERT INTO shop.keyed VALUES (1, 0)"), "");
-  int round = 0;
-  const auto rows_of = [&](int i) {
-    return world.ask(i, "SELECT CONCAT(COUNT(*), ' ', COUNT(DISTINCT n)) FROM shop.keyless");
-  };
-  const auto whole = [&] { return fmt::format("{} {}", 5 * round, 5 * round); };
-  Sweep what;
-  what.args = {"-i", "1", "--adopt"};
-  what.break_it = [&] {
-    if (world.verdict(1) == "diverged") return;
-    world.expect_healthy();
-    world.expect_equal(1);
-    ++round;
-    EXPECT_EQ(world.ask(1, "SET GLOBAL super_read_only=OFF"), "");
-    for (int i = 0; i < 5; ++i)
-      EXPECT_EQ(world.ask(1, fmt::format("INSERT INTO shop.keyless VALUES ({})", 5 * round + i)), "");
-    EXPECT_EQ(world.ask(1, "UPDATE shop.keyed SET n = n + 1"), "");
-    EXPECT_EQ(world.ask(1, "SET GLOBAL super_read_only=ON"), "");
-    EXPECT_EQ(world.verdict(1), "diverged");
-  };
-  what.mended = [&](const std::string&) {
-    world.expect_healthy();
-    world.expect_equal(1);
-    for (const int i : {0, 1}) {
-      EXPECT_EQ(rows_of(i), whole());
-      EXPECT_EQ(world.ask(i, "SELECT n FROM shop.keyed"), std::to_string(round));
-    }
-  };
-  // What was written stays, each transaction as a whole; what was not is still on the replica, and can be adopted.
-  what.as_before = [&](const std::string&) {
-    EXPECT_EQ(rows_of(1), whole());
-    EXPECT_EQ(world.ask(1, "SELECT @@super_read_only"), "1");
-    const std::string there = rows_of(0);
-    EXPECT_EQ(there.substr(0, there.find(' ')), there.substr(there.find(' ') + 1)) << "a row is there twice";
-    const auto held = world.ask(0, "SELECT n FROM shop.keyed");
-    EXPECT_EQ(held, std::to_string(there == whole() && held == std::to_string(round) ? round : round - 1)) << there;
-  };
-  sweep(world, what, GetParam());
+  sweep_kind_of("MysqlAdoptedTransactions", GetParam());
 }
-
 TEST_P(RepairKillSweep, PostgresPromotedStandby) {
-  HOLDFAST_NEED("postgres", engine::find_program(Engine::postgres, "postgres").has_value(), "no postgres");
-  KillWorld world(Engine::postgres, "shop-postgres");
-  ASSERT_NO_FATAL_FAILURE(world.up());
-  const std::string count = "SELECT count(*) FROM pg_class WHERE relname='of_its_own'";
-  Sweep what;
-  what.args = {"-i", "1", "-r", world.repository};
-  what.break_it = [&] {
-    if (world.ask(1, count) == "1") return;
-    EXPECT_EQ(world.ask(1, "SELECT pg_promote()"), "t");
-    EXPECT_EQ(world.ask(1, "CREATE TABLE of_its_own AS SELECT generate_series(1, 2) AS i"), "");
-    world.agent(1, "stop");  // comes back as the replica it should be, with a history of its own
-    world.agent(1, "start");
-    EXPECT_EQ(world.verdict(1), "diverged");
-  };
-  what.mended = [&](const std::string& id) {
-    world.expect_healthy();
-    world.expect_equal(1);
-    EXPECT_EQ(world.ask(1, count), "0");
-    if (id.empty()) return;
-    EXPECT_GE(world.escrows(id), 1u);
-    EXPECT_TRUE(world.escrow_files(id).contains("PG_VERSION"));
-  };
-  what.as_before = [&](const std::string&) {
-    EXPECT_EQ(world.ask(1, "SELECT count(*) FROM of_its_own"), "2");
-    EXPECT_EQ(world.verdict(1), "diverged");
-  };
-  sweep(world, what, GetParam());
+  sweep_kind_of("PostgresPromotedStandby", GetParam());
 }
-
-/// All members crashed: their positions are in InnoDB alone.
 TEST_P(RepairKillSweep, GaleraBootstrapAfterACrashOfAll) {
-  HOLDFAST_NEED("galera", engine::find_program(Engine::galera, "mariadbd").has_value(), "no mariadbd");
-  KillWorld world(Engine::galera, "shop-galera");
-  ASSERT_NO_FATAL_FAILURE(world.up());
-  int row = 0;
-  EXPECT_EQ(world.ask(0, "CREATE TABLE shop.kept (i int primary key)"), "");
-  Sweep what;
-  what.verb = "bootstrap";
-  what.victim = 0;
-  what.break_it = [&] {
-    if (world.triage()["healthy"].boolean()) {
-      EXPECT_EQ(world.ask(2, fmt::format("INSERT INTO shop.kept VALUES ({})", ++row)), "");
-      for (int i = 0; i < 3; ++i) world.kill_server(i);
-    }
-    const auto inspected = world.run("inspect", {"--fence"});
-    EXPECT_EQ(inspected.exit_code, 4) << inspected.out << inspected.err;
-  };
-  what.mended = [&](const std::string&) {
-    world.expect_healthy();
-    for (int i = 0; i < 3; ++i) {
-      EXPECT_EQ(world.ask(i,
-                          "SELECT variable_value FROM information_schema.global_status WHERE "
-                          "variable_name='wsrep_cluster_size'"),
-                "3");
-      EXPECT_EQ(world.ask(i, "SELECT count(*) FROM shop.kept"), std::to_string(row));
-      world.expect_equal(i);
-    }
-  };
-  what.as_before = [&](const std::string&) {
-    const Value seen = world.triage();
-    for (int i = 0; i < 3; ++i) EXPECT_EQ(world.agent(i, "status")["server"]["pid"].integer(), -1) << i;
-    EXPECT_TRUE(world.says(seen, "galera-no-primary-component", 0)) << codec::to_json(seen);
-  };
-  sweep(world, what, GetParam());
+  sweep_kind_of("GaleraBootstrapAfterACrashOfAll", GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(Then, RepairKillSweep, testing::Values(Ending::resume, Ending::undo),
