@@ -18,6 +18,7 @@
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/any_process.h"
+#include "sys/net_namespace.h"
 #include "tests/integration/remedy.h"
 #include "tests/integration/schema.h"
 
@@ -135,7 +136,9 @@ Patient::~Patient() {
 }
 
 bool Patient::bring_up() {
-  auto up = lab_.holdfast({"lab", "up", cluster_});
+  std::vector<std::string> command = {"lab", "up", cluster_};
+  if (hosts_ > 0) command.insert(command.end(), {"--hosts", std::to_string(hosts_)});
+  auto up = lab_.holdfast(command);
   EXPECT_EQ(up.exit_code, 0) << up.out << up.err;
   if (up.exit_code != 0) return false;
   // The others give a dead node up sooner than after 15 s.
@@ -144,10 +147,12 @@ bool Patient::bring_up() {
   return true;
 }
 
-bool Patient::prepare() {
+bool Patient::prepare(int hosts) {
+  hosts_ = hosts;
   if (!bring_up()) return false;
   const auto members = lab_.members();
   size_ = static_cast<int>(members.items().size());
+  if (hosts_ > 0) lab_.hide_members(cluster_);
   auto loaded = lab_.holdfast({"lab", "load", "-c", cluster_, "--size", "2MB"});
   EXPECT_EQ(loaded.exit_code, 0) << loaded.err;
   // One row through the writer makes its table.
@@ -208,6 +213,18 @@ void Patient::stop_writer() {
 
 int Patient::port(int i) const {
   return config_at(dir(i)).port;
+}
+
+std::string Patient::host(int i) const {
+  return config_at(dir(i)).host;
+}
+
+sys::Fd Patient::host_namespace(int i) const {
+  const std::string name = config_at(dir(i)).net_namespace;
+  if (name.empty()) return {};
+  auto opened = sys::open_net_namespace(name);
+  EXPECT_TRUE(opened) << name;
+  return opened ? std::move(*opened) : sys::Fd();
 }
 
 lab::Content Patient::content(int i) const {
@@ -329,6 +346,8 @@ pid_t Patient::start_outside(int i) {
   struct stat owner{};
   EXPECT_EQ(::stat(data(i).c_str(), &owner), 0);
   if (owner.st_uid != ::geteuid()) command.identity = sys::Identity{owner.st_uid, owner.st_gid, {}};
+  const sys::Fd host = host_namespace(i);
+  command.net_namespace = host.get();
   auto started = sys::spawn(command);
   EXPECT_TRUE(started) << (started ? "" : started.error().to_string());
   if (!started) return -1;

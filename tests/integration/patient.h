@@ -23,7 +23,8 @@ class Patient {
 
   /// Brings the cluster up, fills it, keeps a copy of every member's directory, and starts a writer. False (and a
   /// failed test) when that does not work.
-  bool prepare();
+  /// `hosts`: members on so many hosts; 0 = all on this machine.
+  bool prepare(int hosts = 0);
   /// Everything as it was after prepare(), whatever has happened since.
   void restore();
   void start_writer();
@@ -37,6 +38,9 @@ class Patient {
   std::string dir(int i) const { return lab_.state_dir() + "/lab/" + cluster_ + "/" + name(i); }
   std::string data(int i) const { return dir(i) + "/data"; }
   int port(int i) const;
+  std::string host(int i) const;  ///< its address
+  /// Of its host, for Command::net_namespace; none on this machine.
+  sys::Fd host_namespace(int i) const;
   LabGuard& lab() { return lab_; }
   /// Where repairs keep copies; made by prepare().
   const std::string& repository() const { return repository_; }
@@ -94,7 +98,7 @@ class Patient {
   LabGuard& lab_;
   std::string cluster_;
   std::string repository_;
-  int size_ = 0;
+  int size_ = 0, hosts_ = 0;
   std::optional<sys::Process> writer_;
   std::vector<std::jthread> unheard_;
   std::map<int, sys::Process> outside_;

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "lab/content.h"
+#include "lab/hosts.h"
 #include "tests/support/require.h"
 #include "tests/support/sample.h"
 
@@ -234,7 +235,8 @@ std::vector<Fault> chosen(const std::vector<Fault>& faults) {
   }
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
   const std::vector<std::string> kinds(faults.size(), "");
-  for (const size_t i : sample(std::string(test->test_suite_name()) + "." + test->name(), kinds, 0.25))
+  const std::string what = std::string(test->test_suite_name()) + "." + test->name();
+  for (const size_t i : sample(std::getenv("HOLDFAST_HOSTS") ? "Hosts/" + what : what, kinds, 0.25))
     some.push_back(faults[i]);
   return some;
 }
@@ -395,13 +397,19 @@ std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements)
   return [i, statements](Patient& p) { p.sql(i, statements); };
 }
 
-void run_faults_on(const std::string& cluster, const std::vector<Fault>& faults) {
+void run_faults_on(const std::string& cluster, std::vector<Fault> faults) {
+  const char* hosts = std::getenv("HOLDFAST_HOSTS");
+  if (hosts) {
+    HOLDFAST_NEED("root", lab::can_have_hosts(), "network namespaces need root, and a container that allows them");
+    std::erase_if(faults, [](const Fault& fault) { return fault.one_machine; });
+    HOLDFAST_NEED("fault", !faults.empty(), "all of these are about one machine");
+  }
   ASSERT_FALSE(faults.empty());
   const auto now = chosen(faults);
   HOLDFAST_NEED("fault", !now.empty(), "HOLDFAST_FAULT names none of these");
   LabGuard lab;
   Patient patient(lab, cluster);
-  ASSERT_TRUE(patient.prepare());
+  ASSERT_TRUE(patient.prepare(hosts ? std::atoi(hosts) : 0));
   run_faults(patient, now);
 }
 

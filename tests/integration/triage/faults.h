@@ -40,6 +40,8 @@ struct Fault {
   std::function<void(Patient&)> tidy = {};
   /// What else the report must say: "" when it does, else what is missing.
   std::function<std::string(Patient&, const Patient::Look&)> check = {};
+  /// Not on hosts: it is about what members on one machine share, or what its caller sees of their files.
+  bool one_machine = false;
 };
 
 /// Of one diagnosis in the report: its summary, evidence and remedy as one text; "" when it is not there.
@@ -62,7 +64,8 @@ std::function<void(Patient&)> sql_on(int i, std::vector<std::string> statements)
 /// never, meanwhile, that another member holds everything, nor that all is healthy once it has been seen), repairs it
 /// as the fault says, undoes what was not healed, and waits until triage finds all healthy again. Prints a table. A run
 /// tries a third of the faults, chosen by HOLDFAST_SEED; HOLDFAST_ALL_OPERATIONS=1 all of them; HOLDFAST_FAULT=part of
-/// a name only those, and where it names none of these the test is skipped.
-void run_faults_on(const std::string& cluster, const std::vector<Fault>& faults);
+/// a name only those, and where it names none of these the test is skipped. HOLDFAST_HOSTS=3: the members are on so
+/// many hosts, and all is done from another one.
+void run_faults_on(const std::string& cluster, std::vector<Fault> faults);
 
 }  // namespace holdfast::test

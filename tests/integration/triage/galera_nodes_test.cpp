@@ -88,7 +88,8 @@ std::vector<Fault> faults() {
        .members = {"2 stopped restart"},
        .authority = "undeterminable",
        .also = {"authority-undeterminable"},
-       .repair = {"repair.needs_operator"}},
+       .repair = {"repair.needs_operator"},
+       .one_machine = true},
       {.name = "one left out by its own network",
        .inject =
            [](Patient& p) {

@@ -33,7 +33,8 @@ void promote_second(Patient& p) {
             "SET GLOBAL rpl_semi_sync_master_enabled = ON"});
   p.agent(1, "configure", codec::Value::object({{"role", "primary"}, {"upstream", ""}}));
   p.agent(2, "configure", codec::Value::object({{"upstream", p.name(1)}}));
-  p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+  p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_HOST = \'{}\', MASTER_PORT = {}", p.host(1), p.port(1)),
+            "START SLAVE"});
   p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
 }
 
@@ -196,7 +197,9 @@ std::vector<Fault> faults() {
              p.stop(0);
              p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF",
                        "SET GLOBAL rpl_semi_sync_master_enabled = ON"});
-             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+             p.sql(2, {"STOP SLAVE",
+                       fmt::format("CHANGE MASTER TO MASTER_HOST = \'{}\', MASTER_PORT = {}", p.host(1), p.port(1)),
+                       "START SLAVE"});
              p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
            },
        .diagnoses = {"replica-detached 1", "server-stopped 0"},
@@ -301,7 +304,9 @@ std::vector<Fault> faults() {
              p.sql(0, {"SET GLOBAL rpl_semi_sync_master_timeout = 3600000"});
              p.sql(1, {"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF",
                        "SET GLOBAL rpl_semi_sync_master_enabled = ON"});
-             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+             p.sql(2, {"STOP SLAVE",
+                       fmt::format("CHANGE MASTER TO MASTER_HOST = \'{}\', MASTER_PORT = {}", p.host(1), p.port(1)),
+                       "START SLAVE"});
              p.sql(1, {"CREATE TABLE shop.newer (a INT)"});
            },
        .diagnoses = {"several-writers 0 1", "replica-detached 1"},

@@ -178,6 +178,7 @@ std::vector<Fault> faults() {
                           p.sql(1, {"STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"});  // its session is the youngest
                           caught_up(p, 1);
                           *held = lose_packets(
+                              p, 0,
                               std::stoi(p.sql(0, {"SELECT SUBSTRING_INDEX(HOST, ':', -1) FROM "
                                                   "information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%' "
                                                   "ORDER BY ID DESC LIMIT 1"})));

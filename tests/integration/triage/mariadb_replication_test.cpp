@@ -132,13 +132,16 @@ std::vector<Fault> faults() {
            [](Patient& p) {
              p.sql(2, {"STOP SLAVE"});
              has_applied(p, 1, value(p, 2, "gtid_slave_pos"));  // else the other refuses it
-             p.sql(2, {fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+             p.sql(2, {fmt::format("CHANGE MASTER TO MASTER_HOST = \'{}\', MASTER_PORT = {}", p.host(1), p.port(1)),
+                       "START SLAVE"});
            },
        .diagnoses = {"replica-chained 2"},
        .authority = "provable 0",
        .undo =
            [](Patient& p) {
-             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(0)), "START SLAVE"});
+             p.sql(2, {"STOP SLAVE",
+                       fmt::format("CHANGE MASTER TO MASTER_HOST = \'{}\', MASTER_PORT = {}", p.host(0), p.port(0)),
+                       "START SLAVE"});
            },
        .exit_code = 0,
        .repair = {"nothing"}},
@@ -147,7 +150,10 @@ std::vector<Fault> faults() {
            [](Patient& p) {
              end_writing(p);
              for (const auto& [i, other] : {std::pair{1, 2}, std::pair{2, 1}})
-               p.sql(i, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(other)), "START SLAVE"});
+               p.sql(i, {"STOP SLAVE",
+                         fmt::format("CHANGE MASTER TO MASTER_HOST = \'{}\', MASTER_PORT = {}", p.host(other),
+                                     p.port(other)),
+                         "START SLAVE"});
            },
        .diagnoses = {"replica-wrong-source 1 2"},
        .members = {"1 broken resume", "2 broken resume"},
@@ -161,7 +167,9 @@ std::vector<Fault> faults() {
              p.agent(1, "start",
                      codec::Value::object(
                          {{"extraArgs", codec::Value::list_of(std::vector<std::string>{"--skip-log-slave-updates"})}}));
-             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+             p.sql(2, {"STOP SLAVE",
+                       fmt::format("CHANGE MASTER TO MASTER_HOST = \'{}\', MASTER_PORT = {}", p.host(1), p.port(1)),
+                       "START SLAVE"});
            },
        .diagnoses = {"replica-wrong-source 2"},
        .members = {"2 broken *"},

@@ -48,7 +48,8 @@ std::vector<Fault> faults() {
        .members = {"1 stopped restart"},
        .authority = "provable 0",
        .undo = [](Patient& p) { p.restore(); },
-       .repair = {"repair.needs_operator"}},
+       .repair = {"repair.needs_operator"},
+       .one_machine = true},
       {.name = "killed, and its source forgotten",
        .inject =
            [](Patient& p) {
@@ -64,7 +65,8 @@ std::vector<Fault> faults() {
            [](Patient& p) {
              p.sql(2, {"STOP SLAVE"});
              has_applied(p, 1, value(p, 2, "gtid_slave_pos"));  // else the middle refuses it
-             p.sql(2, {fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(1)), "START SLAVE"});
+             p.sql(2, {fmt::format("CHANGE MASTER TO MASTER_HOST = \'{}\', MASTER_PORT = {}", p.host(1), p.port(1)),
+                       "START SLAVE"});
              p.kill(1);
            },
        .diagnoses = {"server-crashed 1", "replica-source-unreachable 2"},
@@ -73,7 +75,9 @@ std::vector<Fault> faults() {
        .repair = {"-i 2: repair.needs_operator", "healed"},
        .tidy =
            [](Patient& p) {
-             p.sql(2, {"STOP SLAVE", fmt::format("CHANGE MASTER TO MASTER_PORT = {}", p.port(0)), "START SLAVE"});
+             p.sql(2, {"STOP SLAVE",
+                       fmt::format("CHANGE MASTER TO MASTER_HOST = \'{}\', MASTER_PORT = {}", p.host(0), p.port(0)),
+                       "START SLAVE"});
            }},
       {.name = "primary killed",
        .inject = [](Patient& p) { p.kill(0); },

@@ -32,9 +32,13 @@ std::function<void(Patient&)> trip(std::vector<std::string> before, std::vector<
   };
 }
 
-std::function<void(Patient&)> follow_port(std::function<int(Patient&)> port) {
-  return [port](Patient& p) {
-    p.sql(1, {"STOP REPLICA", fmt::format("CHANGE REPLICATION SOURCE TO SOURCE_PORT = {}", port(p)), "START REPLICA"});
+/// Port 0: that of the member.
+std::function<void(Patient&)> follow(int of_host, int port) {
+  return [=](Patient& p) {
+    p.sql(1, {"STOP REPLICA",
+              fmt::format("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{}', SOURCE_PORT = {}", p.host(of_host),
+                          port ? port : p.port(of_host)),
+              "START REPLICA"});
   };
 }
 
@@ -123,10 +127,10 @@ std::vector<Fault> replication_faults() {
       {.name = "the primary also follows its own replica",
        .inject =
            [](Patient& p) {
-             p.sql(0, {fmt::format("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {}, "
+             p.sql(0, {fmt::format("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{}', SOURCE_PORT = {}, "
                                    "SOURCE_USER = 'x', SOURCE_PASSWORD = 'x', SOURCE_CONNECT_RETRY = 1, "
                                    "SOURCE_AUTO_POSITION = 1 FOR CHANNEL 'back'",
-                                   p.port(1)),
+                                   p.host(1), p.port(1)),
                        "START REPLICA FOR CHANNEL 'back'"});
            },
        .diagnoses = {"side-channel 0"},
@@ -149,14 +153,14 @@ std::vector<Fault> replication_faults() {
        .authority = "provable 0",
        .repair = {"healed"}},
       {.name = "follows itself",
-       .inject = follow_port([](Patient& p) { return p.port(1); }),
+       .inject = follow(1, 0),
        .diagnoses = {"replica-wrong-source 1"},
        .members = {"1 broken *"},
        .authority = "provable 0",
        .also = {"replica-not-receiving", "replica-access-denied", "replica-source-unreachable"},
        .repair = {"healed"}},
       {.name = "follows a stranger",
-       .inject = follow_port([](Patient&) { return 9; }),
+       .inject = follow(0, 9),
        .diagnoses = {"replica-wrong-source 1"},
        .members = {"1 broken resume"},
        .authority = "provable 0",

@@ -11,13 +11,15 @@
 
 namespace holdfast::test {
 
-std::shared_ptr<void> lose_packets(int port) {
+std::shared_ptr<void> lose_packets(Patient& p, int i, int port) {
   // The kernel removes the table with the nft that owns it, however that ends.
   sys::Command command;
   command.argv = {"nft", "-i"};
   command.in = sys::Stdio::pipe();
   command.out = command.err = sys::Stdio::null();
   command.die_with_parent = SIGKILL;
+  const sys::Fd host = p.host_namespace(i);
+  command.net_namespace = host.get();
   auto nft = sys::spawn(command);
   EXPECT_TRUE(nft) << "nft";
   if (!nft) return nullptr;
@@ -31,7 +33,13 @@ std::shared_ptr<void> lose_packets(int port) {
   EXPECT_EQ(::write(in.get(), rules.data(), rules.size()), static_cast<ssize_t>(rules.size()));
   await(
       "packets are dropped",
-      [&] { return run_program({"nft", "list", "table", "inet", table}).out.find("dport") != std::string::npos; },
+      [&] {
+        sys::Command list;
+        list.argv = {"nft", "list", "table", "inet", table};
+        list.net_namespace = host.get();
+        const auto listed = sys::run(list, Deadline::in(std::chrono::seconds(10)));
+        return listed && listed->out.find("dport") != std::string::npos;
+      },
       std::chrono::seconds(20));
   struct Held {
     sys::Fd in;

@@ -79,7 +79,8 @@ std::vector<Fault> quiet_faults() {
        .diagnoses = {"same-server-twice 0 1", "authority-undeterminable"},
        .members = {"1 unknown nothing"},
        .authority = "undeterminable",
-       .repair = {"repair.target_unknown", "-i 1: repair.target_unknown"}},
+       .repair = {"repair.target_unknown", "-i 1: repair.target_unknown"},
+       .one_machine = true},
       {.name = "quiet: prepared transaction left behind",
        .inject =
            [](Patient& p) {
@@ -131,7 +132,8 @@ std::vector<Fault> quiet_faults() {
     list.push_back({.name = "quiet: a standby's connection is lost on its way",
                     .inject =
                         [held](Patient& p) {
-                          *held = lose_packets(std::stoi(p.sql(0, {"SELECT client_port FROM pg_stat_replication"})));
+                          *held =
+                              lose_packets(p, 0, std::stoi(p.sql(0, {"SELECT client_port FROM pg_stat_replication"})));
                         },
                     .diagnoses = {"replica-silent 1"},
                     .members = {"1 broken resume"},
