@@ -149,7 +149,8 @@ bool measure(const std::string& engine_name, const Choices& choices) {
         run_program({"/bin/sh", "-c", "tar -C \"$0\" -cf - . | tar -C \"$1\" -xf - && sync -f \"$1\"", source, work},
                     {.limit = std::chrono::seconds(1800)});
     const double plain_took = seconds_since(begun);
-    rates.plain.push_back(static_cast<double>(agent::detail::bytes_on_disk(work)) / plain_took / 1e6);
+    rates.plain.push_back(static_cast<double>(agent::detail::bytes_on_disk(world.config(victim), work)) / plain_took /
+                          1e6);
     std::filesystem::remove_all(work);
     flush(source);
 
