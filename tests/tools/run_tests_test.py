@@ -144,6 +144,12 @@ class RunTests(unittest.TestCase):
         again = [self.ran(self.run_toy(self.ENGINES, sampled=self.ONE_OF_EACH, HOLDFAST_SEED="5")[1]) for _ in range(2)]
         self.assertEqual(again[0], again[1])
 
+    def test_of_none_none_is_taken_unless_all_are_wanted(self):
+        lines = "0 Falls\n3 Rises"
+        self.assertEqual(len(self.ran(self.run_toy(self.ENGINES, sampled=lines)[1])), 1)
+        printed = self.run_toy(self.ENGINES, sampled=lines, HOLDFAST_ALL_OPERATIONS="1")[1]
+        self.assertEqual(len(self.ran(printed)), 6, printed)
+
     def test_nothing_is_left_out_where_tests_are_chosen_or_all_are_wanted(self):
         for arguments, environment in ((["-R", "World"], {}), ([], {"HOLDFAST_ALL_OPERATIONS": "1"})):
             printed = self.run_toy(self.ENGINES, *arguments, sampled=self.ONE_OF_EACH, **environment)[1]
