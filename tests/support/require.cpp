@@ -2,19 +2,28 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <initializer_list>
 #include <sstream>
 
 namespace holdfast::test {
 
-bool is_required(std::string_view peer) {
-  const char* asked = std::getenv("HOLDFAST_REQUIRE");
-  if (!asked) return false;
-  std::stringstream words{std::string(asked)};
-  for (std::string word; std::getline(words, word, ',');) {
-    if (word == "all" || word == peer) return true;
-  }
+namespace {
+
+/// Whether a comma list in the environment has one of these words.
+bool is_listed(const char* variable, std::initializer_list<std::string_view> any) {
+  const char* list = std::getenv(variable);
+  std::stringstream words{std::string(list ? list : "")};
+  for (std::string word; std::getline(words, word, ',');)
+    if (std::ranges::find(any, word) != any.end()) return true;
   return false;
+}
+
+}  // namespace
+
+bool is_required(std::string_view peer) {
+  return is_listed("HOLDFAST_REQUIRE", {"all", peer}) && !is_listed("HOLDFAST_LACKS", {peer});
 }
 
 std::string find_program(std::string_view name) {

@@ -9,7 +9,8 @@
 
 namespace holdfast::test {
 
-/// True if HOLDFAST_REQUIRE asks for `peer`.
+/// True if HOLDFAST_REQUIRE asks for `peer`, and HOLDFAST_LACKS does not name it: what no installation brings
+/// (instructions of the processor). tools/run_tests lists what was not tested for that.
 bool is_required(std::string_view peer);
 /// Path of a program on PATH or at an absolute path; "" when it is not there.
 std::string find_program(std::string_view name);

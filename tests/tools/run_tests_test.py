@@ -117,6 +117,16 @@ class RunTests(unittest.TestCase):
     def test_a_filter_that_matches_nothing_is_red(self):
         self.assertNotEqual(self.run_toy([("a", "unit", PASSES)], "-R", "nothing_of_that_name")[0], 0)
 
+    def test_what_the_machine_lacks_is_listed_and_all_else_that_is_skipped_fails(self):
+        skips = "echo 'avx512 is missing: an old processor'; exit 77"
+        tests = [("a", "unit", PASSES), ("b", "unit", skips)]
+        code, printed = self.run_toy(tests, HOLDFAST_REQUIRE="all", HOLDFAST_LACKS="avx512")
+        self.assertEqual(code, 0, printed)
+        self.assertIn("NOT TESTED", printed)
+        code, printed = self.run_toy(tests, HOLDFAST_REQUIRE="all", HOLDFAST_LACKS="restic")
+        self.assertNotEqual(code, 0, printed)
+        self.assertNotEqual(self.run_toy(tests, HOLDFAST_REQUIRE="all")[0], 0)
+
     def test_the_seed_is_printed_and_kept_for_the_repeat(self):
         shows = "echo Failure; echo \"seed $HOLDFAST_SEED\"; exit 1"
         code, printed = self.run_toy([("a", "integration", shows)])
