@@ -1,4 +1,4 @@
-// A Galera node that was there before its agent: what its settings say of it, and what it is told for one start.
+// A Galera node that was there before its agent: what its settings say of it, and options for one start.
 //
 //   <socket_dir>.start.cnf    there only while the agent starts it (/run: gone with a boot), included by the drop-in
 // A node has no role, so nothing else of its configuration is ours.

@@ -1,4 +1,4 @@
-// What a Galera node's settings and arguments say, and that what it is told holds for one start only.
+// What a Galera node's settings and arguments say, and that options of one start hold for that one only.
 #include "agent/galera_node.h"
 
 #include <gtest/gtest.h>

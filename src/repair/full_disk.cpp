@@ -97,7 +97,7 @@ Status WalToFree::add(operation::Plan& plan) {
       holder = fmt::format("{} segments wait to be archived: fix its archive_command", stored->archive_ready);
     keep = std::min(keep, archiver);
   }
-  // A member's slot stays: the member would have to be made anew.
+  // A member's slot stays: the member would have to be rebuilt.
   std::vector<std::pair<position::Lsn, std::string>> strangers;
   for (const auto& slot : room.slots) {
     if (slot.restart_lsn.empty()) continue;

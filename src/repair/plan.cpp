@@ -89,7 +89,7 @@ bool is_down(const MemberReport& member) {
   return !member.facts.reachable();
 }
 
-/// One that does not get healthy in time is told of, and takes nothing back.
+/// One that does not get healthy in time is reported, and takes nothing back.
 void tell_only(Step& proof) {
   auto how = takes<kind::ProveMember>(proof);
   how.tell = true;

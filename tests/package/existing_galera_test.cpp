@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <string>
 
 #include "sys/file.h"
@@ -60,10 +59,7 @@ class ExistingGalera : public testing::Test {
   void boot(const char* sst_method, const char* sst_auth) {
     HOLDFAST_NEED("systemd-container", SystemContainer::missing().empty(), SystemContainer::missing());
     HOLDFAST_NEED("galera", fs::exists("/usr/lib/galera/libgalera_smm.so"), "galera-4 is not installed");
-    if (const std::string why = SystemContainer::refused(); !why.empty()) {
-      std::cout << "NOT TRIED, because this machine lets no systemd run in a container: " << why << '\n';
-      return;
-    }
+    HOLDFAST_NEED("systemd-in-container", SystemContainer::refused().empty(), SystemContainer::refused());
     machine_ = SystemContainer::boot();
     ASSERT_TRUE(machine_);
     fs::copy_file(holdfast_binary(), machine_->seen_from_here("/usr/bin/holdfast"),

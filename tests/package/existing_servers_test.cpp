@@ -5,7 +5,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <string>
 
 #include "agent/client.h"
@@ -221,10 +220,7 @@ class ExistingServers : public testing::TestWithParam<const Packaged*> {
  protected:
   void SetUp() override {
     HOLDFAST_NEED("systemd-container", SystemContainer::missing().empty(), SystemContainer::missing());
-    if (const std::string why = SystemContainer::refused(); !why.empty()) {
-      std::cout << "NOT TRIED, because this machine lets no systemd run in a container: " << why << '\n';
-      return;
-    }
+    HOLDFAST_NEED("systemd-in-container", SystemContainer::refused().empty(), SystemContainer::refused());
     machine_ = SystemContainer::boot();
     ASSERT_TRUE(machine_);
     fs::copy_file(holdfast_binary(), machine_->seen_from_here("/usr/bin/holdfast"),
