@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <thread>
 
 #include "agent/launch.h"
 #include "sys/file.h"
@@ -60,6 +62,10 @@ Result<sql::Target> admin_target(const MemberConfig& config) {
   if (target.password.empty() && config.engine == Engine::postgres) target.peer = server_identity(config);
   target.app_name = "holdfast-agent";
   return target;
+}
+
+std::string copy_threads() {
+  return fmt::format("--parallel={}", std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
 }
 
 Status run_logged(const CopyJob& job, sys::Command command) {

@@ -80,6 +80,12 @@ Result<bool> hold_wal(const CopyJob& job, const sql::Target& target);
 /// What was noted so far stays on the donor: the new member needs it.
 Status keep_donor_changes(const CopyJob& job);
 
+/// mariadb-backup and mbstream: how many files at once.
+std::string copy_threads();
+/// mariadb-backup: through the page cache, where the kernel reads ahead and writes behind: by default each block waits
+/// for the disk twice, and a copy of one big table takes half as long again to twice as long.
+inline constexpr const char* kThroughPageCache = "--innodb-flush-method=fsync";
+
 /// Runs a program, a child that dies with us; what it says goes to <dir>/log/copy.log, what it writes counts as
 /// progress.
 Status run_logged(const CopyJob& job, sys::Command command);

@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
 
 #include "agent/copy.h"
+#include "agent/early_writeback.h"
 #include "agent/gtid_state.h"
 #include "agent/launch.h"
 #include "agent/peer_copy.h"
@@ -37,10 +37,6 @@ Result<std::string> info_file(const MemberConfig& c, std::initializer_list<const
   return fail(ErrorClass::failed, "agent.copy", fmt::format("mariadb-backup left no {}", *names.begin()));
 }
 
-/// Through the page cache, where the kernel reads ahead and writes behind: by default each block waits for the disk
-/// twice, and a copy of one big table takes half as long again to twice as long.
-constexpr const char* kThroughPageCache = "--innodb-flush-method=fsync";
-
 /// As a stream through our hands. The program's own --throttle counts pieces, of which each small file is one.
 Status at_rate(const CopyJob& job, sys::Command backup, const std::string& scratch) {
   const MemberConfig& c = job.config;
@@ -61,6 +57,8 @@ Status at_rate(const CopyJob& job, sys::Command backup, const std::string& scrat
   auto reading = TRY(sys::spawn(backup)), writing = TRY(sys::spawn(unpack));  // killed with these objects
   const sys::Fd from = reading.take_stdout();
   sys::Fd to = writing.take_stdin();
+  sys::widen_pipe(from.get());
+  sys::widen_pipe(to.get());
   job.progress.watch(writing.pid());
   RateLimit limit(job.rate);
   Buffer bytes(1 << 20);
@@ -91,7 +89,6 @@ Status at_rate(const CopyJob& job, sys::Command backup, const std::string& scrat
 Status copy(const CopyJob& job) {
   const MemberConfig& c = job.config;
   const MemberConfig& donor = job.donor.config;
-  const std::string parallel = fmt::format("--parallel={}", std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
   auto secret =
       TRY(SecretFile::create(c, donor, "copy.cnf", TRY(engine::mysql_option_file(c.engine, job.donor.socket))));
   MemberConfig writer = donor;
@@ -103,7 +100,7 @@ Status copy(const CopyJob& job) {
   if (job.rate == 0) TRY_VOID(make_server_dir(writer, c.data_dir(), 0700));
   auto backup =
       base_command(writer, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")),
-                            "--defaults-file=" + secret.path(), "--backup", parallel, kThroughPageCache,
+                            "--defaults-file=" + secret.path(), "--backup", copy_threads(), kThroughPageCache,
                             "--datadir=" + job.donor.data_dir, "--target-dir=" + c.data_dir(), "--tmpdir=" + scratch});
   if (c.engine == Engine::galera) backup.argv.push_back("--galera-info");
   if (job.rate > 0) {
@@ -155,7 +152,10 @@ Result<Value> copy_mariadb(const CopyJob& job) {
   };
   const GtidState before = TRY(state_of_donor());
   job.progress.step("copy");
-  TRY_VOID(job.donor.remote ? take_backup(job) : copy(job));
+  {
+    const EarlyWriteback writeback(c.data_dir(), server_identity(c));
+    TRY_VOID(job.donor.remote ? take_backup(job) : copy(job));
+  }
   const GtidState after = TRY(state_of_donor().context("the donor, after the copy"));
   job.progress.step("prepare");
   TRY_VOID(prepare(job));

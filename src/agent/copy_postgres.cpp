@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "agent/copy.h"
+#include "agent/early_writeback.h"
 #include "agent/launch.h"
 #include "agent/peer_copy.h"
 #include "agent/wal_dir.h"
@@ -114,7 +115,10 @@ Result<Value> copy_postgres(const CopyJob& job) {
   // It takes kilobytes from 32 to a gigabyte.
   if (job.rate > 0)
     backup.argv.push_back(fmt::format("--max-rate={}", std::clamp<uint64_t>(job.rate / 1024, 32, 1 << 20)));
-  TRY_VOID(run_logged(job, std::move(backup)));
+  {
+    const EarlyWriteback writeback(c.data_dir(), server_identity(c));
+    TRY_VOID(run_logged(job, std::move(backup)));
+  }
   job.progress.step("verify");
   const auto ranges = TRY(wal_ranges(c));
   TRY_VOID(verify(job, ranges));

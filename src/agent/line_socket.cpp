@@ -37,7 +37,6 @@ class BegunStream final : public net::Stream {
   Result<net::Step> try_write(ByteSpan bytes) override { return rest_->try_write(bytes); }
   Result<net::Step> try_end_writing() override { return rest_->try_end_writing(); }
   int poll_fd() const override { return rest_->poll_fd(); }
-  bool has_buffered() const override { return !begun_.empty() || rest_->has_buffered(); }
 
  private:
   std::string begun_;

@@ -5,9 +5,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <thread>
 
 #include "agent/client.h"
 #include "agent/frames.h"
@@ -51,10 +49,6 @@ class Scratch {
   explicit Scratch(std::string path) : path_(std::move(path)) {}
   std::string path_;
 };
-
-std::string parallel() {
-  return fmt::format("--parallel={}", std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
-}
 
 /// Everything that comes out of `from`, in frames.
 Status send_all(int from, net::Stream& stream, const std::stop_token& stop) {
@@ -108,7 +102,8 @@ Status serve_backup(const MemberConfig& config, net::Stream& stream, bool& answe
   const off_t log_start = ::lseek(log.get(), 0, SEEK_END);
   auto command = detail::base_command(
       config, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")), "--defaults-file=" + secret.path(),
-               "--backup", "--stream=mbstream", parallel(), "--datadir=" + donor.data_dir,
+               "--backup", "--stream=mbstream", detail::copy_threads(), detail::kThroughPageCache,
+               "--datadir=" + donor.data_dir,
                "--target-dir=" + scratch.path(), "--tmpdir=" + scratch.path()});
   if (config.engine == Engine::galera) command.argv.emplace_back("--galera-info");
   command.in = sys::Stdio::null();
@@ -116,6 +111,7 @@ Status serve_backup(const MemberConfig& config, net::Stream& stream, bool& answe
   command.err = sys::Stdio::to(log.get());
   auto backup = TRY(sys::spawn(command));  // killed with this object
   const sys::Fd out = backup.take_stdout();
+  sys::widen_pipe(out.get());
   answered = true;
   TRY_VOID(stream.write_all(as_bytes(std::string_view("{\"ok\":true}\n")), deadline, stop));
   TRY_VOID(send_all(out.get(), stream, stop));
@@ -138,7 +134,7 @@ Status take_backup(const CopyJob& job) {
   auto stream = TRY(std::move(client).open("backup_stream", Value::object(), job.deadline.at_most(kIdle), job.stop));
   TRY_VOID(detail::make_server_dir(c, c.data_dir(), 0700));
   auto command = detail::base_command(
-      c, {TRY(engine::find_program(Engine::mariadb, "mbstream")), "-x", "-C", c.data_dir(), parallel()});
+      c, {TRY(engine::find_program(Engine::mariadb, "mbstream")), "-x", "-C", c.data_dir(), detail::copy_threads()});
   const std::string log_path = c.dir + "/log/copy.log";
   const sys::Fd log = TRY(open_log(c, log_path));
   const off_t log_start = ::lseek(log.get(), 0, SEEK_END);
@@ -147,6 +143,7 @@ Status take_backup(const CopyJob& job) {
   command.umask = 0077;
   auto unpack = TRY(sys::spawn(command));
   sys::Fd in = unpack.take_stdin();
+  sys::widen_pipe(in.get());
   job.progress.watch(unpack.pid());
   RateLimit limit(job.rate);
   const auto take = [&](ByteSpan bytes) -> Status {

@@ -43,10 +43,9 @@ class Stream {
   virtual Result<Step> try_write(ByteSpan bytes) = 0;
   virtual Result<Step> try_end_writing() = 0;
 
-  /// What poll(2) is asked about; the stream owns it.
+  /// What poll(2) is asked about once a step has said what it waits for: before, bytes may be here that the descriptor
+  /// does not show. The stream owns it.
   virtual int poll_fd() const = 0;
-  /// There are bytes that can be read without the descriptor being readable.
-  virtual bool has_buffered() const = 0;
 
  private:
   Status wait(short events, Deadline deadline, const std::stop_token& stop) const;
@@ -61,7 +60,6 @@ class SocketStream final : public Stream {
   Result<Step> try_write(ByteSpan bytes) override;
   Result<Step> try_end_writing() override;
   int poll_fd() const override { return fd_.get(); }
-  bool has_buffered() const override { return false; }
 
  private:
   sys::Fd fd_;

@@ -123,6 +123,9 @@ Result<std::shared_ptr<SSL_CTX>> make_context(const TlsFiles& files) {
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   // Idle connections keep no buffers; a write may be repeated from another place in memory.
   SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  // Of what has come as much as there is at once, not each record's head by itself.
+  SSL_CTX_set_read_ahead(raw, 1);
+  SSL_CTX_set_default_read_buffer_len(raw, 128 << 10);
   TRY_VOID(use_own(raw, files));
   TRY_VOID(trust(raw, files));
   return context;

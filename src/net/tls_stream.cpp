@@ -23,6 +23,7 @@ namespace {
 struct Socket {
   sys::Fd fd;
   bool ended = false;  // by the other side
+  bool more = false;   // what is written now is not the last of it
   int problem = 0;     // errno of a call that failed for good
 };
 
@@ -53,7 +54,8 @@ int read_socket(BIO* bio, char* into, size_t size, size_t* done) {
 
 int write_socket(BIO* bio, const char* bytes, size_t size, size_t* done) {
   ssize_t n = 0;
-  do n = ::send(socket_of(bio).fd.get(), bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (socket_of(bio).more ? MSG_MORE : 0);
+  do n = ::send(socket_of(bio).fd.get(), bytes, size, flags);
   while (n < 0 && errno == EINTR);
   const bool later = n < 0 && errno == EAGAIN;
   const int answer = moved(bio, n, done);
@@ -208,10 +210,6 @@ int TlsStream::poll_fd() const {
   return connection_->socket.fd.get();
 }
 
-bool TlsStream::has_buffered() const {
-  return SSL_pending(connection_->ssl) > 0;
-}
-
 Result<Step> TlsStream::try_read(MutableByteSpan into) {
   Connection& c = *connection_;
   if (c.reading_failed) return fail(*c.reading_failed);
@@ -229,6 +227,7 @@ Result<Step> TlsStream::try_write(ByteSpan bytes) {
   if (c.writing_failed) return fail(*c.writing_failed);
   c.forget_problems();
   size_t done = 0;
+  c.socket.more = bytes.size() > SSL3_RT_MAX_PLAIN_LENGTH;
   if (SSL_write_ex(c.ssl, bytes.data(), bytes.size(), &done) == 1) return Step{.bytes = done};
   if (const short wants = c.wants(0)) return Step{.wants = wants};
   c.writing_failed = reading_error(false, c.socket.problem);
@@ -241,6 +240,7 @@ Result<Step> TlsStream::try_end_writing() {
   if (c.writing_failed) return fail(*c.writing_failed);
   if (c.writing_ended) return Step{};
   c.forget_problems();
+  c.socket.more = false;
   const int answer = SSL_shutdown(c.ssl);
   c.writing_ended = answer >= 0;  // called again it would wait for the other side's end, and drop what comes before it
   if (c.writing_ended) return Step{};

@@ -86,7 +86,6 @@ class TlsStream final : public Stream {
   Result<Step> try_write(ByteSpan bytes) override;
   Result<Step> try_end_writing() override;
   int poll_fd() const override;
-  bool has_buffered() const override;
 
  private:
   friend Result<TlsStream> tls_connect(const std::string&, int, const std::string&, const TlsContext&, Deadline,

@@ -458,6 +458,10 @@ std::optional<std::string> find_program(const std::string& name) {
   return std::nullopt;
 }
 
+void widen_pipe(int fd) {
+  (void)::fcntl(fd, F_SETPIPE_SZ, 1 << 20);
+}
+
 Result<bool> wait_fd(int fd, short events, Deadline deadline, std::stop_token stop) {
   Fd wake;
   if (stop.stop_possible()) wake = Fd(::eventfd(0, EFD_CLOEXEC));

@@ -144,6 +144,10 @@ std::optional<std::string> find_program(const std::string& name);
 /// Waits until `fd` shows one of `events` (poll(2) flags); false when the deadline passes; "sys.interrupted" on stop.
 Result<bool> wait_fd(int fd, short events, Deadline deadline, std::stop_token stop = {});
 
+/// Lets a pipe hold 1 MiB instead of 64 KiB, so that the two sides of a stream wait less for each other; as it was
+/// where the user's pipes hold too much already.
+void widen_pipe(int fd);
+
 /// Ends by itself when `done` says so; checks every few milliseconds, growing to 50 ms. False when the deadline passes,
 /// "sys.interrupted" on stop. For conditions of other programs that nothing can be waited on.
 Result<bool> wait_until(const std::function<bool()>& done, Deadline deadline, std::stop_token stop = {});
