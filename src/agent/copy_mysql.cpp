@@ -5,9 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "agent/binlog_start.h"
 #include "agent/copy.h"
 #include "agent/data_dir.h"
+#include "agent/early_writeback.h"
 #include "agent/launch.h"
 #include "sys/beneath.h"
 #include "sys/file.h"
@@ -20,6 +23,7 @@ using sql::MariadbConnection;
 namespace {
 
 constexpr const char* kCloneLibrary = "mysql_clone.so";
+constexpr std::chrono::seconds kLongestSilence{120};              ///< of a donor
 constexpr const char* kCannotReach = "agent.donor_cannot_reach";  ///< never leaves this file
 
 struct DonorFacts {
@@ -58,6 +62,35 @@ Status prepare_donor(const CopyJob& job, DonorFacts& facts) {
   return {};
 }
 
+/// What a server that clones shows of it: other bytes or another stage. Empty while its disk alone is waited for.
+Result<std::string> clone_progress(const sql::Target& target, Deadline deadline, const std::stop_token& stop) {
+  auto connection = TRY(MariadbConnection::connect(target, deadline, stop));
+  auto rows = TRY(connection.query(
+      "SELECT COUNT(*) AS n, COALESCE(SUM(DATA), 0) AS data, COALESCE(SUM(NETWORK), 0) AS network, "
+      "COALESCE(SUM(STATE = 'Completed'), 0) AS done, COALESCE(SUM(STAGE = 'FILE SYNC' AND STATE = 'In Progress'), 0) "
+      "AS syncing FROM performance_schema.clone_progress",
+      deadline, stop));
+  if (rows.text("syncing") != "0") return "";
+  return fmt::format("{}/{}/{}/{}", rows.text("n"), rows.text("done"), rows.text("data"), rows.text("network"));
+}
+
+/// Requests `silence` once the server at `target` has cloned for kLongestSilence without anything new from its donor:
+/// the server itself waits for ever where the network drops what is sent.
+void watch_for_silence(const sql::Target& target, std::stop_source& silence, const std::stop_token& over) {
+  using Clock = std::chrono::steady_clock;
+  std::string last;
+  auto changed = Clock::now();
+  while (Clock::now() - changed < kLongestSilence) {
+    (void)sys::wait_until([] { return false; }, Deadline::in(std::chrono::seconds(2)), over);
+    if (over.stop_requested()) return;
+    const auto now = clone_progress(target, Deadline::in(std::chrono::seconds(20)), over);
+    if (now && !now->empty() && *now == last) continue;
+    if (now) last = *now;
+    changed = Clock::now();  // also where it cannot be asked: then it is not known to be silent
+  }
+  silence.request_stop();
+}
+
 /// `into` must be inside the data directory of the helper's user.
 Status clone_over_network(const CopyJob& job, const std::string& into) {
   MemberConfig helper = job.config;
@@ -83,9 +116,18 @@ Status clone_over_network(const CopyJob& job, const std::string& into) {
     Secret statement(fmt::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY ", sql::quote_mysql(job.donor.socket.user),
                                  sql::quote_mysql(donor.host), donor.port));
     statement.append(sql::quote_mysql(job.donor.socket.password)).append(" DATA DIRECTORY = " + sql::quote_mysql(into));
-    auto done = connection.query(statement.reveal(), job.deadline, job.stop);
+    std::stop_source end;  // of the statement
+    const std::stop_callback on_stop(job.stop, [&end] { end.request_stop(); });
+    const sql::Target target = TRY(admin_target(helper));
+    std::jthread watch([&](const std::stop_token& over) { watch_for_silence(target, end, over); });
+    auto done = connection.query(statement.reveal(), job.deadline, end.get_token());
     if (done) return {};
     if (job.stop.stop_requested()) return fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");
+    if (end.stop_requested())
+      return fail(ErrorClass::unavailable, "agent.timeout",
+                  fmt::format("{} sent nothing for {} seconds in the middle of its clone", donor.member,
+                              kLongestSilence.count()),
+                  "see that the donor and the network work, then run the command again");
     return fail(ErrorClass::failed, "agent.copy", "CLONE INSTANCE failed: " + done.error().to_string(),
                 "the helper's log is " + helper.log_file());
   });
@@ -144,7 +186,10 @@ Result<Value> copy_mysql(const CopyJob& job) {
     const sys::ActAs as_owner(beside_identity(c));
     TRY_VOID(sys::remove_tree(beside));
   }
-  const std::string way = TRY(clone_into(job, inside));
+  const std::string way = TRY([&] {
+    const EarlyWriteback writeback(inside, server_identity(c));
+    return clone_into(job, inside);
+  }());
   // The server's user may have put anything there: out of its reach first, then looked at, then taken.
   {
     const sys::ActAs as_owner(beside_identity(c));
