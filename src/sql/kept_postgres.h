@@ -1,6 +1,7 @@
 // PostgreSQL sessions that one look leaves for the next: each sign-in costs milliseconds of hashing.
 #pragma once
 
+#include <condition_variable>
 #include <list>
 #include <utility>
 
@@ -15,10 +16,7 @@ class KeptPostgres {
   /// A session nobody else has. Its end gives it back, unless it is lost.
   class Lease {
    public:
-    Lease(KeptPostgres* kept, Target target, PostgresConnection connection)
-        : kept_(kept), target_(std::move(target)), connection_(std::move(connection)) {
-      target_.password = Secret();  // it has signed in
-    }
+    Lease(KeptPostgres* kept, Target target, PostgresConnection connection);
     Lease(Lease&& other) noexcept
         : kept_(std::exchange(other.kept_, nullptr)),
           target_(std::move(other.target_)),
@@ -33,12 +31,15 @@ class KeptPostgres {
     PostgresConnection connection_;
   };
 
-  /// One that was left for this target, or a new one: PostgresConnection::connect(). Without `kept` always a new one.
+  /// One that was left for this target, or a new one: PostgresConnection::connect(). Where all are in use, one that is
+  /// given back within the time that a sign-in takes is waited for. Without `kept` always a new one.
   static Result<Lease> lease(KeptPostgres* kept, const Target& target, Deadline deadline, std::stop_token stop = {});
 
  private:
   Mutex mutex_;
+  std::condition_variable given_back_;
   std::list<std::pair<Target, PostgresConnection>> free_ GUARDED_BY(mutex_);
+  std::list<Target> in_use_ GUARDED_BY(mutex_);  ///< of each lease; without passwords
 };
 
 }  // namespace holdfast::sql

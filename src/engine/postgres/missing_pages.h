@@ -8,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/deadline.h"
@@ -25,17 +26,23 @@ struct MissingPages {
   uint64_t bytes_of_primary = 0, bytes_of_standby = 0;  ///< of all files of tables and indexes, seen on the way
 };
 
+/// Of every file that is called after a number: all forks of tables and indexes, and what others put among them.
+struct FileSizes {
+  std::vector<std::pair<std::string, uint64_t>> bytes;  ///< by "base/5/16384"
+  uint64_t block = 8192;                                ///< of the server, in bytes
+};
+
 /// The sizes of a server's table files, asked for once by whoever needs them first. Thread-safe.
 class TableFiles {
  public:
   TableFiles(sql::Target target, sql::KeptPostgres* kept) : target_(std::move(target)), kept_(kept) {}
-  Result<sql::Rows> get(Deadline deadline, const std::stop_token& stop);
+  Result<FileSizes> get(Deadline deadline, const std::stop_token& stop);
 
  private:
   const sql::Target target_;
   sql::KeptPostgres* const kept_;
   std::once_flag once_;
-  Result<sql::Rows> files_;
+  Result<FileSizes> files_;
 };
 
 /// A server, and the empty pages that its agent has seen.
