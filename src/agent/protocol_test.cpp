@@ -260,6 +260,38 @@ TEST(AgentTree, IsWholeOrAnError) {
   EXPECT_TRUE(served) << served.error().to_string();
 }
 
+TEST(AgentTree, TakesWalOnAVolumeOfItsOwnIntoTheDirectory) {
+  Member member;
+  const std::string wal = member.config.dir + "/wal", name = "/000000010000000000000001";
+  fs::create_directories(wal + "/archive_status");
+  std::ofstream(wal + name) << "records";
+  fs::create_directory_symlink(wal, member.config.data_dir() + "/pg_wal");
+  const auto sent = [&]() -> Result<std::map<std::string, std::string>> {
+    auto pair = Pair::make();
+    Status served;
+    std::jthread agent([&] {
+      bool answered = false;
+      served = serve_tree(member.config, false, "", *pair.here, answered, Deadline::in(seconds(20)), {});
+      pair.here.reset();
+    });
+    std::array<uint8_t, 12> answer{};
+    const auto got = pair.there->read_some(answer, Deadline::in(seconds(5)));
+    if (got.value_or(0) == 12) return received(*pair.there);
+    agent.join();
+    return fail(served.error());
+  };
+  EXPECT_EQ(id_of(sent()), "agent.data_elsewhere") << "of another engine it is any link";
+  member.config.engine = cluster::Engine::postgres;
+  const auto files = sent();
+  ASSERT_TRUE(files) << files.error().to_string();
+  EXPECT_EQ(files->at("pg_wal" + name), "records");
+  EXPECT_TRUE(files->contains("pg_wal"));
+  EXPECT_TRUE(files->contains("pg_wal/archive_status"));
+  EXPECT_EQ(files->at("ibdata1"), std::string(3 << 20, 'x'));
+  fs::create_directory_symlink("/etc", wal + "/elsewhere");
+  EXPECT_EQ(id_of(sent()), "agent.data_elsewhere");
+}
+
 TEST(AgentTree, IsOfTheMembersOwnDirectoriesOnly) {
   const Member member;
   auto pair = Pair::make();

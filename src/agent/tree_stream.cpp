@@ -16,6 +16,7 @@
 #include "agent/dir_users.h"
 #include "agent/server.h"
 #include "agent/server_files.h"
+#include "agent/wal_dir.h"
 #include "agent/ways.h"
 
 namespace holdfast::agent {
@@ -27,22 +28,30 @@ using std::chrono::minutes;
 namespace {
 
 constexpr minutes kIdle{5};
+constexpr const char* kWal = "pg_wal";
 
 class TreeSender {
  public:
   TreeSender(const MemberConfig& config, std::string root, net::Stream& stream, const std::stop_token& stop)
-      : config_(config), root_(std::move(root)), stream_(stream), stop_(stop) {}
+      : config_(config), root_(std::move(root)), stream_(stream), stop_(stop) {
+    if (config.engine != cluster::Engine::postgres) return;
+    const sys::ActAs as_server(server_identity(config));
+    wal_ = wal_elsewhere(root_);
+  }
 
   /// Looks below before anything is sent, so that what cannot be sent whole is refused.
   Status check() const {
     const sys::ActAs as_server(server_identity(config_));
     std::error_code error, ignored;
-    for (fs::recursive_directory_iterator it(root_, error), end; !error && it != end; it.increment(error))
-      if (it->is_symlink(ignored) && fs::is_directory(it->path(), ignored))
-        return fail(ErrorClass::refused, "agent.data_elsewhere",
-                    it->path().string() + " leads out of the data directory: a copy would lack what is there",
-                    "keep a copy of it yourself, then repair with --no-escrow (the old directory stays)");
-    if (error) return fail(sys::errno_error(error.value(), "listing " + root_));
+    for (const std::string& top : wal_.empty() ? std::vector{root_} : std::vector{root_, wal_}) {
+      for (fs::recursive_directory_iterator it(top, error), end; !error && it != end; it.increment(error))
+        if (it->is_symlink(ignored) && fs::is_directory(it->path(), ignored) &&
+            (wal_.empty() || it->path() != root_ + "/" + kWal))
+          return fail(ErrorClass::refused, "agent.data_elsewhere",
+                      it->path().string() + " leads out of the data directory: a copy would lack what is there",
+                      "keep a copy of it yourself, then repair with --no-escrow (the old directory stays)");
+      if (error) return fail(sys::errno_error(error.value(), "listing " + top));
+    }
     return {};
   }
 
@@ -61,7 +70,12 @@ class TreeSender {
   }
 
  private:
-  std::string full(const std::string& path) const { return path.empty() ? root_ : root_ + "/" + path; }
+  /// Where it lies: WAL on a volume of its own is sent as if it lay in the data directory.
+  std::string full(const std::string& path) const {
+    if (path.empty()) return root_;
+    const bool below_wal = path == kWal || path.starts_with(std::string(kWal) + "/");
+    return below_wal && !wal_.empty() ? wal_ + path.substr(std::string_view(kWal).size()) : root_ + "/" + path;
+  }
 
   Result<std::vector<std::string>> names(const std::string& folder) const {
     const sys::ActAs as_server(server_identity(config_));
@@ -154,6 +168,7 @@ class TreeSender {
 
   const MemberConfig& config_;
   const std::string root_;
+  std::string wal_;  ///< where pg_wal leads, where it is a link
   net::Stream& stream_;
   const std::stop_token& stop_;
   std::map<uid_t, std::string> users_;
