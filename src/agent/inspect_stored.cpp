@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "agent/inspect.h"
 #include "engine/galera/stored.h"
@@ -48,8 +49,10 @@ void take_content(StoredFacts& facts, StoredContent content, const std::string& 
                (content == StoredContent::half_made || content == StoredContent::foreign);
   if (content == StoredContent::foreign && why.empty())
     facts.why = "it does not contain a data directory of this engine";
+  std::set<std::string> said;
   for (const auto& marker : markers)
-    facts.why += fmt::format("{}{}: {}", facts.why.empty() ? "" : "; ", marker.path, marker.meaning);
+    if (const std::string one = fmt::format("{}: {}", marker.path, marker.meaning); said.insert(one).second)
+      facts.why += (facts.why.empty() ? "" : "; ") + one;
 }
 
 void note_position(MemberFacts& facts, const char* name, const std::string& source) {
