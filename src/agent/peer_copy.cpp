@@ -103,8 +103,7 @@ Status serve_backup(const MemberConfig& config, net::Stream& stream, bool& answe
   auto command = detail::base_command(
       config, {TRY(engine::find_program(Engine::mariadb, "mariadb-backup")), "--defaults-file=" + secret.path(),
                "--backup", "--stream=mbstream", detail::copy_threads(), detail::kThroughPageCache,
-               "--datadir=" + donor.data_dir,
-               "--target-dir=" + scratch.path(), "--tmpdir=" + scratch.path()});
+               "--datadir=" + donor.data_dir, "--target-dir=" + scratch.path(), "--tmpdir=" + scratch.path()});
   if (config.engine == Engine::galera) command.argv.emplace_back("--galera-info");
   command.in = sys::Stdio::null();
   command.out = sys::Stdio::pipe();

@@ -91,11 +91,11 @@ double tls_rate(const agent::MemberConfig& from, const agent::MemberConfig& to, 
   run_program(
       {"/bin/sh", "-c", "until ip netns exec \"$0\" ss -ltn | grep -q :7999; do sleep 0.05; done", to.net_namespace});
   const auto begun = Clock::now();
-  const auto sent =
-      run_program({"/bin/sh", "-c",
-                   "exec ip netns exec \"$0\" openssl s_client -connect \"$1:7999\" -quiet -nocommands -no_ign_eof -tls1_3 <\"$2\"",
-                   from.net_namespace, to.host, file},
-                  {.limit = std::chrono::seconds(1800)});
+  const auto sent = run_program(
+      {"/bin/sh", "-c",
+       "exec ip netns exec \"$0\" openssl s_client -connect \"$1:7999\" -quiet -nocommands -no_ign_eof -tls1_3 <\"$2\"",
+       from.net_namespace, to.host, file},
+      {.limit = std::chrono::seconds(1800)});
   const auto received = receiving->wait(Deadline::in(std::chrono::seconds(60)));
   const double took = seconds_since(begun);
   if (sent.exit_code != 0 || !received || !received->ok()) std::fprintf(stderr, "openssl: %s\n", sent.err.c_str());

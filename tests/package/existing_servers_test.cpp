@@ -89,13 +89,14 @@ systemctl start postgresql@15-second.service)",
                             ""};
 
 /// As RHEL's packages and servers built from source have it: the configuration lies among the data, and it differs.
-const Packaged kPostgresAlone = {"postgres",
-                                 "postgres",
-                                 {"pg-orders@0.service", "pg-orders@1.service"},
-                                 {"/var/lib/pgsql/0", "/var/lib/pgsql/1"},
-                                 "/etc/systemd/system/pg-orders@.service $(ls /var/lib/pgsql/[01]/*.conf "
-                                 "/var/lib/pgsql/[01]/server.key /var/lib/pgsql/[01]/conf.d/* | grep -v auto.conf)",
-                                 R"sh(bin=/usr/lib/postgresql/15/bin
+const Packaged kPostgresAlone = {
+    "postgres",
+    "postgres",
+    {"pg-orders@0.service", "pg-orders@1.service"},
+    {"/var/lib/pgsql/0", "/var/lib/pgsql/1"},
+    "/etc/systemd/system/pg-orders@.service $(ls /var/lib/pgsql/[01]/*.conf "
+    "/var/lib/pgsql/[01]/server.key /var/lib/pgsql/[01]/conf.d/* | grep -v auto.conf)",
+    R"sh(bin=/usr/lib/postgresql/15/bin
 cat >/etc/systemd/system/pg-orders@.service <<END
 [Service]
 Type=notify
@@ -132,11 +133,11 @@ install -d /var/lib/pgwal
 mv /var/lib/pgsql/1/pg_wal /var/lib/pgwal/1
 ln -s /var/lib/pgwal/1 /var/lib/pgsql/1/pg_wal
 systemctl start pg-orders@1)sh",
-                                 {"psql-5432", "psql-5433"},
-                                 {5432, 5433},
-                                 true,
-                                 "",
-                                 "cd $1; ls -A | grep -vx -e '.*[.]conf' -e conf.d -e server.key -e pg_wal | xargs rm -rf --"};
+    {"psql-5432", "psql-5433"},
+    {5432, 5433},
+    true,
+    "",
+    "cd $1; ls -A | grep -vx -e '.*[.]conf' -e conf.d -e server.key -e pg_wal | xargs rm -rf --"};
 
 std::string replaced(std::string text, const std::string& what, const std::string& with) {
   for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
