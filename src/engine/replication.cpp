@@ -16,6 +16,9 @@ using sql::PostgresConnection;
 
 namespace {
 
+/// How long a replica is waited for that does not reach its source.
+constexpr std::chrono::seconds kReachesItsSource{120};
+
 /// The words that differ between the two families.
 struct Dialect {
   const char *status, *name, *receiving, *applying, *host, *port, *user, *lag;
@@ -362,15 +365,31 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, const Whi
   std::string state = "it has not answered";
   std::optional<std::chrono::steady_clock::time_point> refused_since;
   std::optional<Error> broken;
+  std::string replayed;
+  auto reached = std::chrono::steady_clock::now();  // its source, or something of what it has got was replayed
+  // The servers try for ever. Catching up may take long; that nobody is there does not change by waiting.
+  const auto is_out_of_reach = [&] {
+    if (std::chrono::steady_clock::now() - reached < kReachesItsSource) return false;
+    broken = Error{ErrorClass::unavailable,
+                   "replication.waiting",
+                   fmt::format("it has not reached its source for {} seconds: {}", kReachesItsSource.count(), state),
+                   "see that the source runs and that the network between the two works",
+                   {}};
+    return true;
+  };
   auto look_postgres = [&](PostgresConnection& connection) -> Result<bool> {
     auto rows = TRY(connection.query(
         // Of an idle primary nothing new comes: what was received then counts from the segment's start on.
         "SELECT pg_is_wal_replay_paused() AS paused, status AS receiver, CASE WHEN latest_end_lsn IS NULL THEN "
         "pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() ELSE pg_last_wal_replay_lsn() >= latest_end_lsn END AS "
-        "level FROM (SELECT) x LEFT JOIN pg_stat_wal_receiver ON true",
+        "level, pg_last_wal_replay_lsn() AS replayed FROM (SELECT) x LEFT JOIN pg_stat_wal_receiver ON true",
         deadline, stop));
     state = fmt::format("receiver {}, replay {}{}", rows.text("receiver"), rows.text("paused") == "t" ? "paused" : "on",
                         rows.text("level") == "t" ? "" : ", not caught up");
+    if (rows.text("receiver") == "streaming" || rows.text("replayed") != replayed)
+      reached = std::chrono::steady_clock::now();
+    replayed = rows.text("replayed");
+    if (is_out_of_reach()) return true;
     return rows.text("paused") == "f" && rows.text("receiver") == "streaming" && (!level || rows.text("level") == "t");
   };
   const Dialect& words = dialect(engine);
@@ -380,7 +399,7 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, const Whi
       state = "it has no source configured";
       return false;
     }
-    bool all = true;
+    bool all = true, receives = true;
     for (size_t i = 0; i < rows.rows.size(); ++i) {
       if (which && rows.text(words.name, i) != *which) continue;
       const std::string receiving = rows.text(words.receiving, i), applying = rows.text(words.applying, i);
@@ -399,9 +418,11 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, const Whi
         refused_since = now;
       else if (now - *refused_since > std::chrono::seconds(5))
         broken = Error{ErrorClass::failed, "replication.stopped", fmt::format("[{}] {}", io, error), {}, {}};
+      receives = receives && receiving == "Yes";
       all = all && receiving == "Yes" && applying == "Yes" && (!level || up_to_date(words, rows, i));
     }
-    return all || broken;
+    if (receives) reached = std::chrono::steady_clock::now();
+    return all || broken || is_out_of_reach();
   };
   const bool done = engine == Engine::postgres
                         ? TRY(look_until<PostgresConnection>(look_postgres, replica, state, deadline, stop))
