@@ -45,10 +45,9 @@ std::string body_of(const position::GtidSet& set) {
 
 }  // namespace
 
-Result<bool> begin_binlog_behind(const std::string& data_dir, const position::GtidSet& executed) {
+Result<bool> begin_binlog_behind(const std::string& path, const position::GtidSet& executed) {
   if (executed.empty() || std::ranges::any_of(executed.sources(), [](const auto& s) { return !s.tag.empty(); }))
     return false;
-  const std::string path = data_dir + "/binlog.000001";
   const auto file = engine::stored::read_small(path, 4096);
   if (!file && file.error().id == "stored.too_large") return false;
   if (!file) return fail(file.error());

@@ -28,7 +28,7 @@ class BinlogStart : public ::testing::Test {
   }
   std::string file() const { return std::string(as_text(sys::read_file(dir_.path() + "/binlog.000001")->span())); }
   bool begin(const char* set = kSet) const {
-    const auto done = begin_binlog_behind(dir_.path(), *GtidSet::parse(set));
+    const auto done = begin_binlog_behind(dir_.path() + "/binlog.000001", *GtidSet::parse(set));
     EXPECT_TRUE(done);
     return done && *done;
   }

@@ -202,12 +202,16 @@ Result<Value> copy_mysql(const CopyJob& job) {
   MemberConfig clone = c;
   clone.work = "prepare";
   Value result = Value::object({{"method", "clone"}, {"way", way}, {"lineage", facts.uuid}});
+  std::string log;  // its first one; "" = it has none
   // Killed, not stopped: what it has committed is durable, and its shutdown would take longer than its next recovery.
   TRY_VOID(with_private_server(job, clone, Afterwards::kill, [&](MariadbConnection& connection) -> Status {
     auto run = [&](const char* statement) { return connection.query(statement, job.deadline, job.stop); };
     // A replica's clone knows the donor's source and relay logs: the new member is told its own.
     if (!TRY(run("SHOW REPLICA STATUS")).empty()) TRY(run("RESET REPLICA ALL"));
-    auto rows = TRY(run("SELECT @@GLOBAL.gtid_executed AS g, @@GLOBAL.server_uuid AS u"));
+    auto rows =
+        TRY(run("SELECT @@GLOBAL.gtid_executed AS g, @@GLOBAL.server_uuid AS u, IF(@@GLOBAL.log_bin, "
+                "@@GLOBAL.log_bin_basename, '') AS b"));
+    if (const std::string base = rows.text("b"); !base.empty()) log = base + ".000001";
     std::string position = rows.text("g");
     std::erase(position, '\n');
     result.set("position", position);
@@ -216,10 +220,12 @@ Result<Value> copy_mysql(const CopyJob& job) {
     return fail(ErrorClass::failed, "agent.copy", "the clone has the server uuid of its donor");
   }));
   // A position it cannot read is one it cannot write either: then the copy is as the server made it.
-  if (auto executed = position::GtidSet::parse(result["position"].text()))
+  // One outside of its data is the server's that runs there now.
+  const bool among_data = log.starts_with(c.data_dir() + "/");
+  if (auto executed = position::GtidSet::parse(result["position"].text()); executed && among_data)
     TRY([&] {
       const sys::ActAs as_server(server_identity(c));
-      return begin_binlog_behind(c.data_dir(), *executed);
+      return begin_binlog_behind(log, *executed);
     }());
   return result;
 }
