@@ -16,8 +16,8 @@ TEST_F(MysqlSelectionTest, TakesWhatIsInTheDatabaseInUse) {
   for (const char* statement : {"DROP TABLE IF EXISTS `t`", "CREATE TABLE `t` (i INT)", "LOCK TABLES `t` WRITE",
                                 "/*!40000 ALTER TABLE `t` DISABLE KEYS */", "INSERT INTO `t` VALUES (1)",
                                 "/*!50001 CREATE VIEW `v` AS SELECT 1*/",
-                                "/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER g BEFORE INSERT ON `t` "
-                                "FOR EACH ROW SET @x = 1 */",
+                                ("/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER g BEFORE INSERT ON `t` "
+                                 "FOR EACH ROW SET @x = 1 */"),
                                 "CREATE DEFINER=`mysql`@`%` PROCEDURE `p`() SELECT 1", "DO SETVAL(`s`, 1, 0)"})
     EXPECT_TRUE(selection_.takes(statement)) << statement;
   EXPECT_FALSE(selection_.takes("USE `mysql`"));

@@ -35,8 +35,8 @@ struct Case {
 const std::vector<std::string> kMysql = {
     "CREATE DATABASE erp CHARACTER SET latin1 COLLATE latin1_bin",
     "CREATE TABLE erp.orders (id INT PRIMARY KEY, what VARCHAR(40), f FLOAT)",
-    "CREATE TABLE erp.items (id INT PRIMARY KEY, of_order INT, CONSTRAINT of_order FOREIGN KEY (of_order) REFERENCES "
-    "orders (id))",
+    ("CREATE TABLE erp.items (id INT PRIMARY KEY, of_order INT, CONSTRAINT of_order FOREIGN KEY (of_order) REFERENCES "
+     "orders (id))"),
     "CREATE TABLE erp.audit (id INT PRIMARY KEY AUTO_INCREMENT, o INT)",
     "CREATE TABLE erp.big (id INT PRIMARY KEY, b MEDIUMBLOB)",
     "CREATE TRIGGER erp.g AFTER INSERT ON erp.orders FOR EACH ROW INSERT INTO erp.audit (o) VALUES (NEW.id)",
@@ -62,9 +62,8 @@ const std::vector<std::string> kPostgres = {
     "CREATE TABLE orders (id serial PRIMARY KEY, what text, f real)",
     "CREATE TABLE items (id int PRIMARY KEY, of_order int REFERENCES orders (id))",
     "CREATE TABLE audit (o int)",
-    "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.audit VALUES (NEW.id); "
-    "RETURN "
-    "NEW; END'",
+    ("CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.audit VALUES (NEW.id); "
+     "RETURN NEW; END'"),
     "CREATE TRIGGER g AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION note()",
     "INSERT INTO orders (what, f) VALUES ('one', 1234.5678), ('two', 0.1), (NULL, NULL)",
     "INSERT INTO items VALUES (10, 1), (11, 2)",
