@@ -11,9 +11,9 @@
 
 namespace holdfast::agent {
 
-/// Server stopped. The log `path` ("/data/binlog.000001"), in which nothing is logged yet, says from now on that `executed` comes
-/// before it. False, and the file is as it was: it is not such a file, or the set has tags, which older servers'
-/// formats lack.
+/// Server stopped. The log `path` ("/data/binlog.000001"), in which nothing is logged yet, says from now on that
+/// `executed` comes before it. False, and the file is as it was: it is not such a file, or the set has tags, which
+/// older servers' formats lack.
 Result<bool> begin_binlog_behind(const std::string& path, const position::GtidSet& executed);
 
 }  // namespace holdfast::agent
