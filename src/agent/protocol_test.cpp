@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -101,7 +102,7 @@ TEST(AgentProtocol, AChangeNeedsAnEpochThatIsNotOver) {
   const Member member;
   Answers answers(member.config.dir, member.config, [] {});
   const Caller caller{.local = true, .role = net::Role::none, .name = ""};
-  const auto ask = [&](Value request) { return id_of(answers.answer(request, caller)); };
+  const auto ask = [&](const Value& request) { return id_of(answers.answer(request, caller)); };
   EXPECT_EQ(ask(Value::object({{"op", "discard_side"}})), "agent.no_epoch");
   EXPECT_EQ(ask(Value::object({{"op", "discard_side"}, {"epoch", 5}})), "");
   EXPECT_EQ(ask(Value::object({{"op", "discard_side"}, {"epoch", 4}})), "agent.stale_epoch");
