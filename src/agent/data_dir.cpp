@@ -11,7 +11,6 @@
 
 #include "agent/dir_users.h"
 #include "agent/launch.h"
-#include "agent/log_files.h"
 #include "agent/own_files.h"
 #include "agent/wal_dir.h"
 #include "codec/value.h"
@@ -112,7 +111,6 @@ Status remove_whole(const MemberConfig& c, const std::string& path) {
 Status drop(const MemberConfig& c, const std::string& path) {
   if (!is_there(path)) return {};
   TRY_VOID(check_unused(path));
-  TRY_VOID(remove_logs(c, path));
   const std::string dropping = fresh_name(c, ".dropping-");
   TRY_VOID(rename_durably(c, path, dropping));
   TRY_VOID(remove_whole(c, dropping));
@@ -130,14 +128,9 @@ Status carry_rewind_mark(const MemberConfig& c) {
   return remove_durably(c, rewind_marker(c));
 }
 
-/// A copy made beside an existing server's data would lack what that has elsewhere, and share it. WAL and logs are only
-/// seen to where a donor is copied.
+/// A copy made beside an existing server's data would lack what that has elsewhere, and share it. WAL is only seen to
+/// where a donor is copied.
 Status check_all_is_here(const MemberConfig& c, bool copied) {
-  if (c.existing && c.existing->elsewhere.empty() && has_logs_elsewhere(c) && !copied)
-    return fail(ErrorClass::refused, "agent.data_elsewhere",
-                fmt::format("the data of {} cannot be replaced in place: its logs are elsewhere, as {}", c.member,
-                            c.existing->binlog_base.empty() ? c.existing->relay_base : c.existing->binlog_base),
-                "holdfast repair rebuilds it as a copy of another member");
   if (c.existing && c.existing->elsewhere.empty() && !c.existing->wal_dir.empty() && !copied)
     return fail(
         ErrorClass::refused, "agent.data_elsewhere",
@@ -293,8 +286,7 @@ Status put_data_back(const MemberConfig& given, const std::string& aside) {
   TRY_VOID(check_aside(c, aside, "agent.put_back"));
   TRY_VOID(check_unused(aside));
   TRY_VOID(keep_unit_away(c, aside));
-  const std::string other = is_there(c.data_dir()) ? TRY(move_aside(c)) : "";
-  TRY_VOID(put_logs_back(c, aside, other));
+  if (is_there(c.data_dir())) TRY(move_aside(c));
   TRY_VOID(rename_durably(c, aside, c.data_dir()));
   return let_unit_start(c);
 }
@@ -347,7 +339,6 @@ Status finish_swap(const MemberConfig& given) {
                 fmt::format("a swap of {} was interrupted, and what is there now fits none of its steps", data),
                 fmt::format("look at {}* and {}", data, swap_journal(c)));
   }
-  TRY_VOID(swap_logs(c, aside));
   TRY_VOID(let_unit_start(c));
   return remove_durably(c, swap_journal(c));
 }

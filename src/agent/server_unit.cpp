@@ -227,13 +227,16 @@ bool Server::watch_taken(int pidfd, const std::stop_token& stop) {
 void Server::review_places(Deadline deadline, const std::stop_token& stop) {
   const MemberConfig config = this->config();
   if (!config.existing) return;
-  auto now = data_places_now(config, deadline, stop);
+  auto now = parts_elsewhere_now(config, deadline, stop);
   if (!now)
     return log(LogLevel::warn, "{}: where its data is was not asked: {}", config.member, now.error().to_string());
-  if (*now == data_places(*config.existing)) return;
+  const std::string wal =
+      config.engine == cluster::Engine::postgres ? wal_elsewhere(config.existing->data_dir) : std::string();
+  if (*now == config.existing->elsewhere && wal == config.existing->wal_dir) return;
   MutexLock lock(mutex_);
   if (!config_.existing) return;
-  set_data_places(*config_.existing, std::move(*now));
+  config_.existing->elsewhere = std::move(*now);
+  config_.existing->wal_dir = wal;
   log(LogLevel::info, "{}: {}", config_.member,
       config_.existing->elsewhere.empty() ? "all of its data is in its data directory"
                                           : "part of its data is elsewhere: " + config_.existing->elsewhere.front());
