@@ -23,7 +23,9 @@ using sql::MariadbConnection;
 namespace {
 
 constexpr const char* kCloneLibrary = "mysql_clone.so";
-constexpr std::chrono::seconds kLongestSilence{120};              ///< of a donor
+constexpr std::chrono::seconds kLongestSilence{120};  ///< of a donor
+/// Before its first byte: it may wait for a statement that changes tables (clone_ddl_timeout, 5 minutes).
+constexpr std::chrono::seconds kLongestBeginning{360};
 constexpr const char* kCannotReach = "agent.donor_cannot_reach";  ///< never leaves this file
 
 struct DonorFacts {
@@ -62,30 +64,41 @@ Status prepare_donor(const CopyJob& job, DonorFacts& facts) {
   return {};
 }
 
-/// What a server that clones shows of it: other bytes or another stage. Empty while its disk alone is waited for.
-Result<std::string> clone_progress(const sql::Target& target, Deadline deadline, const std::stop_token& stop) {
+struct CloneProgress {
+  std::string text;    ///< other bytes, or another stage; "" while its own disk alone is waited for
+  bool begun = false;  ///< bytes have come
+};
+
+/// What a server that clones shows of it.
+Result<CloneProgress> clone_progress(const sql::Target& target, Deadline deadline, const std::stop_token& stop) {
   auto connection = TRY(MariadbConnection::connect(target, deadline, stop));
   auto rows = TRY(connection.query(
       "SELECT COUNT(*) AS n, COALESCE(SUM(DATA), 0) AS data, COALESCE(SUM(NETWORK), 0) AS network, "
       "COALESCE(SUM(STATE = 'Completed'), 0) AS done, COALESCE(SUM(STAGE = 'FILE SYNC' AND STATE = 'In Progress'), 0) "
       "AS syncing FROM performance_schema.clone_progress",
       deadline, stop));
-  if (rows.text("syncing") != "0") return "";
-  return fmt::format("{}/{}/{}/{}", rows.text("n"), rows.text("done"), rows.text("data"), rows.text("network"));
+  CloneProgress progress;
+  progress.begun = rows.text("data") != "0" || rows.text("network") != "0";
+  if (rows.text("syncing") == "0")
+    progress.text =
+        fmt::format("{}/{}/{}/{}", rows.text("n"), rows.text("done"), rows.text("data"), rows.text("network"));
+  return progress;
 }
 
-/// Requests `silence` once the server at `target` has cloned for kLongestSilence without anything new from its donor:
-/// the server itself waits for ever where the network drops what is sent.
+/// Requests `silence` once the server at `target` has cloned for long without anything new from its donor: the server
+/// itself waits for ever where the network drops what is sent.
 void watch_for_silence(const sql::Target& target, std::stop_source& silence, const std::stop_token& over) {
   using Clock = std::chrono::steady_clock;
   std::string last;
   auto changed = Clock::now();
-  while (Clock::now() - changed < kLongestSilence) {
+  bool begun = false;
+  while (Clock::now() - changed < (begun ? kLongestSilence : kLongestBeginning)) {
     (void)sys::wait_until([] { return false; }, Deadline::in(std::chrono::seconds(2)), over);
     if (over.stop_requested()) return;
     const auto now = clone_progress(target, Deadline::in(std::chrono::seconds(20)), over);
-    if (now && !now->empty() && *now == last) continue;
-    if (now) last = *now;
+    if (now && now->begun) begun = true;
+    if (now && !now->text.empty() && now->text == last) continue;
+    if (now) last = now->text;
     changed = Clock::now();  // also where it cannot be asked: then it is not known to be silent
   }
   silence.request_stop();
@@ -124,9 +137,7 @@ Status clone_over_network(const CopyJob& job, const std::string& into) {
     if (done) return {};
     if (job.stop.stop_requested()) return fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");
     if (end.stop_requested())
-      return fail(ErrorClass::unavailable, "agent.timeout",
-                  fmt::format("{} sent nothing for {} seconds in the middle of its clone", donor.member,
-                              kLongestSilence.count()),
+      return fail(ErrorClass::unavailable, "agent.timeout", donor.member + " has sent nothing of its clone for minutes",
                   "see that the donor and the network work, then run the command again");
     return fail(ErrorClass::failed, "agent.copy", "CLONE INSTANCE failed: " + done.error().to_string(),
                 "the helper's log is " + helper.log_file());

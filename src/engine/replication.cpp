@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cluster/server_words.h"
 #include "engine/channels.h"
 #include "sql/mariadb.h"
@@ -16,8 +18,9 @@ using sql::PostgresConnection;
 
 namespace {
 
-/// How long a replica is waited for that does not reach its source.
+/// How long a replica is waited for that does not reach its source: at least, and some of its own attempts.
 constexpr std::chrono::seconds kReachesItsSource{120};
+constexpr int kAttempts = 3;
 
 /// The words that differ between the two families.
 struct Dialect {
@@ -365,14 +368,20 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, const Whi
   std::string state = "it has not answered";
   std::optional<std::chrono::steady_clock::time_point> refused_since;
   std::optional<Error> broken;
-  std::string replayed;
-  auto reached = std::chrono::steady_clock::now();  // its source, or something of what it has got was replayed
-  // The servers try for ever. Catching up may take long; that nobody is there does not change by waiting.
-  const auto is_out_of_reach = [&] {
-    if (std::chrono::steady_clock::now() - reached < kReachesItsSource) return false;
+  // The servers try for ever. Catching up may take long; that nobody is there does not change by waiting. Since when it
+  // was seen at each look that its source is not reached, and that it waits for nothing else:
+  std::optional<std::chrono::steady_clock::time_point> unreached;
+  auto last_look = std::chrono::steady_clock::now();
+  const auto is_out_of_reach = [&](bool waits_for_source, std::chrono::seconds patience) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!waits_for_source || now - last_look > std::chrono::seconds(20)) unreached.reset();  // or it was not seen
+    last_look = now;
+    if (!waits_for_source) return false;
+    if (!unreached) unreached = now;
+    if (now - *unreached < patience) return false;
     broken = Error{ErrorClass::unavailable,
                    "replication.waiting",
-                   fmt::format("it has not reached its source for {} seconds: {}", kReachesItsSource.count(), state),
+                   fmt::format("it has not reached its source for {} seconds: {}", patience.count(), state),
                    "see that the source runs and that the network between the two works",
                    {}};
     return true;
@@ -382,14 +391,17 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, const Whi
         // Of an idle primary nothing new comes: what was received then counts from the segment's start on.
         "SELECT pg_is_wal_replay_paused() AS paused, status AS receiver, CASE WHEN latest_end_lsn IS NULL THEN "
         "pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() ELSE pg_last_wal_replay_lsn() >= latest_end_lsn END AS "
-        "level, pg_last_wal_replay_lsn() AS replayed FROM (SELECT) x LEFT JOIN pg_stat_wal_receiver ON true",
+        "level, (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup') AS waits FROM (SELECT) x LEFT "
+        "JOIN pg_stat_wal_receiver ON true",
         deadline, stop));
     state = fmt::format("receiver {}, replay {}{}", rows.text("receiver"), rows.text("paused") == "t" ? "paused" : "on",
                         rows.text("level") == "t" ? "" : ", not caught up");
-    if (rows.text("receiver") == "streaming" || rows.text("replayed") != replayed)
-      reached = std::chrono::steady_clock::now();
-    replayed = rows.text("replayed");
-    if (is_out_of_reach()) return true;
+    // Not for a delay, a query or an archive's command.
+    const std::string waits = rows.text("waits");
+    if (is_out_of_reach(rows.text("receiver") != "streaming" &&
+                            (waits == "RecoveryRetrieveRetryInterval" || waits == "RecoveryWalStream"),
+                        kReachesItsSource))
+      return true;
     return rows.text("paused") == "f" && rows.text("receiver") == "streaming" && (!level || rows.text("level") == "t");
   };
   const Dialect& words = dialect(engine);
@@ -400,6 +412,7 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, const Whi
       return false;
     }
     bool all = true, receives = true;
+    std::chrono::seconds patience = kReachesItsSource;
     for (size_t i = 0; i < rows.rows.size(); ++i) {
       if (which && rows.text(words.name, i) != *which) continue;
       const std::string receiving = rows.text(words.receiving, i), applying = rows.text(words.applying, i);
@@ -419,10 +432,10 @@ Status wait_for_replication(Engine engine, const sql::Target& replica, const Whi
       else if (now - *refused_since > std::chrono::seconds(5))
         broken = Error{ErrorClass::failed, "replication.stopped", fmt::format("[{}] {}", io, error), {}, {}};
       receives = receives && receiving == "Yes";
+      patience = std::max(patience, kAttempts * std::chrono::seconds(std::atoi(rows.text("Connect_Retry", i).c_str())));
       all = all && receiving == "Yes" && applying == "Yes" && (!level || up_to_date(words, rows, i));
     }
-    if (receives) reached = std::chrono::steady_clock::now();
-    return all || broken || is_out_of_reach();
+    return is_out_of_reach(!receives, patience) || all || broken;
   };
   const bool done = engine == Engine::postgres
                         ? TRY(look_until<PostgresConnection>(look_postgres, replica, state, deadline, stop))

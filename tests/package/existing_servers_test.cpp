@@ -193,6 +193,7 @@ server-id=$((n + 1))
 report-host=127.0.0.1
 report-port=$((3310 + n))
 bind-address=127.0.0.1
+log-bin=orders-bin
 gtid-mode=ON
 enforce-gtid-consistency=ON
 innodb-buffer-pool-size=64M
