@@ -87,7 +87,9 @@ Result<CloneProgress> clone_progress(const sql::Target& target, Deadline deadlin
 
 /// Requests `silence` once the server at `target` has cloned for long without anything new from its donor: the server
 /// itself waits for ever where the network drops what is sent.
-void watch_for_silence(const sql::Target& target, std::stop_source& silence, const std::stop_token& over) {
+/// What the server says of bytes it may say at the end of a stage only: what has come to `into` counts as well.
+void watch_for_silence(const sql::Target& target, const MemberConfig& config, const std::string& into,
+                       std::stop_source& silence, const std::stop_token& over) {
   using Clock = std::chrono::steady_clock;
   std::string last;
   auto changed = Clock::now();
@@ -96,9 +98,11 @@ void watch_for_silence(const sql::Target& target, std::stop_source& silence, con
     (void)sys::wait_until([] { return false; }, Deadline::in(std::chrono::seconds(2)), over);
     if (over.stop_requested()) return;
     const auto now = clone_progress(target, Deadline::in(std::chrono::seconds(20)), over);
-    if (now && now->begun) begun = true;
-    if (now && !now->text.empty() && now->text == last) continue;
-    if (now) last = now->text;
+    const uint64_t there = bytes_on_disk(config, into);
+    if ((now && now->begun) || there > uint64_t{1} << 20) begun = true;
+    const std::string seen = now && !now->text.empty() ? fmt::format("{}/{}", now->text, there) : "";
+    if (!seen.empty() && seen == last) continue;
+    last = seen;
     changed = Clock::now();  // also where it cannot be asked: then it is not known to be silent
   }
   silence.request_stop();
@@ -132,7 +136,7 @@ Status clone_over_network(const CopyJob& job, const std::string& into) {
     std::stop_source end;  // of the statement
     const std::stop_callback on_stop(job.stop, [&end] { end.request_stop(); });
     const sql::Target target = TRY(admin_target(helper));
-    std::jthread watch([&](const std::stop_token& over) { watch_for_silence(target, end, over); });
+    std::jthread watch([&](const std::stop_token& over) { watch_for_silence(target, job.config, into, end, over); });
     auto done = connection.query(statement.reveal(), job.deadline, end.get_token());
     if (done) return {};
     if (job.stop.stop_requested()) return fail(ErrorClass::interrupted, "agent.cancelled", "stopped on request");

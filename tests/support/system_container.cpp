@@ -124,8 +124,9 @@ SystemContainer::~SystemContainer() {
     const std::string path = tree + name_;
     std::error_code ec;
     std::vector<fs::path> folders;
-    for (const auto& entry : fs::recursive_directory_iterator(path, ec))
-      if (entry.is_directory(ec)) folders.push_back(entry.path());
+    std::error_code gone;  // the system's own end takes some of them away meanwhile
+    for (fs::recursive_directory_iterator it(path, gone), end; !gone && it != end; it.increment(gone))
+      if (it->is_directory(ec)) folders.push_back(it->path());
     folders.insert(folders.begin(), path);
     for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder)
       for (int tries = 0; ::rmdir(folder->c_str()) != 0 && errno == EBUSY && tries < 100; ++tries)
