@@ -240,25 +240,30 @@ Result<std::map<std::string, std::string>> received(net::Stream& stream) {
   return files;
 }
 
-TEST(AgentTree, IsWholeOrAnError) {
-  const Member member;
+/// What serve_tree() sends of a member's data directory, or why it does not.
+Result<std::map<std::string, std::string>> sent_of(const MemberConfig& config) {
   auto pair = Pair::make();
   Status served;
-  {
-    std::jthread agent([&] {
-      bool answered = false;
-      served = serve_tree(member.config, false, "", *pair.here, answered, Deadline::in(seconds(20)), {});
-      pair.here.reset();
-    });
-    std::array<uint8_t, 12> answer{};
-    ASSERT_EQ(pair.there->read_some(answer, Deadline::in(seconds(5))).value_or(0), 12u);
-    const auto files = received(*pair.there);
-    ASSERT_TRUE(files) << files.error().to_string();
-    EXPECT_EQ(files->size(), 4u);
-    EXPECT_EQ(files->at("shop/t1.ibd"), "rows of t1");
-    EXPECT_EQ(files->at("ibdata1"), std::string(3 << 20, 'x'));
-  }
-  EXPECT_TRUE(served) << served.error().to_string();
+  std::jthread agent([&] {
+    bool answered = false;
+    served = serve_tree(config, false, "", *pair.here, answered, Deadline::in(seconds(20)), {});
+    pair.here.reset();
+  });
+  std::array<uint8_t, 12> answer{};
+  const bool answers = pair.there->read_some(answer, Deadline::in(seconds(5))).value_or(0) == answer.size();
+  auto files = answers ? received(*pair.there) : Result<std::map<std::string, std::string>>();
+  agent.join();
+  TRY_VOID(std::move(served));
+  return files;
+}
+
+TEST(AgentTree, IsWholeOrAnError) {
+  const Member member;
+  const auto files = sent_of(member.config);
+  ASSERT_TRUE(files) << files.error().to_string();
+  EXPECT_EQ(files->size(), 4u);
+  EXPECT_EQ(files->at("shop/t1.ibd"), "rows of t1");
+  EXPECT_EQ(files->at("ibdata1"), std::string(3 << 20, 'x'));
 }
 
 TEST(AgentTree, TakesWalOnAVolumeOfItsOwnIntoTheDirectory) {
@@ -267,30 +272,16 @@ TEST(AgentTree, TakesWalOnAVolumeOfItsOwnIntoTheDirectory) {
   fs::create_directories(wal + "/archive_status");
   std::ofstream(wal + name) << "records";
   fs::create_directory_symlink(wal, member.config.data_dir() + "/pg_wal");
-  const auto sent = [&]() -> Result<std::map<std::string, std::string>> {
-    auto pair = Pair::make();
-    Status served;
-    std::jthread agent([&] {
-      bool answered = false;
-      served = serve_tree(member.config, false, "", *pair.here, answered, Deadline::in(seconds(20)), {});
-      pair.here.reset();
-    });
-    std::array<uint8_t, 12> answer{};
-    const auto got = pair.there->read_some(answer, Deadline::in(seconds(5)));
-    if (got.value_or(0) == 12) return received(*pair.there);
-    agent.join();
-    return fail(served.error());
-  };
-  EXPECT_EQ(id_of(sent()), "agent.data_elsewhere") << "of another engine it is any link";
+  EXPECT_EQ(id_of(sent_of(member.config)), "agent.data_elsewhere") << "of another engine it is any link";
   member.config.engine = cluster::Engine::postgres;
-  const auto files = sent();
+  const auto files = sent_of(member.config);
   ASSERT_TRUE(files) << files.error().to_string();
   EXPECT_EQ(files->at("pg_wal" + name), "records");
   EXPECT_TRUE(files->contains("pg_wal"));
   EXPECT_TRUE(files->contains("pg_wal/archive_status"));
   EXPECT_EQ(files->at("ibdata1"), std::string(3 << 20, 'x'));
   fs::create_directory_symlink("/etc", wal + "/elsewhere");
-  EXPECT_EQ(id_of(sent()), "agent.data_elsewhere");
+  EXPECT_EQ(id_of(sent_of(member.config)), "agent.data_elsewhere");
 }
 
 TEST(AgentTree, IsOfTheMembersOwnDirectoriesOnly) {
