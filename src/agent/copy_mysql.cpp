@@ -64,43 +64,34 @@ Status prepare_donor(const CopyJob& job, DonorFacts& facts) {
   return {};
 }
 
-struct CloneProgress {
-  std::string text;    ///< other bytes, or another stage; "" while its own disk alone is waited for
-  bool begun = false;  ///< bytes have come
-};
-
-/// What a server that clones shows of it.
-Result<CloneProgress> clone_progress(const sql::Target& target, Deadline deadline, const std::stop_token& stop) {
+/// What a server that clones says of it; "" while its own disk alone is waited for.
+Result<std::string> clone_progress(const sql::Target& target, Deadline deadline, const std::stop_token& stop) {
   auto connection = TRY(MariadbConnection::connect(target, deadline, stop));
   auto rows = TRY(connection.query(
       "SELECT COUNT(*) AS n, COALESCE(SUM(DATA), 0) AS data, COALESCE(SUM(NETWORK), 0) AS network, "
       "COALESCE(SUM(STATE = 'Completed'), 0) AS done, COALESCE(SUM(STAGE = 'FILE SYNC' AND STATE = 'In Progress'), 0) "
       "AS syncing FROM performance_schema.clone_progress",
       deadline, stop));
-  CloneProgress progress;
-  progress.begun = rows.text("data") != "0" || rows.text("network") != "0";
-  if (rows.text("syncing") == "0")
-    progress.text =
-        fmt::format("{}/{}/{}/{}", rows.text("n"), rows.text("done"), rows.text("data"), rows.text("network"));
-  return progress;
+  if (rows.text("syncing") != "0") return "";
+  return fmt::format("{}/{}/{}/{}", rows.text("n"), rows.text("done"), rows.text("data"), rows.text("network"));
 }
 
 /// Requests `silence` once the server at `target` has cloned for long without anything new from its donor: the server
-/// itself waits for ever where the network drops what is sent.
-/// What the server says of bytes it may say at the end of a stage only: what has come to `into` counts as well.
+/// itself waits for ever where the network drops what is sent. What it says of bytes it may say at the end of a stage
+/// only, so that what has come to `into` counts as well.
 void watch_for_silence(const sql::Target& target, const MemberConfig& config, const std::string& into,
                        std::stop_source& silence, const std::stop_token& over) {
   using Clock = std::chrono::steady_clock;
   std::string last;
   auto changed = Clock::now();
-  bool begun = false;
+  bool begun = false;  // bytes have come
   while (Clock::now() - changed < (begun ? kLongestSilence : kLongestBeginning)) {
     (void)sys::wait_until([] { return false; }, Deadline::in(std::chrono::seconds(2)), over);
     if (over.stop_requested()) return;
     const auto now = clone_progress(target, Deadline::in(std::chrono::seconds(20)), over);
     const uint64_t there = bytes_on_disk(config, into);
-    if ((now && now->begun) || there > uint64_t{1} << 20) begun = true;
-    const std::string seen = now && !now->text.empty() ? fmt::format("{}/{}", now->text, there) : "";
+    begun = begun || there > uint64_t{1} << 20;
+    const std::string seen = now && !now->empty() ? fmt::format("{}/{}", *now, there) : "";
     if (!seen.empty() && seen == last) continue;
     last = seen;
     changed = Clock::now();  // also where it cannot be asked: then it is not known to be silent
