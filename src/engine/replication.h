@@ -85,7 +85,7 @@ Result<bool> semi_sync_on(const sql::Target& server, bool source, Deadline deadl
 /// Waits until the connection receives and applies (MariaDB, MySQL), or the standby replays (PostgreSQL); with `level`
 /// also until it is not behind any more, or not more than it is delayed on purpose. "replication.stopped" (failed)
 /// tells its error at once when it has one, "replication.waiting" (unavailable) that the deadline passed, or that it
-/// has not reached its source for two minutes, or three of its attempts.
+/// has not reached its source for two minutes, or for three of its attempts where these take longer.
 Status wait_for_replication(cluster::Engine engine, const sql::Target& replica, const Which& which, bool level,
                             Deadline deadline, std::stop_token stop = {});
 /// MariaDB read_only, MySQL super_read_only (and with it read_only).
