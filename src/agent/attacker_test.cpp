@@ -227,7 +227,7 @@ TEST_P(Attacker, WhatSaysWhoseADirectoryIs) {
     expect_unread(std::string(as_text(sys::read_file(c_.dir + "/last-data.json")->span())), "what is remembered");
     cluster::MemberFacts facts;
     LogWatch().tell(facts, c_);
-    expect_unread(facts.damage_logged, "the log");
+    expect_unread(facts.runtime.damage_logged, "the log");
   }
   fs::remove(roots);
 }
@@ -305,7 +305,7 @@ TEST_P(Attacker, WhatALookReads) {
     cluster::MemberFacts facts;
     inspect(facts, c_, -1, Deadline::in(seconds(5)), {});
     expect_kept(codec::to_json(inspection_value(facts)), std::string(cluster::engine_name(engine)));
-    EXPECT_EQ(facts.log_tail, "");
+    EXPECT_EQ(facts.runtime.log_tail, "");
     engine::ErrantSearch search;
     search.engine = engine;
     search.data_dir = c_.data_dir();

@@ -48,14 +48,14 @@ void DiskWatch::run(const std::stop_token& stop) {
     cluster::MemberFacts facts;
     look_(facts);
     std::unique_lock lock(mutex_);
-    for (const auto& volume : facts.volumes) trend_.add(volume, std::chrono::steady_clock::now());
+    for (const auto& volume : facts.runtime.volumes) trend_.add(volume, std::chrono::steady_clock::now());
     wake_.wait_for(lock, stop, DiskTrend::kBetween, [] { return false; });
   }
 }
 
 void DiskWatch::tell(cluster::MemberFacts& facts) {
   const std::lock_guard lock(mutex_);
-  for (auto& volume : facts.volumes) {
+  for (auto& volume : facts.runtime.volumes) {
     const std::string name = "growth of the disk of its " + volume.purpose;
     if (const std::string why = trend_.tell(volume, std::chrono::steady_clock::now()); !why.empty())
       engine::note_unknown(facts, name, "agent", why);

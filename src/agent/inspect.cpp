@@ -70,7 +70,7 @@ void look_at_disk(MemberFacts& facts, const std::string& path, std::string purpo
   v.free = static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
   v.inodes = disk.f_files;
   v.inodes_free = disk.f_favail;
-  facts.volumes.push_back(std::move(v));
+  facts.runtime.volumes.push_back(std::move(v));
 }
 
 bool is_log(std::string_view file) {
@@ -85,11 +85,11 @@ void look_beside(MemberFacts& facts, const MemberConfig& config) {
   for (std::filesystem::directory_iterator it(home, error), end; !error && it != end; it.increment(error)) {
     const std::string path = it->path().string();
     if (path == config.beside(".new"))
-      facts.leftovers.push_back({is_initialised(side_of(config)) ? Kind::side : Kind::half_made, path});
-    if (path.starts_with(config.beside(".dropping-"))) facts.leftovers.push_back({Kind::dropping, path});
-    if (path.starts_with(config.beside(".replaced-"))) facts.leftovers.push_back({Kind::replaced, path});
+      facts.runtime.leftovers.push_back({is_initialised(side_of(config)) ? Kind::side : Kind::half_made, path});
+    if (path.starts_with(config.beside(".dropping-"))) facts.runtime.leftovers.push_back({Kind::dropping, path});
+    if (path.starts_with(config.beside(".replaced-"))) facts.runtime.leftovers.push_back({Kind::replaced, path});
   }
-  std::ranges::sort(facts.leftovers, {}, &cluster::Leftover::path);
+  std::ranges::sort(facts.runtime.leftovers, {}, &cluster::Leftover::path);
   if (error) engine::note_unknown(facts, "directories beside the data", home, error.message());
 }
 
@@ -290,25 +290,25 @@ void look_at_disks(MemberFacts& facts, const MemberConfig& config, pid_t server_
 
 void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, Deadline deadline,
              std::stop_token stop) {
-  if (server_pid > 0) facts.process_state = process_state(server_pid);
+  if (server_pid > 0) facts.runtime.process_state = process_state(server_pid);
   // Its agent starts it with this one: a stopped server has it nowhere in its files.
   if (config.server_id > 0 && config.engine != cluster::Engine::postgres) facts.server_id = config.server_id;
   look_at_disks(facts, config, server_pid);
   look_beside(facts, config);
   if (server_pid <= 0) {
     const pid_t ours[] = {::getpid()};
-    facts.outside = users_of(config.data_dir(), ours);
+    facts.runtime.outside = users_of(config.data_dir(), ours);
   }
-  if (!facts.outside.empty()) {
+  if (!facts.runtime.outside.empty()) {
     // What its files say changes while it is read.
     StoredFacts& s = facts.stored.emplace();
-    s.why = s.position_unknown = "used outside its agent by " + outside_text(facts.outside.front());
+    s.why = s.position_unknown = "used outside its agent by " + outside_text(facts.runtime.outside.front());
     engine::note_unknown(facts, "data directory", config.data_dir(), s.why);
     return;
   }
   const sys::ActAs as_server(server_identity(config));
-  facts.log_tail = last_run(config);
-  const bool stands_still = server_pid <= 0 || facts.process_state == "T" || facts.process_state == "t";
+  facts.runtime.log_tail = last_run(config);
+  const bool stands_still = server_pid <= 0 || facts.runtime.process_state == "T" || facts.runtime.process_state == "t";
   if (stands_still) {
     detail::read_stored(facts, config, deadline, std::move(stop));
     StoredFacts& s = *facts.stored;
@@ -323,8 +323,8 @@ void inspect(MemberFacts& facts, const MemberConfig& config, pid_t server_pid, D
     detail::read_galera_state(facts, config);
   }
   if (!stands_still && (config.engine == cluster::Engine::mariadb || config.engine == cluster::Engine::galera))
-    facts.tables_without_file = engine::mariadb::tables_without_file(config.data_dir());
-  facts.missing_parts = engine::missing_parts(config.engine, config.data_dir(), server_pid);
+    facts.runtime.tables_without_file = engine::mariadb::tables_without_file(config.data_dir());
+  facts.runtime.missing_parts = engine::missing_parts(config.engine, config.data_dir(), server_pid);
 }
 
 Value wal_end_value(const MemberConfig& config, Deadline deadline, std::stop_token stop) {
@@ -365,9 +365,9 @@ Value outside_value(const std::vector<cluster::OutsideProcess>& outside) {
 
 Value inspection_value(const MemberFacts& facts) {
   Value volumes{Value::List()}, readings{Value::List()}, leftovers{Value::List()};
-  for (const auto& left : facts.leftovers)
+  for (const auto& left : facts.runtime.leftovers)
     leftovers.push(Value::object({{"kind", cluster::leftover_name(left.kind)}, {"path", left.path}}));
-  for (const auto& v : facts.volumes)
+  for (const auto& v : facts.runtime.volumes)
     volumes.push(Value::object({{"purpose", v.purpose},
                                 {"path", v.path},
                                 {"total", v.total},
@@ -382,26 +382,26 @@ Value inspection_value(const MemberFacts& facts) {
                                  {"source", r.source},
                                  {"unknown", r.unknown},
                                  {"ageMs", engine::reading_clock() - r.age_ms}}));
-  return Value::object({{"processState", facts.process_state},
+  return Value::object({{"processState", facts.runtime.process_state},
                         {"serverId", facts.server_id ? Value(*facts.server_id) : Value()},
                         {"volumes", volumes},
-                        {"logTail", facts.log_tail},
+                        {"logTail", facts.runtime.log_tail},
                         {"stored", facts.stored ? stored_value(*facts.stored) : Value()},
                         {"leftovers", leftovers},
-                        {"outside", outside_value(facts.outside)},
-                        {"damageLogged", facts.damage_logged},
-                        {"pageCheck", page_check_value(facts.page_check)},
-                        {"tablesWithoutFile", Value::list_of(facts.tables_without_file)},
-                        {"missingParts", Value::list_of(facts.missing_parts)},
+                        {"outside", outside_value(facts.runtime.outside)},
+                        {"damageLogged", facts.runtime.damage_logged},
+                        {"pageCheck", page_check_value(facts.runtime.page_check)},
+                        {"tablesWithoutFile", Value::list_of(facts.runtime.tables_without_file)},
+                        {"missingParts", Value::list_of(facts.runtime.missing_parts)},
                         {"readings", readings}});
 }
 
 void take_inspection(MemberFacts& facts, const Value& value) {
-  facts.process_state = value["processState"].text();
-  facts.log_tail = value["logTail"].text();
+  facts.runtime.process_state = value["processState"].text();
+  facts.runtime.log_tail = value["logTail"].text();
   if (!facts.server_id && value["serverId"].is_integer()) facts.server_id = value["serverId"].unsigned_integer();
   for (const auto& v : value["volumes"].items())
-    facts.volumes.push_back(
+    facts.runtime.volumes.push_back(
         {v["purpose"].text(), v["path"].text(), v["total"].unsigned_integer(), v["free"].unsigned_integer(),
          v["inodes"].unsigned_integer(), v["inodesFree"].unsigned_integer(),
          v["growth"].is_null() ? std::nullopt : std::optional(v["growth"].number()), v["growthSeconds"].number()});
@@ -411,14 +411,17 @@ void take_inspection(MemberFacts& facts, const Value& value) {
   for (const auto& left : value["leftovers"].items())
     for (auto kind : {cluster::Leftover::Kind::side, cluster::Leftover::Kind::half_made,
                       cluster::Leftover::Kind::replaced, cluster::Leftover::Kind::dropping})
-      if (left["kind"].text() == cluster::leftover_name(kind)) facts.leftovers.push_back({kind, left["path"].text()});
-  facts.damage_logged = value["damageLogged"].text();
+      if (left["kind"].text() == cluster::leftover_name(kind))
+        facts.runtime.leftovers.push_back({kind, left["path"].text()});
+  facts.runtime.damage_logged = value["damageLogged"].text();
   for (const auto& user : value["outside"].items())
-    facts.outside.push_back({static_cast<int>(user["pid"].integer()), user["program"].text(), user["how"].text()});
+    facts.runtime.outside.push_back(
+        {static_cast<int>(user["pid"].integer()), user["program"].text(), user["how"].text()});
   if (value["stored"].is_object()) facts.stored = stored_from(value["stored"]);
-  facts.page_check = page_check_from(value["pageCheck"]);
-  for (const auto& table : value["tablesWithoutFile"].items()) facts.tables_without_file.push_back(table.text());
-  for (const auto& part : value["missingParts"].items()) facts.missing_parts.push_back(part.text());
+  facts.runtime.page_check = page_check_from(value["pageCheck"]);
+  for (const auto& table : value["tablesWithoutFile"].items())
+    facts.runtime.tables_without_file.push_back(table.text());
+  for (const auto& part : value["missingParts"].items()) facts.runtime.missing_parts.push_back(part.text());
 }
 
 }  // namespace holdfast::agent

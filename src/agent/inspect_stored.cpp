@@ -151,7 +151,7 @@ void read_galera_state(MemberFacts& facts, const MemberConfig& config) {
       s.position = fmt::format("{}:{}", galera.grastate->uuid, galera.grastate->seqno), s.position_source = "grastate";
     else
       s.position_unknown = galera.grastate->zero_uuid() ? "grastate.dat has no history"
-                           : !facts.process_state.empty()
+                           : !facts.runtime.process_state.empty()
                                ? "its server runs: grastate.dat says -1 as long as it does"
                                : "it crashed: grastate.dat says -1; holdfast inspect --fence recovers it";
   } else {

@@ -65,16 +65,16 @@ TEST(InspectDisks, LogsOnADiskOfTheirOwnAreFoundByTheFilesTheServerHoldsOpen) {
     std::ofstream held(file);
     cluster::MemberFacts facts;
     look_at_disks(facts, config, ::getpid());
-    EXPECT_EQ(facts.volumes.size(), 2u);
-    if (facts.volumes.size() == 2) {
-      EXPECT_EQ(facts.volumes[0].purpose, "data");
-      EXPECT_EQ(facts.volumes[1].purpose, "log");
-      EXPECT_EQ(facts.volumes[1].path, folder);
+    EXPECT_EQ(facts.runtime.volumes.size(), 2u);
+    if (facts.runtime.volumes.size() == 2) {
+      EXPECT_EQ(facts.runtime.volumes[0].purpose, "data");
+      EXPECT_EQ(facts.runtime.volumes[1].purpose, "log");
+      EXPECT_EQ(facts.runtime.volumes[1].path, folder);
     }
   }
   cluster::MemberFacts facts;
   look_at_disks(facts, config, ::getpid());
-  EXPECT_EQ(facts.volumes.size(), 1u) << "nobody holds it any more";
+  EXPECT_EQ(facts.runtime.volumes.size(), 1u) << "nobody holds it any more";
   std::filesystem::remove_all(folder);
 }
 

@@ -23,7 +23,7 @@ void LogWatch::tell(cluster::MemberFacts& facts, const MemberConfig& config) {
     const auto part = unit_journal(config.existing->unit, cursor_, Deadline::in(std::chrono::seconds(2)));
     cursor_ = part.cursor;
     read(part.text);
-    facts.damage_logged = line_;
+    facts.runtime.damage_logged = line_;
     return;
   }
   // The server's user owns the folder: no link may lead a root agent elsewhere, no fifo may hold it.
@@ -44,7 +44,7 @@ void LogWatch::tell(cluster::MemberFacts& facts, const MemberConfig& config) {
   text.resize(text.rfind('\n') + 1);  // npos + 1 = 0: a line that is being written is read when it is whole
   read_to_ = from + static_cast<off_t>(text.size());
   read(text);
-  facts.damage_logged = line_;
+  facts.runtime.damage_logged = line_;
 }
 
 void LogWatch::read(const std::string& text) {

@@ -14,8 +14,8 @@ namespace holdfast::agent {
 /// Reads what is new in the log each time it is asked. Thread-safe.
 class LogWatch {
  public:
-  /// Into facts.damage_logged. Of more than 4 MiB that are new, the last 4. An existing server that has no log of its
-  /// own speaks to the journal of its unit.
+  /// Into facts.runtime.damage_logged. Of more than 4 MiB that are new, the last 4. An existing server that has no log
+  /// of its own speaks to the journal of its unit.
   void tell(cluster::MemberFacts& facts, const MemberConfig& config);
 
  private:

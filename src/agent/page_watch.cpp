@@ -73,7 +73,7 @@ void PageWatch::tell(cluster::MemberFacts& facts, const MemberConfig& config) {
         fmt::format("{} in {:.1f} of {:.1f} MiB read after its start", told.bad.size(),
                     static_cast<double>(told.bytes) / (1 << 20), static_cast<double>(told.of_bytes) / (1 << 20)),
         "agent");
-  facts.page_check = std::move(told);
+  facts.runtime.page_check = std::move(told);
 }
 
 }  // namespace holdfast::agent

@@ -22,8 +22,8 @@ class PageWatch {
   /// processor and disk; what changed last comes first. Ends a check that still runs. Before others are made from it,
   /// all of it is worth more time.
   void begin(const MemberConfig& config, std::chrono::seconds limit = kLimit);
-  /// Puts what is known into facts.page_check, and a reading. Damaged pages are read again: one that was written anew
-  /// is none. A check that failed is a reading that is not known.
+  /// Puts what is known into facts.runtime.page_check, and a reading. Damaged pages are read again: one that was
+  /// written anew is none. A check that failed is a reading that is not known.
   void tell(cluster::MemberFacts& facts, const MemberConfig& config);
 
  private:

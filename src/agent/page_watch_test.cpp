@@ -39,7 +39,7 @@ class PageWatchTest : public ::testing::Test {
   cluster::PageCheck told() {
     cluster::MemberFacts facts;
     watch_.tell(facts, config_);
-    return facts.page_check.value_or(cluster::PageCheck());
+    return facts.runtime.page_check.value_or(cluster::PageCheck());
   }
   cluster::PageCheck told_after_a_start() {
     watch_.begin(config_);
@@ -55,7 +55,7 @@ class PageWatchTest : public ::testing::Test {
 TEST_F(PageWatchTest, NothingIsToldBeforeAStart) {
   cluster::MemberFacts facts;
   watch_.tell(facts, config_);
-  EXPECT_FALSE(facts.page_check);
+  EXPECT_FALSE(facts.runtime.page_check);
 }
 
 TEST_F(PageWatchTest, TellsDamagedPagesForAsLongAsTheyAre) {
@@ -76,7 +76,7 @@ TEST_F(PageWatchTest, ACheckThatFailedIsNotOneThatFoundNothing) {
   (void)told_after_a_start();
   cluster::MemberFacts facts;
   watch_.tell(facts, config_);
-  EXPECT_FALSE(facts.page_check);
+  EXPECT_FALSE(facts.runtime.page_check);
   ASSERT_EQ(facts.readings.size(), 1u);
   EXPECT_FALSE(facts.readings[0].unknown.empty());
 }

@@ -76,7 +76,8 @@ Value diagnosis_value(const Diagnosis& d) {
 
 std::string role_of(const MemberFacts& f) {
   if (f.role != cluster::MemberRole::unknown) return std::string(cluster::member_role_name(f.role));
-  if (f.role_wanted != cluster::MemberRole::unknown) return std::string(cluster::member_role_name(f.role_wanted));
+  if (f.runtime.role_wanted != cluster::MemberRole::unknown)
+    return std::string(cluster::member_role_name(f.runtime.role_wanted));
   return f.stored && f.stored->seqno ? "node" : "unknown";
 }
 
@@ -246,10 +247,10 @@ Value member_value(const TriageReport& report, const MemberReport& m) {
                                        {"size", optional(f.galera->size)},
                                        {"uuid", f.galera->uuid},
                                        {"view", Value::list_of(f.galera->view)}}));
-  if (!f.server_state.empty())
-    value.set("server", Value::object({{"state", f.server_state}, {"pid", f.server_pid}, {"mode", f.server_mode}}));
+  if (!f.runtime.state.empty())
+    value.set("server", Value::object({{"state", f.runtime.state}, {"pid", f.runtime.pid}, {"mode", f.runtime.mode}}));
   Value volumes{Value::List()};
-  for (const auto& v : f.volumes)
+  for (const auto& v : f.runtime.volumes)
     volumes.push(Value::object({{"purpose", v.purpose},
                                 {"path", v.path},
                                 {"total", v.total},

@@ -180,6 +180,41 @@ struct GroupMembership {
   std::set<std::string> online;
 };
 
+/// What only servers of MariaDB and MySQL have.
+struct MysqlFacts {
+  std::optional<bool> log_bin, log_replica_updates, gtid_strict;
+  std::optional<bool> event_scheduler;
+  std::optional<uint64_t> user_tables;  ///< asked only where there is no transaction at all
+  // MySQL
+  std::optional<bool> gtid_mode;
+  std::optional<bool> super_read_only;               ///< administrators cannot write either
+  std::optional<bool> offline_mode;                  ///< only administrators may sign in
+  std::optional<bool> commit_order;                  ///< the applier commits in its source's order
+  std::optional<GroupMembership> replication_group;  ///< where one is configured
+};
+
+/// What only servers of PostgreSQL have.
+struct PostgresFacts {
+  std::optional<std::vector<Slot>> slots;
+  std::optional<bool> default_read_only;  ///< sessions begin read-only, and may switch it off
+  std::string synchronous_standby_names;
+  std::optional<bool> replay_paused;
+  std::map<std::string, int64_t> standby_limits;  ///< settings a standby may not have lower than its primary
+  /// Standby that receives nothing: how far the WAL in its pg_wal goes, as whoever runs it found.
+  std::string wal_end;
+  uint32_t wal_end_timeline = 0;
+  std::string oldest_wal;          ///< where it writes: from which LSN on it can still stream
+  bool lost_for_recovery = false;  ///< one of MemberFacts::lost_logs is needed should the server crash now
+  std::optional<uint64_t> xid_age, multixact_age;  ///< of the oldest database
+  std::optional<int64_t> checksum_failures;        ///< pages found damaged so far
+  std::string archive_problem;                     ///< the archiver's last failure, unless it has succeeded since
+  std::optional<bool> archives;                    ///< archive_mode is not off
+  std::string archive_command;
+  std::optional<int> archive_waiting;          ///< full segments that wait for the archiver
+  double archive_waits_seconds = 0;            ///< the oldest of them
+  std::optional<double> archived_seconds_ago;  ///< the last success, if there was one
+};
+
 /// What the data directory of a member says, whether its server runs or not.
 struct StoredFacts {
   enum class Data {
@@ -277,6 +312,42 @@ constexpr std::string_view kServerUuidFile = "auto.cnf";
 /// Galera: why a position is unknown (StoredFacts::position_unknown) where the state file is gone.
 constexpr std::string_view kNoStateFile = "grastate.dat is not there";
 
+/// Whether, and how, the member's agent answered.
+struct AgentFacts {
+  std::optional<bool> answers;                 ///< nullopt = there is none
+  std::vector<AgentCertificate> certificates;  ///< that it took to ask it over the network
+  std::string silent;   ///< with answers == false: why nothing came back from its host, which proves nothing of it
+  std::string refused;  ///< why an agent that is there was not asked: what is wrong with a certificate
+  std::optional<AgentCertificate::Of> certificate_over;  ///< with refused: whose has expired, or begins later
+};
+
+/// The server's process, its disk, and how it is to run, as whoever runs it says.
+struct RuntimeFacts {
+  std::string state;          ///< running, stopped, failed, starting; "" = nobody who runs it was asked
+  std::string mode;           ///< "normal", "isolated"
+  std::string data;           ///< "main", "side": which directory its server runs on
+  std::string last_exit;      ///< how the server's process ended last
+  std::string process_state;  ///< of the kernel: "R", "S", "D", "T" (stopped); "" = no process or not known
+  int pid = -1;
+  std::string supervisor;  ///< who starts and stops it: "agent", or the name of its unit; "" = not known
+  MemberRole role_wanted = MemberRole::unknown;  ///< it is started as
+  std::string upstream_wanted;                   ///< host:port that it is told to follow
+  std::string source_wanted;                     ///< name of the member that is
+  /// MariaDB, MySQL: connections its server had configured when it was last seen to serve: source, channel, origins.
+  std::vector<Following> noted;
+  std::vector<OutsideProcess> outside;  ///< use its data directory though no server is run on it
+  std::string work;                     ///< a long change under way: "initialise (copy)"; "" = none
+  std::vector<Leftover> leftovers;
+  std::vector<Volume> volumes;
+  std::string log_tail;  ///< the end of the server's log, where it does not serve
+  /// The last line in which the server, in its last run, told of damage that it met.
+  std::string damage_logged;
+  std::optional<PageCheck> page_check;
+  std::vector<std::string> tables_without_file;  ///< MariaDB: "crm/documents"; not all need to have one
+  /// "global/pg_control", "ibdata1": what every data directory has, and its own has not.
+  std::vector<std::string> missing_parts;
+};
+
 /// One member, observed once.
 struct MemberFacts {
   MemberName member;
@@ -287,14 +358,8 @@ struct MemberFacts {
   std::string error;        ///< why not reachable, or the first query that failed
   std::optional<bool> tcp;  ///< does its port take connections? nullopt = not tried
   std::string tcp_error;
-  MemberRole role = MemberRole::unknown;         ///< as the server reports
-  MemberRole role_wanted = MemberRole::unknown;  ///< as its agent is told to start it
-  std::string upstream_wanted;                   ///< host:port, as its agent is told
-  std::string source_wanted;                     ///< name of the member that is, as its agent is configured
-  /// MariaDB, MySQL: connections its server had configured when its agent last saw it serve: source, channel, origins.
-  std::vector<Following> noted;
+  MemberRole role = MemberRole::unknown;  ///< as the server reports
   std::optional<bool> read_only;          ///< ordinary clients cannot write
-  std::optional<bool> super_read_only;    ///< MySQL: administrators cannot either
   std::vector<std::string> write_bypass;  ///< accounts that may write under read_only
   std::string version;
   std::optional<uint64_t> data_bytes;
@@ -315,15 +380,8 @@ struct MemberFacts {
   std::string lineage;    ///< MySQL server uuid, PostgreSQL system identifier, Galera uuid
   uint32_t timeline = 0;  ///< PostgreSQL
   std::string history;    ///< PostgreSQL: text of the timeline's history file
-  std::string wal_end;    ///< PostgreSQL standby that receives nothing: how far the WAL in its pg_wal goes; its agent
-  uint32_t wal_end_timeline = 0;
-  std::string oldest_wal;  ///< PostgreSQL, where it writes: from which LSN on it can still stream
   std::optional<uint64_t> server_id;
-  std::optional<bool> gtid_mode;        ///< MySQL
-  std::string server_uuid;              ///< MySQL
-  std::optional<bool> offline_mode;     ///< MySQL: only administrators may sign in
-  std::optional<uint64_t> user_tables;  ///< MariaDB, MySQL; asked only where there is no transaction at all
-  std::optional<bool> log_bin, log_replica_updates, gtid_strict;
+  std::string server_uuid;  ///< MySQL
 
   std::vector<Following> following;  ///< empty = follows nobody (when reachable)
   /// Set by triage(): connections that do not make it a replica of this cluster.
@@ -334,13 +392,8 @@ struct MemberFacts {
   std::string application_name;   ///< PostgreSQL standby: under which it receives; "" = not known
   SemiSync semi_sync;
   std::optional<GaleraFacts> galera;
-  std::optional<GroupMembership> replication_group;  ///< MySQL, where one is configured
-  std::optional<std::vector<Slot>> slots;            ///< PostgreSQL
-  std::optional<bool> default_read_only;             ///< PostgreSQL: sessions begin read-only, and may switch it off
-  std::string synchronous_standby_names;             ///< PostgreSQL
-  std::optional<bool> replay_paused;                 ///< PostgreSQL
-  std::map<std::string, int64_t>
-      standby_limits;  ///< PostgreSQL: settings a standby may not have lower than its primary
+  MysqlFacts mysql;
+  PostgresFacts postgres;
   std::vector<StuckCommit> stuck_commits;
   std::vector<StuckCommit> locked_writes;  ///< wait for a lock on the whole server
   /// Its applier (PostgreSQL: its replay) waits for what another session of this server holds.
@@ -349,36 +402,26 @@ struct MemberFacts {
   /// Log files that its index names or that are still needed of it, and that are not on its disk any more, in order:
   /// binary logs of MariaDB and MySQL, WAL segments of PostgreSQL.
   std::vector<std::string> lost_logs;
-  bool lost_for_recovery = false;  ///< PostgreSQL: one of them is needed should the server crash now
   /// Transactions that its log has empty, or that its log passes over, and its source's log has with content.
   std::optional<Errant> skipped;
   std::vector<std::string> durability_gaps;  ///< settings under which an acknowledged commit may be lost, "name=value"
-  std::optional<bool> event_scheduler;
   /// Settings under which changes are lost without an error, "name=value (safe: value)".
   std::vector<std::string> silent_loss;
-  std::optional<bool> commit_order;  ///< MySQL: the applier commits in its source's order
 
-  std::vector<Volume> volumes;
-  std::optional<uint64_t> xid_age, multixact_age;  ///< PostgreSQL, the oldest database
-  std::optional<int64_t> checksum_failures;        ///< PostgreSQL: pages found damaged so far
-  std::optional<PageCheck> page_check;
   /// PostgreSQL: "page 50 of base/5/16384", which it lacks though it must have it by what another member has.
   std::vector<std::string> cut_files;
   /// "crm/documents.ibd": of a table that its server has in its dictionary, and gone.
   std::vector<std::string> missing_files;
-  std::vector<std::string> tables_without_file;  ///< MariaDB, its agent: "crm/documents"; not all need to have one
-  /// Its agent: "global/pg_control", "ibdata1": what every data directory has, and its own has not.
-  std::vector<std::string> missing_parts;
-  /// missing_parts that hold data.
+  /// runtime.missing_parts that hold data.
   std::vector<std::string> lost_parts() const {
-    std::vector<std::string> lost = missing_parts;
+    std::vector<std::string> lost = runtime.missing_parts;
     std::erase(lost, kServerUuidFile);
     return lost;
   }
   std::optional<bool> files_compared;  ///< for cut_files; false: not now, since it is behind. nullopt: not possible
   /// What its disk does not give back as it was written.
   std::vector<std::string> damaged_pages() const {
-    std::vector<std::string> pages = page_check ? page_check->bad : std::vector<std::string>();
+    std::vector<std::string> pages = runtime.page_check ? runtime.page_check->bad : std::vector<std::string>();
     pages.insert(pages.end(), cut_files.begin(), cut_files.end());
     for (const auto& file : missing_files) pages.push_back("all of " + file);
     // Of a server that is down data-damaged says so.
@@ -386,35 +429,13 @@ struct MemberFacts {
       for (const auto& part : lost_parts()) pages.push_back("all of " + part);
     return pages;
   }
-  std::optional<bool> checksums;       ///< page checksums are on
-  std::string archive_problem;         ///< PostgreSQL: the archiver's last failure, unless it has succeeded since
-  std::optional<bool> archives;        ///< PostgreSQL: archive_mode is not off
-  std::string archive_command;         ///< PostgreSQL
-  std::optional<int> archive_waiting;  ///< PostgreSQL: full segments that wait for the archiver
-  double archive_waits_seconds = 0;    ///< the oldest of them
-  std::optional<double> archived_seconds_ago;      ///< the last success, if there was one
+  std::optional<bool> checksums;                   ///< page checksums are on
   std::optional<double> certificate_seconds_left;  ///< until the server's certificate ends
   std::optional<double> clock_offset_seconds;      ///< its clock minus ours; bounded by the round trip
   int connections = 0, max_connections = 0;
 
-  // The agent's word.
-  std::optional<bool> agent;                         ///< answers; nullopt = there is none
-  std::vector<AgentCertificate> agent_certificates;  ///< that it took to ask it over the network
-  std::string agent_silent;   ///< with agent == false: why nothing came back from its host, which proves nothing of it
-  std::string agent_refused;  ///< why an agent that is there was not asked: what is wrong with a certificate
-  std::optional<AgentCertificate::Of> certificate_over;  ///< with agent_refused: whose has expired, or begins later
-  std::string server_state;                              ///< running, stopped, failed, starting; "" = no agent asked
-  std::string server_mode;                               ///< "normal", "isolated"
-  std::string last_exit;                                 ///< how the server's process ended last
-  std::string process_state;  ///< of the kernel: "R", "S", "D", "T" (stopped); "" = no process or not known
-  std::string log_tail;       ///< the end of the server's log, where it does not serve
-  /// The last line in which the server, in its last run, told of damage that it met.
-  std::string damage_logged;
-  int server_pid = -1;
-  std::string server_data;              ///< "main", "side": which directory its server runs on
-  std::vector<OutsideProcess> outside;  ///< use its data directory though its agent runs no server on it
-  std::string agent_work;               ///< a long change under way: "initialise (copy)"; "" = none
-  std::vector<Leftover> leftovers;
+  AgentFacts agent;
+  RuntimeFacts runtime;
   std::optional<StoredFacts> stored;
 
   std::vector<Reading> readings;

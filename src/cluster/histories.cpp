@@ -15,11 +15,12 @@ namespace {
 
 /// The process cannot write any more while its files are read: they tell exactly where it stands.
 bool stands_still(const MemberFacts& f) {
-  if (f.process_state == "T" || f.process_state == "t") return true;
-  if (f.server_state == "stopped" || f.server_state == "failed") return true;
+  if (f.runtime.process_state == "T" || f.runtime.process_state == "t") return true;
+  if (f.runtime.state == "stopped" || f.runtime.state == "failed") return true;
   // That its agent is gone proves nothing: its server may live on. That no process uses its data directory does, which
   // was asked where its files could be read.
-  return f.agent == false && f.reach == Reach::unreachable && f.server_pid <= 0 && f.outside.empty() && f.stored;
+  return f.agent.answers == false && f.reach == Reach::unreachable && f.runtime.pid <= 0 && f.runtime.outside.empty() &&
+         f.stored;
 }
 
 bool wrote(const std::string& cluster_state) {
@@ -71,7 +72,7 @@ Status read_mariadb(History& h, const std::string& state, const std::string& rec
 Status read_mariadb_live(History& h, const MemberFacts& f, const std::set<std::string>& foreign) {
   const auto logged = TRY(position::GtidState::parse(f.executed));
   const auto noted = TRY(position::GtidVector::parse(f.slave_pos));
-  const bool log_tells = f.log_bin == true && f.log_replica_updates == true;
+  const bool log_tells = f.mysql.log_bin == true && f.mysql.log_replica_updates == true;
   if (log_tells) TRY_VOID(refuse_reset(h, logged, f.received));
   auto all = logged;
   for (const auto& gtid : noted.entries())
@@ -118,12 +119,12 @@ Status read_galera(History& h, const std::string& text, position::GaleraSource s
 Status read_live(Engine engine, const MemberFacts& f, const std::set<std::string>& foreign, History& h) {
   switch (engine) {
     case Engine::mysql:
-      h.pristine = f.user_tables == 0u;
-      if (f.gtid_mode == false)
+      h.pristine = f.mysql.user_tables == 0u;
+      if (f.mysql.gtid_mode == false)
         return fail(ErrorClass::failed, "position.invalid", "gtid_mode is not ON: its transactions have no names");
       return read_mysql(h, f.executed, f.received);
     case Engine::mariadb:
-      h.pristine = f.user_tables == 0u;
+      h.pristine = f.mysql.user_tables == 0u;
       return read_mariadb_live(h, f, foreign);
     case Engine::postgres:
       return read_wal(h, f.lineage, f.timeline, f.history, f.role == MemberRole::replica ? f.received : f.executed, "",
@@ -211,11 +212,12 @@ AnyPosition without(const AnyPosition& position, const std::set<std::string>& or
 /// Where another described member is ONLINE in a group of the same name that is not this member's: both groups give
 /// their transactions the same GTIDs.
 Status group_is_its_own(const std::vector<MemberFacts>& facts, const MemberFacts& f) {
-  if (!f.replication_group || f.replication_group->state != "ONLINE") return {};
+  if (!f.mysql.replication_group || f.mysql.replication_group->state != "ONLINE") return {};
   for (const auto& other : facts) {
-    const auto& group = other.replication_group;
-    if (&other == &f || !group || group->state != "ONLINE" || group->group != f.replication_group->group) continue;
-    if (!group->online.contains(f.server_uuid) && !f.replication_group->online.contains(other.server_uuid))
+    const auto& group = other.mysql.replication_group;
+    if (&other == &f || !group || group->state != "ONLINE" || group->group != f.mysql.replication_group->group)
+      continue;
+    if (!group->online.contains(f.server_uuid) && !f.mysql.replication_group->online.contains(other.server_uuid))
       return fail(ErrorClass::failed, "position.unknown",
                   fmt::format("{} is ONLINE in another group of the same name: one GTID may be two transactions",
                               other.member.str()));
@@ -233,16 +235,16 @@ std::string why_unknown(const MemberFacts& f) {
 }  // namespace
 
 std::map<std::string, int64_t> settings_wanted(const MemberFacts& facts) {
-  const bool down = !facts.reachable() && facts.outside.empty() &&
-                    (facts.server_state == "stopped" || facts.server_state == "failed");
-  return down ? settings_too_small(facts.log_tail) : std::map<std::string, int64_t>();
+  const bool down = !facts.reachable() && facts.runtime.outside.empty() &&
+                    (facts.runtime.state == "stopped" || facts.runtime.state == "failed");
+  return down ? settings_too_small(facts.runtime.log_tail) : std::map<std::string, int64_t>();
 }
 
 void take_wal_end(MemberFacts& facts, const std::string& text, uint32_t timeline, const std::string& history) {
   const auto end = position::Lsn::parse(text);
   if (!end) return;
-  facts.wal_end = text;
-  facts.wal_end_timeline = timeline;
+  facts.postgres.wal_end = text;
+  facts.postgres.wal_end_timeline = timeline;
   const auto received = position::Lsn::parse(facts.received.empty() ? facts.executed : facts.received);
   if (received && *end < *received) return;
   facts.received = text;
@@ -276,7 +278,7 @@ std::vector<History> histories(const DatabaseCluster& cluster, const std::vector
     h.member = f.member;
     const bool follows_nobody = f.reachable() && f.role == MemberRole::primary;
     h.leader = anybody_writes ? follows_nobody && f.read_only != true
-                              : f.role_wanted == MemberRole::primary && (follows_nobody || !f.reachable());
+                              : f.runtime.role_wanted == MemberRole::primary && (follows_nobody || !f.reachable());
     const bool by_gtid = cluster.engine == Engine::mysql || cluster.engine == Engine::mariadb;
     h.writes = by_gtid && h.leader && follows_nobody && f.read_only != true;
     if (cluster.engine == Engine::mysql) h.own = f.lineage.empty() && f.stored ? f.stored->lineage : f.lineage;

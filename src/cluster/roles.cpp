@@ -43,9 +43,9 @@ class Roles {
       }
     }
     // What is left of before its promotion, or comes from elsewhere: its agent or a replica of it must bear that out.
-    if (m.role_wanted == MemberRole::primary) return true;
+    if (m.runtime.role_wanted == MemberRole::primary) return true;
     if (is_followed(i)) return true;
-    return !from_here && m.role_wanted == MemberRole::unknown && no_other_writer(i);
+    return !from_here && m.runtime.role_wanted == MemberRole::unknown && no_other_writer(i);
   }
 
  private:
@@ -154,7 +154,7 @@ std::vector<Feed> feeds_of(const MemberFacts& m) {
   std::vector<Feed> feeds;
   if (m.role == MemberRole::replica)
     for (const auto& stream : m.side_channels) feeds.push_back({&stream, &stream.origins});
-  for (const auto& noted : m.noted) {
+  for (const auto& noted : m.runtime.noted) {
     if (noted.channel.empty()) continue;
     const auto is_it = [&](const Following& now) {
       return now.channel == noted.channel && now.upstream == noted.upstream;
@@ -182,7 +182,7 @@ Feeds find_feeds(const DatabaseCluster& cluster, const std::vector<MemberFacts>&
   std::set<std::string> own;  // of the primary
   bool primary_known = false;
   for (const auto& m : members) {
-    if ((m.reachable() ? m.role : m.role_wanted) != MemberRole::primary) continue;
+    if ((m.reachable() ? m.role : m.runtime.role_wanted) != MemberRole::primary) continue;
     const auto some = origins_at(cluster.engine, m.reachable() ? m.executed : m.stored ? m.stored->position : "");
     if (some.empty()) return {};  // whatever was written here would look foreign
     primary_known = true;

@@ -21,11 +21,11 @@ World alone(Engine engine) {
   w.facts.resize(1);
   w.cluster.replication = ReplicationMode::standalone;
   MemberFacts& m = w[0];
-  m.agent.reset();
-  m.server_state = m.server_mode = m.process_state = "";
-  m.server_pid = -1;
-  m.role_wanted = MemberRole::unknown;
-  m.volumes.clear();
+  m.agent.answers.reset();
+  m.runtime.state = m.runtime.mode = m.runtime.process_state = "";
+  m.runtime.pid = -1;
+  m.runtime.role_wanted = MemberRole::unknown;
+  m.runtime.volumes.clear();
   if (engine != Engine::galera) m.followers = 0;
   if (m.galera) {
     m.galera->size = 1;
@@ -37,18 +37,18 @@ World alone(Engine engine) {
 /// What packages switch on and off.
 void as_packages_do(World& w) {
   MemberFacts& m = w[0];
-  m.log_replica_updates = false;
+  m.mysql.log_replica_updates = false;
   m.semi_sync.source_enabled = m.semi_sync.replica_enabled = false;
-  m.event_scheduler = w.cluster.engine == Engine::mysql;
+  m.mysql.event_scheduler = w.cluster.engine == Engine::mysql;
   if (w.cluster.engine == Engine::mariadb) {
-    m.log_bin = m.gtid_strict = false;
+    m.mysql.log_bin = m.mysql.gtid_strict = false;
     m.executed = m.position = m.offered = "";
-    m.user_tables = 7;  // written without a log: nothing names its transactions
+    m.mysql.user_tables = 7;  // written without a log: nothing names its transactions
   }
   if (w.cluster.engine == Engine::mysql) {
-    m.gtid_mode = false;
+    m.mysql.gtid_mode = false;
     m.executed = m.position = m.offered = "";
-    m.user_tables = 7;
+    m.mysql.user_tables = 7;
   }
 }
 
@@ -84,12 +84,12 @@ struct OfReplication {
 };
 
 const OfReplication kOfReplication[] = {
-    {"no binary log", Engine::mariadb, [](MemberFacts& m) { m.log_bin = false; }, "binary-log-off"},
-    {"no binary log", Engine::mysql, [](MemberFacts& m) { m.log_bin = false; }, "binary-log-off"},
-    {"does not log what it applies", Engine::mariadb, [](MemberFacts& m) { m.log_replica_updates = false; },
+    {"no binary log", Engine::mariadb, [](MemberFacts& m) { m.mysql.log_bin = false; }, "binary-log-off"},
+    {"no binary log", Engine::mysql, [](MemberFacts& m) { m.mysql.log_bin = false; }, "binary-log-off"},
+    {"does not log what it applies", Engine::mariadb, [](MemberFacts& m) { m.mysql.log_replica_updates = false; },
      "binary-log-off"},
-    {"gtid_strict_mode", Engine::mariadb, [](MemberFacts& m) { m.gtid_strict = false; }, "gtid-not-strict"},
-    {"gtid_mode", Engine::mysql, [](MemberFacts& m) { m.gtid_mode = false; }, "gtid-mode-off"},
+    {"gtid_strict_mode", Engine::mariadb, [](MemberFacts& m) { m.mysql.gtid_strict = false; }, "gtid-not-strict"},
+    {"gtid_mode", Engine::mysql, [](MemberFacts& m) { m.mysql.gtid_mode = false; }, "gtid-mode-off"},
 };
 
 TEST(Standalone, WhatReplicationTakesIsNotAskedOfIt) {
@@ -105,7 +105,7 @@ TEST(Standalone, WhatReplicationTakesIsNotAskedOfIt) {
   }
   // Described as the primary of others that are not, it is asked.
   World w = alone(Engine::mariadb);
-  w[0].log_bin = false;
+  w[0].mysql.log_bin = false;
   w.cluster.replication = ReplicationMode::async;
   EXPECT_TRUE(w.report().has("binary-log-off"));
 }
@@ -118,7 +118,8 @@ TEST(Standalone, EverythingElseIs) {
       {"writes-locked", [](MemberFacts& m) { m.locked_writes.push_back({7, 90, "Waiting for global read lock"}); }},
       {"durability-weak", [](MemberFacts& m) { m.durability_gaps = {"innodb_flush_log_at_trx_commit=2 (safe: 1)"}; }},
       {"connections-exhausted", [](MemberFacts& m) { m.max_connections = m.connections = 10; }},
-      {"disk-full", [](MemberFacts& m) { m.volumes.push_back({"data", "/data", uint64_t{100} << 30, 0, 1000, 900}); }},
+      {"disk-full",
+       [](MemberFacts& m) { m.runtime.volumes.push_back({"data", "/data", uint64_t{100} << 30, 0, 1000, 900}); }},
   };
   for (const auto& [id, change] : kTroubles) {
     World w = alone(Engine::mariadb);

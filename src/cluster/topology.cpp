@@ -162,10 +162,11 @@ Who Topology::at(size_t self, std::string_view address) const {
 
 Who Topology::wanted(size_t self) const {
   const MemberFacts* f = known_[self].facts;
-  if (f && !f->source_wanted.empty())
-    if (const auto i = find(f->source_wanted)) return Who::is_member(same_as_[*i], "its agent's word");
-  if (!f || f->upstream_wanted.empty()) return Who::one_of({}, "no agent says which member is to be its source");
-  return at(self, f->upstream_wanted);
+  if (f && !f->runtime.source_wanted.empty())
+    if (const auto i = find(f->runtime.source_wanted)) return Who::is_member(same_as_[*i], "its agent's word");
+  if (!f || f->runtime.upstream_wanted.empty())
+    return Who::one_of({}, "no agent says which member is to be its source");
+  return at(self, f->runtime.upstream_wanted);
 }
 
 Who Topology::node(const GaleraFacts::Node& node) const {

@@ -119,9 +119,9 @@ Who Topology::by_server_id(size_t self, const Following& stream, const Who& addr
 std::optional<bool> Topology::serves(size_t source, size_t self, const Following& stream) const {
   const MemberFacts* f = known_[source].facts;
   if (!f || !f->reachable()) return std::nullopt;
-  if (cluster_.engine == Engine::postgres && !stream.slot.empty() && f->slots) {
+  if (cluster_.engine == Engine::postgres && !stream.slot.empty() && f->postgres.slots) {
     const auto uses = [&](const Slot& slot) { return slot.active && slot.name == stream.slot; };
-    return std::ranges::any_of(*f->slots, uses);
+    return std::ranges::any_of(*f->postgres.slots, uses);
   }
   if (f->followers == 0 && f->follower_list.empty() && cluster_.engine != Engine::postgres) return false;
   if (!f->followers_listed) return std::nullopt;

@@ -58,7 +58,7 @@ TEST(Topology, WhatIsBehindABrokenLinkIsNotHealthy) {
 TEST(Topology, AChainThatBringsNothingIsAWrongSource) {
   for (const Engine engine : kByStatement) {
     World w = chain(engine);
-    w[1].log_replica_updates = false;
+    w[1].mysql.log_replica_updates = false;
     EXPECT_EQ(w.report().members[2].verdict, Verdict::broken) << "its source logs nothing of what it applies";
     w = chain(engine);
     w[1].following[0].upstream = "127.0.0.1:1002";
@@ -72,7 +72,7 @@ TEST(Topology, AChainThatBringsNothingIsAWrongSource) {
 TEST(Topology, APostgresStandbyIsWhereItsAgentPutsIt) {
   World w = chain(Engine::postgres);
   EXPECT_TRUE(w.report().has("replica-wrong-source"));
-  w[2].upstream_wanted = "127.0.0.1:1001";
+  w[2].runtime.upstream_wanted = "127.0.0.1:1001";
   const auto report = w.report();
   EXPECT_FALSE(report.has("replica-wrong-source"));
   EXPECT_TRUE(report.has("replica-chained"));
@@ -141,7 +141,7 @@ TEST(Topology, WhatCameFromOutsideIsNotErrant) {
   World down = w;
   test::take_down(down[1]);
   down[1].stored->position = "0-1-100,7-1-50";
-  down[1].noted = {feed};
+  down[1].runtime.noted = {feed};
   report = down.report();
   EXPECT_EQ(report.authority.kind, AuthorityKind::provable);
   EXPECT_EQ(report.members[1].action, Action::restart);

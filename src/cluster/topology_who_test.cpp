@@ -45,9 +45,9 @@ World hosts(Engine engine) {
     w.cluster.members[i].port = port;
     auto& f = w[i];
     f.own = {.port = port};
-    f.agent = std::nullopt;
-    f.role_wanted = MemberRole::unknown;
-    f.upstream_wanted.clear();
+    f.agent.answers = std::nullopt;
+    f.runtime.role_wanted = MemberRole::unknown;
+    f.runtime.upstream_wanted.clear();
     if (engine != Engine::postgres) f.own.hostname = "db" + std::to_string(i);
     if (!f.following.empty()) f.following[0].upstream = fmt::format("db0:{}", port);
     if (engine == Engine::postgres) {
@@ -266,9 +266,9 @@ TEST(TopologyWho, PostgresIsAskedWhomItServes) {
   // A slot is used by one at a time.
   Following by_slot = other;
   by_slot.slot = "m1";
-  w[0].slots = {{.name = "m1", .active = true}};
+  w[0].postgres.slots = {{.name = "m1", .active = true}};
   EXPECT_EQ(source(w, 1, by_slot), "m0");
-  w[0].slots->at(0).active = false;
+  w[0].postgres.slots->at(0).active = false;
   EXPECT_EQ(source(w, 1, by_slot), "outside");
   // It does not receive: only its address tells.
   EXPECT_EQ(source(w, 1, tries("10.0.0.10:5432")), "? m0 m1 m2");
@@ -276,7 +276,7 @@ TEST(TopologyWho, PostgresIsAskedWhomItServes) {
   // A server of another system cannot be streamed from.
   w[2].lineage = "8";
   w[2].followers_listed = false;
-  w[0].slots->at(0).active = true;
+  w[0].postgres.slots->at(0).active = true;
   EXPECT_EQ(source(w, 1, stream("db2:5432")), "? m0");
 }
 
@@ -372,9 +372,9 @@ TEST(TopologyWho, ARealStrangerIsStillOne) {
       return std::string_view("none");
     };
     EXPECT_EQ(severity(), "warning") << "it may be meant: nobody says whom it is to follow";
-    w[1].role_wanted = MemberRole::replica;
-    w[1].source_wanted = "m0";
-    w[1].upstream_wanted = "somewhere:1";
+    w[1].runtime.role_wanted = MemberRole::replica;
+    w[1].runtime.source_wanted = "m0";
+    w[1].runtime.upstream_wanted = "somewhere:1";
     EXPECT_EQ(severity(), "error");
     EXPECT_EQ(w.report().members[1].action, Action::resume);
   }
@@ -431,7 +431,7 @@ TEST(TopologyWho, WhatAConnectionSaysNowCountsForItsNote) {
   auto noted = tries("vip:3306");
   noted.channel = "feed";
   noted.origins = {kStranger};
-  w[1].noted = {noted};
+  w[1].runtime.noted = {noted};
   EXPECT_EQ(w.report().authority.kind, AuthorityKind::provable);
   w[1].following.pop_back();
   EXPECT_EQ(w.report().authority.kind, AuthorityKind::undeterminable) << "it may be m2 that it came from";

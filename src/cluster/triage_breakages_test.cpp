@@ -141,7 +141,7 @@ const Case kCases[] = {
            "GTID 0-1-103, and gtid strict mode is enabled";
      },
      "errant-transactions", 1, Verdict::diverged, Action::rebuild},
-    {"closed for clients, not for administrators", Engine::mysql, [](World& w) { w[1].super_read_only = false; },
+    {"closed for clients, not for administrators", Engine::mysql, [](World& w) { w[1].mysql.super_read_only = false; },
      "replica-writable", 1, Verdict::broken, Action::resume},
     {"detached", Engine::mysql,
      [](World& w) {
@@ -168,13 +168,13 @@ const Case kCases[] = {
     {"damaged data", Engine::postgres,
      [](World& w) {
        take_down(w[1], "failed");
-       w[1].log_tail = "LOG: starting\nPANIC: could not locate a valid checkpoint record\n";
+       w[1].runtime.log_tail = "LOG: starting\nPANIC: could not locate a valid checkpoint record\n";
      },
      "data-damaged", 1, Verdict::broken, Action::reseed},
     {"damaged data, words not known", Engine::mariadb,
      [](World& w) {
        take_down(w[1], "failed");
-       w[1].log_tail =
+       w[1].runtime.log_tail =
            "Starting MariaDB\n[ERROR] InnoDB: Plugin initialization aborted with error Data structure "
            "corruption\n[ERROR] Aborting\n";
      },
@@ -182,7 +182,7 @@ const Case kCases[] = {
     {"damage that InnoDB has no word for", Engine::mysql,
      [](World& w) {
        take_down(w[1]);
-       w[1].log_tail =
+       w[1].runtime.log_tail =
            "mysqld: ready for connections.\n"  // an earlier run
            "[System] mysqld (mysqld 9.7.4-2) starting as process 7\n"
            "[ERROR] [MY-013183] [InnoDB] Assertion failure: fil0fil.cc:10399:offset <= initial_fsize thread 1\n";
@@ -191,7 +191,7 @@ const Case kCases[] = {
     {"InnoDB gave up while it served", Engine::mysql,
      [](World& w) {
        take_down(w[1], "failed");
-       w[1].log_tail =
+       w[1].runtime.log_tail =
            "[System] mysqld (mysqld 9.7.4-2) starting as process 7\nmysqld: ready for connections.\n"
            "[ERROR] [MY-013183] [InnoDB] Assertion failure: fil0fil.cc:10399:offset <= initial_fsize thread 1\n";
      },
@@ -199,66 +199,66 @@ const Case kCases[] = {
     {"InnoDB gave up, nobody knows when", Engine::mysql,
      [](World& w) {
        take_down(w[1], "failed");
-       w[1].log_tail =
+       w[1].runtime.log_tail =
            "[ERROR] [MY-013183] [InnoDB] Assertion failure: fil0fil.cc:10399:offset <= initial_fsize thread 1\n";
      },
      "server-crashed", 1, Verdict::stopped, Action::restart},
     {"damage mended since", Engine::mariadb,
      [](World& w) {
        take_down(w[1]);
-       w[1].log_tail = "[ERROR] InnoDB: Database page corruption\nStarting MariaDB\nShutdown complete\n";
+       w[1].runtime.log_tail = "[ERROR] InnoDB: Database page corruption\nStarting MariaDB\nShutdown complete\n";
      },
      "server-stopped", 1, Verdict::stopped, Action::restart},
     {"no control file", Engine::postgres,
      [](World& w) {
        take_down(w[1], "failed");
-       w[1].log_tail = "postgres: could not find the database system\n";
+       w[1].runtime.log_tail = "postgres: could not find the database system\n";
      },
      "data-damaged", 1, Verdict::broken, Action::reseed},
     {"part of its directory gone, and not started since", Engine::postgres,
      [](World& w) {
        take_down(w[1]);
-       w[1].missing_parts = {"pg_xact"};
+       w[1].runtime.missing_parts = {"pg_xact"};
      },
      "data-damaged", 1, Verdict::broken, Action::reseed},
     {"the file of its server_uuid gone with more, and not started since", Engine::mysql,
      [](World& w) {
        take_down(w[1]);
-       w[1].missing_parts = {"auto.cnf", "ibdata1"};
+       w[1].runtime.missing_parts = {"auto.cnf", "ibdata1"};
      },
      "data-damaged", 1, Verdict::broken, Action::rebuild},
     {"the file of its server_uuid gone, and no session gets in", Engine::mysql,
      [](World& w) {
        w[1].reach = Reach::unreachable;
-       w[1].server_state = "running";
-       w[1].missing_parts = {"auto.cnf"};
+       w[1].runtime.state = "running";
+       w[1].runtime.missing_parts = {"auto.cnf"};
      },
      "server-unreachable", 1, Verdict::unknown, Action::nothing},
     {"part of its directory gone, and no session gets in", Engine::postgres,
      [](World& w) {
        w[1].reach = Reach::unreachable;
-       w[1].server_state = "running";
-       w[1].missing_parts = {"global/pg_control"};
+       w[1].runtime.state = "running";
+       w[1].runtime.missing_parts = {"global/pg_control"};
      },
      "data-damaged", 1, Verdict::broken, Action::reseed},
     {"the index of its binary logs gone", Engine::mysql,
      [](World& w) {
        take_down(w[1]);
-       w[1].missing_parts = {"binlog.index"};
+       w[1].runtime.missing_parts = {"binlog.index"};
      },
      "data-damaged", 1, Verdict::broken, Action::nothing},
     {"part of its directory gone while it serves", Engine::mariadb,
-     [](World& w) { w[1].missing_parts = {"ibdata1"}; }, "page-checksum-failures", 1, Verdict::broken, Action::rebuild},
+     [](World& w) { w[1].runtime.missing_parts = {"ibdata1"}; }, "page-checksum-failures", 1, Verdict::broken, Action::rebuild},
     {"hangs on a full disk", Engine::mariadb,
      [](World& w) {
        w[1].reach = Reach::timeout;
-       w[1].volumes.push_back({"data", "/data", uint64_t{100} << 30, 0, 1000, 900});
+       w[1].runtime.volumes.push_back({"data", "/data", uint64_t{100} << 30, 0, 1000, 900});
      },
      "server-hung", 1, Verdict::broken, Action::nothing},
     {"no agent, Galera crashed", Engine::galera,
      [](World& w) {
        take_down(w[1], "");
-       w[1].agent = false;
+       w[1].agent.answers = false;
        w[1].stored->seqno = -1;
        w[1].stored->position.clear();
        w[1].stored->position_unknown = "grastate.dat says -1";
@@ -292,7 +292,7 @@ const Case kCases[] = {
     {"frozen", Engine::mysql,
      [](World& w) {
        w[1].reach = Reach::timeout;
-       w[1].process_state = "T";
+       w[1].runtime.process_state = "T";
      },
      "server-frozen", 1, Verdict::broken, Action::resume},
     {"denied", Engine::postgres, [](World& w) { w[1].reach = Reach::denied; }, "access-denied", 1, Verdict::unknown,
@@ -311,7 +311,7 @@ const Case kCases[] = {
        w[1].tcp_error = "no answer in time";
      },
      "tcp-unreachable", 1, Verdict::broken, Action::nothing},
-    {"no agent", Engine::mysql, [](World& w) { w[1].agent = false; }, "agent-gone", 1, Verdict::broken,
+    {"no agent", Engine::mysql, [](World& w) { w[1].agent.answers = false; }, "agent-gone", 1, Verdict::broken,
      Action::nothing},
     {"foreign", Engine::postgres,
      [](World& w) {
@@ -323,7 +323,7 @@ const Case kCases[] = {
      [](World& w) {
        w[1].following[0].slot = "m1";
        w[1].following[0].receiving = false;
-       w[0].slots->push_back({"m1", true, false, "lost", {}});
+       w[0].postgres.slots->push_back({"m1", true, false, "lost", {}});
      },
      "replica-slot-lost", 1, Verdict::stale, Action::reseed},
     {"replay paused", Engine::postgres, [](World& w) { w[1].following[0].applying = false; }, "replica-thread-stopped",
@@ -339,18 +339,18 @@ const Case kCases[] = {
        w[2].received = w[2].executed = "0/7000000";
      },
      "timeline-behind", 1, Verdict::stale, Action::rewind},
-    {"archiving", Engine::postgres, [](World& w) { w[0].archive_problem = "3 failures"; }, "archiving-fails", 0,
+    {"archiving", Engine::postgres, [](World& w) { w[0].postgres.archive_problem = "3 failures"; }, "archiving-fails", 0,
      Verdict::broken, Action::nothing},
     {"a table's file that is gone", Engine::mariadb,
      [](World& w) { w[1].missing_files = {"crm/documents.ibd"}; }, "page-checksum-failures", 1, Verdict::broken,
      Action::rebuild},
     {"damaged pages on the disk", Engine::mysql,
-     [](World& w) { w[1].page_check = PageCheck{.complete = true, .bad = {"page 3 of shop/orders.ibd"}}; },
+     [](World& w) { w[1].runtime.page_check = PageCheck{.complete = true, .bad = {"page 3 of shop/orders.ibd"}}; },
      "page-checksum-failures", 1, Verdict::broken, Action::rebuild},
     {"a table's file that ends too early", Engine::postgres,
      [](World& w) { w[1].cut_files = {"page 50 of base/5/16384"}; }, "page-checksum-failures", 1, Verdict::broken,
      Action::reseed},
-    {"checksum failures", Engine::postgres, [](World& w) { w[1].checksum_failures = 2; }, "page-checksum-failures", 1,
+    {"checksum failures", Engine::postgres, [](World& w) { w[1].postgres.checksum_failures = 2; }, "page-checksum-failures", 1,
      Verdict::broken, Action::reseed},
     {"wsrep off", Engine::galera, [](World& w) { w[1].galera->wsrep_on = false; }, "galera-replication-off", 1,
      Verdict::broken, Action::rebuild},
@@ -369,7 +369,7 @@ const Case kCases[] = {
        w[1].following.clear();
      },
      "member-role-unknown", 1, Verdict::unknown, Action::nothing},
-    {"agent frozen", Engine::mysql, [](World& w) { w[1].server_state.clear(); }, "agent-hung", 1, Verdict::broken,
+    {"agent frozen", Engine::mysql, [](World& w) { w[1].runtime.state.clear(); }, "agent-hung", 1, Verdict::broken,
      Action::nothing},
     {"more than the source", Engine::mysql,
      [](World& w) {
@@ -382,13 +382,13 @@ const Case kCases[] = {
      "replica-position-refused", 1, Verdict::broken, Action::rebuild},
     {"lower settings", Engine::postgres,
      [](World& w) {
-       w[0].standby_limits = {{"max_connections", 150}};
-       w[1].standby_limits = {{"max_connections", 100}};
-       w[1].replay_paused = true;
+       w[0].postgres.standby_limits = {{"max_connections", 150}};
+       w[1].postgres.standby_limits = {{"max_connections", 100}};
+       w[1].postgres.replay_paused = true;
        w[1].following[0].applying = false;
      },
      "replica-settings-too-small", 1, Verdict::broken, Action::resume},
-    {"read-only sessions", Engine::postgres, [](World& w) { w[0].default_read_only = true; }, "sessions-read-only", 0,
+    {"read-only sessions", Engine::postgres, [](World& w) { w[0].postgres.default_read_only = true; }, "sessions-read-only", 0,
      Verdict::broken, Action::nothing},
     {"non-primary", Engine::galera,
      [](World& w) {
@@ -469,7 +469,7 @@ const Case kCases[] = {
      },
      "galera-two-components", 1, Verdict::broken, Action::nothing},
     {"disk full", Engine::mysql,
-     [](World& w) { w[1].volumes.push_back({"data", "/data", uint64_t{100} << 30, 1 << 20, 1000, 900}); }, "disk-full",
+     [](World& w) { w[1].runtime.volumes.push_back({"data", "/data", uint64_t{100} << 30, 1 << 20, 1000, 900}); }, "disk-full",
      1, Verdict::broken, Action::nothing},
     {"certificate ended", Engine::mariadb, [](World& w) { w[1].certificate_seconds_left = -100; }, "certificate-ending",
      1, Verdict::broken, Action::nothing},
@@ -490,7 +490,7 @@ const Case kCases[] = {
      Verdict::broken, Action::rebuild},
     {"server_uuid of the primary", Engine::mysql, [](World& w) { w[1].server_uuid = kUuid[0]; }, "server-id-duplicate",
      1, Verdict::broken, Action::rebuild},
-    {"offline", Engine::mysql, [](World& w) { w[1].offline_mode = true; }, "offline-mode", 1, Verdict::broken,
+    {"offline", Engine::mysql, [](World& w) { w[1].mysql.offline_mode = true; }, "offline-mode", 1, Verdict::broken,
      Action::nothing},
     {"writes behind a lock", Engine::mariadb,
      [](World& w) { w[0].locked_writes.push_back({7, 20, "Waiting for backup lock"}); }, "writes-locked", 0,
@@ -516,23 +516,23 @@ const Case kCases[] = {
     {"WAL of its own recovery removed", Engine::postgres,
      [](World& w) {
        w[0].lost_logs = {"000000010000000000000007"};
-       w[0].lost_for_recovery = true;
+       w[0].postgres.lost_for_recovery = true;
      },
      "logs-missing", 0, Verdict::broken, Action::nothing},
     {"archiver hangs", Engine::postgres,
      [](World& w) {
-       w[0].archives = true;
-       w[0].archive_waiting = 9;
-       w[0].archive_waits_seconds = 3600;
+       w[0].postgres.archives = true;
+       w[0].postgres.archive_waiting = 9;
+       w[0].postgres.archive_waits_seconds = 3600;
      },
      "archiving-stalled", 0, Verdict::broken, Action::nothing},
-    {"isolated", Engine::mysql, [](World& w) { w[1].server_mode = "isolated"; }, "server-isolated", 1, Verdict::stopped,
+    {"isolated", Engine::mysql, [](World& w) { w[1].runtime.mode = "isolated"; }, "server-isolated", 1, Verdict::stopped,
      Action::restart},
     {"on the side directory", Engine::mariadb,
      [](World& w) {
-       w[1].server_data = "side";
-       w[1].server_pid = 7;
-       w[1].leftovers = {{Leftover::Kind::side, "/m1/data.new"}};
+       w[1].runtime.data = "side";
+       w[1].runtime.pid = 7;
+       w[1].runtime.leftovers = {{Leftover::Kind::side, "/m1/data.new"}};
      },
      "server-on-side-directory", 1, Verdict::broken, Action::rebuild},
 };

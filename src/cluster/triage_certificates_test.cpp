@@ -34,7 +34,7 @@ World over_network() {
     auto& member = w.cluster.members[static_cast<size_t>(i)];
     member.agent_address = "db" + std::to_string(i) + ".example:7420";
     member.agent_tls = {"/etc/holdfast/ca.crt", "/etc/holdfast/anna.crt", "/etc/holdfast/anna.key"};
-    w[static_cast<size_t>(i)].agent_certificates = {certificate(Of::agent, 300), certificate(Of::authority, 3000, 3650),
+    w[static_cast<size_t>(i)].agent.certificates = {certificate(Of::agent, 300), certificate(Of::authority, 3000, 3650),
                                                     certificate(Of::caller, 300)};
   }
   return w;
@@ -54,7 +54,7 @@ bool contains(const std::string& text, std::string_view part) {
 TEST(AgentCertificates, AreWarnedOfThirtyDaysAhead) {
   for (const auto of : {Of::agent, Of::authority, Of::caller}) {
     World w = over_network();
-    auto& one = w[1].agent_certificates[static_cast<size_t>(of)];
+    auto& one = w[1].agent.certificates[static_cast<size_t>(of)];
     one = certificate(of, 30.001);
     EXPECT_TRUE(said(w.report()).empty());
     one = certificate(of, 30);
@@ -71,28 +71,28 @@ TEST(AgentCertificates, AreWarnedOfThirtyDaysAhead) {
 
 TEST(AgentCertificates, ThatAreRenewedOftenAreWarnedOfInTheirLastThird) {
   World w = over_network();
-  w[1].agent_certificates[0] = certificate(Of::agent, 0.34, 1);
+  w[1].agent.certificates[0] = certificate(Of::agent, 0.34, 1);
   EXPECT_TRUE(said(w.report()).empty());
-  w[1].agent_certificates[0] = certificate(Of::agent, 0.33, 1);
+  w[1].agent.certificates[0] = certificate(Of::agent, 0.33, 1);
   ASSERT_EQ(said(w.report()).size(), 1u);
   EXPECT_TRUE(contains(said(w.report())[0].summary, "expires in 8 h")) << said(w.report())[0].summary;
 }
 
 TEST(AgentCertificates, AreRenewedByTheCommandThatIsSaid) {
   World w = over_network();
-  w[1].agent_certificates[0] = certificate(Of::agent, 5);
+  w[1].agent.certificates[0] = certificate(Of::agent, 5);
   EXPECT_TRUE(contains(said(w.report())[0].remedy,
                        "holdfast pki issue agent db1.example --san 10.0.0.5 --out DIR, copy both files over"))
       << said(w.report())[0].remedy;
   w = over_network();
-  w[0].agent_certificates[2] = w[1].agent_certificates[2] = w[2].agent_certificates[2] = certificate(Of::caller, 5);
+  w[0].agent.certificates[2] = w[1].agent.certificates[2] = w[2].agent.certificates[2] = certificate(Of::caller, 5);
   auto all = said(w.report());
   ASSERT_EQ(all.size(), 1u) << "once, however many agents it is shown to";
   EXPECT_EQ(all[0].members.size(), 3u);
   EXPECT_TRUE(contains(all[0].remedy, "holdfast pki issue observe anna --out DIR")) << all[0].remedy;
   EXPECT_TRUE(contains(all[0].remedy, "/etc/holdfast/anna.crt and /etc/holdfast/anna.key")) << all[0].remedy;
   w = over_network();
-  w[2].agent_certificates[1] = certificate(Of::authority, 5);
+  w[2].agent.certificates[1] = certificate(Of::authority, 5);
   EXPECT_TRUE(contains(said(w.report())[0].summary, "CN=Holdfast authority")) << said(w.report())[0].summary;
   EXPECT_TRUE(contains(said(w.report())[0].remedy, "holdfast pki init --dir DIR")) << said(w.report())[0].remedy;
 }
@@ -101,12 +101,12 @@ TEST(AgentCertificates, AreRenewedByTheCommandThatIsSaid) {
 TEST(AgentCertificates, ThatHaveExpiredAreWhyAnAgentIsNotAsked) {
   World w = over_network();
   auto& m = w[1];
-  m.agent = false;
-  m.server_state.clear();
-  m.volumes.clear();
-  m.agent_certificates.clear();
-  m.agent_refused = "the certificate of db1.example (CN=db1.example) expired 2026-11-20T10:00:00Z";
-  m.certificate_over = Of::agent;
+  m.agent.answers = false;
+  m.runtime.state.clear();
+  m.runtime.volumes.clear();
+  m.agent.certificates.clear();
+  m.agent.refused = "the certificate of db1.example (CN=db1.example) expired 2026-11-20T10:00:00Z";
+  m.agent.certificate_over = Of::agent;
   const auto report = w.report();
   ASSERT_EQ(said(report).size(), 1u);
   const auto& d = report.diagnoses[0];
@@ -121,19 +121,19 @@ TEST(AgentCertificates, ThatHaveExpiredAreWhyAnAgentIsNotAsked) {
   EXPECT_FALSE(report.has("agent-gone"));
   EXPECT_FALSE(report.has("agent-hung"));
 
-  m.agent_refused = "the certificate of db1.example (CN=db1.example) is not valid before 2027-01-01T00:00:00Z";
+  m.agent.refused = "the certificate of db1.example (CN=db1.example) is not valid before 2027-01-01T00:00:00Z";
   EXPECT_TRUE(contains(said(w.report())[0].remedy, "clocks of both hosts")) << said(w.report())[0].remedy;
 }
 
 TEST(AgentCertificates, OfTheCallerThatHaveExpiredAreOneDiagnosis) {
   World w = over_network();
   for (auto& m : w.facts) {
-    m.agent = false;
-    m.server_state.clear();
-    m.volumes.clear();
-    m.agent_certificates[2] = certificate(Of::caller, -2);
-    m.agent_refused = "the other side refuses our certificate: it has expired, or is not yet valid";
-    m.certificate_over = Of::caller;
+    m.agent.answers = false;
+    m.runtime.state.clear();
+    m.runtime.volumes.clear();
+    m.agent.certificates[2] = certificate(Of::caller, -2);
+    m.agent.refused = "the other side refuses our certificate: it has expired, or is not yet valid";
+    m.agent.certificate_over = Of::caller;
   }
   const auto report = w.report();
   ASSERT_EQ(said(report).size(), 1u);
@@ -145,9 +145,9 @@ TEST(AgentCertificates, OfTheCallerThatHaveExpiredAreOneDiagnosis) {
 
 TEST(AgentCertificates, OfAnotherKindAreNoEnd) {
   World w = over_network();
-  w[1].agent = false;
-  w[1].server_state.clear();
-  w[1].agent_refused = "the certificate of db1.example (CN=db1.example) is not for db2.example";
+  w[1].agent.answers = false;
+  w[1].runtime.state.clear();
+  w[1].agent.refused = "the certificate of db1.example (CN=db1.example) is not for db2.example";
   const auto report = w.report();
   EXPECT_TRUE(said(report).empty());
   ASSERT_TRUE(report.has("agent-gone"));

@@ -19,9 +19,9 @@ constexpr const char* kNode[] = {"aaaaaaaa-0000-11f1-0000-000000000000", "bbbbbb
 TEST(TriageOutside, AServerThatItsAgentDidNotStartIsNamedByItsPid) {
   for (auto engine : {Engine::mariadb, Engine::mysql, Engine::postgres, Engine::galera}) {
     World w = healthy(engine);
-    w[1].server_state = "stopped";
-    w[1].server_pid = -1;
-    w[1].outside.push_back({4711, "mariadbd", "holds the lock of ibdata1"});
+    w[1].runtime.state = "stopped";
+    w[1].runtime.pid = -1;
+    w[1].runtime.outside.push_back({4711, "mariadbd", "holds the lock of ibdata1"});
     const auto report = w.report();
     ASSERT_TRUE(report.has("server-outside-agent")) << engine_name(engine);
     EXPECT_NE(report.members[1].sentence.find("process 4711 (mariadbd)"), std::string::npos);
@@ -37,7 +37,7 @@ TEST(TriageOutside, ThatAnAgentIsGoneIsNoProofThatItsServerIs) {
   for (auto engine : {Engine::mariadb, Engine::mysql, Engine::postgres}) {
     World w = healthy(engine);
     take_down(w[0], "");
-    w[0].agent = false;
+    w[0].agent.answers = false;
     const auto seen = w.report();
     EXPECT_EQ(seen.members[0].verdict, Verdict::stopped) << engine_name(engine);
     EXPECT_EQ(seen.authority.kind, AuthorityKind::provable) << engine_name(engine);
@@ -47,12 +47,12 @@ TEST(TriageOutside, ThatAnAgentIsGoneIsNoProofThatItsServerIs) {
       EXPECT_EQ(report.members[0].action, Action::nothing) << engine_name(engine) << ": " << why;
       EXPECT_EQ(report.authority.kind, AuthorityKind::undeterminable) << engine_name(engine) << ": " << why;
     };
-    w[0].server_pid = 4711;
+    w[0].runtime.pid = 4711;
     expect_unknown("its server lives on");
-    w[0].server_pid = -1;
-    w[0].outside.push_back({4711, "mysqld", "holds the lock of ibdata1"});
+    w[0].runtime.pid = -1;
+    w[0].runtime.outside.push_back({4711, "mysqld", "holds the lock of ibdata1"});
     expect_unknown("a process uses its data");
-    w[0].outside.clear();
+    w[0].runtime.outside.clear();
     w[0].stored.reset();
     expect_unknown("nobody has looked");
   }
@@ -61,7 +61,7 @@ TEST(TriageOutside, ThatAnAgentIsGoneIsNoProofThatItsServerIs) {
 TEST(TriageOutside, WhatItsFilesSaidIsNoProofWhileItWritesThem) {
   World w = healthy(Engine::postgres);
   take_down(w[1]);
-  w[1].outside.push_back({4711, "postgres", "is named by postmaster.pid"});
+  w[1].runtime.outside.push_back({4711, "postgres", "is named by postmaster.pid"});
   w[1].stored = StoredFacts();
   w[1].stored->why = "used outside its agent by process 4711";
   const auto report = w.report();
@@ -93,13 +93,13 @@ TEST(TriageOutside, AnOperationThatDidNotEndIsSaid) {
   expect_next_commands(report);
   around.operations[0].state = "running";
   EXPECT_TRUE(triage(w.cluster, w.facts, around).healthy);
-  w[1].leftovers.push_back({Leftover::Kind::dropping, "/srv/m1/data.dropping-20261122T100000Z"});
+  w[1].runtime.leftovers.push_back({Leftover::Kind::dropping, "/srv/m1/data.dropping-20261122T100000Z"});
   EXPECT_TRUE(w.report().has("removal-unfinished"));
 }
 
 TEST(TriageOutside, WhatAServerSaidOfDamageIsADiagnosis) {
   World w = healthy(Engine::mysql);
-  w[1].damage_logged = "[ERROR] InnoDB: Index k of table shop.t is corrupted";
+  w[1].runtime.damage_logged = "[ERROR] InnoDB: Index k of table shop.t is corrupted";
   const auto report = w.report();
   EXPECT_TRUE(report.has("damage-logged"));
   EXPECT_EQ(report.members[1].verdict, Verdict::broken) << "so it is no donor";
@@ -138,7 +138,7 @@ TEST(TriageStandby, ADelayedOneReplaysWhatItHasFirst) {
   f.lag_seconds.reset();
   f.delay_seconds = 7200;
   EXPECT_TRUE(w.report().has("replica-not-receiving"));
-  w[1].wal_end = "0/9000000";
+  w[1].postgres.wal_end = "0/9000000";
   EXPECT_FALSE(w.report().has("replica-not-receiving"));
 }
 
@@ -223,9 +223,9 @@ TEST(TriageMembers, AReplicationGroupIsNeitherJudgedNorRepaired) {
   for (int i = 0; i < 3; ++i) {
     w[i].following.clear();
     w[i].role = MemberRole::primary;
-    w[i].read_only = w[i].super_read_only = false;
-    w[i].replication_group = {"aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", "ONLINE", "PRIMARY", {}};
-    for (int other = 0; other < 3; ++other) w[i].replication_group->online.insert(w[other].server_uuid);
+    w[i].read_only = w[i].mysql.super_read_only = false;
+    w[i].mysql.replication_group = {"aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", "ONLINE", "PRIMARY", {}};
+    for (int other = 0; other < 3; ++other) w[i].mysql.replication_group->online.insert(w[other].server_uuid);
   }
   const auto report = w.report();
   EXPECT_FALSE(report.healthy);
@@ -236,14 +236,14 @@ TEST(TriageMembers, AReplicationGroupIsNeitherJudgedNorRepaired) {
     EXPECT_EQ(m.action, Action::nothing);
   }
   // One that left its group writes by itself, and so does one that bootstrapped another group of the same name.
-  w[1].replication_group->online = {w[1].server_uuid};
+  w[1].mysql.replication_group->online = {w[1].server_uuid};
   EXPECT_TRUE(w.report().has("several-writers"));
   EXPECT_NE(w.report().authority.kind, AuthorityKind::undeterminable);
   // Both groups give the same GTIDs: who has all data is then not for positions to say.
-  for (int i : {0, 2}) w[i].replication_group->online.erase(w[1].server_uuid);
+  for (int i : {0, 2}) w[i].mysql.replication_group->online.erase(w[1].server_uuid);
   EXPECT_TRUE(w.report().has("several-writers"));
   EXPECT_EQ(w.report().authority.kind, AuthorityKind::undeterminable);
-  w[1].replication_group->state = "OFFLINE";
+  w[1].mysql.replication_group->state = "OFFLINE";
   EXPECT_TRUE(w.report().has("several-writers"));
   EXPECT_NE(w.report().authority.kind, AuthorityKind::undeterminable);
 }

@@ -25,8 +25,8 @@ struct Remark {
 };
 
 const Remark kRemarks[] = {
-    {"gtid_mode", Engine::mariadb, [](World& w) { w[1].gtid_strict = false; }, "gtid-not-strict", Severity::info,
-     [](World& w) { w[1].gtid_strict.reset(); }},
+    {"gtid_mode", Engine::mariadb, [](World& w) { w[1].mysql.gtid_strict = false; }, "gtid-not-strict", Severity::info,
+     [](World& w) { w[1].mysql.gtid_strict.reset(); }},
     {"older replica", Engine::mysql, [](World& w) { w[1].version = "8.4.2"; }, "version-skew", Severity::warning,
      [](World& w) { w[1].version = "9.10.0"; }},
     {"older replica, MariaDB", Engine::mariadb, [](World& w) { w[1].version = "5.5.5-10.6.12-MariaDB"; },
@@ -117,33 +117,33 @@ const Remark kRemarks[] = {
      Severity::warning, [](World& w) { w[0].open_transactions.push_back({"of session 17", false, 599}); }},
     {"archiver waits", Engine::postgres,
      [](World& w) {
-       w[0].archives = true;
-       w[0].archive_waiting = 1;
-       w[0].archive_waits_seconds = 61;
-       w[0].archived_seconds_ago = 300;
+       w[0].postgres.archives = true;
+       w[0].postgres.archive_waiting = 1;
+       w[0].postgres.archive_waits_seconds = 61;
+       w[0].postgres.archived_seconds_ago = 300;
      },
      "archiving-stalled", Severity::warning,
      [](World& w) {
-       w[0].archives = true;
-       w[0].archive_waiting = 5;
-       w[0].archive_waits_seconds = 300;  // many wait, and they go
-       w[0].archived_seconds_ago = 2;
+       w[0].postgres.archives = true;
+       w[0].postgres.archive_waiting = 5;
+       w[0].postgres.archive_waits_seconds = 300;  // many wait, and they go
+       w[0].postgres.archived_seconds_ago = 2;
      }},
     {"disk full within the hour", Engine::mysql,
      [](World& w) {
-       w[1].volumes[0].growth = 20.0 * (1 << 20);
-       w[1].volumes[0].growth_seconds = 600;
+       w[1].runtime.volumes[0].growth = 20.0 * (1 << 20);
+       w[1].runtime.volumes[0].growth_seconds = 600;
      },
      "disk-filling", Severity::warning,
      [](World& w) {
-       w[1].volumes[0].growth = 20.0 * (1 << 20);
-       w[1].volumes[0].growth_seconds = 120;  // too short a look for an hour
-       w[0].volumes[0].growth = -5e9;
-       w[0].volumes[0].growth_seconds = 3600;
+       w[1].runtime.volumes[0].growth = 20.0 * (1 << 20);
+       w[1].runtime.volumes[0].growth_seconds = 120;  // too short a look for an hour
+       w[0].runtime.volumes[0].growth = -5e9;
+       w[0].runtime.volumes[0].growth_seconds = 3600;
      }},
-    {"disks nobody looks at", Engine::mysql, [](World& w) { w[1].agent.reset(); }, "disk-unseen", Severity::info,
-     [](World&) {}},
-    {"disks an agent cannot tell", Engine::galera, [](World& w) { w[1].volumes.clear(); }, "disk-unseen",
+    {"disks nobody looks at", Engine::mysql, [](World& w) { w[1].agent.answers.reset(); }, "disk-unseen",
+     Severity::info, [](World&) {}},
+    {"disks an agent cannot tell", Engine::galera, [](World& w) { w[1].runtime.volumes.clear(); }, "disk-unseen",
      Severity::info, [](World&) {}},
 };
 

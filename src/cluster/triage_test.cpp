@@ -22,7 +22,7 @@ TEST(Triage, WhatOperationsLeftIsToldAndChangesNoVerdict) {
                                  std::pair(Leftover::Kind::half_made, "side-directory-left"),
                                  std::pair(Leftover::Kind::replaced, "replaced-directory-left")}) {
     auto world = healthy(Engine::postgres);
-    world[1].leftovers = {{kind, "/m1/data.there"}};
+    world[1].runtime.leftovers = {{kind, "/m1/data.there"}};
     const auto report = world.report();
     EXPECT_TRUE(report.healthy);
     ASSERT_EQ(report.diagnoses.size(), 1u);
@@ -31,8 +31,8 @@ TEST(Triage, WhatOperationsLeftIsToldAndChangesNoVerdict) {
     EXPECT_TRUE(report.members[1].healthy());
   }
   auto world = healthy(Engine::mysql);
-  world[1].agent_work = "initialise (copy)";
-  world[1].leftovers = {{Leftover::Kind::half_made, "/m1/data.new"}};
+  world[1].runtime.work = "initialise (copy)";
+  world[1].runtime.leftovers = {{Leftover::Kind::half_made, "/m1/data.new"}};
   const auto report = world.report();
   ASSERT_EQ(report.diagnoses.size(), 1u) << "what is being made is no leftover";
   EXPECT_EQ(report.diagnoses[0].id, "agent-at-work");
@@ -71,7 +71,7 @@ TEST(Triage, MembersOfAGaleraClusterMayShareAServerId) {
 
 TEST(Triage, WithoutGtidsNothingIsProvableAndTheReasonIsNamed) {
   World w = healthy(Engine::mysql);
-  w[0].gtid_mode = false;
+  w[0].mysql.gtid_mode = false;
   const auto report = w.report();
   EXPECT_TRUE(report.has("gtid-mode-off"));
   EXPECT_EQ(report.authority.kind, AuthorityKind::undeterminable);
@@ -80,7 +80,7 @@ TEST(Triage, WithoutGtidsNothingIsProvableAndTheReasonIsNamed) {
 
 TEST(Triage, AReplicaWithoutGtidsIsNotCountedAsHealthy) {
   World w = healthy(Engine::mysql);
-  w[1].gtid_mode = false;
+  w[1].mysql.gtid_mode = false;
   const auto report = w.report();
   EXPECT_FALSE(report.healthy);
   EXPECT_EQ(report.members[1].verdict, Verdict::unknown);
@@ -126,7 +126,7 @@ TEST(Triage, ACrashedPrimaryReadFromItsFilesStaysTheAuthority) {
 TEST(Triage, TwoWritersAreSplitBrain) {
   World w = healthy(Engine::mysql);
   w[1].following.clear();
-  w[1].role = w[1].role_wanted = MemberRole::primary;
+  w[1].role = w[1].runtime.role_wanted = MemberRole::primary;
   w[1].read_only = false;
   w[1].executed += std::string(",") + kUuid[1] + ":1";
   w[0].executed = std::string(kUuid[0]) + ":1-120";
@@ -143,7 +143,7 @@ TEST(Triage, TwoWritersAreSplitBrain) {
 TEST(Triage, TwoWritersOfOneTimelineAreUnknownBoth) {
   World w = healthy(Engine::postgres);
   w[1].following.clear();
-  w[1].role = w[1].role_wanted = MemberRole::primary;
+  w[1].role = w[1].runtime.role_wanted = MemberRole::primary;
   w[1].read_only = false;
   w[1].executed = w[1].received = "0/5000100";
   const auto report = w.report();
@@ -167,7 +167,7 @@ TEST(Triage, APromotedMemberWhoseAgentDoesNotKnowIsAWarning) {
   w[1].role = MemberRole::primary;
   w[1].read_only = false;
   w[1].followers = 1;
-  w[2].following[0].upstream = w[2].upstream_wanted = "127.0.0.1:1001";
+  w[2].following[0].upstream = w[2].runtime.upstream_wanted = "127.0.0.1:1001";
   const auto report = w.report();
   EXPECT_TRUE(report.has("replica-detached"));
   EXPECT_TRUE(report.members[1].healthy());
@@ -335,7 +335,7 @@ TEST(Triage, AMemberThatOnlyAdministratorsMayWriteIsNoSecondWriter) {
   w[1].following.clear();
   w[1].role = MemberRole::primary;
   w[1].read_only = true;
-  w[1].super_read_only = false;
+  w[1].mysql.super_read_only = false;
   EXPECT_FALSE(w.report().has("several-writers"));
 }
 
@@ -390,7 +390,7 @@ TEST(Triage, AReceiverIsNotToldToConnectAnewToASourceThatIsCutOff) {
   auto world = healthy(Engine::mariadb);
   world[1].following[0].silent_seconds = 3.1;
   EXPECT_EQ(world.report().members[1].action, Action::resume);
-  world[1].volumes[0].free = 0;
+  world[1].runtime.volumes[0].free = 0;
   EXPECT_EQ(world.report().members[1].action, Action::nothing) << "it has no room for what comes";
   world = healthy(Engine::mariadb);
   world[1].following[0].silent_seconds = 3.1;
@@ -403,7 +403,7 @@ TEST(Triage, AReceiverIsNotToldToConnectAnewToASourceThatIsCutOff) {
 
 TEST(Triage, TheLeaderIsNeverAVictim) {
   World w = healthy(Engine::postgres);
-  w[0].checksum_failures = 1;
+  w[0].postgres.checksum_failures = 1;
   EXPECT_EQ(w.report().members[0].action, Action::nothing);
 }
 

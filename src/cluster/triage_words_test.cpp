@@ -73,7 +73,7 @@ TEST(TriageWords, APrimaryWhoseWritesWaitDoesNotSoundAsIfItTookThem) {
 TEST(TriageWords, TheFirstNextIsTheUsefulOne) {
   World w = healthy(Engine::mariadb);
   w[1].reach = Reach::unreachable;
-  w[1].agent = false;
+  w[1].agent.answers = false;
   auto report = w.report();
   ASSERT_FALSE(report.diagnoses.empty());
   EXPECT_EQ(report.diagnoses[0].id, "agent-gone");
@@ -95,8 +95,8 @@ TEST(TriageWords, TheFirstNextIsTheUsefulOne) {
 TEST(TriageWords, AnAgentThatCannotBeReachedIsNotSaidToBeDown) {
   World w = healthy(Engine::mariadb);
   w[1].reach = Reach::timeout;
-  w[1].agent = false;
-  w[1].agent_silent = "no agent answers at 10.0.0.2:7420: 10.0.0.2:7420 did not answer in time";
+  w[1].agent.answers = false;
+  w[1].agent.silent = "no agent answers at 10.0.0.2:7420: 10.0.0.2:7420 did not answer in time";
   const auto report = w.report();
   const auto& said = diagnosis_of(report, "agent-gone");
   EXPECT_TRUE(has(said.summary, "cannot be reached")) << said.summary;
@@ -109,8 +109,8 @@ TEST(TriageWords, AnAgentThatCannotBeReachedIsNotSaidToBeDown) {
 TEST(TriageWords, AnImmutableFileIsNotAMatterOfOwners) {
   World w = healthy(Engine::mariadb);
   w[1].reach = Reach::unreachable;
-  w[1].server_state = "failed";
-  w[1].log_tail =
+  w[1].runtime.state = "failed";
+  w[1].runtime.log_tail =
       "2026-11-23  6:00:00 0 [Note] Starting MariaDB\n"
       "2026-11-23  6:00:01 0 [ERROR] InnoDB: The innodb_system data file 'ibdata1' must be writable\n";
   w[1].stored.emplace();
@@ -156,7 +156,7 @@ TEST(TriageWords, AServerThatRefusesUsMayAcceptWrites) {
 
 TEST(TriageWords, AMemberWithoutGtidsThatAnswersIsKnown) {
   World w = healthy(Engine::mysql);
-  w[1].gtid_mode = false;
+  w[1].mysql.gtid_mode = false;
   const auto report = w.report();
   const auto& said = diagnosis_of(report, "authority-undeterminable");
   EXPECT_FALSE(has(said.summary, "nothing is known")) << said.summary;
@@ -194,8 +194,8 @@ TEST(TriageWords, AnotherHistoryIsNotDiscardedAsADivergedOne) {
 TEST(TriageWords, AMarkToBootstrapFromIsNoReasonToBootstrapBesideOthers) {
   World w = healthy(Engine::galera);
   w[1].reach = Reach::unreachable;
-  w[1].server_state = "stopped";
-  w[1].server_pid = -1;
+  w[1].runtime.state = "stopped";
+  w[1].runtime.pid = -1;
   w[1].stored.emplace();
   w[1].stored->data = StoredFacts::Data::present;
   w[1].stored->lineage = kUuid[0];
@@ -211,7 +211,7 @@ TEST(TriageWords, WhereThePrimarysDataIsLostTheFirstStepIsNoRepair) {
   for (const Engine engine : {Engine::mariadb, Engine::mysql, Engine::postgres}) {
     World w = healthy(engine);
     take_down(w[0]);
-    w[0].missing_parts = {"ibdata1"};
+    w[0].runtime.missing_parts = {"ibdata1"};
     w[0].stored->position.clear();
     w[0].stored->position_unknown = "ibdata1 is missing";
     const auto report = w.report();
@@ -227,7 +227,7 @@ TEST(TriageWords, WhereThePrimarysDataIsLostTheFirstStepIsNoRepair) {
 TEST(TriageWords, AServerThatRefusesItsConfigurationIsNotCalledStopped) {
   World w = healthy(Engine::postgres);
   take_down(w[1]);
-  w[1].log_tail = "FATAL:  configuration file \"/d/postgresql.conf\" contains errors\n";
+  w[1].runtime.log_tail = "FATAL:  configuration file \"/d/postgresql.conf\" contains errors\n";
   const auto report = w.report();
   EXPECT_TRUE(report.has("config-refused"));
   EXPECT_FALSE(report.has("server-stopped"));
@@ -247,7 +247,7 @@ TEST(TriageWords, ACopiedServerUuidComesBeforeTheReceiverThatItStopped) {
 TEST(TriageWords, AServerUuidThatIsOnNoDiskIsAWarningAndNoDamage) {
   World w = healthy(Engine::mysql);
   w[1].server_uuid = kUuid[1];
-  w[1].missing_parts = {"auto.cnf"};
+  w[1].runtime.missing_parts = {"auto.cnf"};
   const auto report = w.report();
   EXPECT_TRUE(report.healthy);
   EXPECT_FALSE(report.has("page-checksum-failures"));

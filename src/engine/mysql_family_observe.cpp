@@ -77,19 +77,19 @@ void take_addresses(MemberFacts& facts, const Settings& v) {
 void take_settings(Engine engine, MemberFacts& facts, const Settings& v) {
   take_addresses(facts, v);
   facts.read_only = v.flag("read_only");
-  facts.super_read_only = v.flag("super_read_only");
+  facts.mysql.super_read_only = v.flag("super_read_only");
   if (engine == Engine::mysql) facts.lineage = facts.server_uuid = v.text("server_uuid");
   if (!v.text("datadir").empty())
     facts.instance = fmt::format("{}:{} {} {}", v.text("hostname"), v.text("port"), v.text("datadir"),
                                  v.text("server_uuid") + v.text("server_uid"));
-  facts.offline_mode = v.flag("offline_mode");
+  facts.mysql.offline_mode = v.flag("offline_mode");
   if (auto id = v.number("server_id")) facts.server_id = static_cast<uint64_t>(*id);
-  facts.log_bin = v.flag("log_bin");
-  facts.log_replica_updates =
+  facts.mysql.log_bin = v.flag("log_bin");
+  facts.mysql.log_replica_updates =
       v.find("log_replica_updates") ? v.flag("log_replica_updates") : v.flag("log_slave_updates");
-  if (auto mode = v.find("gtid_mode")) facts.gtid_mode = *mode == "ON";
-  facts.gtid_strict = v.flag("gtid_strict_mode");
-  facts.event_scheduler = v.flag("event_scheduler");
+  if (auto mode = v.find("gtid_mode")) facts.mysql.gtid_mode = *mode == "ON";
+  facts.mysql.gtid_strict = v.flag("gtid_strict_mode");
+  facts.mysql.event_scheduler = v.flag("event_scheduler");
   facts.max_connections = static_cast<int>(v.number("max_connections").value_or(0));
   auto gap = [&](const char* name, std::string_view safe) {
     if (auto value = v.find(name); value && *value != safe)
@@ -97,7 +97,7 @@ void take_settings(Engine engine, MemberFacts& facts, const Settings& v) {
   };
   // Galera keeps a copy of every commit on the other nodes.
   if (engine != Engine::galera) {
-    if (facts.log_bin != false) gap("sync_binlog", "1");
+    if (facts.mysql.log_bin != false) gap("sync_binlog", "1");
     gap("innodb_flush_log_at_trx_commit", "1");
   }
   auto& semi = facts.semi_sync;
@@ -135,8 +135,8 @@ void take_silent_loss(Engine engine, MemberFacts& facts, const Settings& v) {
         facts.silent_loss.end() ==
             std::ranges::find_if(facts.silent_loss, [](const auto& one) { return one.find("ALL_LOSSY") != one.npos; }))
       unless(name, "ALL_NON_LOSSY");
-  facts.commit_order = v.find("replica_preserve_commit_order") ? v.flag("replica_preserve_commit_order")
-                                                               : v.flag("slave_preserve_commit_order");
+  facts.mysql.commit_order = v.find("replica_preserve_commit_order") ? v.flag("replica_preserve_commit_order")
+                                                                     : v.flag("slave_preserve_commit_order");
 }
 
 /// A primary that leaves databases out of its binary log.
@@ -321,7 +321,7 @@ void look_at_group(MemberFacts& facts, const Settings& variables, Ask& ask) {
       membership.role = rows->text("role", i);
     }
   facts.role = membership.role == "PRIMARY" ? MemberRole::primary : MemberRole::replica;
-  facts.replication_group = std::move(membership);
+  facts.mysql.replication_group = std::move(membership);
 }
 
 /// What waits and who is in its way, and what nobody works on. False where the account lacks PROCESS: then it was shown
@@ -463,7 +463,7 @@ void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& 
   }
   if (engine == Engine::mysql) look_at_group(facts, variables, ask);
   if (unready) return;
-  if (engine != Engine::galera && facts.log_bin == true) {
+  if (engine != Engine::galera && facts.mysql.log_bin == true) {
     take_log_filters(engine, facts, ask);
     mysql_family::look_for_lost_logs(
         facts, [&](const std::string& name, const std::string& statement) { return ask.if_allowed(name, statement); });
@@ -477,7 +477,7 @@ void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& 
     if (auto rows = ask("user tables",
                         "SELECT COUNT(*) AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA NOT IN "
                         "('mysql','sys','information_schema','performance_schema')"))
-      facts.user_tables = std::strtoull(rows->text("n").c_str(), nullptr, 10);
+      facts.mysql.user_tables = std::strtoull(rows->text("n").c_str(), nullptr, 10);
   if (engine == Engine::mariadb) look_at_write_bypass(facts, ask);
 }
 

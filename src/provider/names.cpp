@@ -25,11 +25,11 @@ std::set<std::string> names_of(const cluster::Member& member) {
 
 std::set<std::string> names_of_sources(const cluster::Topology& topology, size_t self, const MemberFacts& facts) {
   std::set<std::string> names;
-  for (const auto* streams : {&facts.following, &facts.side_channels, &facts.noted})
+  for (const auto* streams : {&facts.following, &facts.side_channels, &facts.runtime.noted})
     for (const auto& stream : *streams)
       if (topology.source(self, stream).unknown()) add_name(names, cluster::split_address(stream.upstream).host);
-  if (!facts.upstream_wanted.empty() && topology.wanted(self).unknown())
-    add_name(names, cluster::split_address(facts.upstream_wanted).host);
+  if (!facts.runtime.upstream_wanted.empty() && topology.wanted(self).unknown())
+    add_name(names, cluster::split_address(facts.runtime.upstream_wanted).host);
   return names;
 }
 

@@ -61,7 +61,7 @@ void ask_server(MemberFacts& facts, const DatabaseCluster& cluster, const Member
 /// What the way to the agent took. A fact of the handshake: nothing is asked for it.
 void take_certificates(MemberFacts& facts, const std::vector<cluster::AgentCertificate>& certificates) {
   using Of = cluster::AgentCertificate::Of;
-  facts.agent_certificates = certificates;
+  facts.agent.certificates = certificates;
   for (const auto& one : certificates)
     engine::note(facts,
                  one.of == Of::agent       ? "agent_certificate_not_after"
@@ -76,18 +76,18 @@ bool take_refusal(MemberFacts& facts, const Error& error) {
   using Of = cluster::AgentCertificate::Of;
   if (!error.id.starts_with("net.tls_")) return false;
   const auto says = [&](std::string_view words) { return error.message.find(words) != std::string::npos; };
-  facts.agent_refused = error.message;
+  facts.agent.refused = error.message;
   if (error.id == "net.tls_expired")
-    facts.certificate_over = says("certificate of the authority") ? Of::authority : Of::agent;
+    facts.agent.certificate_over = says("certificate of the authority") ? Of::authority : Of::agent;
   else if (error.id == "net.tls_refused" && says("it has expired"))
-    facts.certificate_over = Of::caller;
+    facts.agent.certificate_over = Of::caller;
   return true;
 }
 
 /// Nothing came from its host: the agent may well run. A connection that is refused is an answer: nobody listens.
 void take_silence(MemberFacts& facts, const Member& member, const Error& error) {
   if (!member.agent_socket.empty() || error.error_class != ErrorClass::unavailable) return;
-  if (error.message.find(std::strerror(ECONNREFUSED)) == std::string::npos) facts.agent_silent = error.message;
+  if (error.message.find(std::strerror(ECONNREFUSED)) == std::string::npos) facts.agent.silent = error.message;
 }
 
 /// The agent's word; where no agent answers, its files are read from here if this process may.
@@ -100,27 +100,27 @@ void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member&
   if (client) take_certificates(facts, client->certificates());
   const bool refused = !status && take_refusal(facts, status.error());
   if (client && !refused) {
-    facts.agent = true;
+    facts.agent.answers = true;
     if (status) {
       const auto& server = (*status)["server"];
-      facts.server_state = server["state"].text();
-      facts.server_mode = server["mode"].text();
-      facts.server_pid = static_cast<int>(server["pid"].integer(-1));
-      facts.last_exit = server["lastExit"].text();
-      facts.server_data = server["data"].text();
+      facts.runtime.state = server["state"].text();
+      facts.runtime.mode = server["mode"].text();
+      facts.runtime.pid = static_cast<int>(server["pid"].integer(-1));
+      facts.runtime.last_exit = server["lastExit"].text();
+      facts.runtime.data = server["data"].text();
       if (const auto& work = server["progress"]; work.is_object())
-        facts.agent_work = fmt::format("{} ({})", work["op"].text(), work["step"].text_or("preparing"));
+        facts.runtime.work = fmt::format("{} ({})", work["op"].text(), work["step"].text_or("preparing"));
       if (cluster.engine != cluster::Engine::galera)
-        facts.role_wanted = (*status)["role"].text() == "replica" ? MemberRole::replica : MemberRole::primary;
-      facts.upstream_wanted = (*status)["upstreamAddress"].text();
-      if (!facts.upstream_wanted.empty()) facts.source_wanted = (*status)["upstream"].text();
-      facts.noted = agent::noted_from((*status)["channels"]);
+        facts.runtime.role_wanted = (*status)["role"].text() == "replica" ? MemberRole::replica : MemberRole::primary;
+      facts.runtime.upstream_wanted = (*status)["upstreamAddress"].text();
+      if (!facts.runtime.upstream_wanted.empty()) facts.runtime.source_wanted = (*status)["upstream"].text();
+      facts.runtime.noted = agent::noted_from((*status)["channels"]);
       facts.own.port = static_cast<int>((*status)["port"].integer());
       const auto& network = (*status)["network"];
       facts.own.network = network["id"].text();
       facts.own.hostname = network["hostname"].text();
       for (const auto& address : network["addresses"].items()) facts.own.interfaces.push_back(address.text());
-      engine::note(facts, "server", facts.server_state, "agent");
+      engine::note(facts, "server", facts.runtime.state, "agent");
     } else {
       engine::note_unknown(facts, "server", "agent", status.error().message);
     }
@@ -131,7 +131,7 @@ void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member&
       engine::note_unknown(facts, "data directory", "agent", inspection.error().message);
     return;
   }
-  facts.agent = false;
+  facts.agent.answers = false;
   if (!refused) take_silence(facts, member, status.error());
   engine::note_unknown(facts, "server", "agent", status.error().message);
   if (member.data_dir.empty()) return;
@@ -139,10 +139,10 @@ void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member&
   if (!config) return;
   // Where servers survive their agents, the member's own one is no stranger for want of its agent.
   if (config->server_survives)
-    if (const auto running = agent::find_running(*config)) facts.server_pid = running->pid;
-  agent::inspect(facts, *config, facts.server_pid, deadline, stop);
-  for (size_t i = 0; i < facts.volumes.size(); ++i)
-    engine::note_unknown(facts, "growth of the disk of its " + facts.volumes[i].purpose, "agent",
+    if (const auto running = agent::find_running(*config)) facts.runtime.pid = running->pid;
+  agent::inspect(facts, *config, facts.runtime.pid, deadline, stop);
+  for (size_t i = 0; i < facts.runtime.volumes.size(); ++i)
+    engine::note_unknown(facts, "growth of the disk of its " + facts.runtime.volumes[i].purpose, "agent",
                          "no agent remembers how it was");
 }
 
@@ -181,36 +181,14 @@ Status ask_by_network(const DatabaseCluster& cluster, const Member& member, mill
 
 /// What the agent told, into what the server told.
 void merge(MemberFacts& facts, MemberFacts&& from_agent) {
-  facts.agent = from_agent.agent;
-  facts.agent_certificates = std::move(from_agent.agent_certificates);
-  facts.agent_silent = std::move(from_agent.agent_silent);
-  facts.agent_refused = std::move(from_agent.agent_refused);
-  facts.certificate_over = from_agent.certificate_over;
-  facts.server_state = std::move(from_agent.server_state);
-  facts.server_mode = std::move(from_agent.server_mode);
-  facts.server_pid = from_agent.server_pid;
-  facts.last_exit = std::move(from_agent.last_exit);
-  facts.server_data = std::move(from_agent.server_data);
-  facts.agent_work = std::move(from_agent.agent_work);
-  facts.leftovers = std::move(from_agent.leftovers);
-  facts.outside = std::move(from_agent.outside);
-  facts.damage_logged = std::move(from_agent.damage_logged);
-  facts.page_check = std::move(from_agent.page_check);
-  facts.tables_without_file = std::move(from_agent.tables_without_file);
-  facts.missing_parts = std::move(from_agent.missing_parts);
-  facts.role_wanted = from_agent.role_wanted;
+  facts.agent = std::move(from_agent.agent);
+  facts.runtime = std::move(from_agent.runtime);
+  facts.stored = std::move(from_agent.stored);
   if (!facts.server_id) facts.server_id = from_agent.server_id;
-  facts.upstream_wanted = std::move(from_agent.upstream_wanted);
-  facts.source_wanted = std::move(from_agent.source_wanted);
-  facts.noted = std::move(from_agent.noted);
   if (facts.own.port <= 0) facts.own.port = from_agent.own.port;
   if (facts.own.hostname.empty()) facts.own.hostname = std::move(from_agent.own.hostname);
   facts.own.network = std::move(from_agent.own.network);
   facts.own.interfaces = std::move(from_agent.own.interfaces);
-  facts.process_state = std::move(from_agent.process_state);
-  facts.log_tail = std::move(from_agent.log_tail);
-  facts.volumes = std::move(from_agent.volumes);
-  facts.stored = std::move(from_agent.stored);
   for (auto& reading : from_agent.readings) facts.readings.push_back(std::move(reading));
 }
 
@@ -225,14 +203,15 @@ void read_files_again(MemberFacts& facts, const Member& member, milliseconds lim
   if (!inspection) return;
   MemberFacts again;
   agent::take_inspection(again, *inspection);
-  if (again.process_state == facts.process_state && again.stored) facts.stored = std::move(again.stored);
+  if (again.runtime.process_state == facts.runtime.process_state && again.stored)
+    facts.stored = std::move(again.stored);
 }
 
 /// The server refused us and the agent says that it runs: asked at two moments, with its death in between. Then the
 /// agent's word is old, and what it would tell of the data directory is missing.
 bool torn(const MemberFacts& server, const MemberFacts& agent) {
-  return server.reach == cluster::Reach::unreachable && agent.server_state == "running" && agent.process_state != "T" &&
-         agent.process_state != "t";
+  return server.reach == cluster::Reach::unreachable && agent.runtime.state == "running" &&
+         agent.runtime.process_state != "T" && agent.runtime.process_state != "t";
 }
 
 /// Asks the agent until it has seen the death too; one that stays with its word is believed.
@@ -261,15 +240,15 @@ void ask_agent_again(MemberFacts& facts, const DatabaseCluster& cluster, const M
 }
 
 bool frozen_postmaster(const DatabaseCluster& cluster, const MemberFacts& facts) {
-  return cluster.engine == cluster::Engine::postgres && !facts.reachable() && facts.agent == true &&
-         (facts.process_state == "T" || facts.process_state == "t");
+  return cluster.engine == cluster::Engine::postgres && !facts.reachable() && facts.agent.answers == true &&
+         (facts.runtime.process_state == "T" || facts.runtime.process_state == "t");
 }
 
 /// A standby that receives nothing may have more in its pg_wal than it has replayed: one that applies later on purpose,
 /// or is paused, by hours. Only its files tell.
 void look_for_wal_end(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
                       const std::stop_token& stop) {
-  if (cluster.engine != cluster::Engine::postgres || !facts.reachable() || facts.agent != true ||
+  if (cluster.engine != cluster::Engine::postgres || !facts.reachable() || facts.agent.answers != true ||
       facts.role != MemberRole::replica || facts.following.empty() || facts.following[0].receiving == true)
     return;
   const Deadline deadline = Deadline::in(limit);
@@ -344,7 +323,7 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     }
     if (cluster.engine == cluster::Engine::postgres && !facts[i].following.empty() &&
         facts[i].following[0].receiving == false)
-      facts[i].following[0].receive_error = cluster::receiver_trouble(facts[i].log_tail);
+      facts[i].following[0].receive_error = cluster::receiver_trouble(facts[i].runtime.log_tail);
     look_for_unnoted(facts[i], cluster, member, per_member, stop);
     look_for_wal_end(facts[i], cluster, member, per_member, stop);
     look_for_missing_files(facts[i], cluster, member, per_member, stop);

@@ -10,12 +10,12 @@ std::vector<RecoverStep> plan_recovery(const cluster::TriageReport& report) {
     const auto& f = m.facts;
     RecoverStep step{f.member, RecoverStep::Kind::withheld, "", ""};
     const bool runs =
-        f.reachable() || (!f.server_state.empty() && f.server_state != "stopped" && f.server_state != "failed");
+        f.reachable() || (!f.runtime.state.empty() && f.runtime.state != "stopped" && f.runtime.state != "failed");
     if (runs) {
       step.kind = RecoverStep::Kind::running;
       step.position = f.executed;
-      step.why = f.reachable() ? "its server runs" : "its server is " + f.server_state;
-    } else if (f.agent != true) {
+      step.why = f.reachable() ? "its server runs" : "its server is " + f.runtime.state;
+    } else if (f.agent.answers != true) {
       step.why = "no agent answers: nothing can be run there";
     } else if (!f.stored) {
       step.why = "its data directory could not be looked at";

@@ -59,8 +59,8 @@ void look_for_skipped(const DatabaseCluster& cluster, std::vector<MemberFacts>& 
   {
     std::vector<std::jthread> threads;  // each has a handshake before it
     for (size_t i = 0; i < facts.size(); ++i) {
-      if (i == primary || facts[i].agent != true || !facts[i].reachable() || facts[i].log_bin != true ||
-          facts[i].log_replica_updates != true)
+      if (i == primary || facts[i].agent.answers != true || !facts[i].reachable() || facts[i].mysql.log_bin != true ||
+          facts[i].mysql.log_replica_updates != true)
         continue;
       threads.emplace_back([&, i] { names[i] = passed_over(cluster, cluster.members[i], facts[i], limit, stop); });
     }

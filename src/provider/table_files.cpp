@@ -21,7 +21,8 @@ using cluster::MemberFacts;
 namespace {
 
 engine::postgres::Compared compared(const sql::Target& target, const MemberFacts& facts) {
-  return {.target = target, .empty = facts.page_check ? facts.page_check->empty : std::vector<cluster::PageRun>()};
+  return {.target = target,
+          .empty = facts.runtime.page_check ? facts.runtime.page_check->empty : std::vector<cluster::PageRun>()};
 }
 
 /// What a comparison shows of the primary.
@@ -87,10 +88,11 @@ void look_for_cut_files(const DatabaseCluster& cluster, std::vector<MemberFacts>
 void look_for_missing_files(MemberFacts& facts, const DatabaseCluster& cluster, const cluster::Member& member,
                             std::chrono::milliseconds limit, const std::stop_token& stop) {
   const bool answers = facts.reachable() && !(facts.galera && facts.galera->ready == false);
-  if (facts.tables_without_file.empty() || !answers) return;
+  if (facts.runtime.tables_without_file.empty() || !answers) return;
   const auto target = target_of(cluster, member);
   if (!target) return;
-  auto missing = engine::mariadb::that_should_have_one(facts.tables_without_file, *target, Deadline::in(limit), stop);
+  auto missing =
+      engine::mariadb::that_should_have_one(facts.runtime.tables_without_file, *target, Deadline::in(limit), stop);
   constexpr const char* kName = "missing files";
   if (!missing)
     return engine::note_refused(cluster.engine, facts, kName, missing.error(), *target, Deadline::in(limit), stop);

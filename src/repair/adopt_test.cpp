@@ -35,26 +35,26 @@ World errant(Engine engine = Engine::mysql) {
     MemberFacts f;
     f.member = m.name;
     f.reach = cluster::Reach::reachable;
-    f.tcp = f.agent = true;
-    f.server_state = "running";
-    f.server_mode = "normal";
-    f.server_pid = 100 + i;
-    f.process_state = "S";
+    f.tcp = f.agent.answers = true;
+    f.runtime.state = "running";
+    f.runtime.mode = "normal";
+    f.runtime.pid = 100 + i;
+    f.runtime.process_state = "S";
     f.read_only = i > 0;
-    f.role = f.role_wanted = i == 0 ? MemberRole::primary : MemberRole::replica;
-    f.log_bin = f.log_replica_updates = true;
-    f.volumes.push_back({"data", "/data", uint64_t{100} << 30, uint64_t{60} << 30, 1000, 900});
+    f.role = f.runtime.role_wanted = i == 0 ? MemberRole::primary : MemberRole::replica;
+    f.mysql.log_bin = f.mysql.log_replica_updates = true;
+    f.runtime.volumes.push_back({"data", "/data", uint64_t{100} << 30, uint64_t{60} << 30, 1000, 900});
     f.instance = "host:" + std::to_string(1000 + i) + " /data";
     f.started_at = 1'700'000'000.0 + 100 * i;
     f.server_id = static_cast<uint64_t>(i) + 1;
     f.lineage = f.server_uuid = i == 0 ? kFirst : kSecond;
-    f.gtid_mode = true;
-    f.offline_mode = false;
+    f.mysql.gtid_mode = true;
+    f.mysql.offline_mode = false;
     f.version = "9.7.4";
     f.executed = std::string(kFirst) + ":1-100";
     if (i > 0) {
       cluster::Following follow;
-      follow.upstream = f.upstream_wanted = "127.0.0.1:1000";
+      follow.upstream = f.runtime.upstream_wanted = "127.0.0.1:1000";
       follow.receive_state = "Yes";
       follow.receiving = follow.applying = true;
       follow.lag_seconds = 0;
@@ -69,7 +69,7 @@ World errant(Engine engine = Engine::mysql) {
   if (engine == Engine::mariadb) {
     for (auto& f : w.facts) {
       f.executed = "0-1-100";
-      f.gtid_strict = true;
+      f.mysql.gtid_strict = true;
       f.version = "10.11.6-MariaDB-log";
     }
     w.facts[1].executed = "0-1-100,0-2-101";
@@ -183,13 +183,13 @@ TEST(RepairAdopt, RefusesByName) {
   EXPECT_EQ(id(w, adopting()), "repair.cannot_adopt") << "two accept writes";
 
   w = errant();
-  w.facts[0].volumes[0].free = 0;
+  w.facts[0].runtime.volumes[0].free = 0;
   EXPECT_EQ(id(w, adopting()), "repair.cannot_adopt") << "the primary's disk is full";
 
   w = errant();
   w.facts[1].reach = cluster::Reach::unreachable;
-  w.facts[1].server_state = "stopped";
-  w.facts[1].server_pid = 0;
+  w.facts[1].runtime.state = "stopped";
+  w.facts[1].runtime.pid = 0;
   EXPECT_NE(id(w, adopting()).find("repair."), std::string::npos) << "it does not run";
 }
 

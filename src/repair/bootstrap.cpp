@@ -106,8 +106,8 @@ Status Bootstrapper::check_cluster() const {
       return fail(ErrorClass::refused, "bootstrap.has_primary",
                   fmt::format("{} is in a primary component: a second one would split the cluster", member),
                   command("repair") + " brings members back into it");
-    if (!f.reachable() &&
-        (f.server_pid > 0 || (!f.server_state.empty() && f.server_state != "stopped" && f.server_state != "failed")))
+    if (!f.reachable() && (f.runtime.pid > 0 ||
+                           (!f.runtime.state.empty() && f.runtime.state != "stopped" && f.runtime.state != "failed")))
       return fail(
           ErrorClass::refused, "bootstrap.running",
           fmt::format("{}: its server runs and does not answer; whether it accepts writes is not known", member),
@@ -144,9 +144,9 @@ Result<Part> Bootstrapper::part_of(const MemberReport& member) const {
     return part;
   }
   // Its files were read from here, and no process uses them: it is down whatever its agent is.
-  const bool seen_down = f.agent == false && f.stored && f.stored->data != StoredFacts::Data::unknown;
-  part.may_run = (f.agent != true || f.server_state.empty()) && !seen_down;
-  if (f.agent != true || f.server_state.empty())
+  const bool seen_down = f.agent.answers == false && f.stored && f.stored->data != StoredFacts::Data::unknown;
+  part.may_run = (f.agent.answers != true || f.runtime.state.empty()) && !seen_down;
+  if (f.agent.answers != true || f.runtime.state.empty())
     return is(Part::Kind::unread, "bootstrap.unread",
               "its agent does not answer: neither what it holds nor whether its server runs is known");
   if (!f.stored || f.stored->data == StoredFacts::Data::unknown)

@@ -40,8 +40,8 @@ struct World {
   MemberFacts& reset(int i) {
     facts[i] = MemberFacts();
     facts[i].member = cluster.members[i].name;
-    facts[i].agent = true;
-    facts[i].server_state = "stopped";
+    facts[i].agent.answers = true;
+    facts[i].runtime.state = "stopped";
     return facts[i];
   }
   StoredFacts& stopped(int i, std::string uuid, int64_t seqno) {
@@ -59,12 +59,12 @@ struct World {
     stored.position = uuid + ":" + std::to_string(seqno);
     stored.position_source = "recovered";
     stored.position_unknown.clear();
-    facts[i].server_state = "failed";
+    facts[i].runtime.state = "failed";
   }
   cluster::GaleraFacts& running(int i, const char* status, int64_t seqno, std::vector<int> view) {
     auto& f = reset(i);
-    f.server_state = "running";
-    f.server_pid = 100 + i;
+    f.runtime.state = "running";
+    f.runtime.pid = 100 + i;
     f.reach = cluster::Reach::reachable;
     f.tcp = true;
     f.role = cluster::MemberRole::node;
@@ -157,17 +157,17 @@ TEST(Bootstrap, WhatCouldBeTheOnlyCopyIsRefusedByNameAndGivenUpByName) {
   EXPECT_EQ(bootstrap(world, failed), "mark-m0 bootstrap-m0 join-m1 prove-m1 | lose-unread:m2 else bootstrap.unread");
 
   // Its server may run, and in a primary component of its own.
-  world.reset(2).agent = false;
+  world.reset(2).agent.answers = false;
   EXPECT_EQ(bootstrap(world),
             "mark-m0 bootstrap-m0 join-m1 prove-m1 | lose-unread:m2 else bootstrap.unread | "
             "second-primary:m2 else bootstrap.second_primary");
   // Its files were read without an agent, and no process uses them.
   world.stopped(2, kOurs, -1);
-  world.facts[2].agent = false;
+  world.facts[2].agent.answers = false;
   EXPECT_EQ(bootstrap(world), "mark-m0 bootstrap-m0 join-m1 prove-m1 | lose-unread:m2 else bootstrap.unread");
-  world.facts[2].server_pid = 4711;
+  world.facts[2].runtime.pid = 4711;
   EXPECT_EQ(bootstrap(world), "bootstrap.running") << "its server has outlived its agent";
-  world.reset(2).outside.push_back({4711, "mariadbd", "holds the lock of ibdata1"});
+  world.reset(2).runtime.outside.push_back({4711, "mariadbd", "holds the lock of ibdata1"});
   EXPECT_EQ(bootstrap(world), "repair.outside_agent");
   world.reset(2).stored.emplace().data = StoredFacts::Data::unknown;
   EXPECT_EQ(bootstrap(world), "mark-m0 bootstrap-m0 join-m1 prove-m1 | lose-unread:m2 else bootstrap.unread");
@@ -216,8 +216,8 @@ TEST(Bootstrap, NotBesideAComponentNorWhereSomebodyMayWrite) {
   world.running(0, "non-Primary", 120, {0}).wsrep_on = false;
   EXPECT_EQ(bootstrap(world), "bootstrap.running");
   world = World();
-  world.reset(0).server_state = "running";
-  world.facts[0].server_pid = 77;
+  world.reset(0).runtime.state = "running";
+  world.facts[0].runtime.pid = 77;
   world.facts[0].reach = cluster::Reach::timeout;
   EXPECT_EQ(bootstrap(world), "bootstrap.running");
   world = World();
@@ -258,7 +258,7 @@ TEST(GaleraRungs, JoinsAsItIsWhereThatLosesNothing) {
   world.facts[2].tcp = false;
   EXPECT_EQ(repair(world), "repair.needs_operator") << "a restart mends no network";
   world = two_serve();
-  world.facts[2].agent = false;
+  world.facts[2].agent.answers = false;
   EXPECT_EQ(repair(world), "repair.needs_operator");
 }
 
@@ -282,7 +282,7 @@ TEST(GaleraRungs, IsMadeAnewWithACopyKeptWhereItsDataCannotBeTrusted) {
   EXPECT_EQ(repair(world, {.ordinal = 2, .has_repository = true, .no_escrow = false}), anew + " | discard-foreign:m2");
 
   // Somebody else could be ahead, too.
-  world.reset(1).agent = false;
+  world.reset(1).agent.answers = false;
   world.stopped(2, kZero, -1);
   EXPECT_EQ(repair(world, {.ordinal = 2, .has_repository = true, .no_escrow = false}), "repair.undeterminable");
 }

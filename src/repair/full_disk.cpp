@@ -58,7 +58,7 @@ uint64_t enough(uint64_t segment_size) {
 
 /// It must not open for writes beside another, or without what others have.
 Status WalToFree::may_start() const {
-  if (member_.facts.role_wanted != MemberRole::primary) return {};
+  if (member_.facts.runtime.role_wanted != MemberRole::primary) return {};
   if (report_.leader.empty() && report_.authority.kind == AuthorityKind::provable &&
       report_.authority.member == member_.facts.member)
     return {};
@@ -80,7 +80,7 @@ Result<position::Lsn> WalToFree::followers_need() const {
 
 Status WalToFree::add(operation::Plan& plan) {
   const cluster::Volume* volume = nullptr;
-  for (const auto& v : member_.facts.volumes)
+  for (const auto& v : member_.facts.runtime.volumes)
     if (v.total > 0 && (!volume || v.purpose == "log")) volume = &v;
   const auto* stored = member_.facts.stored ? &*member_.facts.stored : nullptr;
   if (!volume || !stored || !stored->wal_room || !stored->wal_room->unknown.empty() ||

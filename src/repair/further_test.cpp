@@ -55,7 +55,7 @@ cluster::TriageReport damaged() {
     cluster::MemberReport m;
     m.facts.member = described.name;
     m.facts.reach = cluster::Reach::reachable;
-    m.facts.role = m.facts.role_wanted = i == 0 ? cluster::MemberRole::primary : cluster::MemberRole::replica;
+    m.facts.role = m.facts.runtime.role_wanted = i == 0 ? cluster::MemberRole::primary : cluster::MemberRole::replica;
     report.members.push_back(m);
   }
   report.members[1].verdict = Verdict::broken;

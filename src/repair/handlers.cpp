@@ -454,8 +454,9 @@ class ProveMember : public MemberStep {
       const auto* seen = report.find(scope.step().member);
       // A server knows of damage on its disk when it comes upon it: its agent looks, and no waiting mends what it
       // finds.
-      const bool still_looked_at = seen && ((seen->facts.page_check && seen->facts.page_check->running) ||
-                                            (seen->facts.files_compared == false && !patience.passed()));
+      const bool still_looked_at =
+          seen && ((seen->facts.runtime.page_check && seen->facts.runtime.page_check->running) ||
+                   (seen->facts.files_compared == false && !patience.passed()));
       const bool damaged = seen && !seen->facts.damaged_pages().empty();
       if (seen && seen->healthy() && !still_looked_at)
         return Value::object({{"healthy", true}, {"sentence", seen->sentence}, {"remark", pages_unread(seen->facts)}});

@@ -32,7 +32,7 @@ std::string dump_path(const cluster::DatabaseCluster& cluster, const cluster::Me
 
 bool is_stopped_with_data(const MemberReport& member) {
   const auto& f = member.facts;
-  return !f.reachable() && f.agent == true && f.server_pid <= 0 && f.stored &&
+  return !f.reachable() && f.agent.answers == true && f.runtime.pid <= 0 && f.stored &&
          f.stored->data == StoredFacts::Data::present;
 }
 

@@ -26,11 +26,11 @@ cluster::TriageReport look_when_settled(const operation::Plan& plan, const std::
 
 std::string pages_unread(const cluster::MemberFacts& facts) {
   constexpr double kMiB = 1 << 20;
-  if (const auto& check = facts.page_check; check && !check->running && !check->complete)
+  if (const auto& check = facts.runtime.page_check; check && !check->running && !check->complete)
     return fmt::format("of its tables {:.1f} of {:.1f} MiB were read after its start",
                        static_cast<double>(check->bytes) / kMiB, static_cast<double>(check->of_bytes) / kMiB);
   for (const auto& reading : facts.readings)
-    if (!facts.page_check && reading.name == "damaged pages" && !reading.unknown.empty())
+    if (!facts.runtime.page_check && reading.name == "damaged pages" && !reading.unknown.empty())
       return "its tables could not be read after its start: " + reading.unknown;
   return "";
 }

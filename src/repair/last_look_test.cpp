@@ -64,12 +64,12 @@ TEST_F(LastLook, WhatDoesNotSettleIsToldAsItIs) {
 TEST(PagesUnread, AreSaidAndNothingElse) {
   cluster::MemberFacts facts;
   EXPECT_EQ(pages_unread(facts), "") << "its server was not started";
-  facts.page_check = cluster::PageCheck{.complete = true, .bytes = 2 << 20, .of_bytes = 2 << 20};
+  facts.runtime.page_check = cluster::PageCheck{.complete = true, .bytes = 2 << 20, .of_bytes = 2 << 20};
   EXPECT_EQ(pages_unread(facts), "");
-  facts.page_check->complete = false;
-  facts.page_check->of_bytes = 10 << 20;
+  facts.runtime.page_check->complete = false;
+  facts.runtime.page_check->of_bytes = 10 << 20;
   EXPECT_EQ(pages_unread(facts), "of its tables 2.0 of 10.0 MiB were read after its start");
-  facts.page_check.reset();
+  facts.runtime.page_check.reset();
   facts.readings.push_back({.name = "damaged pages", .unknown = "no pg_control"});
   EXPECT_EQ(pages_unread(facts), "its tables could not be read after its start: no pg_control");
 }

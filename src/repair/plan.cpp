@@ -64,7 +64,7 @@ class Planner {
   }
   bool nobody_else_leads(const MemberReport& member) const {
     return std::ranges::all_of(report_.members, [&](const MemberReport& m) {
-      return &m == &member || m.facts.role_wanted == cluster::MemberRole::replica ||
+      return &m == &member || m.facts.runtime.role_wanted == cluster::MemberRole::replica ||
              proposal_.plan.find("configure-" + name(m)) != nullptr;
     });
   }
@@ -101,7 +101,7 @@ int rank(const TriageReport& report, const MemberReport& member) {
   if (!member.healthy() && member.action == Action::nothing && member.facts.upstream()) return 4;  // waits for another
   if (member.action >= Action::rewind) return 3;  // the last step of a rebuild cannot be taken back
   if (report.authority.member && *report.authority.member == member.facts.member) return 0;
-  return member.facts.role_wanted == cluster::MemberRole::primary ? 1 : 2;
+  return member.facts.runtime.role_wanted == cluster::MemberRole::primary ? 1 : 2;
 }
 
 }  // namespace
@@ -184,7 +184,7 @@ Status Planner::refill(const MemberReport& member) {
 
 Status Planner::restart(const MemberReport& member) {
   // A primary that comes back opens for writes: it must be the one that holds everything.
-  const bool will_write = member.facts.role_wanted == cluster::MemberRole::primary && is_down(member);
+  const bool will_write = member.facts.runtime.role_wanted == cluster::MemberRole::primary && is_down(member);
   if (will_write && !report_.leader.empty())
     return fail(ErrorClass::refused, "repair.split_brain",
                 fmt::format("{} would come back as a primary while {} accepts writes", name(member), report_.leader),
@@ -218,15 +218,15 @@ Status Planner::resume(const MemberReport& member) {
 }
 
 Status Planner::repair(const MemberReport& member) {
-  if (member.facts.agent == false)
-    return fail(
-        ErrorClass::refused, "repair.needs_operator",
-        !member.facts.agent_refused.empty()
-            ? name(member) + " has an agent that cannot be asked: " + member.facts.agent_refused
-        : !member.facts.agent_silent.empty()
-            ? name(member) + " has an agent that cannot be reached: " + member.facts.agent_silent
-            : name(member) + " has no agent running that could do anything to it: start it first",
-        member.facts.certificate_over ? "holdfast explain agent-certificate-ending" : "holdfast explain agent-gone");
+  if (member.facts.agent.answers == false)
+    return fail(ErrorClass::refused, "repair.needs_operator",
+                !member.facts.agent.refused.empty()
+                    ? name(member) + " has an agent that cannot be asked: " + member.facts.agent.refused
+                : !member.facts.agent.silent.empty()
+                    ? name(member) + " has an agent that cannot be reached: " + member.facts.agent.silent
+                    : name(member) + " has no agent running that could do anything to it: start it first",
+                member.facts.agent.certificate_over ? "holdfast explain agent-certificate-ending"
+                                                    : "holdfast explain agent-gone");
   TRY_VOID(check_not_outside(report_, member));
   if (const auto refused = request_.refused_accounts.find(name(member)); refused != request_.refused_accounts.end())
     return fail(refused->second);
@@ -395,9 +395,11 @@ namespace {
 /// while another agent says that its member is the primary.
 void tell_who_stays(const TriageReport& chosen, operation::Plan& plan) {
   const MemberReport* stays = chosen.find(chosen.leader);
-  if (!stays || stays->facts.agent != true || stays->facts.role_wanted != cluster::MemberRole::replica) return;
+  if (!stays || stays->facts.agent.answers != true || stays->facts.runtime.role_wanted != cluster::MemberRole::replica)
+    return;
   const bool alone = std::ranges::all_of(chosen.members, [&](const MemberReport& m) {
-    return &m == stays || m.facts.role_wanted == cluster::MemberRole::replica || plan.find("configure-" + name(m));
+    return &m == stays || m.facts.runtime.role_wanted == cluster::MemberRole::replica ||
+           plan.find("configure-" + name(m));
   });
   if (!alone) return;
   // Before what cannot be undone.

@@ -35,9 +35,9 @@ std::string donor(const World& world) {
 TEST(PlanMembers, NothingIsDoneToOneThatRunsOutsideItsAgent) {
   for (auto engine : {Engine::mariadb, Engine::mysql, Engine::postgres, Engine::galera}) {
     World w = healthy(engine);
-    w[1].server_state = "stopped";
-    w[1].server_pid = -1;
-    w[1].outside.push_back({4711, "mariadbd", "holds the lock of ibdata1"});
+    w[1].runtime.state = "stopped";
+    w[1].runtime.pid = -1;
+    w[1].runtime.outside.push_back({4711, "mariadbd", "holds the lock of ibdata1"});
     EXPECT_EQ(plan(w), "repair.outside_agent");
     EXPECT_EQ(plan(w, {.ordinal = 1}), "repair.outside_agent");
   }
@@ -57,7 +57,7 @@ TEST(PlanMembers, ADonorThatMetDamageIsNone) {
   World w = healthy(Engine::mysql);
   take_down(w[1]);
   w[1].stored->data = StoredFacts::Data::empty;
-  w[2].damage_logged = "[ERROR] InnoDB: Index k of table shop.t is corrupted";
+  w[2].runtime.damage_logged = "[ERROR] InnoDB: Index k of table shop.t is corrupted";
   EXPECT_EQ(donor(w), "m0");
 }
 
@@ -65,7 +65,7 @@ TEST(PlanMembers, OneWhoseVolumeIsNotThereIsGivenUpByNameAlone) {
   for (auto engine : {Engine::mariadb, Engine::postgres}) {
     World w = healthy(engine);
     take_down(w[1]);
-    w[1].upstream_wanted = "127.0.0.1:1000";
+    w[1].runtime.upstream_wanted = "127.0.0.1:1000";
     w[1].stored = StoredFacts();
     w[1].stored->why = w[1].stored->remembered = "its agent saw data there on device 8:17";
     EXPECT_EQ(plan(w), "repair.undeterminable");
@@ -80,8 +80,8 @@ TEST(PlanMembers, OneWhoseVolumeIsNotThereIsGivenUpByNameAlone) {
 TEST(PlanMembers, AStandbyThatIsDownGetsItsPrimarysSettings) {
   World w = healthy(Engine::postgres);
   take_down(w[1], "failed");
-  w[1].upstream_wanted = "127.0.0.1:1000";
-  w[1].log_tail =
+  w[1].runtime.upstream_wanted = "127.0.0.1:1000";
+  w[1].runtime.log_tail =
       "LOG:  starting PostgreSQL 15.4\nFATAL:  recovery aborted because of insufficient parameter settings\n"
       "DETAIL:  max_connections = 100 is a lower setting than on the primary server, where its value was 160.\n";
   EXPECT_EQ(plan(w), "start-m1 match-m1 restart-m1 prove-m1");
@@ -92,10 +92,10 @@ TEST(PlanMembers, AFrozenServerIsContinuedNotRestarted) {
   for (auto engine : {Engine::mariadb, Engine::mysql, Engine::postgres, Engine::galera}) {
     World w = healthy(engine);
     w[1].reach = cluster::Reach::timeout;
-    w[1].process_state = "T";
-    w[1].server_pid = 4711;
-    w[1].agent = true;
-    w[1].server_state = "running";
+    w[1].runtime.process_state = "T";
+    w[1].runtime.pid = 4711;
+    w[1].agent.answers = true;
+    w[1].runtime.state = "running";
     w[1].stored.emplace();
     w[1].stored->data = StoredFacts::Data::present;
     w[1].stored->position = w[1].executed;
@@ -111,11 +111,11 @@ TEST(PlanMembers, AFrozenServerIsContinuedNotRestarted) {
 TEST(PlanMembers, AFrozenPrimaryIsNotContinuedBesideAnotherWriter) {
   World w = healthy(Engine::mariadb);
   w[0].reach = cluster::Reach::timeout;
-  w[0].process_state = "T";
-  w[0].server_pid = 4711;
-  w[0].agent = true;
-  w[0].server_state = "running";
-  w[0].role_wanted = cluster::MemberRole::primary;
+  w[0].runtime.process_state = "T";
+  w[0].runtime.pid = 4711;
+  w[0].agent.answers = true;
+  w[0].runtime.state = "running";
+  w[0].runtime.role_wanted = cluster::MemberRole::primary;
   w[0].stored.emplace();
   w[0].stored->data = StoredFacts::Data::present;
   w[0].stored->position = w[0].executed;
@@ -129,8 +129,8 @@ TEST(PlanMembers, AFrozenPrimaryIsNotContinuedBesideAnotherWriter) {
 TEST(PlanMembers, TheAgentOfTheOneThatStaysLearnsThatItIsThePrimary) {
   World w = healthy(Engine::mariadb);
   for (size_t i = 0; i < 3; ++i) {
-    w[i].agent = true;
-    w[i].role_wanted = i == 0 ? cluster::MemberRole::primary : cluster::MemberRole::replica;
+    w[i].agent.answers = true;
+    w[i].runtime.role_wanted = i == 0 ? cluster::MemberRole::primary : cluster::MemberRole::replica;
   }
   w[1].role = cluster::MemberRole::primary;
   w[1].read_only = false;

@@ -34,7 +34,7 @@ TriageReport healthy(Engine engine = Engine::mariadb) {
     MemberReport m;
     m.facts.member = described.name;
     m.facts.reach = cluster::Reach::reachable;
-    m.facts.role = m.facts.role_wanted = i == 0 ? MemberRole::primary : MemberRole::replica;
+    m.facts.role = m.facts.runtime.role_wanted = i == 0 ? MemberRole::primary : MemberRole::replica;
     report.members.push_back(m);
   }
   return report;
@@ -63,10 +63,10 @@ std::string steps(const Result<Proposal>& proposal) {
 TEST(RepairPlan, RemovesWhatAKilledRepairLeftButNoOldDirectory) {
   using Kind = cluster::Leftover::Kind;
   auto report = healthy();
-  report.members[1].facts.leftovers = {{Kind::replaced, "/m1/data.replaced-1"}};
+  report.members[1].facts.runtime.leftovers = {{Kind::replaced, "/m1/data.replaced-1"}};
   EXPECT_EQ(steps(plan_repair(report, {})), "");
-  report.members[1].facts.leftovers.push_back({Kind::half_made, "/m1/data.new"});
-  report.members[2].facts.agent_work = "initialise (copy)";
+  report.members[1].facts.runtime.leftovers.push_back({Kind::half_made, "/m1/data.new"});
+  report.members[2].facts.runtime.work = "initialise (copy)";
   EXPECT_EQ(steps(plan_repair(report, {})), "tidy-m1 tidy-m2");
 }
 
@@ -132,7 +132,7 @@ TEST(RepairPlan, AStartNeverDestroysWhatOnlyRelayLogsHold) {
   diagnose(all_down, 0, "server-crashed", Verdict::stopped, Action::restart);
   auto& primary = all_down.members[0].facts;
   primary.reach = cluster::Reach::unreachable;
-  for (int i : {0, 1}) all_down.members[i].facts.server_state = "failed";
+  for (int i : {0, 1}) all_down.members[i].facts.runtime.state = "failed";
   primary.stored.emplace();
   primary.stored->data = cluster::StoredFacts::Data::present;
   all_down.members[1].facts.stored->data = cluster::StoredFacts::Data::present;
@@ -178,7 +178,7 @@ TEST(RepairPlan, TheOnlyUnknownMemberIsMadeAnewWhenNamed) {
   auto report = healthy();
   diagnose(report, 1, "data-damaged", Verdict::broken, Action::rebuild);
   report.members[1].facts.reach = cluster::Reach::unreachable;
-  report.members[1].facts.agent = true;
+  report.members[1].facts.agent.answers = true;
   report.members[0].facts.read_only = false;
   report.authority.kind = AuthorityKind::undeterminable;
   report.authority.blockers = {MemberName("m1")};
@@ -292,14 +292,14 @@ TEST(RepairPlan, AMemberThatGivesNoDumpIsToldAndOneWithHistoryOfItsOwnIsCopiedOr
   EXPECT_EQ(steps(plan_repair(untargeted, {.has_repository = true})), "repair.needs_operator")
       << "no steps may be left of a member that is refused";
 
-  down.facts.agent = true;
+  down.facts.agent.answers = true;
   down.facts.stored.emplace().data = cluster::StoredFacts::Data::present;
   EXPECT_EQ(steps(plan_repair(report, request)), "dump-m0 dump-m1 escrow-m2 dump-m3" + rebuild);
-  down.facts.server_pid = 4711;
+  down.facts.runtime.pid = 4711;
   EXPECT_EQ(steps(plan_repair(report, request)), "repair.cannot_keep") << "a server that runs writes its files";
 
   // The others, with the victim stopped.
-  down.facts.server_pid = -1;
+  down.facts.runtime.pid = -1;
   report.members[1].facts.reach = cluster::Reach::unreachable;
   report.members[3].errant.transactions = "0-4-1";
   proposal = plan_repair(report, request);
@@ -350,7 +350,7 @@ TEST(RepairPlan, OneThatCannotBeMadeAnewDoesNotKeepAnotherFromIt) {
   ASSERT_TRUE(proposal);
   EXPECT_NE(proposal->plan.find("copy-m1"), nullptr);
   EXPECT_EQ(proposal->plan.find("copy-m2"), nullptr) << "one at a time";
-  report.members[1].facts.agent = false;
+  report.members[1].facts.agent.answers = false;
   proposal = plan_repair(report, {});
   ASSERT_TRUE(proposal);
   EXPECT_EQ(proposal->plan.find("copy-m1"), nullptr);
@@ -404,7 +404,7 @@ TEST(RepairPlan, ASecondWriterWithNothingOfItsOwnIsClosedAndFollows) {
   EXPECT_EQ(steps(plan_repair(report, {})), "repair.split_brain");
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.target_is_primary");
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1})), "close-m1 follow-m1 prove-m1");
-  report.members[1].facts.role_wanted = MemberRole::primary;
+  report.members[1].facts.runtime.role_wanted = MemberRole::primary;
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 1})), "close-m1 configure-m1 follow-m1 prove-m1");
   report.authority.kind = AuthorityKind::undeterminable;
   EXPECT_FALSE(plan_repair(report, {.ordinal = 1}));
@@ -423,8 +423,8 @@ TriageReport promoted_by_hand(const char* of_m0) {
   for (size_t i : {1, 2}) report.members[i].facts.executed = "0-1-7,0-2-9";
   auto& facts = report.members[0].facts;
   facts.reach = cluster::Reach::unreachable;
-  facts.agent = true;
-  facts.server_state = "failed";
+  facts.agent.answers = true;
+  facts.runtime.state = "failed";
   facts.stored.emplace();
   facts.stored->data = cluster::StoredFacts::Data::present;
   facts.stored->position = of_m0;
@@ -465,7 +465,7 @@ TEST(RepairPlan, ThePromotedOneFollowsNobodyAndTheOthersFollowIt) {
   unsure.authority.kind = AuthorityKind::undeterminable;
   EXPECT_EQ(steps(plan_repair(unsure, {.ordinal = 2})), "repair.needs_operator") << "m0 may be alive elsewhere";
   // Of a chain, whoever stands between is repaired, and passed over only when it is lost.
-  report.members[0].facts.role_wanted = MemberRole::replica;
+  report.members[0].facts.runtime.role_wanted = MemberRole::replica;
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 2})), "follow-m2 prove-m2");
   old.action = Action::restart;
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 2})), "repair.needs_operator");
@@ -485,7 +485,7 @@ TEST(RepairPlan, ATailIsCutByTheServerWhereSemiSyncHeldIt) {
   // Without a copy nothing is cut; a clean stop leaves nothing to cut.
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0, .no_escrow = true})),
             "configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0");
-  report.members[0].facts.server_state = "stopped";
+  report.members[0].facts.runtime.state = "stopped";
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0, .has_repository = true})),
             "dump-m1 dump-m2 escrow-m0 configure-m0 copy-m0 try-m0 swap-m0 start-m0 prove-m0 drop-m0");
 }
@@ -530,7 +530,7 @@ TEST(RepairPlan, WhatAReplicaWaitsForIsNamed) {
   diagnose(also, 1, "replica-apply-error", Verdict::broken, Action::rebuild);
   EXPECT_EQ(steps(plan_repair(also, {.has_repository = true})), "start-m0 prove-m0 prove-m2");
 
-  report.members[0].facts.agent = false;
+  report.members[0].facts.agent.answers = false;
   EXPECT_EQ(steps(plan_repair(report, {.ordinal = 0})), "repair.needs_operator");
 }
 

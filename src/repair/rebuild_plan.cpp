@@ -19,7 +19,7 @@ void plan_rebuild(const TriageReport& report, const Request& request, const Memb
   // In coarse steps: a plan must be the same when it is shown and when it is accepted, while the data grows.
   const uint64_t copy_seconds = 20 + donor.facts.data_bytes.value_or(0) / (3ULL << 30) * 30;
   const bool escrow = holds_data && !request.no_escrow;
-  if (member.facts.reachable() || member.facts.server_pid > 0) steps.push_back(stop_step(victim));
+  if (member.facts.reachable() || member.facts.runtime.pid > 0) steps.push_back(stop_step(victim));
   if (escrow) steps.push_back(escrow_step(victim, copy_seconds * 2));
   const Rungs& rungs = rungs_of(report.cluster.engine);
   const std::string source = source_for(report, member);

@@ -18,8 +18,8 @@ bool says(const TriageReport& report, const MemberReport& member, std::string_vi
 }
 
 Status check_not_outside(const TriageReport& report, const MemberReport& member) {
-  if (member.facts.outside.empty()) return {};
-  const auto& user = member.facts.outside.front();
+  if (member.facts.runtime.outside.empty()) return {};
+  const auto& user = member.facts.runtime.outside.front();
   return fail(ErrorClass::refused, "repair.outside_agent",
               fmt::format("{}: process {}{} uses its data directory and was not started by its agent: nothing is "
                           "copied, moved or started there",

@@ -106,10 +106,10 @@ Result<Rung> rung_of(const Planning& planning, const MemberReport& member) {
                 "no member is in a primary component that " + name(member) + " could join",
                 fmt::format("holdfast bootstrap -c {} --dry-run", report.cluster.full_name()));
   }
-  if (facts.agent == false && member.action != Action::nothing)
+  if (facts.agent.answers == false && member.action != Action::nothing)
     return needs_operator(member,
-                          facts.agent_silent.empty() ? "no agent runs there that could start its server"
-                                                     : "its agent cannot be reached: " + facts.agent_silent,
+                          facts.agent.silent.empty() ? "no agent runs there that could start its server"
+                                                     : "its agent cannot be reached: " + facts.agent.silent,
                           "holdfast explain agent-gone");
   // On a side of its own: only the person who names it says which side goes.
   if (targeted && says(report, member, "galera-two-components")) {
@@ -181,7 +181,7 @@ Result<Rung> rung_of(const Planning& planning, const MemberReport& member) {
       if (facts.reachable() && facts.tcp == false)
         return needs_operator(member, "its network is cut, and it finds the others by itself when it is back",
                               "holdfast explain tcp-unreachable");
-      const bool runs = facts.reachable() || facts.server_pid > 0;
+      const bool runs = facts.reachable() || facts.runtime.pid > 0;
       planning.add(
           join_step(name(member), runs, false, runs ? "it is outside, or does not work as it is" : "it does not run"));
       planning.add_proof(member);

@@ -24,9 +24,9 @@ namespace {
 /// Its agent would start it as something else than a replica of `leader`.
 bool is_told_otherwise(const TriageReport& report, const MemberReport& member, const std::string& leader) {
   if (leader.empty() || name(member) == leader) return false;
-  if (member.facts.role_wanted == MemberRole::unknown) return false;  // no agent has said
-  return member.facts.role_wanted != MemberRole::replica ||
-         (!member.facts.upstream_wanted.empty() && !is_told_to_follow(report, member, leader));
+  if (member.facts.runtime.role_wanted == MemberRole::unknown) return false;  // no agent has said
+  return member.facts.runtime.role_wanted != MemberRole::replica ||
+         (!member.facts.runtime.upstream_wanted.empty() && !is_told_to_follow(report, member, leader));
 }
 
 /// What only it has would be on no primary any more.
@@ -64,12 +64,12 @@ Result<Rung> follow_leader(const Planning& planning, const MemberReport& member)
 bool outlived(const TriageReport& report, const MemberReport& member, const MemberReport& source) {
   return report.authority.kind == AuthorityKind::provable && report.authority.member &&
          report.authority.member->str() == report.leader && report.leader != name(source) &&
-         report.leader != name(member) && source.facts.role_wanted != MemberRole::replica;
+         report.leader != name(member) && source.facts.runtime.role_wanted != MemberRole::replica;
 }
 
 /// It was a replica that others follow.
 bool is_lost_link(const TriageReport& report, const MemberReport& source) {
-  return !report.leader.empty() && source.facts.role_wanted == MemberRole::replica && is_lost(source);
+  return !report.leader.empty() && source.facts.runtime.role_wanted == MemberRole::replica && is_lost(source);
 }
 
 /// Another replica, which it follows, has no logs of what it needs. The primary is asked before anything is copied.
@@ -223,7 +223,7 @@ class MysqlRungs : public Rungs {
   bool only_it_is_unknown(const TriageReport& report, const MemberReport& member) const override {
     const MemberReport* leader = report.find(report.leader);
     return report.authority.kind == AuthorityKind::undeterminable && leader && leader != &member &&
-           takes_writes(*leader) && member.facts.agent == true && member.verdict != Verdict::unknown &&
+           takes_writes(*leader) && member.facts.agent.answers == true && member.verdict != Verdict::unknown &&
            report.authority.blockers.size() == 1 && report.authority.blockers[0] == member.facts.member;
   }
   std::optional<operation::Loss> loss(const TriageReport& report, const MemberReport& victim,
@@ -232,7 +232,7 @@ class MysqlRungs : public Rungs {
     return std::nullopt;
   }
   bool needs_telling(const TriageReport& report, const MemberReport& member, const std::string& source) const override {
-    return member.facts.role_wanted != MemberRole::replica || is_told_otherwise(report, member, source);
+    return member.facts.runtime.role_wanted != MemberRole::replica || is_told_otherwise(report, member, source);
   }
 
  private:
@@ -269,7 +269,7 @@ class MariadbRungs final : public MysqlRungs {
   /// the engine has not committed it either, the server cuts it off by itself when it starts as a replica.
   std::optional<Step> tail_step(const TriageReport& report, const MemberReport& member) const override {
     if (report.cluster.replication != cluster::ReplicationMode::semi_sync || report.leader.empty() ||
-        member.facts.reachable() || member.facts.server_state != "failed" || member.verdict != Verdict::diverged)
+        member.facts.reachable() || member.facts.runtime.state != "failed" || member.verdict != Verdict::diverged)
       return std::nullopt;
     return step_of(
         kind::CutTail{report.leader},

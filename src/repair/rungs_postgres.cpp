@@ -28,9 +28,10 @@ namespace {
 /// It asks for a slot that is not there, but has one of its own.
 bool uses_another_slot(const TriageReport& report, const MemberReport& m) {
   const MemberReport* leader = report.find(report.leader);
-  if (!says(report, m, "replica-slot-missing") || slot_of(m) == usual_slot(m) || !leader || !leader->facts.slots)
+  if (!says(report, m, "replica-slot-missing") || slot_of(m) == usual_slot(m) || !leader ||
+      !leader->facts.postgres.slots)
     return false;
-  return std::ranges::any_of(*leader->facts.slots, [&](const cluster::Slot& slot) {
+  return std::ranges::any_of(*leader->facts.postgres.slots, [&](const cluster::Slot& slot) {
     return slot.name == usual_slot(m) && slot.physical && slot.wal_status != "lost";
   });
 }
@@ -63,8 +64,8 @@ bool says_it_stopped(const TriageReport& report, const MemberReport& m) {
 
 /// Its agent would start it as something else than a standby of one that serves.
 bool is_told_otherwise(const TriageReport& report, const MemberReport& member) {
-  if (member.facts.role_wanted == MemberRole::unknown) return false;  // no agent has said
-  if (member.facts.role_wanted != MemberRole::replica) return true;
+  if (member.facts.runtime.role_wanted == MemberRole::unknown) return false;  // no agent has said
+  if (member.facts.runtime.role_wanted != MemberRole::replica) return true;
   if (is_told_to_follow(report, member, report.leader)) return false;
   // It may follow another standby on purpose; one that serves nobody is no upstream.
   return std::ranges::none_of(report.members, [&](const MemberReport& m) {
@@ -76,9 +77,9 @@ bool is_told_otherwise(const TriageReport& report, const MemberReport& member) {
 /// not got yet is still there: it needs only to be started as a standby.
 bool can_follow_as_it_is(const TriageReport& report, const MemberReport& member) {
   const MemberReport* leader = report.find(report.leader);
-  if (!leader || leader->facts.oldest_wal.empty()) return false;
+  if (!leader || leader->facts.postgres.oldest_wal.empty()) return false;
   const auto two = positions_of(report, name(member), report.leader);
-  const auto oldest = position::Lsn::parse(leader->facts.oldest_wal);
+  const auto oldest = position::Lsn::parse(leader->facts.postgres.oldest_wal);
   if (!two || !oldest || held_only_by(report, member, *leader)) return false;
   if (two->mine.minimum_recovery && *two->mine.minimum_recovery > two->mine.end) return false;
   return *oldest <= two->mine.end;
@@ -98,14 +99,14 @@ Step slot_step(const TriageReport& report, const MemberReport& m) {
 
 /// The server's own word on whom it follows goes; what its agent has written for it counts again.
 Step follow_told_step(const TriageReport& report, const MemberReport& m) {
-  return step_of(kind::FollowTold{m.facts.upstream_wanted},
+  return step_of(kind::FollowTold{m.facts.runtime.upstream_wanted},
                  {.id = "follow-" + name(m),
                   .member = name(m),
                   .title = fmt::format("Have {} follow the source its agent names, without a restart", name(m)),
                   .preconditions = {fmt::format("{} has nothing that {} lacks", name(m), report.leader)},
                   .undo = "set again what ALTER SYSTEM had set, unless that holds a password",
                   .expected_seconds = 5,
-                  .proof = "its primary_conninfo names " + m.facts.upstream_wanted});
+                  .proof = "its primary_conninfo names " + m.facts.runtime.upstream_wanted});
 }
 
 /// Settings that it has lower than its primary, as a plan takes them and as it shows them.
@@ -133,7 +134,8 @@ Step match_step(const MemberReport& m, const Raised& wanted, std::string title) 
 
 /// The settings it has lower than the one that takes writes get that one's values; they count from its restart on.
 void add_match(const Planning& planning, const MemberReport& m, const MemberReport& leader) {
-  const Raised wanted = raised(cluster::lower_than(m.facts.standby_limits, leader.facts.standby_limits));
+  const Raised wanted =
+      raised(cluster::lower_than(m.facts.postgres.standby_limits, leader.facts.postgres.standby_limits));
   planning.add(match_step(m, wanted, fmt::format("Set on {} what {} has: {}", name(m), name(leader), wanted.text)));
   planning.add(start_step(name(m), true, "(the settings count from then on)"));
   planning.add_proof(m);
@@ -176,7 +178,7 @@ bool has_left_by_timeline(const TriageReport& report, const MemberReport& member
 bool only_member_unknown(const TriageReport& report, const MemberReport& member) {
   const MemberReport* leader = report.find(report.leader);
   return report.authority.kind == AuthorityKind::undeterminable && leader && leader != &member &&
-         takes_writes(*leader) && !member.facts.reachable() && member.facts.agent == true &&
+         takes_writes(*leader) && !member.facts.reachable() && member.facts.agent.answers == true &&
          member.verdict != Verdict::unknown && report.authority.blockers.size() == 1 &&
          report.authority.blockers[0] == member.facts.member;
 }
@@ -289,7 +291,7 @@ Result<Rung> rung_of(const Planning& planning, const MemberReport& member) {
       return Rung::common;
     case Action::nothing:
       // The point of no return comes first in it: nothing else may be in that plan.
-      if (!says(report, member, "disk-full") || member.facts.reachable() || member.facts.server_pid > 0 ||
+      if (!says(report, member, "disk-full") || member.facts.reachable() || member.facts.runtime.pid > 0 ||
           !plan.steps.empty() || !says_it_stopped(report, member))
         return Rung::common;
       TRY_VOID(plan_freeing_wal(report, member, plan));

@@ -34,14 +34,14 @@ TriageReport promoted(const std::string& end_of_the_old_one, const std::string& 
     MemberReport m;
     m.facts.member = described.name;
     m.facts.lineage = "77";
-    m.facts.agent = true;
+    m.facts.agent.answers = true;
     report.members.push_back(m);
   }
   auto& old = report.members[0];
   old.verdict = Verdict::stale;
   old.action = Action::rewind;
-  old.facts.role_wanted = MemberRole::primary;
-  old.facts.server_state = "failed";
+  old.facts.runtime.role_wanted = MemberRole::primary;
+  old.facts.runtime.state = "failed";
   cluster::StoredFacts stored;
   stored.data = cluster::StoredFacts::Data::present;
   stored.lineage = "77";
@@ -51,13 +51,13 @@ TriageReport promoted(const std::string& end_of_the_old_one, const std::string& 
   old.facts.stored = stored;
   auto& now = report.members[1].facts;
   now.reach = cluster::Reach::reachable;
-  now.role = now.role_wanted = MemberRole::primary;
+  now.role = now.runtime.role_wanted = MemberRole::primary;
   now.read_only = false;
   now.timeline = 2;
   now.history = kForked;
   now.executed = "0/6000000";
-  now.oldest_wal = oldest_wal;
-  now.slots.emplace();
+  now.postgres.oldest_wal = oldest_wal;
+  now.postgres.slots.emplace();
   report.authority.kind = AuthorityKind::provable;
   report.authority.member = MemberName("pg-1");
   return report;
@@ -96,14 +96,14 @@ TEST(RepairPostgres, APromotedOneLearnsThatItLeads) {
   auto report = promoted("0/5000000");
   report.members[0].verdict = Verdict::healthy;
   report.members[0].action = Action::nothing;
-  report.members[0].facts.role_wanted = MemberRole::replica;
-  report.members[1].facts.role_wanted = MemberRole::replica;
+  report.members[0].facts.runtime.role_wanted = MemberRole::replica;
+  report.members[1].facts.runtime.role_wanted = MemberRole::replica;
   diagnose(report, 1, "replica-detached");
   EXPECT_EQ(steps(plan_repair(report, {})), "configure-pg-1");
   EXPECT_EQ(steps(plan_repair(report, kSecond)), "configure-pg-1");
   EXPECT_EQ(plan_repair(report, {})->plan.find("configure-pg-1")->arguments["source"].text(), "");
   // Not while another agent would open its member too.
-  report.members[0].facts.role_wanted = MemberRole::primary;
+  report.members[0].facts.runtime.role_wanted = MemberRole::primary;
   EXPECT_EQ(steps(plan_repair(report, {})), "repair.needs_operator");
 }
 
@@ -197,8 +197,8 @@ TEST(RepairPostgres, TheOnlyUnknownOneIsMadeAnewWhenNamedAndKept) {
   auto& broken = report.members[0];
   broken.verdict = Verdict::broken;
   broken.action = Action::reseed;
-  broken.facts.role_wanted = MemberRole::replica;
-  broken.facts.upstream_wanted = "127.0.0.1:5001";
+  broken.facts.runtime.role_wanted = MemberRole::replica;
+  broken.facts.runtime.upstream_wanted = "127.0.0.1:5001";
   broken.facts.stored->position_unknown = "pg_control cannot be read";
   report.authority.kind = AuthorityKind::undeterminable;
   report.authority.blockers = {MemberName("pg-0")};
@@ -215,8 +215,8 @@ TriageReport standby(const char* trouble) {
   auto report = promoted("0/5000000");
   auto& m = report.members[0];
   m.facts.reach = cluster::Reach::reachable;
-  m.facts.role = m.facts.role_wanted = MemberRole::replica;
-  m.facts.upstream_wanted = "127.0.0.1:5001";
+  m.facts.role = m.facts.runtime.role_wanted = MemberRole::replica;
+  m.facts.runtime.upstream_wanted = "127.0.0.1:5001";
   m.facts.following.emplace_back();
   m.verdict = Verdict::broken;
   m.action = Action::resume;
@@ -232,15 +232,15 @@ TEST(RepairPostgres, AStandbyThatRunsIsMendedWithoutARestart) {
   EXPECT_EQ(steps(plan_repair(report, {})), "slot-pg-0 prove-pg-0");
   cluster::Slot own;
   own.name = "pg_0";
-  report.members[1].facts.slots->push_back(own);
+  report.members[1].facts.postgres.slots->push_back(own);
   EXPECT_EQ(steps(plan_repair(report, {})), "follow-pg-0 prove-pg-0") << "it has one of its own";
   EXPECT_EQ(steps(plan_repair(standby("replica-access-denied"), {})), "repair.needs_operator");
 }
 
 TEST(RepairPostgres, AStandbyWithLowerSettingsGetsThePrimarysAndARestart) {
   auto report = standby("replica-settings-too-small");
-  report.members[0].facts.standby_limits = {{"max_connections", 100}, {"max_wal_senders", 10}};
-  report.members[1].facts.standby_limits = {{"max_connections", 150}, {"max_wal_senders", 5}};
+  report.members[0].facts.postgres.standby_limits = {{"max_connections", 100}, {"max_wal_senders", 10}};
+  report.members[1].facts.postgres.standby_limits = {{"max_connections", 150}, {"max_wal_senders", 5}};
   const auto proposal = plan_repair(report, {});
   EXPECT_EQ(steps(proposal), "match-pg-0 start-pg-0 prove-pg-0");
   const auto& settings = proposal->plan.steps[0].arguments["settings"];
@@ -259,8 +259,8 @@ TriageReport full(const char* slot_from = "0/1000000") {
   m.verdict = Verdict::broken;
   m.action = Action::nothing;
   m.facts.reach = cluster::Reach::unreachable;
-  m.facts.server_state = "failed";
-  m.facts.volumes.push_back({"data", "/data", 1 << 30, 0, 1000, 900});
+  m.facts.runtime.state = "failed";
+  m.facts.runtime.volumes.push_back({"data", "/data", 1 << 30, 0, 1000, 900});
   cluster::StoredFacts stored;
   stored.data = cluster::StoredFacts::Data::present;
   stored.lineage = "77";
@@ -315,7 +315,7 @@ TEST(RepairPostgres, AFullDiskOfWhatSomebodyNeedsIsForAPerson) {
 
 TEST(RepairPostgres, WithoutItsAgentNothingIsDoneToIt) {
   auto report = promoted("0/5000000");
-  report.members[0].facts.agent = false;
+  report.members[0].facts.agent.answers = false;
   EXPECT_EQ(steps(plan_repair(report, kFirst)), "repair.needs_operator");
 }
 

@@ -40,7 +40,7 @@ bool leads_to_primary(const TriageReport& report, const MemberReport& source, co
   for (size_t hops = 0; hops < report.members.size(); ++hops) {
     if (!link || link == &member) return false;
     if (name(*link) == report.leader) return true;
-    if (link->facts.log_replica_updates == false) return false;
+    if (link->facts.mysql.log_replica_updates == false) return false;
     link = configured_source(report, *link);
   }
   return false;
@@ -59,7 +59,7 @@ const MemberReport* configured_source(const TriageReport& report, const MemberRe
   const auto self = topology.find(name(member));
   if (!self) return nullptr;
   if (const auto* stream = member.facts.upstream()) return find(report, topology, topology.source(*self, *stream));
-  const auto& noted = member.facts.noted;
+  const auto& noted = member.facts.runtime.noted;
   const auto own = cluster::own_stream(topology, *self, noted, topology.wanted(*self).member());
   return own ? find(report, topology, topology.source(*self, noted[*own])) : nullptr;
 }
@@ -74,7 +74,7 @@ bool source_is_unknown(const TriageReport& report, const MemberReport& member) {
 bool is_lost(const MemberReport& source) {
   if (source.healthy()) return false;
   if (source.action >= Action::rewind) return true;
-  if (source.facts.agent == false) return !source.facts.reachable();  // its server may live on without it
+  if (source.facts.agent.answers == false) return !source.facts.reachable();  // its server may live on without it
   const bool mended_in_place = source.action == Action::restart || source.action == Action::resume;
   return !source.facts.reachable() && !mended_in_place;
 }

@@ -20,7 +20,7 @@ constexpr Engine kByStatement[] = {Engine::mariadb, Engine::mysql};
 World chain(Engine engine) {
   World w = healthy(engine);
   w[2].following[0].upstream = "127.0.0.1:1001";
-  for (const int i : {1, 2}) w[i].noted = {w[i].following[0]};
+  for (const int i : {1, 2}) w[i].runtime.noted = {w[i].following[0]};
   w[0].followers = w[1].followers = 1;
   return w;
 }
@@ -50,7 +50,7 @@ TEST(RepairSources, AChainStaysAChain) {
     EXPECT_EQ(plan(w), "configure-m2>m1 follow-m2>m1 prove-m2");
     w = chain(engine);
     take_down(w[2]);
-    w[2].upstream_wanted = "127.0.0.1:1000";
+    w[2].runtime.upstream_wanted = "127.0.0.1:1000";
     w[2].stored->data = StoredFacts::Data::empty;
     EXPECT_EQ(plan(w, {.has_repository = true}), "configure-m2>m1 copy-m2 try-m2>m1 swap-m2 start-m2 prove-m2");
   }
@@ -76,9 +76,9 @@ TEST(RepairSources, WithItsSourceLostItFollowsThePrimaryAndThatIsSaid) {
 TEST(RepairSources, ASourceIsNotLostForWantOfItsAgent) {
   for (const Engine engine : kByStatement) {
     World w = chain(engine);
-    w[1].agent = false;
-    w[1].server_state.clear();
-    w[1].server_pid = -1;
+    w[1].agent.answers = false;
+    w[1].runtime.state.clear();
+    w[1].runtime.pid = -1;
     w[2].following[0].receiving = w[2].following[0].applying = false;
     w[2].following[0].receive_state = "No";
     EXPECT_EQ(plan(w, {.ordinal = 2}), "configure-m2>m1 resume-m2 prove-m2");
@@ -93,7 +93,7 @@ TEST(RepairSources, WhatItsSourceCannotGiveThePrimaryIsAskedFor) {
     w[2].following[0].receive_errno = 1236;
     w[2].following[0].receive_error = "Could not find GTID state requested by slave in any binlog files";
     EXPECT_EQ(plan(w, {.ordinal = 2}), "follow-m2>m0 prove-m2 ! m2");
-    w[2].following[0].upstream = w[2].noted[0].upstream = "127.0.0.1:1000";
+    w[2].following[0].upstream = w[2].runtime.noted[0].upstream = "127.0.0.1:1000";
     EXPECT_EQ(plan(w, {.ordinal = 2}), "repair.no_repository");
   }
 }
@@ -124,12 +124,12 @@ TEST(RepairSources, OneWhoseSourceIsNotKnownIsNotMadeToFollowAnother) {
 TEST(RepairSources, WhoIsToldTheSameMemberIsNotToldAgain) {
   for (const Engine engine : kByStatement) {
     World w = healthy(engine);
-    w[1].upstream_wanted = "db0.internal:3306";
-    w[1].source_wanted = "m0";
+    w[1].runtime.upstream_wanted = "db0.internal:3306";
+    w[1].runtime.source_wanted = "m0";
     w[1].following[0].receiving = w[1].following[0].applying = false;
     w[1].following[0].receive_state = "No";
     EXPECT_EQ(plan(w), "resume-m1 prove-m1");
-    w[1].source_wanted = "m2";
+    w[1].runtime.source_wanted = "m2";
     EXPECT_EQ(plan(w), "configure-m1>m0 follow-m1>m0 prove-m1");
   }
 }

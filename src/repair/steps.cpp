@@ -132,10 +132,10 @@ Step semi_sync_step(const MemberReport& member, bool as_source) {
 }
 
 std::optional<Step> tidying_step(const MemberReport& member) {
-  const bool left = std::ranges::any_of(member.facts.leftovers, [](const cluster::Leftover& leftover) {
+  const bool left = std::ranges::any_of(member.facts.runtime.leftovers, [](const cluster::Leftover& leftover) {
     return leftover.kind == cluster::Leftover::Kind::side || leftover.kind == cluster::Leftover::Kind::half_made;
   });
-  if (!left && member.facts.agent_work.empty()) return std::nullopt;
+  if (!left && member.facts.runtime.work.empty()) return std::nullopt;
   return step_of(kind::DiscardSide{},
                  {.id = "tidy-" + name(member),
                   .member = name(member),

@@ -23,8 +23,8 @@ class StewardBootstrap : public testing::Test {
     for (int i = 0; i < 3; ++i) {
       cluster::MemberFacts f;
       f.member = cluster_.description.members[i].name;
-      f.agent = true;
-      f.server_state = "stopped";
+      f.agent.answers = true;
+      f.runtime.state = "stopped";
       auto& stored = f.stored.emplace();
       stored.data = cluster::StoredFacts::Data::present;
       stored.lineage = kHistory;

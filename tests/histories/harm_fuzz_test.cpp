@@ -81,11 +81,11 @@ void show_live(Rng& rng, const Scene& scene, size_t i, size_t leader, MemberFact
   const History& shown = scene.shown[i];
   f.reach = Reach::reachable;
   f.tcp = true;
-  f.server_state = "running";
-  f.server_mode = "normal";
-  f.server_pid = 100 + static_cast<int>(i);
-  f.process_state = "S";
-  f.log_bin = f.log_replica_updates = true;
+  f.runtime.state = "running";
+  f.runtime.mode = "normal";
+  f.runtime.pid = 100 + static_cast<int>(i);
+  f.runtime.process_state = "S";
+  f.mysql.log_bin = f.mysql.log_replica_updates = true;
   if (scene.engine == Engine::galera) {
     f.role = MemberRole::node;
     f.read_only = false;
@@ -120,22 +120,22 @@ void show_live(Rng& rng, const Scene& scene, size_t i, size_t leader, MemberFact
   if (const auto* set = std::get_if<GtidSet>(&shown.position)) {
     f.lineage = fmt::format("00000000-0000-0000-0000-0000000001{:02}", i);
     f.executed = set->to_string();
-    f.gtid_mode = !rng.chance(2);
+    f.mysql.gtid_mode = !rng.chance(2);
   } else if (std::holds_alternative<GtidState>(shown.position)) {
     f.executed = scene.logged[i];
     f.received = scene.received[i];
     f.slave_pos = scene.noted[i];
     f.server_id = i + 1;
-    f.gtid_strict = true;
+    f.mysql.gtid_strict = true;
   } else if (const auto* wal = std::get_if<WalPosition>(&shown.position)) {
     if (f.following.empty() && f.role == MemberRole::replica) f.following.emplace_back();
-    if (f.role == MemberRole::replica) f.upstream_wanted = address(leader);
+    if (f.role == MemberRole::replica) f.runtime.upstream_wanted = address(leader);
     f.lineage = wal->system_identifier;
     f.timeline = wal->timeline;
     f.history = wal->history.to_string();
     f.executed = f.received = wal->end.to_string();
-    if (shown.leader) f.oldest_wal = "0/0";
-    f.slots.emplace();
+    if (shown.leader) f.postgres.oldest_wal = "0/0";
+    f.postgres.slots.emplace();
   }
 }
 
@@ -198,11 +198,11 @@ Found found(Rng& rng, const Scene& scene) {
     const History& shown = scene.shown[i];
     MemberFacts f;
     f.member = m.name;
-    f.agent = true;
+    f.agent.answers = true;
     if (scene.engine != Engine::galera) {
       const size_t wanted = agents_told ? leader : 0;
-      f.role_wanted = i == wanted ? MemberRole::primary : MemberRole::replica;
-      if (i != wanted) f.upstream_wanted = address(wanted);
+      f.runtime.role_wanted = i == wanted ? MemberRole::primary : MemberRole::replica;
+      if (i != wanted) f.runtime.upstream_wanted = address(wanted);
     }
     const auto* wal = std::get_if<WalPosition>(&shown.position);
     bool runs = scene.healthy || shown.leader || !rng.chance(20);
@@ -216,11 +216,11 @@ Found found(Rng& rng, const Scene& scene) {
     if (shown.read == History::Read::unknown) {
       f.reach = rng.chance(50) ? Reach::timeout : Reach::unreachable;
       f.error = "no answer";
-      if (rng.chance(50)) f.agent = std::nullopt;
+      if (rng.chance(50)) f.agent.answers = std::nullopt;
     } else if (shown.read == History::Read::read && runs) {
       show_live(rng, scene, i, leader, f);
     } else {
-      f.server_state = rng.chance(50) ? "stopped" : "failed";
+      f.runtime.state = rng.chance(50) ? "stopped" : "failed";
       show_stored(scene, i, f);
     }
     found.facts.push_back(std::move(f));
@@ -384,7 +384,7 @@ class Played {
       const bool begins = kind != "start_server";
       if (begins) first_ = m;
       if (begins) node.proven = true;
-      const bool opens = begins || (node.told.value_or(seen.facts.role_wanted) == MemberRole::primary &&
+      const bool opens = begins || (node.told.value_or(seen.facts.runtime.role_wanted) == MemberRole::primary &&
                                     !seen.facts.reachable() && !node.replaced);
       for (size_t h = 0; opens && plan_.losses.empty() && h < nodes_.size(); ++h)
         for (size_t t = 0; t < node.data.size(); ++t)

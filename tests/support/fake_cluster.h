@@ -98,7 +98,7 @@ class FakeCluster : public steward::ClusterAccess {
       cluster::MemberReport m;
       m.facts.member = description.members[i].name;
       m.facts.reach = cluster::Reach::reachable;
-      m.facts.role = m.facts.role_wanted = i == 0 ? cluster::MemberRole::primary : cluster::MemberRole::replica;
+      m.facts.role = m.facts.runtime.role_wanted = i == 0 ? cluster::MemberRole::primary : cluster::MemberRole::replica;
       if (const auto found = ailing.find(i); found != ailing.end()) {
         m.verdict = found->second.verdict;
         m.action = found->second.action;

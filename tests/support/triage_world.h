@@ -51,15 +51,15 @@ inline World healthy(Engine engine) {
     f.member = m.name;
     f.reach = Reach::reachable;
     f.tcp = true;
-    f.agent = true;
-    f.server_state = "running";
-    f.server_mode = "normal";
-    f.server_pid = 100 + i;
-    f.process_state = "S";
+    f.agent.answers = true;
+    f.runtime.state = "running";
+    f.runtime.mode = "normal";
+    f.runtime.pid = 100 + i;
+    f.runtime.process_state = "S";
     f.read_only = i > 0;
-    f.role = f.role_wanted = i == 0 ? MemberRole::primary : MemberRole::replica;
-    f.log_bin = f.log_replica_updates = true;
-    f.volumes.push_back({"data", "/data", uint64_t{100} << 30, uint64_t{60} << 30, 1000, 900});
+    f.role = f.runtime.role_wanted = i == 0 ? MemberRole::primary : MemberRole::replica;
+    f.mysql.log_bin = f.mysql.log_replica_updates = true;
+    f.runtime.volumes.push_back({"data", "/data", uint64_t{100} << 30, uint64_t{60} << 30, 1000, 900});
     f.instance = "host:" + std::to_string(1000 + i) + " /data";
     f.started_at = 1'700'000'000.0 + 100 * i;
     f.server_id = static_cast<uint64_t>(i) + 1;
@@ -69,21 +69,21 @@ inline World healthy(Engine engine) {
     f.own.network = "one";
     if (i > 0) {
       f.following.push_back(stream("127.0.0.1:1000"));
-      f.upstream_wanted = "127.0.0.1:1000";
+      f.runtime.upstream_wanted = "127.0.0.1:1000";
     } else {
       f.followers = 2;
     }
     switch (engine) {
       case Engine::mysql:
         f.lineage = f.server_uuid = kUuid[i];
-        f.gtid_mode = true;
-        f.offline_mode = false;
+        f.mysql.gtid_mode = true;
+        f.mysql.offline_mode = false;
         f.version = "9.7.4";
         f.executed = std::string(kUuid[0]) + ":1-100";
         break;
       case Engine::mariadb:
         f.executed = "0-1-100";
-        f.gtid_strict = true;
+        f.mysql.gtid_strict = true;
         f.version = "10.11.6-MariaDB-log";
         if (i > 0) f.slave_pos = "0-1-100";
         break;
@@ -93,16 +93,16 @@ inline World healthy(Engine engine) {
         f.executed = f.received = "0/5000000";
         f.version = "15.4 (Debian 15.4-1)";
         f.checksums = true;
-        f.archives = false;
-        if (i == 0) f.slots.emplace();
+        f.postgres.archives = false;
+        if (i == 0) f.postgres.slots.emplace();
         break;
       case Engine::galera: {
         f.role = MemberRole::node;
-        f.role_wanted = MemberRole::unknown;
+        f.runtime.role_wanted = MemberRole::unknown;
         f.read_only = false;
         f.following.clear();
         f.followers.reset();
-        f.upstream_wanted.clear();
+        f.runtime.upstream_wanted.clear();
         f.lineage = kUuid[0];
         f.executed = std::string(kUuid[0]) + ":100";
         GaleraFacts g;
@@ -129,13 +129,13 @@ inline void take_down(MemberFacts& f, const char* state = "stopped") {
   const bool had_galera = f.galera.has_value();
   MemberFacts down;
   down.own = f.own;  // its agent's word
-  down.noted = f.noted;
+  down.runtime.noted = f.runtime.noted;
   down.member = f.member;
   down.reach = Reach::unreachable;
   down.error = "connection refused";
-  down.agent = true;
-  down.server_state = state;
-  down.role_wanted = f.role_wanted;
+  down.agent.answers = true;
+  down.runtime.state = state;
+  down.runtime.role_wanted = f.runtime.role_wanted;
   down.stored.emplace();
   down.stored->data = StoredFacts::Data::present;
   down.stored->position = executed;

@@ -61,16 +61,16 @@ std::vector<Ending> endings(const View& view) {
     found[place->second].members.push_back(&m);
   };
   for (const auto& m : view.members) {
-    if (m.certificate_over) {
-      const auto own = std::ranges::find(m.agent_certificates, *m.certificate_over, &AgentCertificate::of);
-      add(m, m.agent_refused,
-          {.of = *m.certificate_over,
-           .one = own == m.agent_certificates.end() ? nullptr : &*own,
-           .refused = first_line(m.agent_refused),
+    if (m.agent.certificate_over) {
+      const auto own = std::ranges::find(m.agent.certificates, *m.agent.certificate_over, &AgentCertificate::of);
+      add(m, m.agent.refused,
+          {.of = *m.agent.certificate_over,
+           .one = own == m.agent.certificates.end() ? nullptr : &*own,
+           .refused = first_line(m.agent.refused),
            .members = {}});
     }
-    for (const auto& one : m.agent_certificates)
-      if (ends_soon(one) && m.certificate_over != one.of)
+    for (const auto& one : m.agent.certificates)
+      if (ends_soon(one) && m.agent.certificate_over != one.of)
         add(m, fmt::format("{} {} {}", static_cast<int>(one.of), one.name, one.until),
             {.of = one.of, .one = &one, .refused = {}, .members = {}});
   }

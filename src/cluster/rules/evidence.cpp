@@ -15,7 +15,7 @@ using position::GtidVector;
 /// MariaDB: the transactions a running server has for certain.
 GtidState held_by(const MemberFacts& m) {
   auto state = GtidState::parse(m.executed).value_or(GtidState());
-  if (m.log_bin == true && m.log_replica_updates == true) return state;
+  if (m.mysql.log_bin == true && m.mysql.log_replica_updates == true) return state;
   return state.merge(GtidState::from(GtidVector::parse(m.slave_pos).value_or(GtidVector())));
 }
 
@@ -75,7 +75,7 @@ std::vector<Finding> not_in_log(const View& view) {
   if (view.cluster.engine != Engine::mariadb) return {};
   const auto foreign = find_feeds(view.cluster, view.members).foreign;
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.log_bin != true || m.log_replica_updates != true) return {};
+    if (!m.reachable() || m.mysql.log_bin != true || m.mysql.log_replica_updates != true) return {};
     const auto logged = GtidState::parse(m.executed);
     const auto noted = GtidVector::parse(m.slave_pos);
     if (!logged || !noted) return {};
@@ -114,7 +114,7 @@ std::vector<Finding> not_in_log(const View& view) {
 std::vector<Finding> purged_hole(const View& view) {
   if (view.cluster.engine != Engine::mysql) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.log_bin != true || m.commit_order == false) return {};
+    if (!m.reachable() || m.mysql.log_bin != true || m.mysql.commit_order == false) return {};
     const auto executed = GtidSet::parse(m.executed), purged = GtidSet::parse(m.purged);
     if (!executed || !purged) return {};
     const GtidSet in_logs = executed->subtract(*purged);

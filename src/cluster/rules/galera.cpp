@@ -21,7 +21,7 @@ bool in_primary(const MemberFacts& m) {
 
 /// Only InnoDB says how far it is, and its server stands still, so that it can be asked.
 bool unrecovered(const MemberFacts& m) {
-  return !m.reachable() && m.server_pid <= 0 && m.outside.empty() && m.stored &&
+  return !m.reachable() && m.runtime.pid <= 0 && m.runtime.outside.empty() && m.stored &&
          m.stored->data == StoredFacts::Data::present && m.stored->position.empty();
 }
 
@@ -227,7 +227,7 @@ std::vector<Finding> async_channel(const View& view) {
 
 /// Its server runs, takes no queries yet, and a state transfer into it has begun.
 bool receives_state(const MemberFacts& m) {
-  return !m.reachable() && m.server_state == "starting" && m.stored && !m.stored->aborted_transfer.empty();
+  return !m.reachable() && m.runtime.state == "starting" && m.stored && !m.stored->aborted_transfer.empty();
 }
 
 bool stands_still_half_way(const MemberFacts& m) {
@@ -281,7 +281,7 @@ std::vector<Finding> aborted_transfer(const View& view) {
 }
 
 bool stands_still(const MemberFacts& m) {
-  return !m.reachable() && (m.server_state == "stopped" || m.server_state == "failed");
+  return !m.reachable() && (m.runtime.state == "stopped" || m.runtime.state == "failed");
 }
 
 /// A start would replace all it holds by a state transfer, in place, and no copy would be kept.

@@ -38,7 +38,7 @@ std::vector<Finding> undeterminable(const View& view) {
   // They answer: what they hold has no name that others could be compared by.
   const auto answers_without_gtid = [&](const MemberName& name) {
     const MemberFacts* m = find(view, name);
-    return m && m->reachable() && m->gtid_mode == false;
+    return m && m->reachable() && m->mysql.gtid_mode == false;
   };
   if (!view.authority.blockers.empty() && std::ranges::all_of(view.authority.blockers, answers_without_gtid)) {
     f.summary =
@@ -92,7 +92,7 @@ bool only_own(const Origins& origins) {
 
 /// One that is down is what its agent starts it as.
 bool is_replica(const MemberFacts& m) {
-  return (m.reachable() ? m.role : m.role_wanted) == MemberRole::replica;
+  return (m.reachable() ? m.role : m.runtime.role_wanted) == MemberRole::replica;
 }
 
 /// Only replicas that wrote something themselves keep the primary from holding everything: whether
@@ -295,11 +295,11 @@ std::vector<Finding> foreign(const View& view) {
 /// see all the others.
 bool in_one_group(const std::vector<const MemberFacts*>& writers) {
   const auto sees = [](const MemberFacts* m, const MemberFacts* other) {
-    return m->replication_group && m->replication_group->group == other->replication_group->group &&
-           m->replication_group->online.contains(other->server_uuid);
+    return m->mysql.replication_group && m->mysql.replication_group->group == other->mysql.replication_group->group &&
+           m->mysql.replication_group->online.contains(other->server_uuid);
   };
   return std::ranges::all_of(writers, [&](const MemberFacts* other) {
-    return other->replication_group && !other->server_uuid.empty() &&
+    return other->mysql.replication_group && !other->server_uuid.empty() &&
            std::ranges::all_of(writers, [&](const MemberFacts* m) { return sees(m, other); });
   });
 }
@@ -354,7 +354,7 @@ std::vector<Finding> primary_read_only(const View& view) {
   if (!may_write(view.cluster.engine) || !view.writers.empty()) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!m.reachable() || m.role != MemberRole::primary || m.read_only != true) return {};
-    if (m.role_wanted == MemberRole::replica) return {};
+    if (m.runtime.role_wanted == MemberRole::replica) return {};
     return Finding{.members = {},
                    .summary = m.member.str() + " follows no source and is read-only: no client can write here",
                    .evidence = {"read_only is on"},
@@ -364,7 +364,7 @@ std::vector<Finding> primary_read_only(const View& view) {
 
 std::vector<Finding> sessions_read_only(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.role != MemberRole::primary || m.default_read_only != true) return {};
+    if (!m.reachable() || m.role != MemberRole::primary || m.postgres.default_read_only != true) return {};
     return Finding{
         .members = {},
         .summary = m.member.str() + " begins every session read-only: clients cannot write unless they ask to",

@@ -12,7 +12,7 @@ std::string list_command(const View& view) {
 /// A repair proves a new directory in this way; when none is at work, nobody is going to put it in its place.
 std::vector<Finding> on_side(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.server_data != "side" || m.server_pid <= 0) return {};
+    if (m.runtime.data != "side" || m.runtime.pid <= 0) return {};
     return Finding{.members = {},
                    .summary = m.member.str() + " runs on a new data directory that has not taken the old one's place",
                    .evidence = {"agent: its server runs on the side directory; the next start is on the old one"},
@@ -23,9 +23,9 @@ std::vector<Finding> on_side(const View& view) {
 
 std::vector<Finding> at_work(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.agent_work.empty()) return {};
+    if (m.runtime.work.empty()) return {};
     return Finding{.members = {},
-                   .summary = fmt::format("the agent of {} is at work: {}", m.member.str(), m.agent_work),
+                   .summary = fmt::format("the agent of {} is at work: {}", m.member.str(), m.runtime.work),
                    .remedy = list_command(view) + "; when there is none: " + view.command("repair", &m) + " ends it"};
   });
 }
@@ -33,9 +33,9 @@ std::vector<Finding> at_work(const View& view) {
 std::vector<Finding> unfinished(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     Finding f;
-    for (const auto& left : m.leftovers) {
-      if (left.kind == Leftover::Kind::replaced || left.kind == Leftover::Kind::dropping || !m.agent_work.empty() ||
-          m.server_data == "side")
+    for (const auto& left : m.runtime.leftovers) {
+      if (left.kind == Leftover::Kind::replaced || left.kind == Leftover::Kind::dropping || !m.runtime.work.empty() ||
+          m.runtime.data == "side")
         continue;
       f.evidence.push_back(fmt::format("{}: {}", left.path,
                                        left.kind == Leftover::Kind::side ? "a whole copy of another member, not in use"
@@ -51,7 +51,7 @@ std::vector<Finding> unfinished(const View& view) {
 std::vector<Finding> replaced(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     Finding f;
-    for (const auto& left : m.leftovers)
+    for (const auto& left : m.runtime.leftovers)
       if (left.kind == Leftover::Kind::replaced) f.evidence.push_back(left.path);
     if (f.evidence.empty()) return {};
     f.summary = fmt::format("{} has kept {} old data director{} beside its own", m.member.str(), f.evidence.size(),
@@ -67,9 +67,9 @@ std::vector<Finding> replaced(const View& view) {
 std::vector<Finding> half_removed(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     Finding f;
-    for (const auto& left : m.leftovers)
+    for (const auto& left : m.runtime.leftovers)
       if (left.kind == Leftover::Kind::dropping) f.evidence.push_back(left.path);
-    if (f.evidence.empty() || !m.agent_work.empty()) return {};
+    if (f.evidence.empty() || !m.runtime.work.empty()) return {};
     f.summary = m.member.str() + " has a directory beside its own whose removal did not end";
     f.remedy = "see what keeps it (lsattr -R shows immutable files), remove it by hand, then " + view.command("triage");
     return f;

@@ -101,12 +101,12 @@ std::vector<Finding> stuck_commits(const View& view) {
 std::vector<Finding> sync_standby_missing(const View& view) {
   if (view.cluster.engine != Engine::postgres || !view.leader()) return {};
   const MemberFacts& m = *view.leader();
-  if (m.synchronous_standby_names.empty()) return {};
+  if (m.postgres.synchronous_standby_names.empty()) return {};
   // "ANY 2 (a, b, c)", "FIRST 2 (...)", "2 (...)", "a, b": how many must have it.
-  const size_t digit = m.synchronous_standby_names.find_first_of("0123456789");
-  const size_t list = m.synchronous_standby_names.find('(');
+  const size_t digit = m.postgres.synchronous_standby_names.find_first_of("0123456789");
+  const size_t list = m.postgres.synchronous_standby_names.find('(');
   const int wanted =
-      list != std::string::npos && digit < list ? std::atoi(m.synchronous_standby_names.c_str() + digit) : 1;
+      list != std::string::npos && digit < list ? std::atoi(m.postgres.synchronous_standby_names.c_str() + digit) : 1;
   int there = 0;
   for (const auto& follower : m.follower_list)
     there += follower.state == "streaming" && (follower.sync == "sync" || follower.sync == "quorum");
@@ -114,7 +114,7 @@ std::vector<Finding> sync_standby_missing(const View& view) {
   return {{.members = {m.member},
            .summary =
                fmt::format("{} waits for {} synchronous standbys, and {} stream: commits hang", name(m), wanted, there),
-           .evidence = {"synchronous_standby_names = " + m.synchronous_standby_names},
+           .evidence = {"synchronous_standby_names = " + m.postgres.synchronous_standby_names},
            .remedy = "bring back a standby of that list: " + view.command("repair")}};
 }
 
@@ -122,8 +122,8 @@ std::vector<Finding> slot_rules(const View& view, bool lost) {
   if (view.cluster.engine != Engine::postgres) return {};
   std::vector<Finding> found;
   for (const auto& m : view.members) {
-    if (!m.slots) continue;
-    for (const auto& slot : *m.slots) {
+    if (!m.postgres.slots) continue;
+    for (const auto& slot : *m.postgres.slots) {
       if (lost != (slot.wal_status == "lost")) continue;
       const uint64_t kept = slot.retained_bytes.value_or(0);
       const bool unreserved = slot.wal_status == "unreserved";
@@ -163,11 +163,11 @@ std::vector<Finding> slot_retains(const View& view) {
 
 std::vector<Finding> archiving(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.archive_problem.empty()) return {};
+    if (m.postgres.archive_problem.empty()) return {};
     return Finding{
         .members = {},
         .summary = name(m) + " cannot archive its WAL: point-in-time recovery ends there, and its disk fills",
-        .evidence = {m.archive_problem},
+        .evidence = {m.postgres.archive_problem},
         .remedy = "see what archive_command says in the server's log; then " + view.command("triage")};
   });
 }
@@ -188,12 +188,12 @@ std::vector<Finding> logs_missing(const View& view) {
         .remedy = fmt::format("find out what removed them; rebuild the replicas that need them ({}); then the list "
                               "is right again after PURGE BINARY LOGS BEFORE NOW() on {}; then {}",
                               view.command("repair"), name(m), view.command("triage"))};
-    if (const std::string line = line_of_last_run(m.log_tail, misses_log); !line.empty())
+    if (const std::string line = line_of_last_run(m.runtime.log_tail, misses_log); !line.empty())
       f.evidence.push_back("server log: " + line);
     if (postgres)
       f.remedy =
           fmt::format("find out what removed them; rebuild the standbys that need them: {}", view.command("repair"));
-    if (m.lost_for_recovery) {
+    if (m.postgres.lost_for_recovery) {
       f.summary += "; after a crash it could not recover";
       f.remedy = "CHECKPOINT on " + name(m) + " now: its recovery then begins behind what is lost; then " + f.remedy;
       f.severity = Severity::error;
@@ -206,11 +206,12 @@ std::vector<Finding> logs_missing(const View& view) {
 std::vector<Finding> no_binary_log(const View& view) {
   if (!is_mysql_family(view) || view.cluster.standalone()) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.log_bin != false && m.log_replica_updates != false) return {};
+    if (m.mysql.log_bin != false && m.mysql.log_replica_updates != false) return {};
     return Finding{.members = {},
-                   .summary = m.log_bin == false ? name(m) + " writes no binary log: no replica can follow it"
-                                                 : name(m) + " does not log what it replicates: it cannot take over",
-                   .evidence = {m.log_bin == false                     ? "log_bin is off"
+                   .summary = m.mysql.log_bin == false
+                                  ? name(m) + " writes no binary log: no replica can follow it"
+                                  : name(m) + " does not log what it replicates: it cannot take over",
+                   .evidence = {m.mysql.log_bin == false               ? "log_bin is off"
                                 : view.cluster.engine == Engine::mysql ? "log_replica_updates is off"
                                                                        : "log_slave_updates is off"},
                    .remedy = "switch it on in the server's configuration and restart it",
@@ -240,11 +241,12 @@ bool archives_nowhere(std::string_view command) {
 
 std::vector<Finding> archiving_nowhere(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.archives != true || m.role != MemberRole::primary || !archives_nowhere(m.archive_command)) return {};
+    if (m.postgres.archives != true || m.role != MemberRole::primary || !archives_nowhere(m.postgres.archive_command))
+      return {};
     return Finding{
         .members = {},
         .summary = name(m) + " reports its WAL as archived and keeps none of it: there is no archive to restore from",
-        .evidence = {fmt::format("archive_mode is on, archive_command = '{}'", m.archive_command)},
+        .evidence = {fmt::format("archive_mode is on, archive_command = '{}'", m.postgres.archive_command)},
         .remedy =
             "set archive_command to one that keeps the segment, or archive_mode = off if no archive is wanted; then " +
             view.command("triage")};
@@ -273,7 +275,7 @@ std::vector<Finding> events_on_replica(const View& view) {
   if (view.cluster.engine != Engine::mariadb)
     return {};  // MySQL switches it on by default and events say where they run
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.role != MemberRole::replica || m.event_scheduler != true) return {};
+    if (!m.reachable() || m.role != MemberRole::replica || m.mysql.event_scheduler != true) return {};
     return Finding{.members = {},
                    .summary = name(m) + " runs its event scheduler while it follows: events may write to it",
                    .remedy = "SET GLOBAL event_scheduler=OFF on " + name(m)};

@@ -18,8 +18,8 @@ std::string mark(const MemberFacts& m, std::string_view says) {
 
 std::vector<std::string> server_evidence(const MemberFacts& m) {
   std::vector<std::string> evidence;
-  if (!m.server_state.empty()) evidence.push_back("agent: its server is " + m.server_state);
-  if (!m.last_exit.empty()) evidence.push_back("agent: the server's process ended with " + m.last_exit);
+  if (!m.runtime.state.empty()) evidence.push_back("agent: its server is " + m.runtime.state);
+  if (!m.runtime.last_exit.empty()) evidence.push_back("agent: the server's process ended with " + m.runtime.last_exit);
   if (!m.error.empty()) evidence.push_back("connection: " + first_line(m.error));
   if (m.tcp) evidence.push_back(*m.tcp ? "its port takes connections" : "its port: " + m.tcp_error);
   return evidence;
@@ -41,14 +41,14 @@ std::string gave_up_starting(const MemberFacts& m) {
   const auto gave_up = [](const std::string& line) {
     return contains(line, "InnoDB") && contains(line, "Assertion failure");
   };
-  if (line_of_last_run(m.log_tail, begins_run).empty() || !line_of_last_run(m.log_tail, ready).empty() ||
-      std::ranges::any_of(m.volumes, is_full))
+  if (line_of_last_run(m.runtime.log_tail, begins_run).empty() ||
+      !line_of_last_run(m.runtime.log_tail, ready).empty() || std::ranges::any_of(m.runtime.volumes, is_full))
     return "";
-  return line_of_last_run(m.log_tail, gave_up);
+  return line_of_last_run(m.runtime.log_tail, gave_up);
 }
 
 bool has_no_data(const MemberFacts& m) {
-  return m.outside.empty() && m.stored && m.stored->data != StoredFacts::Data::present &&
+  return m.runtime.outside.empty() && m.stored && m.stored->data != StoredFacts::Data::present &&
          m.stored->data != StoredFacts::Data::unknown;
 }
 
@@ -58,11 +58,11 @@ std::string outside_text(const OutsideProcess& user) {
 }
 
 bool runs(const MemberFacts& m) {
-  return m.server_state == "running" || m.server_state == "starting" || m.server_state == "stopping";
+  return m.runtime.state == "running" || m.runtime.state == "starting" || m.runtime.state == "stopping";
 }
 
 bool hung_by_signal(const MemberFacts& m) {
-  return m.process_state == "T" || m.process_state == "t";
+  return m.runtime.process_state == "T" || m.runtime.process_state == "t";
 }
 
 Action refill(const View& view) {
@@ -70,7 +70,7 @@ Action refill(const View& view) {
 }
 
 bool refuses_its_configuration(const MemberFacts& m) {
-  return !line_of_last_run(m.log_tail, refuses_configuration).empty();
+  return !line_of_last_run(m.runtime.log_tail, refuses_configuration).empty();
 }
 
 std::string remedy_for_lost(const View& view, const MemberFacts& m) {
@@ -96,7 +96,7 @@ std::vector<Finding> data_missing(const View& view) {
 /// What is not there may be on a volume that is not mounted.
 std::vector<Finding> data_vanished(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || !m.outside.empty() || !m.stored || m.stored->remembered.empty()) return {};
+    if (m.reachable() || !m.runtime.outside.empty() || !m.stored || m.stored->remembered.empty()) return {};
     return Finding{
         .members = {},
         .summary = mark(m, "has no data where it had some: its volume is not mounted, or was replaced"),
@@ -109,12 +109,12 @@ std::vector<Finding> data_vanished(const View& view) {
 
 /// The logs are there, and the list of them is not: a start begins another one, and no server finds the old.
 bool lacks_only_index_of_logs(const MemberFacts& m) {
-  return !runs(m) && m.missing_parts.size() == 1 && m.missing_parts[0].ends_with(".index");
+  return !runs(m) && m.runtime.missing_parts.size() == 1 && m.runtime.missing_parts[0].ends_with(".index");
 }
 
 Finding index_gone(const View& view, const MemberFacts& m) {
   const std::string& dir = view.described(m).data_dir;
-  const std::string& index = m.missing_parts[0];
+  const std::string& index = m.runtime.missing_parts[0];
   const std::string logs = index.substr(0, index.rfind('.'));
   return {.members = {},
           .summary = mark(m, fmt::format("does not run, and the index of its binary logs is gone ({}): a start would "
@@ -131,12 +131,12 @@ Finding index_gone(const View& view, const MemberFacts& m) {
 
 std::vector<Finding> data_damaged(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || has_no_data(m) || !m.outside.empty()) return {};
+    if (m.reachable() || has_no_data(m) || !m.runtime.outside.empty()) return {};
     if (lacks_only_index_of_logs(m)) return index_gone(view, m);
     // One that runs, too: it takes no more sessions, and would not start again.
     const bool is_sent_data = m.stored && !m.stored->aborted_transfer.empty();  // galera-receiving-state says more
     const auto lost = m.lost_parts();
-    if (!lost.empty() && m.server_state != "starting" && !is_sent_data) {
+    if (!lost.empty() && m.runtime.state != "starting" && !is_sent_data) {
       const std::string more = lost.size() > 1 ? fmt::format(", and {} more", lost.size() - 1) : "";
       Finding f{.members = {},
                 .summary = mark(m, fmt::format("{}, and part of its data directory is not there: {}{}",
@@ -150,13 +150,13 @@ std::vector<Finding> data_damaged(const View& view) {
     }
     if (runs(m)) return {};
     const bool replicates = view.cluster.engine == Engine::mariadb || view.cluster.engine == Engine::mysql;
-    if (replicates && m.agent == true && m.stored && m.stored->torn)
+    if (replicates && m.agent.answers == true && m.stored && m.stored->torn)
       return Finding{.members = {},
                      .summary = mark(m, "does not run, and part of its data directory is not there"),
                      .evidence = {m.stored->why},
                      .remedy = remedy_for_lost(view, m),
                      .action = refill(view)};
-    std::string line = line_of_last_run(m.log_tail, tells_of_damage);
+    std::string line = line_of_last_run(m.runtime.log_tail, tells_of_damage);
     if (line.empty()) line = gave_up_starting(m);
     if (line.empty()) return {};
     return Finding{.members = {},
@@ -170,8 +170,8 @@ std::vector<Finding> data_damaged(const View& view) {
 /// Told apart from damage: the file or the option is named, and the data is as it was.
 std::vector<Finding> config_refused(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || runs(m) || has_no_data(m) || !m.outside.empty()) return {};
-    const std::string line = line_of_last_run(m.log_tail, refuses_configuration);
+    if (m.reachable() || runs(m) || has_no_data(m) || !m.runtime.outside.empty()) return {};
+    const std::string line = line_of_last_run(m.runtime.log_tail, refuses_configuration);
     if (line.empty()) return {};
     return Finding{.members = {},
                    .summary = mark(m, "does not start: it refuses its configuration"),
@@ -185,9 +185,9 @@ std::vector<Finding> config_refused(const View& view) {
 std::vector<Finding> damage_logged(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     // page-checksum-failures says more.
-    if (!m.reachable() || !m.damaged_pages().empty() || m.checksum_failures.value_or(0) > 0) return {};
-    std::string line = m.damage_logged;
-    if (line.empty()) line = line_of_last_run(m.log_tail, met_damage);
+    if (!m.reachable() || !m.damaged_pages().empty() || m.postgres.checksum_failures.value_or(0) > 0) return {};
+    std::string line = m.runtime.damage_logged;
+    if (line.empty()) line = line_of_last_run(m.runtime.log_tail, met_damage);
     if (line.empty()) return {};
     return Finding{
         .members = {},
@@ -203,9 +203,9 @@ std::vector<Finding> damage_logged(const View& view) {
 /// What its log complains of last; and where that is no damage but a matter of owners and modes, says so.
 void tell_last_run(const View& view, const MemberFacts& m, Finding& f) {
   const auto grave = [](const std::string& line) { return is_grave(line); };
-  if (std::string line = line_of_last_run(m.log_tail, grave); !line.empty())
+  if (std::string line = line_of_last_run(m.runtime.log_tail, grave); !line.empty())
     f.evidence.push_back("server log: " + line);
-  const std::string denied = line_of_last_run(m.log_tail, may_not_touch_files);
+  const std::string denied = line_of_last_run(m.runtime.log_tail, may_not_touch_files);
   if (denied.empty()) return;
   f.summary = mark(m, "does not run: it was not allowed to use its own files");
   f.evidence.push_back("server log: " + denied);
@@ -224,14 +224,15 @@ void tell_last_run(const View& view, const MemberFacts& m, Finding& f) {
 
 std::vector<Finding> server_crashed(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || m.server_state != "failed" || has_no_data(m) || !m.outside.empty()) return {};
+    if (m.reachable() || m.runtime.state != "failed" || has_no_data(m) || !m.runtime.outside.empty()) return {};
     if (lacks_only_index_of_logs(m)) return {};   // data-damaged says more
     if (refuses_its_configuration(m)) return {};  // config-refused says more
-    Finding f{.members = {},
-              .summary = mark(m, m.last_exit.empty() ? "does not run: its server crashed"
-                                                     : "does not run: its server ended with " + m.last_exit),
-              .evidence = server_evidence(m),
-              .remedy = view.command("repair", &m)};
+    Finding f{
+        .members = {},
+        .summary = mark(m, m.runtime.last_exit.empty() ? "does not run: its server crashed"
+                                                       : "does not run: its server ended with " + m.runtime.last_exit),
+        .evidence = server_evidence(m),
+        .remedy = view.command("repair", &m)};
     tell_last_run(view, m, f);
     return f;
   });
@@ -239,7 +240,7 @@ std::vector<Finding> server_crashed(const View& view) {
 
 std::vector<Finding> server_stopped(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || m.server_state != "stopped" || has_no_data(m) || !m.outside.empty()) return {};
+    if (m.reachable() || m.runtime.state != "stopped" || has_no_data(m) || !m.runtime.outside.empty()) return {};
     if (lacks_only_index_of_logs(m)) return {};   // data-damaged says more
     if (refuses_its_configuration(m)) return {};  // config-refused says more
     Finding f{.members = {},
@@ -256,8 +257,8 @@ std::vector<Finding> server_frozen(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || !hung_by_signal(m)) return {};
     return Finding{.members = {},
-                   .summary = mark(m, fmt::format("is frozen: process {} is stopped by a signal", m.server_pid)),
-                   .evidence = {fmt::format("kernel: state {} of process {}", m.process_state, m.server_pid),
+                   .summary = mark(m, fmt::format("is frozen: process {} is stopped by a signal", m.runtime.pid)),
+                   .evidence = {fmt::format("kernel: state {} of process {}", m.runtime.process_state, m.runtime.pid),
                                 view.cluster.engine == Engine::postgres
                                     ? "its sessions are processes of their own and may still write"
                                     : ""},
@@ -272,9 +273,9 @@ std::vector<Finding> server_hung(const View& view) {
               .summary = mark(m, "gives no answer in time: hung, or cut off"),
               .evidence = server_evidence(m),
               .remedy = "look at its disk and at its server's log; then " + view.command("triage")};
-    if (m.process_state == "D")
+    if (m.runtime.process_state == "D")
       f.evidence.push_back("kernel: its process waits for a disk that does not answer (state D)");
-    for (const auto& v : m.volumes) {
+    for (const auto& v : m.runtime.volumes) {
       if (!is_full(v)) continue;
       f.summary = mark(m, fmt::format("hangs: the disk under its {} is full", v.purpose));
       f.remedy = "free space on " + v.path + ", then " + view.command("triage");
@@ -286,7 +287,7 @@ std::vector<Finding> server_hung(const View& view) {
 
 std::vector<Finding> starting(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.reachable() || m.reach == Reach::timeout || m.server_state != "starting") return {};
+    if (m.reachable() || m.reach == Reach::timeout || m.runtime.state != "starting") return {};
     if (m.stored && !m.stored->aborted_transfer.empty()) return {};  // galera-receiving-state says more
     return Finding{.members = {},
                    .summary = mark(m, "is starting: recovery may take a while"),
@@ -340,9 +341,9 @@ std::vector<Finding> connections_exhausted(const View& view) {
 std::vector<Finding> unreachable(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (m.reachable() || m.reach == Reach::timeout || m.reach == Reach::denied || !m.same_as.empty()) return {};
-    if (!m.outside.empty()) return {};                  // server-outside-agent says more
+    if (!m.runtime.outside.empty()) return {};          // server-outside-agent says more
     if (!m.lost_parts().empty() && runs(m)) return {};  // data-damaged says more
-    if (m.server_state == "failed" || m.server_state == "stopped" || m.server_state == "starting" || has_no_data(m))
+    if (m.runtime.state == "failed" || m.runtime.state == "stopped" || m.runtime.state == "starting" || has_no_data(m))
       return {};
     if (contains(m.error, "Too many connections") || contains(m.error, "too many clients") ||
         contains(m.error, "remaining connection slots"))
@@ -356,7 +357,7 @@ std::vector<Finding> unreachable(const View& view) {
                   view.command("triage")};
     // Its data was seen, and no process uses it: a stopped server, not an unknown one.
     const bool read = m.stored && m.stored->data == StoredFacts::Data::present;
-    if (m.reach == Reach::unreachable && read && m.server_pid <= 0 && m.agent == false) {
+    if (m.reach == Reach::unreachable && read && m.runtime.pid <= 0 && m.agent.answers == false) {
       f.verdict = Verdict::stopped;
       f.action = Action::restart;
     }
@@ -367,8 +368,8 @@ std::vector<Finding> unreachable(const View& view) {
 /// Started by hand, or by another service manager: its agent can neither stop it nor answer for it.
 std::vector<Finding> outside_agent(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.outside.empty()) return {};
-    const OutsideProcess& first = m.outside.front();
+    if (m.runtime.outside.empty()) return {};
+    const OutsideProcess& first = m.runtime.outside.front();
     Finding f{.members = {},
               .summary = mark(m, fmt::format("runs outside its agent: {}{}", outside_text(first),
                                              m.reachable() ? "" : ", which cannot be asked")),
@@ -380,27 +381,28 @@ std::vector<Finding> outside_agent(const View& view) {
     if (view.cluster.engine == Engine::postgres && first.pid > 0)
       f.remedy = fmt::format("stop process {} in order (kill -INT), then start its server under the agent: {}",
                              first.pid, view.command("repair", &m));
-    for (const auto& user : m.outside) f.evidence.push_back(fmt::format("kernel: {} {}", outside_text(user), user.how));
-    if (!m.server_state.empty()) f.evidence.push_back("agent: its server is " + m.server_state);
+    for (const auto& user : m.runtime.outside)
+      f.evidence.push_back(fmt::format("kernel: {} {}", outside_text(user), user.how));
+    if (!m.runtime.state.empty()) f.evidence.push_back("agent: its server is " + m.runtime.state);
     return f;
   });
 }
 
 std::vector<Finding> agent_gone(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.agent != false || m.certificate_over) return {};  // agent-certificate-ending says more
-    if (!m.agent_refused.empty())
+    if (m.agent.answers != false || m.agent.certificate_over) return {};  // agent-certificate-ending says more
+    if (!m.agent.refused.empty())
       return Finding{.members = {},
-                     .summary = mark(m, "has an agent that cannot be asked: " + first_line(m.agent_refused)),
+                     .summary = mark(m, "has an agent that cannot be asked: " + first_line(m.agent.refused)),
                      .remedy =
                          "compare both certificates and their authority (holdfast pki show FILE), correct them "
                          "or spec.agents of the DatabaseCluster, then " +
                          view.command("triage"),
                      .blocks = {"repair"},
                      .verdict = m.reachable() ? Verdict::broken : Verdict::healthy};
-    if (!m.agent_silent.empty())
+    if (!m.agent.silent.empty())
       return Finding{.members = {},
-                     .summary = mark(m, "has an agent that cannot be reached: " + first_line(m.agent_silent)),
+                     .summary = mark(m, "has an agent that cannot be reached: " + first_line(m.agent.silent)),
                      .remedy =
                          "see that its host runs, that the network between here and there lets the agent's port "
                          "through, and that the agent runs; then " +
@@ -419,7 +421,7 @@ std::vector<Finding> agent_gone(const View& view) {
 
 std::vector<Finding> agent_hung(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.agent != true || !m.server_state.empty()) return {};
+    if (m.agent.answers != true || !m.runtime.state.empty()) return {};
     return Finding{.members = {},
                    .summary = mark(m, "has an agent that does not answer: its server is not supervised"),
                    .evidence = {"its socket accepts connections, its status did not arrive in time"},
@@ -441,7 +443,7 @@ std::vector<Finding> tcp_unreachable(const View& view) {
 
 std::vector<Finding> isolated(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (m.server_mode != "isolated" || !runs(m)) return {};
+    if (m.runtime.mode != "isolated" || !runs(m)) return {};
     return Finding{.members = {},
                    .summary = mark(m, "runs isolated, without network and replication, as a repair leaves it"),
                    .remedy = "holdfast operations list"};
@@ -451,10 +453,10 @@ std::vector<Finding> isolated(const View& view) {
 }  // namespace
 
 std::string after_lost_primary(const View& view, const MemberFacts& m) {
-  const bool led = m.role_wanted == MemberRole::primary && view.cluster.engine != Engine::galera;
+  const bool led = m.runtime.role_wanted == MemberRole::primary && view.cluster.engine != Engine::galera;
   const bool torn = m.stored && m.stored->torn;
   const bool parts = !m.lost_parts().empty() && !lacks_only_index_of_logs(m);
-  if (!led || !view.writers.empty() || m.reachable() || !m.outside.empty() || view.members.size() < 2 ||
+  if (!led || !view.writers.empty() || m.reachable() || !m.runtime.outside.empty() || view.members.size() < 2 ||
       !(has_no_data(m) || parts || torn))
     return "";
   const auto best = view.authority.member ? view.authority.member : view.authority.reference;

@@ -74,9 +74,9 @@ std::string remedy_for_refusal(const View& view, const MemberFacts& m) {
       "see that the account in primary_conninfo of {} exists on the source, with this password and an "
       "entry in its pg_hba.conf{}; then {}",
       name(m),
-      m.agent == true ? " (ALTER SYSTEM RESET primary_conninfo; SELECT pg_reload_conf() there: what its "
-                        "agent has configured counts again)"
-                      : "",
+      m.agent.answers == true ? " (ALTER SYSTEM RESET primary_conninfo; SELECT pg_reload_conf() there: what its "
+                                "agent has configured counts again)"
+                              : "",
       view.command("triage"));
 }
 
@@ -124,14 +124,15 @@ std::vector<Finding> log_purged(const View& view) {
 
 std::vector<Finding> slot_missing(const View& view) {
   const MemberFacts* leader = view.leader();
-  if (view.cluster.engine != Engine::postgres || !leader || !leader->slots) return {};
+  if (view.cluster.engine != Engine::postgres || !leader || !leader->postgres.slots) return {};
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.slot.empty() || f.receiving == true) return {};
     // Of a standby that others follow repair knows no slots to make, and on a server that is not known none is made.
     const MemberFacts* source = source_of(view, m, f);
     if (!source && f.upstream.empty() && view.topology.wanted(view.place_of(m)).is(view.place_of(*leader)))
       source = leader;
-    if (source != leader || std::ranges::any_of(*leader->slots, [&](const Slot& s) { return s.name == f.slot; }))
+    if (source != leader ||
+        std::ranges::any_of(*leader->postgres.slots, [&](const Slot& s) { return s.name == f.slot; }))
       return {};
     return Finding{
         .summary = fmt::format("{} wants the slot {}, which {} does not have", name(m), f.slot, name(*leader)),
@@ -177,7 +178,7 @@ std::vector<Finding> upstream_unreachable(const View& view) {
     if (has_no_source(f)) return {};  // replica-not-receiving: what its log says is of a source that it had
     if (!source_unreachable(f) && f.receive_state != "Connecting") return {};
     // An administrator is let in, the replication account is not.
-    if (const MemberFacts* at = source_of(view, m, f); at && at->offline_mode == true)
+    if (const MemberFacts* at = source_of(view, m, f); at && at->mysql.offline_mode == true)
       return Finding{
           .summary = fmt::format("{} is turned away by {}, which is in offline mode", name(m), name(*at)),
           .evidence = {fmt::format("receiver {} [{}] {}", f.receive_state, f.receive_errno,
@@ -203,7 +204,7 @@ std::vector<Finding> upstream_unreachable(const View& view) {
           .summary = fmt::format("{} connects to {} again and again, and receives nothing", name(m), name(*source)),
           .evidence = {fmt::format("receiver {}, without an error", f.receive_state),
                        fmt::format("{} answers over the network", name(*source)),
-                       "log of " + name(*source) + ": " + line_of_last_run(source->log_tail, tells_of_sending)},
+                       "log of " + name(*source) + ": " + line_of_last_run(source->runtime.log_tail, tells_of_sending)},
           .remedy = fmt::format("look at the error log of {} for what it says when {} connects; then {}", name(*source),
                                 name(m), view.command("triage"))};
     return Finding{
@@ -223,12 +224,13 @@ std::vector<Finding> receiver_error(const View& view) {
     if (has_no_source(f))
       return Finding{.summary = fmt::format("{} has no source to stream from: {}", name(m), f.conninfo_problem),
                      .evidence = {"pg_settings: primary_conninfo is empty"},
-                     .remedy = m.agent == true ? view.command("repair", &m)
-                                               : fmt::format("set primary_conninfo on {}; then {}", name(m),
-                                                             view.command("triage"))};
+                     .remedy = m.agent.answers == true ? view.command("repair", &m)
+                                                       : fmt::format("set primary_conninfo on {}; then {}", name(m),
+                                                                     view.command("triage"))};
     const bool silent = f.receive_errno == 0 && f.receive_error.empty();
     // It connects when it has replayed what it has, which one that applies later does by hours later.
-    if (silent && f.delay_seconds.value_or(0) > 0 && !m.wal_end.empty() && m.wal_end != m.executed) return {};
+    if (silent && f.delay_seconds.value_or(0) > 0 && !m.postgres.wal_end.empty() && m.postgres.wal_end != m.executed)
+      return {};
     if (silent && view.cluster.engine != Engine::postgres) return {};  // replica-thread-stopped
     std::optional<Action> action;
     // With its source's number it skipped whatever it had received and not applied, and says that it has it; with its

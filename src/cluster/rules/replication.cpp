@@ -102,13 +102,14 @@ std::vector<Finding> settings_too_small(const View& view) {
         f.evidence.push_back(fmt::format("server log: {} has to be {} at least", setting, value));
       return f;
     }
-    const auto small = lower_than(m.standby_limits, view.leader()->standby_limits);
-    if (!m.reachable() || m.replay_paused != true || small.empty()) return {};
+    const auto small = lower_than(m.postgres.standby_limits, view.leader()->postgres.standby_limits);
+    if (!m.reachable() || m.postgres.replay_paused != true || small.empty()) return {};
     Finding f{.members = {},
               .summary = name(m) + " has stopped replaying: settings are lower than on " + name(*view.leader()),
               .remedy = view.command("repair", &m)};
     for (const auto& [setting, value] : small)
-      f.evidence.push_back(fmt::format("{}: {}, on the primary {}", setting, m.standby_limits.at(setting), value));
+      f.evidence.push_back(
+          fmt::format("{}: {}, on the primary {}", setting, m.postgres.standby_limits.at(setting), value));
     return f;
   });
 }
@@ -121,7 +122,8 @@ std::vector<Finding> thread_stopped(const View& view) {
     if (!receiver && !applier) return {};
     if (view.cluster.engine == Engine::postgres) {
       if (!applier) return {};  // a silent WAL receiver is a rule of its own
-      if (view.leader() && !lower_than(m.standby_limits, view.leader()->standby_limits).empty()) return {};
+      if (view.leader() && !lower_than(m.postgres.standby_limits, view.leader()->postgres.standby_limits).empty())
+        return {};
       return Finding{.summary = name(m) + " has its replay paused: it receives but does not apply",
                      .evidence = {"pg_is_wal_replay_paused() is true"},
                      .remedy = view.command("repair", &m)};
@@ -163,12 +165,12 @@ std::vector<Finding> role_unknown(const View& view) {
 std::vector<Finding> detached(const View& view) {
   if (view.cluster.engine == Engine::galera) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || !m.following.empty() || m.replication_group) return {};
+    if (!m.reachable() || !m.following.empty() || m.mysql.replication_group) return {};
     // A replica whose only connections come from elsewhere has none of this cluster either.
     if (m.role != MemberRole::primary && m.side_channels.empty()) return {};
     const bool should_follow =
-        m.role_wanted == MemberRole::replica ||
-        (m.role_wanted == MemberRole::unknown && m.read_only == true && view.leader() && view.leader() != &m);
+        m.runtime.role_wanted == MemberRole::replica ||
+        (m.runtime.role_wanted == MemberRole::unknown && m.read_only == true && view.leader() && view.leader() != &m);
     if (!should_follow || (view.leader() == nullptr && view.writers.empty())) return {};
     if (view.leader() == &m)
       return Finding{.members = {},
@@ -180,12 +182,12 @@ std::vector<Finding> detached(const View& view) {
                      .severity = Severity::warning,
                      .verdict = Verdict::healthy,
                      .action = Action::nothing};
-    return Finding{
-        .members = {},
-        .summary = name(m) + " should follow, but follows no source",
-        .evidence = {m.role_wanted == MemberRole::replica ? "its agent starts it as a replica"
-                                                          : "it is read-only while another member accepts writes"},
-        .remedy = view.command("repair", &m)};
+    return Finding{.members = {},
+                   .summary = name(m) + " should follow, but follows no source",
+                   .evidence = {m.runtime.role_wanted == MemberRole::replica
+                                    ? "its agent starts it as a replica"
+                                    : "it is read-only while another member accepts writes"},
+                   .remedy = view.command("repair", &m)};
   });
 }
 
@@ -202,9 +204,9 @@ std::vector<Finding> filters(const View& view) {
 std::vector<Finding> writable(const View& view) {
   if (!is_mysql_family(view)) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.role != MemberRole::replica || m.replication_group) return {};
+    if (!m.reachable() || m.role != MemberRole::replica || m.mysql.replication_group) return {};
     const bool open = m.read_only == false;
-    if (!open && m.super_read_only != false) return {};
+    if (!open && m.mysql.super_read_only != false) return {};
     return Finding{.members = {},
                    .summary = name(m) + (open ? " follows, but accepts writes of its own"
                                               : " follows, but accepts writes of administrators"),
@@ -229,11 +231,11 @@ std::vector<Finding> lagging(const View& view) {
 std::vector<Finding> delayed(const View& view) {
   return each_stream(view, [&](const MemberFacts& m, const Following& f) -> std::optional<Finding> {
     if (f.delay_seconds.value_or(0) <= 0) return {};
-    return Finding{
-        .summary = fmt::format("{} is delayed by {} s on purpose", name(m), *f.delay_seconds),
-        .evidence = {m.wal_end.empty() ? std::string()
-                                       : fmt::format("replayed {}, in its pg_wal up to {}", m.executed, m.wal_end)},
-        .blocks = {"failover to " + name(m)}};
+    return Finding{.summary = fmt::format("{} is delayed by {} s on purpose", name(m), *f.delay_seconds),
+                   .evidence = {m.postgres.wal_end.empty() ? std::string()
+                                                           : fmt::format("replayed {}, in its pg_wal up to {}",
+                                                                         m.executed, m.postgres.wal_end)},
+                   .blocks = {"failover to " + name(m)}};
   });
 }
 
@@ -279,7 +281,7 @@ std::vector<Finding> silent(const View& view) {
     if (f.receiving != true || !f.silent_seconds) return {};
     // A new connection helps where the old one is lost on its way; not where there is no way.
     const bool cut = m.tcp == false || (view.leader() && view.leader()->tcp == false);
-    const bool full = std::ranges::any_of(m.volumes, is_full);  // it cannot keep what comes
+    const bool full = std::ranges::any_of(m.runtime.volumes, is_full);  // it cannot keep what comes
     return Finding{
         .summary = fmt::format("{} says it is up to date, and has received nothing for {:.0f} s of what {} had by then",
                                name(m), *f.silent_seconds, f.upstream),

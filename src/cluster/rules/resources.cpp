@@ -23,7 +23,7 @@ std::string size_text(uint64_t bytes) {
 std::vector<Finding> disk_full(const View& view) {
   std::vector<Finding> found;
   for (const auto& m : view.members) {
-    for (const auto& v : m.volumes) {
+    for (const auto& v : m.runtime.volumes) {
       if (!is_full(v)) continue;
       Finding f{.members = {m.member},
                 .summary = fmt::format("{} has a full disk under its {}: {}", m.member.str(), v.purpose,
@@ -52,8 +52,8 @@ double time_left(const Volume& v) {
 std::vector<Finding> disk_unseen(const View& view) {
   Finding f{.members = {}};
   for (const auto& m : view.members) {
-    const bool no_agent = !m.agent.has_value();
-    const bool told_nothing = m.agent == true && !m.server_state.empty() && m.volumes.empty();
+    const bool no_agent = !m.agent.answers.has_value();
+    const bool told_nothing = m.agent.answers == true && !m.runtime.state.empty() && m.runtime.volumes.empty();
     if (!no_agent && !told_nothing) continue;
     f.members.push_back(m.member);
     f.evidence.push_back(m.member.str() + (no_agent ? ": has no agent" : ": its agent could not say"));
@@ -67,7 +67,7 @@ std::vector<Finding> disk_unseen(const View& view) {
 std::vector<Finding> disk_filling(const View& view) {
   std::vector<Finding> found;
   for (const auto& m : view.members) {
-    for (const auto& v : m.volumes) {
+    for (const auto& v : m.runtime.volumes) {
       if (v.total == 0 || no_bytes(v)) continue;
       const double left = time_left(v);
       if (left > 0) {
@@ -110,8 +110,8 @@ std::vector<Finding> id_age(const View& view) {
                                                : Severity::warning,
            .verdict = *age >= 1'000'000'000 ? Verdict::broken : Verdict::healthy});
     };
-    judge(m.xid_age, "transaction id", 300'000'000);
-    judge(m.multixact_age, "multixact", 600'000'000);
+    judge(m.postgres.xid_age, "transaction id", 300'000'000);
+    judge(m.postgres.multixact_age, "multixact", 600'000'000);
   }
   return found;
 }
@@ -120,10 +120,10 @@ std::vector<Finding> id_age(const View& view) {
 std::vector<Finding> checksum_failures(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     const auto on_disk = m.damaged_pages();
-    const int64_t met = m.checksum_failures.value_or(0);
+    const int64_t met = m.postgres.checksum_failures.value_or(0);
     if (met <= 0 && on_disk.empty()) return {};
     std::vector<std::string> evidence(on_disk.begin(), on_disk.begin() + std::min<ptrdiff_t>(5, std::ssize(on_disk)));
-    if (met > 0) evidence.push_back(fmt::format("pg_stat_database.checksum_failures: {}", met));
+    if (met > 0) evidence.push_back(fmt::format("pg_stat_database.postgres.checksum_failures: {}", met));
     const std::string others = on_disk.size() > 1 ? fmt::format(", and {} more", on_disk.size() - 1) : "";
     return Finding{
         .members = {},

@@ -71,7 +71,7 @@ std::vector<Finding> uuid_unsaved(const View& view) {
   if (view.cluster.engine != Engine::mysql) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     const auto is_gone = [&](const std::string& part) { return part == kServerUuidFile; };
-    if (!m.reachable() || m.server_uuid.empty() || std::ranges::none_of(m.missing_parts, is_gone)) return {};
+    if (!m.reachable() || m.server_uuid.empty() || std::ranges::none_of(m.runtime.missing_parts, is_gone)) return {};
     const std::string file = fmt::format("{}/{}", view.described(m).data_dir, kServerUuidFile);
     return Finding{
         .members = {},
@@ -85,7 +85,7 @@ std::vector<Finding> uuid_unsaved(const View& view) {
 std::vector<Finding> gtid_mode(const View& view) {
   if (view.cluster.engine != Engine::mysql || view.members.size() < 2) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.gtid_mode != false) return {};
+    if (!m.reachable() || m.mysql.gtid_mode != false) return {};
     return Finding{
         .members = {},
         .summary =
@@ -99,7 +99,7 @@ std::vector<Finding> gtid_mode(const View& view) {
 std::vector<Finding> gtid_strict(const View& view) {
   if (view.cluster.engine != Engine::mariadb || view.members.size() < 2) return {};
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.gtid_strict != false) return {};
+    if (!m.reachable() || m.mysql.gtid_strict != false) return {};
     return Finding{.members = {},
                    .summary = name(m) + " takes transactions out of order: gtid_strict_mode is off",
                    .evidence = {"gtid_strict_mode is OFF"},
@@ -110,7 +110,7 @@ std::vector<Finding> gtid_strict(const View& view) {
 
 std::vector<Finding> offline_mode(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.offline_mode != true) return {};
+    if (!m.reachable() || m.mysql.offline_mode != true) return {};
     return Finding{.members = {},
                    .summary = name(m) + " is in offline mode: it turns every client away but administrators",
                    .evidence = {"offline_mode is ON"},

@@ -41,7 +41,7 @@ const MemberFacts* silent_link(const View& view, const Chain& chain) {
   if (!is_mysql_family(view)) return nullptr;
   for (const size_t i : chain.through)
     if (const MemberFacts& link = view.members[i];
-        link.reachable() && link.upstream() && link.log_replica_updates == false)
+        link.reachable() && link.upstream() && link.mysql.log_replica_updates == false)
       return &link;
   return nullptr;
 }
@@ -49,8 +49,8 @@ const MemberFacts* silent_link(const View& view, const Chain& chain) {
 /// Whether its agent says another one.
 bool other_than_told(const View& view, const MemberFacts& m, const Following& f) {
   const Who wanted = view.topology.wanted(view.place_of(m)), source = view.source(m, f);
-  if (m.upstream_wanted.empty() && !wanted.member()) return false;
-  if (wanted.outside()) return f.upstream != m.upstream_wanted;
+  if (m.runtime.upstream_wanted.empty() && !wanted.member()) return false;
+  if (wanted.outside()) return f.upstream != m.runtime.upstream_wanted;
   const auto is = source.member();
   return !is || !wanted.may_be(*is);
 }
@@ -69,7 +69,7 @@ std::vector<Finding> wrong_source(const View& view) {
     const bool unseen = chain.end == Chain::End::unseen || chain.end == Chain::End::unknown;
     const bool chained =
         is_mysql_family(view) && !chain.through.empty() &&
-        (chain.cascades() || (unseen && view.members[chain.through[0]].role_wanted != MemberRole::primary));
+        (chain.cascades() || (unseen && view.members[chain.through[0]].runtime.role_wanted != MemberRole::primary));
     if (known && !silent && !circle && (!told_otherwise || chained)) return {};
     if (!known && !itself && !told_otherwise) {
       // Without an agent's word it may be meant: a cluster of replicas, or a standby in between that is not described.
@@ -92,11 +92,11 @@ std::vector<Finding> wrong_source(const View& view) {
                        ? fmt::format("{}, and {} does not log what it applies: nothing of the primary comes that way",
                                      chain_text(view, m, chain), name(*silent))
                        : fmt::format("{} follows {}, {}", name(m), f.upstream,
-                                     known ? "not " + m.upstream_wanted + " as it should"
+                                     known ? "not " + m.runtime.upstream_wanted + " as it should"
                                            : "which is not a member of this cluster"),
-        .evidence = {silent                      ? "log_replica_updates is off on " + name(*silent)
-                     : m.upstream_wanted.empty() ? ""
-                                                 : "its agent says: follow " + m.upstream_wanted,
+        .evidence = {silent                              ? "log_replica_updates is off on " + name(*silent)
+                     : m.runtime.upstream_wanted.empty() ? ""
+                                                         : "its agent says: follow " + m.runtime.upstream_wanted,
                      known || itself ? "" : source.how()},
         .remedy = view.command("repair", &m)};
   });
@@ -224,8 +224,8 @@ Finding beside_replica(const View& view, const MemberFacts& m, const Following& 
 /// Its group chooses its primary and brings members back by itself; nothing here knows how to take part in that.
 std::vector<Finding> replication_group(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.replication_group) return {};
-    const auto& group = *m.replication_group;
+    if (!m.mysql.replication_group) return {};
+    const auto& group = *m.mysql.replication_group;
     return Finding{
         .members = {},
         .summary = name(m) + " is of a Group Replication group, which is neither judged nor repaired",

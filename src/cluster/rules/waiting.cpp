@@ -60,22 +60,22 @@ std::vector<Finding> forgotten_transactions(const View& view) {
 
 std::vector<Finding> archiver_hangs(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
-    if (!m.reachable() || m.archives != true || !m.archive_problem.empty()) return {};
-    if (m.archive_waiting.value_or(0) == 0 || m.archive_waits_seconds < kArchiverTooSlow) return {};
-    const bool moves = m.archived_seconds_ago && *m.archived_seconds_ago < kArchiverTooSlow;
-    if (moves && m.archive_waits_seconds < kArchiverHangs) return {};
-    const bool hangs = !moves && m.archive_waits_seconds >= kArchiverHangs;
-    return Finding{
-        .members = {},
-        .summary = fmt::format("{} archives {}: {} segments wait, the oldest for {}", name(m),
-                               moves ? "more slowly than it writes" : "nothing, and does not fail either",
-                               *m.archive_waiting, span_text(m.archive_waits_seconds)),
-        .evidence = {m.archived_seconds_ago ? fmt::format("last success {} ago", span_text(*m.archived_seconds_ago))
-                                            : "no success since the statistics began"},
-        .remedy = "see what archive_command waits for (a mount, a network, a prompt) on its host; then " +
-                  view.command("triage"),
-        .severity = hangs ? Severity::error : Severity::warning,
-        .verdict = hangs ? Verdict::broken : Verdict::healthy};
+    if (!m.reachable() || m.postgres.archives != true || !m.postgres.archive_problem.empty()) return {};
+    if (m.postgres.archive_waiting.value_or(0) == 0 || m.postgres.archive_waits_seconds < kArchiverTooSlow) return {};
+    const bool moves = m.postgres.archived_seconds_ago && *m.postgres.archived_seconds_ago < kArchiverTooSlow;
+    if (moves && m.postgres.archive_waits_seconds < kArchiverHangs) return {};
+    const bool hangs = !moves && m.postgres.archive_waits_seconds >= kArchiverHangs;
+    return Finding{.members = {},
+                   .summary = fmt::format("{} archives {}: {} segments wait, the oldest for {}", name(m),
+                                          moves ? "more slowly than it writes" : "nothing, and does not fail either",
+                                          *m.postgres.archive_waiting, span_text(m.postgres.archive_waits_seconds)),
+                   .evidence = {m.postgres.archived_seconds_ago
+                                    ? fmt::format("last success {} ago", span_text(*m.postgres.archived_seconds_ago))
+                                    : "no success since the statistics began"},
+                   .remedy = "see what archive_command waits for (a mount, a network, a prompt) on its host; then " +
+                             view.command("triage"),
+                   .severity = hangs ? Severity::error : Severity::warning,
+                   .verdict = hangs ? Verdict::broken : Verdict::healthy};
   });
 }
 

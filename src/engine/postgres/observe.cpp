@@ -107,7 +107,7 @@ void look_at_slots(MemberFacts& facts, Ask& ask, const std::string& now) {
                           now +
                           ", restart_lsn)::bigint AS kept FROM pg_replication_slots "
                           "WHERE NOT temporary")) {
-    facts.slots.emplace();
+    facts.postgres.slots.emplace();
     for (size_t i = 0; i < rows->rows.size(); ++i) {
       cluster::Slot slot;
       slot.name = rows->text("slot_name", i);
@@ -116,7 +116,7 @@ void look_at_slots(MemberFacts& facts, Ask& ask, const std::string& now) {
       slot.wal_status = rows->text("wal_status", i);
       if (auto kept = rows->value("kept", i))
         slot.retained_bytes = std::max(0LL, std::strtoll(kept->c_str(), nullptr, 10));
-      facts.slots->push_back(std::move(slot));
+      facts.postgres.slots->push_back(std::move(slot));
     }
   }
 }
@@ -188,7 +188,7 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   }
   if (f.receiving == true) f.lag_seconds = lag_of(state, ask);
   f.applying = state.text("paused") == "f";
-  facts.replay_paused = !*f.applying;
+  facts.postgres.replay_paused = !*f.applying;
   if (const int delay = std::atoi(state.text("delay").c_str()); delay > 0) f.delay_seconds = delay;
   f.from_archive = state.text("restores") == "t" && !f.conninfo_problem.empty();
   if (f.upstream.empty() && state.value("conninfo_host"))
@@ -196,7 +196,7 @@ void look_at_standby(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   take_position(facts, state, streaming_timeline);
   // It has received nothing since its start: what its pg_wal has beyond what is replayed SQL does not tell. All others
   // replay what they have before they ask for more.
-  if (f.receiving != true && !state.value("received") && (f.delay_seconds || *facts.replay_paused)) {
+  if (f.receiving != true && !state.value("received") && (f.delay_seconds || *facts.postgres.replay_paused)) {
     facts.received.clear();
     note_unknown(facts, "received", "SQL", "it applies later, and has received nothing since its start");
   }
@@ -216,16 +216,17 @@ void take_archive_state(MemberFacts& facts, Ask& ask) {
       FROM (SELECT count(*) AS n, min(modification) AS oldest FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready')
         r)sql");
   if (!rows) return;
-  facts.archives = rows->text("mode") != "off";
-  if (!*facts.archives) return note(facts, "archive", "archive_mode is off", "SQL settings");
-  facts.archive_command = rows->text("command");
-  facts.archive_waiting = std::atoi(rows->text("waiting").c_str());
-  facts.archive_waits_seconds = std::strtod(rows->text("waits").c_str(), nullptr);
-  if (auto ago = rows->value("ago")) facts.archived_seconds_ago = std::strtod(ago->c_str(), nullptr);
+  facts.postgres.archives = rows->text("mode") != "off";
+  if (!*facts.postgres.archives) return note(facts, "archive", "archive_mode is off", "SQL settings");
+  facts.postgres.archive_command = rows->text("command");
+  facts.postgres.archive_waiting = std::atoi(rows->text("waiting").c_str());
+  facts.postgres.archive_waits_seconds = std::strtod(rows->text("waits").c_str(), nullptr);
+  if (auto ago = rows->value("ago")) facts.postgres.archived_seconds_ago = std::strtod(ago->c_str(), nullptr);
   note(facts, "archive",
-       fmt::format("{} segments wait, {}", *facts.archive_waiting,
-                   facts.archived_seconds_ago ? fmt::format("last success {:.0f} s ago", *facts.archived_seconds_ago)
-                                              : "no success yet"),
+       fmt::format("{} segments wait, {}", *facts.postgres.archive_waiting,
+                   facts.postgres.archived_seconds_ago
+                       ? fmt::format("last success {:.0f} s ago", *facts.postgres.archived_seconds_ago)
+                       : "no success yet"),
        "SQL pg_stat_archiver, pg_ls_archive_statusdir()");
 }
 
@@ -280,8 +281,8 @@ void take_certificate(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
 void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
   facts.role = MemberRole::primary;
   facts.read_only = false;
-  facts.default_read_only = state.text("read_only") == "on";
-  facts.synchronous_standby_names = state.text("standby_names");
+  facts.postgres.default_read_only = state.text("read_only") == "on";
+  facts.postgres.synchronous_standby_names = state.text("standby_names");
   take_position(facts, state, "");
   facts.followers = take_followers(facts, ask);
   if (auto rows = ask("oldest WAL",
@@ -290,17 +291,17 @@ void look_at_primary(MemberFacts& facts, const sql::Rows& state, Ask& ask) {
       rows && rows->text("oldest").size() == 16) {
     const std::string oldest = rows->text("oldest");
     const uint64_t segment = std::strtoull(oldest.substr(8).c_str(), nullptr, 16);
-    facts.oldest_wal = fmt::format("{:X}/{:X}", std::strtoul(oldest.substr(0, 8).c_str(), nullptr, 16),
-                                   segment * std::strtoull(rows->text("size").c_str(), nullptr, 10));
+    facts.postgres.oldest_wal = fmt::format("{:X}/{:X}", std::strtoul(oldest.substr(0, 8).c_str(), nullptr, 16),
+                                            segment * std::strtoull(rows->text("size").c_str(), nullptr, 10));
   }
   look_at_slots(facts, ask, "pg_current_wal_lsn()");
   look_for_lost_wal(facts, if_allowed(ask));
   if (state.text("archive_fails") == "t")
-    facts.archive_problem = fmt::format("{} failures, the last for {} at {}", state.text("failed_count"),
-                                        state.text("last_failed_wal"), state.text("last_failed_time"));
+    facts.postgres.archive_problem = fmt::format("{} failures, the last for {} at {}", state.text("failed_count"),
+                                                 state.text("last_failed_wal"), state.text("last_failed_time"));
   take_archive_state(facts, ask);
-  facts.xid_age = std::strtoull(state.text("xid_age").c_str(), nullptr, 10);
-  facts.multixact_age = std::strtoull(state.text("multixact_age").c_str(), nullptr, 10);
+  facts.postgres.xid_age = std::strtoull(state.text("xid_age").c_str(), nullptr, 10);
+  facts.postgres.multixact_age = std::strtoull(state.text("multixact_age").c_str(), nullptr, 10);
   take_sessions(facts, ask);
 }
 
@@ -375,7 +376,8 @@ void look(MemberFacts& facts, Ask& ask, const sql::Target& target, Deadline dead
   facts.connections = std::atoi(state->text("connections").c_str());
   for (const char* name : {"max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions",
                            "max_locks_per_transaction"})
-    if (auto value = state->value(name)) facts.standby_limits[name] = std::strtoll(value->c_str(), nullptr, 10);
+    if (auto value = state->value(name))
+      facts.postgres.standby_limits[name] = std::strtoll(value->c_str(), nullptr, 10);
   for (const char* name : {"fsync", "full_page_writes"})
     if (state->text(name) == "off") facts.durability_gaps.push_back(fmt::format("{}=off (safe: on)", name));
   if (state->text("synchronous_commit") == "off")
@@ -387,7 +389,8 @@ void look(MemberFacts& facts, Ask& ask, const sql::Target& target, Deadline dead
     look_at_primary(facts, *state, ask);
   take_history(facts, ask, target, deadline, stop);
   take_certificate(facts, *state, ask);
-  if (auto n = state->value("checksum_failures")) facts.checksum_failures = std::strtoll(n->c_str(), nullptr, 10);
+  if (auto n = state->value("checksum_failures"))
+    facts.postgres.checksum_failures = std::strtoll(n->c_str(), nullptr, 10);
   look_for_databases(facts, ask);
 }
 

@@ -97,7 +97,7 @@ void look_for_lost_wal(cluster::MemberFacts& facts, const AskIfAllowed& if_allow
       ORDER BY n.number LIMIT 10)sql");
   for (size_t i = 0; rows && i < rows->rows.size(); ++i) {
     facts.lost_logs.push_back(rows->text("name", i));
-    facts.lost_for_recovery = facts.lost_for_recovery || rows->text("crash", i) == "t";
+    facts.postgres.lost_for_recovery = facts.postgres.lost_for_recovery || rows->text("crash", i) == "t";
   }
 }
 
