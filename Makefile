@@ -4,7 +4,7 @@ BUILD ?= build
 # Tests of servers mostly wait, so one more than there are processors runs.
 TEST_JOBS ?= $(shell expr $(JOBS) + 1)
 
-.PHONY: setup configure build package test test-all demo bench lint asan tsan fuzz check clean docs prepared
+.PHONY: setup configure build package test test-all test-versions demo bench lint asan tsan fuzz check clean docs prepared
 
 setup:            ## install all packages and peers; does nothing when all is there
 	@tools/setup
@@ -34,7 +34,16 @@ test-all:         ## every point of every sweep, sanitizers, fuzzing, speed of t
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory tsan
 	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory test-versions
 	@HOLDFAST_ALL_OPERATIONS=1 $(MAKE) --no-print-directory test CTEST_ARGS="-C all --timeout 7200 $(CTEST_ARGS)"
+
+test-versions:    ## tests on servers again, with Debian 13's MariaDB and PostgreSQL (root); a part of them, another one each time
+	@tools/setup build demo test || [ $$? -eq 3 ]
+	@tools/peers/debian13
+	@$(MAKE) --no-print-directory configure
+	@ninja -C $(BUILD) -j$(JOBS)
+	@tools/with_debian13 tools/run_tests $(BUILD) --sampled tests/sampled.txt -j$(TEST_JOBS) --timeout 600 -L integration \
+	  -E '[Mm]ysql|Existing|Package|TriageSpeed' $(CTEST_ARGS)
 
 package: build    ## a Debian package and a .tar.zst, in build/packages
 	@ninja -C $(BUILD) -j$(JOBS) completions
