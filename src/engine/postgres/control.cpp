@@ -39,7 +39,7 @@ Result<ControlData> parse_control(ByteSpan file) {
     return fail(ErrorClass::failed, "postgres.control", "pg_control: " + why);
   };
   // Offsets of struct ControlFileData on machines that align 8-byte values to 8 bytes (all that PostgreSQL is built for
-  // in 64 bits). Format 1800 puts two fields more where padding was, and moves the checksum.
+  // in 64 bits). 1300 is of 13 to 16; 1700 puts a field more where padding was; 1800 another one, and moves the checksum.
   constexpr size_t kCrc1300 = 288, kCrc1800 = 292, kSize = 296;
   if (file.size() < kSize) return bad(fmt::format("{} bytes are too few", file.size()));
   const auto four = [&](size_t at) {
@@ -54,12 +54,13 @@ Result<ControlData> parse_control(ByteSpan file) {
   };
   ControlData data;
   data.control_version = four(8);
-  if (data.control_version != 1300 && data.control_version != 1800) {
-    const bool swapped = std::byteswap(data.control_version) == 1300 || std::byteswap(data.control_version) == 1800;
+  const auto is_known = [](uint32_t format) { return format == 1300 || format == 1700 || format == 1800; };
+  if (!is_known(data.control_version)) {
+    const bool swapped = is_known(std::byteswap(data.control_version));
     return bad(swapped ? "it was written on a machine of another byte order"
                        : fmt::format("format {} is not known here (13 to 18 are)", data.control_version));
   }
-  const size_t crc_at = data.control_version == 1300 ? kCrc1300 : kCrc1800;
+  const size_t crc_at = data.control_version < 1800 ? kCrc1300 : kCrc1800;
   if (codec::crc32c(file.first(crc_at)) != four(crc_at)) return bad("its checksum is wrong");
   data.system_identifier = eight(0);
   data.catalog_version = four(12);

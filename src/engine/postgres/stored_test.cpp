@@ -44,7 +44,7 @@ std::string control_file(uint32_t format = 1300) {
 }
 
 TEST(PgControl, BothFormats) {
-  for (const uint32_t format : {1300, 1800}) {
+  for (const uint32_t format : {1300, 1700, 1800}) {
     const auto control = parse_control(as_bytes(control_file(format)));
     ASSERT_TRUE(control) << control.error().to_string();
     EXPECT_EQ(control->system_identifier, 7710734210448818612u);
