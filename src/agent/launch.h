@@ -79,6 +79,12 @@ std::string role_file(const MemberConfig& config);
 /// MariaDB, MySQL: ".second" of the instance that reads the groups [mysqld.second], by its arguments or by our file
 /// beside its unit; "" for one that reads those of all servers only.
 std::string group_suffix(const Existing& existing);
+/// Where MariaDB keeps the statements that make its system tables, and how their names begin ("mysql" before 11.0).
+struct MariadbShare {
+  std::string folder, prefix;
+};
+/// Beside the program, then where distributions have it. "agent.no_system_tables" (unavailable).
+Result<MariadbShare> find_mariadb_share(const std::string& server_program);
 Status initialise_mariadb(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 Status initialise_mysql(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 /// PostgreSQL: makes data_dir() that of a standby, and drops where another member said it streams from.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "agent/launch.h"
 #include "engine/programs.h"
@@ -16,8 +17,6 @@ using cluster::Engine;
 using cluster::ReplicationMode;
 
 namespace {
-
-constexpr const char* kShare = "/usr/share/mysql";
 
 std::string server_config(const MemberConfig& c) {
   std::string text = fmt::format(
@@ -82,13 +81,32 @@ Result<sys::Command> launch_mariadb(const MemberConfig& c, const LaunchOptions& 
   return base_command(c, std::move(argv));
 }
 
+Result<MariadbShare> find_mariadb_share(const std::string& server_program) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const fs::path beside = fs::canonical(server_program, ignored).parent_path().parent_path() / "share";
+  std::string tried;
+  for (const fs::path& folder :
+       {beside / "mariadb", beside / "mysql", beside, fs::path("/usr/share/mariadb"), fs::path("/usr/share/mysql")}) {
+    for (const char* prefix : {"mariadb", "mysql"})  // 11.0 has given its files names of its own
+      if (fs::exists(folder / fmt::format("{}_system_tables.sql", prefix), ignored))
+        return MariadbShare{folder.string(), prefix};
+    if (tried.find(folder.string() + ",") == std::string::npos) tried += folder.string() + ", ";
+  }
+  return fail(ErrorClass::unavailable, "agent.no_system_tables",
+              fmt::format("the statements that make MariaDB's system tables are in none of {}",
+                          tried.substr(0, tried.size() - 2)),
+              "install the package that has mariadb_system_tables.sql (Debian: mariadb-server; RHEL: mariadb-server)");
+}
+
 Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+  const auto share = TRY(find_mariadb_share(c.server_program));
   // What mariadb-install-db does, without its shell script: no grandchild can be left behind.
   std::string sql =
       "create database if not exists mysql;\nuse mysql;\nset @auth_root_socket='root';\nset @skip_auth_anonymous=1;\n";
-  for (const char* name : {"mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql",
-                           "fill_help_tables.sql", "maria_add_gis_sp_bootstrap.sql", "mysql_sys_schema.sql"}) {
-    const auto text = sys::read_file(fmt::format("{}/{}", kShare, name));
+  for (const char* name : {"{}_system_tables.sql", "{}_performance_tables.sql", "{}_system_tables_data.sql",
+                           "fill_help_tables.sql", "maria_add_gis_sp_bootstrap.sql", "{}_sys_schema.sql"}) {
+    const auto text = sys::read_file(share.folder + "/" + fmt::format(fmt::runtime(name), share.prefix));
     if (!text) return fail(text.error());
     sql += as_text(text->span());
     sql += "\n";
@@ -97,7 +115,7 @@ Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_to
   const Secret script = Secret(std::move(sql)).append(TRY(mysql_accounts(c)));
   auto command = base_command(
       c, {c.server_program, "--no-defaults", "--bootstrap", "--datadir=" + c.data_dir(), "--tmpdir=" + c.tmp_dir(),
-          "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=32M", fmt::format("--lc-messages-dir={}", kShare),
+          "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=32M", "--lc-messages-dir=" + share.folder,
           "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci", "--max-allowed-packet=8M",
           "--innodb-flush-log-at-trx-commit=0"});
   auto result = TRY(sys::run(std::move(command), deadline, stop, script.reveal()));
@@ -112,7 +130,7 @@ Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_to
   std::string number =
       at == std::string::npos ? "" : version.out.substr(at + 4, version.out.find(' ', at + 4) - at - 4);
   const sys::ActAs as_server(server_identity(c));
-  TRY_VOID(sys::publish_file(c.data_dir() + "/mysql_upgrade_info", as_bytes(number), 0644));
+  TRY_VOID(sys::publish_file(fmt::format("{}/{}_upgrade_info", c.data_dir(), share.prefix), as_bytes(number), 0644));
   return {};
 }
 
