@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <vector>
@@ -29,17 +30,11 @@ Error missing(const std::string& name, std::string hint) {
       ErrorClass::unavailable, "engine.no_program", fmt::format("{} is not installed here", name), std::move(hint), {}};
 }
 
-/// Debian keeps each major version of PostgreSQL in a folder of its own: the newest that has the program.
-std::optional<std::string> find_postgres(const std::string& name) {
-  std::error_code ignored;
-  std::vector<std::pair<double, std::string>> found;
-  for (const auto& entry : fs::directory_iterator("/usr/lib/postgresql", ignored)) {
-    auto program = entry.path() / "bin" / name;
-    if (::access(program.c_str(), X_OK) == 0)
-      found.emplace_back(std::strtod(entry.path().filename().c_str(), nullptr), program.string());
-  }
-  if (found.empty()) return sys::find_program(name);
-  return std::max_element(found.begin(), found.end())->second;
+std::optional<std::string> find_postgres(const std::string& name, int major) {
+  static const std::vector<VersionFolders> kPackages = {{"/usr/lib/postgresql", ""},
+                                                        {"/usr", "pgsql-"}};  // Debian, RHEL
+  auto found = find_by_version(kPackages, name, major);
+  return found ? found : sys::find_program(name);
 }
 
 std::optional<std::string> find_mysql(const std::string& name) {
@@ -55,10 +50,34 @@ std::optional<std::string> find_mysql(const std::string& name) {
 
 }  // namespace
 
-Result<std::string> find_program(cluster::Engine engine, const std::string& name) {
+std::optional<std::string> find_by_version(const std::vector<VersionFolders>& folders, const std::string& name,
+                                           int major) {
+  std::error_code ignored;
+  std::vector<std::pair<int, std::string>> found;
+  for (const auto& [in, before] : folders) {
+    for (const auto& entry : fs::directory_iterator(in, ignored)) {
+      const std::string last = entry.path().filename().string();
+      if (!last.starts_with(before)) continue;
+      const auto program = entry.path() / "bin" / name;
+      if (::access(program.c_str(), X_OK) == 0)
+        found.emplace_back(postgres_major(std::string_view(last).substr(before.size())), program.string());
+    }
+  }
+  if (found.empty()) return std::nullopt;
+  const auto same = std::ranges::find(found, major, &std::pair<int, std::string>::first);
+  return same != found.end() ? same->second : std::ranges::max_element(found)->second;
+}
+
+int postgres_major(std::string_view version) {
+  int major = 0;
+  (void)std::from_chars(version.data(), version.data() + version.size(), major);
+  return major;
+}
+
+Result<std::string> find_program(cluster::Engine engine, const std::string& name, int postgres_major) {
   switch (engine) {
     case cluster::Engine::postgres:
-      if (auto found = find_postgres(name)) return *found;
+      if (auto found = find_postgres(name, postgres_major)) return *found;
       return fail(missing(name, "install postgresql and postgresql-client (make setup does)"));
     case cluster::Engine::mysql:
       if (auto found = find_mysql(name)) return *found;

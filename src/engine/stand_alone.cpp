@@ -59,7 +59,9 @@ std::string stand_alone_command(Engine engine, const std::string& data_dir) {
   const std::string dir = fs::absolute(data_dir, error).lexically_normal().string();
   const std::string owner = owner_of(dir);
   const char* name = engine == Engine::postgres ? "postgres" : engine == Engine::mysql ? "mysqld" : "mariadbd";
-  const auto found = find_program(engine, name);
+  std::string version;  // of the data directory of PostgreSQL
+  std::getline(std::ifstream(dir + "/PG_VERSION"), version);
+  const auto found = find_program(engine, name, postgres_major(version));
   std::string command = quoted(found ? *found : name);
   if (engine == Engine::postgres) {
     command += fmt::format(

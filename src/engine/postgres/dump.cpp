@@ -86,9 +86,6 @@ class PostgresDump : public DumpStream {
       : request_(std::move(request)), stop_(std::move(stop)), passfile_(std::move(passfile)) {}
 
   Status open() {
-    pg_dump_ = TRY(find_program(request_.engine, "pg_dump"));
-    auto version = TRY(sys::run_ok({.argv = {pg_dump_, "--version"}}, soon(), stop_));
-    info_.tool_version = version.out.substr(0, version.out.find('\n'));
     sql::Target target = request_.target;
     target.database.clear();
     main_ = TRY(open_dump_session(target, stop_));
@@ -99,6 +96,9 @@ class PostgresDump : public DumpStream {
         "pg_control_checkpoint()) AS t, EXISTS (SELECT FROM pg_database WHERE datname = 'postgres') AS usual",
         soon(), stop_));
     info_.server_version = facts.text("v");
+    pg_dump_ = TRY(find_program(request_.engine, "pg_dump", postgres_major(info_.server_version)));
+    auto version = TRY(sys::run_ok({.argv = {pg_dump_, "--version"}}, soon(), stop_));
+    info_.tool_version = version.out.substr(0, version.out.find('\n'));
     info_.lineage = facts.text("i") + "/" + facts.text("t");
     const bool standby = facts.text("r") == "t";
 
@@ -229,7 +229,7 @@ class PostgresDump : public DumpStream {
   }
 
   Status globals() {
-    const std::string program = TRY(find_program(request_.engine, "pg_dumpall"));
+    const std::string program = TRY(find_program(request_.engine, "pg_dumpall", postgres_major(info_.server_version)));
     sys::Command command;
     command.argv = {program, "--globals-only", "--no-password", "-d",
                     TRY(postgres_conninfo(request_.target, passfile_.path(), home_))};
