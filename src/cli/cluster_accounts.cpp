@@ -134,11 +134,12 @@ Status create(Context& context, const DatabaseCluster& cluster) {
   if (dir.empty())
     return fail(ErrorClass::usage, "cli.missing_flag", "--create needs a directory for the passwords",
                 "--password-dir DIR: NAME.password of it is read, or made with mode 0600");
-  const auto reports = provider::triage_clusters({cluster}, std::chrono::seconds(5), context.stop);
-  const auto* member = TRY(primary_of(cluster, reports.at(0)));
-  const auto target = TRY(provider::target_of(cluster, *member, Deadline::in(std::chrono::seconds(10)), context.stop));
+  const provider::ClusterMembers members(cluster);
+  const auto report = provider::triage_members(members, std::chrono::seconds(5), context.stop);
+  const auto* member = TRY(primary_of(members.cluster(), report));
+  const auto target = TRY(members.find(member->name.str())->sql(Deadline::in(std::chrono::seconds(10)), context.stop));
   const auto accounts =
-      TRY(accounts_of(context.options, cluster.engine, reports[0].find(member->name.str())->facts.version));
+      TRY(accounts_of(context.options, cluster.engine, report.find(member->name.str())->facts.version));
   std::vector<bool> there;
   // All are looked at before the first is made.
   for (const auto& account : accounts) {

@@ -11,7 +11,9 @@
 #include "cli/snapshot_view.h"
 #include "cli/verbs.h"
 #include "cluster/roles.h"
-#include "provider/member_agent.h"
+#include "engine/programs.h"
+#include "provider/folder_server.h"
+#include "provider/member_access.h"
 #include "provider/observe.h"
 
 namespace holdfast::cli {
@@ -30,7 +32,7 @@ Result<Connections> look_at_connections(const cluster::DatabaseCluster& cluster,
                                         const std::stop_token& stop) {
   Connections found;
   if (cluster.engine == cluster::Engine::postgres) return found;
-  const auto facts = provider::observe_members(cluster, std::chrono::seconds(5), stop);
+  const auto facts = provider::observe_members(provider::ClusterMembers(cluster), std::chrono::seconds(5), stop);
   const cluster::Topology topology(cluster, facts);
   for (const auto& member : members) {
     const auto& setup = member->setup();
@@ -99,7 +101,7 @@ Exit restore_cluster(Context& context) {
   if (into.empty()) {
     cluster = TRY(selected_cluster(context));
     ns = cluster->ns;
-    members = TRY(provider::control_members(*cluster, context.stop, epoch));
+    members = TRY(provider::ClusterMembers(*cluster).control(context.stop, epoch));
   }
 
   RepositorySession session = TRY(open_repository(context, LockNeed::shared));
@@ -161,7 +163,8 @@ Exit restore_cluster(Context& context) {
     show(context, request, report, cluster->full_name(), lost_feeds, std::chrono::steady_clock::now() - start);
     return left_out(report);
   }
-  auto server = TRY(provider::control_folder(into, request.engine, selector.cluster, context.stop));
+  const int major = engine::postgres_major(request.sidecar["serverVersion"].text());
+  auto server = TRY(provider::control_folder(into, request.engine, selector.cluster, context.stop, major));
   auto report = TRY(backup::restore_into(repository, request, *server, context.stop).context("restoring into " + into));
   show(context, request, report, into, lost_feeds, std::chrono::steady_clock::now() - start);
   context.out.note(fmt::format("  data directory {}, administrator {} with the password in {}/admin.password",

@@ -9,6 +9,7 @@
 #include "cli/cluster_options.h"
 #include "cli/repository_options.h"
 #include "provider/epoch.h"
+#include "provider/member_access.h"
 #include "steward/operations.h"
 
 namespace holdfast::cli {
@@ -33,9 +34,10 @@ Result<std::unique_ptr<operation::ClusterLock>> keep_others_away(Context& contex
                                                                  std::atomic<uint64_t>& epoch) {
   constexpr std::chrono::seconds kPatience{5};
   operation::LockRequest request{.cluster = steward::key_of(cluster), .operation = "", .verb = "restore"};
-  request.min_epoch = provider::highest_epoch(cluster, kPatience, context.stop);
+  const provider::ClusterMembers members(cluster);
+  request.min_epoch = provider::highest_epoch(members, kPatience, context.stop);
   auto lock = TRY(operation_store(context)->acquire(request));
-  TRY_VOID(provider::fence_members(cluster, lock->epoch(), kPatience, context.stop));
+  TRY_VOID(provider::fence_members(members, lock->epoch(), kPatience, context.stop));
   epoch = lock->epoch();
   return lock;
 }

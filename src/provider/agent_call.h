@@ -1,4 +1,4 @@
-// Requests to a member's agent.
+// Requests to a member's agent, for what implements provider/member_access.h.
 #pragma once
 
 #include <stop_token>

@@ -11,6 +11,7 @@
 #include "agent/errant_log.h"
 #include "engine/divergence.h"
 #include "provider/errant_log.h"
+#include "provider/member_access.h"
 #include "sys/beneath.h"
 #include "sys/file.h"
 
@@ -75,12 +76,12 @@ class Staging {
   std::string path_;
 };
 
-Result<engine::DivergenceFiles> export_member(const cluster::TriageReport& report, const cluster::Member& member,
+Result<engine::DivergenceFiles> export_member(const cluster::TriageReport& report, MemberAccess& member,
                                               const cluster::Errant& errant, const std::string& folder,
                                               const std::stop_token& stop) {
   engine::DivergenceOptions options;
   options.engine = report.cluster.engine;
-  options.member = member.name.str();
+  options.member = member.member().name.str();
   options.cluster = report.cluster.full_name();
   options.stop = stop;
   const std::string logs = folder + "/" + engine::divergence_log(options);
@@ -89,7 +90,7 @@ Result<engine::DivergenceFiles> export_member(const cluster::TriageReport& repor
   request.transactions = errant.transactions;
   request.limits = {.most = agent::kMostErrant, .most_records = agent::kMostRecords};
   request.deadline = Deadline::in(kSearch);
-  auto log = fetch_errant_log(report.cluster, member, request, logs, stop);
+  auto log = member.files().errant_log(request, logs, stop);
   if (!log) {
     if (log.error().error_class != ErrorClass::unavailable && log.error().id != "provider.external")
       return fail(std::move(log).error());
@@ -128,15 +129,16 @@ Result<std::vector<ExportedMember>> export_divergence(const cluster::TriageRepor
   std::vector<ExportedMember> exported;
   TRY_VOID(check_export_folder(dir));
   std::optional<Staging> staging;
+  const ClusterMembers members(report.cluster);
   const std::string path = plain_path(dir);
   for (const auto& m : report.members) {
-    const cluster::Member* described = report.cluster.find(m.facts.member.str());
-    if (!m.errant.any() || !described) continue;
+    auto* access = members.find(m.facts.member.str());
+    if (!m.errant.any() || !access) continue;
     if (!staging) {
       TRY_VOID(sys::make_directories(fs::path(path).parent_path().string(), 0755));
       staging.emplace(TRY(Staging::make(path)));
     }
-    auto written = export_member(report, *described, m.errant, staging->path(), stop);
+    auto written = export_member(report, *access, m.errant, staging->path(), stop);
     if (!written) return fail(std::move(written).error().with_context("exporting " + m.facts.member.str()));
     exported.push_back(
         {m.facts.member, std::move(written->errant), std::move(written->files), std::move(written->not_written)});

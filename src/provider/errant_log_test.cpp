@@ -8,6 +8,7 @@
 #include <cstring>
 #include <thread>
 
+#include "provider/member_access.h"
 #include "sys/file.h"
 #include "tests/support/binlog_writer.h"
 
@@ -62,7 +63,9 @@ struct World {
     request.transactions = kGtid;
     request.limits = {.most = 10, .most_records = 0};
     request.deadline = Deadline::in(seconds(20));
-    return fetch_errant_log(cluster, member, request, dir.path() + "/into");
+    auto described = cluster;
+    described.members = {member};
+    return ClusterMembers(std::move(described))[0].files().errant_log(request, dir.path() + "/into", {});
   }
   const sys::TempDir dir = std::move(*sys::TempDir::create("errant"));
   cluster::DatabaseCluster cluster;

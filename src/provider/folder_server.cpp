@@ -1,4 +1,5 @@
-// A stand-alone server of our own in a folder, run by this process: for restores into a new place.
+#include "provider/folder_server.h"
+
 #include <fmt/format.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -8,7 +9,6 @@
 #include "agent/server.h"
 #include "agent/server_files.h"
 #include "engine/programs.h"
-#include "provider/member_agent.h"
 #include "provider/restore_folder.h"
 #include "sys/beneath.h"
 #include "sys/file.h"
@@ -81,7 +81,8 @@ Result<std::string> random_password() {
 }  // namespace
 
 Result<std::unique_ptr<engine::MemberControl>> control_folder(const std::string& folder, Engine engine,
-                                                              const std::string& name, std::stop_token stop) {
+                                                              const std::string& name, std::stop_token stop,
+                                                              int postgres_major) {
   std::string path = fs::absolute(folder).lexically_normal().string();
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   auto claimed = TRY(RestoreFolder::claim(path));
@@ -110,9 +111,8 @@ Result<std::unique_ptr<engine::MemberControl>> control_folder(const std::string&
   config.admin_user = engine == Engine::postgres ? "postgres" : "holdfast";
   config.admin_password_file = path + "/admin.password";
   TRY_VOID(sys::publish_file(config.admin_password_file, as_bytes(TRY(random_password()) + "\n"), 0600));
-  config.server_program = TRY(engine::find_program(config.engine, engine == Engine::postgres ? "postgres"
-                                                                  : engine == Engine::mysql  ? "mysqld"
-                                                                                             : "mariadbd"));
+  const char* program = engine == Engine::postgres ? "postgres" : engine == Engine::mysql ? "mysqld" : "mariadbd";
+  config.server_program = TRY(engine::find_program(config.engine, program, postgres_major));
   auto setup = TRY(setup_of(config));
   return std::make_unique<FolderServer>(std::move(claimed), std::move(config), std::move(setup), stop);
 }

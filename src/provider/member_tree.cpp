@@ -2,13 +2,10 @@
 
 #include <algorithm>
 
-#include "provider/agent_call.h"
-
 namespace holdfast::provider {
 
 namespace {
 
-constexpr std::chrono::seconds kConnect{10}, kAnswer{120};
 constexpr std::chrono::minutes kIdle{5};
 
 }  // namespace
@@ -16,13 +13,8 @@ constexpr std::chrono::minutes kIdle{5};
 MemberTree::MemberTree(std::unique_ptr<net::Stream> stream, std::stop_token stop)
     : stream_(std::move(stream)), frames_(*stream_, kIdle, std::move(stop)) {}
 
-Result<std::unique_ptr<MemberTree>> MemberTree::open(const cluster::Member& member, const std::string& directory,
-                                                     std::stop_token stop) {
-  auto client = TRY(connect_agent(member, Deadline::in(kConnect), stop).context(member.name.str()));
-  auto stream = TRY(std::move(client)
-                        .open("tree", codec::Value::object({{"directory", directory}}), Deadline::in(kAnswer), stop)
-                        .context(member.name.str()));
-  std::unique_ptr<MemberTree> tree(new MemberTree(std::move(stream), std::move(stop)));
+Result<std::unique_ptr<MemberTree>> MemberTree::open(std::unique_ptr<net::Stream> answer, std::stop_token stop) {
+  std::unique_ptr<MemberTree> tree(new MemberTree(std::move(answer), std::move(stop)));
   TRY_VOID(tree->advance());
   return tree;
 }

@@ -1,4 +1,4 @@
-// A stopped member's data directory, read through its agent.
+// A stopped member's data directory, as its agent or whoever runs it sends it.
 #pragma once
 
 #include <memory>
@@ -9,16 +9,14 @@
 #include "agent/tree_stream.h"
 #include "base/deadline.h"
 #include "base/result.h"
-#include "cluster/types.h"
 
 namespace holdfast::provider {
 
 /// One thread's. Errors are the agent's (agent/tree_stream.h), and of a connection that ends.
 class MemberTree {
  public:
-  /// `directory`: "" for the data directory, or one that was moved aside.
-  static Result<std::unique_ptr<MemberTree>> open(const cluster::Member& member, const std::string& directory,
-                                                  std::stop_token stop = {});
+  /// From the answer to a request `tree` (agent/protocol.h).
+  static Result<std::unique_ptr<MemberTree>> open(std::unique_ptr<net::Stream> answer, std::stop_token stop = {});
 
   /// The next entry; nothing once all was read, and the agent has said that it was all.
   Result<std::optional<agent::TreeEntry>> next();

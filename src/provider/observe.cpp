@@ -9,16 +9,11 @@
 #include <filesystem>
 #include <thread>
 
-#include "agent/channels.h"
-#include "agent/config.h"
-#include "agent/inspect.h"
-#include "agent/running_server.h"
 #include "cluster/in_flight.h"
 #include "cluster/roles.h"
 #include "cluster/server_log.h"
 #include "cluster/server_words.h"
 #include "engine/observe.h"
-#include "provider/agent_call.h"
 #include "provider/errant.h"
 #include "provider/names.h"
 #include "provider/provider.h"
@@ -45,110 +40,17 @@ constexpr int kLooksForCommits = 8;
 constexpr milliseconds kBetweenLooks{100};
 
 /// `way`: what leads to its server, for as long as the caller wants it to be there.
-void ask_server(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
-                const std::stop_token& stop, sql::KeptPostgres& kept, std::shared_ptr<const void>& way) {
+void ask_server(MemberFacts& facts, MemberAccess& member, milliseconds limit, const std::stop_token& stop,
+                sql::KeptPostgres& kept, std::shared_ptr<const void>& way) {
   const Deadline deadline = Deadline::in(limit);
-  auto target = target_of(cluster, member, deadline, stop);
+  auto target = member.sql(deadline, stop);
   if (target) {
     way = target->keep;
-    facts = engine::observe(cluster.engine, member, *target, deadline, stop, &kept);
+    facts = engine::observe(member.cluster().engine, member.member(), *target, deadline, stop, &kept);
     return;
   }
   facts.reach = target.error().id == "agent.no_server" ? cluster::Reach::unreachable : cluster::Reach::failed;
   facts.error = target.error().to_string();
-}
-
-/// What the way to the agent took. A fact of the handshake: nothing is asked for it.
-void take_certificates(MemberFacts& facts, const std::vector<cluster::AgentCertificate>& certificates) {
-  using Of = cluster::AgentCertificate::Of;
-  facts.agent.certificates = certificates;
-  for (const auto& one : certificates)
-    engine::note(facts,
-                 one.of == Of::agent       ? "agent_certificate_not_after"
-                 : one.of == Of::authority ? "agent_authority_not_after"
-                                           : "own_certificate_not_after",
-                 one.until, "TLS handshake");
-}
-
-/// An agent is there, and one of both sides does not take the other's certificate. With TLS 1.3 the agent's refusal
-/// shows at its first answer.
-bool take_refusal(MemberFacts& facts, const Error& error) {
-  using Of = cluster::AgentCertificate::Of;
-  if (!error.id.starts_with("net.tls_")) return false;
-  const auto says = [&](std::string_view words) { return error.message.find(words) != std::string::npos; };
-  facts.agent.refused = error.message;
-  if (error.id == "net.tls_expired")
-    facts.agent.certificate_over = says("certificate of the authority") ? Of::authority : Of::agent;
-  else if (error.id == "net.tls_refused" && says("it has expired"))
-    facts.agent.certificate_over = Of::caller;
-  return true;
-}
-
-/// Nothing came from its host: the agent may well run. A connection that is refused is an answer: nobody listens.
-void take_silence(MemberFacts& facts, const Member& member, const Error& error) {
-  if (!member.agent_socket.empty() || error.error_class != ErrorClass::unavailable) return;
-  if (error.message.find(std::strerror(ECONNREFUSED)) == std::string::npos) facts.agent.silent = error.message;
-}
-
-/// The agent's word; where no agent answers, its files are read from here if this process may.
-void ask_agent(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
-               const std::stop_token& stop) {
-  const Deadline deadline = Deadline::in(limit);
-  auto client = connect_agent(member, deadline, stop);
-  auto status = client ? client->call("status", codec::Value::object(), deadline, stop)
-                       : Result<codec::Value>(fail(client.error()));
-  if (client) take_certificates(facts, client->certificates());
-  const bool refused = !status && take_refusal(facts, status.error());
-  if (client && !refused) {
-    facts.agent.answers = true;
-    if (status) {
-      const auto& server = (*status)["server"];
-      facts.runtime.state = server["state"].text();
-      facts.runtime.mode = server["mode"].text();
-      facts.runtime.pid = static_cast<int>(server["pid"].integer(-1));
-      facts.runtime.last_exit = server["lastExit"].text();
-      facts.runtime.data = server["data"].text();
-      if (const auto& work = server["progress"]; work.is_object())
-        facts.runtime.work = fmt::format("{} ({})", work["op"].text(), work["step"].text_or("preparing"));
-      if (cluster.engine != cluster::Engine::galera)
-        facts.runtime.role_wanted = (*status)["role"].text() == "replica" ? MemberRole::replica : MemberRole::primary;
-      facts.runtime.upstream_wanted = (*status)["upstreamAddress"].text();
-      if (!facts.runtime.upstream_wanted.empty()) facts.runtime.source_wanted = (*status)["upstream"].text();
-      facts.runtime.noted = agent::noted_from((*status)["channels"]);
-      facts.own.port = static_cast<int>((*status)["port"].integer());
-      const auto& network = (*status)["network"];
-      facts.own.network = network["id"].text();
-      facts.own.hostname = network["hostname"].text();
-      for (const auto& address : network["addresses"].items()) facts.own.interfaces.push_back(address.text());
-      engine::note(facts, "server", facts.runtime.state, "agent");
-    } else {
-      engine::note_unknown(facts, "server", "agent", status.error().message);
-    }
-    auto arguments = codec::Value::object({{"timeoutSeconds", std::max<int64_t>(1, deadline.left().count() / 1000)}});
-    if (auto inspection = client->call("inspect", std::move(arguments), deadline, stop))
-      agent::take_inspection(facts, *inspection);
-    else
-      engine::note_unknown(facts, "data directory", "agent", inspection.error().message);
-    return;
-  }
-  facts.agent.answers = false;
-  if (!refused) take_silence(facts, member, status.error());
-  engine::note_unknown(facts, "server", "agent", status.error().message);
-  if (member.data_dir.empty()) return;
-  auto config = agent::read_config(std::filesystem::path(member.data_dir).parent_path().string());
-  if (!config) return;
-  // Where servers survive their agents, the member's own one is no stranger for want of its agent.
-  if (config->server_survives)
-    if (const auto running = agent::find_running(*config)) facts.runtime.pid = running->pid;
-  agent::inspect(facts, *config, facts.runtime.pid, deadline, stop);
-  for (size_t i = 0; i < facts.runtime.volumes.size(); ++i)
-    engine::note_unknown(facts, "growth of the disk of its " + facts.runtime.volumes[i].purpose, "agent",
-                         "no agent remembers how it was");
-}
-
-bool by_socket(const Member& member) {
-  struct stat info{};
-  return member.host.empty() || (!member.socket.empty() && ::stat(member.socket.c_str(), &info) == 0);
 }
 
 /// MariaDB and MySQL note each login that they refuse, and without a password they refuse all over the network.
@@ -194,15 +96,9 @@ void merge(MemberFacts& facts, MemberFacts&& from_agent) {
 
 /// SIGSTOP for a PostgreSQL server reaches its postmaster only: sessions go on, and what was read of its log files
 /// first may be less than what a standby had by then. Read again after all others, it is not.
-void read_files_again(MemberFacts& facts, const Member& member, milliseconds limit, const std::stop_token& stop) {
-  const Deadline deadline = Deadline::in(limit);
-  auto client = connect_agent(member, deadline, stop);
-  if (!client) return;
-  auto arguments = codec::Value::object({{"timeoutSeconds", std::max<int64_t>(1, deadline.left().count() / 1000)}});
-  auto inspection = client->call("inspect", std::move(arguments), deadline, stop);
-  if (!inspection) return;
+void read_files_again(MemberFacts& facts, MemberAccess& member, milliseconds limit, const std::stop_token& stop) {
   MemberFacts again;
-  agent::take_inspection(again, *inspection);
+  member.look(again, limit, stop);
   if (again.runtime.process_state == facts.runtime.process_state && again.stored)
     facts.stored = std::move(again.stored);
 }
@@ -215,24 +111,23 @@ bool torn(const MemberFacts& server, const MemberFacts& agent) {
 }
 
 /// Asks the agent until it has seen the death too; one that stays with its word is believed.
-void ask_again_if_torn(const MemberFacts& server, MemberFacts& agent, const DatabaseCluster& cluster,
-                       const Member& member, milliseconds limit, const std::stop_token& stop) {
+void look_again_if_torn(const MemberFacts& server, MemberFacts& agent, MemberAccess& member, milliseconds limit,
+                        const std::stop_token& stop) {
   if (!torn(server, agent)) return;
   (void)sys::wait_until(
       [&] {
         agent = {};
-        ask_agent(agent, cluster, member, limit, stop);
+        member.look(agent, limit, stop);
         return !torn(server, agent);
       },
       Deadline::in(std::min(limit, milliseconds(500))), stop);
 }
 
 /// A server that died after it was asked first: what its agent said before is of when it ran.
-void ask_agent_again(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
-                     const std::stop_token& stop) {
+void look_again(MemberFacts& facts, MemberAccess& member, milliseconds limit, const std::stop_token& stop) {
   MemberFacts again;
-  ask_agent(again, cluster, member, limit, stop);
-  ask_again_if_torn(facts, again, cluster, member, limit, stop);
+  member.look(again, limit, stop);
+  look_again_if_torn(facts, again, member, limit, stop);
   std::erase_if(facts.readings, [&](const cluster::Reading& old) {
     return std::ranges::any_of(again.readings, [&](const cluster::Reading& now) { return now.name == old.name; });
   });
@@ -246,16 +141,14 @@ bool frozen_postmaster(const DatabaseCluster& cluster, const MemberFacts& facts)
 
 /// A standby that receives nothing may have more in its pg_wal than it has replayed: one that applies later on purpose,
 /// or is paused, by hours. Only its files tell.
-void look_for_wal_end(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
-                      const std::stop_token& stop) {
-  if (cluster.engine != cluster::Engine::postgres || !facts.reachable() || facts.agent.answers != true ||
+void look_for_wal_end(MemberFacts& facts, MemberAccess& member, milliseconds limit, const std::stop_token& stop) {
+  if (member.cluster().engine != cluster::Engine::postgres || !facts.reachable() || facts.agent.answers != true ||
       facts.role != MemberRole::replica || facts.following.empty() || facts.following[0].receiving == true)
     return;
   const Deadline deadline = Deadline::in(limit);
-  auto client = connect_agent(member, deadline, stop);
-  if (!client) return;
   auto arguments = codec::Value::object({{"timeoutSeconds", std::max<int64_t>(1, deadline.left().count() / 1000)}});
-  auto told = client->call("wal_end", std::move(arguments), deadline, stop);
+  auto told = member.request("wal_end", std::move(arguments), deadline, stop);
+  if (!told && told.error().id == "agent.unreachable") return;
   const std::string unknown = told ? (*told)["unknown"].text() : told.error().message;
   if (!unknown.empty()) return engine::note_unknown(facts, "end of WAL", "pg_wal", unknown);
   engine::note(facts, "end of WAL", (*told)["end"].text(), "pg_wal");
@@ -264,11 +157,10 @@ void look_for_wal_end(MemberFacts& facts, const DatabaseCluster& cluster, const 
 }
 
 /// A MariaDB replica that refuses what its own log has: what that log has that it did not note.
-void look_for_unnoted(MemberFacts& facts, const DatabaseCluster& cluster, const Member& member, milliseconds limit,
-                      const std::stop_token& stop) {
-  if (!cluster::refuses_what_it_logged(cluster.engine, facts)) return;
+void look_for_unnoted(MemberFacts& facts, MemberAccess& member, milliseconds limit, const std::stop_token& stop) {
+  if (!cluster::refuses_what_it_logged(member.cluster().engine, facts)) return;
   const auto behind = cluster::logged_behind(facts.executed, facts.slave_pos);
-  if (!behind.empty()) facts.unnoted = look_up_transactions(cluster, member, behind, limit, stop);
+  if (!behind.empty()) facts.unnoted = look_up_transactions(member, behind, limit, stop);
 }
 
 bool takes_writes(const DatabaseCluster& cluster, const MemberFacts& facts) {
@@ -277,24 +169,25 @@ bool takes_writes(const DatabaseCluster& cluster, const MemberFacts& facts) {
 }
 
 /// Of those whose files nobody has compared.
-void look_for_sizes(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, milliseconds limit,
+void look_for_sizes(const ClusterMembers& members, std::vector<MemberFacts>& facts, milliseconds limit,
                     const std::stop_token& stop, sql::KeptPostgres& kept) {
-  if (cluster.engine != cluster::Engine::postgres) return;  // the others' first look has them
+  const cluster::Engine engine = members.cluster().engine;
+  if (engine != cluster::Engine::postgres) return;  // the others' first look has them
   std::vector<std::jthread> threads;
   for (size_t i = 0; i < facts.size(); ++i) {
     if (!facts[i].reachable() || facts[i].data_bytes) continue;
-    const auto target = target_of(cluster, cluster.members[i]);
+    const auto target = members[i].sql();
     if (!target) continue;
     threads.emplace_back(
-        [&, i, target] { engine::observe_size(cluster.engine, facts[i], *target, Deadline::in(limit), stop, &kept); });
+        [&, i, target] { engine::observe_size(engine, facts[i], *target, Deadline::in(limit), stop, &kept); });
   }
 }
 
 }  // namespace
 
-std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, milliseconds per_member,
-                                         std::stop_token stop) {
-  const size_t count = cluster.members.size();
+std::vector<MemberFacts> observe_members(const ClusterMembers& members, milliseconds per_member, std::stop_token stop) {
+  const DatabaseCluster& cluster = members.cluster();
+  const size_t count = members.size();
   std::vector<MemberFacts> facts(count), from_agents(count);
   std::vector<std::optional<Status>> tcp(count);
   std::vector<std::shared_ptr<const void>> ways(count);  // before `kept`, whose sessions go by them
@@ -305,10 +198,9 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < count; ++i) {
       const Member& member = cluster.members[i];
-      threads.emplace_back([&, i] { ask_server(facts[i], cluster, member, per_member, stop, kept, ways[i]); });
-      if (member.has_agent())
-        threads.emplace_back([&, i] { ask_agent(from_agents[i], cluster, member, per_member, stop); });
-      if ((by_socket(member) || !member.agent_address.empty()) && may_ask_by_network(cluster, member))
+      threads.emplace_back([&, i] { ask_server(facts[i], members[i], per_member, stop, kept, ways[i]); });
+      if (members[i].supervised()) threads.emplace_back([&, i] { members[i].look(from_agents[i], per_member, stop); });
+      if (!members[i].clients_way() && may_ask_by_network(cluster, member))
         threads.emplace_back([&, i] { tcp[i] = ask_by_network(cluster, member, per_member, stop); });
     }
   }
@@ -317,25 +209,25 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     facts[i].member = member.name;
     if (facts[i].address.empty())
       facts[i].address = member.host.empty() ? member.socket : fmt::format("{}:{}", member.host, member.port);
-    if (member.has_agent()) {
-      ask_again_if_torn(facts[i], from_agents[i], cluster, member, per_member, stop);
+    if (members[i].supervised()) {
+      look_again_if_torn(facts[i], from_agents[i], members[i], per_member, stop);
       merge(facts[i], std::move(from_agents[i]));
     }
     if (cluster.engine == cluster::Engine::postgres && !facts[i].following.empty() &&
         facts[i].following[0].receiving == false)
       facts[i].following[0].receive_error = cluster::receiver_trouble(facts[i].runtime.log_tail);
-    look_for_unnoted(facts[i], cluster, member, per_member, stop);
-    look_for_wal_end(facts[i], cluster, member, per_member, stop);
-    look_for_missing_files(facts[i], cluster, member, per_member, stop);
+    look_for_unnoted(facts[i], members[i], per_member, stop);
+    look_for_wal_end(facts[i], members[i], per_member, stop);
+    look_for_missing_files(facts[i], members[i], per_member, stop);
     if (tcp[i]) {
       facts[i].tcp = tcp[i]->has_value();
       if (!*tcp[i]) facts[i].tcp_error = tcp[i]->error().message;
-    } else if (facts[i].reachable() && !by_socket(member)) {
+    } else if (facts[i].reachable() && members[i].clients_way()) {
       facts[i].tcp = true;
     }
   }
   for (size_t i = 0; i < count; ++i)
-    if (frozen_postmaster(cluster, facts[i])) read_files_again(facts[i], cluster.members[i], per_member, stop);
+    if (frozen_postmaster(cluster, facts[i])) read_files_again(facts[i], members[i], per_member, stop);
   take_names(cluster, facts, all);
   cluster::settle_roles(cluster, facts);
   // After those: a frozen standby's receiver is a process of its own, and goes on.
@@ -344,11 +236,11 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
     const bool primary =
         cluster.engine != cluster::Engine::galera && facts[i].reachable() && facts[i].role == MemberRole::primary;
     if (!primary) continue;
-    auto target = target_of(cluster, cluster.members[i]);
+    auto target = members[i].sql();
     if (takes_writes(cluster, facts[i])) {
-      look_for_silence(cluster, facts, i, std::string(facts[i].offered), per_member, stop);
-      look_for_cut_files(cluster, facts, i, per_member, stop, kept);
-      look_for_skipped(cluster, facts, i, per_member, stop);
+      look_for_silence(members, facts, i, std::string(facts[i].offered), per_member, stop);
+      look_for_cut_files(members, facts, i, per_member, stop, kept);
+      look_for_skipped(members, facts, i, per_member, stop);
     }
     if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop, &kept);
     for (int looks = 0; target && looks < kLooksForCommits; ++looks) {
@@ -356,14 +248,19 @@ std::vector<MemberFacts> observe_members(const DatabaseCluster& cluster, millise
       if (!sys::wait_until([] { return false; }, Deadline::in(kBetweenLooks), stop)) break;
       engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop, &kept);
     }
-    if (facts[i].reach == cluster::Reach::unreachable && cluster.members[i].has_agent())
-      ask_agent_again(facts[i], cluster, cluster.members[i], per_member, stop);
+    if (facts[i].reach == cluster::Reach::unreachable && members[i].supervised())
+      look_again(facts[i], members[i], per_member, stop);
   }
-  look_for_sizes(cluster, facts, per_member, stop, kept);
+  look_for_sizes(members, facts, per_member, stop, kept);
   const int64_t now = engine::reading_clock();
   for (auto& f : facts)
     for (auto& reading : f.readings) reading.age_ms = now - reading.age_ms;
   return facts;
+}
+
+cluster::TriageReport triage_members(const ClusterMembers& members, milliseconds per_member, std::stop_token stop,
+                                     const cluster::Surroundings& around) {
+  return cluster::triage(members.cluster(), observe_members(members, per_member, std::move(stop)), around);
 }
 
 std::vector<cluster::TriageReport> triage_clusters(const std::vector<DatabaseCluster>& clusters,
@@ -373,7 +270,7 @@ std::vector<cluster::TriageReport> triage_clusters(const std::vector<DatabaseClu
   {
     std::vector<std::jthread> threads;
     for (size_t c = 0; c < clusters.size(); ++c)
-      threads.emplace_back([&, c] { facts[c] = observe_members(clusters[c], per_member, stop); });
+      threads.emplace_back([&, c] { facts[c] = observe_members(ClusterMembers(clusters[c]), per_member, stop); });
   }
   std::vector<cluster::TriageReport> reports;
   for (size_t c = 0; c < clusters.size(); ++c)

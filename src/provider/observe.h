@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cluster/triage.h"
+#include "provider/member_access.h"
 
 namespace holdfast::provider {
 
@@ -17,8 +18,12 @@ std::vector<cluster::TriageReport> triage_clusters(const std::vector<cluster::Da
                                                    std::chrono::milliseconds per_member, std::stop_token stop = {},
                                                    const std::vector<cluster::Surroundings>& around = {});
 
-/// What triage_clusters() judges, for one cluster.
-std::vector<cluster::MemberFacts> observe_members(const cluster::DatabaseCluster& cluster,
-                                                  std::chrono::milliseconds per_member, std::stop_token stop = {});
+/// The same for one cluster.
+cluster::TriageReport triage_members(const ClusterMembers& members, std::chrono::milliseconds per_member,
+                                     std::stop_token stop = {}, const cluster::Surroundings& around = {});
+
+/// What is judged there.
+std::vector<cluster::MemberFacts> observe_members(const ClusterMembers& members, std::chrono::milliseconds per_member,
+                                                  std::stop_token stop = {});
 
 }  // namespace holdfast::provider

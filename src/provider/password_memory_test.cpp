@@ -8,7 +8,7 @@
 #include "cluster/types.h"
 #include "engine/members.h"
 #include "engine/private_files.h"
-#include "provider/provider.h"
+#include "provider/member_access.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sql/rows.h"
@@ -97,7 +97,7 @@ class PasswordMemory : public testing::TestWithParam<int> {
 TEST_P(PasswordMemory, HoldsNothingAfterUse) {
   ASSERT_EQ(copies_of(*wanted_), 0u) << "before it was read";
   {
-    const sql::Target target = target_of(cluster_, cluster_.members[0]).value();
+    const sql::Target target = ClusterMembers(cluster_)[0].sql().value();
     ASSERT_GE(copies_of(*wanted_), 1u) << "the search finds it";
     EXPECT_EQ(copies_of(*wanted_), 1u) << "one copy is enough";
     const engine::Login again = engine::cluster_login(cluster_, {}).value();

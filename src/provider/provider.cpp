@@ -6,14 +6,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <map>
 #include <memory>
 
-#include "agent/sql_tunnel.h"
-#include "base/mutex.h"
 #include "cluster/resource.h"
 #include "engine/login.h"
 #include "provider/last_comparison.h"
+#include "provider/member_access.h"
 #include "sys/environment.h"
 #include "sys/file.h"
 
@@ -122,52 +120,13 @@ Result<sql::Target> client_target_of(const DatabaseCluster& cluster, const clust
   return engine::member_target(cluster, member, login);
 }
 
-namespace {
-
-/// The one that is in use for this agent, or a new one.
-Result<std::shared_ptr<agent::SqlTunnel>> tunnel_to(const cluster::Member& member, Deadline deadline,
-                                                    const std::stop_token& stop) {
-  static Mutex mutex;
-  static std::map<std::string, std::weak_ptr<agent::SqlTunnel>> in_use;
-  const std::string key = member.agent_address + "\n" + member.agent_tls.certificate;
-  {
-    MutexLock lock(mutex);
-    if (auto known = in_use[key].lock()) return known;
-  }
-  const auto address = TRY(agent::Address::of(member));
-  auto tunnel = TRY(agent::SqlTunnel::connect(address, member.port, deadline, stop));
-  MutexLock lock(mutex);
-  in_use[key] = tunnel;
-  return tunnel;
-}
-
-Result<sql::Target> by_agent_or(sql::Target target, const cluster::Member& member, Deadline deadline,
-                                const std::stop_token& stop) {
-  if (member.agent_address.empty() || !target.socket.empty()) return target;
-  auto tunnel = tunnel_to(member, deadline, stop);
-  // Who may only look at agents, or finds none, asks the servers as any client does. So does who comes too late for one
-  // of both certificates: of the server they say nothing.
-  if (!tunnel && (tunnel.error().id == "agent.not_permitted" || tunnel.error().id == "agent.unreachable" ||
-                  tunnel.error().id == "net.tls_expired" || tunnel.error().id == "net.tls_refused"))
-    return target;
-  if (!tunnel) return fail(std::move(tunnel).error());
-  target.socket = (*tunnel)->socket();
-  target.peer.reset();  // the socket is ours; who connects to the server's is its agent
-  target.keep = *tunnel;
-  return target;
-}
-
-}  // namespace
-
-Result<sql::Target> target_of(const DatabaseCluster& cluster, const cluster::Member& member, Deadline deadline,
-                              std::stop_token stop) {
-  return by_agent_or(TRY(client_target_of(cluster, member)), member, deadline, stop);
-}
-
 Result<engine::TargetOf> targets_of(const DatabaseCluster& cluster, const engine::EnvironmentLookup& env) {
   const auto login = std::make_shared<const engine::Login>(TRY(engine::cluster_login(cluster, env)));
-  return [cluster, login](const cluster::Member& member, Deadline deadline, const std::stop_token& stop) {
-    return by_agent_or(engine::member_target(cluster, member, *login), member, deadline, stop);
+  return [members = ClusterMembers(cluster), login](const cluster::Member& member, Deadline deadline,
+                                                    const std::stop_token& stop) -> Result<sql::Target> {
+    auto* access = members.find(member.name.str());
+    if (!access) return fail(ErrorClass::usage, "cluster.no_member", "the cluster has no member " + member.name.str());
+    return access->sql_as(*login, deadline, stop);
   };
 }
 

@@ -32,16 +32,11 @@ std::vector<cluster::DatabaseCluster> select(const std::vector<cluster::Database
 Result<cluster::DatabaseCluster> select_one(const std::vector<cluster::DatabaseCluster>& clusters,
                                             const Selection& selection);
 
-/// How to log in to one member: by its server's unix socket where that is on this machine, through its agent where that
-/// is on another one and lets us, else by host and port. The way through an agent lasts as long as the target does
-/// (Target::keep). Errors: engine/login.h, with passwords of the caller's environment; of the agent
-/// (agent/sql_tunnel.h), with "agent.no_server" when the server is down.
-Result<sql::Target> target_of(const cluster::DatabaseCluster& cluster, const cluster::Member& member,
-                              Deadline deadline = Deadline::in(std::chrono::seconds(10)), std::stop_token stop = {});
-/// The same for all members, with credentials that are read once, here: what a backup or a comparison is handed.
+/// How the members of a cluster are signed in to (MemberAccess::sql_as), with credentials that are read once, here:
+/// what a backup or a comparison is handed.
 Result<engine::TargetOf> targets_of(const cluster::DatabaseCluster& cluster,
                                     const engine::EnvironmentLookup& env = sys::variable);
-/// The same as clients do: never through an agent.
+/// How clients do, by host and port or a socket: never through an agent. Errors: engine/login.h.
 Result<sql::Target> client_target_of(const cluster::DatabaseCluster& cluster, const cluster::Member& member);
 
 }  // namespace holdfast::provider

@@ -8,7 +8,6 @@
 #include "cluster/topology.h"
 #include "engine/observe.h"
 #include "engine/receipt.h"
-#include "provider/provider.h"
 
 namespace holdfast::provider {
 
@@ -33,16 +32,17 @@ bool claims_to_be_level(const DatabaseCluster& cluster, const MemberFacts& f) {
          (cluster.engine == cluster::Engine::postgres || stream.uses_gtid == true);
 }
 
-void look(const DatabaseCluster& cluster, MemberFacts& f, const cluster::Member& member, const std::string& offered,
-          milliseconds limit, const std::stop_token& stop) {
-  auto target = target_of(cluster, member);
+void look(MemberAccess& member, MemberFacts& f, const std::string& offered, milliseconds limit,
+          const std::stop_token& stop) {
+  const cluster::Engine engine = member.cluster().engine;
+  auto target = member.sql();
   if (!target) return;
   const auto begun = std::chrono::steady_clock::now();
   const Deadline deadline = Deadline::in(limit);
   std::string mark;
   for (bool first = true; !stop.stop_requested(); first = false) {
-    const auto receipt = engine::read_receipt(cluster.engine, *target, deadline, stop);
-    if (!receipt || !engine::lacks_of(cluster.engine, receipt->position, offered)) return;
+    const auto receipt = engine::read_receipt(engine, *target, deadline, stop);
+    if (!receipt || !engine::lacks_of(engine, receipt->position, offered)) return;
     if (!first && receipt->mark != mark) return;  // it comes, if slowly
     mark = receipt->mark;
     const auto waited = std::chrono::steady_clock::now() - begun;
@@ -58,8 +58,9 @@ void look(const DatabaseCluster& cluster, MemberFacts& f, const cluster::Member&
 
 }  // namespace
 
-void look_for_silence(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, size_t writer,
+void look_for_silence(const ClusterMembers& members, std::vector<MemberFacts>& facts, size_t writer,
                       const std::string& offered, milliseconds per_member, const std::stop_token& stop) {
+  const DatabaseCluster& cluster = members.cluster();
   if (cluster.engine == cluster::Engine::galera || offered.empty()) return;
   std::vector<size_t> level;
   {
@@ -74,7 +75,7 @@ void look_for_silence(const DatabaseCluster& cluster, std::vector<MemberFacts>& 
     if (cluster.engine == cluster::Engine::mysql && !facts[i].executed.empty())
       received += (received.empty() ? "" : ",") + facts[i].executed;
     if (!received.empty() && !engine::lacks_of(cluster.engine, received, offered)) continue;
-    threads.emplace_back([&, i] { look(cluster, facts[i], cluster.members[i], offered, per_member, stop); });
+    threads.emplace_back([&, i] { look(members[i], facts[i], offered, per_member, stop); });
   }
 }
 

@@ -5,12 +5,10 @@
 
 #include "cluster/passed_over.h"
 #include "engine/observe.h"
-#include "provider/agent_call.h"
 #include "provider/errant.h"
 
 namespace holdfast::provider {
 
-using cluster::DatabaseCluster;
 using cluster::Engine;
 using cluster::ErrantClass;
 using cluster::MemberFacts;
@@ -22,19 +20,16 @@ constexpr const char* kReading = "transactions passed over";
 constexpr milliseconds kSourceLimit{1500};
 
 /// What the replica's agent found in its log; "" when nothing, or when it is not known.
-std::string passed_over(const DatabaseCluster& cluster, const cluster::Member& member, MemberFacts& facts,
-                        milliseconds limit, const std::stop_token& stop) {
-  const Deadline deadline = Deadline::in(limit);
-  auto client = connect_agent(member, deadline, stop);
-  if (!client) return {};
-  auto told = client->call("skipped", codec::Value::object(), deadline, stop);
+std::string passed_over(MemberAccess& member, MemberFacts& facts, milliseconds limit, const std::stop_token& stop) {
+  auto told = member.request("skipped", codec::Value::object(), Deadline::in(limit), stop);
+  if (!told && told.error().id == "agent.unreachable") return {};
   if (!told) {
     engine::note_unknown(facts, kReading, "agent", told.error().message);
     return {};
   }
   const std::string unknown = (*told)["known"].boolean() ? (*told)["unknown"].text() : "its agent has not looked yet";
   const std::string found =
-      cluster::written_by_others(cluster.engine, facts.server_uuid, (*told)["transactions"].text());
+      cluster::written_by_others(member.cluster().engine, facts.server_uuid, (*told)["transactions"].text());
   if (!unknown.empty() && found.empty()) engine::note_unknown(facts, kReading, "binary log", unknown);
   if (unknown.empty() && found.empty()) engine::note(facts, kReading, "none", "binary log");
   return found;
@@ -52,9 +47,10 @@ std::optional<cluster::Errant> with_content(cluster::Errant there) {
 
 }  // namespace
 
-void look_for_skipped(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, size_t primary,
+void look_for_skipped(const ClusterMembers& members, std::vector<MemberFacts>& facts, size_t primary,
                       milliseconds limit, const std::stop_token& stop) {
-  if (cluster.engine != Engine::mariadb && cluster.engine != Engine::mysql) return;
+  const Engine engine = members.cluster().engine;
+  if (engine != Engine::mariadb && engine != Engine::mysql) return;
   std::vector<std::string> names(facts.size());
   {
     std::vector<std::jthread> threads;  // each has a handshake before it
@@ -62,12 +58,12 @@ void look_for_skipped(const DatabaseCluster& cluster, std::vector<MemberFacts>& 
       if (i == primary || facts[i].agent.answers != true || !facts[i].reachable() || facts[i].mysql.log_bin != true ||
           facts[i].mysql.log_replica_updates != true)
         continue;
-      threads.emplace_back([&, i] { names[i] = passed_over(cluster, cluster.members[i], facts[i], limit, stop); });
+      threads.emplace_back([&, i] { names[i] = passed_over(members[i], facts[i], limit, stop); });
     }
   }
   for (size_t i = 0; i < facts.size(); ++i) {
     if (names[i].empty()) continue;
-    auto there = look_up_transactions(cluster, cluster.members[primary], names[i], std::min(limit, kSourceLimit), stop);
+    auto there = look_up_transactions(members[primary], names[i], std::min(limit, kSourceLimit), stop);
     facts[i].skipped = with_content(std::move(there));
     engine::note(facts[i], kReading, names[i], "binary log");
   }

@@ -5,13 +5,13 @@
 #include <stop_token>
 #include <vector>
 
-#include "cluster/facts.h"
+#include "provider/member_access.h"
 
 namespace holdfast::provider {
 
 /// MariaDB, MySQL: fills `skipped` of each replica in `facts` whose agent has found such, from the log of
 /// facts[primary]. What is not known is a reading. Asks the primary's log only where a replica's shows something.
-void look_for_skipped(const cluster::DatabaseCluster& cluster, std::vector<cluster::MemberFacts>& facts, size_t primary,
+void look_for_skipped(const ClusterMembers& members, std::vector<cluster::MemberFacts>& facts, size_t primary,
                       std::chrono::milliseconds limit, const std::stop_token& stop);
 
 }  // namespace holdfast::provider

@@ -11,7 +11,6 @@
 #include "engine/missing_rights.h"
 #include "engine/observe.h"
 #include "engine/postgres/missing_pages.h"
-#include "provider/provider.h"
 
 namespace holdfast::provider {
 
@@ -52,10 +51,11 @@ OfPrimary compare(const engine::postgres::Compared& primary, const sql::Target& 
 
 }  // namespace
 
-void look_for_cut_files(const DatabaseCluster& cluster, std::vector<MemberFacts>& facts, size_t writer,
+void look_for_cut_files(const ClusterMembers& members, std::vector<MemberFacts>& facts, size_t writer,
                         std::chrono::milliseconds per_member, const std::stop_token& stop, sql::KeptPostgres& kept) {
+  const DatabaseCluster& cluster = members.cluster();
   if (cluster.engine != cluster::Engine::postgres) return;
-  const auto target = target_of(cluster, cluster.members[writer]);
+  const auto target = members[writer].sql();
   if (!target) return;
   auto primary = compared(*target, facts[writer]);
   primary.files = std::make_shared<engine::postgres::TableFiles>(*target, &kept);
@@ -70,7 +70,7 @@ void look_for_cut_files(const DatabaseCluster& cluster, std::vector<MemberFacts>
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < facts.size(); ++i) {
       const auto& f = facts[i];
-      const auto own = target_of(cluster, cluster.members[i]);
+      const auto own = members[i].sql();
       if (i == writer || !own || !f.reachable() || f.lineage != facts[writer].lineage || !follows[i]) continue;
       threads.emplace_back(
           [&, i, own] { seen[i] = compare(primary, *own, facts[i], Deadline::in(per_member), stop, kept); });
@@ -85,17 +85,18 @@ void look_for_cut_files(const DatabaseCluster& cluster, std::vector<MemberFacts>
   lacks.erase(std::ranges::unique(lacks).begin(), lacks.end());
 }
 
-void look_for_missing_files(MemberFacts& facts, const DatabaseCluster& cluster, const cluster::Member& member,
-                            std::chrono::milliseconds limit, const std::stop_token& stop) {
+void look_for_missing_files(MemberFacts& facts, MemberAccess& member, std::chrono::milliseconds limit,
+                            const std::stop_token& stop) {
   const bool answers = facts.reachable() && !(facts.galera && facts.galera->ready == false);
   if (facts.runtime.tables_without_file.empty() || !answers) return;
-  const auto target = target_of(cluster, member);
+  const auto target = member.sql();
   if (!target) return;
   auto missing =
       engine::mariadb::that_should_have_one(facts.runtime.tables_without_file, *target, Deadline::in(limit), stop);
   constexpr const char* kName = "missing files";
   if (!missing)
-    return engine::note_refused(cluster.engine, facts, kName, missing.error(), *target, Deadline::in(limit), stop);
+    return engine::note_refused(member.cluster().engine, facts, kName, missing.error(), *target, Deadline::in(limit),
+                                stop);
   engine::note(facts, kName, std::to_string(missing->size()), "agent and SQL information_schema.INNODB_SYS_TABLES");
   facts.missing_files = std::move(*missing);
 }

@@ -5,7 +5,7 @@
 #include <stop_token>
 #include <vector>
 
-#include "cluster/facts.h"
+#include "provider/member_access.h"
 #include "sql/kept_postgres.h"
 
 namespace holdfast::provider {
@@ -13,14 +13,12 @@ namespace holdfast::provider {
 /// PostgreSQL: compares the table files of each standby with those of the `writer` it follows, and puts the pages that
 /// one of both lacks for certain into its cut_files; files_compared tells whether it could be done for a standby. Never
 /// for longer than `per_member`.
-void look_for_cut_files(const cluster::DatabaseCluster& cluster, std::vector<cluster::MemberFacts>& facts,
-                        size_t writer, std::chrono::milliseconds per_member, const std::stop_token& stop,
-                        sql::KeptPostgres& kept);
+void look_for_cut_files(const ClusterMembers& members, std::vector<cluster::MemberFacts>& facts, size_t writer,
+                        std::chrono::milliseconds per_member, const std::stop_token& stop, sql::KeptPostgres& kept);
 
 /// MariaDB and Galera: which of tables_without_file should have one, into missing_files. Asks nothing when there are
 /// none, as nearly always.
-void look_for_missing_files(cluster::MemberFacts& facts, const cluster::DatabaseCluster& cluster,
-                            const cluster::Member& member, std::chrono::milliseconds limit,
+void look_for_missing_files(cluster::MemberFacts& facts, MemberAccess& member, std::chrono::milliseconds limit,
                             const std::stop_token& stop);
 
 }  // namespace holdfast::provider

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "provider/agent_call.h"
 #include "repair/step_kinds.h"
 
 namespace holdfast::repair {
@@ -23,8 +22,9 @@ Error account_refusal(const std::string& member, const std::string& source, cons
       {}};
 }
 
-AccountChecks check_accounts(const cluster::DatabaseCluster& cluster, const operation::Plan& plan,
+AccountChecks check_accounts(const provider::ClusterMembers& members, const operation::Plan& plan,
                              std::stop_token stop) {
+  const cluster::DatabaseCluster& cluster = members.cluster();
   AccountChecks checks;
   if (cluster.engine != Engine::mariadb && cluster.engine != Engine::mysql) return checks;
   for (const auto& step : plan.steps) {
@@ -37,10 +37,10 @@ AccountChecks check_accounts(const cluster::DatabaseCluster& cluster, const oper
     else
       continue;
     const auto* source = cluster.find(how.source);
-    const auto* member = cluster.find(step.member);
-    if (!source || !member || checks.refused.contains(step.member)) continue;
-    const auto asked = provider::ask_agent(
-        *member, "check_account",
+    auto* way = members.find(step.member);
+    if (!source || !way || checks.refused.contains(step.member)) continue;
+    const auto asked = way->request(
+        "check_account",
         codec::Value::object(
             {{"member", source->name.str()}, {"host", source->host}, {"port", source->port}, {"renew", how.renew}}),
         Deadline::in(std::chrono::seconds(15)), stop);
@@ -54,7 +54,7 @@ AccountChecks check_accounts(const cluster::DatabaseCluster& cluster, const oper
       checks.refused.emplace(
           step.member,
           account_refusal(step.member, source->name.str(), (*asked)["user"].text(), refusal,
-                          fmt::format("holdfast repair -c {} -i {}", cluster.full_name(), member->ordinal)));
+                          fmt::format("holdfast repair -c {} -i {}", cluster.full_name(), way->member().ordinal)));
   }
   return checks;
 }

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "cluster/types.h"
 #include "operation/plan.h"
+#include "provider/member_access.h"
 
 namespace holdfast::repair {
 
@@ -20,7 +20,7 @@ struct AccountChecks {
 /// MariaDB and MySQL: each member's agent logs in to the server that the member is to follow by this plan, from the
 /// member's host, with the account and the TLS settings it would follow with. Refused are only those that are
 /// definitely turned away: a server that does not answer proves nothing against an account.
-AccountChecks check_accounts(const cluster::DatabaseCluster& cluster, const operation::Plan& plan,
+AccountChecks check_accounts(const provider::ClusterMembers& members, const operation::Plan& plan,
                              std::stop_token stop);
 
 /// "repair.replication_account" (refused): `source` turns `user` away, or gives it no logs; the hint says how it is

@@ -44,10 +44,7 @@ class AdoptionStep : public MemberStep {
       return fail(ErrorClass::refused, "repair.cannot_adopt",
                   fmt::format("{} has more of its own by now: {}", owner, now.subtract(planned).to_string(",")),
                   again());
-    const auto* described = members_->cluster.find(owner);
-    if (!described)
-      return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + owner + " any more");
-    auto adoptable = provider::fetch_adoptable(members_->cluster, *described, what.set, deadline, scope.stop());
+    auto adoptable = provider::fetch_adoptable(*TRY(members_->way_to(owner)), what.set, deadline, scope.stop());
     if (!adoptable) return told(adoptable.error());
     if (adoptable->digest != what.digest)
       return fail(ErrorClass::refused, "repair.cannot_adopt", "its log does not hold what the plan was made from",

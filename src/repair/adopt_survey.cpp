@@ -3,7 +3,7 @@
 
 #include "engine/adopt.h"
 #include "provider/errant_log.h"
-#include "provider/member_agent.h"
+#include "provider/member_access.h"
 #include "repair/adopt.h"
 #include "repair/report_view.h"
 
@@ -24,16 +24,16 @@ struct Look {
 Result<Look> look_at(const TriageReport& report, const cluster::MemberReport& member, const std::stop_token& stop) {
   const Deadline deadline = Deadline::in(kPatience);
   Look look;
-  for (const auto& control : TRY(provider::control_members(report.cluster, stop))) {
+  const provider::ClusterMembers members(report.cluster);
+  for (const auto& control : TRY(members.control(stop))) {
     const bool is_leader = control->setup().name == report.leader;
     if (!is_leader && control->setup().name != name(member)) continue;
     TRY_VOID(control->learn());
     (is_leader ? look.primary : look.owner) = control->setup().socket;
   }
-  const auto* described = report.cluster.find(name(member));
-  if (!described) return fail(ErrorClass::usage, "repair.no_member", "the cluster has no such member");
-  look.adoptable =
-      TRY(provider::fetch_adoptable(report.cluster, *described, member.errant.transactions, deadline, stop));
+  auto* owner = members.find(name(member));
+  if (!owner) return fail(ErrorClass::usage, "repair.no_member", "the cluster has no such member");
+  look.adoptable = TRY(provider::fetch_adoptable(*owner, member.errant.transactions, deadline, stop));
   look.columns = TRY(engine::check_adoptable(look.adoptable, look.primary, look.owner, deadline, stop));
   const auto gone = TRY(engine::rows_not_held(look.adoptable, look.columns, look.owner, {}, deadline, stop));
   if (!gone.empty())

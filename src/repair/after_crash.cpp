@@ -12,11 +12,7 @@ namespace {
 
 Result<Value> ask(const Members& members, StepScope& scope, const std::string& member, const std::string& op,
                   Value arguments, Deadline deadline) {
-  const auto* described = members.cluster.find(member);
-  if (!described) return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + member);
-  arguments.set("epoch", scope.epoch());
-  return when_free(deadline, scope.stop(),
-                   [&] { return provider::ask_agent(*described, op, arguments, deadline, scope.stop()); });
+  return members.ask(scope, member, op, std::move(arguments), deadline, scope.stop());
 }
 
 /// Its agent has never had a server: it was started after the server had gone.

@@ -44,11 +44,7 @@ class GaleraStep : public MemberStep {
   /// The same as ask(), of another member than the step's.
   Result<Value> ask_of(StepScope& scope, const std::string& name, const std::string& op, Value arguments,
                        Deadline deadline) const {
-    const auto* described = members_->cluster.find(name);
-    if (!described)
-      return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
-    arguments.set("epoch", scope.epoch());
-    return when_free(deadline, {}, [&] { return provider::ask_agent(*described, op, arguments, deadline); });
+    return members_->ask(scope, name, op, std::move(arguments), deadline, {});
   }
 
   static Result<Node> node_of(const engine::MemberControl& control, Deadline deadline, std::stop_token stop = {}) {

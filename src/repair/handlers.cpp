@@ -7,7 +7,6 @@
 #include <mutex>
 
 #include "engine/replication.h"
-#include "provider/member_agent.h"
 #include "repair/channels.h"
 #include "repair/last_look.h"
 #include "repair/live_position.h"
@@ -494,12 +493,11 @@ class ProveMember : public MemberStep {
 
 }  // namespace
 
-Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cluster, HandlerServices services,
+Result<operation::HandlerMap> repair_handlers(const provider::ClusterMembers& cluster, HandlerServices services,
                                               std::stop_token stop) {
-  auto members = std::make_shared<Members>();
-  members->cluster = cluster;
+  auto members = std::make_shared<Members>(cluster);
   members->epoch = services.epoch;
-  members->controls = TRY(provider::control_members(cluster, std::move(stop), members->epoch));
+  members->controls = TRY(cluster.control(stop, members->epoch));
   members->triage = std::move(services.triage);
   members->escrow = std::move(services.escrow);
   members->dump = std::move(services.dump);

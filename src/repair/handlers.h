@@ -7,6 +7,7 @@
 #include "cluster/triage.h"
 #include "operation/handler.h"
 #include "provider/epoch.h"
+#include "provider/member_access.h"
 
 namespace holdfast::repair {
 
@@ -29,7 +30,7 @@ struct HandlerServices {
 
 /// Handlers of every kind of step plan_repair() and plan_bootstrap() make.
 /// "provider.external" (refused) for a cluster whose servers we do not run.
-Result<operation::HandlerMap> repair_handlers(const cluster::DatabaseCluster& cluster, HandlerServices services,
+Result<operation::HandlerMap> repair_handlers(const provider::ClusterMembers& cluster, HandlerServices services,
                                               std::stop_token stop);
 
 }  // namespace holdfast::repair

@@ -68,14 +68,11 @@ class RecoverPositions : public MemberStep {
 
  private:
   Result<Value> recover(StepScope& scope, const std::string& name, Deadline deadline) const {
-    const auto* described = members_->cluster.find(name);
-    if (!described || !described->has_agent())
+    const auto* way = members_->access.find(name);
+    if (!way || !way->supervised())
       return fail(ErrorClass::refused, "inspect.no_agent", name + " has no agent: nothing can be run there",
                   "on its host: mariadbd --wsrep-recover");
-    const auto arguments = Value::object({{"epoch", scope.epoch()}});
-    return when_free(deadline, scope.stop(), [&] {
-      return provider::ask_agent(*described, "recover_position", arguments, deadline, scope.stop());
-    });
+    return members_->ask(scope, name, "recover_position", Value::object(), deadline, scope.stop());
   }
 };
 

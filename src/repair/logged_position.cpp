@@ -23,11 +23,11 @@ namespace {
 /// Why its own log is not its position; "" = it is.
 Result<std::string> objection(const Members& members, StepScope& scope, engine::MemberControl& replica,
                               const std::string& source) {
-  const auto* described = members.cluster.find(replica.setup().name);
-  if (!described) return "it is not a member any more";
+  auto* way = members.access.find(replica.setup().name);
+  if (!way) return "it is not a member any more";
   const auto behind = TRY(engine::logged_behind(replica.setup().socket, soon(), scope.stop()));
   if (behind.empty()) return "";
-  const auto found = provider::look_up_transactions(members.cluster, *described, behind, seconds(30), scope.stop());
+  const auto found = provider::look_up_transactions(*way, behind, seconds(30), scope.stop());
   if (!found.is_only(cluster::ErrantClass::ddl)) return fmt::format("its log has more than DDL behind it: {}", behind);
   auto* control = TRY(members.find(source));
   const auto own = TRY(held_beyond(Engine::mariadb, replica.setup().socket, control->setup().socket, soon(),

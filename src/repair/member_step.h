@@ -12,8 +12,8 @@
 #include "engine/member_control.h"
 #include "engine/replication.h"
 #include "operation/handler.h"
-#include "provider/agent_call.h"
 #include "provider/epoch.h"
+#include "provider/member_access.h"
 #include "repair/handlers.h"
 #include "repair/step_kinds.h"
 #include "sys/process.h"
@@ -56,7 +56,9 @@ struct LastLook {
 };
 
 struct Members {
-  cluster::DatabaseCluster cluster;
+  explicit Members(provider::ClusterMembers ways) : access(std::move(ways)), cluster(access.cluster()) {}
+  const provider::ClusterMembers access;
+  const cluster::DatabaseCluster& cluster;
   std::vector<std::unique_ptr<engine::MemberControl>> controls;
   std::function<cluster::TriageReport()> triage;
   HandlerServices::Escrow escrow;
@@ -71,6 +73,17 @@ struct Members {
       return control.get();
     }
     return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
+  }
+  Result<provider::MemberAccess*> way_to(const std::string& name) const {
+    if (auto* way = access.find(name)) return way;
+    return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
+  }
+  /// A request to a member's agent, with the operation's epoch.
+  Result<Value> ask(const StepScope& scope, const std::string& name, const std::string& op, Value arguments,
+                    Deadline deadline, const std::stop_token& stop) const {
+    auto* way = TRY(way_to(name));
+    arguments.set("epoch", scope.epoch());
+    return when_free(deadline, stop, [&] { return way->request(op, arguments, deadline, stop); });
   }
   engine::Source source(const engine::MemberSetup& setup) const {
     engine::Source source{setup.upstream_host, setup.upstream_port, setup.replication_user, setup.replication_password};
@@ -124,13 +137,8 @@ class MemberStep : public StepHandler {
   /// A request to the step's member's agent, with the operation's epoch.
   Result<Value> ask(StepScope& scope, const std::string& op, Value arguments, Deadline deadline,
                     bool interruptible = true) const {
-    const auto* described = members_->cluster.find(scope.step().member);
-    if (!described)
-      return fail(ErrorClass::refused, "repair.no_member",
-                  "the cluster has no member " + scope.step().member + " any more");
-    arguments.set("epoch", scope.epoch());
-    const std::stop_token stop = interruptible ? scope.stop() : std::stop_token();
-    return when_free(deadline, stop, [&] { return provider::ask_agent(*described, op, arguments, deadline, stop); });
+    return members_->ask(scope, scope.step().member, op, std::move(arguments), deadline,
+                         interruptible ? scope.stop() : std::stop_token());
   }
   /// Before a statement that changes a server, which knows no epochs: whether nobody has taken over meanwhile. An agent
   /// that does not answer cannot tell.

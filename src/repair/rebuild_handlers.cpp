@@ -121,13 +121,13 @@ class MakeSideCopy : public DiscardSide {
 
   /// Its own agent reads its pages and remembers: one that is damaged is named by triage, and is no donor any more.
   Status check_donor(StepScope& scope, const std::string& donor, seconds limit) const {
-    const auto* described = members_->cluster.find(donor);
+    auto* way = members_->access.find(donor);
     const Deadline deadline = Deadline::in(limit + seconds(30));
     const auto asked = [&](const char* op, Value arguments) {
       arguments.set("epoch", scope.epoch());
-      return provider::ask_agent(*described, op, std::move(arguments), Deadline::in(seconds(30)), scope.stop());
+      return way->request(op, std::move(arguments), Deadline::in(seconds(30)), scope.stop());
     };
-    if (!described || !asked("check_pages", Value::object({{"limitSeconds", limit.count()}}))) return {};
+    if (!way || !asked("check_pages", Value::object({{"limitSeconds", limit.count()}}))) return {};
     Value check;
     const auto read = [&] {
       const auto inspection = asked("inspect", Value::object());

@@ -14,26 +14,26 @@ constexpr std::chrono::seconds kEpochPatience{5};
 class DescribedCluster : public ClusterAccess {
  public:
   DescribedCluster(cluster::DatabaseCluster cluster, std::chrono::milliseconds per_member)
-      : cluster_(std::move(cluster)), per_member_(per_member) {}
+      : members_(std::move(cluster)), per_member_(per_member) {}
 
-  const cluster::DatabaseCluster& cluster() const override { return cluster_; }
+  const cluster::DatabaseCluster& cluster() const override { return members_.cluster(); }
   cluster::TriageReport observe(std::stop_token stop, const cluster::Surroundings& around) override {
-    return std::move(provider::triage_clusters({cluster_}, per_member_, std::move(stop), {around})[0]);
+    return provider::triage_members(members_, per_member_, std::move(stop), around);
   }
   void look_up_errant(cluster::TriageReport& report, std::stop_token stop) override {
-    provider::look_up_errant(report, per_member_, std::move(stop));
+    provider::look_up_errant(members_, report, per_member_, std::move(stop));
   }
   repair::AccountChecks check_accounts(const operation::Plan& plan, std::stop_token stop) override {
-    return repair::check_accounts(cluster_, plan, std::move(stop));
+    return repair::check_accounts(members_, plan, std::move(stop));
   }
-  uint64_t highest_epoch() override { return provider::highest_epoch(cluster_, kEpochPatience); }
-  Status fence(uint64_t epoch) override { return provider::fence_members(cluster_, epoch, kEpochPatience); }
+  uint64_t highest_epoch() override { return provider::highest_epoch(members_, kEpochPatience); }
+  Status fence(uint64_t epoch) override { return provider::fence_members(members_, epoch, kEpochPatience); }
   Result<operation::HandlerMap> handlers(repair::HandlerServices services, std::stop_token stop) override {
-    return repair::repair_handlers(cluster_, std::move(services), std::move(stop));
+    return repair::repair_handlers(members_, std::move(services), std::move(stop));
   }
 
  private:
-  const cluster::DatabaseCluster cluster_;
+  const provider::ClusterMembers members_;
   const std::chrono::milliseconds per_member_;
 };
 

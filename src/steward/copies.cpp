@@ -7,7 +7,7 @@
 #include "backup/diverged.h"
 #include "backup/escrow.h"
 #include "repair/step_kinds.h"
-#include "steward/agent_tree.h"
+#include "steward/stored_tree.h"
 
 namespace holdfast::steward {
 
@@ -50,9 +50,9 @@ Result<Value> CopyKeeper::take_escrow(const std::string& member, const std::stri
   backup::EscrowRequest request{cluster_, member, folder, job, settings_.program};
   repo::TreeBackupProgress progress;
   const auto confirm = [&] { return opened_->confirm(); };
-  const auto* described = cluster_.find(member);
-  if (described && described->has_agent()) {
-    const auto tree = TRY(agent_tree(*described, stop));
+  const provider::ClusterMembers members(cluster_);
+  if (auto* way = members.find(member); way && way->supervised()) {
+    const auto tree = TRY(stored_tree(*way, stop));
     return escrow_value(
         TRY(backup::take_escrow(opened_->repository(), request, *tree, progress, confirm, std::move(stop))));
   }

@@ -11,7 +11,7 @@
 
 #include "engine/programs.h"
 #include "lab/content.h"
-#include "provider/member_agent.h"
+#include "provider/folder_server.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "tests/support/lab_guard.h"

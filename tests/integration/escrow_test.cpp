@@ -6,7 +6,7 @@
 #include <set>
 
 #include "engine/programs.h"
-#include "provider/member_agent.h"
+#include "provider/folder_server.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "tests/integration/patient.h"

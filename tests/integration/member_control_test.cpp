@@ -4,7 +4,7 @@
 
 #include "cluster/resource.h"
 #include "engine/programs.h"
-#include "provider/member_agent.h"
+#include "provider/member_access.h"
 #include "tests/support/lab_guard.h"
 #include "tests/support/require.h"
 
@@ -26,7 +26,7 @@ class MemberControl : public testing::Test {
     ASSERT_TRUE(text) << folder;
     const auto described = cluster::parse_clusters(as_text(text->span()), folder);
     ASSERT_TRUE(described && described->size() == 1);
-    auto controls = provider::control_members(described->at(0), {}, std::make_shared<std::atomic<uint64_t>>(1));
+    auto controls = provider::ClusterMembers(described->at(0)).control({}, std::make_shared<std::atomic<uint64_t>>(1));
     ASSERT_TRUE(controls) << controls.error().to_string();
     standby_ = std::move(controls->at(1));
     ASSERT_TRUE(*standby_->is_running(Deadline::in(seconds(10))));

@@ -23,7 +23,7 @@
 #include "engine/dump.h"
 #include "engine/private_files.h"
 #include "engine/programs.h"
-#include "provider/member_agent.h"
+#include "provider/folder_server.h"
 #include "sql/mariadb.h"
 #include "sql/postgres.h"
 #include "sys/file.h"

@@ -1,6 +1,4 @@
-#include "steward/agent_tree.h"
-
-#include "provider/member_tree.h"
+#include "steward/stored_tree.h"
 
 namespace holdfast::steward {
 
@@ -36,9 +34,9 @@ repo::Node node_of(const agent::TreeEntry& entry) {
   return node;
 }
 
-class AgentTree : public backup::TreeSource, public repo::ByteSource {
+class StoredTree : public backup::TreeSource, public repo::ByteSource {
  public:
-  explicit AgentTree(std::unique_ptr<provider::MemberTree> tree) : tree_(std::move(tree)) {}
+  explicit StoredTree(std::unique_ptr<provider::MemberTree> tree) : tree_(std::move(tree)) {}
 
   Result<std::optional<Entry>> next() override {
     const auto entry = TRY(tree_->next());
@@ -54,8 +52,8 @@ class AgentTree : public backup::TreeSource, public repo::ByteSource {
 
 }  // namespace
 
-Result<std::unique_ptr<backup::TreeSource>> agent_tree(const cluster::Member& member, std::stop_token stop) {
-  return std::make_unique<AgentTree>(TRY(provider::MemberTree::open(member, "", std::move(stop))));
+Result<std::unique_ptr<backup::TreeSource>> stored_tree(provider::MemberAccess& member, std::stop_token stop) {
+  return std::make_unique<StoredTree>(TRY(member.files().tree("", std::move(stop))));
 }
 
 }  // namespace holdfast::steward

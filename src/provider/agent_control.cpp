@@ -1,4 +1,4 @@
-#include "provider/member_agent.h"
+#include "provider/agent_control.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -208,36 +208,12 @@ class AgentMember : public engine::MemberControl {
   const CurrentEpoch epoch_;
 };
 
-Result<std::unique_ptr<engine::MemberControl>> control_member(const cluster::Member& member,
-                                                              const std::stop_token& stop, const CurrentEpoch& epoch) {
-  return std::make_unique<AgentMember>(member, TRY(ask_for_setup(member, stop)), stop, epoch);
-}
-
 }  // namespace
 
-Result<std::vector<std::unique_ptr<engine::MemberControl>>> control_members(const cluster::DatabaseCluster& cluster,
-                                                                            std::stop_token stop,
-                                                                            const CurrentEpoch& epoch) {
-  for (const auto& member : cluster.members) {
-    if (cluster.provider == cluster::Provider::host && member.has_agent()) continue;
-    return fail(
-        ErrorClass::refused, "provider.external",
-        fmt::format("{} has no agent: its server and data directory cannot be replaced from here", member.name.str()),
-        "restore --over-sql loads its databases by SQL, --into DIR makes a stand-alone server, export writes the dump "
-        "to "
-        "a file");
-  }
-  if (cluster.members.empty())
-    return fail(ErrorClass::usage, "config.invalid", cluster.full_name() + " has no members");
-  std::vector<Result<std::unique_ptr<engine::MemberControl>>> asked(cluster.members.size());
-  {
-    std::vector<std::jthread> threads;
-    for (size_t i = 0; i < asked.size(); ++i)
-      threads.emplace_back([&, i] { asked[i] = control_member(cluster.members[i], stop, epoch); });
-  }
-  std::vector<std::unique_ptr<engine::MemberControl>> controls;
-  for (auto& one : asked) controls.push_back(TRY(std::move(one)));
-  return controls;
+Result<std::unique_ptr<engine::MemberControl>> control_by_agent(const cluster::Member& member,
+                                                                const std::stop_token& stop,
+                                                                const CurrentEpoch& epoch) {
+  return std::make_unique<AgentMember>(member, TRY(ask_for_setup(member, stop)), stop, epoch);
 }
 
 }  // namespace holdfast::provider
