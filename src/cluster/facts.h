@@ -169,6 +169,8 @@ struct GaleraFacts {
   std::string reject_queries;                           ///< wsrep_reject_queries: "NONE" is as it should be
   std::string provider;                                 ///< wsrep_provider: "none" = it replicates nothing
   std::map<std::string, std::string> provider_options;  ///< "pc.weight" -> "1"
+  /// MariaDB 11.3 and later may have each as a variable, and then refuse to set wsrep_provider_options.
+  bool options_are_variables = false;
 };
 
 /// Its part in MySQL's Group Replication.

@@ -219,6 +219,7 @@ void take_galera(MemberFacts& facts, const Settings& v, const Settings& s) {
   g.node_uuid = s.text("wsrep_gcomm_uuid");
   g.node_name = v.text("wsrep_node_name");
   g.provider_options = options_of(v.text("wsrep_provider_options"));
+  g.options_are_variables = v.find("wsrep_provider_pc_weight").has_value();
   facts.role = MemberRole::node;
   facts.lineage = g.local_uuid;
   if (!g.local_uuid.empty() && g.last_committed)
@@ -397,7 +398,7 @@ void look(Engine engine, MemberFacts& facts, Ask& ask, const mysql_family::Ask& 
           ask("variables",
               "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only','super_read_only','server_id',"
               "'hostname','port','report_host','report_port','bind_address','wsrep_node_incoming_address',"
-              "'datadir','server_uid','offline_mode','wsrep_provider_options',"
+              "'datadir','server_uid','offline_mode','wsrep_provider_options','wsrep_provider_pc_weight',"
               "'server_uuid','log_bin','log_slave_updates','log_replica_updates','gtid_strict_mode',"
               "'event_scheduler','max_connections','sync_binlog','innodb_flush_log_at_trx_commit','wsrep_on',"
               "'wsrep_desync','wsrep_node_name','wsrep_provider','wsrep_reject_queries','wsrep_osu_method','gtid_mode',"

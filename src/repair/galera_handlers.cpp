@@ -35,6 +35,16 @@ struct Node {
   }
 };
 
+/// MariaDB 11.3 and later may have the provider's options as variables of their own, and then refuse the other way.
+Status make_primary(sql::MariadbConnection& connection, const std::stop_token& stop) {
+  auto done = connection.query("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'", soon(), stop);
+  constexpr const char* kNotThisWay = "[1210]";  // ER_WRONG_ARGUMENTS
+  if (!done && done.error().message.find(kNotThisWay) != std::string::npos)
+    done = connection.query("SET GLOBAL wsrep_provider_pc_bootstrap = ON", soon(), stop);
+  if (!done) return fail(std::move(done).error());
+  return {};
+}
+
 class GaleraStep : public MemberStep {
  public:
   using MemberStep::MemberStep;
@@ -272,7 +282,7 @@ class BootstrapRunning : public BootstrapServer {
     TRY_VOID(nobody_else_is_primary(scope));
     TRY_VOID(still_ours(scope));
     auto connection = TRY(sql::MariadbConnection::connect(control->setup().socket, soon(), scope.stop()));
-    TRY(connection.query("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'", soon(), scope.stop()));
+    TRY_VOID(make_primary(connection, scope.stop()));
     return Value::object({{"at", now.last_committed}});
   }
   Status undo(StepScope&, const Value&, const Value*) override { return {}; }

@@ -273,11 +273,15 @@ std::vector<Finding> galera_options(const View& view) {
     if (!split && !alone && !mute) return {};
     f.summary = split || alone ? name(m) + " continues alone when the network breaks: two halves may both accept writes"
                                : name(m) + " has no vote: the others may lose their majority though it is there";
-    f.remedy = fmt::format("SET GLOBAL wsrep_provider_options='{}' on {} and in its configuration; then {}",
-                           split   ? "pc.ignore_sb=false"
-                           : alone ? "pc.ignore_quorum=false"
-                                   : "pc.weight=1",
-                           name(m), view.command("triage"));
+    const char* option = split ? "pc.ignore_sb=false" : alone ? "pc.ignore_quorum=false" : "pc.weight=1";
+    const char* variable = split   ? "wsrep_provider_pc_ignore_sb=OFF"
+                           : alone ? "wsrep_provider_pc_ignore_quorum=OFF"
+                                   : "wsrep_provider_pc_weight=1";
+    f.remedy =
+        fmt::format("{} on {} and in its configuration; then {}",
+                    m.galera->options_are_variables ? fmt::format("SET GLOBAL {}", variable)
+                                                    : fmt::format("SET GLOBAL wsrep_provider_options='{}'", option),
+                    name(m), view.command("triage"));
     return f;
   });
 }
