@@ -187,6 +187,7 @@ Result<Value> Answers::status(const Asked& asked) {
                         {"network", network_value(server_.pid())},
                         {"dataDir", config.data_dir()},
                         {"existing", config.existing.has_value()},
+                        {"supervisor", config.is_by_unit() ? config.existing->unit : "agent"},
                         {"socket", config.server_socket()},
                         {"host", config.host},
                         {"port", config.port},

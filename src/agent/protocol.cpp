@@ -14,7 +14,7 @@ constexpr RequestKind kRequests[] = {
     {"ping", Effect::looks, Right::observe, 1, false, "", "agent {pid, version, member}", "Whether the agent answers."},
     {"status", Effect::looks, Right::observe, 1, false, "",
      "agent, cluster, member, engine, role, upstream, epoch, channels[] {channel, upstream, sourceUuid, origins}, "
-     "network {id, hostname, addresses[]}, outside[], server {state, pid, adopted, mode, data, lastExit, "
+     "network {id, hostname, addresses[]}, supervisor, outside[], server {state, pid, adopted, mode, data, lastExit, "
      "initialised, side, progress}",
      "The agent, its member as it is configured, and the server's process."},
     {"inspect", Effect::looks, Right::observe, 1, false, "",

@@ -248,7 +248,10 @@ Value member_value(const TriageReport& report, const MemberReport& m) {
                                        {"uuid", f.galera->uuid},
                                        {"view", Value::list_of(f.galera->view)}}));
   if (!f.runtime.state.empty())
-    value.set("server", Value::object({{"state", f.runtime.state}, {"pid", f.runtime.pid}, {"mode", f.runtime.mode}}));
+    value.set("server", Value::object({{"state", f.runtime.state},
+                                       {"pid", f.runtime.pid},
+                                       {"mode", f.runtime.mode},
+                                       {"supervisor", f.runtime.supervisor}}));
   Value volumes{Value::List()};
   for (const auto& v : f.runtime.volumes)
     volumes.push(Value::object({{"purpose", v.purpose},
