@@ -54,6 +54,7 @@ struct Following {
   int receive_errno = 0, apply_errno = 0;
   std::string receive_error, apply_error;
   std::optional<bool> uses_gtid;
+  std::optional<bool> encrypted;     ///< by TLS: MariaDB, MySQL as it is configured, PostgreSQL as it is
   std::vector<std::string> filters;  ///< replicate-do-db and its kin, as "name=value"
   std::optional<int> delay_seconds;  ///< on purpose
   std::string slot;                  ///< PostgreSQL: primary_slot_name
@@ -97,6 +98,7 @@ struct Follower {
   std::string address = {};                ///< PostgreSQL: where it comes from; "" = by a socket, or not shown to us
   std::optional<uint64_t> server_id = {};  ///< MariaDB, MySQL
   std::string uuid = {};                   ///< MySQL
+  std::optional<bool> encrypted = {};      ///< PostgreSQL: by TLS
 };
 
 /// Under which names and addresses a member can be reached, beside those of its description. Each may be missing.

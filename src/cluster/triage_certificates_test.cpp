@@ -158,5 +158,68 @@ TEST(AgentCertificates, OfALocalAgentAreNone) {
   EXPECT_TRUE(said(healthy(Engine::postgres).report()).empty());
 }
 
+std::vector<MemberName> in_plain_text(const World& w) {
+  std::vector<MemberName> members;
+  for (const auto& d : w.report().diagnoses)
+    if (d.id == "replication-plain-text") {
+      EXPECT_EQ(d.severity, Severity::info);
+      members.insert(members.end(), d.members.begin(), d.members.end());
+    }
+  return members;
+}
+
+/// Three hosts, with a network of their own each.
+World on_hosts(Engine engine) {
+  World w = healthy(engine);
+  for (size_t i = 0; i < 3; ++i) {
+    w.cluster.members[i].host = "10.0.0." + std::to_string(i + 1);
+    w[i].own.network = "net" + std::to_string(i);
+    w[i].own.interfaces = {"127.0.0.1", w.cluster.members[i].host};
+    for (auto& stream : w[i].following) stream.upstream = "10.0.0.1:1000";
+    if (!w[i].runtime.upstream_wanted.empty()) w[i].runtime.upstream_wanted = "10.0.0.1:1000";
+  }
+  return w;
+}
+
+TEST(PlainTextReplication, IsSaidOfWhatCrossesTheNetwork) {
+  for (const auto engine : {Engine::mariadb, Engine::mysql}) {
+    World w = on_hosts(engine);
+    EXPECT_TRUE(in_plain_text(w).empty()) << "what is not known is not said";
+    w[1].following[0].encrypted = true;
+    w[2].following[0].encrypted = false;
+    EXPECT_EQ(in_plain_text(w), std::vector{w[2].member});
+    w[2].own.network = w[0].own.network;
+    EXPECT_TRUE(in_plain_text(w).empty()) << "one machine";
+    World here = healthy(engine);
+    here[2].following[0].encrypted = false;
+    EXPECT_TRUE(in_plain_text(here).empty()) << "loopback";
+  }
+}
+
+TEST(PlainTextReplication, IsWhatTheSourceOfAStandbySees) {
+  World w = on_hosts(Engine::postgres);
+  for (size_t i = 1; i < 3; ++i) {
+    w[i].application_name = "m" + std::to_string(i);
+    w[0].follower_list.push_back(
+        {.name = w[i].application_name, .state = "streaming", .sync = "async", .address = w.cluster.members[i].host});
+    w[0].follower_list.back().encrypted = i == 1;
+  }
+  w[0].followers_listed = true;
+  EXPECT_EQ(in_plain_text(w), std::vector{w[2].member});
+  w[0].follower_list[1].encrypted.reset();
+  EXPECT_TRUE(in_plain_text(w).empty()) << "an account that sees no TLS knows nothing of it";
+}
+
+TEST(PlainTextReplication, IsAlsoThatOfGalera) {
+  World w = on_hosts(Engine::galera);
+  for (size_t i = 0; i < 3; ++i) {
+    w[i].galera->node_address = w.cluster.members[i].host + ":1000";
+    w[i].galera->provider_options["socket.ssl"] = "NO";
+  }
+  EXPECT_EQ(in_plain_text(w).size(), 3u);
+  for (size_t i = 0; i < 3; ++i) w[i].galera->provider_options["socket.ssl"] = "YES";
+  EXPECT_TRUE(in_plain_text(w).empty());
+}
+
 }  // namespace
 }  // namespace holdfast::cluster

@@ -253,6 +253,8 @@ Following take_stream(Engine engine, const sql::Rows& rows, size_t row) {
   const char* lag = rows.column("Seconds_Behind_Source") ? "Seconds_Behind_Source" : "Seconds_Behind_Master";
   if (auto seconds = rows.value(lag, row)) f.lag_seconds = std::strtod(seconds->c_str(), nullptr);
   f.uses_gtid = engine == Engine::mysql ? rows.text("Auto_Position", row) == "1" : rows.text("Using_Gtid", row) != "No";
+  if (const std::string tls = text("Source_SSL_Allowed", "Master_SSL_Allowed"); tls == "Yes" || tls == "No")
+    f.encrypted = tls == "Yes";
   if (int delay = std::atoi(rows.text("SQL_Delay", row).c_str()); delay > 0) f.delay_seconds = delay;
   for (const char* name : {"Replicate_Do_DB", "Replicate_Ignore_DB", "Replicate_Do_Table", "Replicate_Ignore_Table",
                            "Replicate_Wild_Do_Table", "Replicate_Wild_Ignore_Table", "Replicate_Do_Domain_Ids",

@@ -140,7 +140,66 @@ std::vector<Finding> of_agents(const View& view) {
   return found;
 }
 
+bool is_loopback(const std::string& address) {
+  return address.starts_with("127.") || address.starts_with("localhost") || address.starts_with("[::1]") ||
+         address.starts_with("::1") || address.starts_with("/") || address.starts_with(":");
+}
+
+bool on_one_machine(const MemberFacts& a, const MemberFacts& b) {
+  return !a.own.network.empty() && a.own.network == b.own.network;
+}
+
+/// PostgreSQL: what the server that it follows sees of it; nullopt = it is not known which of its followers it is.
+std::optional<bool> encrypted_as_seen(const View& view, const MemberFacts& m, const MemberFacts& source) {
+  std::optional<bool> seen;
+  for (const auto& follower : source.follower_list) {
+    if (!view.topology.follower(view.place_of(source), follower).is(view.place_of(m))) continue;
+    if (is_loopback(follower.address) || follower.address.empty()) continue;
+    if (follower.encrypted) seen = *follower.encrypted && seen != false;
+  }
+  return seen;
+}
+
+/// Whoever listens to the network reads what is written.
+std::vector<Finding> in_plain_text(const View& view) {
+  return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
+    if (!m.reachable()) return {};
+    if (m.galera) {
+      const auto ssl = m.galera->provider_options.find("socket.ssl");
+      const bool alone = m.galera->size.value_or(1) < 2 || is_loopback(m.galera->node_address);
+      if (alone || ssl == m.galera->provider_options.end() || ssl->second != "NO") return {};
+      return Finding{.summary = name(m) + " replicates in plain text: whoever sees the network reads what is written",
+                     .evidence = {"wsrep_provider_options: socket.ssl = NO"},
+                     .remedy =
+                         "set socket.ssl_key, socket.ssl_cert and socket.ssl_ca in wsrep_provider_options on every "
+                         "node; socket.dynamic=true lets both ways meet meanwhile"};
+    }
+    for (const auto& stream : m.following) {
+      const auto source = view.source(m, stream).member();
+      const bool near = is_loopback(stream.upstream) || (source && on_one_machine(m, view.members[*source]));
+      if (near) continue;
+      auto encrypted = stream.encrypted;
+      if (view.cluster.engine == Engine::postgres && source)
+        encrypted = encrypted_as_seen(view, m, view.members[*source]);
+      if (encrypted != false) continue;
+      return Finding{
+          .summary = fmt::format("{} receives from {} in plain text: whoever sees the network reads what is written",
+                                 name(m), stream.upstream),
+          .evidence = {view.cluster.engine == Engine::postgres ? "pg_stat_ssl of its source: ssl is off"
+                                                               : "replication status: SSL_Allowed is No"},
+          .remedy = view.cluster.engine == Engine::postgres
+                        ? "add sslmode=verify-full and sslrootcert to primary_conninfo"
+                    : view.cluster.engine == Engine::mysql
+                        ? "STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_SSL=1, SOURCE_SSL_CA='...'; START REPLICA"
+                        : "STOP SLAVE; CHANGE MASTER TO MASTER_SSL=1, MASTER_SSL_CA='...'; START SLAVE"};
+    }
+    return {};
+  });
+}
+
 constexpr Rule kCertificateRules[] = {
+    {"replication-plain-text", Severity::info, Verdict::healthy, Action::nothing,
+     "replication is not encrypted on the network", in_plain_text},
     {"certificate-ending", Severity::warning, Verdict::healthy, Action::nothing, "a TLS certificate ends", of_server},
     {"agent-certificate-ending", Severity::warning, Verdict::healthy, Action::nothing,
      "a certificate of an agent or its caller ends", of_agents},

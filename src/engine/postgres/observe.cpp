@@ -153,14 +153,17 @@ void take_addresses(MemberFacts& facts, const sql::Rows& state) {
 /// Those that are connected; how many of them receive. nullopt = not known.
 std::optional<int> take_followers(MemberFacts& facts, Ask& ask) {
   auto rows = ask("followers",
-                  "SELECT application_name, state, sync_state, replay_lsn, host(client_addr) AS address FROM "
-                  "pg_stat_replication WHERE application_name IS DISTINCT FROM 'pg_basebackup'");
+                  "SELECT r.application_name, r.state, r.sync_state, r.replay_lsn, host(r.client_addr) AS address, "
+                  "s.ssl FROM pg_stat_replication r LEFT JOIN pg_stat_ssl s USING (pid) "
+                  "WHERE r.application_name IS DISTINCT FROM 'pg_basebackup'");
   if (!rows) return std::nullopt;
   int streaming = 0;
   for (size_t i = 0; i < rows->rows.size(); ++i) {
     streaming += rows->text("state", i) == "streaming" || rows->text("state", i) == "catchup";
-    facts.follower_list.push_back({rows->text("application_name", i), rows->text("state", i),
-                                   rows->text("sync_state", i), rows->text("replay_lsn", i), rows->text("address", i)});
+    cluster::Follower follower{rows->text("application_name", i), rows->text("state", i), rows->text("sync_state", i),
+                               rows->text("replay_lsn", i), rows->text("address", i)};
+    if (auto tls = rows->value("ssl", i)) follower.encrypted = *tls == "t";
+    facts.follower_list.push_back(std::move(follower));
   }
   facts.followers_listed = true;
   return streaming;
