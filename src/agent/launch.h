@@ -84,7 +84,9 @@ struct MariadbShare {
   std::string folder, prefix;
 };
 /// Beside the program, then where distributions have it. "agent.no_system_tables" (unavailable).
-Result<MariadbShare> find_mariadb_share(const std::string& server_program);
+Result<MariadbShare> find_mariadb_share(const std::string& server_program,
+                                        const std::vector<std::string>& elsewhere = {"/usr/share/mariadb",
+                                                                                     "/usr/share/mysql"});
 Status initialise_mariadb(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 Status initialise_mysql(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 /// PostgreSQL: makes data_dir() that of a standby, and drops where another member said it streams from.

@@ -1,5 +1,6 @@
 // MariaDB, alone, replicated or as a Galera node.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -81,22 +82,20 @@ Result<sys::Command> launch_mariadb(const MemberConfig& c, const LaunchOptions& 
   return base_command(c, std::move(argv));
 }
 
-Result<MariadbShare> find_mariadb_share(const std::string& server_program) {
+Result<MariadbShare> find_mariadb_share(const std::string& server_program, const std::vector<std::string>& elsewhere) {
   namespace fs = std::filesystem;
   std::error_code ignored;
-  const fs::path beside = fs::canonical(server_program, ignored).parent_path().parent_path() / "share";
-  std::string tried;
-  for (const fs::path& folder :
-       {beside / "mariadb", beside / "mysql", beside, fs::path("/usr/share/mariadb"), fs::path("/usr/share/mysql")}) {
+  const std::string beside = fs::canonical(server_program, ignored).parent_path().parent_path() / "share";
+  std::vector<std::string> folders = {beside + "/mariadb", beside + "/mysql", beside};
+  folders.insert(folders.end(), elsewhere.begin(), elsewhere.end());
+  for (const auto& folder : folders)
     for (const char* prefix : {"mariadb", "mysql"})  // 11.0 has given its files names of its own
-      if (fs::exists(folder / fmt::format("{}_system_tables.sql", prefix), ignored))
-        return MariadbShare{folder.string(), prefix};
-    if (tried.find(folder.string() + ",") == std::string::npos) tried += folder.string() + ", ";
-  }
-  return fail(ErrorClass::unavailable, "agent.no_system_tables",
-              fmt::format("the statements that make MariaDB's system tables are in none of {}",
-                          tried.substr(0, tried.size() - 2)),
-              "install the package that has mariadb_system_tables.sql (Debian: mariadb-server; RHEL: mariadb-server)");
+      if (fs::exists(fmt::format("{}/{}_system_tables.sql", folder, prefix), ignored))
+        return MariadbShare{folder, prefix};
+  return fail(
+      ErrorClass::unavailable, "agent.no_system_tables",
+      fmt::format("no folder has the statements that make MariaDB's system tables: {}", fmt::join(folders, ", ")),
+      "install the package that has mariadb_system_tables.sql: mariadb-server");
 }
 
 Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_token stop) {

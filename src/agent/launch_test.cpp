@@ -16,6 +16,10 @@ TEST(MariadbShareOf, AProgramIsBesideIt) {
     ASSERT_TRUE(sys::publish_file(path, as_bytes(std::string_view("x")), 0644));
   };
   put(program);
+  const auto none = find_mariadb_share(program, {dir->path() + "/nowhere"});
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().id, "agent.no_system_tables");
+  EXPECT_NE(none.error().message.find("/nowhere"), std::string::npos) << none.error().message;
   put(dir->path() + "/share/mysql/mysql_system_tables.sql");
   auto found = find_mariadb_share(program);
   ASSERT_TRUE(found) << found.error().to_string();

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "provider/provider.h"
 #include "sys/file.h"
 
 namespace holdfast::provider {
@@ -107,6 +108,14 @@ TEST_F(WithoutItsAgent, AClusterThatOthersRunIsNotControlledByItsAgents) {
   EXPECT_TRUE(members[0].supervised());
   EXPECT_EQ(id_of(members.control({})), "provider.external");
   EXPECT_EQ(id_of(members[0].control({}, nullptr)), "provider.external");
+}
+
+TEST(TargetsOf, AMemberItDoesNotHaveAreRefused) {
+  const auto targets = targets_of(described(), {});
+  ASSERT_TRUE(targets) << targets.error().to_string();
+  cluster::Member stranger;
+  stranger.name = MemberName("db-7");
+  EXPECT_EQ(id_of((*targets)(stranger, Deadline::in(seconds(1)), {})), "cluster.no_member");
 }
 
 TEST(ClusterMembersOf, AreFoundByName) {

@@ -160,7 +160,7 @@ std::optional<bool> encrypted_as_seen(const View& view, const MemberFacts& m, co
   return seen;
 }
 
-/// Whoever listens to the network reads what is written.
+/// Content that others on the network can read.
 std::vector<Finding> in_plain_text(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!m.reachable()) return {};
@@ -168,7 +168,7 @@ std::vector<Finding> in_plain_text(const View& view) {
       const auto ssl = m.galera->provider_options.find("socket.ssl");
       const bool alone = m.galera->size.value_or(1) < 2 || is_loopback(m.galera->node_address);
       if (alone || ssl == m.galera->provider_options.end() || ssl->second != "NO") return {};
-      return Finding{.summary = name(m) + " replicates in plain text: whoever sees the network reads what is written",
+      return Finding{.summary = name(m) + " replicates in plain text: others on that network can read the data",
                      .evidence = {"wsrep_provider_options: socket.ssl = NO"},
                      .remedy =
                          "set socket.ssl_key, socket.ssl_cert and socket.ssl_ca in wsrep_provider_options on every "
@@ -183,8 +183,8 @@ std::vector<Finding> in_plain_text(const View& view) {
         encrypted = encrypted_as_seen(view, m, view.members[*source]);
       if (encrypted != false) continue;
       return Finding{
-          .summary = fmt::format("{} receives from {} in plain text: whoever sees the network reads what is written",
-                                 name(m), stream.upstream),
+          .summary = fmt::format("{} receives from {} in plain text: others on that network can read the data", name(m),
+                                 stream.upstream),
           .evidence = {view.cluster.engine == Engine::postgres ? "pg_stat_ssl of its source: ssl is off"
                                                                : "replication status: SSL_Allowed is No"},
           .remedy = view.cluster.engine == Engine::postgres

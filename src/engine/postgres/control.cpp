@@ -39,7 +39,7 @@ Result<ControlData> parse_control(ByteSpan file) {
     return fail(ErrorClass::failed, "postgres.control", "pg_control: " + why);
   };
   // Offsets of struct ControlFileData on machines that align 8-byte values to 8 bytes (all that PostgreSQL is built for
-  // in 64 bits). 1300 is of 13 to 16; 1700 puts a field more where padding was; 1800 another one, and moves the checksum.
+  // in 64 bits). 1300 is of 13 to 16; 1700 puts a field where padding was; 1800 another one, and moves the checksum.
   constexpr size_t kCrc1300 = 288, kCrc1800 = 292, kSize = 296;
   if (file.size() < kSize) return bad(fmt::format("{} bytes are too few", file.size()));
   const auto four = [&](size_t at) {
