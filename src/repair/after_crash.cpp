@@ -21,17 +21,22 @@ bool is_fresh(const Value& status) {
   return server["state"].text() == "stopped" && server["lastExit"].text().empty() && server["initialised"].boolean();
 }
 
-enum class Component { whole, shaken, none };
+enum class Component { whole, shaken, apart, none };
 
-/// `shaken`: the members in it still count one that is not there any more, and have not agreed on what to do.
+/// `shaken`: the members in it still count one that is not there any more, and have not agreed on what to do. `apart`:
+/// members run outside of one; those that a network kept apart make it again by themselves.
 Component component_of(const cluster::TriageReport& report) {
-  int in_it = 0, size = 0;
+  int in_it = 0, size = 0, outside = 0;
   for (const auto& m : report.members) {
-    if (!m.facts.reachable() || !m.facts.galera || m.facts.galera->status != "Primary") continue;
+    if (!m.facts.reachable() || !m.facts.galera) continue;
+    if (m.facts.galera->status != "Primary") {
+      ++outside;
+      continue;
+    }
     ++in_it;
     size = std::max(size, m.facts.galera->size.value_or(0));
   }
-  if (in_it == 0) return Component::none;
+  if (in_it == 0) return outside > 0 ? Component::apart : Component::none;
   return in_it < size ? Component::shaken : Component::whole;
 }
 
@@ -77,13 +82,14 @@ Status component_after_crash(const Members& members, StepScope& scope) {
   auto component = component_of(report);
   TRY(sys::wait_until(
       [&] {
-        if (component != Component::shaken) return true;
+        const auto settled = [&] { return component == Component::whole || component == Component::none; };
+        if (settled()) return true;
         component = component_of(report = members.triage());
-        return component != Component::shaken;
+        return settled();
       },
       soon(), scope.stop()));
   std::vector<std::string> stopped;
-  if (component == Component::none) {
+  if (component == Component::none || component == Component::apart) {
     auto gone = [&](const std::string& why) {
       return fail(ErrorClass::needs_operator, "repair.no_component",
                   fmt::format("the component that {} was the first of is gone: {}", first->member, why),
