@@ -39,7 +39,12 @@ ALTER DATABASE hostile SET my.own = E'a\n''b';
 ALTER DATABASE hostile SET role = 'bob';
 ALTER DATABASE hostile SET default_table_access_method = 'heap';
 ALTER DATABASE hostile SET plpgsql.extra_errors = 'all';
+SELECT current_setting('server_version_num')::int >= 160000 AS newer \gset
+\if :newer
+ALTER DATABASE hostile SET debug_parallel_query = on;
+\else
 ALTER DATABASE hostile SET force_parallel_mode = on;
+\endif
 ALTER TABLESPACE pg_default SET (random_page_cost = 1.5); GRANT CREATE ON TABLESPACE pg_default TO bob WITH GRANT OPTION; COMMENT ON TABLESPACE pg_global IS 'it''s global';
 CREATE DATABASE bare TEMPLATE template0;
 CREATE DATABASE exotic;
