@@ -83,6 +83,8 @@ class Topology {
   std::optional<size_t> find(std::string_view member) const;
   const MemberName& name(size_t i) const { return cluster_.members[i].name; }
   size_t size() const { return known_.size(); }
+  /// Whether two members' servers share one loopback; nullopt = not known.
+  std::optional<bool> one_machine(size_t a, size_t b) const;
 
  private:
   /// From whom a name or address is, from the best word to the least.
@@ -109,8 +111,6 @@ class Topology {
   void add(Known& known, const std::string& host, int port, Word word);
   std::set<std::string> leads_to(const std::string& host) const;
   bool leads_to_itself(size_t self, const std::string& host, const std::set<std::string>& ips) const;
-  /// Whether two members' servers share one loopback; nullopt = not known.
-  std::optional<bool> one_machine(size_t a, size_t b) const;
   bool all_known_of(size_t i) const { return !known_[i].interfaces.empty() && known_[i].port_known; }
   Members everybody() const { return {same_as_.begin(), same_as_.end()}; }
   bool has_address(size_t i, const std::string& ip) const;

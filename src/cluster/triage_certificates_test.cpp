@@ -196,6 +196,24 @@ TEST(PlainTextReplication, IsSaidOfWhatCrossesTheNetwork) {
   }
 }
 
+TEST(PlainTextReplication, IsNotSaidOfOneHostNorOfAGroupsOwnChannels) {
+  World w = on_hosts(Engine::mysql);
+  w[2].following[0].encrypted = false;
+  for (size_t i = 0; i < 3; ++i) {  // without agents, described by one host
+    w.cluster.members[i].host = "10.0.0.1";
+    w[i].agent.answers.reset();
+    w[i].own = {};
+  }
+  EXPECT_TRUE(in_plain_text(w).empty());
+  World group = on_hosts(Engine::mysql);
+  Following recovery = group[1].following[0];
+  recovery.channel = "group_replication_recovery";
+  recovery.upstream = "<NULL>:0";
+  recovery.encrypted = false;
+  group[1].following.push_back(recovery);
+  EXPECT_TRUE(in_plain_text(group).empty());
+}
+
 TEST(PlainTextReplication, IsWhatTheSourceOfAStandbySees) {
   World w = on_hosts(Engine::postgres);
   for (size_t i = 1; i < 3; ++i) {
@@ -206,6 +224,12 @@ TEST(PlainTextReplication, IsWhatTheSourceOfAStandbySees) {
   }
   w[0].followers_listed = true;
   EXPECT_EQ(in_plain_text(w), std::vector{w[2].member});
+  // A stranger of the same name: which of both is the member is not known.
+  auto stranger = w[0].follower_list[1];
+  stranger.encrypted = true;
+  w[0].follower_list.push_back(stranger);
+  EXPECT_TRUE(in_plain_text(w).empty());
+  w[0].follower_list.pop_back();
   w[0].follower_list[1].encrypted.reset();
   EXPECT_TRUE(in_plain_text(w).empty()) << "an account that sees no TLS knows nothing of it";
 }
@@ -217,6 +241,13 @@ TEST(PlainTextReplication, IsAlsoThatOfGalera) {
     w[i].galera->provider_options["socket.ssl"] = "NO";
   }
   EXPECT_EQ(in_plain_text(w).size(), 3u);
+  EXPECT_TRUE(in_plain_text([] {
+                World here = healthy(Engine::galera);
+                for (size_t i = 0; i < 3; ++i) here[i].galera->provider_options["socket.ssl"] = "NO";
+                return here;
+              }())
+                  .empty())
+      << "one machine";
   for (size_t i = 0; i < 3; ++i) w[i].galera->provider_options["socket.ssl"] = "YES";
   EXPECT_TRUE(in_plain_text(w).empty());
 }

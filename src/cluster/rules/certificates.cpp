@@ -145,17 +145,14 @@ bool is_loopback(const std::string& address) {
          address.starts_with("::1") || address.starts_with("/") || address.starts_with(":");
 }
 
-bool on_one_machine(const MemberFacts& a, const MemberFacts& b) {
-  return !a.own.network.empty() && a.own.network == b.own.network;
-}
-
-/// PostgreSQL: what the server that it follows sees of it; nullopt = it is not known which of its followers it is.
+/// PostgreSQL: what the server that it follows sees of it; nullopt = not known, or several may be it and they differ.
 std::optional<bool> encrypted_as_seen(const View& view, const MemberFacts& m, const MemberFacts& source) {
   std::optional<bool> seen;
   for (const auto& follower : source.follower_list) {
     if (!view.topology.follower(view.place_of(source), follower).is(view.place_of(m))) continue;
     if (is_loopback(follower.address) || follower.address.empty()) continue;
-    if (follower.encrypted) seen = *follower.encrypted && seen != false;
+    if (seen && follower.encrypted != seen) return std::nullopt;
+    seen = follower.encrypted;
   }
   return seen;
 }
@@ -166,7 +163,12 @@ std::vector<Finding> in_plain_text(const View& view) {
     if (!m.reachable()) return {};
     if (m.galera) {
       const auto ssl = m.galera->provider_options.find("socket.ssl");
-      const bool alone = m.galera->size.value_or(1) < 2 || is_loopback(m.galera->node_address);
+      const auto base = m.galera->provider_options.find("base_host");
+      const bool near = std::ranges::all_of(view.members, [&](const MemberFacts& other) {
+        return &other == &m || view.topology.one_machine(view.place_of(m), view.place_of(other)) == true;
+      });
+      const bool alone = near || m.galera->size.value_or(1) < 2 || is_loopback(m.galera->node_address) ||
+                         (base != m.galera->provider_options.end() && is_loopback(base->second));
       if (alone || ssl == m.galera->provider_options.end() || ssl->second != "NO") return {};
       return Finding{.summary = name(m) + " replicates in plain text: others on that network can read the data",
                      .evidence = {"wsrep_provider_options: socket.ssl = NO"},
@@ -175,8 +177,10 @@ std::vector<Finding> in_plain_text(const View& view) {
                          "node; socket.dynamic=true lets both ways meet meanwhile"};
     }
     for (const auto& stream : m.following) {
+      if (stream.channel.starts_with("group_replication_")) continue;  // MySQL: of the group's own settings
       const auto source = view.source(m, stream).member();
-      const bool near = is_loopback(stream.upstream) || (source && on_one_machine(m, view.members[*source]));
+      const bool near =
+          is_loopback(stream.upstream) || (source && view.topology.one_machine(view.place_of(m), *source) == true);
       if (near) continue;
       auto encrypted = stream.encrypted;
       if (view.cluster.engine == Engine::postgres && source)

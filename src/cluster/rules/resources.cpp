@@ -123,7 +123,7 @@ std::vector<Finding> checksum_failures(const View& view) {
     const int64_t met = m.postgres.checksum_failures.value_or(0);
     if (met <= 0 && on_disk.empty()) return {};
     std::vector<std::string> evidence(on_disk.begin(), on_disk.begin() + std::min<ptrdiff_t>(5, std::ssize(on_disk)));
-    if (met > 0) evidence.push_back(fmt::format("pg_stat_database.postgres.checksum_failures: {}", met));
+    if (met > 0) evidence.push_back(fmt::format("pg_stat_database.checksum_failures: {}", met));
     const std::string others = on_disk.size() > 1 ? fmt::format(", and {} more", on_disk.size() - 1) : "";
     return Finding{
         .members = {},

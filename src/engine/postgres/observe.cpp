@@ -154,7 +154,8 @@ void take_addresses(MemberFacts& facts, const sql::Rows& state) {
 std::optional<int> take_followers(MemberFacts& facts, Ask& ask) {
   auto rows = ask("followers",
                   "SELECT r.application_name, r.state, r.sync_state, r.replay_lsn, host(r.client_addr) AS address, "
-                  "s.ssl FROM pg_stat_replication r LEFT JOIN pg_stat_ssl s USING (pid) "
+                  "s.ssl OR g.encrypted AS ssl FROM pg_stat_replication r LEFT JOIN pg_stat_ssl s USING (pid) "
+                  "LEFT JOIN pg_stat_gssapi g USING (pid) "
                   "WHERE r.application_name IS DISTINCT FROM 'pg_basebackup'");
   if (!rows) return std::nullopt;
   int streaming = 0;
