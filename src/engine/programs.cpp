@@ -65,7 +65,7 @@ std::optional<std::string> find_by_version(const std::vector<VersionFolders>& fo
   }
   if (found.empty()) return std::nullopt;
   const auto same = std::ranges::find(found, major, &std::pair<int, std::string>::first);
-  return same != found.end() ? same->second : std::ranges::max_element(found)->second;
+  return major > 0 && same != found.end() ? same->second : std::ranges::max_element(found)->second;
 }
 
 int postgres_major(std::string_view version) {

@@ -29,6 +29,7 @@ TEST(Programs, OfTheVersionThatIsAskedForElseTheNewest) {
   put("/lib/17/bin/pg_dump");
   put("/lib/16/bin/psql");
   put("/pgsql-14/bin/pg_dump");
+  put("/lib/current/bin/pg_dump");
   EXPECT_EQ(find_by_version(folders, "pg_dump", 15), dir->path() + "/lib/15/bin/pg_dump");
   EXPECT_EQ(find_by_version(folders, "pg_dump", 14), dir->path() + "/pgsql-14/bin/pg_dump");
   EXPECT_EQ(find_by_version(folders, "pg_dump", 16), dir->path() + "/lib/17/bin/pg_dump") << "16 has no pg_dump";
