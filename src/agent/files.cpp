@@ -27,6 +27,7 @@ std::vector<std::pair<std::string, std::string>> known_files(const MemberConfig&
       [[fallthrough]];
     case cluster::Engine::mariadb:
       data("mysql_upgrade_info");
+      data("mariadb_upgrade_info");  // 11.0 and later
       data("binlog.index");
       data("binlog.state");
       data("relay-log.info");

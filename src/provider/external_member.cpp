@@ -49,7 +49,7 @@ class ExternalMember : public MemberAccess, private MemberFiles {
     return engine::member_target(cluster(), member(), login);
   }
   Result<Value> request(const std::string&, Value, Deadline, const std::stop_token&) override {
-    return fail(ErrorClass::refused, "provider.external", member().name.str() + " has no agent");
+    return fail(no_agent());
   }
   Result<std::unique_ptr<engine::MemberControl>> control(const std::stop_token&, const CurrentEpoch&) override {
     return fail(no_agent_runs_it(member()));
@@ -64,13 +64,14 @@ class ExternalMember : public MemberAccess, private MemberFiles {
   }
   Result<engine::ErrantLog> errant_log(const ErrantLogRequest& request, const std::string& folder,
                                        const std::stop_token& stop) override {
-    if (member().data_dir.empty()) return fail(no_agent_runs_it(member()));
+    if (member().data_dir.empty()) return fail(no_agent());
     engine::ErrantLogFiles to(cluster().engine, folder, request.limits);
     auto told = errant_log_from_here(cluster(), member(), request, to, stop).context(member().name.str());
     return std::move(to).finish(TRY(std::move(told)));
   }
-  Result<std::unique_ptr<MemberTree>> tree(const std::string&, std::stop_token) override {
-    return fail(no_agent_runs_it(member()));
+  Result<std::unique_ptr<MemberTree>> tree(const std::string&, std::stop_token) override { return fail(no_agent()); }
+  Error no_agent() const {
+    return {ErrorClass::refused, "provider.external", member().name.str() + " has no agent", {}, {}};
   }
 };
 

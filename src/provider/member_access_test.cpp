@@ -55,6 +55,13 @@ TEST(AccessToAnExternalMember, SaysWhyItsLogsAreNotSeen) {
   EXPECT_EQ(seen.unseen, "its data directory is not known here");
 }
 
+TEST(AccessToAnExternalMember, HasNoLogsToShow) {
+  const auto log = ClusterMembers(described())[0].files().errant_log({}, "/nowhere", {});
+  ASSERT_FALSE(log);
+  EXPECT_EQ(log.error().id, "provider.external");
+  EXPECT_EQ(log.error().message, "db-0 has no agent");
+}
+
 TEST(AccessToAnExternalMember, LooksAtNothing) {
   cluster::MemberFacts facts;
   ClusterMembers(described())[0].look(facts, seconds(1), {});
