@@ -404,7 +404,10 @@ TEST(Triage, AReceiverIsNotToldToConnectAnewToASourceThatIsCutOff) {
 TEST(Triage, TheLeaderIsNeverAVictim) {
   World w = healthy(Engine::postgres);
   w[0].postgres.checksum_failures = 1;
-  EXPECT_EQ(w.report().members[0].action, Action::nothing);
+  const auto report = w.report();
+  EXPECT_EQ(report.members[0].action, Action::nothing);
+  ASSERT_FALSE(report.diagnoses.empty());
+  EXPECT_EQ(report.diagnoses[0].evidence, std::vector<std::string>{"pg_stat_database.checksum_failures: 1"});
 }
 
 TEST(Triage, RuleIdsAreUniqueAndPlain) {
