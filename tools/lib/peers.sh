@@ -23,17 +23,21 @@ peer_scratch() {
   trap 'chmod -R u+w "$SCRATCH" 2>/dev/null; rm -rf "$SCRATCH"' EXIT
 }
 
+# private_suite SUITE: the package lists of Debian's SUITE for private_apt, in $apt; to it no package is installed yet.
+private_suite() {
+  apt=$SCRATCH/apt-$1
+  [ ! -d "$apt" ] || return 0
+  mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/state" "$apt/etc"
+  : >"$apt/state/status"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $1 main" >"$apt/etc/sources.list"
+  private_apt "$apt" -qq update >"$apt/log" 2>&1 || peer_fail "cannot read Debian's package list of $1: $(tail -n 2 "$apt/log")"
+}
+
 # fetch_debs SUITE ROOT PACKAGE...: unpacks exactly these packages (no dependencies) of Debian's SUITE below ROOT.
 fetch_debs() {
   suite=$1 root=$2
   shift 2
-  apt=$SCRATCH/apt-$suite
-  if [ ! -d "$apt" ]; then
-    mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/state" "$apt/etc"
-    : >"$apt/state/status"
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $suite main" >"$apt/etc/sources.list"
-    private_apt "$apt" -qq update >"$apt/log" 2>&1 || peer_fail "cannot read Debian's package list of $suite: $(tail -n 2 "$apt/log")"
-  fi
+  private_suite "$suite"
   mkdir -p "$root"
   (cd "$apt/archives" && private_apt "$apt" -qq download "$@" >"$apt/log" 2>&1) || peer_fail "cannot fetch $* from Debian $suite: $(tail -n 2 "$apt/log")"
   for deb in "$apt"/archives/*.deb; do dpkg -x "$deb" "$root"; done
