@@ -335,7 +335,7 @@ struct RuntimeFacts {
   int pid = -1;
   std::string supervisor;  ///< who starts and stops it: "agent", or the name of its unit; "" = not known
   MemberRole role_wanted = MemberRole::unknown;  ///< it is started as
-  std::string upstream_wanted;                   ///< host:port that it is told to follow
+  std::string upstream_wanted;                   ///< host:port that it is configured to follow
   std::string source_wanted;                     ///< name of the member that is
   /// MariaDB, MySQL: connections its server had configured when it was last seen to serve: source, channel, origins.
   std::vector<Following> noted;

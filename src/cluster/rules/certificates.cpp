@@ -1,8 +1,9 @@
-// Certificates that end: of servers, and of agents and those who call them.
+// TLS: certificates that end, of servers, of agents and those who call them; replication without it.
 #include <algorithm>
 #include <cmath>
 #include <map>
 
+#include "cluster/addresses.h"
 #include "cluster/rules/rule.h"
 
 namespace holdfast::cluster::rules {
@@ -140,9 +141,10 @@ std::vector<Finding> of_agents(const View& view) {
   return found;
 }
 
-bool is_loopback(const std::string& address) {
-  return address.starts_with("127.") || address.starts_with("localhost") || address.starts_with("[::1]") ||
-         address.starts_with("::1") || address.starts_with("/") || address.starts_with(":");
+/// "127.0.0.1:3306", a socket: what a machine says of itself. Nothing is not known to cross a network.
+bool stays_here(std::string_view address) {
+  const std::string host = split_address(address).host;
+  return host.empty() || is_local(host);
 }
 
 /// PostgreSQL: what the server that it follows sees of it; nullopt = not known, or several may be it and they differ.
@@ -150,53 +152,59 @@ std::optional<bool> encrypted_as_seen(const View& view, const MemberFacts& m, co
   std::optional<bool> seen;
   for (const auto& follower : source.follower_list) {
     if (!view.topology.follower(view.place_of(source), follower).is(view.place_of(m))) continue;
-    if (is_loopback(follower.address) || follower.address.empty()) continue;
+    if (stays_here(follower.address)) continue;
     if (seen && follower.encrypted != seen) return std::nullopt;
     seen = follower.encrypted;
   }
   return seen;
 }
 
+std::optional<Finding> galera_in_plain_text(const View& view, const MemberFacts& m) {
+  const auto& options = m.galera->provider_options;
+  const auto ssl = options.find("socket.ssl"), base = options.find("base_host");
+  if (ssl == options.end() || ssl->second != "NO" || m.galera->size.value_or(1) < 2) return {};
+  const bool near = std::ranges::all_of(view.members, [&](const MemberFacts& other) {
+    return &other == &m || view.topology.one_machine(view.place_of(m), view.place_of(other)) == true;
+  });
+  if (near || stays_here(m.galera->node_address) || (base != options.end() && stays_here(base->second))) return {};
+  return Finding{.members = {},
+                 .summary = name(m) + " replicates in plain text: others on that network can read the data",
+                 .evidence = {"wsrep_provider_options: socket.ssl = NO"},
+                 .remedy =
+                     "set socket.ssl_key, socket.ssl_cert and socket.ssl_ca in wsrep_provider_options on every "
+                     "node; socket.dynamic=true lets both ways meet meanwhile"};
+}
+
+std::optional<Finding> stream_in_plain_text(const View& view, const MemberFacts& m, const Following& stream) {
+  if (stream.channel.starts_with("group_replication_")) return {};  // MySQL: of the group's own settings
+  const Engine engine = view.cluster.engine;
+  const auto source = view.source(m, stream).member();
+  if (stays_here(stream.upstream) || (source && view.topology.one_machine(view.place_of(m), *source) == true))
+    return {};
+  const auto encrypted =
+      engine == Engine::postgres && source ? encrypted_as_seen(view, m, view.members[*source]) : stream.encrypted;
+  if (encrypted != false) return {};
+  Finding f{.members = {},
+            .summary = fmt::format("{} receives from {} in plain text: others on that network can read the data",
+                                   name(m), stream.upstream),
+            .evidence = {"replication status: SSL_Allowed is No"},
+            .remedy = "STOP SLAVE; CHANGE MASTER TO MASTER_SSL=1, MASTER_SSL_CA='...'; START SLAVE"};
+  if (engine == Engine::mysql)
+    f.remedy = "STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_SSL=1, SOURCE_SSL_CA='...'; START REPLICA";
+  if (engine == Engine::postgres) {
+    f.evidence = {"pg_stat_ssl, pg_stat_gssapi of its source: neither encrypts"};
+    f.remedy = "add sslmode=verify-full and sslrootcert to primary_conninfo";
+  }
+  return f;
+}
+
 /// Content that others on the network can read.
 std::vector<Finding> in_plain_text(const View& view) {
   return each_member(view, [&](const MemberFacts& m) -> std::optional<Finding> {
     if (!m.reachable()) return {};
-    if (m.galera) {
-      const auto ssl = m.galera->provider_options.find("socket.ssl");
-      const auto base = m.galera->provider_options.find("base_host");
-      const bool near = std::ranges::all_of(view.members, [&](const MemberFacts& other) {
-        return &other == &m || view.topology.one_machine(view.place_of(m), view.place_of(other)) == true;
-      });
-      const bool alone = near || m.galera->size.value_or(1) < 2 || is_loopback(m.galera->node_address) ||
-                         (base != m.galera->provider_options.end() && is_loopback(base->second));
-      if (alone || ssl == m.galera->provider_options.end() || ssl->second != "NO") return {};
-      return Finding{.summary = name(m) + " replicates in plain text: others on that network can read the data",
-                     .evidence = {"wsrep_provider_options: socket.ssl = NO"},
-                     .remedy =
-                         "set socket.ssl_key, socket.ssl_cert and socket.ssl_ca in wsrep_provider_options on every "
-                         "node; socket.dynamic=true lets both ways meet meanwhile"};
-    }
-    for (const auto& stream : m.following) {
-      if (stream.channel.starts_with("group_replication_")) continue;  // MySQL: of the group's own settings
-      const auto source = view.source(m, stream).member();
-      const bool near =
-          is_loopback(stream.upstream) || (source && view.topology.one_machine(view.place_of(m), *source) == true);
-      if (near) continue;
-      auto encrypted = stream.encrypted;
-      if (view.cluster.engine == Engine::postgres && source)
-        encrypted = encrypted_as_seen(view, m, view.members[*source]);
-      if (encrypted != false) continue;
-      return Finding{
-          .summary = fmt::format("{} receives from {} in plain text: others on that network can read the data", name(m),
-                                 stream.upstream),
-          .evidence = {view.cluster.engine == Engine::postgres ? "pg_stat_ssl of its source: ssl is off"
-                                                               : "replication status: SSL_Allowed is No"},
-          .remedy = view.cluster.engine == Engine::postgres
-                        ? "add sslmode=verify-full and sslrootcert to primary_conninfo"
-                    : view.cluster.engine == Engine::mysql
-                        ? "STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_SSL=1, SOURCE_SSL_CA='...'; START REPLICA"
-                        : "STOP SLAVE; CHANGE MASTER TO MASTER_SSL=1, MASTER_SSL_CA='...'; START SLAVE"};
-    }
+    if (m.galera) return galera_in_plain_text(view, m);
+    for (const auto& stream : m.following)
+      if (auto found = stream_in_plain_text(view, m, stream)) return found;
     return {};
   });
 }

@@ -109,7 +109,7 @@ std::span<const Rule> topology_rules();     ///< who follows whom: chains, wrong
 std::span<const Rule> protection_rules();   ///< semi-sync, synchronous standbys, slots, logs, archives
 std::span<const Rule> galera_rules();
 std::span<const Rule> resource_rules();     ///< disks, ids, clocks
-std::span<const Rule> certificate_rules();  ///< of servers, of agents and their callers
+std::span<const Rule> certificate_rules();  ///< TLS: of servers, of agents and their callers, of replication
 std::span<const Rule> leftover_rules();     ///< what operations left behind
 std::span<const Rule> setting_rules();      ///< identities, versions, modes and accounts of the servers
 std::span<const Rule> contents_rules();     ///< what the last comparison found
