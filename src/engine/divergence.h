@@ -26,6 +26,7 @@ namespace holdfast::engine {
 struct DivergenceOptions {
   cluster::Engine engine = cluster::Engine::mariadb;
   std::string member, cluster;
+  int postgres_major = 0;  ///< of its server, for pg_waldump; 0 = not known
   Deadline deadline = Deadline::never();
   std::stop_token stop;
 };

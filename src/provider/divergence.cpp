@@ -10,6 +10,7 @@
 
 #include "agent/errant_log.h"
 #include "engine/divergence.h"
+#include "engine/programs.h"
 #include "provider/errant_log.h"
 #include "provider/member_access.h"
 #include "sys/beneath.h"
@@ -82,6 +83,8 @@ Result<engine::DivergenceFiles> export_member(const cluster::TriageReport& repor
   engine::DivergenceOptions options;
   options.engine = report.cluster.engine;
   options.member = member.member().name.str();
+  if (const auto* seen = report.find(options.member))
+    options.postgres_major = engine::postgres_major(seen->facts.version);
   options.cluster = report.cluster.full_name();
   options.stop = stop;
   const std::string logs = folder + "/" + engine::divergence_log(options);

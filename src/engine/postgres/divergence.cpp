@@ -47,7 +47,7 @@ class Lent {
 /// records are told without it, only with less detail.
 void describe(std::unordered_map<std::string, std::string>& found, const Value& span, const ErrantLog& log,
               const DivergenceOptions& options, const std::string& scratch) {
-  const auto program = find_program(cluster::Engine::postgres, "pg_waldump");
+  const auto program = find_program(cluster::Engine::postgres, "pg_waldump", options.postgres_major);
   const auto timeline = span["timeline"].unsigned_integer();
   const auto from = position::Lsn::parse(span["from"].text()), to = position::Lsn::parse(span["to"].text());
   const auto folder = sys::open_file(log.folder, O_RDONLY | O_DIRECTORY);
