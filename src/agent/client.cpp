@@ -113,7 +113,8 @@ Result<Address> Address::parse(const std::string& text, cluster::AgentTls tls) {
 Result<Address> Address::of(const cluster::Member& member) {
   if (!member.agent_socket.empty()) return of_socket(member.agent_socket);
   if (!member.agent_address.empty()) return parse(member.agent_address, member.agent_tls);
-  return fail(ErrorClass::refused, "provider.external", member.name.str() + " has no agent");
+  return fail(ErrorClass::refused, "provider.external", member.name.str() + " has no agent",
+              "`holdfast agent adopt` on its host gives a running server one");
 }
 
 Result<Client> Client::connect(const Address& address, Deadline deadline, std::stop_token stop) {

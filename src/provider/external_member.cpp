@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/client.h"
 #include "engine/errant.h"
 
 namespace holdfast::provider {
@@ -70,9 +71,7 @@ class ExternalMember : public MemberAccess, private MemberFiles {
     return std::move(to).finish(TRY(std::move(told)));
   }
   Result<std::unique_ptr<MemberTree>> tree(const std::string&, std::stop_token) override { return fail(no_agent()); }
-  Error no_agent() const {
-    return {ErrorClass::refused, "provider.external", member().name.str() + " has no agent", {}, {}};
-  }
+  Error no_agent() const { return agent::Address::of(member()).error(); }
 };
 
 }  // namespace

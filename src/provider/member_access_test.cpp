@@ -60,6 +60,7 @@ TEST(AccessToAnExternalMember, HasNoLogsToShow) {
   ASSERT_FALSE(log);
   EXPECT_EQ(log.error().id, "provider.external");
   EXPECT_EQ(log.error().message, "db-0 has no agent");
+  EXPECT_NE(log.error().hint, "");
 }
 
 TEST(AccessToAnExternalMember, LooksAtNothing) {
@@ -122,7 +123,7 @@ TEST(TargetsOf, AMemberItDoesNotHaveAreRefused) {
   ASSERT_TRUE(targets) << targets.error().to_string();
   cluster::Member stranger;
   stranger.name = MemberName("db-7");
-  EXPECT_EQ(id_of((*targets)(stranger, Deadline::in(seconds(1)), {})), "cluster.no_member");
+  EXPECT_EQ(id_of((*targets)(stranger, Deadline::in(seconds(1)), {})), "engine.no_member");
 }
 
 TEST(ClusterMembersOf, AreFoundByName) {

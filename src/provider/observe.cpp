@@ -1,12 +1,8 @@
 #include "provider/observe.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
 #include <thread>
 
 #include "cluster/in_flight.h"
@@ -266,15 +262,14 @@ cluster::TriageReport triage_members(const ClusterMembers& members, milliseconds
 std::vector<cluster::TriageReport> triage_clusters(const std::vector<DatabaseCluster>& clusters,
                                                    milliseconds per_member, std::stop_token stop,
                                                    const std::vector<cluster::Surroundings>& around) {
-  std::vector<std::vector<MemberFacts>> facts(clusters.size());
-  {
-    std::vector<std::jthread> threads;
-    for (size_t c = 0; c < clusters.size(); ++c)
-      threads.emplace_back([&, c] { facts[c] = observe_members(ClusterMembers(clusters[c]), per_member, stop); });
-  }
-  std::vector<cluster::TriageReport> reports;
+  std::vector<cluster::TriageReport> reports(clusters.size());
+  std::vector<std::jthread> threads;
   for (size_t c = 0; c < clusters.size(); ++c)
-    reports.push_back(cluster::triage(clusters[c], facts[c], c < around.size() ? around[c] : cluster::Surroundings()));
+    threads.emplace_back([&, c] {
+      reports[c] = triage_members(ClusterMembers(clusters[c]), per_member, stop,
+                                  c < around.size() ? around[c] : cluster::Surroundings());
+    });
+  threads.clear();  // waits for them
   return reports;
 }
 

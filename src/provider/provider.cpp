@@ -125,7 +125,10 @@ Result<engine::TargetOf> targets_of(const DatabaseCluster& cluster, const engine
   return [members = ClusterMembers(cluster), login](const cluster::Member& member, Deadline deadline,
                                                     const std::stop_token& stop) -> Result<sql::Target> {
     auto* access = members.find(member.name.str());
-    if (!access) return fail(ErrorClass::usage, "cluster.no_member", "the cluster has no member " + member.name.str());
+    if (!access)
+      return fail(ErrorClass::usage, "engine.no_member",
+                  fmt::format("{} has no member {}", members.cluster().full_name(), member.name.str()),
+                  "holdfast get status -c " + members.cluster().full_name());
     return access->sql_as(*login, deadline, stop);
   };
 }

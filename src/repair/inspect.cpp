@@ -23,7 +23,7 @@ operation::Plan plan_inspection(const cluster::TriageReport& report, const std::
   std::vector<std::string> touches = {"authority"};
   for (const auto& name : members) touches.push_back("members/" + name);
   plan.steps.push_back(step_of(
-      kind::RecoverPositions{members, seconds},
+      kind::RecoverPositions{members, static_cast<uint64_t>(seconds)},
       {.id = kRecoverStep,
        .title = fmt::format("Recover the positions of {} (mariadbd --wsrep-recover)", fmt::join(members, ", ")),
        .preconditions = {"their servers are stopped, and are kept from being started meanwhile"},

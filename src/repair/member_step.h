@@ -66,17 +66,21 @@ struct Members {
   provider::CurrentEpoch epoch;  ///< of the operation; `controls` send it
   std::shared_ptr<LastLook> last_look = std::make_shared<LastLook>();
 
+  std::unexpected<Error> no_member(const std::string& what) const {
+    return fail(ErrorClass::refused, "repair.no_member", what,
+                fmt::format("holdfast triage -c {}", cluster.full_name()));
+  }
   Result<engine::MemberControl*> find(const std::string& name) const {
     for (const auto& control : controls) {
       if (control->setup().name != name) continue;
       TRY_VOID(control->learn());
       return control.get();
     }
-    return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
+    return no_member("the cluster has no member " + name + " any more");
   }
   Result<provider::MemberAccess*> way_to(const std::string& name) const {
     if (auto* way = access.find(name)) return way;
-    return fail(ErrorClass::refused, "repair.no_member", "the cluster has no member " + name + " any more");
+    return no_member("the cluster has no member " + name + " any more");
   }
   /// A request to a member's agent, with the operation's epoch.
   Result<Value> ask(const StepScope& scope, const std::string& name, const std::string& op, Value arguments,
@@ -93,9 +97,7 @@ struct Members {
   /// The same, with another member as the one to follow.
   Result<engine::Source> source(const engine::MemberSetup& setup, const std::string& upstream) const {
     const auto* described = cluster.find(upstream);
-    if (!described)
-      return fail(ErrorClass::refused, "repair.no_member", "its source is no longer a member: " + upstream,
-                  fmt::format("holdfast triage -c {}", cluster.full_name()));
+    if (!described) return no_member("its source is no longer a member: " + upstream);
     engine::Source source = this->source(setup);
     source.member = upstream;
     // The description is for us; from the member's host another address may lead there.
