@@ -216,6 +216,7 @@ Result<Value> Answers::errant(const Asked& asked) {
   engine::ErrantSearch search;
   search.engine = asked.config.engine;
   search.data_dir = asked.config.data_dir();
+  if (const auto& e = asked.config.existing) search.log_base = e->binlog_base, search.relay_base = e->relay_base;
   search.transactions = asked.request["transactions"].text();
   for (const auto& name : asked.request["heartbeatTables"].items()) search.heartbeat_tables.insert(name.text());
   search.deadline = Deadline::in(std::chrono::milliseconds(asked.request["timeoutMs"].integer(5000)));

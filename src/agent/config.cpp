@@ -30,6 +30,8 @@ codec::Value existing_value(const std::optional<Existing>& e) {
                                {"timeZone", e->time_zone},
                                {"elsewhere", codec::Value::list_of(e->elsewhere)},
                                {"walDir", e->wal_dir},
+                               {"binlogBase", e->binlog_base},
+                               {"relayBase", e->relay_base},
                                {"besideIsServers", e->beside_is_servers},
                                {"findsPosition", e->finds_position}});
 }
@@ -49,6 +51,8 @@ std::optional<Existing> existing_from(const codec::Value& v) {
   for (const auto& one : v["arguments"].items()) e.arguments.push_back(one.text());
   e.time_zone = v["timeZone"].text();
   e.wal_dir = v["walDir"].text();
+  e.binlog_base = v["binlogBase"].text();
+  e.relay_base = v["relayBase"].text();
   for (const auto& one : v["groups"].items()) e.groups.push_back(static_cast<gid_t>(one.integer()));
   for (const auto& one : v["elsewhere"].items()) e.elsewhere.push_back(one.text());
   e.beside_is_servers = v["besideIsServers"].boolean();

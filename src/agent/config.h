@@ -49,19 +49,20 @@ struct Existing {
   std::string data_dir;
   std::string socket;
   std::string pid_file;
-  std::string log_file;                ///< "" = the journal of its unit
-  std::string unit;                    ///< of systemd, which starts and stops it; "" = the agent does
-  std::vector<std::string> triggers;   ///< its sockets, which would start it with the next client
-  std::string drop_in;                 ///< our file among its configuration, which includes etc/role.cnf; "" = none
-  std::string unit_drop_in;            ///< our file beside its unit; "" = none
-  std::string group_suffix;            ///< that file gives it: other servers read no groups of that name
-  std::vector<std::string> arguments;  ///< that it is started with
-  std::string time_zone;               ///< TZ of its environment; "" = none, so that of the host
-  std::vector<gid_t> groups;           ///< that it runs with beside its own (ssl-cert)
-  std::string wal_dir;                 ///< PostgreSQL: where pg_wal leads, outside of data_dir; "" = it is in there
-  std::vector<std::string> elsewhere;  ///< settings that put parts of its data outside of data_dir
-  bool beside_is_servers = false;      ///< the directory above data_dir belongs to the server's user
-  bool finds_position = false;         ///< Galera: its unit tells it where it stands (galera_recovery)
+  std::string log_file;                 ///< "" = the journal of its unit
+  std::string unit;                     ///< of systemd, which starts and stops it; "" = the agent does
+  std::vector<std::string> triggers;    ///< its sockets, which would start it with the next client
+  std::string drop_in;                  ///< our file among its configuration, which includes etc/role.cnf; "" = none
+  std::string unit_drop_in;             ///< our file beside its unit; "" = none
+  std::string group_suffix;             ///< that file gives it: other servers read no groups of that name
+  std::vector<std::string> arguments;   ///< that it is started with
+  std::string time_zone;                ///< TZ of its environment; "" = none, so that of the host
+  std::vector<gid_t> groups;            ///< that it runs with beside its own (ssl-cert)
+  std::string wal_dir;                  ///< PostgreSQL: where pg_wal leads, outside of data_dir; "" = it is in there
+  std::string binlog_base, relay_base;  ///< MariaDB, MySQL: logs outside of data_dir; "" = in there (agent/log_files.h)
+  std::vector<std::string> elsewhere;   ///< settings that put parts of its data outside of data_dir
+  bool beside_is_servers = false;       ///< the directory above data_dir belongs to the server's user
+  bool finds_position = false;          ///< Galera: its unit tells it where it stands (galera_recovery)
 };
 
 struct MemberConfig {

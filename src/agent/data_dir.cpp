@@ -11,6 +11,7 @@
 
 #include "agent/dir_users.h"
 #include "agent/launch.h"
+#include "agent/log_files.h"
 #include "agent/own_files.h"
 #include "agent/wal_dir.h"
 #include "codec/value.h"
@@ -70,14 +71,19 @@ Status keep_unit_away(const MemberConfig& c, const std::string& whole_in) {
   return write_mark(c, whole_in);
 }
 
-/// A name beside the data directory that nothing has yet: "<data directory><infix><UTC time>".
+/// A name beside the data directory that nothing has yet, nor logs of it: "<data directory><infix><UTC time>".
 std::string fresh_name(const MemberConfig& c, const char* infix) {
   std::string stamp = utc_now();
   std::erase_if(stamp, [](char ch) { return ch == '-' || ch == ':'; });
   for (int attempt = 0;; ++attempt) {
-    std::string name = c.beside(infix + stamp + (attempt ? fmt::format("-{}", attempt) : ""));
-    if (!is_there(name)) return name;
+    const std::string suffix = infix + stamp + (attempt ? fmt::format("-{}", attempt) : "");
+    if (!is_there(c.beside(suffix)) && !has_logs(c, suffix)) return c.beside(suffix);
   }
+}
+
+/// What stands behind the data directory's name in the name of one that was moved aside.
+std::string suffix_of(const MemberConfig& c, const std::string& path) {
+  return path.substr(std::min(path.size(), c.beside("").size()));
 }
 
 Status rename_durably(const MemberConfig& c, const std::string& from, const std::string& to) {
@@ -107,6 +113,13 @@ Status remove_whole(const MemberConfig& c, const std::string& path) {
   return fail(std::move(failed));
 }
 
+/// What a removal that did not end has left: data, or logs that lay elsewhere.
+Status remove_dropping(const MemberConfig& c, const std::string& path) {
+  if (path.starts_with(c.beside("."))) return remove_whole(c, path);
+  const sys::ActAs as_server(server_identity(c));
+  return sys::remove_tree(path).context(path);
+}
+
 /// Out of the way by one rename, then gone: no half of it can be taken for data.
 Status drop(const MemberConfig& c, const std::string& path) {
   if (!is_there(path)) return {};
@@ -128,9 +141,16 @@ Status carry_rewind_mark(const MemberConfig& c) {
   return remove_durably(c, rewind_marker(c));
 }
 
-/// A copy made beside an existing server's data would lack what that has elsewhere, and share it. WAL is only seen to
-/// where a donor is copied.
+/// A copy made beside an existing server's data would lack what that has elsewhere, and share it. WAL and logs are only
+/// seen to where a donor is copied.
 Status check_all_is_here(const MemberConfig& c, bool copied) {
+  if (c.existing && c.existing->elsewhere.empty() && has_logs_elsewhere(c) && copied) return check_logs_can_go(c);
+  if (c.existing && c.existing->elsewhere.empty() && has_logs_elsewhere(c))
+    return fail(
+        ErrorClass::refused, "agent.data_elsewhere",
+        fmt::format("the data of {} cannot be replaced in place: its logs are elsewhere, as {}.NNNNNN", c.member,
+                    c.existing->binlog_base.empty() ? c.existing->relay_base : c.existing->binlog_base),
+        "holdfast repair rebuilds it as a copy of another member");
   if (c.existing && c.existing->elsewhere.empty() && !c.existing->wal_dir.empty() && !copied)
     return fail(
         ErrorClass::refused, "agent.data_elsewhere",
@@ -172,6 +192,68 @@ Result<std::string> move_aside(const MemberConfig& c) {
   TRY_VOID(carry_rewind_mark(c));
   TRY_VOID(rename_durably(c, c.data_dir(), target));
   return target;
+}
+
+/// What swap.json says: a directory takes the data's place.
+struct Swap {
+  std::string from;        ///< that takes it
+  std::string aside;       ///< what becomes of the one that is there; "" = there is none
+  std::string logs;        ///< suffix of what becomes of logs that lie elsewhere; "" = there are none
+  bool logs_gone = false;  ///< those have been moved: what is in their place is not of the old data any more
+};
+
+Result<std::optional<Swap>> read_swap(const MemberConfig& c) {
+  auto text = sys::read_file(swap_journal(c));
+  if (!text) {
+    if (text.error().id == "store.not_found") return std::nullopt;
+    return fail(std::move(text).error());
+  }
+  const auto journal = TRY(codec::parse_value(as_text(text->span())));
+  return Swap{.from = journal["from"].text_or(side_of(c).data_dir()),
+              .aside = journal["aside"].text(),
+              .logs = journal["logs"].text(),
+              .logs_gone = journal["logsGone"].boolean()};
+}
+
+Status write_swap(const MemberConfig& c, const Swap& swap) {
+  const auto journal = codec::Value::object({{"from", swap.from},
+                                             {"aside", swap.aside},
+                                             {"logs", swap.logs},
+                                             {"logsGone", swap.logs_gone},
+                                             {"since", utc_now()}});
+  return sys::publish_file(swap_journal(c), as_bytes(codec::to_json(journal) + "\n"), 0600);
+}
+
+/// The directories have changed places; the logs follow.
+Status swap_logs(const MemberConfig& c, Swap& swap) {
+  if (swap.logs.empty()) return {};
+  if (!swap.logs_gone) {
+    TRY_VOID(move_logs_out(c, swap.logs));
+    swap.logs_gone = true;
+    TRY_VOID(write_swap(c, swap));
+  }
+  return swap.from == side_of(c).data_dir() ? leave_logs_of_copy(c) : move_logs_back(c, suffix_of(c, swap.from));
+}
+
+/// Puts `from` in the data's place, where no process uses either. Returns where the data is then, "" = there was none.
+Result<std::string> swap_in(const MemberConfig& c, const std::string& from) {
+  if (is_there(swap_journal(c)))
+    return fail(ErrorClass::conflict, "agent.swap", "an earlier swap is not completed", "restart the agent");
+  TRY_VOID(carry_rewind_mark(c));
+  const std::string fresh = fresh_name(c, ".replaced-");
+  const Swap swap{.from = from,
+                  .aside = is_there(c.data_dir()) ? fresh : "",
+                  .logs = has_logs_elsewhere(c) ? suffix_of(c, fresh) : ""};
+  TRY_VOID(write_swap(c, swap));
+  const bool was_whole = !is_there(incomplete_mark(c));
+  auto finished = finish_swap(c);
+  if (finished) return swap.aside;
+  // The first rename was refused: nothing has changed, and nothing is to be completed.
+  if (is_there(from) && (swap.aside.empty() ? !is_there(c.data_dir()) : !is_there(swap.aside))) {
+    if (was_whole) (void)let_unit_start(c);
+    (void)remove_durably(c, swap_journal(c));
+  }
+  return fail(std::move(finished).error());
 }
 
 }  // namespace
@@ -285,60 +367,43 @@ Status put_data_back(const MemberConfig& given, const std::string& aside) {
   const MemberConfig c = main_of(given);
   TRY_VOID(check_aside(c, aside, "agent.put_back"));
   TRY_VOID(check_unused(aside));
-  TRY_VOID(keep_unit_away(c, aside));
-  if (is_there(c.data_dir())) TRY(move_aside(c));
-  TRY_VOID(rename_durably(c, aside, c.data_dir()));
-  return let_unit_start(c);
+  TRY(swap_in(c, aside));
+  return {};
 }
 
 Result<std::string> swap_in_side(const MemberConfig& given) {
   const MemberConfig c = main_of(given);
-  if (is_there(swap_journal(c)))
-    return fail(ErrorClass::conflict, "agent.swap", "an earlier swap is not completed", "restart the agent");
+  const std::string side = side_of(c).data_dir();
   auto ready = check_startable(side_of(c));
   if (!ready) return fail(std::move(ready).error().with_context("the side directory"));
+  TRY_VOID(check_all_is_here(c, true));
+  TRY_VOID(check_logs_of_copy(c, side));
   // Again: it may have been changed since the copy was made.
-  if (TRY(keep_what_is_its_own(c, side_of(c).data_dir(), look_of_data(c))))
-    TRY_VOID(sync_volume(side_of(c).data_dir()));
-  TRY_VOID(carry_rewind_mark(c));
-  std::string aside = is_there(c.data_dir()) ? fresh_name(c, ".replaced-") : "";
-  const auto journal = codec::Value::object({{"aside", aside}, {"since", utc_now()}});
-  TRY_VOID(sys::publish_file(swap_journal(c), as_bytes(codec::to_json(journal) + "\n"), 0600));
-  const bool was_whole = !is_there(incomplete_mark(c));
-  auto finished = finish_swap(c);
-  if (finished) return aside;
-  // The first rename was refused: nothing has changed, and nothing is to be completed.
-  if (is_there(side_of(c).data_dir()) && (aside.empty() || !is_there(aside))) {
-    if (was_whole) (void)let_unit_start(c);
-    (void)remove_durably(c, swap_journal(c));
-  }
-  return fail(std::move(finished).error());
+  if (TRY(keep_what_is_its_own(c, side, look_of_data(c)))) TRY_VOID(sync_volume(side));
+  return swap_in(c, side);
 }
 
 Status finish_swap(const MemberConfig& given) {
   const MemberConfig c = main_of(given);
-  auto text = sys::read_file(swap_journal(c));
-  if (!text) {
-    if (text.error().id == "store.not_found") return {};
-    return fail(std::move(text).error());
-  }
-  const std::string side = side_of(c).data_dir(), data = c.data_dir();
-  const auto journal = TRY(codec::parse_value(as_text(text->span())));
-  const std::string aside = journal["aside"].text();
-  const bool has_data = is_there(data), has_side = is_there(side), has_aside = !aside.empty() && is_there(aside);
-  for (const auto& path : {data, side}) TRY_VOID(check_unused(path));
+  auto swap = TRY(read_swap(c));
+  if (!swap) return {};
+  const std::string data = c.data_dir();
+  const bool has_data = is_there(data), has_from = is_there(swap->from);
+  const bool has_aside = !swap->aside.empty() && is_there(swap->aside);
+  for (const auto& path : {data, swap->from}) TRY_VOID(check_unused(path));
   // Between the two renames there is nothing, where some units make an empty server first.
-  if (has_side) TRY_VOID(keep_unit_away(c, {}));
-  if (has_side && has_data && !aside.empty() && !has_aside) {
-    TRY_VOID(rename_durably(c, data, aside));
-    TRY_VOID(rename_durably(c, side, data));
-  } else if (has_side && !has_data && has_aside == !aside.empty()) {
-    TRY_VOID(rename_durably(c, side, data));
-  } else if (has_side || !has_data || has_aside == aside.empty()) {
+  if (has_from) TRY_VOID(keep_unit_away(c, {}));
+  if (has_from && has_data && !swap->aside.empty() && !has_aside) {
+    TRY_VOID(rename_durably(c, data, swap->aside));
+    TRY_VOID(rename_durably(c, swap->from, data));
+  } else if (has_from && !has_data && has_aside == !swap->aside.empty()) {
+    TRY_VOID(rename_durably(c, swap->from, data));
+  } else if (has_from || !has_data || has_aside == swap->aside.empty()) {
     return fail(ErrorClass::needs_operator, "agent.swap",
                 fmt::format("a swap of {} was interrupted, and what is there now fits none of its steps", data),
                 fmt::format("look at {}* and {}", data, swap_journal(c)));
   }
+  TRY_VOID(swap_logs(c, *swap));
   TRY_VOID(let_unit_start(c));
   return remove_durably(c, swap_journal(c));
 }
@@ -353,18 +418,22 @@ Status discard_side_dir(const MemberConfig& given) {
 
 Status drop_data_aside(const MemberConfig& c, const std::string& path) {
   const auto droppings = dropping_dirs(c);
-  if (is_there(path) || droppings.empty()) {
+  // Its logs go after it: a crash between both leaves them.
+  const std::string suffix = path.starts_with(c.beside(".replaced-")) ? suffix_of(c, path) : "";
+  const bool has_left_logs = !suffix.empty() && has_logs(c, suffix);
+  if (is_there(path) || (droppings.empty() && !has_left_logs)) {
     TRY_VOID(check_aside(c, path, "agent.drop_aside"));
     if (whole_data_of_mark(c) == path) TRY_VOID(write_mark(c, {}));
     TRY_VOID(drop(c, path));
   }
+  TRY_VOID(remove_logs(c, suffix));
   // One that an earlier try could not remove has another name by now.
-  for (const auto& dropping : droppings) TRY_VOID(remove_whole(c, dropping));
+  for (const auto& dropping : droppings) TRY_VOID(remove_dropping(c, dropping));
   return sys::sync_directory(c.data_home());
 }
 
 std::vector<std::string> dropping_dirs(const MemberConfig& c) {
-  std::vector<std::string> found;
+  std::vector<std::string> found = dropping_logs(c);
   std::error_code error;
   for (fs::directory_iterator it(c.data_home(), error), end; !error && it != end; it.increment(error))
     if (it->path().string().starts_with(c.beside(".dropping-"))) found.push_back(it->path().string());
@@ -384,8 +453,8 @@ void sweep_leftovers(const MemberConfig& c) {
   {
     const sys::ActAs as_owner(beside_identity(c));
     (void)sys::remove_tree(c.beside(".helper"));
-    for (const auto& dropping : dropping_dirs(c)) (void)sys::remove_tree(dropping);
   }
+  for (const auto& dropping : dropping_dirs(c)) (void)remove_dropping(c, dropping);
   std::vector<std::string> streams;
   std::error_code error;
   for (fs::directory_iterator it(c.dir, error), end; !error && it != end; it.increment(error))

@@ -4,7 +4,8 @@
 //
 //   initialising, initialising.new   data (data.new) is being made: what is there is nothing yet
 //   rewinding                        pg_rewind works on data: it is lost unless that ended well
-//   swap.json                        data.new takes the place of data: to be completed, whatever else is found
+//   swap.json                        data.new, or one that was put aside, takes the place of data: to be completed,
+//                                    whatever else is found; logs that lie elsewhere follow (agent/log_files.h)
 //   data/holdfast.unusable           a directory a rewind left half done, wherever it is moved
 //   incomplete                       data is not the member's whole data: the unit of an existing server does not start
 //                                    on it, not even at boot (it asks for this file, see agent/existing.h)
@@ -48,7 +49,7 @@ Status end_rewind(const MemberConfig& config);
 /// Renames the data directory to "<dataDir>.replaced-<UTC time>"; the new path, or "" when there was none. Also where
 /// the data directory is a mount point, which cannot be renamed: "agent.mounted" (refused).
 Result<std::string> set_data_aside(const MemberConfig& config);
-/// The reverse; a data directory that is there is set aside itself.
+/// The reverse; a data directory that is there is set aside itself. Journaled as swap_in_side() is.
 Status put_data_back(const MemberConfig& config, const std::string& aside);
 
 /// data -> data.replaced-<time>, data.new -> data, both renames durable, the intention journaled first: from then on
@@ -60,8 +61,9 @@ Status finish_swap(const MemberConfig& config);
 
 /// Removes the side directory, finished or not; fine when there is none.
 Status discard_side_dir(const MemberConfig& config);
-/// Removes a directory that set_data_aside() or swap_in_side() returned, for good. A crash leaves it whole or under a
-/// name that nothing takes for data. Also removes what earlier removals left; fine when nothing but that is there.
+/// Removes a directory that set_data_aside() or swap_in_side() returned, for good, and its logs that lie elsewhere. A
+/// crash leaves it whole or under a name that nothing takes for data. Also removes what earlier removals left; fine
+/// when nothing but that is there.
 Status drop_data_aside(const MemberConfig& config, const std::string& path);
 /// What removals that did not end have left, under names that nothing takes for data.
 std::vector<std::string> dropping_dirs(const MemberConfig& config);

@@ -3,6 +3,8 @@
 #include "agent/data_dir.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -12,8 +14,10 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string_view>
 
+#include "agent/log_files.h"
 #include "sys/file.h"
 
 namespace {
@@ -32,6 +36,10 @@ void step() {
 extern "C" int rename(const char* from, const char* to) noexcept {
   step();
   return static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+extern "C" int renameat2(int at, const char* from, int to_at, const char* to, unsigned flags) noexcept {
+  step();
+  return static_cast<int>(::syscall(SYS_renameat2, at, from, to_at, to, flags));
 }
 extern "C" int unlink(const char* path) noexcept {
   step();
@@ -313,6 +321,7 @@ TEST_F(UnitOfDataDir, IsKeptFromWhatARestoreHasNotFinished) {
   ASSERT_TRUE(drop_data_aside(config_, path("data.replaced-other")));
   EXPECT_FALSE(may_start());
   for (int n = 1;; ++n) {
+    fs::remove(path("swap.json"));
     fs::remove_all(path("data"));
     for (const auto& one : with_prefix("data.replaced-")) fs::remove_all(one);
     put(aside, "old");
@@ -334,6 +343,150 @@ TEST_F(UnitOfDataDir, IsKeptFromWhatARestoreHasNotFinished) {
   EXPECT_FALSE(may_start());
   ASSERT_TRUE(let_unit_start(config_));
   EXPECT_TRUE(may_start());
+}
+
+/// Binary and relay logs that lie elsewhere, beside those of another server.
+class LogsOfDataDir : public DataDir {
+ protected:
+  LogsOfDataDir() {
+    config_.engine = cluster::Engine::mysql;
+    config_.existing.emplace().data_dir = path("data");
+    config_.existing->binlog_base = path("logs/bin");
+    config_.existing->relay_base = path("relay/relay");
+  }
+  void write(const std::string& name, const std::string& text) const {
+    fs::create_directories(fs::path(path(name.c_str())).parent_path());
+    std::ofstream(path(name.c_str())) << text;
+  }
+  void write_logs(const std::string& data) const {
+    for (const char* name : {"logs/bin.000007", "logs/bin.index", "relay/relay.000002", "relay/relay.index"})
+      write(name, "of " + data);
+    write("logs/bin-second.index", "another's");
+  }
+  /// "of old of old of old of old": what is at these places now.
+  std::string logs(const std::string& suffix = "") const {
+    const auto text = [&](const std::string& base, const std::string& name) {
+      const std::string folder = suffix.empty() ? fs::path(base).parent_path().string() : base + suffix;
+      const auto bytes = sys::read_file(folder + "/" + name);
+      return bytes ? std::string(as_text(bytes->span())) : "none";
+    };
+    std::set<std::string> all;
+    for (const char* name : {"bin.000007", "bin.index"}) all.insert(text(config_.existing->binlog_base, name));
+    for (const char* name : {"relay.000002", "relay.index"}) all.insert(text(config_.existing->relay_base, name));
+    return fmt::format("{}", fmt::join(all, ", "));
+  }
+  std::string suffix(const std::string& aside) const { return aside.substr(path("data").size()); }
+  size_t files_elsewhere() const {
+    size_t n = 0;
+    for (const char* folder : {"logs", "relay"})
+      for (const auto& entry : fs::recursive_directory_iterator(path(folder))) n += entry.is_regular_file();
+    return n;
+  }
+  void old_and_copy() const {
+    start_over();
+    put(path("data"), "old");
+    write_logs("old");
+    put(path("data.new"), "new");
+    for (const char* name : {"data.new/bin.000001", "data.new/bin.index", "data.new/relay.index"})
+      write(name, "of the copy");
+  }
+};
+
+TEST_F(LogsOfDataDir, GoWithItAndComeBackWithItWhereverItIsKilled) {
+  int swapped = 0, came_back = 0;
+  for (int n = 1;; ++n) {
+    old_and_copy();
+    const bool survived = survives(n, [&] { return swap_in_side(config_).has_value(); });
+    ASSERT_TRUE(finish_swap(config_)) << n;
+    ASSERT_TRUE(finish_swap(config_)) << n;
+    EXPECT_EQ(files_elsewhere(), 5u) << n;
+    if (held(path("data")) == "old") {
+      EXPECT_EQ(logs(), "of old") << n;
+      EXPECT_TRUE(fs::exists(path("data.new/bin.index"))) << n;
+    } else {
+      ++swapped;
+      EXPECT_EQ(held(path("data")), "new") << n;
+      EXPECT_EQ(logs(suffix(with_prefix("data.replaced-").at(0))), "of old") << n;
+      EXPECT_EQ(logs(), "none") << n;
+      EXPECT_FALSE(after_leaving_logs(config_).empty()) << n << ": its tables name relay logs that are not here";
+      for (const char* name : {"data/bin.000001", "data/bin.index", "data/relay.index"})
+        EXPECT_FALSE(fs::exists(path(name))) << n;
+    }
+    if (survived) break;
+  }
+  EXPECT_GE(swapped, 8);
+  for (int n = 1;; ++n) {
+    old_and_copy();
+    const std::string aside = *swap_in_side(config_);
+    write_logs("new");  // its server has begun them
+    const bool survived = survives(n, [&] { return put_data_back(config_, aside).has_value(); });
+    ASSERT_TRUE(finish_swap(config_)) << n;
+    EXPECT_EQ(files_elsewhere(), 9u) << n;
+    if (held(path("data")) == "new") {
+      EXPECT_EQ(logs(), "of new") << n;
+      EXPECT_EQ(logs(suffix(aside)), "of old") << n;
+    } else {
+      ++came_back;
+      EXPECT_EQ(logs(), "of old") << n;
+      EXPECT_TRUE(after_leaving_logs(config_).empty()) << n;
+      EXPECT_EQ(logs(suffix(with_prefix("data.replaced-").at(0))), "of new") << n;
+    }
+    if (survived) break;
+  }
+  EXPECT_GE(came_back, 8);
+}
+
+TEST_F(LogsOfDataDir, GoForGoodWithItWhereverItIsKilled) {
+  for (int n = 1;; ++n) {
+    old_and_copy();
+    const std::string aside = *swap_in_side(config_);
+    write_logs("new");
+    const bool survived = survives(n, [&] { return drop_data_aside(config_, aside).has_value(); });
+    EXPECT_TRUE(!fs::exists(aside) || logs(suffix(aside)) == "of old") << n << ": a directory without its logs";
+    (void)drop_data_aside(config_, aside);  // refused where all has gone
+    EXPECT_EQ(logs(), "of new") << n;
+    EXPECT_EQ(files_elsewhere(), 5u) << n;
+    EXPECT_TRUE(dropping_dirs(config_).empty()) << n;
+    if (survived) break;
+  }
+}
+
+TEST_F(LogsOfDataDir, OverwriteNothing) {
+  old_and_copy();
+  const std::string aside = *swap_in_side(config_);
+  write("logs/bin.000007", "of nobody known");
+  write("swap.json",
+        fmt::format(R"({{"from": "{}", "aside": "{}.replaced-1", "logs": ".replaced-1", "logsGone": true}})", aside,
+                    path("data")));
+  const auto refused = finish_swap(config_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().id, "agent.log_files");
+  EXPECT_EQ(std::string(as_text(sys::read_file(path("logs/bin.000007"))->span())), "of nobody known");
+  fs::remove(path("logs/bin.000007"));
+  ASSERT_TRUE(finish_swap(config_));
+  EXPECT_EQ(logs(), "of old");
+}
+
+TEST_F(LogsOfDataDir, OfNamedConnectionsStopItBeforeItBegins) {
+  old_and_copy();
+  write("relay/relay-reports.index", "");
+  auto refused = swap_in_side(config_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().id, "agent.data_elsewhere");
+  EXPECT_EQ(held(path("data")) + logs(), "oldof old");
+  fs::remove_all(path("data.new"));
+  auto made = make_data_dir(side_of(config_), [] { return Status(); });
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().id, "agent.data_elsewhere");
+}
+
+TEST_F(LogsOfDataDir, AreKeptWhereTheDataIsGone) {
+  old_and_copy();
+  fs::remove_all(path("data"));
+  ASSERT_EQ(*swap_in_side(config_), "");
+  EXPECT_EQ(held(path("data")), "new");
+  EXPECT_EQ(logs(), "none");
+  EXPECT_EQ(files_elsewhere(), 5u);
 }
 
 TEST_F(UnitOfDataDir, IsKeptFromAHalfRewoundDirectory) {

@@ -89,6 +89,7 @@ Status serve_errant_log(const MemberConfig& config, const Value& request, net::S
   engine::ErrantSearch search;
   search.engine = config.engine;
   search.data_dir = config.data_dir();
+  if (const auto& e = config.existing) search.log_base = e->binlog_base, search.relay_base = e->relay_base;
   search.transactions = request["transactions"].text();
   for (const auto& name : request["heartbeatTables"].items()) search.heartbeat_tables.insert(name.text());
   search.most = std::min<size_t>(request["most"].unsigned_integer(kMostErrant), kMostErrant);

@@ -17,6 +17,7 @@
 #include "agent/data_dir.h"
 #include "agent/dir_users.h"
 #include "agent/launch.h"
+#include "agent/log_files.h"
 #include "agent/option_files.h"
 #include "agent/proc.h"
 #include "agent/running_server.h"
@@ -173,9 +174,14 @@ std::vector<std::string> parts_elsewhere(Engine engine, const std::string& data_
       found.push_back("there is a tablespace outside of the data directory: " + it->path().string());
     return found;
   }
-  for (const char* name :
-       {"innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory", "innodb_doublewrite_dir",
-        "aria_log_dir_path", "log_bin_basename", "log_bin_index", "relay_log_basename", "relay_log_index"}) {
+  std::vector<const char*> names = {"innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory",
+                                    "innodb_doublewrite_dir", "aria_log_dir_path"};
+  // A node's log is more than its own: others are given a state that ends in it.
+  if (engine == Engine::galera)
+    names.insert(names.end(), {"log_bin_basename", "log_bin_index", "relay_log_basename", "relay_log_index"});
+  else
+    found = log_places(data_dir, settings).unfit;
+  for (const char* name : names) {
     const std::string is = value_of(settings, name);
     if (is.empty() || is == "NULL") continue;
     if (!is_below(fs::weakly_canonical(without_slash(path_of(data_dir, is)), error).string(), data_dir))
@@ -306,9 +312,32 @@ std::string include_directory(const std::vector<std::string>& arguments, const s
   return files.directories.empty() ? "" : files.directories.back();
 }
 
-Result<std::vector<std::string>> parts_elsewhere_now(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+DataPlaces data_places(Engine engine, const std::string& data_dir, const Settings& settings) {
+  DataPlaces places;
+  places.elsewhere = parts_elsewhere(engine, data_dir, settings);
+  if (engine == Engine::postgres) places.wal_dir = wal_elsewhere(data_dir);
+  if (engine == Engine::mariadb || engine == Engine::mysql) {
+    LogPlaces logs = log_places(data_dir, settings);
+    places.binlog_base = std::move(logs.binlog);
+    places.relay_base = std::move(logs.relay);
+  }
+  return places;
+}
+
+DataPlaces data_places(const Existing& e) {
+  return {.wal_dir = e.wal_dir, .binlog_base = e.binlog_base, .relay_base = e.relay_base, .elsewhere = e.elsewhere};
+}
+
+void set_data_places(Existing& e, DataPlaces places) {
+  e.wal_dir = std::move(places.wal_dir);
+  e.binlog_base = std::move(places.binlog_base);
+  e.relay_base = std::move(places.relay_base);
+  e.elsewhere = std::move(places.elsewhere);
+}
+
+Result<DataPlaces> data_places_now(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
   const Said said = TRY(c.engine == Engine::postgres ? ask_postgres(c, deadline, stop) : ask_mysql(c, deadline, stop));
-  return parts_elsewhere(c.engine, c.existing->data_dir, said.settings);
+  return data_places(c.engine, c.existing->data_dir, said.settings);
 }
 
 std::string unit_drop_in_text(const MemberConfig& config) {
@@ -431,14 +460,17 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
                 fmt::format("process {} is not proven to be the server of {}: {}", server.pid, e.data_dir,
                             why.empty() ? "its arguments name another directory, or it holds no lock there" : why),
                 "an agent would not take it for its own; a server in a container is its container's");
-  e.elsewhere = parts_elsewhere(engine, e.data_dir, settings);
-  if (engine == Engine::postgres) e.wal_dir = wal_elsewhere(e.data_dir);
+  set_data_places(e, data_places(engine, e.data_dir, settings));
   e.beside_is_servers = can_change_beside(e.data_dir, c.uid);
   for (const auto& part : e.elsewhere)
     adoption.remarks.push_back(fmt::format("it cannot be rebuilt or restored in place: {}", part));
   if (!e.wal_dir.empty() && e.elsewhere.empty())
     adoption.remarks.push_back(
         fmt::format("it cannot be restored in place, only rebuilt: its WAL is elsewhere, in {}", e.wal_dir));
+  for (const auto& [base, what] : {std::pair(e.binlog_base, "binary"), std::pair(e.relay_base, "relay")})
+    if (!base.empty() && e.elsewhere.empty())
+      adoption.remarks.push_back(fmt::format(
+          "it cannot be restored in place, only rebuilt: its {} log is elsewhere, as {}.NNNNNN", what, base));
   if (e.unit.empty())
     adoption.remarks.emplace_back("no unit of systemd has started it: from its next start on the agent does");
   if (!is_node) remark_on_role(said, adoption);

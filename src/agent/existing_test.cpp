@@ -130,10 +130,13 @@ TEST(Existing, PartsOfItsDataThatAreElsewhereAreFound) {
                      {"log_bin_basename", data + "/binlog"},
                      {"datadir", "/elsewhere/"}})
                   .empty());
-  for (const char* name : {"innodb_doublewrite_dir", "aria_log_dir_path", "innodb_undo_directory", "relay_log_index"}) {
+  for (const char* name : {"innodb_doublewrite_dir", "aria_log_dir_path", "innodb_undo_directory"}) {
     EXPECT_EQ(parts({{name, "/srv/log/x"}}), std::vector{std::string(name) + " = /srv/log/x"});
     EXPECT_EQ(parts({{name, "../x"}}), std::vector{std::string(name) + " = ../x"});
   }
+  const Settings logs = {{"log_bin_basename", "/srv/log/bin"}, {"log_bin_index", "/srv/log/bin.index"}};
+  EXPECT_TRUE(parts(logs).empty()) << "these follow (log_files)";
+  EXPECT_EQ(parts_elsewhere(Engine::galera, data, logs).size(), 2u) << "and not of a node";
   fs::create_directories(data + "/pg_tblspc");
   EXPECT_TRUE(parts_elsewhere(Engine::postgres, data, {}).empty());
   fs::create_symlink("/srv/wal", data + "/pg_wal");

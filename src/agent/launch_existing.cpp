@@ -11,6 +11,7 @@
 
 #include "agent/galera_node.h"
 #include "agent/launch.h"
+#include "agent/log_files.h"
 #include "engine/private_files.h"
 #include "engine/programs.h"
 #include "sql/rows.h"
@@ -40,6 +41,7 @@ std::string mysql_role_text(const MemberConfig& c, const std::vector<std::string
   // The role must be chosen before the server starts: as SLAVE it cuts its own unacknowledged tail.
   if (c.engine == Engine::mariadb && c.replication == ReplicationMode::semi_sync && c.role == Role::replica)
     text += "init-rpl-role=SLAVE\n";
+  for (const auto& argument : after_leaving_logs(c)) text += option_line(argument) + "\n";
   for (const auto& argument : extra) text += option_line(argument) + "\n";
   return text;
 }
@@ -49,6 +51,8 @@ Result<sys::Command> launch_mysql_family(const MemberConfig& c, const LaunchOpti
   argv.insert(argv.end(), c.existing->arguments.begin(), c.existing->arguments.end());
   argv.insert(argv.end(), {"--datadir=" + c.data_dir(), "--socket=" + c.server_socket(), "--pid-file=" + c.pid_file(),
                            "--log-error=" + c.log_file(), "--tmpdir=" + c.tmp_dir(), fmt::format("--port={}", c.port)});
+  for (auto& argument : logs_among_data(c)) argv.push_back(std::move(argument));
+  for (auto& argument : after_leaving_logs(c)) argv.push_back(std::move(argument));
   // Beside the member's own server: it needs little, and what that has is not to be taken from it.
   if (!c.work.empty()) argv.push_back("--innodb-buffer-pool-size=128M");
   const bool mysql = c.engine == Engine::mysql, replica = c.role == Role::replica;

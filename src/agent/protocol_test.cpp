@@ -284,6 +284,29 @@ TEST(AgentTree, TakesWalOnAVolumeOfItsOwnIntoTheDirectory) {
   EXPECT_EQ(id_of(sent_of(member.config)), "agent.data_elsewhere");
 }
 
+TEST(AgentTree, TakesLogsThatAreElsewhere) {
+  Member member;
+  auto& existing = member.config.existing.emplace();
+  existing.data_dir = member.config.dir + "/data";
+  existing.binlog_base = member.config.dir + "/logs/bin";
+  fs::create_directories(member.config.dir + "/logs");
+  std::ofstream(member.config.dir + "/logs/bin.000003") << "transactions";
+  std::ofstream(member.config.dir + "/logs/bin2.000003") << "another's";
+  auto pair = Pair::make();
+  std::jthread agent([&] {
+    bool answered = false;
+    EXPECT_TRUE(serve_tree(member.config, false, "", *pair.here, answered, Deadline::in(seconds(20)), {}));
+    pair.here.reset();
+  });
+  std::array<uint8_t, 12> answer{};
+  ASSERT_EQ(pair.there->read_some(answer, Deadline::in(seconds(5))).value_or(0), 12u);
+  const auto files = received(*pair.there);
+  ASSERT_TRUE(files) << files.error().to_string();
+  EXPECT_EQ(files->at("bin.000003"), "transactions");
+  EXPECT_FALSE(files->contains("bin2.000003"));
+  EXPECT_EQ(files->size(), 5u);
+}
+
 TEST(AgentTree, IsOfTheMembersOwnDirectoriesOnly) {
   const Member member;
   auto pair = Pair::make();

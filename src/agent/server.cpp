@@ -10,6 +10,7 @@
 #include "agent/channels.h"
 #include "agent/dir_users.h"
 #include "agent/last_data.h"
+#include "agent/log_files.h"
 #include "base/log.h"
 #include "sys/any_process.h"
 #include "sys/file.h"
@@ -296,7 +297,7 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
       },
       deadline, stop);
   if (ready && *ready && pid() > 0) {
-    if (!launch.side) note_data(config);
+    if (!launch.side) note_data(config), forget_left_logs(config);
     return {};
   }
   if (pid() < 0) {

@@ -8,9 +8,9 @@
 
 #include "agent/copy.h"
 #include "agent/existing.h"
+#include "agent/log_files.h"
 #include "agent/server.h"
 #include "agent/unit.h"
-#include "agent/wal_dir.h"
 #include "base/log.h"
 #include "sql/mariadb.h"
 
@@ -135,6 +135,7 @@ Status Server::start_by_unit(const MemberConfig& config, const LaunchOptions& op
     close_replica(config, deadline, stop);
     review_places(deadline.at_most(seconds(10)), stop);
     note_data(config);
+    forget_left_logs(config);
     return {};
   }
   if (!appeared) last = appeared.error();
@@ -227,16 +228,13 @@ bool Server::watch_taken(int pidfd, const std::stop_token& stop) {
 void Server::review_places(Deadline deadline, const std::stop_token& stop) {
   const MemberConfig config = this->config();
   if (!config.existing) return;
-  auto now = parts_elsewhere_now(config, deadline, stop);
+  auto now = data_places_now(config, deadline, stop);
   if (!now)
     return log(LogLevel::warn, "{}: where its data is was not asked: {}", config.member, now.error().to_string());
-  const std::string wal =
-      config.engine == cluster::Engine::postgres ? wal_elsewhere(config.existing->data_dir) : std::string();
-  if (*now == config.existing->elsewhere && wal == config.existing->wal_dir) return;
+  if (*now == data_places(*config.existing)) return;
   MutexLock lock(mutex_);
   if (!config_.existing) return;
-  config_.existing->elsewhere = std::move(*now);
-  config_.existing->wal_dir = wal;
+  set_data_places(*config_.existing, std::move(*now));
   log(LogLevel::info, "{}: {}", config_.member,
       config_.existing->elsewhere.empty() ? "all of its data is in its data directory"
                                           : "part of its data is elsewhere: " + config_.existing->elsewhere.front());

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/dir_users.h"
+#include "agent/log_files.h"
 #include "agent/server.h"
 #include "agent/server_files.h"
 #include "agent/wal_dir.h"
@@ -40,9 +41,17 @@ class TreeSender {
   }
 
   /// Looks below before anything is sent, so that what cannot be sent whole is refused.
-  Status check() const {
+  Status check() {
+    for (const auto& file : TRY(logs_of(config_, root_))) logs_[file.substr(file.rfind('/') + 1)] = file;
     const sys::ActAs as_server(server_identity(config_));
-    std::error_code error, ignored;
+    std::error_code ignored;
+    for (const auto& [name, file] : logs_)
+      if (fs::exists(fs::symlink_status(root_ + "/" + name, ignored)))
+        return fail(
+            ErrorClass::refused, "agent.data_elsewhere",
+            fmt::format("{} is in {} and outside of it, as {}: a copy would lack one of them", name, root_, file),
+            "keep a copy of it yourself, then repair with --no-escrow (the old directory stays)");
+    std::error_code error;
     for (const std::string& top : wal_.empty() ? std::vector{root_} : std::vector{root_, wal_}) {
       for (fs::recursive_directory_iterator it(top, error), end; !error && it != end; it.increment(error))
         if (it->is_symlink(ignored) && fs::is_directory(it->path(), ignored) &&
@@ -66,13 +75,15 @@ class TreeSender {
         if (TRY(send_entry(path)) == 'd') below.push_back(path);
       }
     }
+    for (const auto& [name, file] : logs_) TRY(send_entry(name));
     return {};
   }
 
  private:
-  /// Where it lies: WAL on a volume of its own is sent as if it lay in the data directory.
+  /// Where it lies: WAL and logs that are elsewhere are sent as if they lay in the data directory.
   std::string full(const std::string& path) const {
     if (path.empty()) return root_;
+    if (const auto log = logs_.find(path); log != logs_.end()) return log->second;
     const bool below_wal = path == kWal || path.starts_with(std::string(kWal) + "/");
     return below_wal && !wal_.empty() ? wal_ + path.substr(std::string_view(kWal).size()) : root_ + "/" + path;
   }
@@ -168,7 +179,8 @@ class TreeSender {
 
   const MemberConfig& config_;
   const std::string root_;
-  std::string wal_;  ///< where pg_wal leads, where it is a link
+  std::string wal_;                          ///< where pg_wal leads, where it is a link
+  std::map<std::string, std::string> logs_;  ///< that are elsewhere: full paths by name
   net::Stream& stream_;
   const std::stop_token& stop_;
   std::map<uid_t, std::string> users_;

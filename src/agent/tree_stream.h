@@ -14,7 +14,7 @@ namespace holdfast::agent {
 /// Answers, then sends the tree. Only the member's own data directory ("" means it) while no server uses it, and those
 /// that were moved aside: "agent.directory" (refused) for any other, "agent.running", "agent.in_use". A file that
 /// cannot be read, or data behind a symbolic link to a directory ("agent.data_elsewhere", refused), ends it with an
-/// error; WAL that pg_wal leads to (agent/wal_dir.h) is sent as the directory pg_wal.
+/// error; WAL and logs that are elsewhere (agent/wal_dir.h, agent/log_files.h) are sent as if they lay in it.
 Status serve_tree(const MemberConfig& config, bool running, const std::string& directory, net::Stream& stream,
                   bool& answered, Deadline deadline, const std::stop_token& stop);
 

@@ -61,7 +61,7 @@ Result<std::string> each_event(const std::string& path, uint64_t from, uint64_t 
 
 Result<std::string> altered_afterwards(const ErrantSearch& search, const std::vector<ErrantTransaction>& list) {
   const sys::ActAs as_owner(sys::owner_of(search.data_dir));
-  const auto files = TRY(find_log_files(search.data_dir, LogKind::binary)).paths;
+  const auto files = TRY(find_log_files(search.data_dir, LogKind::binary, search.log_base)).paths;
   // "shop.orders" -> "orders". Of a name with a point in it the end, which stands in every statement that names it,
   // too.
   std::map<std::string, std::string> tables;

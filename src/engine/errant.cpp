@@ -80,7 +80,8 @@ ErrantTransaction described(const LoggedTransaction& from, ErrantClass kind) {
 /// What was received and waits in the relay logs counts as the member's own. Ranges are searched whole, since nobody
 /// knows where the binary log ends and the relay log goes on.
 void add_received(binlog::TransactionList& list, const ErrantSearch& search, const WantedGtids& wanted,
-                  const binlog::ReadOptions& options) {
+                  binlog::ReadOptions options) {
+  options.base = search.relay_base;
   WantedGtids rest;
   rest.mysql = list.missing.mysql;
   if (!list.missing.ranges.empty()) rest.ranges = wanted.ranges;
@@ -105,6 +106,7 @@ void find_in_binlogs(ErrantList& result, const ErrantSearch& search, const clust
   cluster::Errant& errant = result.errant;
   const WantedGtids wanted = wanted_of(names);
   binlog::ReadOptions options;
+  options.base = search.log_base;
   options.deadline = search.deadline;
   options.stop = search.stop;
   auto list = binlog::find_transactions(search.data_dir, wanted, options, search.most);

@@ -27,7 +27,8 @@ struct ErrantTransaction {
 struct ErrantSearch {
   cluster::Engine engine = cluster::Engine::mariadb;
   std::string data_dir;
-  std::string transactions;  ///< Errant::transactions of the verdict
+  std::string log_base, relay_base;  ///< MariaDB, MySQL: of logs that are elsewhere; as StoredOptions
+  std::string transactions;          ///< Errant::transactions of the verdict
   std::set<std::string> heartbeat_tables;
   size_t most = 10'000;  ///< of `list`; what goes beyond is counted, as unknown
   Deadline deadline = Deadline::never();

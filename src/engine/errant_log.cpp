@@ -70,7 +70,8 @@ Status read_pieces(const ErrantSearch& search, std::vector<ErrantTransaction>& l
   std::vector<std::string> files;
   {
     const sys::ActAs as_owner(sys::owner_of(search.data_dir));
-    if (auto found = find_log_files(search.data_dir, binlog::LogKind::binary)) files = std::move(found->paths);
+    if (auto found = find_log_files(search.data_dir, binlog::LogKind::binary, search.log_base))
+      files = std::move(found->paths);
   }
   // In the order of the log, and what was received behind it.
   const auto place = [&](const ErrantTransaction& t) { return std::ranges::find(files, t.file) - files.begin(); };

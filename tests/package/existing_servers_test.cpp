@@ -220,6 +220,22 @@ mysql-1 "RESET BINARY LOGS AND GTIDS; CHANGE REPLICATION SOURCE TO SOURCE_HOST='
                          true,
                          "--admin-user keeper --admin-password-file keeper.password"};
 
+/// Their logs lie elsewhere, of both servers in one directory.
+const std::string kMariadbLogsStart =
+    "install -d -o mysql -g adm -m 2750 /var/log/mysql\n" +
+    replaced(replaced(kMariadb.start, "log-bin=mysql-bin\n", "log-bin=/var/log/mysql/bin\n"), "[mysqld.second]\n",
+             "[mysqld.second]\nlog-bin=/var/log/mysql/bin-second\nrelay-log=/var/log/mysql/relay-second\n");
+const std::string kMysqlLogsStart =
+    "install -d -o mysql -g adm -m 2750 /var/log/mysql\n" +
+    replaced(kMysql.start, "gtid-mode=ON\n",
+             "gtid-mode=ON\nlog-bin=/var/log/mysql/bin-$n\nrelay-log=/var/log/mysql/relay-$n\n");
+Packaged with_start(Packaged one, const std::string& start) {
+  one.start = start.c_str();
+  return one;
+}
+const Packaged kMariadbLogs = with_start(kMariadb, kMariadbLogsStart);
+const Packaged kMysqlLogs = with_start(kMysql, kMysqlLogsStart);
+
 class ExistingServers : public testing::TestWithParam<const Packaged*> {
  protected:
   void SetUp() override {
@@ -398,6 +414,23 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
   if (GetParam() == &kPostgresAlone) {
     ok("readlink /var/lib/pgsql/1/pg_wal | grep -q '^/var/lib/pgwal/1.holdfast-'");
     EXPECT_EQ(ok("ls -d /var/lib/pgwal/* | wc -l"), ok("ls -d /var/lib/pgsql/1* | wc -l")) << "one for each";
+  }
+
+  if (GetParam() == &kMariadbLogs || GetParam() == &kMysqlLogs) {
+    const bool mysql = GetParam() == &kMysqlLogs;
+    const std::string log = mysql ? "bin-1" : "bin-second", relay = mysql ? "relay-1" : "relay-second";
+    // What it had stays with the directory it was of, which was empty, and is kept.
+    EXPECT_EQ(ok(fmt::format("cd /var/log/mysql; ls -d {}.replaced-*", log)),
+              replaced(ok(fmt::format("ls -d {}.replaced-*", of().data[1])), of().data[1], log));
+    EXPECT_NE(ok(fmt::format("ls /var/log/mysql/{0}.replaced-*/ | grep -c '^{0}[.][0-9]' || :", log)), "0\n");
+    EXPECT_EQ(ok(fmt::format("ls {} | grep -c '^{}[.][0-9]' || :", of().data[1], log)), "0\n");
+    for (const auto& base : {log, relay})
+      EXPECT_NE(ok(fmt::format("ls /var/log/mysql | grep -c '^{}[.][0-9]' || :", base)), "0\n") << base;
+    // The copy's own log is gone, and what it had logged is not: nothing of the primary is unknown to it.
+    if (!mysql) {
+      const auto of_primary = [](const std::string& state) { return state.substr(0, state.rfind('-')); };
+      EXPECT_EQ(of_primary(sql(1, "SELECT @@gtid_binlog_state")), of_primary(sql(0, "SELECT @@gtid_binlog_state")));
+    }
   }
 
   if (HasFailure()) return;
@@ -607,11 +640,14 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
 INSTANTIATE_TEST_SUITE_P(OfPackages, ExistingMariadb, testing::Values(&kMariadb),
                          [](const auto& info) { return std::string(info.param->engine); });
 INSTANTIATE_TEST_SUITE_P(Engines, ExistingServers,
-                         testing::Values(&kMariadb, &kMysql, &kPostgres, &kPostgresAlone, &kMariadbSafe),
+                         testing::Values(&kMariadb, &kMysql, &kPostgres, &kPostgresAlone, &kMariadbSafe, &kMariadbLogs,
+                                         &kMysqlLogs),
                          [](const auto& info) {
-                           return std::string(info.param->engine) + (info.param == &kPostgresAlone ? "_alone"
-                                                                     : info.param == &kMariadbSafe ? "_safe"
-                                                                                                   : "");
+                           const auto* one = info.param;
+                           return std::string(one->engine) + (one == &kPostgresAlone                       ? "_alone"
+                                                              : one == &kMariadbSafe                       ? "_safe"
+                                                              : one == &kMariadbLogs || one == &kMysqlLogs ? "_logs"
+                                                                                                           : "");
                          });
 
 }  // namespace

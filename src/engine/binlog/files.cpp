@@ -127,10 +127,14 @@ Result<std::vector<LogFiles>> logs_in(const std::string& data_dir, LogKind kind,
   return found;
 }
 
-Result<LogFiles> log_of_base(const std::string& data_dir, const std::string& base, bool moved) {
+std::string index_of_base(const std::string& data_dir, const std::string& base) {
   fs::path index(resolve(data_dir, base));
   if (index.has_extension()) index.replace_extension();
-  const std::string path = index.string() + ".index";
+  return index.string() + ".index";
+}
+
+Result<LogFiles> log_of_base(const std::string& data_dir, const std::string& base, bool moved) {
+  const std::string path = index_of_base(data_dir, base);
   switch (stored::presence(path)) {
     case stored::Presence::present:
       return read_index(data_dir, path, moved);
@@ -139,6 +143,30 @@ Result<LogFiles> log_of_base(const std::string& data_dir, const std::string& bas
     default:
       return bad_index(path + " cannot be looked at");
   }
+}
+
+/// Of the default connection and of named ones: relay.index, relay-reports.index.
+Result<std::vector<LogFiles>> relay_logs_of_base(const std::string& data_dir, const std::string& base, bool moved) {
+  const fs::path index(index_of_base(data_dir, base));
+  const std::string folder = index.parent_path().string(), stem = index.stem().string();
+  const auto listing = stored::list_directory(folder);
+  if (!listing.all_names) return bad_index(folder + " cannot be listed: " + listing.why);
+  if (listing.names.empty())
+    return bad_index(folder + ", where its relay logs were, is empty: its volume may not be mounted");
+  std::vector<LogFiles> found;
+  for (const auto& name : listing.names) {
+    const bool is_of_it = name == stem + ".index" || (name.starts_with(stem + "-") && name.ends_with(".index"));
+    if (is_of_it) found.push_back(TRY(read_index(data_dir, folder + "/" + name, moved)));
+  }
+  return found;
+}
+
+/// MariaDB writes down how far it has applied its relay logs: where that is and they are not, they are elsewhere.
+Status check_none_is_missing(const std::string& data_dir) {
+  for (const auto& name : stored::list_directory(data_dir).names)
+    if (name.starts_with("relay-log") && name.ends_with(".info"))
+      return bad_index(data_dir + "/" + name + " names relay logs, and there are none");
+  return {};
 }
 
 }  // namespace
@@ -155,13 +183,8 @@ Result<LogFiles> find_log_files(const std::string& data_dir, LogKind kind, const
 }
 
 Result<std::vector<LogFiles>> find_relay_logs(const std::string& data_dir, const std::string& base, bool moved) {
-  if (!base.empty()) return std::vector{TRY(log_of_base(data_dir, base, moved))};
-  auto found = TRY(logs_in(data_dir, LogKind::relay, moved));
-  if (!found.empty()) return found;
-  // MariaDB writes down how far it has applied its relay logs: where that is and they are not, they are elsewhere.
-  for (const auto& name : stored::list_directory(data_dir).names)
-    if (name.starts_with("relay-log") && name.ends_with(".info"))
-      return bad_index(data_dir + "/" + name + " names relay logs, and there are none beside it");
+  auto found = TRY(base.empty() ? logs_in(data_dir, LogKind::relay, moved) : relay_logs_of_base(data_dir, base, moved));
+  if (found.empty()) TRY_VOID(check_none_is_missing(data_dir));
   return found;
 }
 

@@ -30,7 +30,8 @@ struct LogFiles {
 Result<LogFiles> find_log_files(const std::string& data_dir, LogKind kind, const std::string& base = {},
                                 bool moved = false);
 
-/// The same for every connection that has relay logs of its own. Empty: there are none, proven.
+/// The same for every connection that has relay logs of its own. Empty: there are none, proven. A directory of `base`
+/// without any file proves nothing: it may be where a volume is mounted.
 Result<std::vector<LogFiles>> find_relay_logs(const std::string& data_dir, const std::string& base = {},
                                               bool moved = false);
 

@@ -210,6 +210,33 @@ TEST_F(BinlogPositionTest, RelayLogsOfSeveralConnectionsAddUpAndNoneIsKnownToBeN
   EXPECT_FALSE(read_received(dir_.path()));
 }
 
+TEST_F(BinlogPositionTest, RelayLogsElsewhereAreReadAndAnEmptyFolderIsNoProof) {
+  const std::string data = path("data"), logs = path("logs");
+  fs::create_directories(data);
+  ReadOptions options;
+  options.base = logs + "/relay";
+  EXPECT_FALSE(read_received(data, options)) << "the folder is not there";
+  fs::create_directories(logs);
+  EXPECT_FALSE(read_received(data, options)) << "its volume may not be mounted";
+  put("logs/error.log", "of the server");
+  const auto none = read_received(data, options);
+  ASSERT_TRUE(none) << none.why();
+  EXPECT_EQ(none->text, "");
+  put("data/relay-log.info", "5\n/elsewhere/relay.000001\n4\n");
+  EXPECT_FALSE(read_received(data, options));
+  for (const uint32_t server : {1U, 7U}) {
+    BinlogWriter relay(Flavour::mariadb, true, kFlagRelayLog);
+    relay.mariadb_list({});
+    relay.mariadb_transaction(0, server, 3 + server);
+    const std::string name = server == 1 ? "relay" : "relay-reports";  // the second of a named connection
+    put("logs/" + name + ".000001", relay.bytes());
+    put("logs/" + name + ".index", logs + "/" + name + ".000001\n");
+  }
+  const auto both = read_received(data, options);
+  ASSERT_TRUE(both) << both.why();
+  EXPECT_EQ(both->text, "0-7-10,0-1-4");
+}
+
 TEST_F(BinlogPositionTest, TransactionsAreFoundAndClassified) {
   BinlogWriter first(Flavour::mysql, true, 0), second(Flavour::mysql);
   first.previous_gtids({});
