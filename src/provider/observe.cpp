@@ -35,14 +35,20 @@ namespace {
 constexpr int kLooksForCommits = 8;
 constexpr milliseconds kBetweenLooks{100};
 
-/// `way`: what leads to its server, for as long as the caller wants it to be there.
+/// `way`: what leads to its server, for as long as the caller wants it to be there. `files`: of PostgreSQL, where
+/// another member's are to be compared with them; listed while the agents are still being asked.
 void ask_server(MemberFacts& facts, MemberAccess& member, milliseconds limit, const std::stop_token& stop,
-                sql::KeptPostgres& kept, std::shared_ptr<const void>& way) {
+                sql::KeptPostgres& kept, std::shared_ptr<const void>& way,
+                std::shared_ptr<engine::postgres::TableFiles>& files) {
   const Deadline deadline = Deadline::in(limit);
   auto target = member.sql(deadline, stop);
   if (target) {
     way = target->keep;
     facts = engine::observe(member.cluster().engine, member.member(), *target, deadline, stop, &kept);
+    const bool lists = member.cluster().engine == cluster::Engine::postgres && member.cluster().members.size() > 1;
+    if (!lists || !facts.reachable()) return;
+    files = std::make_shared<engine::postgres::TableFiles>(*target, &kept);
+    (void)files->get(Deadline::in(limit), stop);
     return;
   }
   facts.reach = target.error().id == "agent.no_server" ? cluster::Reach::unreachable : cluster::Reach::failed;
@@ -188,13 +194,14 @@ std::vector<MemberFacts> observe_members(const ClusterMembers& members, millisec
   std::vector<std::optional<Status>> tcp(count);
   std::vector<std::shared_ptr<const void>> ways(count);  // before `kept`, whose sessions go by them
   sql::KeptPostgres kept;
+  TableFiles files(count);
   const Deadline all = Deadline::in(per_member);
   ask_for_names(cluster);
   {
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < count; ++i) {
       const Member& member = cluster.members[i];
-      threads.emplace_back([&, i] { ask_server(facts[i], members[i], per_member, stop, kept, ways[i]); });
+      threads.emplace_back([&, i] { ask_server(facts[i], members[i], per_member, stop, kept, ways[i], files[i]); });
       if (members[i].supervised()) threads.emplace_back([&, i] { members[i].look(from_agents[i], per_member, stop); });
       if (!members[i].clients_way() && may_ask_by_network(cluster, member))
         threads.emplace_back([&, i] { tcp[i] = ask_by_network(cluster, member, per_member, stop); });
@@ -235,7 +242,7 @@ std::vector<MemberFacts> observe_members(const ClusterMembers& members, millisec
     auto target = members[i].sql();
     if (takes_writes(cluster, facts[i])) {
       look_for_silence(members, facts, i, std::string(facts[i].offered), per_member, stop);
-      look_for_cut_files(members, facts, i, per_member, stop, kept);
+      look_for_cut_files(members, facts, i, files, per_member, stop, kept);
       look_for_skipped(members, facts, i, per_member, stop);
     }
     if (target) engine::observe_position(cluster.engine, facts[i], *target, Deadline::in(per_member), stop, &kept);

@@ -10,7 +10,6 @@
 #include "engine/mariadb/table_files.h"
 #include "engine/missing_rights.h"
 #include "engine/observe.h"
-#include "engine/postgres/missing_pages.h"
 
 namespace holdfast::provider {
 
@@ -19,9 +18,11 @@ using cluster::MemberFacts;
 
 namespace {
 
-engine::postgres::Compared compared(const sql::Target& target, const MemberFacts& facts) {
+engine::postgres::Compared compared(const sql::Target& target, const MemberFacts& facts,
+                                    std::shared_ptr<engine::postgres::TableFiles> files) {
   return {.target = target,
-          .empty = facts.runtime.page_check ? facts.runtime.page_check->empty : std::vector<cluster::PageRun>()};
+          .empty = facts.runtime.page_check ? facts.runtime.page_check->empty : std::vector<cluster::PageRun>(),
+          .files = std::move(files)};
 }
 
 /// What a comparison shows of the primary.
@@ -30,12 +31,12 @@ struct OfPrimary {
   std::optional<uint64_t> bytes;
 };
 
-OfPrimary compare(const engine::postgres::Compared& primary, const sql::Target& own, MemberFacts& standby,
-                  Deadline deadline, const std::stop_token& stop, sql::KeptPostgres& kept) {
-  auto missing = engine::postgres::missing_pages(primary, compared(own, standby), deadline, stop, &kept);
+OfPrimary compare(const engine::postgres::Compared& primary, const engine::postgres::Compared& own,
+                  MemberFacts& standby, Deadline deadline, const std::stop_token& stop, sql::KeptPostgres& kept) {
+  auto missing = engine::postgres::missing_pages(primary, own, deadline, stop, &kept);
   constexpr const char* kName = "missing pages";
   if (!missing) {
-    engine::note_refused(cluster::Engine::postgres, standby, kName, missing.error(), own, deadline, stop);
+    engine::note_refused(cluster::Engine::postgres, standby, kName, missing.error(), own.target, deadline, stop);
     return {};
   }
   standby.data_bytes = missing->bytes_of_standby;
@@ -52,13 +53,13 @@ OfPrimary compare(const engine::postgres::Compared& primary, const sql::Target& 
 }  // namespace
 
 void look_for_cut_files(const ClusterMembers& members, std::vector<MemberFacts>& facts, size_t writer,
-                        std::chrono::milliseconds per_member, const std::stop_token& stop, sql::KeptPostgres& kept) {
+                        const TableFiles& files, std::chrono::milliseconds per_member, const std::stop_token& stop,
+                        sql::KeptPostgres& kept) {
   const DatabaseCluster& cluster = members.cluster();
-  if (cluster.engine != cluster::Engine::postgres) return;
+  if (cluster.engine != cluster::Engine::postgres || !files[writer]) return;
   const auto target = members[writer].sql();
   if (!target) return;
-  auto primary = compared(*target, facts[writer]);
-  primary.files = std::make_shared<engine::postgres::TableFiles>(*target, &kept);
+  const auto primary = compared(*target, facts[writer], files[writer]);
   std::vector<OfPrimary> seen(facts.size());
   std::vector<bool> follows(facts.size());
   {
@@ -71,9 +72,11 @@ void look_for_cut_files(const ClusterMembers& members, std::vector<MemberFacts>&
     for (size_t i = 0; i < facts.size(); ++i) {
       const auto& f = facts[i];
       const auto own = members[i].sql();
-      if (i == writer || !own || !f.reachable() || f.lineage != facts[writer].lineage || !follows[i]) continue;
-      threads.emplace_back(
-          [&, i, own] { seen[i] = compare(primary, *own, facts[i], Deadline::in(per_member), stop, kept); });
+      if (i == writer || !own || !files[i] || !f.reachable() || f.lineage != facts[writer].lineage || !follows[i])
+        continue;
+      threads.emplace_back([&, i, own] {
+        seen[i] = compare(primary, compared(*own, facts[i], files[i]), facts[i], Deadline::in(per_member), stop, kept);
+      });
     }
   }
   auto& lacks = facts[writer].cut_files;

@@ -347,10 +347,8 @@ uint64_t detail::lsn_of_page(const std::string& hex) {
 
 Result<MissingPages> missing_pages(const Compared& primary, const Compared& standby, Deadline deadline,
                                    std::stop_token stop, sql::KeptPostgres* kept) {
-  auto at_standby = TRY(sql::KeptPostgres::lease(kept, standby.target, deadline, stop));
-  auto listing = std::async(std::launch::async, [&] { return file_sizes(*at_standby, deadline, stop); });
-  auto files = primary.files ? primary.files : std::make_shared<TableFiles>(primary.target, kept);
-  const auto of_primary = files->get(deadline, stop);
+  auto listing = std::async(std::launch::async, [&] { return standby.files->get(deadline, stop); });
+  const auto of_primary = primary.files->get(deadline, stop);
   const auto of_standby = TRY(listing.get());
   const Pages here = pages_of(of_standby), there = pages_of(TRY(of_primary));
   MissingPages missing;
@@ -361,6 +359,7 @@ Result<MissingPages> missing_pages(const Compared& primary, const Compared& stan
   missing.of_primary.emplace();
   if (gaps.empty() && gaps_of_primary.empty()) return missing;
   auto at_primary = TRY(sql::KeptPostgres::lease(kept, primary.target, deadline, stop));
+  auto at_standby = TRY(sql::KeptPostgres::lease(kept, standby.target, deadline, stop));
   TRY_VOID(Comparison(*at_primary, *at_standby, primary.target, of_standby.block, deadline, stop)
                .confirm(missing, std::move(gaps), std::move(gaps_of_primary), there));
   return missing;
