@@ -214,7 +214,9 @@ class PostgresFidelity : public testing::Test {
   void SetUp() override {
     HOLDFAST_NEED("postgres", engine::find_program(Engine::postgres, "postgres").has_value(),
                   "its server is not installed");
-    HOLDFAST_NEED("postgresql-unit", fs::exists("/usr/share/postgresql/15/extension/unit.control"),
+    const std::string extensions = run_program({program("pg_config"), "--sharedir"}).out;
+    HOLDFAST_NEED("postgresql-unit",
+                  fs::exists(extensions.substr(0, extensions.find('\n')) + "/extension/unit.control"),
                   "it is not installed");
     ::setenv("RESTIC_PASSWORD", "test", 1);
     lab_.emplace();

@@ -62,9 +62,14 @@ constexpr const char* kOtherColumnOrder =
 /// Members that came to an extension later than it and by no script of it: CREATE EXTENSION does not make them. The
 /// rows of pg_depend say which transaction made each, and where the scripts can be read, they must not name it: an
 /// update of the extension, and pg_upgrade, have transactions of their own, too. '%' stands for what reads them.
+/// 17 and later make the types that come along with a table or a type members, too.
 constexpr const char* kAddedMembers =
     R"sql(
-    WITH first AS (SELECT refobjid AS e, min(xmin::text::bigint) AS x
+    WITH comes_along AS (SELECT t.oid
+      FROM pg_type t
+      LEFT JOIN pg_class c ON c.oid = t.typrelid
+      WHERE c.relkind <> 'c' OR EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)),
+    first AS (SELECT refobjid AS e, min(xmin::text::bigint) AS x
       FROM pg_depend
       WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
       GROUP BY 1),
@@ -78,7 +83,8 @@ constexpr const char* kAddedMembers =
       WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.objid >= 16384
         AND d.xmin::text::bigint <> f.x AND d.xmin::text <> e.xmin::text AND NOT (d.classid = 'pg_class'::regclass AND
           EXISTS (SELECT FROM pg_depend o WHERE o.classid = d.classid AND o.objid = d.objid AND o.deptype IN ('a',
-            'i')))),
+            'i')))
+        AND NOT (d.classid = 'pg_type'::regclass AND EXISTS (SELECT FROM comes_along t WHERE t.oid = d.objid))),
     scripts AS (%)
     SELECT l.type || ' ' || l.identity || ' (' || l.e || ')' AS n
     FROM later l
@@ -163,8 +169,10 @@ constexpr const char* kAlteredMembers =
       UNION SELECT e, n.xmin
       FROM ours
       JOIN pg_extension n ON n.oid = e),
-    rows AS (SELECT tableoid AS c, oid AS o, xmin AS x, typacl IS NOT NULL AS granted, typname AS name
-      FROM pg_type
+    rows AS (SELECT t.tableoid AS c, t.oid AS o, t.xmin AS x, typacl IS NOT NULL AS granted, typname AS name
+      FROM pg_type t
+      LEFT JOIN pg_class r ON r.oid = t.typrelid
+      WHERE coalesce(r.relkind, 'c') = 'c' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
       UNION ALL SELECT tableoid, oid, xmin, false, NULL
       FROM pg_operator
       UNION ALL SELECT tableoid, oid, xmin, false, opcname
