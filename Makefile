@@ -37,13 +37,16 @@ test-all:         ## every point of every sweep, sanitizers, fuzzing, speed of t
 	@HOLDFAST_ALL_OPERATIONS=1 $(MAKE) --no-print-directory test CTEST_ARGS="-C all --timeout 7200 $(CTEST_ARGS)"
 	@if [ "$$(id -u)" = 0 ] || [ -n "$$HOLDFAST_REQUIRE" ]; then $(MAKE) --no-print-directory test-versions; else echo "test-versions: left out, it needs root"; fi
 
-test-versions:    ## tests on servers again, with Debian 13's MariaDB and PostgreSQL (root); a part of them, another one each time
+test-versions:    ## tests on servers again, with those of Debian 13, and on a Debian 13 (root); of the first a part, another one each time
 	@tools/setup build demo test || [ $$? -eq 3 ]
 	@tools/peers/debian13
+	@tools/peers/debian13_system
 	@$(MAKE) --no-print-directory configure
 	@ninja -C $(BUILD) -j$(JOBS)
 	@tools/with_debian13 tools/run_tests $(BUILD) --sampled tests/sampled.txt -j$(TEST_JOBS) --timeout 600 -L integration \
 	  -E '[Mm]ysql|Existing|Package|TriageSpeed' $(CTEST_ARGS)
+	@HOLDFAST_TEST_SYSTEM=$${HOLDFAST_PEERS:-/opt/holdfast/peers}/debian13-system tools/run_tests $(BUILD) -j2 --timeout 900 \
+	  -R 'Existing(Servers|Mariadb|Galera)\.' -E /mysql $(CTEST_ARGS)
 
 package: build    ## a Debian package and a .tar.zst, in build/packages
 	@ninja -C $(BUILD) -j$(JOBS) completions

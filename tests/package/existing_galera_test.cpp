@@ -62,8 +62,7 @@ class ExistingGalera : public testing::Test {
     HOLDFAST_NEED("systemd-in-container", SystemContainer::refused().empty(), SystemContainer::refused());
     machine_ = SystemContainer::boot();
     ASSERT_TRUE(machine_);
-    fs::copy_file(holdfast_binary(), machine_->seen_from_here("/usr/bin/holdfast"),
-                  fs::copy_options::overwrite_existing);
+    machine_->install_holdfast();
     fs::copy_file(HOLDFAST_SOURCE_DIR "/packaging/holdfast-agent@.service",
                   machine_->seen_from_here("/lib/systemd/system/holdfast-agent@.service"),
                   fs::copy_options::overwrite_existing);

@@ -21,18 +21,19 @@ using std::chrono::seconds;
 
 namespace {
 
-// $1: a directory of ours, $2: where the build is, $3: a name. Mounts and processes are in namespaces of this process,
-// which is the first of its own: with it all of them end, however it ends. The processes are in control groups of their
-// own, since a container takes names in the one it starts in.
+// $1: a directory of ours, $2: where the build is, $3: a name, $4: the files to run on. Mounts and processes are in
+// namespaces of this process, which is the first of its own: with it all of them end, however it ends. The processes
+// are in control groups of their own, since a container takes names in the one it starts in.
 constexpr const char* kBoot = R"(set -eu
 mount -t tmpfs -o mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+mount -t overlay overlay -o "lowerdir=$4,upperdir=$1/upper,workdir=$1/work" "$1/root"
 rm -f "$1/root/etc/machine-id"
 for tree in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
   [ -w "$tree/cgroup.procs" ] || continue
   mkdir -p "$tree/$3" && echo 0 >"$tree/$3/cgroup.procs" || true
 done
+[ "$4" = / ] || export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 # newer ones know no other
 exec systemd-nspawn -q -D "$1/root" -M "$3" --register=no --keep-unit --private-network --console=pipe \
   --bind-ro="$2" --kill-signal=SIGRTMIN+3 --boot systemd.unit=basic.target systemd.mask=systemd-resolved.service)";
 
@@ -40,6 +41,22 @@ exec systemd-nspawn -q -D "$1/root" -M "$3" --register=no --keep-unit --private-
 std::string build_folder() {
   return fs::path(holdfast_binary()).parent_path().string();
 }
+
+/// The files it runs on: this machine's, or those of another distribution that HOLDFAST_TEST_SYSTEM names.
+std::string system() {
+  const char* named = std::getenv("HOLDFAST_TEST_SYSTEM");
+  return named && *named ? named : "/";
+}
+
+// $1: where it is to be, $2: the container's files, $3: a program. Where it runs on another distribution, with the
+// libraries and the loader that it was built with.
+constexpr const char* kInstall = R"(set -eu
+cp "$3" "$2$1"
+[ "$4" = / ] && exit
+libraries=/usr/lib/of-the-build
+mkdir -p "$2$libraries"
+ldd "$3" | awk '$2 == "=>" { print $3 } $1 ~ /^\// { print $1 }' | xargs cp -L -t "$2$libraries"
+patchelf --set-interpreter $libraries/ld-linux-x86-64.so.2 --force-rpath --set-rpath $libraries "$2$1")";
 
 /// Children of a process, of all its threads.
 std::vector<pid_t> children(pid_t pid) {
@@ -69,6 +86,10 @@ std::string SystemContainer::missing() {
   return "";
 }
 
+std::string SystemContainer::file(const std::string& path) {
+  return system() == "/" ? path : system() + path;
+}
+
 std::unique_ptr<SystemContainer> SystemContainer::boot() {
   std::unique_ptr<SystemContainer> made(new SystemContainer);
   const std::string log = made->dir_.path() + ".log";
@@ -78,9 +99,9 @@ std::unique_ptr<SystemContainer> SystemContainer::boot() {
     return nullptr;
   }
   sys::Command command;
-  command.argv = {"unshare", "--mount",      "--propagation",   "private",      "--pid",
-                  "--fork",  "--kill-child", "--mount-proc",    "/bin/sh",      "-c",
-                  kBoot,     "sh",           made->dir_.path(), build_folder(), made->name_};
+  command.argv = {"unshare",         "--mount",      "--propagation", "private", "--pid", "--fork",
+                  "--kill-child",    "--mount-proc", "/bin/sh",       "-c",      kBoot,   "sh",
+                  made->dir_.path(), build_folder(), made->name_,     system()};
   command.out = command.err = sys::Stdio::to(file->get());
   command.die_with_parent = SIGKILL;
   command.new_session = true;
@@ -104,6 +125,12 @@ std::unique_ptr<SystemContainer> SystemContainer::boot() {
     return nullptr;
   }
   return made;
+}
+
+void SystemContainer::install_holdfast() const {
+  const RunResult done = run_program(
+      {"/bin/sh", "-c", kInstall, "sh", "/usr/bin/holdfast", seen_from_here(""), holdfast_binary(), system()});
+  EXPECT_EQ(done.exit_code, 0) << done.err;
 }
 
 /// Process 1 of the container: the child of systemd-nspawn, which is the child of our child.

@@ -1,6 +1,7 @@
 // A machine of its own for what belongs to a whole machine: packages, and services that systemd runs. It is
 // systemd-nspawn over an overlay of this machine's files: all that is installed here is there, as its packages set it
-// up; what is written goes with the container. It has a network of its own, with a loopback only.
+// up; what is written goes with the container. It has a network of its own, with a loopback only. HOLDFAST_TEST_SYSTEM
+// names other files: the root directory of another distribution.
 //
 // Needs root, and systemd-container. The container ends with the object, and with the test, however that ends.
 #pragma once
@@ -25,6 +26,8 @@ class SystemContainer {
   static std::string missing();
   /// Why this machine lets nobody start one (no namespaces, no control groups), whatever is installed; "" when it does.
   static std::string refused();
+  /// A file that each container begins with, as it is seen from here.
+  static std::string file(const std::string& path);
   /// Booted until systemd takes orders; a failed test and null when it does not within a minute. Services that the
   /// machine has enabled are not started: start those you want.
   static std::unique_ptr<SystemContainer> boot();
@@ -36,6 +39,8 @@ class SystemContainer {
   RunResult run(const std::string& script, std::chrono::seconds limit = std::chrono::seconds(60)) const;
   /// The same; a failed test when it does not exit with 0. Its standard output.
   std::string ok(const std::string& script, std::chrono::seconds limit = std::chrono::seconds(60)) const;
+  /// As /usr/bin/holdfast, the way a package brings it.
+  void install_holdfast() const;
   /// The build's holdfast, which is at the same path in there.
   RunResult holdfast(const std::string& arguments, std::chrono::seconds limit = std::chrono::seconds(120)) const;
 
