@@ -89,9 +89,13 @@ std::string suffix_of(const MemberConfig& c, const std::string& path) {
 Status rename_durably(const MemberConfig& c, const std::string& from, const std::string& to) {
   const sys::ActAs as_owner(beside_identity(c));
   if (::rename(from.c_str(), to.c_str()) != 0) {
-    if (errno == EBUSY || errno == EXDEV)
+    if (errno == EBUSY)
       return fail(ErrorClass::refused, "agent.mounted", from + " is a mount point and cannot be renamed",
                   "mount the volume at " + c.data_home() + ", with the data directory inside it");
+    if (errno == EXDEV)
+      return fail(ErrorClass::refused, "agent.mounted",
+                  from + " cannot be renamed: it is a mount point, or a directory of a container's image",
+                  "have " + c.data_home() + " on a volume, with the data directory inside it");
     return fail(sys::errno_error(errno, "rename " + from));
   }
   return sys::sync_directory(c.data_home());
@@ -141,21 +145,9 @@ Status carry_rewind_mark(const MemberConfig& c) {
   return remove_durably(c, rewind_marker(c));
 }
 
-/// A copy made beside an existing server's data would lack what that has elsewhere, and share it. WAL and logs are only
-/// seen to where a donor is copied.
-Status check_all_is_here(const MemberConfig& c, bool copied) {
-  if (c.existing && c.existing->elsewhere.empty() && has_logs_elsewhere(c) && copied) return check_logs_can_go(c);
-  if (c.existing && c.existing->elsewhere.empty() && has_logs_elsewhere(c))
-    return fail(
-        ErrorClass::refused, "agent.data_elsewhere",
-        fmt::format("the data of {} cannot be replaced in place: its logs are elsewhere, as {}.NNNNNN", c.member,
-                    c.existing->binlog_base.empty() ? c.existing->relay_base : c.existing->binlog_base),
-        "holdfast repair rebuilds it as a copy of another member");
-  if (c.existing && c.existing->elsewhere.empty() && !c.existing->wal_dir.empty() && !copied)
-    return fail(
-        ErrorClass::refused, "agent.data_elsewhere",
-        fmt::format("the data of {} cannot be replaced in place: its WAL is in {}", c.member, c.existing->wal_dir),
-        "holdfast repair rebuilds it as a copy of another member");
+/// A directory that takes the data's place would lack what that has elsewhere, and share it. Logs and WAL follow it.
+Status check_all_is_here(const MemberConfig& c) {
+  TRY_VOID(check_logs_can_go(c));
   if (!c.existing || c.existing->elsewhere.empty()) return {};
   return fail(ErrorClass::refused, "agent.data_elsewhere",
               fmt::format("the data of {} cannot be replaced: {}", c.member, c.existing->elsewhere.front()),
@@ -177,6 +169,12 @@ Status sync_volume(const std::string& path) {
   return {};
 }
 
+/// With logs that its server has begun where the configuration puts them.
+Status remove_half_made(const MemberConfig& c) {
+  if (c.data_name == "data") TRY_VOID(remove_logs_here(c));
+  return remove_whole(c, c.data_dir());
+}
+
 /// What a copy does not bring: the member's own configuration and keys, and whose the directory is. Whether files were
 /// changed.
 Result<bool> keep_what_is_its_own(const MemberConfig& c, const std::string& dir, const std::optional<Look>& look) {
@@ -194,9 +192,9 @@ Result<std::string> move_aside(const MemberConfig& c) {
   return target;
 }
 
-/// What swap.json says: a directory takes the data's place.
+/// What swap.json says: a directory takes the data's place, or none does yet.
 struct Swap {
-  std::string from;        ///< that takes it
+  std::string from;        ///< that takes it; "" = none
   std::string aside;       ///< what becomes of the one that is there; "" = there is none
   std::string logs;        ///< suffix of what becomes of logs that lie elsewhere; "" = there are none
   bool logs_gone = false;  ///< those have been moved: what is in their place is not of the old data any more
@@ -209,7 +207,8 @@ Result<std::optional<Swap>> read_swap(const MemberConfig& c) {
     return fail(std::move(text).error());
   }
   const auto journal = TRY(codec::parse_value(as_text(text->span())));
-  return Swap{.from = journal["from"].text_or(side_of(c).data_dir()),
+  const auto* from = journal.find("from");
+  return Swap{.from = from ? from->text() : side_of(c).data_dir(),
               .aside = journal["aside"].text(),
               .logs = journal["logs"].text(),
               .logs_gone = journal["logsGone"].boolean()};
@@ -232,10 +231,27 @@ Status swap_logs(const MemberConfig& c, Swap& swap) {
     swap.logs_gone = true;
     TRY_VOID(write_swap(c, swap));
   }
+  if (swap.from.empty()) return {};
   return swap.from == side_of(c).data_dir() ? leave_logs_of_copy(c) : move_logs_back(c, suffix_of(c, swap.from));
 }
 
-/// Puts `from` in the data's place, where no process uses either. Returns where the data is then, "" = there was none.
+std::unexpected<Error> fits_no_step(const MemberConfig& c) {
+  return fail(ErrorClass::needs_operator, "agent.swap",
+              fmt::format("a swap of {} was interrupted, and what is there now fits none of its steps", c.data_dir()),
+              fmt::format("look at {}* and {}", c.data_dir(), swap_journal(c)));
+}
+
+/// The data leaves its place, and nothing takes it yet.
+Status finish_leaving(const MemberConfig& c, Swap& swap, bool has_data, bool has_aside) {
+  if (has_data == has_aside) return fits_no_step(c);
+  TRY_VOID(keep_unit_away(c, swap.aside));
+  if (has_data) TRY_VOID(rename_durably(c, c.data_dir(), swap.aside));
+  TRY_VOID(swap_logs(c, swap));
+  return remove_durably(c, swap_journal(c));
+}
+
+/// Puts `from` ("" = nothing) in the data's place, where no process uses either. Returns where the data is then, "" =
+/// there was none.
 Result<std::string> swap_in(const MemberConfig& c, const std::string& from) {
   if (is_there(swap_journal(c)))
     return fail(ErrorClass::conflict, "agent.swap", "an earlier swap is not completed", "restart the agent");
@@ -249,7 +265,7 @@ Result<std::string> swap_in(const MemberConfig& c, const std::string& from) {
   auto finished = finish_swap(c);
   if (finished) return swap.aside;
   // The first rename was refused: nothing has changed, and nothing is to be completed.
-  if (is_there(from) && (swap.aside.empty() ? !is_there(c.data_dir()) : !is_there(swap.aside))) {
+  if ((from.empty() || is_there(from)) && (swap.aside.empty() ? !is_there(c.data_dir()) : !is_there(swap.aside))) {
     if (was_whole) (void)let_unit_start(c);
     (void)remove_durably(c, swap_journal(c));
   }
@@ -273,20 +289,23 @@ MemberConfig side_of(MemberConfig config) {
 }
 
 Status make_data_dir(const MemberConfig& config, const std::function<Status()>& make) {
-  TRY_VOID(check_all_is_here(config, config.data_name != "data"));
+  TRY_VOID(check_all_is_here(config));
   const std::string marker = marker_of(config);
   const bool half_made = is_there(marker), is_helper = config.data_name == kHelperName;
   const auto look = is_helper || (half_made && config.data_name == "data") ? std::nullopt : look_of_data(config);
   std::error_code error;
   if (half_made) {
     TRY_VOID(check_unused(config.data_dir()));
-    TRY_VOID(remove_whole(config, config.data_dir()).context("what was half made"));
+    TRY_VOID(remove_half_made(config).context("what was half made"));
   }
   if (fs::exists(config.data_dir(), error) && !fs::is_empty(config.data_dir(), error))
     return fail(ErrorClass::refused, "agent.not_empty", config.data_dir() + " holds data already",
                 config.data_name == kSideName ? "use it, or discard it first (agent request discard_side)"
                                               : "move it aside first (agent request set_aside)");
   if (config.data_name == "data") TRY_VOID(keep_unit_away(config, {}));
+  // Of data that is gone: whatever is there from here on is of what is being made.
+  if (config.data_name == "data" && has_logs_elsewhere(config) && !half_made)
+    TRY_VOID(move_logs_out(config, suffix_of(config, fresh_name(config, ".replaced-"))));
   TRY_VOID(sys::publish_file(marker, {}, 0600));
   if (config.data_name == "data") TRY_VOID(remove_durably(config, rewind_marker(config)));
   TRY_VOID(detail::make_server_dir(config, config.dir + "/log", 0750));
@@ -302,7 +321,7 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   if (made && !is_helper) made = sync_volume(config.data_dir());
   if (const std::string wal = wal_elsewhere(config.data_dir()); made && !wal.empty()) made = sync_volume(wal);
   if (!made) {
-    if (remove_whole(config, config.data_dir())) fs::remove(marker, error);
+    if (remove_half_made(config)) fs::remove(marker, error);
     return made;
   }
   fs::remove(marker, error);
@@ -359,8 +378,8 @@ Status end_rewind(const MemberConfig& config) {
 Result<std::string> set_data_aside(const MemberConfig& given) {
   const MemberConfig c = main_of(given);
   if (!is_there(c.data_dir())) return std::string();
-  TRY_VOID(check_all_is_here(c, false));
-  return move_aside(c);
+  TRY_VOID(check_all_is_here(c));
+  return has_logs_elsewhere(c) ? swap_in(c, "") : move_aside(c);
 }
 
 Status put_data_back(const MemberConfig& given, const std::string& aside) {
@@ -376,7 +395,7 @@ Result<std::string> swap_in_side(const MemberConfig& given) {
   const std::string side = side_of(c).data_dir();
   auto ready = check_startable(side_of(c));
   if (!ready) return fail(std::move(ready).error().with_context("the side directory"));
-  TRY_VOID(check_all_is_here(c, true));
+  TRY_VOID(check_all_is_here(c));
   TRY_VOID(check_logs_of_copy(c, side));
   // Again: it may have been changed since the copy was made.
   if (TRY(keep_what_is_its_own(c, side, look_of_data(c)))) TRY_VOID(sync_volume(side));
@@ -388,9 +407,11 @@ Status finish_swap(const MemberConfig& given) {
   auto swap = TRY(read_swap(c));
   if (!swap) return {};
   const std::string data = c.data_dir();
-  const bool has_data = is_there(data), has_from = is_there(swap->from);
+  const bool has_data = is_there(data), has_from = !swap->from.empty() && is_there(swap->from);
   const bool has_aside = !swap->aside.empty() && is_there(swap->aside);
-  for (const auto& path : {data, swap->from}) TRY_VOID(check_unused(path));
+  for (const auto& path : {data, swap->from})
+    if (!path.empty()) TRY_VOID(check_unused(path));
+  if (swap->from.empty()) return finish_leaving(c, *swap, has_data, has_aside);
   // Between the two renames there is nothing, where some units make an empty server first.
   if (has_from) TRY_VOID(keep_unit_away(c, {}));
   if (has_from && has_data && !swap->aside.empty() && !has_aside) {
@@ -399,9 +420,7 @@ Status finish_swap(const MemberConfig& given) {
   } else if (has_from && !has_data && has_aside == !swap->aside.empty()) {
     TRY_VOID(rename_durably(c, swap->from, data));
   } else if (has_from || !has_data || has_aside == swap->aside.empty()) {
-    return fail(ErrorClass::needs_operator, "agent.swap",
-                fmt::format("a swap of {} was interrupted, and what is there now fits none of its steps", data),
-                fmt::format("look at {}* and {}", data, swap_journal(c)));
+    return fits_no_step(c);
   }
   TRY_VOID(swap_logs(c, *swap));
   TRY_VOID(let_unit_start(c));

@@ -451,6 +451,49 @@ TEST_F(LogsOfDataDir, GoForGoodWithItWhereverItIsKilled) {
   }
 }
 
+TEST_F(LogsOfDataDir, GoBeforeARestoreAndComeBackWhenItFailsWhereverItIsKilled) {
+  int gone = 0;
+  for (int n = 1;; ++n) {
+    start_over();
+    put(path("data"), "old");
+    write_logs("old");
+    const bool survived = survives(n, [&] { return set_data_aside(config_).has_value(); });
+    ASSERT_TRUE(finish_swap(config_)) << n;
+    EXPECT_EQ(files_elsewhere(), 5u) << n;
+    if (held(path("data")) == "old") {
+      EXPECT_EQ(logs(), "of old") << n;
+      continue;
+    }
+    ++gone;
+    const std::string aside = with_prefix("data.replaced-").at(0);
+    EXPECT_EQ(held(aside), "old") << n;
+    EXPECT_EQ(logs(suffix(aside)), "of old") << n;
+    EXPECT_EQ(logs(), "none") << n;
+    EXPECT_FALSE(make_data_dir(config_, [&]() -> Status {
+      put(path("data"), "half");
+      write_logs("half");
+      return fail(ErrorClass::failed, "test", "no");
+    }));
+    EXPECT_EQ(logs(), "none") << n << ": what was half made has left its logs";
+    ASSERT_TRUE(put_data_back(config_, aside)) << n;
+    EXPECT_EQ(held(path("data")), "old") << n;
+    EXPECT_EQ(logs(), "of old") << n;
+    if (survived) break;
+  }
+  EXPECT_GE(gone, 5);
+}
+
+TEST_F(LogsOfDataDir, OfDataThatIsGoneAreKeptWhenARestoreBegins) {
+  start_over();
+  write_logs("old");
+  ASSERT_TRUE(make_data_dir(config_, [&]() -> Status {
+    put(path("data"), "new");
+    return {};
+  }));
+  EXPECT_EQ(logs(), "none");
+  EXPECT_EQ(files_elsewhere(), 5u);
+}
+
 TEST_F(LogsOfDataDir, OverwriteNothing) {
   old_and_copy();
   const std::string aside = *swap_in_side(config_);

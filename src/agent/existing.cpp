@@ -464,13 +464,6 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
   e.beside_is_servers = can_change_beside(e.data_dir, c.uid);
   for (const auto& part : e.elsewhere)
     adoption.remarks.push_back(fmt::format("it cannot be rebuilt or restored in place: {}", part));
-  if (!e.wal_dir.empty() && e.elsewhere.empty())
-    adoption.remarks.push_back(
-        fmt::format("it cannot be restored in place, only rebuilt: its WAL is elsewhere, in {}", e.wal_dir));
-  for (const auto& [base, what] : {std::pair(e.binlog_base, "binary"), std::pair(e.relay_base, "relay")})
-    if (!base.empty() && e.elsewhere.empty())
-      adoption.remarks.push_back(fmt::format(
-          "it cannot be restored in place, only rebuilt: its {} log is elsewhere, as {}.NNNNNN", what, base));
   if (e.unit.empty())
     adoption.remarks.emplace_back("no unit of systemd has started it: from its next start on the agent does");
   if (!is_node) remark_on_role(said, adoption);

@@ -61,19 +61,22 @@ sys::Command base_command(const MemberConfig& config, std::vector<std::string> a
 }
 
 Result<Secret> mysql_accounts(const MemberConfig& config) {
-  const Secret admin = sql::quote_mysql(TRY(read_password(config.admin_password_file)));
   Secret sql;
   const auto create = [&](const std::string& user, const char* host, const Secret& password) {
     sql.append(fmt::format("CREATE USER '{}'@'{}' IDENTIFIED BY ", user, host)).append(password).append(";\n");
   };
   // A server that stands alone is asked by its socket: nobody else is to sign in, least of all an administrator.
   const bool alone = config.replication == cluster::ReplicationMode::standalone && config.peers.empty();
-  for (const char* host : {"localhost", "%"}) {
-    if (alone && std::string_view(host) == "%") return sql;
-    create(config.admin_user, host, admin);
-    sql.append(fmt::format("GRANT ALL PRIVILEGES ON *.* TO '{}'@'{}' WITH GRANT OPTION;\n", config.admin_user, host));
+  // Without a password it is root, whom the server lets in by the kernel's word.
+  if (!config.admin_password_file.empty()) {
+    const Secret admin = sql::quote_mysql(TRY(read_password(config.admin_password_file)));
+    for (const char* host : {"localhost", "%"}) {
+      if (alone && std::string_view(host) == "%") continue;
+      create(config.admin_user, host, admin);
+      sql.append(fmt::format("GRANT ALL PRIVILEGES ON *.* TO '{}'@'{}' WITH GRANT OPTION;\n", config.admin_user, host));
+    }
   }
-  if (config.replication_user.empty()) return sql;
+  if (alone || config.replication_user.empty()) return sql;
   create(config.replication_user, "%", sql::quote_mysql(TRY(read_password(config.replication_password_file))));
   sql.append(fmt::format("GRANT REPLICATION SLAVE ON *.* TO '{}'@'%';\n", config.replication_user));
   return sql;

@@ -9,6 +9,7 @@
 
 #include "agent/data_dir.h"
 #include "agent/launch.h"
+#include "agent/wal_dir.h"
 #include "engine/private_files.h"
 #include "engine/programs.h"
 #include "sql/postgres.h"
@@ -151,14 +152,20 @@ Result<sys::Command> launch_postgres(const MemberConfig& c, const LaunchOptions&
 }
 
 Status initialise_postgres(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
-  const std::string pwfile =
-      TRY(write_etc(c, "initdb.password", TRY(read_password(c.admin_password_file)).append("\n").reveal()));
-  auto command = base_command(
-      c, {tool(c, "initdb"), "-D", c.data_dir(), "-U", c.admin_user, "--data-checksums", "-E", "UTF8",
-          "--locale=C.UTF-8", "-A", "scram-sha-256", "--no-sync", "--no-instructions", "--pwfile=" + pwfile});
+  auto command =
+      base_command(c, {tool(c, "initdb"), "-D", c.data_dir(), "-U", c.admin_user, "--data-checksums", "-E", "UTF8",
+                       "--locale=C.UTF-8", "--no-sync", "--no-instructions", "--auth-host=scram-sha-256"});
   command.umask = 0077;
+  if (const std::string wal = TRY(make_wal_dir(c)); !wal.empty()) command.argv.push_back("--waldir=" + wal);
+  // Without a password it is the user that the server lets in by the kernel's word.
+  const bool by_peer = c.admin_password_file.empty();
+  command.argv.emplace_back(by_peer ? "--auth-local=peer" : "--auth-local=scram-sha-256");
+  if (!by_peer) {
+    auto password = TRY(read_password(c.admin_password_file));
+    command.argv.push_back("--pwfile=" + TRY(write_etc(c, "initdb.password", password.append("\n").reveal())));
+  }
   auto made = sys::run_ok(std::move(command), deadline, stop);
-  (void)write_etc(c, "initdb.password", "");
+  if (!by_peer) (void)write_etc(c, "initdb.password", "");
   if (!made) return fail(std::move(made).error());
   if (c.replication_user.empty()) return {};  // one that nobody is to follow
   auto single = base_command(c, {c.server_program, "--single", "-D", c.data_dir(), "postgres"});
@@ -215,6 +222,7 @@ Status initialise_basebackup(const MemberConfig& c, Deadline deadline, std::stop
     const std::string upstream = TRY(upstream_conninfo(c)).append(detail::kNoticesSilence);
     auto command = detail::base_command(c, {tool(c, "pg_basebackup"), "-d", upstream, "-D", c.data_dir(), "-X", "fetch",
                                             "-c", "fast", "--no-sync", "--no-password"});
+    if (const std::string wal = TRY(make_wal_dir(c)); !wal.empty()) command.argv.push_back("--waldir=" + wal);
     for (auto& mapping : TRY(tablespace_mappings(c, deadline, stop))) command.argv.push_back(std::move(mapping));
     command.umask = 0077;
     TRY(sys::run_ok(std::move(command), deadline, stop));

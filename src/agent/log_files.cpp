@@ -263,6 +263,14 @@ void forget_left_logs(const MemberConfig& config) {
   ::unlink(left_mark(config).c_str());
 }
 
+Status remove_logs_here(const MemberConfig& config) {
+  const sys::ActAs as_server(server_identity(config));
+  for (const auto& base : bases(config))
+    for (const auto& name : TRY(names_of(folder_of(base), name_of(base))))
+      TRY_VOID(remove_file(folder_of(base) + "/" + name));
+  return {};
+}
+
 Status remove_logs(const MemberConfig& config, std::string_view suffix) {
   const sys::ActAs as_server(server_identity(config));
   for (const auto& base : bases(config)) {

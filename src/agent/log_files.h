@@ -59,6 +59,8 @@ std::vector<std::string> after_leaving_logs(const MemberConfig& config);
 /// The server has started: from now on the logs are its own.
 void forget_left_logs(const MemberConfig& config);
 
+/// Those that are here, for good: of data that never became whole.
+Status remove_logs_here(const MemberConfig& config);
 /// Those with this suffix, for good: out of the way by a rename, then gone. Fine where there are none.
 Status remove_logs(const MemberConfig& config, std::string_view suffix);
 /// Directories of logs that a removal which did not end has left.

@@ -33,11 +33,11 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 struct Pair {
-  std::unique_ptr<net::SocketStream> here, there;
+  std::shared_ptr<net::SocketStream> here, there;
   static Pair make() {
     std::array<int, 2> fds{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds.data()), 0);
-    return {std::make_unique<net::SocketStream>(sys::Fd(fds[0])), std::make_unique<net::SocketStream>(sys::Fd(fds[1]))};
+    return {std::make_shared<net::SocketStream>(sys::Fd(fds[0])), std::make_shared<net::SocketStream>(sys::Fd(fds[1]))};
   }
 };
 
@@ -149,6 +149,7 @@ class OneAnswer {
     thread_ = std::jthread([this, answer = std::move(answer)] {
       const sys::Fd fd(::accept(listener_.get(), nullptr, nullptr));
       std::array<char, 4096> request{};
+      if (!fd) return;
       if (::recv(fd.get(), request.data(), request.size(), 0) <= 0) return;
       (void)!::send(fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
       (void)!::recv(fd.get(), request.data(), request.size(), 0);

@@ -12,6 +12,7 @@
 #include "agent/data_dir.h"
 #include "agent/dir_users.h"
 #include "agent/launch.h"
+#include "agent/log_files.h"
 #include "agent/peer_copy.h"
 #include "agent/server_files.h"
 #include "agent/tree_stream.h"
@@ -100,8 +101,12 @@ Status take_tree(const MemberConfig& member, const Peer& peer, Deadline deadline
   auto client = TRY(Client::connect(TRY(peer_address(member, peer)), deadline.at_most(seconds(30)), stop));
   TRY_VOID(check_peer(client, member, peer.name, deadline.at_most(seconds(30)), stop));
   auto stream = TRY(std::move(client).open("tree", Value::object({{"directory", ""}}), deadline.at_most(kIdle), stop));
-  const sys::ActAs as_server(server_identity(member));
-  return unpack_tree(*stream, member.data_dir(), deadline, stop);
+  {
+    const sys::ActAs as_server(server_identity(member));
+    TRY_VOID(unpack_tree(*stream, member.data_dir(), deadline, stop));
+  }
+  // They came along in the directory, and this member has its own elsewhere.
+  return leave_logs_of_copy(member);
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ class TreeSender {
         if (TRY(send_entry(path)) == 'd') below.push_back(path);
       }
     }
-    for (const auto& [name, file] : logs_) TRY(send_entry(name));
+    for (const auto& [name, file] : logs_) (void)TRY(send_entry(name));
     return {};
   }
 

@@ -1,4 +1,4 @@
-// PostgreSQL's WAL on a volume of its own: pg_wal is a link. Each copy of the data gets a WAL directory of its own
+// PostgreSQL's WAL on a volume of its own: pg_wal is a link. What takes the data's place gets a WAL directory of its own
 // beside the member's, and its link leads there, so that a directory keeps its WAL wherever it is moved:
 //
 //   data/pg_wal               -> /wal/main
@@ -16,7 +16,7 @@ namespace holdfast::agent {
 /// same user.
 std::string wal_elsewhere(const std::string& data_dir);
 
-/// A WAL directory for a copy: made, empty, the server's; "" where the member has its WAL among its data.
+/// A WAL directory for what is being made: made, empty, the server's; "" where the member has its WAL among its data.
 Result<std::string> make_wal_dir(const MemberConfig& config);
 
 /// Removes the WAL directory of a data directory that is to be removed: where it is one of the member's, and the

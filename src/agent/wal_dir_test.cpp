@@ -91,15 +91,19 @@ TEST_F(WalDir, TheNextCopyIsCalledAfterTheFirst) {
   EXPECT_EQ(held(c_.data_dir()), "new");
 }
 
-TEST_F(WalDir, WhatIsNotMadeAsACopyIsRefused) {
+TEST_F(WalDir, ARestoreHasWalOfItsOwnAndTheOldOneComesBack) {
   const auto aside = set_data_aside(c_);
-  ASSERT_FALSE(aside);
-  EXPECT_EQ(aside.error().id, "agent.data_elsewhere");
+  ASSERT_TRUE(aside) << aside.error().to_string();
+  EXPECT_EQ(held(*aside), "old");
+  ASSERT_TRUE(make_data_dir(c_, [&]() -> Status {
+    put(c_.data_dir(), TRY(make_wal_dir(c_)), "restored");
+    return {};
+  }));
+  EXPECT_EQ(wals(), 2u);
+  EXPECT_EQ(held(c_.data_dir()), "restored");
+  ASSERT_TRUE(put_data_back(c_, *aside));
   EXPECT_EQ(held(c_.data_dir()), "old");
-  fs::rename(c_.data_dir(), c_.data_dir() + ".gone");
-  const auto made = make_data_dir(c_, [] { return Status(); });
-  ASSERT_FALSE(made);
-  EXPECT_EQ(made.error().id, "agent.data_elsewhere");
+  EXPECT_EQ(wal_elsewhere(c_.data_dir()), c_.existing->wal_dir);
 }
 
 TEST_F(WalDir, OnlyItsOwnIsRemoved) {
