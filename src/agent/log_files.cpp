@@ -242,7 +242,7 @@ Status move_logs_back(const MemberConfig& config, std::string_view suffix) {
 }
 
 Status leave_logs_of_copy(const MemberConfig& config) {
-  if (!has_logs_elsewhere(config)) return {};
+  if (!has_logs_elsewhere(config) || config.data_name != "data") return {};
   if (config.engine == Engine::mysql && !config.existing->relay_base.empty())
     TRY_VOID(sys::publish_file(left_mark(config), {}, 0600));
   const sys::ActAs as_server(server_identity(config));

@@ -51,7 +51,8 @@ bool has_logs(const MemberConfig& config, std::string_view suffix);
 Status move_logs_out(const MemberConfig& config, std::string_view suffix);
 /// The reverse.
 Status move_logs_back(const MemberConfig& config, std::string_view suffix);
-/// The data directory is a copy that has its logs in it: what they tell is kept, and they go.
+/// The data directory is a copy that has its logs in it: what they tell is kept, and they go. Of one that is still
+/// beside the data they stay.
 Status leave_logs_of_copy(const MemberConfig& config);
 
 /// Arguments of the next start on a copy that has left its logs: MySQL's tables know relay logs that are not there.

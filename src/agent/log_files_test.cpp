@@ -67,6 +67,11 @@ TEST(LogFiles, OfAMariadbCopyAreReadBeforeItTakesThePlace) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().id, "agent.log_files");
   EXPECT_FALSE(leave_logs_of_copy(c));
+  MemberConfig side = side_of(c);
+  fs::create_directories(side.data_dir());
+  std::ofstream(side.data_dir() + "/bin.index") << "";
+  EXPECT_TRUE(leave_logs_of_copy(side));
+  EXPECT_TRUE(fs::exists(side.data_dir() + "/bin.index")) << "it has not taken the place yet";
   EXPECT_TRUE(fs::exists(dir.path() + "/data/bin.000001"));
 }
 
