@@ -44,9 +44,9 @@ test-versions:    ## tests on servers again, with those of Debian 13, and on a D
 	@$(MAKE) --no-print-directory configure
 	@ninja -C $(BUILD) -j$(JOBS)
 	@tools/with_debian13 tools/run_tests $(BUILD) --sampled tests/sampled.txt -j$(TEST_JOBS) --timeout 600 -L integration \
-	  -E '[Mm]ysql|Existing|Package|TriageSpeed' $(CTEST_ARGS)
+	  -E '[Mm]ysql|Existing|Restored|Package|TriageSpeed' $(CTEST_ARGS)
 	@HOLDFAST_TEST_SYSTEM=$${HOLDFAST_PEERS:-/opt/holdfast/peers}/debian13-system tools/run_tests $(BUILD) -j2 --timeout 900 \
-	  -R 'Existing(Servers|Mariadb|Galera)\.' -E /mysql $(CTEST_ARGS)
+	  -R '(Existing|Restored)(Servers|Mariadb|Galera)\.' -E /mysql $(CTEST_ARGS)
 
 package: build    ## a Debian package and a .tar.zst, in build/packages
 	@ninja -C $(BUILD) -j$(JOBS) completions

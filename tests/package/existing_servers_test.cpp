@@ -247,6 +247,13 @@ Packaged with_start(Packaged one, const std::string& start) {
 const Packaged kMariadbLogs = with_start(kMariadb, kMariadbLogsStart);
 const Packaged kMysqlLogs = with_start(kMysql, kMysqlLogsStart);
 
+/// Its agent is root, whom the kernel names.
+const Packaged kMariadbRoot = [] {
+  Packaged one = kMariadb;
+  one.account = "";
+  return one;
+}();
+
 class ExistingServers : public testing::TestWithParam<const Packaged*> {
  protected:
   void SetUp() override {
@@ -482,7 +489,9 @@ TEST_P(ExistingServers, AreAdoptedKeptAndReleased) {
   same_rows();
 }
 
-TEST_P(ExistingServers, AreBackedUpAndRestored) {
+class RestoredServers : public ExistingServers {};
+
+TEST_P(RestoredServers, AreBackedUpAndRestored) {
   if (!machine_ || HasFailure()) return;
   const std::string before = configuration();
   for (int n : {0, 1}) adopt(n);
@@ -679,16 +688,22 @@ TEST_P(ExistingMariadb, RefusesAndComesBack) {
 
 INSTANTIATE_TEST_SUITE_P(OfPackages, ExistingMariadb, testing::Values(&kMariadb),
                          [](const auto& info) { return std::string(info.param->engine); });
+const auto kName = [](const testing::TestParamInfo<const Packaged*>& info) {
+  const auto* one = info.param;
+  return one->engine + (one == &kPostgresAlone                       ? "_alone"
+                        : one == &kMariadbSafe                       ? "_safe"
+                        : one == &kMariadbLogs || one == &kMysqlLogs ? "_logs"
+                        : one == &kMariadbRoot                       ? "_root"
+                                                                     : "");
+};
 INSTANTIATE_TEST_SUITE_P(Engines, ExistingServers,
                          testing::Values(&kMariadb, &kMysql, &kPostgres, &kPostgresAlone, &kMariadbSafe, &kMariadbLogs,
                                          &kMysqlLogs),
-                         [](const auto& info) {
-                           const auto* one = info.param;
-                           return std::string(one->engine) + (one == &kPostgresAlone                       ? "_alone"
-                                                              : one == &kMariadbSafe                       ? "_safe"
-                                                              : one == &kMariadbLogs || one == &kMysqlLogs ? "_logs"
-                                                                                                           : "");
-                         });
+                         kName);
+INSTANTIATE_TEST_SUITE_P(Engines, RestoredServers,
+                         testing::Values(&kMariadb, &kMysql, &kPostgres, &kPostgresAlone, &kMariadbSafe, &kMariadbLogs,
+                                         &kMysqlLogs, &kMariadbRoot),
+                         kName);
 
 }  // namespace
 }  // namespace holdfast::test
