@@ -66,6 +66,9 @@ Result<sys::Command> launch_existing(const MemberConfig& config, const LaunchOpt
 /// Puts where the server's own start finds it which role it has, and what else the agent has to say: `extra` holds for
 /// the next start (MariaDB, MySQL, Galera: until this is written again).
 Status tell_existing(const MemberConfig& config, const std::vector<std::string>& extra);
+/// MariaDB, MySQL: what an existing server's configuration says that its data directory must be made with, as
+/// arguments; none of a server of ours. The program itself is asked.
+Result<std::vector<std::string>> layout_arguments(const MemberConfig& config, Deadline deadline, std::stop_token stop);
 /// PostgreSQL: the same of whom a standby follows, also while it runs: it counts from its next reload on. What was
 /// there is noted in <dir>/source-before. False where its files lead elsewhere: there is no upstream, or no account for
 /// it.

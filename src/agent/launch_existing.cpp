@@ -12,6 +12,7 @@
 #include "agent/galera_node.h"
 #include "agent/launch.h"
 #include "agent/log_files.h"
+#include "base/log.h"
 #include "engine/private_files.h"
 #include "engine/programs.h"
 #include "sql/rows.h"
@@ -75,6 +76,10 @@ Result<sys::Command> launch_mysql_family(const MemberConfig& c, const LaunchOpti
   argv.insert(argv.end(), options.extra_args.begin(), options.extra_args.end());
   return detail::base_command(c, std::move(argv));
 }
+
+/// What a data directory is made with: its server does not start with other values.
+const std::set<std::string> kLayout = {"innodb-page-size", "innodb-data-file-path", "innodb-undo-tablespaces",
+                                       "innodb-checksum-algorithm", "lower-case-table-names"};
 
 // ---------------------------------------------------------------- PostgreSQL
 
@@ -243,6 +248,26 @@ Status tell_existing(const MemberConfig& c, const std::vector<std::string>& extr
   // cannot.
   TRY_VOID(sys::make_directories(c.etc_dir(), 0755));
   return sys::publish_file(role_file(c), as_bytes(mysql_role_text(c, extra)), 0644);
+}
+
+Result<std::vector<std::string>> layout_arguments(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+  std::vector<std::string> found;
+  if (!c.existing) return found;
+  std::vector<std::string> argv = {c.server_program};
+  argv.insert(argv.end(), c.existing->arguments.begin(), c.existing->arguments.end());
+  argv.insert(argv.end(), {"--verbose", "--help"});
+  const auto told = TRY(sys::run(base_command(c, std::move(argv)), deadline, std::move(stop)));
+  std::istringstream lines(told.out);
+  for (std::string line; std::getline(lines, line);) {
+    const std::string name = line.substr(0, line.find(' '));
+    const size_t value = line.find_first_not_of(' ', name.size());
+    if (kLayout.contains(name) && value != std::string::npos && line[value] != '(')
+      found.push_back(fmt::format("--{}={}", name, line.substr(value)));
+  }
+  if (found.empty())
+    log(LogLevel::warn, "{}: how its data is to be laid out is not known: {} --verbose --help ended with {}", c.member,
+        c.server_program, told.status.to_string());
+  return found;
 }
 
 Result<bool> tell_source(const MemberConfig& c) {

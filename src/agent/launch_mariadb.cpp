@@ -117,6 +117,7 @@ Status initialise_mariadb(const MemberConfig& c, Deadline deadline, std::stop_to
           "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=32M", "--lc-messages-dir=" + share.folder,
           "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci", "--max-allowed-packet=8M",
           "--innodb-flush-log-at-trx-commit=0"});
+  for (auto& argument : TRY(layout_arguments(c, deadline, stop))) command.argv.push_back(std::move(argument));
   auto result = TRY(sys::run(std::move(command), deadline, stop, script.reveal()));
   if (!result.status.ok() || result.err.find("ERROR:") != std::string::npos) {
     auto at = result.err.find("ERROR:");

@@ -56,6 +56,9 @@ Result<sys::Command> launch_mysql(const MemberConfig& c, const LaunchOptions& op
 }
 
 Status initialise_mysql(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
+  if (c.admin_password_file.empty())
+    return fail(ErrorClass::refused, "agent.password", c.member + " has no administrator with a password to begin with",
+                "adopt it again with --admin-user and --admin-password-file");
   // The accounts are part of the first state of the server: no start with an empty root password, nothing in a binary
   // log.
   const std::string init =
@@ -65,6 +68,7 @@ Status initialise_mysql(const MemberConfig& c, Deadline deadline, std::stop_toke
                        "--tmpdir=" + c.tmp_dir(), "--init-file=" + init, "--innodb-redo-log-capacity=64M",
                        "--innodb-buffer-pool-size=32M", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0",
                        "--log-error=" + c.dir + "/log/initialise.log"});
+  for (auto& argument : TRY(layout_arguments(c, deadline, stop))) command.argv.push_back(std::move(argument));
   // A helper's data is thrown away: it need not survive anything.
   if (c.data_name == kHelperName)
     command.argv.insert(command.argv.end(), {"--innodb-doublewrite=OFF", "--innodb-flush-method=nosync"});

@@ -247,10 +247,16 @@ Packaged with_start(Packaged one, const std::string& start) {
 const Packaged kMariadbLogs = with_start(kMariadb, kMariadbLogsStart);
 const Packaged kMysqlLogs = with_start(kMysql, kMysqlLogsStart);
 
-/// Its agent is root, whom the kernel names.
+/// Its agent is root, whom the kernel names, and its data is not laid out as by default.
 const Packaged kMariadbRoot = [] {
   Packaged one = kMariadb;
   one.account = "";
+  one.start =
+      "rm -rf /var/lib/mysql/*\n"
+      "printf '[mysqld]\ninnodb-page-size=32k\nlower-case-table-names=1\ninnodb-undo-tablespaces=3\n' "
+      ">/etc/mysql/mariadb.conf.d/60-layout.cnf\n" +
+      replaced(one.start, "mariadb -e \"CREATE USER",
+               "mariadb -e \"DELETE FROM mysql.global_priv WHERE User=''; FLUSH PRIVILEGES; CREATE USER");
   return one;
 }();
 
@@ -275,12 +281,12 @@ class ExistingServers : public testing::TestWithParam<const Packaged*> {
     // What comes from the image below the container cannot be renamed (overlayfs): its own is like a machine's.
     ok(fmt::format("d={}; [ ! -d $d ] || {{ cp -a $d $d.own && rm -rf $d && mv $d.own $d; }}", of().data[0]));
     ok(of().start, seconds(200));
-    if (HasFailure()) FAIL() << machine_->run("journalctl --no-pager -n 60").out;
     // The second one has come that far.
     ok(
         fmt::format("n=0; until {} 'SELECT count(*) FROM {}' 2>/dev/null; do n=$((n + 1)); [ $n -lt 100 ] || exit 1; "
                     "sleep 0.2; done",
                     of().sql[1], table()));
+    if (HasFailure()) FAIL() << machine_->run("journalctl --no-pager -n 60").out;
     describe();
   }
 
