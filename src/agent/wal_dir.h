@@ -1,5 +1,5 @@
-// PostgreSQL's WAL on a volume of its own: pg_wal is a link. What takes the data's place gets a WAL directory of its own
-// beside the member's, and its link leads there, so that a directory keeps its WAL wherever it is moved:
+// PostgreSQL's WAL on a volume of its own: pg_wal is a link. What takes the data's place gets a WAL directory of its
+// own beside the member's, and its link leads there, so that a directory keeps its WAL wherever it is moved:
 //
 //   data/pg_wal               -> /wal/main
 //   data.new/pg_wal           -> /wal/main.holdfast-<time>
