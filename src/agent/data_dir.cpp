@@ -154,9 +154,13 @@ Status check_all_is_here(const MemberConfig& c) {
               "move it into the data directory, restart the server, then: holdfast agent adopt");
 }
 
-Status check_aside(const MemberConfig& c, const std::string& path, const char* id) {
+bool is_name_of_aside(const MemberConfig& c, const std::string& path) {
   const std::string prefix = c.beside(".replaced-");
-  if (!path.starts_with(prefix) || path.find('/', prefix.size()) != std::string::npos)
+  return path.starts_with(prefix) && path.find('/', prefix.size()) == std::string::npos;
+}
+
+Status check_aside(const MemberConfig& c, const std::string& path, const char* id) {
+  if (!is_name_of_aside(c, path))
     return fail(ErrorClass::usage, id, path + " is not a directory that was set aside here");
   std::error_code error;
   if (!fs::is_directory(fs::symlink_status(path, error))) return fail(ErrorClass::failed, id, path + " is not there");
@@ -438,7 +442,7 @@ Status discard_side_dir(const MemberConfig& given) {
 Status drop_data_aside(const MemberConfig& c, const std::string& path) {
   const auto droppings = dropping_dirs(c);
   // Its logs go after it: a crash between both leaves them.
-  const std::string suffix = path.starts_with(c.beside(".replaced-")) ? suffix_of(c, path) : "";
+  const std::string suffix = is_name_of_aside(c, path) ? suffix_of(c, path) : "";
   const bool has_left_logs = !suffix.empty() && has_logs(c, suffix);
   if (is_there(path) || (droppings.empty() && !has_left_logs)) {
     TRY_VOID(check_aside(c, path, "agent.drop_aside"));

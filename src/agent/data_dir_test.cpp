@@ -451,6 +451,14 @@ TEST_F(LogsOfDataDir, GoForGoodWithItWhereverItIsKilled) {
   }
 }
 
+TEST_F(LogsOfDataDir, OfNoOtherNameGoForGood) {
+  old_and_copy();
+  fs::create_directories(path("data.dropping-1"));  // with which the directory itself may be gone already
+  fs::create_directories(path("logs/bin.replaced-x"));
+  (void)drop_data_aside(config_, path("data.replaced-x/../../relay"));
+  EXPECT_EQ(logs(), "of old");
+}
+
 TEST_F(LogsOfDataDir, GoBeforeARestoreAndComeBackWhenItFailsWhereverItIsKilled) {
   int gone = 0;
   for (int n = 1;; ++n) {
