@@ -213,12 +213,7 @@ Result<Value> Answers::directories(const Asked& asked) {
 }
 
 Result<Value> Answers::errant(const Asked& asked) {
-  engine::ErrantSearch search;
-  search.engine = asked.config.engine;
-  search.data_dir = asked.config.data_dir();
-  if (const auto& e = asked.config.existing) search.log_base = e->binlog_base, search.relay_base = e->relay_base;
-  search.transactions = asked.request["transactions"].text();
-  for (const auto& name : asked.request["heartbeatTables"].items()) search.heartbeat_tables.insert(name.text());
+  auto search = errant_search(asked.config, asked.request);
   search.deadline = Deadline::in(std::chrono::milliseconds(asked.request["timeoutMs"].integer(5000)));
   search.stop = token();
   return Value::object({{"errant", cluster::errant_value(engine::find_errant(search).errant)}});

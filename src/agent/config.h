@@ -44,25 +44,30 @@ struct Peer {
 codec::Value peers_value(const std::vector<Peer>& peers);
 std::vector<Peer> peers_from(const codec::Value& list);
 
+/// Where an existing server has data outside of its data directory.
+struct DataPlaces {
+  std::string wal_dir;                  ///< PostgreSQL: where pg_wal leads; "" = it is in there
+  std::string binlog_base, relay_base;  ///< MariaDB, MySQL: "/srv/log/bin"; "" = in there (agent/log_files.h)
+  std::vector<std::string> elsewhere;  ///< other parts, as sentences: they stand against another directory in its place
+  bool operator==(const DataPlaces&) const = default;
+};
+
 /// A server that was there before its agent. Its configuration, its directories and its unit stay its own.
-struct Existing {
+struct Existing : DataPlaces {
   std::string data_dir;
   std::string socket;
   std::string pid_file;
-  std::string log_file;                 ///< "" = the journal of its unit
-  std::string unit;                     ///< of systemd, which starts and stops it; "" = the agent does
-  std::vector<std::string> triggers;    ///< its sockets, which would start it with the next client
-  std::string drop_in;                  ///< our file among its configuration, which includes etc/role.cnf; "" = none
-  std::string unit_drop_in;             ///< our file beside its unit; "" = none
-  std::string group_suffix;             ///< that file gives it: other servers read no groups of that name
-  std::vector<std::string> arguments;   ///< that it is started with
-  std::string time_zone;                ///< TZ of its environment; "" = none, so that of the host
-  std::vector<gid_t> groups;            ///< that it runs with beside its own (ssl-cert)
-  std::string wal_dir;                  ///< PostgreSQL: where pg_wal leads, outside of data_dir; "" = it is in there
-  std::string binlog_base, relay_base;  ///< MariaDB, MySQL: logs outside of data_dir; "" = in there (agent/log_files.h)
-  std::vector<std::string> elsewhere;   ///< settings that put parts of its data outside of data_dir
-  bool beside_is_servers = false;       ///< the directory above data_dir belongs to the server's user
-  bool finds_position = false;          ///< Galera: its unit tells it where it stands (galera_recovery)
+  std::string log_file;                ///< "" = the journal of its unit
+  std::string unit;                    ///< of systemd, which starts and stops it; "" = the agent does
+  std::vector<std::string> triggers;   ///< its sockets, which would start it with the next client
+  std::string drop_in;                 ///< our file among its configuration, which includes etc/role.cnf; "" = none
+  std::string unit_drop_in;            ///< our file beside its unit; "" = none
+  std::string group_suffix;            ///< that file gives it: other servers read no groups of that name
+  std::vector<std::string> arguments;  ///< that it is started with
+  std::string time_zone;               ///< TZ of its environment; "" = none, so that of the host
+  std::vector<gid_t> groups;           ///< that it runs with beside its own (ssl-cert)
+  bool beside_is_servers = false;      ///< the directory above data_dir belongs to the server's user
+  bool finds_position = false;         ///< Galera: its unit tells it where it stands (galera_recovery)
 };
 
 struct MemberConfig {
@@ -103,6 +108,9 @@ struct MemberConfig {
   std::string beside(std::string_view suffix) const;
   /// The directory that these are in.
   std::string data_home() const;
+  /// MariaDB, MySQL: of logs that lie elsewhere; "" = they are in the data directory.
+  std::string binlog_base() const { return existing ? existing->binlog_base : ""; }
+  std::string relay_base() const { return existing ? existing->relay_base : ""; }
   bool is_by_unit() const { return existing && !existing->unit.empty(); }
   std::string etc_dir() const { return dir + "/etc" + (work.empty() ? "" : "." + work); }
   std::string tmp_dir() const { return dir + "/tmp" + (work.empty() ? "" : "." + work); }

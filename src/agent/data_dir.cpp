@@ -187,15 +187,6 @@ Result<bool> keep_what_is_its_own(const MemberConfig& c, const std::string& dir,
   return changed;
 }
 
-Result<std::string> move_aside(const MemberConfig& c) {
-  TRY_VOID(check_unused(c.data_dir()));
-  std::string target = fresh_name(c, ".replaced-");
-  TRY_VOID(keep_unit_away(c, target));
-  TRY_VOID(carry_rewind_mark(c));
-  TRY_VOID(rename_durably(c, c.data_dir(), target));
-  return target;
-}
-
 /// What swap.json says: a directory takes the data's place, or none does yet.
 struct Swap {
   std::string from;        ///< that takes it; "" = none
@@ -296,7 +287,8 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
   TRY_VOID(check_all_is_here(config));
   const std::string marker = marker_of(config);
   const bool half_made = is_there(marker), is_helper = config.data_name == kHelperName;
-  const auto look = is_helper || (half_made && config.data_name == "data") ? std::nullopt : look_of_data(config);
+  const bool is_main = config.data_name == "data";
+  const auto look = is_helper || (half_made && is_main) ? std::nullopt : look_of_data(config);
   std::error_code error;
   if (half_made) {
     TRY_VOID(check_unused(config.data_dir()));
@@ -306,12 +298,11 @@ Status make_data_dir(const MemberConfig& config, const std::function<Status()>& 
     return fail(ErrorClass::refused, "agent.not_empty", config.data_dir() + " holds data already",
                 config.data_name == kSideName ? "use it, or discard it first (agent request discard_side)"
                                               : "move it aside first (agent request set_aside)");
-  if (config.data_name == "data") TRY_VOID(keep_unit_away(config, {}));
+  if (is_main) TRY_VOID(keep_unit_away(config, {}));
   // Of data that is gone: whatever is there from here on is of what is being made.
-  if (config.data_name == "data" && has_logs_elsewhere(config) && !half_made)
-    TRY_VOID(move_logs_out(config, suffix_of(config, fresh_name(config, ".replaced-"))));
+  if (is_main && !half_made) TRY_VOID(move_logs_out(config, suffix_of(config, fresh_name(config, ".replaced-"))));
   TRY_VOID(sys::publish_file(marker, {}, 0600));
-  if (config.data_name == "data") TRY_VOID(remove_durably(config, rewind_marker(config)));
+  if (is_main) TRY_VOID(remove_durably(config, rewind_marker(config)));
   TRY_VOID(detail::make_server_dir(config, config.dir + "/log", 0750));
   // Of its own: a starting mariadbd deletes every #sql file in its temporary folder, also those of other servers.
   TRY_VOID(detail::make_server_dir(config, config.tmp_dir(), 0700));
@@ -383,7 +374,7 @@ Result<std::string> set_data_aside(const MemberConfig& given) {
   const MemberConfig c = main_of(given);
   if (!is_there(c.data_dir())) return std::string();
   TRY_VOID(check_all_is_here(c));
-  return has_logs_elsewhere(c) ? swap_in(c, "") : move_aside(c);
+  return swap_in(c, "");
 }
 
 Status put_data_back(const MemberConfig& given, const std::string& aside) {

@@ -46,8 +46,9 @@ bool is_initialised(const MemberConfig& config);
 Status begin_rewind(const MemberConfig& config);
 Status end_rewind(const MemberConfig& config);
 
-/// Renames the data directory to "<dataDir>.replaced-<UTC time>"; the new path, or "" when there was none. Also where
-/// the data directory is a mount point, which cannot be renamed: "agent.mounted" (refused).
+/// Renames the data directory to "<dataDir>.replaced-<UTC time>"; the new path, or "" when there was none. Journaled as
+/// swap_in_side() is. Also where the data directory is a mount point, which cannot be renamed: "agent.mounted"
+/// (refused).
 Result<std::string> set_data_aside(const MemberConfig& config);
 /// The reverse; a data directory that is there is set aside itself. Journaled as swap_in_side() is.
 Status put_data_back(const MemberConfig& config, const std::string& aside);

@@ -86,12 +86,7 @@ std::unexpected<Error> strange() {
 
 Status serve_errant_log(const MemberConfig& config, const Value& request, net::Stream& stream, bool& answered,
                         Deadline deadline, const std::stop_token& stop) {
-  engine::ErrantSearch search;
-  search.engine = config.engine;
-  search.data_dir = config.data_dir();
-  if (const auto& e = config.existing) search.log_base = e->binlog_base, search.relay_base = e->relay_base;
-  search.transactions = request["transactions"].text();
-  for (const auto& name : request["heartbeatTables"].items()) search.heartbeat_tables.insert(name.text());
+  auto search = errant_search(config, request);
   search.most = std::min<size_t>(request["most"].unsigned_integer(kMostErrant), kMostErrant);
   search.deadline = deadline;
   const PeerWatch watch(stream.poll_fd(), stop);
@@ -107,6 +102,17 @@ Status serve_errant_log(const MemberConfig& config, const Value& request, net::S
                      Deadline::in(kIdle), stop);
   result->set("ok", true);
   return write_end(stream, *result, Deadline::in(kIdle), stop);
+}
+
+engine::ErrantSearch errant_search(const MemberConfig& config, const Value& request) {
+  engine::ErrantSearch search;
+  search.engine = config.engine;
+  search.data_dir = config.data_dir();
+  search.log_base = config.binlog_base();
+  search.relay_base = config.relay_base();
+  search.transactions = request["transactions"].text();
+  for (const auto& name : request["heartbeatTables"].items()) search.heartbeat_tables.insert(name.text());
+  return search;
 }
 
 Result<Value> receive_errant_log(net::Stream& stream, engine::ErrantLogSink& to, const std::stop_token& stop) {

@@ -21,6 +21,9 @@ inline constexpr size_t kMostRecords = 1'000'000;
 Status serve_errant_log(const MemberConfig& config, const codec::Value& request, net::Stream& stream, bool& answered,
                         Deadline deadline, const std::stop_token& stop);
 
+/// What a request of that kind, or for a list, asks of this member.
+engine::ErrantSearch errant_search(const MemberConfig& config, const codec::Value& request);
+
 /// Hands what such a stream carries to `to`; the result it ended with. "agent.frame" (failed) for anything else.
 Result<codec::Value> receive_errant_log(net::Stream& stream, engine::ErrantLogSink& to, const std::stop_token& stop);
 

@@ -17,7 +17,6 @@
 #include "agent/data_dir.h"
 #include "agent/dir_users.h"
 #include "agent/launch.h"
-#include "agent/log_files.h"
 #include "agent/option_files.h"
 #include "agent/proc.h"
 #include "agent/running_server.h"
@@ -156,38 +155,83 @@ bool is_below(const std::string& path, const std::string& dir) {
   return path == dir || path.starts_with(dir + "/");
 }
 
-}  // namespace
-
-std::vector<std::string> parts_elsewhere(Engine engine, const std::string& data_dir, const Settings& settings) {
-  std::vector<std::string> found;
-  if (is_mount_point(data_dir))
-    found.push_back(data_dir + " is a mount point: another directory cannot take its place");
+DataPlaces postgres_places(const std::string& data_dir) {
+  DataPlaces places;
   std::error_code error;
-  if (engine == Engine::postgres) {
-    if (const std::string wal = wal_elsewhere(data_dir); !wal.empty()) {
-      if (is_mount_point(wal))
-        found.push_back(wal + " (pg_wal) is a mount point: another directory cannot take its place");
-    } else if (fs::is_symlink(data_dir + "/pg_wal", error)) {
-      found.push_back(data_dir + "/pg_wal leads to no directory of the server's user");
-    }
-    for (fs::directory_iterator it(data_dir + "/pg_tblspc", error), end; !error && it != end; it.increment(error))
-      found.push_back("there is a tablespace outside of the data directory: " + it->path().string());
-    return found;
+  places.wal_dir = wal_elsewhere(data_dir);
+  if (places.wal_dir.empty() && fs::is_symlink(data_dir + "/pg_wal", error))
+    places.elsewhere.push_back(data_dir + "/pg_wal leads to no directory of the server's user");
+  if (!places.wal_dir.empty() && is_mount_point(places.wal_dir))
+    places.elsewhere.push_back(places.wal_dir + " (pg_wal) is a mount point: another directory cannot take its place");
+  for (fs::directory_iterator it(data_dir + "/pg_tblspc", error), end; !error && it != end; it.increment(error))
+    places.elsewhere.push_back("there is a tablespace outside of the data directory: " + it->path().string());
+  return places;
+}
+
+/// A log that another directory's server may go on with elsewhere, or why it cannot.
+class Logs {
+ public:
+  Logs(DataPlaces& places, const std::string& data_dir, const Settings& settings)
+      : places_(places), data_dir_(data_dir), settings_(settings) {}
+
+  void take(const char* base_name, const char* index_name, std::string& place) {
+    const std::string base = said(base_name), index = said(index_name);
+    const bool index_here = index.empty() || is_among_data(index);
+    if (base.empty() || (is_among_data(base) && index_here)) return;
+    // Neither a log that is in two places, nor one whose names are not the base with a number behind it.
+    const fs::path path(base);
+    const bool fits = !is_among_data(base) && (index.empty() || index == base + ".index") && !path.has_extension() &&
+                      path.parent_path() != path.root_path();
+    if (fits)
+      place = base;
+    else
+      places_.elsewhere.push_back(fmt::format("{} = {}, {} = {}", base_name, base, index_name, index));
   }
+
+  std::string said(const char* name) const {
+    const std::string is = value_of(settings_, name);
+    return is == "NULL" ? "" : without_slash(path_of(data_dir_, is));
+  }
+  bool is_among_data(const std::string& path) const {
+    std::error_code error;
+    return is_below(fs::weakly_canonical(path, error).string(), data_dir_);
+  }
+
+ private:
+  DataPlaces& places_;
+  const std::string& data_dir_;
+  const Settings& settings_;
+};
+
+DataPlaces mysql_places(Engine engine, const std::string& data_dir, const Settings& settings) {
+  DataPlaces places;
+  Logs logs(places, data_dir, settings);
   std::vector<const char*> names = {"innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory",
                                     "innodb_doublewrite_dir", "aria_log_dir_path"};
   // A node's log is more than its own: others are given a state that ends in it.
   if (engine == Engine::galera)
     names.insert(names.end(), {"log_bin_basename", "log_bin_index", "relay_log_basename", "relay_log_index"});
-  else
-    found = log_places(data_dir, settings).unfit;
-  for (const char* name : names) {
-    const std::string is = value_of(settings, name);
-    if (is.empty() || is == "NULL") continue;
-    if (!is_below(fs::weakly_canonical(without_slash(path_of(data_dir, is)), error).string(), data_dir))
-      found.push_back(fmt::format("{} = {}", name, is));
-  }
-  return found;
+  for (const char* name : names)
+    if (const std::string is = logs.said(name); !is.empty() && !logs.is_among_data(is))
+      places.elsewhere.push_back(fmt::format("{} = {}", name, value_of(settings, name)));
+  if (engine == Engine::galera) return places;
+  logs.take("log_bin_basename", "log_bin_index", places.binlog_base);
+  logs.take("relay_log_basename", "relay_log_index", places.relay_base);
+  if (!places.binlog_base.empty() && !places.relay_base.empty() &&
+      fs::path(places.binlog_base).filename() == fs::path(places.relay_base).filename())
+    places.elsewhere.push_back(
+        fmt::format("log_bin_basename = {}, relay_log_basename = {}: a copy has both in one directory",
+                    places.binlog_base, places.relay_base));
+  return places;
+}
+
+}  // namespace
+
+DataPlaces data_places(Engine engine, const std::string& data_dir, const Settings& settings) {
+  DataPlaces places = engine == Engine::postgres ? postgres_places(data_dir) : mysql_places(engine, data_dir, settings);
+  if (is_mount_point(data_dir))
+    places.elsewhere.push_back(data_dir + " is a mount point: another directory cannot take its place");
+  return places;
 }
 
 bool can_change_beside(const std::string& dir, uid_t uid) {
@@ -310,29 +354,6 @@ std::vector<FoundServer> find_servers(Engine engine, const std::vector<std::stri
 std::string include_directory(const std::vector<std::string>& arguments, const std::string& root) {
   const auto files = option_files(arguments, [&](const std::string& path) { return root + path; });
   return files.directories.empty() ? "" : files.directories.back();
-}
-
-DataPlaces data_places(Engine engine, const std::string& data_dir, const Settings& settings) {
-  DataPlaces places;
-  places.elsewhere = parts_elsewhere(engine, data_dir, settings);
-  if (engine == Engine::postgres) places.wal_dir = wal_elsewhere(data_dir);
-  if (engine == Engine::mariadb || engine == Engine::mysql) {
-    LogPlaces logs = log_places(data_dir, settings);
-    places.binlog_base = std::move(logs.binlog);
-    places.relay_base = std::move(logs.relay);
-  }
-  return places;
-}
-
-DataPlaces data_places(const Existing& e) {
-  return {.wal_dir = e.wal_dir, .binlog_base = e.binlog_base, .relay_base = e.relay_base, .elsewhere = e.elsewhere};
-}
-
-void set_data_places(Existing& e, DataPlaces places) {
-  e.wal_dir = std::move(places.wal_dir);
-  e.binlog_base = std::move(places.binlog_base);
-  e.relay_base = std::move(places.relay_base);
-  e.elsewhere = std::move(places.elsewhere);
 }
 
 Result<DataPlaces> data_places_now(const MemberConfig& c, Deadline deadline, std::stop_token stop) {
@@ -460,7 +481,7 @@ Result<Adoption> plan_adoption(const AdoptRequest& request, Deadline deadline, s
                 fmt::format("process {} is not proven to be the server of {}: {}", server.pid, e.data_dir,
                             why.empty() ? "its arguments name another directory, or it holds no lock there" : why),
                 "an agent would not take it for its own; a server in a container is its container's");
-  set_data_places(e, data_places(engine, e.data_dir, settings));
+  static_cast<DataPlaces&>(e) = data_places(engine, e.data_dir, settings);
   e.beside_is_servers = can_change_beside(e.data_dir, c.uid);
   for (const auto& part : e.elsewhere)
     adoption.remarks.push_back(fmt::format("it cannot be rebuilt or restored in place: {}", part));

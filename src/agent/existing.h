@@ -45,18 +45,8 @@ std::vector<FoundServer> find_servers(cluster::Engine engine, const std::vector<
 
 using Settings = std::map<std::string, std::string>;
 
-/// Parts of its data that a copy beside `data_dir` would not have, as sentences: by what a server says of itself, and
-/// by what is there.
-std::vector<std::string> parts_elsewhere(cluster::Engine engine, const std::string& data_dir, const Settings& settings);
-/// Where an existing server has its data, as far as that is not data_dir: fields of the same names of Existing.
-struct DataPlaces {
-  std::string wal_dir, binlog_base, relay_base;
-  std::vector<std::string> elsewhere;
-  bool operator==(const DataPlaces&) const = default;
-};
+/// By what a server says of itself, and by what is there.
 DataPlaces data_places(cluster::Engine engine, const std::string& data_dir, const Settings& settings);
-DataPlaces data_places(const Existing& existing);
-void set_data_places(Existing& existing, DataPlaces places);
 /// Of a running server, which is asked.
 Result<DataPlaces> data_places_now(const MemberConfig& config, Deadline deadline, std::stop_token stop = {});
 

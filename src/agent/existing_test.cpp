@@ -118,11 +118,37 @@ TEST(Existing, TheRoleIsSaidWhereItsConfigurationIncludesIt) {
   EXPECT_NE(drop_in_text(c).find("!include " + file + "\n"), std::string::npos);
 }
 
+TEST(Existing, LogsOutsideOfItsDataAreFound) {
+  const auto dir = sys::TempDir::create("existing").value();
+  const std::string data = fs::canonical(dir.path()).string() + "/data";
+  fs::create_directories(data);
+  auto places = data_places(Engine::mysql, data,
+                            {{"log_bin_basename", data + "/bin"},
+                             {"log_bin_index", data + "/bin.index"},
+                             {"relay_log_basename", data + "/relay"},
+                             {"relay_log_index", data + "/other.index"}});
+  EXPECT_EQ(places.binlog_base + places.relay_base, "");
+  EXPECT_TRUE(places.elsewhere.empty());
+  places = data_places(
+      Engine::mysql, data,
+      {{"log_bin_basename", "/srv/bin"}, {"log_bin_index", "/srv/bin.index"}, {"relay_log_basename", "/srv/relay"}});
+  EXPECT_EQ(places.binlog_base, "/srv/bin");
+  EXPECT_EQ(places.relay_base, "/srv/relay");
+  EXPECT_TRUE(places.elsewhere.empty());
+  for (const Settings& unfit : {Settings{{"log_bin_basename", "/srv/bin"}, {"log_bin_index", data + "/bin.index"}},
+                                Settings{{"log_bin_basename", data + "/bin"}, {"log_bin_index", "/srv/bin.index"}},
+                                Settings{{"log_bin_basename", "/srv/my.bin"}},
+                                Settings{{"log_bin_basename", "/srv/a/log"}, {"relay_log_basename", "/srv/b/log"}}}) {
+    places = data_places(Engine::mysql, data, unfit);
+    EXPECT_EQ(places.elsewhere.size(), 1u) << unfit.begin()->second;
+  }
+}
+
 TEST(Existing, PartsOfItsDataThatAreElsewhereAreFound) {
   const auto dir = sys::TempDir::create("existing").value();
   const std::string data = fs::canonical(dir.path()).string() + "/data";
   fs::create_directories(data);
-  const auto parts = [&](const Settings& settings) { return parts_elsewhere(Engine::mysql, data, settings); };
+  const auto parts = [&](const Settings& settings) { return data_places(Engine::mysql, data, settings).elsewhere; };
   EXPECT_TRUE(parts({{"innodb_undo_directory", "./"},
                      {"innodb_doublewrite_dir", ""},
                      {"innodb_log_group_home_dir", "NULL"},
@@ -136,16 +162,16 @@ TEST(Existing, PartsOfItsDataThatAreElsewhereAreFound) {
   }
   const Settings logs = {{"log_bin_basename", "/srv/log/bin"}, {"log_bin_index", "/srv/log/bin.index"}};
   EXPECT_TRUE(parts(logs).empty()) << "these follow (log_files)";
-  EXPECT_EQ(parts_elsewhere(Engine::galera, data, logs).size(), 2u) << "and not of a node";
+  EXPECT_EQ(data_places(Engine::galera, data, logs).elsewhere.size(), 2u) << "and not of a node";
   fs::create_directories(data + "/pg_tblspc");
-  EXPECT_TRUE(parts_elsewhere(Engine::postgres, data, {}).empty());
+  EXPECT_TRUE(data_places(Engine::postgres, data, {}).elsewhere.empty());
   fs::create_symlink("/srv/wal", data + "/pg_wal");
   fs::create_symlink("/srv/space", data + "/pg_tblspc/16400");
-  EXPECT_EQ(parts_elsewhere(Engine::postgres, data, {}).size(), 2u) << "it leads nowhere";
+  EXPECT_EQ(data_places(Engine::postgres, data, {}).elsewhere.size(), 2u) << "it leads nowhere";
   fs::remove(data + "/pg_wal");
   fs::create_directories(dir.path() + "/wal");
   fs::create_symlink(dir.path() + "/wal", data + "/pg_wal");
-  EXPECT_EQ(parts_elsewhere(Engine::postgres, data, {}).size(), 1u) << "a copy gets WAL of its own";
+  EXPECT_EQ(data_places(Engine::postgres, data, {}).elsewhere.size(), 1u) << "a copy gets WAL of its own";
 }
 
 TEST(Existing, NoOtherServerReadsHowItStarts) {

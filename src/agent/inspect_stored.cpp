@@ -169,10 +169,8 @@ void read_galera_state(MemberFacts& facts, const MemberConfig& config) {
 
 void read_stored(MemberFacts& facts, const MemberConfig& config, Deadline deadline, std::stop_token stop) {
   engine::StoredOptions options;
-  if (config.existing) {
-    options.log_base = config.existing->binlog_base;
-    options.relay_base = config.existing->relay_base;
-  }
+  options.log_base = config.binlog_base();
+  options.relay_base = config.relay_base();
   options.deadline = deadline;
   options.stop = std::move(stop);
   switch (config.engine) {

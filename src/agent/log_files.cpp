@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include "agent/server_files.h"
 #include "engine/binlog/position.h"
@@ -68,10 +69,8 @@ Result<std::vector<std::string>> names_of(const std::string& folder, const std::
 }
 
 std::vector<std::string> bases(const MemberConfig& c) {
-  std::vector<std::string> all;
-  if (!c.existing) return all;
-  for (const auto& base : {c.existing->binlog_base, c.existing->relay_base})
-    if (!base.empty()) all.push_back(base);
+  std::vector<std::string> all = {c.binlog_base(), c.relay_base()};
+  std::erase(all, "");
   return all;
 }
 
@@ -101,19 +100,26 @@ Status remove_file(const std::string& path) {
   return {};
 }
 
-/// What MariaDB's copy says of all that was ever logged. A server whose index is empty takes it from this file, one
-/// "domain-server-number" a line.
-Status carry_state(const MemberConfig& c, const std::string& base) {
+/// MariaDB's copy: what its binary log has; nullopt where it never logged, or has left its logs. Errors:
+/// "agent.log_files".
+Result<std::optional<engine::binlog::BinlogPosition>> read_log_of_copy(const std::string& data_dir,
+                                                                       const std::string& base) {
   engine::binlog::ReadOptions options;
-  options.base = c.data_dir() + "/" + name_of(base);
+  options.base = data_dir + "/" + name_of(base);
   options.moved = true;
-  if (!is_there(options.base + ".index")) return {};  // carried by an earlier try, or the copy never logged
-  const auto read = engine::binlog::read_binlog_position(c.data_dir(), options);
-  if (!read.position)
-    return fail(ErrorClass::failed, "agent.log_files", "what the copy's binary log has cannot be read: " + read.unknown,
-                "undo the operation, and repair again");
+  if (!is_there(options.base + ".index")) return std::nullopt;
+  auto read = engine::binlog::read_binlog_position(data_dir, options);
+  if (read.position) return std::move(read.position);
+  return fail(ErrorClass::failed, "agent.log_files", "what the copy's binary log has cannot be read: " + read.unknown,
+              "undo the operation, and make the copy again");
+}
+
+/// All that was ever logged. A server whose index is empty takes it from this file, one "domain-server-number" a line.
+Status carry_state(const MemberConfig& c, const std::string& base) {
+  const auto position = TRY(read_log_of_copy(c.data_dir(), base));
+  if (!position) return {};
   std::string text;
-  for (const auto& gtid : TRY(position::GtidState::parse(read.position->text)).entries())
+  for (const auto& gtid : TRY(position::GtidState::parse(position->text)).entries())
     text += fmt::format("{}-{}-{}\n", gtid.domain, gtid.server, gtid.seq);
   return sys::publish_file(base + ".state", as_bytes(text), 0660);
 }
@@ -129,60 +135,26 @@ Status drop_among_data(const MemberConfig& c, const std::string& base) {
 
 }  // namespace
 
-LogPlaces log_places(const std::string& data_dir, const std::map<std::string, std::string>& settings) {
-  LogPlaces places;
-  const auto said = [&](const char* name) {
-    const auto found = settings.find(name);
-    const std::string is = found == settings.end() || found->second == "NULL" ? "" : found->second;
-    return is.empty() || is.starts_with('/') ? is : data_dir + "/" + is;
-  };
-  const auto among_data = [&](const std::string& path) {
-    std::error_code error;
-    const std::string real = fs::weakly_canonical(folder_of(path), error).string();
-    return real == data_dir || real.starts_with(data_dir + "/");
-  };
-  const auto take = [&](const char* base_name, const char* index_name, std::string& place) {
-    const std::string base = said(base_name), index = said(index_name);
-    if (base.empty() || (among_data(base) && (index.empty() || among_data(index)))) return;
-    // Neither a log that is in two places, nor one whose names are not the base with a number behind it.
-    const bool fits = !among_data(base) && (index.empty() || index == base + ".index") && !folder_of(base).empty() &&
-                      name_of(base).find('.') == std::string::npos;
-    if (fits)
-      place = base;
-    else
-      places.unfit.push_back(fmt::format("{} = {}, {} = {}", base_name, base, index_name, index));
-  };
-  take("log_bin_basename", "log_bin_index", places.binlog);
-  take("relay_log_basename", "relay_log_index", places.relay);
-  if (!places.binlog.empty() && !places.relay.empty() && name_of(places.binlog) == name_of(places.relay)) {
-    places.unfit.push_back(
-        fmt::format("log_bin_basename = {}, relay_log_basename = {}: a copy has both in one directory", places.binlog,
-                    places.relay));
-    places.binlog.clear(), places.relay.clear();
-  }
-  return places;
-}
-
 bool has_logs_elsewhere(const MemberConfig& config) {
   return !bases(config).empty();
 }
 
 std::vector<std::string> logs_among_data(const MemberConfig& config) {
-  if (!config.existing || config.data_name == "data") return {};
+  if (config.data_name == "data") return {};
   std::vector<std::string> arguments;
   const auto add = [&](const char* option, const std::string& base) {
     if (base.empty()) return;
     arguments.push_back(fmt::format("--{}={}", option, name_of(base)));
     arguments.push_back(fmt::format("--{}-index={}.index", option, name_of(base)));
   };
-  add("log-bin", config.existing->binlog_base);
-  add("relay-log", config.existing->relay_base);
+  add("log-bin", config.binlog_base());
+  add("relay-log", config.relay_base());
   return arguments;
 }
 
 Status check_logs_can_go(const MemberConfig& config) {
-  if (!config.existing || config.existing->relay_base.empty()) return {};
-  const std::string& base = config.existing->relay_base;
+  const std::string base = config.relay_base();
+  if (base.empty()) return {};
   const sys::ActAs as_server(server_identity(config));
   for (const auto& name : TRY(list(folder_of(base))))
     if (name.starts_with(name_of(base) + "-") && name.ends_with(".index"))
@@ -196,18 +168,12 @@ Status check_logs_can_go(const MemberConfig& config) {
 }
 
 Status check_logs_of_copy(const MemberConfig& config, const std::string& data_dir) {
-  if (config.engine != Engine::mariadb || !config.existing || config.existing->binlog_base.empty()) return {};
+  if (config.engine != Engine::mariadb || config.binlog_base().empty()) return {};
   const sys::ActAs as_server(server_identity(config));
-  engine::binlog::ReadOptions options;
-  options.base = data_dir + "/" + name_of(config.existing->binlog_base);
-  options.moved = true;
-  if (!is_there(options.base + ".index")) return {};
-  const auto read = engine::binlog::read_binlog_position(data_dir, options);
-  if (read.position && read.position->clean) return {};
+  const auto position = TRY(read_log_of_copy(data_dir, config.binlog_base()));
+  if (!position || position->clean) return {};
   return fail(ErrorClass::failed, "agent.log_files",
-              read.position ? "the copy's server was killed: its last transactions may need its binary log"
-                            : "what the copy's binary log has cannot be read: " + read.unknown,
-              "make the copy again");
+              "the copy's server was killed: its last transactions may need its binary log", "make the copy again");
 }
 
 bool has_logs(const MemberConfig& config, std::string_view suffix) {
@@ -243,13 +209,13 @@ Status move_logs_back(const MemberConfig& config, std::string_view suffix) {
 
 Status leave_logs_of_copy(const MemberConfig& config) {
   if (!has_logs_elsewhere(config) || config.data_name != "data") return {};
-  if (config.engine == Engine::mysql && !config.existing->relay_base.empty())
+  if (config.engine == Engine::mysql && !config.relay_base().empty())
     TRY_VOID(sys::publish_file(left_mark(config), {}, 0600));
   const sys::ActAs as_server(server_identity(config));
-  if (const auto& base = config.existing->binlog_base; !base.empty() && config.engine == Engine::mariadb)
-    TRY_VOID(carry_state(config, base));
+  if (config.engine == Engine::mariadb && !config.binlog_base().empty())
+    TRY_VOID(carry_state(config, config.binlog_base()));
   // It names relay logs that are not here. What was applied is in a table.
-  if (!config.existing->relay_base.empty()) TRY_VOID(remove_file(config.data_dir() + "/relay-log.info"));
+  if (!config.relay_base().empty()) TRY_VOID(remove_file(config.data_dir() + "/relay-log.info"));
   for (const auto& base : bases(config)) TRY_VOID(drop_among_data(config, base));
   return {};
 }
@@ -272,10 +238,11 @@ Status remove_logs_here(const MemberConfig& config) {
 }
 
 Status remove_logs(const MemberConfig& config, std::string_view suffix) {
+  if (suffix.empty()) return {};
   const sys::ActAs as_server(server_identity(config));
   for (const auto& base : bases(config)) {
     const std::string place = place_of(base, suffix);
-    if (suffix.empty() || !is_there(place)) continue;
+    if (!is_there(place)) continue;
     const std::string dropping = place_of(base, kDropping) + std::string(suffix);
     TRY_VOID(rename_to(place, dropping));
     TRY_VOID(sys::sync_directory(folder_of(base)));

@@ -13,7 +13,6 @@
 // meanwhile. Nothing is overwritten: a file that has the name already stops it. All is done as the server's user.
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,15 +21,6 @@
 #include "base/result.h"
 
 namespace holdfast::agent {
-
-/// Bases ("/var/log/mysql/bin") of those that lie outside of `data_dir`; `unfit`: why they cannot be left to this
-/// module, as settings.
-struct LogPlaces {
-  std::string binlog, relay;
-  std::vector<std::string> unfit;
-};
-/// By what a server says of itself, SHOW GLOBAL VARIABLES.
-LogPlaces log_places(const std::string& data_dir, const std::map<std::string, std::string>& settings);
 
 /// Are there any?
 bool has_logs_elsewhere(const MemberConfig& config);

@@ -13,33 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TEST(LogPlaces, AreThoseOutsideOfTheData) {
-  const auto dir = sys::TempDir::create("log-places").value();
-  const std::string data = fs::canonical(dir.path()).string() + "/data";
-  fs::create_directories(data);
-  auto places = log_places(data, {{"log_bin_basename", data + "/bin"},
-                                  {"log_bin_index", data + "/bin.index"},
-                                  {"relay_log_basename", data + "/relay"},
-                                  {"relay_log_index", data + "/other.index"}});
-  EXPECT_EQ(places.binlog + places.relay, "");
-  EXPECT_TRUE(places.unfit.empty());
-  places = log_places(
-      data,
-      {{"log_bin_basename", "/srv/bin"}, {"log_bin_index", "/srv/bin.index"}, {"relay_log_basename", "/srv/relay"}});
-  EXPECT_EQ(places.binlog, "/srv/bin");
-  EXPECT_EQ(places.relay, "/srv/relay");
-  EXPECT_TRUE(places.unfit.empty());
-  using Settings = std::map<std::string, std::string>;
-  for (const Settings& unfit : {Settings{{"log_bin_basename", "/srv/bin"}, {"log_bin_index", data + "/bin.index"}},
-                                Settings{{"log_bin_basename", data + "/bin"}, {"log_bin_index", "/srv/bin.index"}},
-                                Settings{{"log_bin_basename", "/srv/my.bin"}},
-                                Settings{{"log_bin_basename", "/srv/a/log"}, {"relay_log_basename", "/srv/b/log"}}}) {
-    places = log_places(data, unfit);
-    EXPECT_EQ(places.binlog + places.relay, "") << unfit.begin()->second;
-    EXPECT_EQ(places.unfit.size(), 1u) << unfit.begin()->second;
-  }
-}
-
 TEST(LogFiles, OfACopyAreAmongItsData) {
   MemberConfig c;
   c.existing.emplace().binlog_base = "/srv/bin";

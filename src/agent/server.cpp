@@ -297,7 +297,10 @@ Status Server::start_locked(const LaunchOptions& options, Deadline deadline, std
       },
       deadline, stop);
   if (ready && *ready && pid() > 0) {
-    if (!launch.side) note_data(config), forget_left_logs(config);
+    if (!launch.side) {
+      note_data(config);
+      forget_left_logs(config);
+    }
     return {};
   }
   if (pid() < 0) {

@@ -231,13 +231,13 @@ void Server::review_places(Deadline deadline, const std::stop_token& stop) {
   auto now = data_places_now(config, deadline, stop);
   if (!now)
     return log(LogLevel::warn, "{}: where its data is was not asked: {}", config.member, now.error().to_string());
-  if (*now == data_places(*config.existing)) return;
+  if (*now == static_cast<const DataPlaces&>(*config.existing)) return;
   MutexLock lock(mutex_);
   if (!config_.existing) return;
-  set_data_places(*config_.existing, std::move(*now));
   log(LogLevel::info, "{}: {}", config_.member,
-      config_.existing->elsewhere.empty() ? "all of its data is in its data directory"
-                                          : "part of its data is elsewhere: " + config_.existing->elsewhere.front());
+      now->elsewhere.empty() ? "its data is where a rebuild can replace it"
+                             : "a rebuild cannot replace all of its data: " + now->elsewhere.front());
+  static_cast<DataPlaces&>(*config_.existing) = std::move(*now);
   auto written = write_config(config_);
   if (!written) log(LogLevel::warn, "{}: {}", config_.member, written.error().to_string());
 }

@@ -17,13 +17,9 @@ namespace {
 constexpr uint64_t kMostBytes = 256 << 20;
 constexpr std::chrono::seconds kLimit{20};
 
-std::string log_base(const MemberConfig& config) {
-  return config.existing ? config.existing->binlog_base : "";
-}
-
 std::string files_now(const MemberConfig& config) {
   const sys::ActAs as_server(server_identity(config));
-  auto files = engine::binlog::find_log_files(config.data_dir(), engine::binlog::LogKind::binary, log_base(config));
+  auto files = engine::binlog::find_log_files(config.data_dir(), engine::binlog::LogKind::binary, config.binlog_base());
   std::string text;
   if (files)
     for (const auto& path : files->paths) {
@@ -46,7 +42,7 @@ codec::Value SkipWatch::tell(const MemberConfig& config) {
       {
         const sys::ActAs as_server(server_identity(config));
         engine::binlog::ReadOptions options;
-        options.base = log_base(config);
+        options.base = config.binlog_base();
         options.deadline = Deadline::in(kLimit);
         options.stop = stop;
         list = engine::binlog::find_skipped(config.data_dir(), kMostBytes, options);

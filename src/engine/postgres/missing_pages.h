@@ -49,7 +49,7 @@ class TableFiles {
 struct Compared {
   sql::Target target;
   std::vector<cluster::PageRun> empty;
-  std::shared_ptr<TableFiles> files;
+  std::shared_ptr<TableFiles> files;  ///< never null
 };
 
 /// Asks both servers for the sizes of all table files, some microseconds each; reads only. A file that is gone

@@ -47,8 +47,9 @@ constexpr std::string_view kState =
       standby_names, current_setting('max_connections') AS max_connections, current_setting('max_worker_processes') AS
       max_worker_processes, current_setting('max_wal_senders') AS max_wal_senders,
       current_setting('max_prepared_transactions') AS max_prepared_transactions,
-      current_setting('max_locks_per_transaction') AS max_locks_per_transaction, (SELECT count(*)
-        FROM pg_stat_get_activity(NULL) WHERE backend_type = 'client backend') AS connections, current_setting('primary_slot_name') AS slot,
+      current_setting('max_locks_per_transaction') AS max_locks_per_transaction, (SELECT count(*) FROM
+        pg_stat_get_activity(NULL) WHERE backend_type = 'client backend') AS connections,
+      current_setting('primary_slot_name') AS slot,
       current_setting('primary_conninfo') <> '' AS has_conninfo, CASE WHEN pg_is_in_recovery() THEN
       pg_is_wal_replay_paused() END AS paused, current_setting('data_directory') AS folder, pg_postmaster_start_time()
       AS started, extract(epoch FROM pg_postmaster_start_time()) AS started_at, current_setting('ssl') AS ssl,

@@ -31,6 +31,9 @@ const char* holders_of(bool of_lock) {
                "NOT NULL ORDER BY xact_start";
 }
 
+constexpr std::string_view kReplayWaits =
+    "backend_type = 'startup' AND (wait_event_type IN ('Lock', 'BufferPin') OR wait_event LIKE 'RecoveryConflict%')";
+
 std::string words_of(const sql::Rows& rows, size_t i) {
   const std::string address = rows.text("client_addr", i);
   return fmt::format("{}{}, in a transaction for {:.0f} s, {}", rows.text("usename", i),
@@ -42,9 +45,8 @@ std::string words_of(const sql::Rows& rows, size_t i) {
 
 void look_at_replay_waits(cluster::MemberFacts& facts, const AskIfAllowed& if_allowed) {
   // Mostly it waits for nothing, and what follows takes a new session five times as long to plan.
-  const auto some = if_allowed("waits of replay",
-                               "SELECT 1 FROM pg_stat_get_activity(NULL) WHERE backend_type = 'startup' AND "
-                               "(wait_event_type IN ('Lock', 'BufferPin') OR wait_event LIKE 'RecoveryConflict%')");
+  const auto some =
+      if_allowed("waits of replay", fmt::format("SELECT 1 FROM pg_stat_get_activity(NULL) WHERE {}", kReplayWaits));
   if (!some || some->empty()) return;
   // Not all versions say when a wait for a lock began; what comes next of its primary replay has waited for since.
   const auto waits = if_allowed("waits of replay",
@@ -56,8 +58,7 @@ void look_at_replay_waits(cluster::MemberFacts& facts, const AskIfAllowed& if_al
       LEFT JOIN LATERAL (SELECT min((to_jsonb(l) ->> 'waitstart')::timestamptz) AS waitstart FROM pg_locks l WHERE l.pid
           = a.pid AND NOT l.granted) w ON true CROSS JOIN LATERAL (SELECT coalesce(w.waitstart,
             pg_last_xact_replay_timestamp(), now()) AS began) b
-      WHERE a.backend_type = 'startup' AND (a.wait_event_type = 'Lock' OR a.wait_event LIKE 'RecoveryConflict%' OR
-          a.wait_event_type = 'BufferPin'))sql");
+      WHERE )sql" + std::string(kReplayWaits));
   if (!waits || waits->empty()) return;
   const bool of_lock = waits->text("type") == "Lock";
   const long long delay = std::atoll(waits->text("delay").c_str());  // milliseconds; -1 = for ever
