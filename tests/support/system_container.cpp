@@ -43,13 +43,13 @@ std::string build_folder() {
 }
 
 /// The files it runs on: this machine's, or those of another distribution that HOLDFAST_TEST_SYSTEM names.
-std::string system() {
+std::string base_files() {
   const char* named = std::getenv("HOLDFAST_TEST_SYSTEM");
   return named && *named ? named : "/";
 }
 
-// $1: where it is to be, $2: the container's files, $3: a program. Where it runs on another distribution, with the
-// libraries and the loader that it was built with.
+// $1: where it is to be, $2: the container's files, $3: a program, $4: the files it runs on. On another distribution it
+// gets the libraries and the loader that it was built with.
 constexpr const char* kInstall = R"(set -eu
 cp "$3" "$2$1"
 [ "$4" = / ] && exit
@@ -87,7 +87,7 @@ std::string SystemContainer::missing() {
 }
 
 std::string SystemContainer::file(const std::string& path) {
-  return system() == "/" ? path : system() + path;
+  return base_files() == "/" ? path : base_files() + path;
 }
 
 std::unique_ptr<SystemContainer> SystemContainer::boot() {
@@ -99,9 +99,9 @@ std::unique_ptr<SystemContainer> SystemContainer::boot() {
     return nullptr;
   }
   sys::Command command;
-  command.argv = {"unshare",         "--mount",      "--propagation", "private", "--pid", "--fork",
-                  "--kill-child",    "--mount-proc", "/bin/sh",       "-c",      kBoot,   "sh",
-                  made->dir_.path(), build_folder(), made->name_,     system()};
+  command.argv = {"unshare",         "--mount",      "--propagation", "private",   "--pid", "--fork",
+                  "--kill-child",    "--mount-proc", "/bin/sh",       "-c",        kBoot,   "sh",
+                  made->dir_.path(), build_folder(), made->name_,     base_files()};
   command.out = command.err = sys::Stdio::to(file->get());
   command.die_with_parent = SIGKILL;
   command.new_session = true;
@@ -129,7 +129,7 @@ std::unique_ptr<SystemContainer> SystemContainer::boot() {
 
 void SystemContainer::install_holdfast() const {
   const RunResult done = run_program(
-      {"/bin/sh", "-c", kInstall, "sh", "/usr/bin/holdfast", seen_from_here(""), holdfast_binary(), system()});
+      {"/bin/sh", "-c", kInstall, "sh", "/usr/bin/holdfast", seen_from_here(""), holdfast_binary(), base_files()});
   EXPECT_EQ(done.exit_code, 0) << done.err;
 }
 
